@@ -1,0 +1,65 @@
+# dsv4chat: build, test, install.  `make help` lists the targets.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+VARIANT ?= release
+B := build/$(VARIANT)
+
+CC ?= gcc
+PKGS := ncursesw libedit sqlite3 jansson libpcre2-8 libutf8proc md4c libxxhash
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wundef -Wformat=2 -Wswitch-enum -Werror
+VARIANT_release := -O2 -DNDEBUG
+VARIANT_debug := -O0
+VARIANT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+VARIANT_tsan := -O1 -fsanitize=thread
+
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DDSV4CHAT_VERSION='"$(VERSION)"' -MMD -MP $(PKG_CFLAGS)
+CFLAGS += -std=c17 -g $(WARN) $(VARIANT_$(VARIANT)) -pthread
+LDFLAGS += $(filter -fsanitize=%,$(VARIANT_$(VARIANT))) -pthread
+LDLIBS += $(PKG_LIBS) -lm -ldl
+
+# One archive per folder; `use` order is link order, from the program down.
+FOLDERS := app tui history engine engine/base kernels kernels/cpu
+srcs = $(wildcard $(1)/*.c)
+objs = $(patsubst %.c,$(B)/%.o,$(call srcs,$(1)))
+archive = $(B)/lib/$(subst /,-,$(1)).a
+ARCHIVES := $(foreach f,$(FOLDERS),$(if $(call srcs,$(f)),$(call archive,$(f))))
+APP_MAIN := $(B)/app/main.o
+
+TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*_test.c))
+
+.PHONY: all
+all: $(B)/dsv4chat
+
+define folder_rule
+$(call archive,$(1)): $(filter-out $(APP_MAIN),$(call objs,$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
+
+$(B)/dsv4chat: $(APP_MAIN) $(ARCHIVES)
+	$(CC) $(LDFLAGS) -o $@ $(APP_MAIN) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LDLIBS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(ARCHIVES)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group -lcmocka $(LDLIBS)
+
+# Kernels: strict arithmetic, so that a row's bits depend on the source alone.
+$(B)/kernels/cpu/%.o: CFLAGS += -O3 -ffp-contract=off -fno-math-errno
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+.PHONY: tests clean
+tests: $(TESTS)
+
+clean:
+	rm -rf build
+.SECONDARY:

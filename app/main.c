@@ -1,0 +1,7 @@
+#include <stdio.h>
+
+int main(void)
+{
+	puts("dsv4chat " DSV4CHAT_VERSION);
+	return 0;
+}

@@ -1,0 +1,77 @@
+#include "engine/base/err.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Cuts a half UTF-8 sequence that truncation left at the end, and newlines anywhere. */
+static void tidy(char *text)
+{
+	size_t n = strlen(text);
+	size_t back = 0;
+
+	while (back < 3 && back < n && ((unsigned char)text[n - 1 - back] & 0xC0u) == 0x80u)
+		back++;
+	if (back < n) {
+		unsigned char lead = (unsigned char)text[n - 1 - back];
+		size_t want = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : 0;
+
+		if (want > back)
+			text[n - 1 - back] = '\0';
+	}
+	for (char *p = text; *p; p++) {
+		if (*p == '\n' || *p == '\r')
+			*p = ' ';
+	}
+}
+
+int err_set(struct err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return code;
+	err->code = code;
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	tidy(err->text);
+	return code;
+}
+
+int err_prefix(struct err *err, const char *fmt, ...)
+{
+	char old[sizeof(err->text)];
+	char head[sizeof(err->text)];
+	va_list ap;
+
+	if (!err)
+		return ERR_FAILED;
+	memcpy(old, err->text, sizeof(old));
+	va_start(ap, fmt);
+	vsnprintf(head, sizeof(head), fmt, ap);
+	va_end(ap);
+	if (snprintf(err->text, sizeof(err->text), "%s: %s", head, old) < 0)
+		err->text[0] = '\0';
+	tidy(err->text);
+	return err->code;
+}
+
+int err_nomem(struct err *err, const char *what, unsigned long long n_bytes)
+{
+	return err_set(err, ERR_NOMEM, "out of memory: %s (%llu bytes)", what, n_bytes);
+}
+
+int err_errno(struct err *err, const char *path, const char *what)
+{
+	int saved = errno;
+
+	return err_set(err, ERR_IO, "%s: %s: %s", path, what, strerror(saved));
+}
+
+_Noreturn void bug_at(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "dsv4chat: bug at %s:%d: %s\n", file, line, what);
+	abort();
+}

@@ -1,0 +1,69 @@
+#include "engine/base/log.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int log_fd = -1; /* under lock */
+static enum log_level max_level;
+
+int log_open(const char *path, enum log_level level, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_errno(err, path, "open");
+	pthread_mutex_lock(&lock);
+	if (log_fd >= 0)
+		close(log_fd);
+	log_fd = fd;
+	max_level = level;
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+void log_close(void)
+{
+	pthread_mutex_lock(&lock);
+	if (log_fd >= 0)
+		close(log_fd);
+	log_fd = -1;
+	pthread_mutex_unlock(&lock);
+}
+
+void log_add(enum log_level level, const char *fmt, ...)
+{
+	static const char *const names[] = {"error", "warn", "info", "debug"};
+	char line[1000];
+	struct timespec now;
+	struct tm tm;
+	va_list ap;
+	size_t used;
+	int n;
+
+	pthread_mutex_lock(&lock);
+	if (log_fd < 0 || level > max_level)
+		goto done;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (!gmtime_r(&now.tv_sec, &tm))
+		goto done;
+	used = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
+	n = snprintf(line + used, sizeof(line) - used, ".%03ldZ %d %s ", now.tv_nsec / 1000000,
+		     (int)getpid(), names[level]);
+	used += (size_t)n;
+	va_start(ap, fmt);
+	n = vsnprintf(line + used, sizeof(line) - used - 1, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		goto done;
+	used = (size_t)n < sizeof(line) - used - 1 ? used + (size_t)n : sizeof(line) - 2;
+	line[used++] = '\n';
+	if (write(log_fd, line, used) < 0) {
+		/* A full disk must not stop a conversation: the entry is lost. */
+	}
+done:
+	pthread_mutex_unlock(&lock);
+}

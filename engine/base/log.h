@@ -1,0 +1,20 @@
+/*
+ * The program's log: one line an entry, to a file, never to the terminal.
+ *
+ * It never carries conversation text, prompts or token ids: callers log names,
+ * counts, sizes and times.  Any thread; before log_open() and after log_close()
+ * entries are dropped.  A failing disk never fails the program.
+ */
+#ifndef ENGINE_BASE_LOG_H
+#define ENGINE_BASE_LOG_H
+
+#include "engine/base/err.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* Appends to `path` (mode 0600, created); entries above `level` are dropped. */
+int log_open(const char *path, enum log_level level, struct err *err);
+void log_close(void);
+void log_add(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * The engine's seam: what screen, line mode, pipes and tools know of the
+ * engine.  Two engines stand behind it: the real one, and a scripted one whose
+ * answers come from a file, on which everything above is tested.
+ *
+ * An engine owns one thread.  Every call here returns at once (close joins the
+ * thread, within one decode step); news comes as events (engine/event.h).
+ * One turn runs at a time.  Calls may come from one thread only, the UI's.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "engine/base/err.h"
+#include "engine/chat.h"
+#include "engine/event.h"
+#include "engine/logits.h"
+
+struct sampling {
+	double temperature; /* 0 = greedy */
+	double top_p;       /* 1 = all    */
+	double min_p;       /* 0 = all; relative to the best token's probability */
+	int top_k;          /* 0 = all    */
+	uint64_t seed;
+	int64_t max_tokens; /* of one answer, thinking included; 0 = to the context's end */
+};
+
+/* temperature 1, top_p 1, as the model's authors advise; the caller sets a seed. */
+struct sampling sampling_default(void);
+
+struct turn_request {
+	struct chat chat;
+	struct sampling sampling;
+	/*
+	 * Continue an unfinished answer: its ids so far, exactly as journalled (from
+	 * <think> or </think> on).  Generation goes on after them; their text is not
+	 * sent again.  NULL: a fresh answer.
+	 */
+	const token_id *resume_ids;
+	size_t n_resume_ids;
+	/* Instead of `chat`: continue this plain text (BOS + text), for Base models. */
+	struct str raw;
+	bool is_raw;
+};
+
+struct engine_info {
+	char model_name[128];     /* directory's last component                       */
+	char model_path[512];
+	char identity[65];        /* hash over config, index and tokenizer; names weights */
+	char backend[64];         /* "cpu x86-64-v4, 2 threads"                       */
+	int64_t ctx_tokens;       /* the context this engine was opened with          */
+	int64_t vocab;
+	int64_t weight_bytes, cache_bytes, scratch_bytes;
+	bool has_title_task;      /* the tokenizer knows <｜title｜>                    */
+};
+
+struct engine_config {
+	const char *model_dir;
+	const char *backend;   /* "cpu", "cuda" or NULL for the best there is */
+	int n_threads;         /* CPU: 0 = one for each physical core */
+	int64_t ctx_tokens;    /* 0 = the model's own limit, as far as memory allows */
+	int prefill_chunk;     /* tokens; 0 = the backend's choice */
+};
+
+struct engine;
+
+struct engine_ops {
+	/* Copies the request and starts it; *turn is its number (> 0).  ERR_USAGE while one runs. */
+	int (*submit)(struct engine *e, const struct turn_request *req, uint64_t *turn,
+		      struct err *err);
+	/* The turn ends within one decode step or prefill chunk with STOP_INTERRUPTED. */
+	void (*cancel)(struct engine *e, uint64_t turn);
+	/* The model closes its thinking now and answers; nothing outside thinking. */
+	void (*end_thinking)(struct engine *e, uint64_t turn);
+	/* Valid from EV_READY to close; before that NULL. */
+	const struct engine_info *(*info)(struct engine *e);
+	void (*close)(struct engine *e); /* cancels, joins, frees */
+};
+
+/* The concrete engines embed this as their first member. */
+struct engine {
+	const struct engine_ops *ops;
+	struct event_queue *events; /* owned by the engine; pop from it */
+};
+
+/* Starts loading: EV_LOAD…, then EV_READY or EV_ERROR (turn 0).  Fails only where no thread starts. */
+int engine_open(struct engine **out, const struct engine_config *config, struct err *err);
+
+/*
+ * The scripted engine.  `script` is JSON Lines text, one step a line, turn by turn; its
+ * format is described in engine/scripted.c.  A bad script is ERR_USAGE with the line number.
+ */
+int engine_open_scripted(struct engine **out, struct str script, struct err *err);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * What the engine tells its user, in order, through a bounded queue with an
+ * eventfd.
+ *
+ * Neighbouring EV_TEXT or EV_THINKING events of one turn merge while they wait,
+ * and so do EV_TOKENS and EV_PREFILL; nothing is dropped: a full queue makes the
+ * engine wait.  Each turn ends with exactly one EV_DONE or EV_ERROR.
+ */
+#ifndef ENGINE_EVENT_H
+#define ENGINE_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+#include "engine/chat.h"
+
+enum event_kind {
+	EV_LOAD,       /* progress: bytes done and in all; before EV_READY                 */
+	EV_READY,      /* the model can answer; engine_ops.info is valid from here         */
+	EV_PREFILL,    /* progress: tokens done, to do in all, and found in the cache      */
+	EV_THINKING,   /* text: more of the reasoning                                      */
+	EV_TEXT,       /* text: more of the answer                                         */
+	EV_CALL_BEGIN, /* call: its index; text: the tool's name                           */
+	EV_CALL_PARAM, /* call: its index; text: a whole argument, `"name": value` as JSON */
+	EV_CALL_END,   /* call: its index; text: all arguments as one JSON object          */
+	EV_CALL_BAD,   /* call: its index; text: why it is malformed or cut; never run it  */
+	EV_NOTICE,     /* text: something the user should know; the turn goes on           */
+	EV_TOKENS,     /* ids: tokens produced since the last one, for the journal         */
+	EV_DONE,       /* done: how it ended                                               */
+	EV_ERROR,      /* err: the turn (turn > 0) or the engine itself (turn == 0) failed */
+};
+
+enum stop_reason {
+	STOP_END,         /* the model ended its answer                    */
+	STOP_CALLS,       /* it ended with at least one well-formed call   */
+	STOP_LENGTH,      /* max_tokens                                    */
+	STOP_CONTEXT,     /* the context is full                           */
+	STOP_INTERRUPTED, /* cancelled; what was said stands               */
+};
+
+/* "stop", "tool_calls", "length", "context", "interrupted" */
+const char *stop_reason_name(enum stop_reason reason);
+
+struct turn_usage {
+	int64_t prompt_tokens;   /* whole prompt, the cached part included          */
+	int64_t cached_tokens;   /* of those, not computed again                    */
+	int64_t thinking_tokens; /* produced inside thinking, of output_tokens      */
+	int64_t output_tokens;   /* all produced                                    */
+	int64_t drafted, accepted;
+	int64_t prefill_ms, decode_ms, total_ms;
+};
+
+struct event {
+	enum event_kind kind;
+	uint64_t turn;   /* the number submit gave; 0 = the engine itself */
+	struct buf text; /* UTF-8, whole characters */
+	int call;        /* index within the turn, from 0 */
+	uint64_t progress, progress_all, cached; /* EV_LOAD: bytes; EV_PREFILL: tokens */
+	token_id *ids;   /* EV_TOKENS; owned */
+	size_t n_ids;
+	enum stop_reason stop;   /* EV_DONE */
+	struct turn_usage usage; /* EV_DONE, and EV_ERROR of a turn: what it came to */
+	struct err err;          /* EV_ERROR */
+};
+
+void event_release(struct event *ev); /* frees and zeroes; a zeroed struct is fine */
+
+struct event_queue;
+
+int event_queue_new(struct event_queue **q, size_t cap, struct err *err);
+void event_queue_free(struct event_queue *q);
+/*
+ * Moves *ev in (it is zeroed).  Blocks while the queue is full and open.  Any thread.
+ * ERR_CANCELLED once closed (the event is released).
+ */
+int event_queue_push(struct event_queue *q, struct event *ev);
+/* 1: *ev moved out, release it; 0: nothing came within timeout_ms (-1: wait for ever). */
+int event_queue_pop(struct event_queue *q, struct event *ev, int timeout_ms);
+int event_queue_fd(const struct event_queue *q); /* readable while events wait; for poll() */
+/* Wakes and refuses every pusher from now on; what is queued may still be popped. */
+void event_queue_close(struct event_queue *q);
+
+#endif

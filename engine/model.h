@@ -1,0 +1,81 @@
+/*
+ * The loaded model and one sequence's caches: ids in, logits out.
+ * Internal to engine/: session, logits and bench stand on this.
+ * Engine thread only.
+ */
+#ifndef ENGINE_MODEL_H
+#define ENGINE_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/chat.h"
+#include "engine/config.h"
+
+/* How many tokens a sequence can be rolled back by a mere change of length. */
+#define SEQ_MAX_ROLLBACK 8
+
+struct model;
+struct seq;
+
+struct model_options {
+	const char *dir;
+	const char *backend;  /* as engine_config */
+	int n_threads;
+	int64_t ctx_tokens;   /* 0: the model's own */
+	int prefill_chunk;    /* 0: the backend's choice */
+	/* Called between tensors while weights are mapped and touched; may be NULL.  Non-zero
+	 * stops the load with ERR_CANCELLED. */
+	int (*progress)(void *ctx, uint64_t done, uint64_t all);
+	void *progress_ctx;
+};
+
+int model_open(struct model **out, const struct model_options *opt, struct err *err);
+void model_close(struct model *m);
+const struct model_config *model_config(const struct model *m);
+const char *model_backend_name(const struct model *m); /* "cpu x86-64-v4, 2 threads" */
+int64_t model_ctx_tokens(const struct model *m);
+int model_prefill_chunk(const struct model *m); /* the most rows of one forward call */
+
+struct model_memory {
+	int64_t weight_bytes;  /* mapped */
+	int64_t cache_bytes;   /* of one sequence at full context */
+	int64_t scratch_bytes;
+};
+struct model_memory model_memory(const struct model *m);
+
+int seq_new(struct seq **out, struct model *m, struct err *err);
+void seq_free(struct seq *s);
+int64_t seq_len(const struct seq *s);
+
+/* Back to `len` tokens: at most SEQ_MAX_ROLLBACK less than the longest it has been, or 0. */
+int seq_truncate(struct seq *s, int64_t len, struct err *err);
+
+/* What a forward call returns beside its effect on the caches. */
+enum forward_want {
+	WANT_NONE,       /* only the caches (prefill)      */
+	WANT_LAST,       /* logits of the last row         */
+	WANT_ALL,        /* logits of every row            */
+};
+
+/*
+ * Runs n tokens (1 … model_prefill_chunk) at positions seq_len … seq_len+n-1.
+ *
+ * logits: float32 [1 or n, vocab] as `want` says, caller's memory (NULL with WANT_NONE).
+ * draft:  NULL, or float32 for the draft head: for the row of position p it predicts the token
+ *         at p+2, given the token at p+1.  The head runs one position behind: this call computes
+ *         its rows for positions seq_len-1 … seq_len+n-2 (none before position 0), in that order;
+ *         with WANT_LAST only the last of them is written, with WANT_ALL all of them.
+ *         The draft head's cache is kept up to date whether or not logits are asked for.
+ * A failure leaves the sequence at its old length.  ids outside the vocabulary: ERR_MODEL.
+ * The context's end: ERR_LIMIT.
+ */
+int model_forward(struct seq *s, const token_id *ids, int n, enum forward_want want,
+		  float *logits, float *draft, struct err *err);
+
+/* Tests: called after each layer with its output streams, float32 [n, hc_mult, d]. */
+typedef void (*forward_tap)(void *ctx, int layer, int n, const float *streams);
+void model_set_tap(struct model *m, forward_tap tap, void *ctx);
+
+#endif
