@@ -1,0 +1,286 @@
+/*
+ * The operations of a DeepSeek V4 forward pass, in model order: one argument
+ * struct each.  What they compute is the arithmetic published with the model;
+ * shapes stand beside the fields, row-major.
+ *
+ *   act    an activation: float32 on the CPU, bf16 on CUDA (backend_caps.act_bytes)
+ *   n_tok  rows of this call; row t is the token at position step->pos0 + t
+ *   4      hc_mult, the number of residual streams
+ *
+ * One row, one result: the bits of an output row depend neither on n_tok nor on
+ * how earlier rows came in.  Inputs and outputs do not overlap unless said.
+ */
+#ifndef KERNELS_OPS_H
+#define KERNELS_OPS_H
+
+#include <stdint.h>
+
+#include "kernels/backend.h"
+
+/* What a call is about; in device memory, read by the operation when it runs. */
+struct step {
+	int64_t pos0; /* position of row 0 */
+	int32_t n_tok;
+	int32_t unused;
+};
+
+enum weight_type {
+	WEIGHT_F32,
+	WEIGHT_BF16,
+	WEIGHT_F8,  /* e4m3, one E8M0 scale for each 128 × 128 block               */
+	WEIGHT_FP4, /* e2m1, low nibble first, one E8M0 scale for each 32 columns  */
+};
+
+/* y = W x with W [out, in]; `in` a multiple of 32.  Never NULL unless said. */
+struct weight {
+	enum weight_type type;
+	int out, in;
+	dbuf w;     /* packed as the checkpoint has it: out·in·{4, 2, 1, ½} bytes            */
+	dbuf scale; /* F8: [⌈out/128⌉, ⌈in/128⌉]; FP4: [out, in/32]; otherwise NULL          */
+};
+
+/* Cache rows as stored. */
+#define KV_ROW_BYTES    584 /* 448 e4m3, 7 E8M0 (one for 64 values), 1 unused, 64 bf16 */
+#define INDEX_ROW_BYTES 68  /* 64 bytes of FP4 pairs, 4 E8M0 (one for 32 values)       */
+#define HEAD_DIM        512
+#define ROPE_DIM        64
+#define INDEX_DIM       128
+#define HC_MULT         4
+#define PAGE_TOKENS     128 /* lcm(4, 128): on this border no compressor holds a half block */
+
+/* Past inputs (or states) that a compressor keeps, so that a roll-back is a change of length. */
+#define COMPRESS_RING 16
+
+/* ------------------------------------------------------------------ start */
+
+/* streams[t, j, :] = table[ids[t]] for each of n_copy j */
+struct embed_args {
+	int n_tok, d, n_copy;
+	dbuf ids;   /* i32 [n_tok], inside the vocabulary (the caller checked) */
+	dbuf table; /* bf16 [vocab, d] */
+	dbuf out;   /* act [n_tok, n_copy, d] */
+};
+
+/* cos and sin of (position · frequency), the product in double. */
+struct rope_args {
+	int n_tok;
+	dbuf step;
+	dbuf freq; /* f64 [32] radians per position */
+	dbuf out;  /* f32 [n_tok, 32, 2]: cos, sin */
+};
+
+/* ------------------------------------------- hyper-connections around a sublayer */
+
+/* out = RMSNorm(sum_j pre[j] X[j]); post and comb for mhc_post. */
+struct mhc_pre_args {
+	int n_tok, d;
+	int n_iter; /* hc_sinkhorn_iters */
+	float eps, rms_eps;
+	dbuf x;     /* act [n_tok, 4, d] */
+	dbuf fn;    /* f32 [24, 4d] */
+	dbuf base;  /* f32 [24] */
+	dbuf scale; /* f32 [3] */
+	dbuf norm;  /* bf16 [d] */
+	dbuf out;   /* act [n_tok, d] */
+	dbuf post;  /* f32 [n_tok, 4] */
+	dbuf comb;  /* f32 [n_tok, 4, 4], sums over the first index */
+};
+
+/* X'[k] = post[k] y + sum_j comb[j][k] X[j], in place */
+struct mhc_post_args {
+	int n_tok, d;
+	dbuf y;    /* act [n_tok, d] */
+	dbuf post; /* f32 [n_tok, 4] */
+	dbuf comb; /* f32 [n_tok, 4, 4] */
+	dbuf x;    /* act [n_tok, 4, d], in and out */
+};
+
+/* out = RMSNorm(sum_j w[j] X[j]), w from fn [4, 4d] */
+struct mhc_head_args {
+	int n_tok, d;
+	float eps, rms_eps;
+	dbuf x;     /* act [n_tok, 4, d] */
+	dbuf fn;    /* f32 [4, 4d] */
+	dbuf base;  /* f32 [4] */
+	dbuf scale; /* f32 [1] */
+	dbuf norm;  /* bf16 [d] */
+	dbuf out;   /* act [n_tok, d] */
+};
+
+/* ------------------------------------------------------------------ linear */
+
+/*
+ * y[t, :] = W x[t, :].  With n_group > 1 the rows of W are cut in n_group equal
+ * runs and run g multiplies x[t, g·in … ), so x has n_group·in columns.
+ * out_f32: y is float32 whatever act is (router, compressor, logits).
+ */
+struct linear_args {
+	int n_tok, n_group, out_f32;
+	struct weight w; /* [out, in] */
+	dbuf x;          /* act [n_tok, n_group·in] */
+	dbuf y;          /* act or f32 [n_tok, out] */
+};
+
+/* out[t] = x[t] rsqrt(mean(x[t]²) + eps) norm; may be in place */
+struct rms_norm_args {
+	int n_tok, d;
+	float eps;
+	dbuf x;    /* act [n_tok, d] */
+	dbuf norm; /* bf16 [d] */
+	dbuf out;  /* act [n_tok, d] */
+};
+
+/* ---------------------------------------------------------------- attention */
+
+/* Each head of q: rsqrt(mean(q²) + eps), then rotary on its last 64; in place. */
+struct query_args {
+	int n_tok, n_head;
+	float eps;
+	dbuf rope; /* f32 [n_tok, 32, 2] */
+	dbuf q;    /* act [n_tok, n_head, 512] */
+};
+
+/* RMSNorm, rotary, FP8 rounding of the first 448, stored in the window ring. */
+struct window_row_args {
+	int n_tok, ring_rows; /* position p lives in slot p mod ring_rows */
+	float eps;
+	dbuf step;
+	dbuf kv;   /* act [n_tok, 512], wkv's output */
+	dbuf norm; /* bf16 [512] */
+	dbuf rope; /* f32 [n_tok, 32, 2] */
+	dbuf ring; /* [ring_rows, KV_ROW_BYTES] */
+};
+
+/*
+ * Pools the compressor's inputs and stores the rows of the blocks that this call
+ * completes: norm, rotary at the block's first position, then FP8 (dim 512) or
+ * Hadamard and FP4 (dim 128).
+ *
+ * ratio 4: channels in two halves, a block pools the first halves of the block
+ * before it and the second halves of its own; `ring` holds raw (a, z) by
+ * position mod COMPRESS_RING, f32 [COMPRESS_RING, 2, 2·dim].
+ * ratio 128: one half; `ring` holds after each position the running maximum, sum
+ * and weighted sum by position mod COMPRESS_RING, f32 [COMPRESS_RING, 3, dim].
+ */
+struct compress_args {
+	int n_tok, ratio, dim; /* 4 or 128; 512 or 128 */
+	float eps;
+	dbuf step;
+	dbuf a;       /* f32 [n_tok, c·dim]: wkv u, c = 2 for ratio 4, else 1 */
+	dbuf z;       /* f32 [n_tok, c·dim]: wgate u, without ape */
+	dbuf ape;     /* f32 [ratio, c·dim] */
+	dbuf norm;    /* bf16 [dim] */
+	dbuf freq;    /* f64 [32] */
+	dbuf ring;    /* see above */
+	dbuf pages;   /* i32 [context / 128]: physical page of each logical one */
+	dbuf rows;    /* [pages, 128/ratio, row bytes] */
+};
+
+/* Each indexer head: rotary on its last 64, Hadamard, FP4 rounding. */
+struct index_query_args {
+	int n_tok, n_head;
+	dbuf rope; /* f32 [n_tok, 32, 2] */
+	dbuf q;    /* act [n_tok, n_head, 128]; read */
+	dbuf out;  /* [n_tok, n_head, INDEX_ROW_BYTES] */
+};
+
+/*
+ * score(b) = sum_h w[h] scale max(0, q[h] · row[b]) over the rows complete at the
+ * token's position; sel = the top_k best in ascending order, of equal scores the
+ * lower row; all of them while they are no more than top_k.
+ */
+struct index_select_args {
+	int n_tok, n_head, top_k;
+	float scale; /* 128^-½ · heads^-½ */
+	dbuf step;
+	dbuf q;      /* [n_tok, n_head, INDEX_ROW_BYTES] */
+	dbuf w;      /* f32 [n_tok, n_head] */
+	dbuf pages;  /* i32 */
+	dbuf rows;   /* [pages, 32, INDEX_ROW_BYTES] */
+	dbuf sel;    /* i32 [n_tok, top_k]; unused slots -1 */
+	dbuf n_sel;  /* i32 [n_tok] */
+	dbuf scores; /* f32 [n_tok, ⌈context/4⌉], scratch */
+	int64_t scores_stride;
+};
+
+/*
+ * out[t, h, :] = softmax over the window rows and the compressed rows; sink[h]
+ * joins the denominator only.  Then the inverse rotary on the last 64.
+ */
+struct attention_args {
+	int n_tok, n_head, ring_rows, window;
+	int ratio;   /* 0: window only; 4: the rows sel picks; 128: all complete rows */
+	int top_k;   /* row length of sel */
+	float scale; /* 512^-½ */
+	dbuf step;
+	dbuf q;     /* act [n_tok, n_head, 512] */
+	dbuf rope;  /* f32 [n_tok, 32, 2] */
+	dbuf sink;  /* f32 [n_head] */
+	dbuf ring;  /* [ring_rows, KV_ROW_BYTES] */
+	dbuf pages; /* i32 */
+	dbuf rows;  /* [pages, 128/ratio, KV_ROW_BYTES]; unused with ratio 0 */
+	dbuf sel;   /* i32 [n_tok, top_k]; ratio 4 only */
+	dbuf n_sel; /* i32 [n_tok];        ratio 4 only */
+	dbuf out;   /* act [n_tok, n_head, 512] */
+};
+
+/* ------------------------------------------------------------------ experts */
+
+/* Chooses experts, in ascending order of their number, and weighs them. */
+struct route_args {
+	int n_tok, n_expert, n_used;
+	float scale;  /* routed_scaling_factor */
+	dbuf logits;  /* f32 [n_tok, n_expert]: gate u */
+	dbuf bias;    /* f32 [n_expert]; NULL on hash-routed layers */
+	dbuf table;   /* i64 [vocab, n_used], checked by the loader; NULL on scored layers */
+	dbuf ids;     /* i32 [n_tok]; read with `table` */
+	dbuf expert;  /* i32 [n_tok, n_used] */
+	dbuf weight;  /* f32 [n_tok, n_used] */
+};
+
+struct expert_weights {
+	struct weight w1, w2, w3; /* gate [inner, d], down [d, inner], up [inner, d] */
+};
+
+/* y = sum over the chosen experts, in their order, plus the shared one with weight 1. */
+struct experts_args {
+	int n_tok, d, inner, n_expert, n_used;
+	float limit;                           /* swiglu_limit */
+	const struct expert_weights *experts;  /* [n_expert], host memory, lives as long as the model */
+	const struct expert_weights *shared;   /* one */
+	dbuf x;      /* act [n_tok, d] */
+	dbuf expert; /* i32 [n_tok, n_used] */
+	dbuf weight; /* f32 [n_tok, n_used] */
+	dbuf y;      /* act [n_tok, d] */
+};
+
+/* --------------------------------------------------------------- draft head */
+
+/* out[t, j, :] = e[t, :] + h[t, j, :] */
+struct draft_join_args {
+	int n_tok, d;
+	dbuf e;   /* act [n_tok, d] */
+	dbuf h;   /* act [n_tok, 4, d]; may be out */
+	dbuf out; /* act [n_tok, 4, d] */
+};
+
+struct ops {
+	int (*embed)(struct backend *, const struct embed_args *, struct err *);
+	int (*rope)(struct backend *, const struct rope_args *, struct err *);
+	int (*mhc_pre)(struct backend *, const struct mhc_pre_args *, struct err *);
+	int (*mhc_post)(struct backend *, const struct mhc_post_args *, struct err *);
+	int (*mhc_head)(struct backend *, const struct mhc_head_args *, struct err *);
+	int (*linear)(struct backend *, const struct linear_args *, struct err *);
+	int (*rms_norm)(struct backend *, const struct rms_norm_args *, struct err *);
+	int (*query)(struct backend *, const struct query_args *, struct err *);
+	int (*window_row)(struct backend *, const struct window_row_args *, struct err *);
+	int (*compress)(struct backend *, const struct compress_args *, struct err *);
+	int (*index_query)(struct backend *, const struct index_query_args *, struct err *);
+	int (*index_select)(struct backend *, const struct index_select_args *, struct err *);
+	int (*attention)(struct backend *, const struct attention_args *, struct err *);
+	int (*route)(struct backend *, const struct route_args *, struct err *);
+	int (*experts)(struct backend *, const struct experts_args *, struct err *);
+	int (*draft_join)(struct backend *, const struct draft_join_args *, struct err *);
+};
+
+#endif
