@@ -21,10 +21,17 @@ CFLAGS += -std=c17 -g $(WARN) $(VARIANT_$(VARIANT)) -pthread
 LDFLAGS += $(filter -fsanitize=%,$(VARIANT_$(VARIANT))) -pthread
 LDLIBS += $(PKG_LIBS) -lm -ldl
 
-# One archive per folder; `use` order is link order, from the program down.
+# kernels/cpu/vec_*.c is one source for every instruction set: each target compiles it again
+# with CPU_TARGET=NAME for its symbols, and the backend chooses among them at run time.
+CPU_TARGETS := $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),v2 v3 v4,generic)
+VEC_SRCS := $(wildcard kernels/cpu/vec_*.c)
+VEC_OBJS := $(foreach t,$(CPU_TARGETS),$(VEC_SRCS:%.c=$(B)/%.$(t).o))
+
+# One archive per folder.
 FOLDERS := app tui history engine engine/base kernels kernels/cpu
 srcs = $(wildcard $(1)/*.c)
-objs = $(patsubst %.c,$(B)/%.o,$(call srcs,$(1)))
+objs = $(patsubst %.c,$(B)/%.o,$(filter-out $(VEC_SRCS),$(call srcs,$(1)))) \
+	$(if $(filter kernels/cpu,$(1)),$(VEC_OBJS))
 archive = $(B)/lib/$(subst /,-,$(1)).a
 ARCHIVES := $(foreach f,$(FOLDERS),$(if $(call srcs,$(f)),$(call archive,$(f))))
 APP_MAIN := $(B)/app/main.o
@@ -52,8 +59,18 @@ $(B)/%.o: %.c
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(ARCHIVES)
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group -lcmocka $(LDLIBS)
 
-# Kernels: strict arithmetic, so that a row's bits depend on the source alone.
-$(B)/kernels/cpu/%.o: CFLAGS += -O3 -ffp-contract=off -fno-math-errno
+# Kernels: strict arithmetic, so that a row's bits depend on the source alone.  -Wno-psabi: wide
+# vectors pass between static functions of one file only, so no object sees another's ABI.
+$(B)/kernels/cpu/%.o: CFLAGS += -O3 -ffp-contract=off -fno-math-errno -Wno-psabi
+
+define vec_rule
+$(B)/kernels/cpu/vec_%.$(1).o: CFLAGS += $(if $(filter v%,$(1)),-march=x86-64-$(1))
+$(B)/kernels/cpu/vec_%.$(1).o: CPPFLAGS += -DCPU_TARGET=$(1)
+$(B)/kernels/cpu/vec_%.$(1).o: kernels/cpu/vec_%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) $$(CFLAGS) -c -o $$@ $$<
+endef
+$(foreach t,$(CPU_TARGETS),$(eval $(call vec_rule,$(t))))
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
