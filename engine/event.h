@@ -3,8 +3,16 @@
  * eventfd.
  *
  * Neighbouring EV_TEXT or EV_THINKING events of one turn merge while they wait,
- * and so do EV_TOKENS and EV_PREFILL; nothing is dropped: a full queue makes the
- * engine wait.  Each turn ends with exactly one EV_DONE or EV_ERROR.
+ * and so do EV_TOKENS, EV_PREFILL and EV_LOAD; text and tokens that alternate
+ * merge each with its like.  Nothing is dropped: a full queue makes the engine
+ * wait, and merged events stop growing at 64 KiB.  Each turn ends with exactly
+ * one EV_DONE or EV_ERROR, and the next may be submitted once it is popped.
+ *
+ * The ids of a turn's EV_TOKENS, one after another, are what chat_message.ids
+ * and turn_request.resume_ids take: the first is the <think> or </think> that
+ * opens the answer (though it stands in the prompt), the last, where the model
+ * ended by itself, the end token.  A resumed answer sends only what is new.
+ * In raw mode they are the generated ids alone.
  */
 #ifndef ENGINE_EVENT_H
 #define ENGINE_EVENT_H
@@ -77,7 +85,10 @@ void event_queue_free(struct event_queue *q);
  * ERR_CANCELLED once closed (the event is released).
  */
 int event_queue_push(struct event_queue *q, struct event *ev);
-/* 1: *ev moved out, release it; 0: nothing came within timeout_ms (-1: wait for ever). */
+/*
+ * 1: *ev moved out, release it; 0: nothing came within timeout_ms (-1: wait for ever), or
+ * the queue is closed and empty.
+ */
 int event_queue_pop(struct event_queue *q, struct event *ev, int timeout_ms);
 int event_queue_fd(const struct event_queue *q); /* readable while events wait; for poll() */
 /* Wakes and refuses every pusher from now on; what is queued may still be popped. */

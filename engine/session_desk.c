@@ -1,0 +1,154 @@
+#include "engine/session_desk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "engine/session_request.h"
+
+void desk_init(struct desk *d)
+{
+	pthread_condattr_t attr;
+
+	*d = (struct desk){0};
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&d->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void desk_release(struct desk *d)
+{
+	free(d->waiting);
+	d->waiting = NULL;
+	pthread_cond_destroy(&d->changed);
+	pthread_mutex_destroy(&d->lock);
+}
+
+int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn, struct err *err)
+{
+	struct turn_request *copy;
+	int rc = request_copy(&copy, req, err);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&d->lock);
+	if (d->failed.code) {
+		rc = err_set(err, d->failed.code, "%s", d->failed.text);
+	} else if (d->busy) {
+		rc = err_set(err, ERR_USAGE, "turn %llu is still running: one turn runs at a time",
+			     (unsigned long long)d->last_turn);
+	} else {
+		d->waiting = copy;
+		copy = NULL;
+		d->busy = true;
+		*turn = ++d->last_turn;
+		pthread_cond_broadcast(&d->changed);
+	}
+	pthread_mutex_unlock(&d->lock);
+	free(copy);
+	return rc;
+}
+
+static void note(struct desk *d, _Atomic uint64_t *where, uint64_t turn)
+{
+	pthread_mutex_lock(&d->lock);
+	/* Turn 0 is the engine itself, and a note of an older turn must not undo a newer one. */
+	if (turn > atomic_load(where))
+		atomic_store(where, turn);
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+}
+
+void desk_cancel(struct desk *d, uint64_t turn)
+{
+	note(d, &d->cancel_turn, turn);
+}
+
+void desk_end_thinking(struct desk *d, uint64_t turn)
+{
+	note(d, &d->answer_turn, turn);
+}
+
+void desk_close(struct desk *d)
+{
+	pthread_mutex_lock(&d->lock);
+	atomic_store(&d->closing, true);
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+}
+
+bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn)
+{
+	bool got = false;
+
+	pthread_mutex_lock(&d->lock);
+	while (!d->waiting && !atomic_load(&d->closing))
+		pthread_cond_wait(&d->changed, &d->lock);
+	if (!atomic_load(&d->closing)) {
+		*req = d->waiting;
+		*turn = d->last_turn;
+		d->waiting = NULL;
+		got = true;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return got;
+}
+
+bool desk_cancelled(const struct desk *d, uint64_t turn)
+{
+	return atomic_load(&d->closing) || atomic_load(&d->cancel_turn) == turn;
+}
+
+bool desk_thinking_ended(const struct desk *d, uint64_t turn)
+{
+	return atomic_load(&d->answer_turn) == turn;
+}
+
+int64_t desk_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void desk_pause(struct desk *d, uint64_t turn, int ms, bool until_answer)
+{
+	struct timespec until;
+
+	if (ms == 0)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	if (ms > 0) {
+		until.tv_sec += ms / 1000;
+		until.tv_nsec += (long)(ms % 1000) * 1000000L;
+		if (until.tv_nsec >= 1000000000L) {
+			until.tv_sec++;
+			until.tv_nsec -= 1000000000L;
+		}
+	}
+	pthread_mutex_lock(&d->lock);
+	while (!desk_cancelled(d, turn) && !(until_answer && desk_thinking_ended(d, turn))) {
+		if (ms < 0)
+			pthread_cond_wait(&d->changed, &d->lock);
+		else if (pthread_cond_timedwait(&d->changed, &d->lock, &until) == ETIMEDOUT)
+			break;
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+void desk_done(struct desk *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->busy = false;
+	pthread_mutex_unlock(&d->lock);
+}
+
+void desk_fail(struct desk *d, const struct err *why)
+{
+	pthread_mutex_lock(&d->lock);
+	d->failed = *why;
+	pthread_mutex_unlock(&d->lock);
+}

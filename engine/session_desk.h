@@ -1,0 +1,54 @@
+/*
+ * The desk between the UI thread and an engine's thread: a request is put on
+ * it, the engine takes it, and while the turn runs the UI may lay down two
+ * notes, "stop" and "end the thinking", which the engine reads at each step.
+ * Both engines, the real and the scripted one, work from it.
+ */
+#ifndef ENGINE_SESSION_DESK_H
+#define ENGINE_SESSION_DESK_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/engine.h"
+
+struct desk {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* Under the lock: */
+	struct turn_request *waiting; /* submitted, not taken; owned */
+	bool busy;                    /* from submit to desk_done() */
+	uint64_t last_turn;
+	struct err failed;            /* code != 0: the engine answers no more */
+	/* Written under the lock, read anywhere: */
+	_Atomic uint64_t cancel_turn, answer_turn;
+	_Atomic bool closing;
+};
+
+void desk_init(struct desk *d);
+void desk_release(struct desk *d);
+
+/* UI thread. */
+int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn, struct err *err);
+void desk_cancel(struct desk *d, uint64_t turn);
+void desk_end_thinking(struct desk *d, uint64_t turn);
+void desk_close(struct desk *d); /* from now on every turn counts as cancelled */
+
+/* Engine thread.  Waits for a request: true, *req is the caller's to free(); false once closed. */
+bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn);
+bool desk_cancelled(const struct desk *d, uint64_t turn);
+bool desk_thinking_ended(const struct desk *d, uint64_t turn);
+/*
+ * Waits `ms` (-1: for ever); returns early when the turn is cancelled or, with
+ * `until_answer`, its thinking is ended.
+ */
+void desk_pause(struct desk *d, uint64_t turn, int ms, bool until_answer);
+/* The turn is over: the next may be submitted.  Call before its last event is pushed. */
+void desk_done(struct desk *d);
+/* The engine cannot work: submit fails with this from now on. */
+void desk_fail(struct desk *d, const struct err *why);
+
+/* Milliseconds of the monotonic clock. */
+int64_t desk_now_ms(void);
+
+#endif
