@@ -12,8 +12,14 @@
 
 #include "engine/base/err.h"
 #include "engine/chat.h"
+#include "engine/detok.h"
+#include "engine/dsml.h"
 #include "engine/event.h"
 #include "engine/logits.h"
+#include "engine/prompt.h"
+#include "engine/prompt_json.h"
+#include "engine/tokenizer.h"
+#include "engine/tokens.h"
 
 struct sampling {
 	double temperature; /* 0 = greedy */
