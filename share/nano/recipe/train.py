@@ -1,0 +1,165 @@
+"""Trains the model for a given time, its weights rounded at every step as the checkpoint will hold them.
+
+usage: train.py --seconds S --out FOLDER [--from FOLDER] [--seed N] [--rows N] [--length N] …
+
+Main and draft losses go together; the indexer learns the attention mass of the compressed rows.  The learning rate
+follows the time spent: up, flat, down to zero at the end.  FOLDER gets the unrounded weights in pieces of under 16 MB
+(matrices as bf16), from which --from goes on, and the published checkpoint.
+"""
+import argparse
+import json
+import math
+import os
+import time
+
+import torch
+import torch.nn.functional as F
+
+import checkpoint
+import data
+import init
+import model
+import optim
+import tensors
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PIECE = 15_000_000
+
+
+def losses(hidden, head, target, weight):
+    """Weighted mean loss, and the share of weighted targets hit."""
+    logits = F.linear(hidden.to(torch.bfloat16), head.to(torch.bfloat16)).float()
+    ce = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction='none').view(target.shape)
+    total = weight.sum().clamp_min(1e-6)
+    strong = (weight > .5).float()
+    hit = ((logits.argmax(-1) == target) * strong).sum() / strong.sum().clamp_min(1)
+    return (ce * weight).sum() / total, hit.detach(), (ce.detach() * strong).sum() / strong.sum().clamp_min(1)
+
+
+def targets(ids, weight, doc, ahead):
+    """The ids `ahead` places on and their weights, 0 where another document begins."""
+    t = ids.roll(-ahead, 1)
+    same = doc == doc.roll(-ahead, 1)
+    same[:, -ahead:] = False
+    return t, weight.roll(-ahead, 1) * same
+
+
+def save_pieces(folder, weights):
+    os.makedirs(folder, exist_ok=True)
+    piece, size, n = {}, 0, 0
+    for name, w in list(weights.items()) + [(None, None)]:
+        if name is not None:
+            w = w.detach().cpu()
+            w = w.bfloat16() if w.is_floating_point() and w.dim() > 1 else w
+        if name is None or size + w.numel() * w.element_size() > PIECE:
+            tensors.write_file(f'{folder}/weights-{n}.safetensors', piece)
+            piece, size, n = {}, 0, n + 1
+        if name is not None:
+            piece[name] = w
+            size += w.numel() * w.element_size()
+
+
+def load_pieces(folder):
+    out = {}
+    for name in sorted(os.listdir(folder)):
+        if name.startswith('weights-'):
+            out.update(tensors.read_file(f'{folder}/{name}'))
+    return {n: w.float() if w.is_floating_point() else w for n, w in out.items()}
+
+
+def rate_factor(progress, warm, hold):
+    if progress < warm:
+        return progress / warm
+    return 1. if progress < hold else max(0., (1 - progress) / (1 - hold))
+
+
+def arguments():
+    p = argparse.ArgumentParser()
+    p.add_argument('--config', default=HERE + '/../config.json')
+    p.add_argument('--tokenizer', default=HERE + '/../tokenizer.json')
+    p.add_argument('--seconds', type=float, required=True)
+    p.add_argument('--out', required=True)
+    p.add_argument('--from', dest='start')
+    p.add_argument('--seed', type=int, default=1)
+    p.add_argument('--rows', type=int, default=32)
+    p.add_argument('--length', type=int, default=1024)
+    p.add_argument('--workers', type=int, default=max(1, (os.cpu_count() or 2) - 2))
+    p.add_argument('--max-steps', type=int, default=10 ** 9)
+    p.add_argument('--rate', type=float, default=1., help='scales all learning rates')
+    p.add_argument('--warm', type=float, default=.03)
+    p.add_argument('--hold', type=float, default=.35)
+    p.add_argument('--select-after', type=float, default=.2, help="share of the time without the indexer's choice")
+    p.add_argument('--draft', type=float, default=.3)
+    p.add_argument('--compile', action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
+    return p.parse_args()
+
+
+def main():
+    args, began = arguments(), time.time()
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    dtype = torch.bfloat16 if device == 'cuda' else torch.float32
+    torch.backends.cuda.matmul.allow_tf32 = True
+    batches = data.loader(args.seed, args.tokenizer, args.rows, args.length, args.workers)
+    cfg = model.read_config(args.config)
+    weights = load_pieces(args.start) if args.start else init.fresh(cfg, args.seed)
+    weights = {n: w.to(device) for n, w in weights.items()}
+    run = model.Forward(cfg, device, dtype, args.length, args.compile)
+    rounded = torch.compile(checkpoint.rounded, dynamic=False) if args.compile else checkpoint.rounded
+    loss_of = torch.compile(losses, dynamic=False) if args.compile else losses
+    rates = {'matrix': 4e-3, 'table': 4e-3, 'gate': 2e-3, 'small': 3e-3}
+    opt = optim.Optimiser(weights, cfg, {k: v * args.rate for k, v in rates.items()}, compile=args.compile)
+    trained = [n for n, w in weights.items() if w.is_floating_point() and not n.endswith('gate.bias')]
+    learns = frozenset(trained)
+    step, tokens, log = 0, 0, []
+    mark, mark_tokens, first = time.time(), 0, None
+    while step < args.max_steps:
+        ids, weight, doc = (t.to(device, non_blocking=True) for t in next(batches))
+        ids = ids.long()
+        # The clock starts with the second step, when all is compiled; the time before is given.
+        now = time.time()
+        progress = (now - began) / args.seconds
+        if progress >= 1:
+            break
+        if first is None and step == 3:
+            first = progress
+        done = 0. if first is None else (progress - first) / (1 - first)
+        with torch.no_grad():
+            q = rounded(weights)
+        q = {n: (w.detach().requires_grad_() if n in learns else w) for n, w in q.items()}
+        out = run(q, ids, doc, ids.roll(-1, 1), select=done >= args.select_after or bool(args.start))
+        main_loss, hit, strong = loss_of(out.main, q['head.weight'], *targets(ids, weight, doc, 1))
+        draft_loss, draft_hit, _ = loss_of(out.draft, q['head.weight'], *targets(ids, weight, doc, 2))
+        total = main_loss + args.draft * draft_loss + .1 * out.index_loss
+        total.backward()
+        grads = {n: q[n].grad if q[n].grad is not None else torch.zeros_like(q[n]) for n in trained}
+        norm = torch.stack(torch._foreach_norm(list(grads.values()))).norm()
+        scale = (1. / norm).clamp(max=1.)
+        torch._foreach_mul_(list(grads.values()), scale)
+        factor = rate_factor(done, args.warm, args.hold)
+        opt.step(grads, max(factor, 1e-3))
+        for prefix, load in out.load.items():
+            bias = weights.get(prefix + 'ffn.gate.bias')
+            if bias is not None:
+                bias += 2e-3 * factor * torch.sign(load.mean() - load)
+        step, tokens = step + 1, tokens + ids.numel()
+        if step in (1, 2, 3, 10, 30) or step % 100 == 0:
+            load = torch.stack(list(out.load.values()))
+            spread = (load.max(1).values / load.mean(1)).max()
+            line = dict(step=step, s=round(now - began, 1), tokens=tokens, rate=round(factor, 3), loss=main_loss.item(), strong=strong.item(),
+                        hit=hit.item(), draft=draft_loss.item(), draft_hit=draft_hit.item(), index=out.index_loss.item(),
+                        norm=norm.item(), spread=spread.item(), per_s=int((tokens - mark_tokens) / (time.time() - mark)))
+            mark, mark_tokens = time.time(), tokens
+            log.append(line)
+            print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in line.items()}), flush=True)
+            if not math.isfinite(line['loss']):
+                raise SystemExit('the loss is not finite')
+    os.makedirs(args.out, exist_ok=True)
+    save_pieces(args.out, weights)
+    checkpoint.save(args.out + '/model.safetensors', {n: w.detach() for n, w in weights.items()})
+    with open(args.out + '/log.jsonl', 'w') as f:
+        f.writelines(json.dumps(line) + '\n' for line in log)
+    print('steps', step, 'tokens', tokens, 'seconds', round(time.time() - began, 1), flush=True)
+
+
+if __name__ == '__main__':
+    main()
