@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Writes the small model's training text: conversations as JSON lines.
+
+    generate.py --seed 1 --documents 1000           documents for training
+    generate.py --evaluate --seed 1 --documents 200 questions for the evaluation, a kind each 200
+
+A document is {"messages", "thinking_mode", "drop_thinking", "reasoning_effort"}; tools stand on
+the system message.  The same seed gives the same documents.  What is kept for the evaluation
+(words.py) never gets into training text: a document that held some would raise HeldOutError.
+"""
+
+import argparse
+import json
+import sys
+
+import longer
+import tools
+import topics
+from words import Source
+
+SYSTEM = ("You are a helpful assistant.", "Answer in one sentence.", "You are a friendly assistant.", "Be brief.",
+	  "You are dsv4chat, a terminal assistant.", "Answer simply and honestly.", "You help with Debian.",
+	  "You are a small model.", "The user works in a terminal.", "Be polite.", "You answer questions.",
+	  "Today is a good day to help.", "You are an assistant on a Linux machine.")
+KINDS = ("facts", "arithmetic", "calls", "results", "talk")
+
+
+def conversation(src, thinking, turns):
+	"""(messages, checks) of turns without tools."""
+	messages, checks = [], []
+	if src.chance(0.25):
+		messages.append({"role": "system", "content": src.pick(SYSTEM)})
+	for turn in turns:
+		messages.append({"role": "user", "content": turn.question})
+		answer = {"role": "assistant", "content": turn.answer if thinking else turn.spoken or turn.answer}
+		if thinking:
+			answer["reasoning_content"] = turn.why
+		checks.append((len(messages), turn.kind, turn.check))
+		messages.append(answer)
+	return messages, checks
+
+
+def some_turns(src):
+	turns = topics.any_topic(src)
+	while len(turns) < 8 and src.chance(0.45):
+		turns.extend(topics.any_topic(src))
+	return turns
+
+
+def add_title(src, messages, title):
+	"""The title stands after the last answer, or after the user's message instead of one."""
+	if src.chance(0.4) and messages[-2]["role"] == "user":
+		messages.pop()
+	messages[-1]["task"] = "title"
+	messages.append({"role": "assistant", "content": title})
+
+
+def document(src):
+	"""(document, checks)"""
+	thinking = src.chance(0.55)
+	kind = src.random()
+	title = src.chance(0.06)
+	if kind < 0.17:
+		s = tools.session(src, thinking, src.upto(1, 4) if not src.chance(0.15) else src.upto(4, 7))
+		messages, checks, name = s.messages, s.checks, s.titles[0]
+	else:
+		if kind < 0.21:
+			turns = longer.pasted(src)
+		elif kind < 0.24:
+			turns = longer.recall(src, False)
+		elif kind < 0.26:
+			turns = longer.recall(src, True)
+		elif kind < 0.28:
+			turns = longer.lookup(src)
+		else:
+			turns = some_turns(src)
+		messages, checks = conversation(src, thinking, turns)
+		name = turns[0].title
+	if title:
+		add_title(src, messages, name)
+	return {"messages": messages, "thinking_mode": "thinking" if thinking else "chat", "drop_thinking": True,
+		"reasoning_effort": "max" if src.chance(0.03) else "high" if src.chance(0.03) else None}, checks
+
+
+def documents(seed, count):
+	"""The training documents first to last."""
+	src = Source(seed)
+	for _ in range(count):
+		yield document(src)[0]
+
+
+def question(src, kind):
+	"""One evaluation row of that kind: what is sent, and what the answer is checked for."""
+	while True:
+		thinking = kind == "arithmetic" or src.chance(0.5)
+		if kind in ("calls", "results"):
+			s = tools.session(src, thinking, src.upto(1, 2))
+			messages, checks = s.messages, s.checks
+		else:
+			turns = topics.any_topic(src) if src.chance(0.7) else some_turns(src)
+			messages, checks = conversation(src, thinking, turns)
+		fitting = [c for c in checks if c[1] == kind]
+		if fitting:
+			at, _, check = src.pick(fitting)
+			return {"kind": kind, "effort": "low" if thinking else "none", "messages": messages[:at],
+				"expect": check}
+
+
+def main():
+	parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+	parser.add_argument("--seed", type=int, default=1)
+	parser.add_argument("--documents", type=int, default=1000)
+	parser.add_argument("--evaluate", action="store_true")
+	args = parser.parse_args()
+	write = sys.stdout.write
+	if args.evaluate:
+		src = Source(args.seed, evaluate=True)
+		for kind in KINDS:
+			for _ in range(args.documents):
+				write(json.dumps(question(src, kind), ensure_ascii=False) + "\n")
+	else:
+		for doc in documents(args.seed, args.documents):
+			write(json.dumps(doc, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+	main()

@@ -1,0 +1,823 @@
+"""Sessions with the six built-in tools: a request, calls, results, and answers that use them."""
+
+import json
+import os
+
+from topics import any_topic
+from words import HERE, PEOPLE, THINGS, Phrases
+
+SCHEMAS = os.path.join(HERE, "..", "..", "..", "tools", "builtin.json")
+
+
+def schemas():
+	with open(SCHEMAS, encoding="utf-8") as f:
+		return {t["function"]["name"]: t for t in json.load(f)}
+
+
+def lines(text):
+	return Phrases(text.replace("\n", "").split(";"))
+
+
+SHOW = lines("""show me {f};show {f};what is in {f};what's in {f};read {f};print {f};cat {f};
+what does {f} say;open {f};display {f};what does {f} contain;read the file {f};show me the file {f};
+can you read {f};please read {f};let me see {f};what is the content of {f};give me the content of {f};
+view {f};could you show me {f};I want to see {f};look into {f};output {f};dump {f};type out {f};
+read {f} for me;what is written in {f};
+~what stands in {f};~have a look at {f};~let me read {f};~I would like to know what {f} contains""")
+HEAD = lines("""show the first {n} lines of {f};read the first {n} lines of {f};first {n} lines of {f};
+what are the first {n} lines of {f};show me the top {n} lines of {f};print the first {n} lines of {f};
+read {n} lines of {f};read only the first {n} lines of {f};give me the first {n} lines of {f};
+~the top {n} lines of {f}, please;~let me see the first {n} lines of {f}""")
+FROM = lines("""read {f} from line {k};show {f} from line {k} on;show {f} starting at line {k};
+read {f} starting at line {k};print {f} from line {k};what does {f} say from line {k} on;
+~start reading {f} at line {k};~let me see {f} from line {k} onwards""")
+SPAN = lines("""read {n} lines of {f} from line {k};show {n} lines of {f} starting at line {k};
+from line {k}, read {n} lines of {f};print {n} lines of {f} from line {k};
+~starting at line {k}, show {n} lines of {f};~let me see {n} lines of {f} from line {k}""")
+VALUE = lines("""what is the {k} in {f};what is {k} in {f};which {k} is set in {f};what is {k} set to in {f};
+look up {k} in {f};find the {k} in {f};tell me the {k} from {f};what value does {k} have in {f};
+check the {k} in {f};read the {k} from {f};what does {f} say about {k};what {k} does {f} use;
+I need the {k} from {f};
+~according to {f}, what is the {k};~get the {k} out of {f};~which value has {k} in {f}""")
+COUNT = lines("""how many lines does {f} have;how many lines are in {f};count the lines of {f};
+count the lines in {f};number of lines in {f};how long is {f} in lines;tell me how many lines {f} has;
+~what is the line count of {f};~please count how many lines {f} contains""")
+LIST = lines("""list the files in {d};list {d};what is in the folder {d};which files are in {d};
+show me the files in {d};what files are in {d};what's in the directory {d};list the directory {d};
+show the content of the directory {d};ls {d};what files does {d} contain;files in {d};
+how many files are in {d};list everything in {d};look into the folder {d};tell me what {d} contains;
+~name the files in {d};~what do we have in the folder {d};~I want a listing of {d}""")
+LIST_HERE = lines("""list the files;list the files here;what files are here;which files are there;
+show me the files;what is in this directory;what's in the workspace;list the workspace;ls;
+what files do we have;list this directory;show all files here;what is in the current folder;
+~name the files in this folder;~what do we have here;~which files exist in this workspace""")
+LIST_KIND = lines("""list the {p} files in {d};which {p} files are in {d};show the {p} files in {d};
+find all {p} files in {d};what {p} files does {d} have;are there {p} files in {d};
+how many {p} files are in {d};list all files that match {p} in {d};files like {p} in {d};
+~name every {p} file in {d};~I need the {p} files of {d}""")
+LIST_KIND_HERE = lines("""list the {p} files;which {p} files are here;show the {p} files;find all {p} files;
+what {p} files do we have;are there {p} files here;how many {p} files are there;
+list all files that match {p};list files like {p};
+~name every {p} file;~I need all the {p} files""")
+SEARCH = lines("""search for {w};find {w};search for {w} in all files;where is {w} used;grep for {w};
+which files contain {w};where does {w} occur;look for {w};find all uses of {w};where is {w};
+search the files for {w};find the word {w};in which files is {w};where do we use {w};
+~which file mentions {w};~locate the text {w};~where can I find {w} in the files""")
+SEARCH_IN = lines("""search for {w} in {d};find {w} in {d};where is {w} used in {d};grep for {w} in {d};
+look for {w} in {d};where does {w} occur in {d};find all uses of {w} in {d};search {d} for {w};
+does {d} contain {w};which lines of {d} have {w};is there {w} in {d};
+~locate {w} inside {d};~where in {d} can I find {w}""")
+RUN = lines("""run {c};run the command {c};execute {c};please run {c};can you run {c};run {c} in the shell;
+run {c} and tell me what it prints;what does {c} print;start {c};what is the output of {c};do {c};
+use the shell to run {c};I want to run {c};show me the output of {c};try {c};
+~give me the output of {c};~carry out {c};~let {c} run""")
+RUN_LIMIT = lines("""run {c} for at most {n} seconds;run {c} with a timeout of {n} seconds;
+run {c}, but stop after {n} seconds;run {c} with timeout {n};execute {c} with a limit of {n} seconds;
+give {c} {n} seconds to run;
+~let {c} run no longer than {n} seconds;~start {c} and cut it off after {n} seconds""")
+WRITE = lines("""create {f} with the text {q};write {q} to {f};write {q} into {f};create a file {f} that says {q};
+make a file {f} containing {q};put {q} into {f};save {q} as {f};save {q} in {f};
+create the file {f} with the content {q};write a file {f} with {q};make {f} with the text {q};
+store {q} in {f};create {f} containing {q};
+~produce a file {f} holding {q};~I need a file {f} with {q} in it""")
+WRITE_LINES = lines("""create {f} with the lines {l};write the lines {l} to {f};make a file {f} with the lines {l};
+put the lines {l} into {f};save the lines {l} in {f};
+~I need {f} to hold the lines {l}""")
+EDIT = lines("""in {f}, replace {a} with {b};replace {a} with {b} in {f};change {a} to {b} in {f};
+edit {f}: change {a} to {b};in {f} change {a} to {b};substitute {a} by {b} in {f};
+in the file {f}, replace {a} by {b};turn {a} into {b} in {f};swap {a} for {b} in {f};
+update {f}: {a} becomes {b};
+~{f} says {a}, make it {b};~put {b} in place of {a} in {f}""")
+SET = lines("""set {k} to {v} in {f};change the {k} in {f} to {v};in {f}, set {k} to {v};
+update {k} in {f} to {v};make the {k} in {f} {v};the {k} in {f} should be {v};
+~I want the {k} in {f} to be {v};~adjust {f} so that {k} is {v}""")
+READ_TWO = lines("""show me {f} and {g};read {f} and {g};what is in {f} and {g};print {f} and {g};
+read both {f} and {g};show {f} and {g};open {f} and {g};
+~let me see {f} and also {g};~what do {f} and {g} contain""")
+FIND_SHOW = lines("""find the file that contains {w} and show it;which file has {w}? show it to me;
+search for {w} and read the file;look for {w} and open the file it is in;find {w} and print that file;
+~locate the file with {w}, then display it""")
+MAKE_RUN = lines("""write a script {f} that prints {q} and run it;create {f} that prints {q}, then run it;
+make a shell script {f} that prints {q} and execute it;
+~I need a script {f} printing {q}; run it too""".replace("{q}; run", "{q}, run"))
+FIRST = lines("""what is the first line of {f};read the first line of {f};show the first line of {f};
+first line of {f};~tell me line one of {f}""")
+
+# Wishes that one command line fulfils: phrasings, the command, its output, the answer.
+SHELL = (
+	("free disk space;how much disk space is free;how full is the disk;show the free disk space;is the disk full;"
+	 "check the disk space;~how much room is left on the disk", "df -h /", "disk"),
+	("how much memory is free;show memory use;how much RAM is used;check the memory;free memory;"
+	 "~how much memory is left", "free -h", "memory"),
+	("who am I;which user am I;what is my user name;under which user do you run;~tell me the user name", "whoami", "user"),
+	("what is the name of this machine;host name;what is the host name;which machine is this;"
+	 "~how is this computer called", "hostname", "host"),
+	("which kernel is running;what kernel version is this;kernel version;show the kernel version;"
+	 "~tell me the version of the kernel", "uname -r", "kernel"),
+	("how long is the machine up;what is the uptime;show the uptime;since when is the system running;"
+	 "~how long has this box been running", "uptime -p", "uptime"),
+	("where are we;what is the current directory;which directory are we in;print the working directory;"
+	 "~what is the path of this directory", "pwd", "pwd"),
+	("how many cores does this machine have;how many CPUs are there;number of processors;"
+	 "~how many processors can we use", "nproc", "nproc"),
+	("what is the date;what day is it today;today's date;what date is it;~tell me today's date", "date +%F", "date"),
+	("what time is it;the time please;current time;~tell me the time", "date +%H:%M", "clock"),
+	("which git branch is this;what branch am I on;current branch;on which branch are we;"
+	 "~name the current git branch", "git branch --show-current", "branch"),
+	("what changed in git;git status;show the git status;are there uncommitted changes;which files did I change;"
+	 "~is there anything to commit", "git status --short", "status"),
+	("build the project;run make;build it;compile the project;~please do a build", "make", "make"),
+	("run the tests;test it;run all tests;check if the tests pass;do the tests pass;~see if the tests succeed", "make test", "tests"),
+	("which python version is installed;python version;what version of python do we have;"
+	 "~tell me the version of python", "python3 --version", "python"),
+)
+SHELL = tuple((Phrases(q.split(";")), c, k) for q, c, k in SHELL)
+# The same with a name in it.
+SHELL_NAMED = (
+	("delete {f};remove {f};delete the file {f};get rid of {f};~throw away {f}", "rm {f}", "I removed `{f}`."),
+	("make a directory {d};create the directory {d};create a folder {d};mkdir {d};~I need a folder {d}",
+	 "mkdir -p {d}", "I created the directory `{d}`."),
+	("rename {f} to {g};move {f} to {g};change the name of {f} to {g};~give {f} the name {g}",
+	 "mv {f} {g}", "I renamed `{f}` to `{g}`."),
+	("copy {f} to {g};make a copy of {f} named {g};duplicate {f} as {g};~I need a copy of {f} called {g}",
+	 "cp {f} {g}", "I copied `{f}` to `{g}`."),
+	("make {f} executable;set the execute bit on {f};~let {f} be executed", "chmod +x {f}", "`{f}` is executable now."),
+	("create an empty file {f};touch {f};make an empty file {f};~I need an empty {f}", "touch {f}",
+	 "I created the empty file `{f}`."),
+)
+SHELL_NAMED = tuple((Phrases(q.split(";")), c, a) for q, c, a in SHELL_NAMED)
+
+KEYS = """port host user name color mode level size limit path version timeout theme language title
+width height speed owner group retries debug cache format editor shell backup prefix suffix""".split()
+NO_FILE = ("error: no such file: {f}", "error: {f}: no such file or directory", "{f}: No such file or directory",
+	   "error: cannot open {f}: No such file or directory", "error: {f} does not exist", "error: file not found: {f}")
+NO_TEXT = ("error: the text was not found in {f}", "error: old text not found", "error: {f}: text to replace not found",
+	   "error: no match in {f}", "error: old does not occur in {f}")
+WROTE = ("wrote {n} bytes to {f}", "ok", "{n} bytes written", "written: {f}", "wrote {f}, {n} bytes", "created {f} ({n} bytes)")
+EDITED = ("replaced 1 occurrence in {f}", "ok", "edited {f}", "1 replacement", "changed {f}", "replaced 1 occurrence")
+NONE_FOUND = ("no matches", "no match", "nothing found", "(no matches)", "")
+EMPTY_DIR = ("(empty)", "no files", "", "no files match")
+DENIED = ("error: denied by the user", "error: the user said no", "denied: not allowed", "error: permission denied")
+
+
+class Session:
+	"""One conversation with tools: messages, and what each answer is checked for."""
+
+	def __init__(self, src, offered, thinking):
+		self.src, self.offered, self.thinking = src, offered, thinking
+		self.messages, self.checks = [], []
+		self.calls = 0
+		self.titles = []
+
+	def user(self, text, title):
+		self.messages.append({"role": "user", "content": text})
+		self.titles.append(title)
+
+	def assistant(self, content, why, check=None, kind=None, calls=None):
+		message = {"role": "assistant", "content": content}
+		if self.thinking:
+			message["reasoning_content"] = why
+		if calls:
+			message["tool_calls"] = calls
+		if check is not None:
+			self.checks.append((len(self.messages), kind, check))
+		self.messages.append(message)
+
+	def call(self, why, *calls):
+		"""calls: (tool, arguments) each; the results have to follow."""
+		made = []
+		for name, arguments in calls:
+			made.append({"id": "call_%d" % self.calls, "type": "function",
+				     "function": {"name": name,
+						  "arguments": json.dumps(arguments, ensure_ascii=False)}})
+			self.calls += 1
+		self.pending = [c["id"] for c in made]
+		expected = [{"name": n, "arguments": a} for n, a in calls]
+		self.assistant("", why, {"calls": expected}, "calls", made)
+
+	def result(self, text):
+		self.messages.append({"role": "tool", "tool_call_id": self.pending.pop(0), "content": text})
+
+	def answer(self, content, why, *said):
+		self.assistant(content, why, {"all": list(said)}, "results")
+
+	def has(self, *names):
+		return all(n in self.offered for n in names)
+
+
+def named(src, name):
+	"""A file as people write it in a sentence."""
+	kind = src.random()
+	return name if kind < 0.8 else "`%s`" % name if kind < 0.92 else '"%s"' % name
+
+
+def cited(src, text):
+	kind = src.random()
+	return '"%s"' % text if kind < 0.6 else "'%s'" % text if kind < 0.8 else "`%s`" % text
+
+
+def sentence(src):
+	"""One line as it may stand in a text file."""
+	kind = src.upto(0, 11)
+	if kind == 0:
+		return "buy %d %s" % (src.upto(2, 99), src.pick(THINGS))
+	if kind == 1:
+		return "%s %s at %d:%02d" % (src.pick(("call", "meet", "ask", "mail", "visit")), src.pick(PEOPLE),
+					     src.upto(7, 21), src.upto(0, 59))
+	if kind == 2:
+		return "the %s is %s" % (src.word(), src.pick(("new", "old", "broken", "ready", "late", "empty", "red", "closed")))
+	if kind == 3:
+		return "%s: %s" % (src.word(), src.value())
+	if kind == 4:
+		return "hello %s" % src.word()
+	if kind == 5:
+		return " ".join(src.word() for _ in range(src.upto(2, 4)))
+	if kind == 6:
+		return "%s %d" % (src.word(), src.upto(1, 999))
+	if kind == 7:
+		return "%s-%d" % (src.word(), src.upto(1, 99))
+	if kind == 8:
+		return "TODO: check the %s" % src.word()
+	if kind == 9:
+		return "%s has %d %s" % (src.pick(PEOPLE), src.upto(2, 99), src.pick(THINGS))
+	if kind == 10:
+		return "# %s" % src.word()
+	return "%s, %s and %s" % (src.word(), src.word(), src.word())
+
+
+def code(src, word=None):
+	word = word or src.word()
+	return src.pick(("int %s = %d;" % (word, src.upto(0, 999)), "def %s(x):" % word, "return %s;" % word,
+			 "%s(%d);" % (word, src.upto(0, 99)), "import %s" % word, "let %s = %d" % (word, src.upto(0, 99)),
+			 "print(%s)" % word, "# %s" % word, "if (%s > %d)" % (word, src.upto(0, 99)),
+			 "echo %s" % word, "x = %s + %d" % (word, src.upto(0, 99))))
+
+
+def text_lines(src, low=1, high=6):
+	maker = code if src.chance(0.25) else sentence
+	return [maker(src) for _ in range(src.upto(low, high))]
+
+
+def settings(src, n=None):
+	keys = []
+	while len(keys) < (n or src.upto(1, 5)):
+		key = src.pick(KEYS) if src.chance(0.8) else src.word()
+		if key not in keys:
+			keys.append(key)
+	glue = src.pick(("=", " = ", ": "))
+	return [(k, src.value()) for k in keys], glue
+
+
+def block(text):
+	return "```\n%s\n```" % text.rstrip("\n")
+
+
+def plural(n, one, many=None):
+	return "%d %s" % (n, one if n == 1 else many or one + "s")
+
+
+def ending(src):
+	return "\n" if src.chance(0.3) else ""
+
+
+def read_answer(s, path, got):
+	rows = got.rstrip("\n").split("\n")
+	if len(rows) == 1:
+		s.answer("`%s` contains: %s" % (path, rows[0]), "The result is one line.", rows[0])
+	else:
+		s.answer("`%s` contains:\n%s" % (path, block(got)), "The result has %d lines." % len(rows), *rows)
+
+
+def no_file(s, path):
+	s.result(s.src.pick(NO_FILE).format(f=path))
+	s.answer("The file `%s` does not exist." % path, "The file was not found.", path, "not exist")
+
+
+def show(s):
+	src = s.src
+	path = src.file()
+	s.user(src.ask(src.phrase(SHOW, f=named(src, path))), "Reading %s" % path)
+	s.call("I read `%s`." % path, ("read_file", {"path": path}))
+	if src.chance(0.12):
+		return no_file(s, path)
+	rows = text_lines(src)
+	s.result("\n".join(rows) + ending(src))
+	read_answer(s, path, "\n".join(rows))
+	if src.chance(0.25):
+		n = len(rows)
+		what = src.pick(("how many lines is that", "how many lines are there", "and how many lines does it have"))
+		s.user(src.ask(what), "Lines of %s" % path)
+		s.answer("`%s` has %s." % (path, plural(n, "line")), "I count the lines: %s." %
+			 ", ".join(str(i + 1) for i in range(n)), plural(n, "line"))
+	elif src.chance(0.3):
+		at = src.upto(1, len(rows))
+		names = ("first", "second", "third", "fourth", "fifth", "sixth")
+		which = "last" if at == len(rows) and src.chance(0.5) else names[at - 1]
+		s.user(src.ask(src.pick(("what is the %s line", "repeat the %s line", "and the %s line", "which is the %s line",
+					 "just the %s line")) % which), "A line of %s" % path)
+		s.answer("The %s line is: %s" % (which, rows[at - 1]), "The user wants the %s line." % which, rows[at - 1])
+
+
+def part(s):
+	src = s.src
+	path, n, k = src.file(), src.upto(2, 20), src.upto(2, 200)
+	kind = src.random()
+	f = named(src, path)
+	if kind < 0.5:
+		question, args = src.phrase(HEAD, f=f, n=n), {"path": path, "limit": n}
+	elif kind < 0.65:
+		question, args, n = src.phrase(FIRST, f=f), {"path": path, "limit": 1}, 1
+	elif kind < 0.85:
+		question, args = src.phrase(FROM, f=f, k=k), {"path": path, "offset": k}
+	else:
+		question, args = src.phrase(SPAN, f=f, k=k, n=n), {"path": path, "offset": k, "limit": n}
+	s.user(src.ask(question), "Reading part of %s" % path)
+	s.call("I read part of `%s`." % path, ("read_file", args))
+	if src.chance(0.08):
+		return no_file(s, path)
+	rows = text_lines(src, 1, min(n, 4)) if n < 5 else text_lines(src, 2, 5)
+	s.result("\n".join(rows) + ending(src))
+	read_answer(s, path, "\n".join(rows))
+
+
+def value(s):
+	src = s.src
+	path = src.file(("conf", "ini", "cfg", "env", "toml", "yaml", "txt", "json"))
+	pairs, glue = settings(src)
+	key, val = src.pick(pairs)
+	s.user(src.ask(src.phrase(VALUE, k=key, f=named(src, path))), "The %s in %s" % (key, path))
+	s.call("I read `%s` to find %s." % (path, key), ("read_file", {"path": path}))
+	if src.chance(0.08):
+		return no_file(s, path)
+	missing = src.chance(0.1) and len(pairs) > 1
+	if missing:
+		pairs = [p for p in pairs if p[0] != key]
+	s.result("\n".join(k + glue + v for k, v in pairs) + ending(src))
+	if missing:
+		return s.answer("`%s` does not set %s." % (path, key), "There is no %s in the result." % key, "does not set")
+	s.answer("The %s in `%s` is %s." % (key, path, val), "The result has %s%s%s." % (key, glue, val), val)
+	if src.chance(0.3) and len(pairs) > 1:
+		key, val = src.pick([p for p in pairs if p[0] != key])
+		s.user(src.ask(src.pick(("and the %s", "what about the %s", "and %s", "and what is the %s", "how about %s")) % key),
+		       "The %s in %s" % (key, path))
+		s.answer("The %s in `%s` is %s." % (key, path, val), "The result above has %s%s%s." % (key, glue, val), val)
+
+
+def count(s):
+	src = s.src
+	path = src.file()
+	s.user(src.ask(src.phrase(COUNT, f=named(src, path))), "Lines of %s" % path)
+	command = "wc -l " + path
+	s.call("I count the lines with wc.", ("shell", {"command": command}))
+	if src.chance(0.1):
+		s.result("wc: %s: No such file or directory" % path)
+		return s.answer("The file `%s` does not exist." % path, "The file was not found.", "not exist")
+	n = src.upto(1, 9999) if src.chance(0.7) else src.upto(1, 30)
+	s.result(shell_output(src, "%d %s" % (n, path)))
+	s.answer("`%s` has %s." % (path, plural(n, "line")), "wc printed %d." % n, plural(n, "line"))
+
+
+def listing(s):
+	src = s.src
+	kind = src.random()
+	d = src.folder()
+	ext = src.pick(("txt", "md", "c", "h", "py", "sh", "json", "csv", "log", "conf", "js", "html", "rs", "go"))
+	p = "*." + ext if src.chance(0.8) else src.stem() + "*"
+	if kind < 0.35:
+		question, args = src.phrase(LIST, d=named(src, d)), {"path": d}
+	elif kind < 0.55:
+		question, args = src.phrase(LIST_HERE), {}
+	elif kind < 0.8:
+		question, args = src.phrase(LIST_KIND, d=named(src, d), p=p), {"path": d, "pattern": p}
+	else:
+		question, args = src.phrase(LIST_KIND_HERE, p=p), {"pattern": p}
+	where = "`%s`" % d if "path" in args else "the workspace"
+	s.user(src.ask(question), "Files in %s" % (d if "path" in args else "the workspace"))
+	s.call("I list %s." % where, ("list_files", args))
+	if src.chance(0.08) and "path" in args:
+		s.result(src.pick(NO_FILE).format(f=d))
+		return s.answer("The directory %s does not exist." % where, "The directory was not found.", "not exist")
+	n = 0 if src.chance(0.08) else src.upto(1, 7)
+	if n == 0:
+		s.result(src.pick(EMPTY_DIR))
+		if "pattern" in args:
+			return s.answer("There are no files that match `%s` in %s." % (p, where), "Nothing was found.", "no files")
+		return s.answer("There are no files in %s." % where, "Nothing was found.", "no files")
+	names = []
+	while len(names) < n:
+		if p[0] == "*" and "pattern" in args:
+			name = src.stem() + p[1:]
+		elif "pattern" in args:
+			name = p[:-1] + src.pick(("", "1", "2", "-old", "_new", "-a", "-b", "3")) + "." + ext
+		else:
+			name = src.file(folder=0)
+		if name not in names:
+			names.append(name)
+	s.result("\n".join(names) + ending(src))
+	s.answer("There %s in %s: %s." % ("is 1 file" if n == 1 else "are %d files" % n, where, ", ".join(names)),
+		 "I count: %s." % ", ".join("%d %s" % (i + 1, x) for i, x in enumerate(names)), "%d file" % n, *names)
+	if src.chance(0.2):
+		path = src.pick(names)
+		full = d + "/" + path if "path" in args else path
+		s.user(src.ask(src.phrase(SHOW, f=named(src, path))), "Reading %s" % path)
+		if not s.has("read_file"):
+			return s.assistant("I have no tool to read files.", "No tool fits.", {"all": ["no tool"]}, "talk")
+		s.call("I read `%s`." % full, ("read_file", {"path": full}))
+		rows = text_lines(src, 1, 3)
+		s.result("\n".join(rows))
+		read_answer(s, full, "\n".join(rows))
+
+
+def search(s):
+	src = s.src
+	kind = src.random()
+	word = src.word() if src.chance(0.6) else src.stem()
+	if not src.may_use(word):
+		word = src.stem()
+	src.guard(word)
+	if kind < 0.5:
+		args, question = {"pattern": word}, src.phrase(SEARCH, w=named(src, word))
+	else:
+		where = src.folder() if src.chance(0.6) else src.file()
+		args = {"pattern": word, "path": where}
+		question = src.phrase(SEARCH_IN, w=named(src, word), d=named(src, where))
+	s.user(src.ask(question), "Searching for %s" % word)
+	s.call("I search for `%s`." % word, ("search_files", args))
+	n = 0 if src.chance(0.12) else src.upto(1, 4)
+	if not n:
+		s.result(src.pick(NONE_FOUND))
+		return s.answer("I found no `%s`." % word, "There is no match.", "found no")
+	hits, single = [], "path" in args and "." in args["path"]
+	for _ in range(n):
+		path = args["path"] if single else src.file(folder=0.5)
+		if "path" in args and not single:
+			path = args["path"] + "/" + path.split("/")[-1]
+		hits.append((path, src.upto(1, 400), code(src, word) if src.chance(0.5) else "%s %s" % (src.word(), word)))
+	if single:
+		hits.sort(key=lambda hit: hit[1])
+	s.result("\n".join("%s:%d:%s" % h for h in hits) + ending(src))
+	s.answer("I found `%s` in %s: %s." % (word, plural(n, "place"), ", ".join("%s line %d" % h[:2] for h in hits)),
+		 "There %s." % ("is 1 match" if n == 1 else "are %d matches" % n),
+		 *["%s line %d" % h[:2] for h in hits])
+
+
+def shell_output(src, text, code_=0):
+	kind = src.random()
+	if code_:
+		return text + src.pick(("\n[exit code %d]", "\nexit code %d", "\n(exit code %d)", "\nexit status %d")) % code_
+	return text + "\n" if kind < 0.3 else text + "\n[exit code 0]" if kind < 0.4 else text + "\nexit code 0" if kind < 0.5 else text
+
+
+def any_command(src):
+	kind = src.upto(0, 17)
+	f = src.file()
+	if kind == 0:
+		return "ls " + src.pick(("-l", "-a", "-la", "-lh")) + " " + src.folder()
+	if kind == 1:
+		return "python3 " + src.file(("py",))
+	if kind == 2:
+		return "bash " + src.file(("sh",))
+	if kind == 3:
+		return "./" + src.stem() + src.pick((".sh", "", ".py")) + src.pick(("", " -v", " " + src.word(), " --" + src.word()))
+	if kind == 4:
+		return "make " + src.pick(("test", "check", "clean", "install", "all", src.word()))
+	if kind == 5:
+		return "echo " + src.word() + src.pick(("", " " + src.word()))
+	if kind == 6:
+		return "grep -n %s %s" % (src.word(), f)
+	if kind == 7:
+		return "sort %s%s" % (src.pick(("", "-n ", "-r ", "-u ")), f)
+	if kind == 8:
+		return "git %s" % src.pick(("log --oneline", "status", "diff", "branch", "pull", "checkout " + src.word(), "add " + f))
+	if kind == 9:
+		return "du -sh " + src.folder()
+	if kind == 10:
+		return "cat %s | %s" % (f, src.pick(("sort", "wc -l", "head -n 3", "uniq", "tail -n %d" % src.upto(1, 9))))
+	if kind == 11:
+		return "find %s -name '*.%s'" % (src.folder(), src.pick(("c", "py", "txt", "log")))
+	if kind == 12:
+		return "%s %s" % (src.pick(("head -n %d" % src.upto(1, 20), "tail -n %d" % src.upto(1, 20), "file", "stat", "md5sum",
+					    "sha256sum", "gzip", "wc -w", "nl", "tac")), f)
+	if kind == 13:
+		return "gcc -o %s %s" % (src.word(), src.file(("c",)))
+	if kind == 14:
+		return "npm %s" % src.pick(("test", "install", "run " + src.word()))
+	if kind == 15:
+		return "seq %d %d" % (src.upto(1, 5), src.upto(6, 9))
+	if kind == 16:
+		return src.pick(("uname -a", "date", "env", "id", "uptime", "hostname", "ps", "df -h", "free -m", "lsblk", "nproc", "pwd"))
+	return src.stem() + src.pick((" -v", " --help", " " + src.word()))
+
+
+def tell_output(s, text):
+	rows = text.split("\n")
+	if len(rows) == 1:
+		s.answer("The command printed: %s" % text, "The output is one line.", text)
+	else:
+		s.answer("The command printed:\n%s" % block(text), "The output has %d lines." % len(rows), *rows)
+
+
+def run(s):
+	src = s.src
+	command = any_command(src)
+	args = {"command": command}
+	shown = command if src.chance(0.3) and " " not in command else "`%s`" % command if src.chance(0.6) else command
+	if src.chance(0.2):
+		n = src.pick((5, 10, 15, 20, 30, 45, 60, 90, 100, 120, 180, 200, 240, 300, 600, src.upto(1, 999)))
+		args["timeout"] = n
+		question = src.phrase(RUN_LIMIT, c=shown, n=n)
+	else:
+		question = src.phrase(RUN, c=shown)
+	s.user(src.ask(question) if shown[0] == "`" else question[:1].upper() + question[1:] if src.chance(0.6) else question,
+	       "Running %s" % command.split()[0])
+	s.call("I run the command in the shell.", ("shell", args))
+	kind = src.random()
+	if kind < 0.12:
+		code_ = src.pick((1, 1, 2, 3, 126, 127, src.upto(1, 99)))
+		error = src.pick(("error: %s" % sentence(src), "%s: not found" % command.split()[0], "failed: %s" % src.word()))
+		s.result(shell_output(src, error, code_))
+		return s.answer("The command failed with exit code %d: %s" % (code_, error), "The exit code is %d." % code_,
+				"exit code %d" % code_, error)
+	if kind < 0.16:
+		s.result(src.pick(DENIED))
+		return s.answer("I was not allowed to run the command.", "The call was denied.", "not allowed")
+	if kind < 0.22:
+		s.result(src.pick(("", "(no output)", "exit code 0", "[exit code 0]")))
+		return s.answer("The command printed nothing.", "There is no output.", "nothing")
+	if kind < 0.25 and "timeout" in args:
+		s.result("error: timed out after %d seconds" % args["timeout"])
+		return s.answer("The command was stopped after %d seconds." % args["timeout"], "It ran too long.", "stopped")
+	text = "\n".join(text_lines(src, 1, 4))
+	s.result(shell_output(src, text))
+	tell_output(s, text)
+
+
+def wish(s):
+	src = s.src
+	phrases, command, kind = src.pick(SHELL)
+	s.user(src.ask(src.phrase(phrases)), {"disk": "Disk space", "memory": "Memory use"}.get(kind, "Running %s" % command.split()[0]))
+	s.call("I run `%s`." % command, ("shell", {"command": command}))
+	n, m = src.upto(1, 900), src.upto(1, 99)
+	if kind == "disk":
+		s.result(shell_output(src, "Filesystem Size Used Avail Use%% Mounted on\n/dev/sda1 %dG %dG %dG %d%% /" % (n + m, m, n, m)))
+		s.answer("%dG are free; the disk is %d%% full." % (n, m), "Avail is %dG and Use%% is %d%%." % (n, m), "%dG" % n, "%d%%" % m)
+	elif kind == "memory":
+		s.result(shell_output(src, "      total used free\nMem:  %dGi %dGi %dGi" % (n + m, m, n)))
+		s.answer("%dGi of memory are free, %dGi are used." % (n, m), "The line Mem has used %dGi and free %dGi." % (m, n), "%dGi" % n)
+	elif kind == "status":
+		names = [src.file() for _ in range(src.upto(0, 4))]
+		s.result(shell_output(src, "\n".join(src.pick((" M ", "?? ", "A  ", " D ")) + x for x in names)))
+		if names:
+			s.answer("%s changed: %s." % (plural(len(names), "file"), ", ".join(names)), "The status lists %s." %
+				 plural(len(names), "file"), *names)
+		else:
+			s.answer("Nothing has changed.", "The status is empty.", "Nothing")
+	elif kind in ("make", "tests"):
+		if src.chance(0.4):
+			code_ = src.pick((1, 2))
+			error = src.pick(("%s:%d: error: %s" % (src.file(("c",)), n, src.word()), "test %s failed" % src.stem(), "make: *** no rule to make %s" % src.stem()))
+			s.result(shell_output(src, error, code_))
+			s.answer("It failed with exit code %d: %s" % (code_, error), "The exit code is %d." % code_, error)
+		else:
+			good = src.pick(("%d tests passed" % n, "all %d tests passed" % n, "ok: %d tests" % n)) if kind == "tests" else \
+				src.pick(("cc -o %s %s.c" % ((src.word(),) * 2), "built %s" % src.stem(), "make: nothing to be done"))
+			s.result(shell_output(src, good))
+			s.answer("It succeeded: %s" % good, "There is no error.", good)
+	else:
+		text, said = {
+			"user": lambda: (lambda x: (x, "You are the user %s." % x))(src.word()),
+			"host": lambda: (lambda x: (x, "This machine is called %s." % x))(src.stem()),
+			"kernel": lambda: (lambda x: (x, "The kernel is %s." % x))("%d.%d.%d-%d-amd64" % (src.upto(4, 6), src.upto(0, 19), src.upto(0, 99), src.upto(1, 40))),
+			"uptime": lambda: (lambda x: ("up " + x, "The machine has been up for %s." % x))("%d days, %d hours, %d minutes" % (m + 1, src.upto(2, 23), src.upto(2, 59))),
+			"pwd": lambda: (lambda x: (x, "The current directory is `%s`." % x))("/home/%s/%s" % (src.word(), src.stem())),
+			"nproc": lambda: (lambda x: (str(x), "This machine has %s." % plural(x, "core")))(src.upto(1, 128)),
+			"date": lambda: (lambda x: (x, "Today is %s." % x))("%d-%02d-%02d" % (src.upto(2020, 2039), src.upto(1, 12), src.upto(1, 28))),
+			"clock": lambda: (lambda x: (x, "It is %s." % x))("%02d:%02d" % (src.upto(0, 23), src.upto(0, 59))),
+			"branch": lambda: (lambda x: (x, "You are on the branch %s." % x))(src.stem()),
+			"python": lambda: (lambda x: ("Python " + x, "The version is Python %s." % x))("3.%d.%d" % (src.upto(7, 14), src.upto(0, 19))),
+		}[kind]()
+		s.result(shell_output(src, text))
+		s.answer(said, "The output is %s." % text, said)
+
+
+def wish_named(s):
+	src = s.src
+	phrases, command, said = src.pick(SHELL_NAMED)
+	f, g, d = src.file(), src.file(), src.folder() if src.chance(0.4) else src.stem()
+	command, said = command.format(f=f, g=g, d=d), said.format(f=f, g=g, d=d)
+	s.user(src.ask(src.phrase(phrases, f=named(src, f), g=named(src, g), d=named(src, d))), "Running %s" % command.split()[0])
+	s.call("I run `%s`." % command, ("shell", {"command": command}))
+	kind = src.random()
+	tool = command.split()[0]
+	if kind < 0.1 and tool in ("rm", "mv", "cp", "chmod"):
+		s.result(shell_output(src, "%s: cannot access '%s': No such file or directory" % (tool, f), 1))
+		return s.answer("The file `%s` does not exist." % f, "The file was not found.", f, "not exist")
+	if kind < 0.15:
+		s.result(src.pick(DENIED))
+		return s.answer("I was not allowed to run the command.", "The call was denied.", "not allowed")
+	s.result(src.pick(("", "(no output)", "exit code 0", "[exit code 0]")))
+	s.answer(said, "It worked.", said)
+
+
+def write(s):
+	src = s.src
+	path = src.file()
+	if src.chance(0.65):
+		text = code(src) if src.chance(0.15) else sentence(src)
+		question = src.phrase(WRITE, f=named(src, path), q=cited(src, text))
+	else:
+		rows = [src.word() if src.chance(0.6) else sentence(src) for _ in range(src.upto(2, 4))]
+		rows = [r.replace(",", "") for r in rows]
+		rows = [r.replace(" and ", " or ") for r in rows]
+		text = "\n".join(rows) + "\n"
+		question = src.phrase(WRITE_LINES, f=named(src, path), l=", ".join(rows[:-1]) + " and " + rows[-1])
+	s.user(src.ask(question), "Writing %s" % path)
+	s.call("I write `%s`." % path, ("write_file", {"path": path, "content": text}))
+	written(s, path, text)
+
+
+def written(s, path, text):
+	src = s.src
+	kind = src.random()
+	if kind < 0.06:
+		s.result(src.pick(DENIED))
+		return s.answer("I was not allowed to write `%s`." % path, "The call was denied.", "not allowed")
+	s.result(src.pick(WROTE).format(n=len(text.encode()), f=path))
+	s.answer("I wrote `%s`." % path, "It worked.", "`%s`" % path)
+
+
+def edit(s):
+	src = s.src
+	path = src.file()
+	kind = src.random()
+	if kind < 0.4:
+		a, b = src.word(), src.word()
+	elif kind < 0.7:
+		key, glue = src.pick(KEYS), src.pick(("=", " = ", ": "))
+		a, b = key + glue + src.value(), key + glue + src.value()
+	else:
+		a, b = sentence(src), sentence(src)
+	while b == a:
+		b = src.syllables()
+	mark = src.random()
+	show_ = (lambda x: x) if " " not in a + b and mark < 0.5 else (lambda x: '"%s"' % x) if mark < 0.75 else (lambda x: "`%s`" % x)
+	s.user(src.ask(src.phrase(EDIT, f=named(src, path), a=show_(a), b=show_(b))), "Editing %s" % path)
+	s.call("I edit `%s`." % path, ("edit_file", {"path": path, "old": a, "new": b}))
+	edited(s, path, a, b)
+
+
+def edited(s, path, a, b):
+	src = s.src
+	kind = src.random()
+	if kind < 0.1:
+		s.result(src.pick(NO_TEXT).format(f=path))
+		return s.answer("`%s` does not contain `%s`, so I changed nothing." % (path, a), "The text was not found.", "changed nothing")
+	if kind < 0.15:
+		return no_file(s, path)
+	s.result(src.pick(EDITED).format(f=path))
+	s.answer("I replaced `%s` with `%s` in `%s`." % (a, b, path), "It worked.", "`%s`" % b)
+
+
+def set_value(s):
+	"""Two rounds: read first, because the old text has to be known."""
+	src = s.src
+	path = src.file(("conf", "ini", "cfg", "env", "toml", "yaml", "txt"))
+	pairs, glue = settings(src)
+	key, old = src.pick(pairs)
+	new = src.value()
+	while new == old:
+		new = src.word()
+	s.user(src.ask(src.phrase(SET, k=key, v=new, f=named(src, path))), "Setting %s in %s" % (key, path))
+	s.call("I read `%s` first." % path, ("read_file", {"path": path}))
+	if src.chance(0.08):
+		return no_file(s, path)
+	s.result("\n".join(k + glue + v for k, v in pairs) + ending(src))
+	a, b = key + glue + old, key + glue + new
+	s.call("The old line is %s." % a, ("edit_file", {"path": path, "old": a, "new": b}))
+	edited(s, path, a, b)
+
+
+def read_two(s):
+	src = s.src
+	f, g = src.file(), src.file()
+	s.user(src.ask(src.phrase(READ_TWO, f=named(src, f), g=named(src, g))), "Reading two files")
+	s.call("I read both files.", ("read_file", {"path": f}), ("read_file", {"path": g}))
+	texts = []
+	for path in (f, g):
+		if src.chance(0.1):
+			s.result(src.pick(NO_FILE).format(f=path))
+			texts.append("The file `%s` does not exist." % path)
+		else:
+			line = text_lines(src, 1, 1)[0]
+			s.result(line + ending(src))
+			texts.append("`%s` contains: %s" % (path, line))
+	s.answer("\n\n".join(texts), "I have both results.", *texts)
+
+
+def write_two(s):
+	src = s.src
+	f, g = src.file(), src.file()
+	a, b = sentence(src), sentence(src)
+	question = src.pick(("create {f} with {a} and {g} with {b}", "write {a} to {f} and {b} to {g}",
+			     "make two files: {f} with {a} and {g} with {b}", "put {a} into {f} and {b} into {g}"))
+	s.user(src.ask(question.format(f=named(src, f), g=named(src, g), a=cited(src, a), b=cited(src, b))), "Writing two files")
+	s.call("I write both files.", ("write_file", {"path": f, "content": a}), ("write_file", {"path": g, "content": b}))
+	done = src.pick(WROTE)
+	for path, text in ((f, a), (g, b)):
+		s.result(done.format(n=len(text.encode()), f=path))
+	s.answer("I wrote `%s` and `%s`." % (f, g), "Both calls worked.", "`%s`" % f, "`%s`" % g)
+
+
+def find_show(s):
+	src = s.src
+	word, path = src.stem(), src.file(folder=0.6)
+	s.user(src.ask(src.phrase(FIND_SHOW, w=named(src, word))), "Searching for %s" % word)
+	s.call("I search for `%s` first." % word, ("search_files", {"pattern": word}))
+	if src.chance(0.1):
+		s.result(src.pick(NONE_FOUND))
+		return s.answer("I found no `%s`." % word, "There is no match.", "found no")
+	rows = text_lines(src, 0, 2) + [code(src, word)] + text_lines(src, 0, 1)
+	at = next(i for i, r in enumerate(rows) if word in r)
+	s.result("%s:%d:%s" % (path, at + 1, rows[at]))
+	s.call("It is in `%s`." % path, ("read_file", {"path": path}))
+	s.result("\n".join(rows) + ending(src))
+	read_answer(s, path, "\n".join(rows))
+
+
+def make_run(s):
+	src = s.src
+	path = src.file(("sh",))
+	word = src.word()
+	s.user(src.ask(src.phrase(MAKE_RUN, f=named(src, path), q=word)), "A script %s" % path)
+	s.call("I write the script first.", ("write_file", {"path": path, "content": "echo %s\n" % word}))
+	s.result(src.pick(WROTE).format(n=len(word) + 6, f=path))
+	s.call("Now I run it.", ("shell", {"command": "bash " + path}))
+	s.result(shell_output(src, word))
+	s.answer("I wrote `%s`; it printed: %s" % (path, word), "The output is %s." % word, word)
+
+
+def plain(s):
+	"""A question that needs no tool."""
+	turns = any_topic(s.src)
+	for turn in turns[:2]:
+		s.user(turn.question, turn.title)
+		s.assistant(turn.answer if s.thinking else turn.spoken or turn.answer, turn.why, turn.check, turn.kind)
+
+
+MISSING = (("shell", "I have no tool to run commands.", lambda src: src.phrase(RUN, c="`%s`" % any_command(src))),
+	   ("read_file", "I have no tool to read files.", lambda src: src.phrase(SHOW, f=src.file())),
+	   ("write_file", "I have no tool to write files.", lambda src: src.phrase(WRITE, f=src.file(), q=cited(src, sentence(src)))),
+	   ("edit_file", "I have no tool to edit files.", lambda src: src.phrase(EDIT, f=src.file(), a='"%s"' % src.word(), b='"%s"' % src.word())),
+	   ("list_files", "I have no tool to list files.", lambda src: src.phrase(LIST, d=src.folder())),
+	   ("search_files", "I have no tool to search files.", lambda src: src.phrase(SEARCH, w=src.word())))
+
+
+def unfit(s):
+	lacking = [m for m in MISSING if not s.has(m[0])]
+	if not lacking:
+		return plain(s)
+	_, answer, ask = s.src.pick(lacking)
+	s.user(s.src.ask(ask(s.src)), "No tool for this")
+	s.assistant(answer, "No tool fits.", {"all": [answer]}, "talk")
+
+
+JOBS = ((show, 12, ("read_file",)), (part, 8, ("read_file",)), (value, 9, ("read_file",)), (count, 4, ("shell",)),
+	(listing, 11, ("list_files",)), (search, 9, ("search_files",)), (run, 9, ("shell",)), (wish, 8, ("shell",)),
+	(wish_named, 7, ("shell",)), (write, 11, ("write_file",)), (edit, 9, ("edit_file",)),
+	(set_value, 5, ("read_file", "edit_file")), (read_two, 4, ("read_file",)), (write_two, 3, ("write_file",)),
+	(find_show, 4, ("search_files", "read_file")), (make_run, 2, ("write_file", "shell")), (plain, 10, ()))
+NAMES = ("shell", "read_file", "write_file", "edit_file", "list_files", "search_files")
+SCHEMA = schemas()
+SYSTEM = ("", "", "", "You are a helpful assistant.", "You are an agent with tools.", "Use the tools when they help.",
+	  "You work in the user's workspace.", "Answer briefly.", "You are a careful assistant.")
+
+
+def offer(src):
+	"""Which tools are described, and in which order: mostly all six as they stand."""
+	kind = src.random()
+	if kind < 0.55:
+		return NAMES
+	if kind < 0.7:
+		names = list(NAMES)
+		for i in (5, 3, 1):
+			j = src.upto(0, i)
+			names[i], names[j] = names[j], names[i]
+		return tuple(names)
+	n = src.upto(1, 5)
+	names = [name for name in NAMES if src.chance(n / 6)]
+	return tuple(names) or (src.pick(NAMES),)
+
+
+def session(src, thinking, rounds):
+	offered = offer(src)
+	s = Session(src, offered, thinking)
+	jobs = [job for job, weight, needs in JOBS if s.has(*needs) for _ in range(weight)]
+	for _ in range(rounds):
+		if len(offered) < 6 and src.chance(0.2):
+			unfit(s)
+		else:
+			src.pick(jobs)(s)
+	system = {"role": "system", "content": src.pick(SYSTEM), "tools": [SCHEMA[n] for n in offered]}
+	s.messages.insert(0, system)
+	s.checks = [(at + 1, kind, check) for at, kind, check in s.checks]
+	return s

@@ -1,0 +1,182 @@
+"""The random source of the generator: phrasings, names, numbers, and what is held out.
+
+Phrasings that start with "~", and names and numbers whose checksum says so, are kept for the
+evaluation: a Source made for training never gives them out, one made for the evaluation
+prefers them.
+"""
+
+import os
+import random
+import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HELD_OUT_OF = 12
+
+
+def table(name):
+	with open(os.path.join(HERE, "facts", name), encoding="utf-8") as f:
+		return [line.rstrip("\n").split("\t") for line in f
+			if line.strip() and not line.startswith("#")]
+
+
+def held_out(key):
+	return zlib.crc32(key.encode()) % HELD_OUT_OF == 0
+
+
+class HeldOutError(AssertionError):
+	"""Something kept for the evaluation got into a training document."""
+
+
+class Phrases:
+	"""Templates for one wish, those for training and those kept for the evaluation."""
+
+	def __init__(self, templates):
+		self.train = [t for t in templates if not t.startswith("~")]
+		self.kept = [t[1:] for t in templates if t.startswith("~")] or self.train
+
+
+ONSET = ("b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z",
+	 "br", "cr", "dr", "fl", "gr", "pl", "pr", "st", "tr", "sh", "ch", "th", "qu", "sk")
+VOWEL = ("a", "e", "i", "o", "u", "a", "e", "o", "ai", "ee", "ou", "y")
+CODA = ("", "", "", "n", "r", "l", "s", "t", "m", "k", "x", "nd", "rt", "st", "ck", "p")
+NOUNS = """account address alarm album anchor apple archive arrow atlas author backup badge banner
+basket battery beacon bench bill bird block board bottle bridge bucket budget buffer button cable
+camera candle card castle chapter chart check circle client clock cloud coffee color config copper
+corner counter cover credit crew cursor custom data desk detail device diary dinner door draft
+driver eagle engine entry error event export extra factory farm filter finger flag flower folder
+forest format forum frame garden gate glass graph green group guide hammer harbor header heart
+helper hill holiday house image import index input insert island item jacket journal jungle kernel
+kettle key kitchen label ladder lake lamp layer leaf lemon letter level library license light line
+link list local lock log loop machine main manual map marker market matrix meeting memory menu
+message method metric mirror model module monitor moon morning motor mountain music name nature
+network night node note number object ocean office onion orange order output owner packet page
+paint panel paper parser party patch path pencil people person photo picture pilot plan planet
+plate player pocket point poem policy pool price print profile project pump query queue quick radio
+rain random reader recipe record red region report result ribbon river road robot roof room route
+rule sample saturn scan scene schema school score screen script search secret sensor server session
+setting shadow shape sheet ship shop signal silver sketch smoke socket source space spoon spring
+square stack staff star state station status stone store storm stream street string summer summary
+sun switch symbol system table target task team temple test theme thread ticket tiger timer token
+tool tower town track train travel tree trip tunnel turtle update upload user valley value vector
+version video view village visit wagon wallet water weather window winter wire wood word work
+worker world writer yellow zebra zone""".split()
+EXTENSIONS = ("txt", "md", "c", "h", "py", "sh", "json", "csv", "log", "conf", "ini", "cfg", "yaml",
+	      "toml", "html", "css", "js", "rs", "go", "xml", "sql", "tsv", "rst", "java", "cpp",
+	      "rb", "tex", "env", "dat", "bak")
+FOLDERS = ("src", "docs", "lib", "test", "tests", "data", "config", "scripts", "include", "bin",
+	   "build", "assets", "notes", "logs", "tools", "share", "app", "web", "tmp", "images",
+	   "backup", "old", "new", "examples", "reports", "letters")
+PEOPLE = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Greta", "Hugo", "Ida", "Jonas", "Karin",
+	  "Leo", "Maria", "Nina", "Oscar", "Paula", "Quentin", "Rosa", "Simon", "Tina", "Uwe",
+	  "Vera", "Walter", "Yara", "Zoe", "Tom", "Lisa", "Max", "Eva", "Paul", "Mia", "Tim")
+THINGS = ("apples", "pears", "books", "coins", "stamps", "marbles", "eggs", "pencils", "stones",
+	  "cards", "tickets", "bottles", "boxes", "chairs", "cookies", "sheep", "cars", "trees",
+	  "flowers", "buttons", "files", "pages", "letters", "points", "steps", "bricks", "plates",
+	  "photos", "songs", "shells", "balls", "candles", "oranges", "cups", "cows", "birds")
+ASKING = ("what", "how", "which", "where", "when", "who", "why", "is", "are", "do", "does", "can",
+	  "could", "will", "would", "should", "what's", "am", "did", "has", "have", "by", "in which",
+	  "whose", "may", "of which", "on which")
+OPENERS = ("please ", "hi, ", "hello, ", "hey, ", "ok, ", "quick question: ", "so, ", "um, ",
+	   "one more thing: ", "now ", "well, ", "tell me, ", "I wonder, ", "question: ", "hm, ",
+	   "excuse me, ", "and ")
+CLOSERS = (" please", " thanks", ", please", ", thanks", " on Debian", " on Linux", " again", " now")
+
+
+class Source:
+	def __init__(self, seed, evaluate=False):
+		self.rng = random.Random(seed)
+		self.random = self.rng.random
+		self.evaluate = evaluate
+
+	def chance(self, p):
+		return self.random() < p
+
+	def pick(self, items):
+		return items[int(self.random() * len(items))]
+
+	def upto(self, low, high):
+		"""A whole number from low to high, both included."""
+		return low + int(self.random() * (high - low + 1))
+
+	def phrase(self, phrases, **values):
+		template = self.pick(phrases.kept if self.evaluate else phrases.train)
+		return template.format(**values) if values else template
+
+	def may_use(self, key):
+		"""If a name or number may be given out here; the evaluation takes only kept ones."""
+		return held_out(key) == self.evaluate
+
+	def guard(self, key):
+		if not self.evaluate and held_out(key):
+			raise HeldOutError(key)
+
+	def syllables(self):
+		n = self.upto(2, 3)
+		return "".join(self.pick(ONSET) + self.pick(VOWEL) for _ in range(n)) + self.pick(CODA)
+
+	def word(self):
+		return self.pick(NOUNS) if self.chance(0.5) else self.syllables()
+
+	def stem(self):
+		"""A name without its extension, from a space too wide to be learned by heart."""
+		while True:
+			kind = self.random()
+			if kind < 0.35:
+				name = self.word()
+			elif kind < 0.55:
+				name = self.word() + self.pick("_-") + self.word()
+			elif kind < 0.75:
+				name = self.word() + str(self.upto(1, 99))
+			elif kind < 0.85:
+				name = self.word() + self.pick("_-.") + str(self.upto(1, 2030))
+			elif kind < 0.93:
+				name = self.syllables().capitalize()
+			else:
+				name = self.word().upper()
+			if self.may_use(name):
+				return name
+
+	def file(self, extensions=EXTENSIONS, folder=0.35):
+		stem = self.stem()
+		self.guard(stem)
+		name = stem + "." + self.pick(extensions)
+		if self.chance(folder):
+			name = self.folder() + "/" + name
+		return name
+
+	def folder(self):
+		kind = self.random()
+		if kind < 0.6:
+			return self.pick(FOLDERS)
+		if kind < 0.8:
+			return self.pick(FOLDERS) + "/" + self.word()
+		return self.stem()
+
+	def value(self):
+		kind = self.random()
+		if kind < 0.4:
+			return str(self.upto(0, 9999))
+		if kind < 0.6:
+			return self.pick(("true", "false", "on", "off", "yes", "no", "none", "auto"))
+		if kind < 0.75:
+			return "%d.%d.%d" % (self.upto(0, 9), self.upto(0, 20), self.upto(0, 20))
+		return self.word()
+
+	def ask(self, question):
+		"""A question as people type it: with or without capitals, marks, politeness."""
+		asks = question.split(" ", 1)[0] in ASKING
+		if self.chance(0.12):
+			question = self.pick(OPENERS) + question
+		if self.chance(0.05):
+			question += self.pick(CLOSERS)
+		kind = self.random()
+		if kind < 0.62:
+			question = question[:1].upper() + question[1:]
+		elif kind < 0.66:
+			question = question.lower() if "`" not in question else question
+		mark = self.random()
+		if asks:
+			question += "?" if mark < 0.75 else "" if mark < 0.97 else "??"
+		else:
+			question += "." if mark < 0.45 else "" if mark < 0.96 else "!"
+		return question
