@@ -10,6 +10,7 @@ the system message.  The same seed gives the same documents.  What is kept for t
 """
 
 import argparse
+import itertools
 import json
 import sys
 
@@ -82,11 +83,15 @@ def document(src):
 		"reasoning_effort": "max" if src.chance(0.03) else "high" if src.chance(0.03) else None}, checks
 
 
-def documents(seed, count):
-	"""The training documents first to last."""
+def stream(seed):
+	"""Training documents without end."""
 	src = Source(seed)
-	for _ in range(count):
+	while True:
 		yield document(src)[0]
+
+
+def documents(seed, count):
+	return itertools.islice(stream(seed), count)
 
 
 def question(src, kind):
