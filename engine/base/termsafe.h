@@ -1,0 +1,30 @@
+/*
+ * Text from models, files and tools, made safe to show on a terminal.
+ *
+ * What reaches the terminal is decoded UTF-8 in which no character can move
+ * the cursor, change a mode, reorder its neighbours or hide itself: controls
+ * become their visible pictures, everything else of that kind U+FFFD.  Joiners,
+ * variation selectors and combining marks stay, since languages and emoji need
+ * them.  Pure functions; any bytes are accepted.
+ */
+#ifndef ENGINE_BASE_TERMSAFE_H
+#define ENGINE_BASE_TERMSAFE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/buf.h"
+
+/*
+ * What stands for cp on a screen: cp itself, U+2400… (C0 and DEL) or U+FFFD.
+ * '\n' and '\t' are themselves; the caller lays them out.
+ */
+uint32_t termsafe_map(uint32_t cp);
+
+/*
+ * Appends s, invalid sequences as U+FFFD and every character mapped; a '\r'
+ * right before a '\n' is dropped.  Returns how many characters were replaced.
+ */
+size_t termsafe_add(struct buf *out, struct str s);
+
+#endif
