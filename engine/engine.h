@@ -27,7 +27,7 @@ struct sampling {
 	double min_p;       /* 0 = all; relative to the best token's probability */
 	int top_k;          /* 0 = all    */
 	uint64_t seed;
-	int64_t max_tokens; /* of one answer, thinking included; 0 = to the context's end */
+	int64_t max_tokens; /* that one turn produces, thinking included; 0 = to the context's end */
 };
 
 /* temperature 1, top_p 1, as the model's authors advise; the caller sets a seed. */
@@ -70,7 +70,10 @@ struct engine_config {
 struct engine;
 
 struct engine_ops {
-	/* Copies the request and starts it; *turn is its number (> 0).  ERR_USAGE while one runs. */
+	/*
+	 * Copies the request and starts it; *turn is its number (> 0).  ERR_USAGE while one runs.
+	 * Before EV_READY the turn waits for the load, and fails with it.
+	 */
 	int (*submit)(struct engine *e, const struct turn_request *req, uint64_t *turn,
 		      struct err *err);
 	/* The turn ends within one decode step or prefill chunk with STOP_INTERRUPTED. */

@@ -1,7 +1,9 @@
 #include "engine/session_desk.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "engine/session_request.h"
@@ -54,8 +56,8 @@ int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn, 
 static void note(struct desk *d, _Atomic uint64_t *where, uint64_t turn)
 {
 	pthread_mutex_lock(&d->lock);
-	/* Turn 0 is the engine itself, and a note of an older turn must not undo a newer one. */
-	if (turn > atomic_load(where))
+	/* A note that comes late, for a turn that is over, must not meet the one that runs. */
+	if (turn && turn == d->last_turn)
 		atomic_store(where, turn);
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->lock);
@@ -98,12 +100,12 @@ bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn)
 
 bool desk_cancelled(const struct desk *d, uint64_t turn)
 {
-	return atomic_load(&d->closing) || atomic_load(&d->cancel_turn) == turn;
+	return atomic_load(&d->closing) || (turn && atomic_load(&d->cancel_turn) == turn);
 }
 
 bool desk_thinking_ended(const struct desk *d, uint64_t turn)
 {
-	return atomic_load(&d->answer_turn) == turn;
+	return turn && atomic_load(&d->answer_turn) == turn;
 }
 
 int64_t desk_now_ms(void)
@@ -146,9 +148,35 @@ void desk_done(struct desk *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
-void desk_fail(struct desk *d, const struct err *why)
+uint64_t desk_fail(struct desk *d, const struct err *why)
 {
+	uint64_t turn = 0;
+
 	pthread_mutex_lock(&d->lock);
 	d->failed = *why;
+	if (d->waiting)
+		turn = d->last_turn;
+	free(d->waiting);
+	d->waiting = NULL;
+	d->busy = false;
 	pthread_mutex_unlock(&d->lock);
+	return turn;
+}
+
+int desk_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct err *err)
+{
+	static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
+	sigset_t blocked, before;
+	int rc;
+
+	sigfillset(&blocked);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&blocked, own[i]);
+	/* A thread inherits the mask of its maker. */
+	pthread_sigmask(SIG_BLOCK, &blocked, &before);
+	rc = pthread_create(thread, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return err_set(err, ERR_FAILED, "engine thread: %s", strerror(rc));
+	return 0;
 }

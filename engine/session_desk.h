@@ -36,6 +36,7 @@ void desk_close(struct desk *d); /* from now on every turn counts as cancelled *
 
 /* Engine thread.  Waits for a request: true, *req is the caller's to free(); false once closed. */
 bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn);
+/* Turn 0, the engine itself, is cancelled by closing alone. */
 bool desk_cancelled(const struct desk *d, uint64_t turn);
 bool desk_thinking_ended(const struct desk *d, uint64_t turn);
 /*
@@ -45,8 +46,17 @@ bool desk_thinking_ended(const struct desk *d, uint64_t turn);
 void desk_pause(struct desk *d, uint64_t turn, int ms, bool until_answer);
 /* The turn is over: the next may be submitted.  Call before its last event is pushed. */
 void desk_done(struct desk *d);
-/* The engine cannot work: submit fails with this from now on. */
-void desk_fail(struct desk *d, const struct err *why);
+/*
+ * The engine cannot work: submit fails with this from now on.  Returns the turn that
+ * was waiting, which the caller answers with EV_ERROR, or 0.
+ */
+uint64_t desk_fail(struct desk *d, const struct err *why);
+
+/*
+ * Starts an engine's thread.  It takes no signals but those its own instructions
+ * raise, so that the UI thread's handlers run on the UI thread.
+ */
+int desk_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct err *err);
 
 /* Milliseconds of the monotonic clock. */
 int64_t desk_now_ms(void);
