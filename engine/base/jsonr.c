@@ -1,0 +1,185 @@
+#include "engine/base/jsonr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static size_t skip_digits(struct str s, size_t i)
+{
+	while (i < s.n && is_digit(s.p[i]))
+		i++;
+	return i;
+}
+
+/* The bytes of the JSON number at the beginning of s; 0 if there is none. */
+static size_t number_length(struct str s)
+{
+	size_t i = s.n && s.p[0] == '-', at = i;
+
+	i = skip_digits(s, i);
+	if (i == at || (s.p[at] == '0' && i > at + 1))
+		return 0;
+	if (i < s.n && s.p[i] == '.') {
+		at = i + 1;
+		i = skip_digits(s, at);
+		if (i == at)
+			return 0;
+	}
+	if (i < s.n && (s.p[i] == 'e' || s.p[i] == 'E')) {
+		at = i + 1;
+		if (at < s.n && (s.p[at] == '+' || s.p[at] == '-'))
+			at++;
+		i = skip_digits(s, at);
+		if (i == at)
+			return 0;
+	}
+	return i;
+}
+
+static size_t string_length(struct str s)
+{
+	size_t i = 1;
+
+	while (i < s.n && s.p[i] != '"')
+		i += s.p[i] == '\\' && i + 1 < s.n ? 2 : 1;
+	return i < s.n ? i + 1 : s.n;
+}
+
+static bool note_number(struct json_doc *doc, struct str number)
+{
+	if (doc->n_numbers == doc->cap_numbers) {
+		size_t cap = doc->cap_numbers ? doc->cap_numbers * 2 : 32;
+		size_t *ends = cap > SIZE_MAX / sizeof(*ends)
+				       ? NULL : realloc(doc->ends, cap * sizeof(*ends));
+
+		if (!ends)
+			return false;
+		doc->ends = ends;
+		doc->cap_numbers = cap;
+	}
+	buf_adds(&doc->digits, number);
+	doc->ends[doc->n_numbers++] = doc->digits.len;
+	return true;
+}
+
+/* Copies JSON text with each number as its index.  What is not JSON jansson will find. */
+static bool number_all(struct json_doc *doc, struct str text, struct buf *out)
+{
+	size_t n;
+
+	for (size_t i = 0; i < text.n; i += n) {
+		struct str rest = {text.p + i, text.n - i};
+		bool starts_number = is_digit(rest.p[0]) || rest.p[0] == '-';
+		size_t n_number = starts_number ? number_length(rest) : 0;
+
+		n = n_number ? n_number : rest.p[0] == '"' ? string_length(rest) : 1;
+		if (!n_number) {
+			buf_add(out, rest.p, n);
+			continue;
+		}
+		buf_addf(out, "%zu", doc->n_numbers);
+		if (!note_number(doc, (struct str){rest.p, n}))
+			return false;
+	}
+	return !buf_failed(out) && !buf_failed(&doc->digits);
+}
+
+int json_doc_parse(struct json_doc *doc, struct str text, struct err *err)
+{
+	struct buf numbered = {0};
+	json_error_t why;
+	int rc = 0;
+
+	*doc = (struct json_doc){0};
+	if (!number_all(doc, text, &numbered)) {
+		rc = err_nomem(err, "JSON text", text.n);
+		goto done;
+	}
+	doc->root = json_loadb(buf_z(&numbered), numbered.len, JSON_DECODE_ANY | JSON_ALLOW_NUL,
+			       &why);
+	if (!doc->root)
+		rc = json_error_code(&why) == json_error_out_of_memory
+			     ? err_nomem(err, "JSON values", text.n)
+			     : err_set(err, ERR_FAILED, "line %d: %s", why.line, why.text);
+done:
+	buf_release(&numbered);
+	return rc;
+}
+
+void json_doc_release(struct json_doc *doc)
+{
+	json_decref(doc->root);
+	buf_release(&doc->digits);
+	free(doc->ends);
+	*doc = (struct json_doc){0};
+}
+
+struct str json_doc_number(const struct json_doc *doc, const json_t *v)
+{
+	json_int_t i = json_integer_value(v);
+	size_t from;
+
+	if (!json_is_integer(v) || i < 0 || (size_t)i >= doc->n_numbers)
+		return (struct str){"", 0};
+	from = i ? doc->ends[i - 1] : 0;
+	return (struct str){doc->digits.data + from, doc->ends[i] - from};
+}
+
+struct str json_str(const json_t *v)
+{
+	return (struct str){json_string_value(v), json_string_length(v)};
+}
+
+const char *json_kind(const json_t *v)
+{
+	static const char *const names[] = {
+		[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array", [JSON_STRING] = "a string",
+		[JSON_INTEGER] = "a number", [JSON_REAL] = "a number", [JSON_TRUE] = "true",
+		[JSON_FALSE] = "false",      [JSON_NULL] = "null",
+	};
+
+	return v ? names[json_typeof(v)] : "nothing";
+}
+
+void json_doc_write(const struct json_doc *doc, const json_t *v, struct jsonw *w)
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	switch (json_typeof(v)) {
+	case JSON_OBJECT:
+		jsonw_begin_object(w);
+		json_object_foreach((json_t *)(uintptr_t)v, key, item) {
+			jsonw_key(w, key);
+			json_doc_write(doc, item, w);
+		}
+		jsonw_end_object(w);
+		return;
+	case JSON_ARRAY:
+		jsonw_begin_array(w);
+		json_array_foreach(v, i, item)
+			json_doc_write(doc, item, w);
+		jsonw_end_array(w);
+		return;
+	case JSON_STRING:
+		jsonw_string(w, json_str(v));
+		return;
+	case JSON_INTEGER:
+	case JSON_REAL:
+		jsonw_raw(w, json_doc_number(doc, v));
+		return;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		jsonw_bool(w, json_is_true(v));
+		return;
+	case JSON_NULL:
+		jsonw_null(w);
+	}
+}
