@@ -11,8 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
+#include "engine/base/jsonr.h"
 #include "engine/base/utf8.h"
 #include "engine/tokenizer_private.h"
 
@@ -62,22 +61,6 @@ static bool add_spelled(const struct loader *l, struct str word, struct buf *out
 	return true;
 }
 
-static struct str json_str(const json_t *v)
-{
-	return (struct str){json_string_value(v), json_string_length(v)};
-}
-
-static const char *kind_of(const json_t *v)
-{
-	static const char *const names[] = {
-		[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array", [JSON_STRING] = "a string",
-		[JSON_INTEGER] = "a number", [JSON_REAL] = "a number", [JSON_TRUE] = "true",
-		[JSON_FALSE] = "false",      [JSON_NULL] = "null",
-	};
-
-	return v ? names[json_typeof(v)] : "nothing";
-}
-
 /* Puts `text` (already at t->text's end) down as the token `id`. */
 static int set_entry(struct loader *l, token_id id, size_t at, enum token_kind kind)
 {
@@ -94,7 +77,7 @@ static int check_id(struct loader *l, const char *what, const json_t *v, token_i
 	json_int_t n = json_integer_value(v);
 
 	if (!json_is_integer(v))
-		return bad(l, what, kind_of(v), "an id");
+		return bad(l, what, json_kind(v), "an id");
 	if (n < 0 || n >= TOKENIZER_MAX_IDS)
 		return err_set(l->err, ERR_MODEL, "%.60s: id %" JSON_INTEGER_FORMAT
 			       ", expected 0 to %d", what, n, TOKENIZER_MAX_IDS - 1);
@@ -204,7 +187,7 @@ static int load_merges(struct loader *l, json_t *merges)
 
 		if (!merge_parts(v, &left, &right))
 			return err_set(l->err, ERR_MODEL, "model.merges[%zu]: %s, expected two tokens",
-				       i, kind_of(v));
+				       i, json_kind(v));
 		buf_reset(&l->scratch);
 		if (add_spelled(l, left, &l->scratch)) {
 			n_left = l->scratch.len;
@@ -266,7 +249,7 @@ static int load_added(struct loader *l, json_t *added)
 
 		if (!content.n)
 			return err_set(l->err, ERR_MODEL, "added_tokens[%zu].content: %s, expected "
-				       "text", i, kind_of(json_object_get(v, "content")));
+				       "text", i, json_kind(json_object_get(v, "content")));
 		for (size_t k = 0; k < sizeof(unsupported) / sizeof(*unsupported); k++) {
 			if (json_is_true(json_object_get(v, unsupported[k])))
 				return err_set(l->err, ERR_MODEL, "added_tokens[%zu].%s: true is not "
@@ -301,7 +284,7 @@ static int must_be_off(struct loader *l, const json_t *of, const char *where, co
 
 	if (!v || json_is_null(v) || json_is_false(v) || (json_is_string(v) && !json_str(v).n))
 		return 0;
-	return err_set(l->err, ERR_MODEL, "%s.%s: %s is not supported", where, key, kind_of(v));
+	return err_set(l->err, ERR_MODEL, "%s.%s: %s is not supported", where, key, json_kind(v));
 }
 
 static bool type_is(const json_t *v, const char *type)
@@ -332,7 +315,7 @@ static int load_split_step(struct loader *l, const json_t *step)
 	if (rc)
 		return rc;
 	if (!json_is_string(text))
-		return bad(l, "pre_tokenizer: pattern", kind_of(text), "Regex or String");
+		return bad(l, "pre_tokenizer: pattern", json_kind(text), "Regex or String");
 	return split_add(&l->t->split, json_str(text), text == literal, l->err);
 }
 
@@ -344,11 +327,11 @@ static int load_split(struct loader *l, const json_t *pre)
 
 	if (!type_is(pre, "Sequence")) {
 		if (!type_is(pre, "ByteLevel"))
-			return bad(l, "pre_tokenizer", kind_of(pre), "a Sequence or ByteLevel");
+			return bad(l, "pre_tokenizer", json_kind(pre), "a Sequence or ByteLevel");
 		return load_split_step(l, pre);
 	}
 	if (!json_is_array(steps))
-		return bad(l, "pre_tokenizer.pretokenizers", kind_of(steps), "an array");
+		return bad(l, "pre_tokenizer.pretokenizers", json_kind(steps), "an array");
 	for (size_t i = 0; !rc && i < json_array_size(steps); i++) {
 		const json_t *step = json_array_get(steps, i);
 
@@ -368,7 +351,7 @@ static int check_normalizer(struct loader *l, const json_t *v)
 		return 0;
 	if (type_is(v, "Sequence") && json_array_size(json_object_get(v, "normalizers")) == 0)
 		return 0;
-	return bad(l, "normalizer", kind_of(v), "none");
+	return bad(l, "normalizer", json_kind(v), "none");
 }
 
 static int load_root(struct loader *l, const json_t *root)
@@ -383,15 +366,15 @@ static int load_root(struct loader *l, const json_t *root)
 	int rc = 0;
 
 	if (!json_is_object(model))
-		return bad(l, "model", kind_of(model), "an object");
+		return bad(l, "model", json_kind(model), "an object");
 	if (type && !type_is(model, "BPE"))
 		return bad(l, "model.type", "another", "\"BPE\"");
 	if (!json_is_object(vocab))
-		return bad(l, "model.vocab", kind_of(vocab), "an object");
+		return bad(l, "model.vocab", json_kind(vocab), "an object");
 	if (!json_is_array(merges))
-		return bad(l, "model.merges", kind_of(merges), "an array");
+		return bad(l, "model.merges", json_kind(merges), "an array");
 	if (added && !json_is_array(added))
-		return bad(l, "added_tokens", kind_of(added), "an array");
+		return bad(l, "added_tokens", json_kind(added), "an array");
 	for (size_t i = 0; !rc && i < sizeof(off) / sizeof(*off); i++)
 		rc = must_be_off(l, model, "model", off[i]);
 	if (!rc)
