@@ -6,7 +6,8 @@
 A byte-level BPE of the published models' kind: the same pre-tokenizer, decoder, post-processor
 and control tokens by name.  Ids: begin, end, pad, then bytes and merges, then the other control
 tokens, so that the size is exact.  While training, digits stand alone: no merge joins two of
-them, and a number is spelled digit by digit, which is what arithmetic needs.
+them, and a number is spelled digit by digit, which is what arithmetic needs.  Marks stand apart
+from letters, so that a name has the same tokens behind a quote, a slash or a bracket.
 """
 
 import argparse
@@ -64,6 +65,7 @@ def train(documents, size):
 	bpe = Tokenizer(models.BPE())
 	bpe.pre_tokenizer = pre_tokenizers.Sequence([
 		pre_tokenizers.Split(Regex(r"\p{N}"), "isolated"),
+		pre_tokenizers.Split(Regex(r"[\p{P}\p{S}]+(?=\p{L})"), "isolated"),
 		pre_tokenizers.Split(Regex(CJK), "isolated"),
 		pre_tokenizers.Split(Regex(WORDS), "isolated"),
 		pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])

@@ -19,13 +19,15 @@ def lines(text):
 
 
 SHOW = lines("""show me {f};show {f};what is in {f};what's in {f};read {f};print {f};cat {f};
-what does {f} say;open {f};display {f};what does {f} contain;read the file {f};show me the file {f};
+what does {f} say;open {f};open the file {f};take a look at {f};look at {f};check {f};check what is in {f};
+I need to see {f};what do I have in {f};what did I write in {f};could I see {f};let's look at {f};what's inside {f};display {f};what does {f} contain;read the file {f};show me the file {f};
 can you read {f};please read {f};let me see {f};what is the content of {f};give me the content of {f};
 view {f};could you show me {f};I want to see {f};look into {f};output {f};dump {f};type out {f};
 read {f} for me;what is written in {f};
 ~what stands in {f};~have a look at {f};~let me read {f};~I would like to know what {f} contains""")
 HEAD = lines("""show the first {n} lines of {f};read the first {n} lines of {f};first {n} lines of {f};
 what are the first {n} lines of {f};show me the top {n} lines of {f};print the first {n} lines of {f};
+only the first {n} lines of {f};just the first {n} lines of {f};the first {n} lines of {f} please;
 read {n} lines of {f};read only the first {n} lines of {f};give me the first {n} lines of {f};
 ~the top {n} lines of {f}, please;~let me see the first {n} lines of {f}""")
 FROM = lines("""read {f} from line {k};show {f} from line {k} on;show {f} starting at line {k};
@@ -44,12 +46,27 @@ count the lines in {f};number of lines in {f};how long is {f} in lines;tell me h
 ~what is the line count of {f};~please count how many lines {f} contains""")
 LIST = lines("""list the files in {d};list {d};what is in the folder {d};which files are in {d};
 show me the files in {d};what files are in {d};what's in the directory {d};list the directory {d};
-show the content of the directory {d};ls {d};what files does {d} contain;files in {d};
+show the content of the directory {d};ls {d};what do I have in {d};what is inside {d};what's inside the folder {d};
+which files do I have in {d};what files are there in the folder {d};what files are stored in {d};see what is in the folder {d};
+look what is in the directory {d};what files does {d} contain;files in {d};
 how many files are in {d};list everything in {d};look into the folder {d};tell me what {d} contains;
 ~name the files in {d};~what do we have in the folder {d};~I want a listing of {d}""")
+KINDS = (("python files", "*.py"), ("text files", "*.txt"), ("C files", "*.c"), ("header files", "*.h"),
+	 ("shell scripts", "*.sh"), ("python scripts", "*.py"), ("log files", "*.log"), ("markdown files", "*.md"),
+	 ("JSON files", "*.json"), ("CSV files", "*.csv"), ("HTML files", "*.html"), ("logs", "*.log"),
+	 ("javascript files", "*.js"), ("config files", "*.conf"), ("scripts", "*.sh"), ("C sources", "*.c"), ("headers", "*.h"),
+	 ("rust files", "*.rs"), ("go files", "*.go"))
+LIST_NAMED = lines("""list the {n} in {d};which {n} are in {d};show the {n} in {d};find all {n} in {d};
+what {n} does {d} have;are there {n} in {d};how many {n} are in {d};I want to know which {n} are in {d};
+what {n} are there in {d};show me all {n} in {d};list all {n} in the folder {d};do we have {n} in {d};
+~name all {n} in {d};~I need the {n} of {d}""")
+LIST_NAMED_HERE = lines("""list the {n};which {n} are here;show the {n};find all {n};what {n} do we have;
+are there {n} here;how many {n} are there;show me all {n};list all {n};do we have {n};
+~name all the {n};~I need all {n}""")
 LIST_HERE = lines("""list the files;list the files here;what files are here;which files are there;
 show me the files;what is in this directory;what's in the workspace;list the workspace;ls;
-what files do we have;list this directory;show all files here;what is in the current folder;
+what files do we have;list this directory;what do I have here;which files do I have;what is here;
+see what files there are;let me see the files;show all files here;what is in the current folder;
 ~name the files in this folder;~what do we have here;~which files exist in this workspace""")
 LIST_KIND = lines("""list the {p} files in {d};which {p} files are in {d};show the {p} files in {d};
 find all {p} files in {d};what {p} files does {d} have;are there {p} files in {d};
@@ -60,16 +77,20 @@ what {p} files do we have;are there {p} files here;how many {p} files are there;
 list all files that match {p};list files like {p};
 ~name every {p} file;~I need all the {p} files""")
 SEARCH = lines("""search for {w};find {w};search for {w} in all files;where is {w} used;grep for {w};
-which files contain {w};where does {w} occur;look for {w};find all uses of {w};where is {w};
+which files contain {w};where does {w} occur;is {w} anywhere in the files;does any file contain {w};
+is there a file that contains {w};do we use {w} anywhere;check if {w} occurs anywhere;where is {w} defined;
+search for the word {w};find the function {w};look for {w};find all uses of {w};where is {w};
 search the files for {w};find the word {w};in which files is {w};where do we use {w};
 ~which file mentions {w};~locate the text {w};~where can I find {w} in the files""")
 SEARCH_IN = lines("""search for {w} in {d};find {w} in {d};where is {w} used in {d};grep for {w} in {d};
 look for {w} in {d};where does {w} occur in {d};find all uses of {w} in {d};search {d} for {w};
-does {d} contain {w};which lines of {d} have {w};is there {w} in {d};
+does {d} contain {w};which lines of {d} have {w};search the folder {d} for {w};in {d}, find {w};
+search in {d} for {w};look in {d} for {w};is {w} anywhere in {d};find the word {w} in {d};is there {w} in {d};
 ~locate {w} inside {d};~where in {d} can I find {w}""")
 RUN = lines("""run {c};run the command {c};execute {c};please run {c};can you run {c};run {c} in the shell;
 run {c} and tell me what it prints;what does {c} print;start {c};what is the output of {c};do {c};
-use the shell to run {c};I want to run {c};show me the output of {c};try {c};
+use the shell to run {c};I want to run {c};run {c} for me;run this: {c};in the shell, run {c};now run {c};
+I need the output of {c};run the following command: {c};show me the output of {c};try {c};
 ~give me the output of {c};~carry out {c};~let {c} run""")
 RUN_LIMIT = lines("""run {c} for at most {n} seconds;run {c} with a timeout of {n} seconds;
 run {c}, but stop after {n} seconds;run {c} with timeout {n};execute {c} with a limit of {n} seconds;
@@ -78,7 +99,8 @@ give {c} {n} seconds to run;
 WRITE = lines("""create {f} with the text {q};write {q} to {f};write {q} into {f};create a file {f} that says {q};
 make a file {f} containing {q};put {q} into {f};save {q} as {f};save {q} in {f};
 create the file {f} with the content {q};write a file {f} with {q};make {f} with the text {q};
-store {q} in {f};create {f} containing {q};
+store {q} in {f};create {f} containing {q};create {f} with the words {q};make a file called {f} with the text {q};
+make me a file named {f} that contains {q};a new file {f} with {q};write a file called {f} with the content {q};
 ~produce a file {f} holding {q};~I need a file {f} with {q} in it""")
 WRITE_LINES = lines("""create {f} with the lines {l};write the lines {l} to {f};make a file {f} with the lines {l};
 put the lines {l} into {f};save the lines {l} in {f};
@@ -87,12 +109,13 @@ EDIT = lines("""in {f}, replace {a} with {b};replace {a} with {b} in {f};change 
 edit {f}: change {a} to {b};in {f} change {a} to {b};substitute {a} by {b} in {f};
 in the file {f}, replace {a} by {b};turn {a} into {b} in {f};swap {a} for {b} in {f};
 update {f}: {a} becomes {b};
-~{f} says {a}, make it {b};~put {b} in place of {a} in {f}""")
+~the file {f} says {a}, make it {b};~put {b} in place of {a} in {f}""")
 SET = lines("""set {k} to {v} in {f};change the {k} in {f} to {v};in {f}, set {k} to {v};
 update {k} in {f} to {v};make the {k} in {f} {v};the {k} in {f} should be {v};
 ~I want the {k} in {f} to be {v};~adjust {f} so that {k} is {v}""")
 READ_TWO = lines("""show me {f} and {g};read {f} and {g};what is in {f} and {g};print {f} and {g};
-read both {f} and {g};show {f} and {g};open {f} and {g};
+read both {f} and {g};show {f} and {g};open {f} and {g};look at {f} and {g};read both {f} and {g} for me;check {f} and {g};
+take a look at {f} and {g};look at both {f} and {g};compare what is in {f} and {g};open both {f} and {g};
 ~let me see {f} and also {g};~what do {f} and {g} contain""")
 FIND_SHOW = lines("""find the file that contains {w} and show it;which file has {w}? show it to me;
 search for {w} and read the file;look for {w} and open the file it is in;find {w} and print that file;
@@ -212,6 +235,9 @@ def named(src, name):
 
 
 def cited(src, text):
+	kind = src.random()
+	if kind < 0.15 and text[-1].isalnum() and " and " not in text:
+		return text
 	kind = src.random()
 	return '"%s"' % text if kind < 0.6 else "'%s'" % text if kind < 0.8 else "`%s`" % text
 
@@ -383,14 +409,20 @@ def listing(s):
 	d = src.folder()
 	ext = src.pick(("txt", "md", "c", "h", "py", "sh", "json", "csv", "log", "conf", "js", "html", "rs", "go"))
 	p = "*." + ext if src.chance(0.8) else src.stem() + "*"
+	called = src.pick(KINDS) if src.chance(0.3) else None
+	if called:
+		p = called[1]
 	if kind < 0.35:
 		question, args = src.phrase(LIST, d=named(src, d)), {"path": d}
 	elif kind < 0.55:
 		question, args = src.phrase(LIST_HERE), {}
 	elif kind < 0.8:
-		question, args = src.phrase(LIST_KIND, d=named(src, d), p=p), {"path": d, "pattern": p}
+		question = src.phrase(LIST_NAMED, d=named(src, d), n=called[0]) if called else \
+			src.phrase(LIST_KIND, d=named(src, d), p=p)
+		args = {"path": d, "pattern": p}
 	else:
-		question, args = src.phrase(LIST_KIND_HERE, p=p), {"pattern": p}
+		question = src.phrase(LIST_NAMED_HERE, n=called[0]) if called else src.phrase(LIST_KIND_HERE, p=p)
+		args = {"pattern": p}
 	where = "`%s`" % d if "path" in args else "the workspace"
 	s.user(src.ask(question), "Files in %s" % (d if "path" in args else "the workspace"))
 	s.call("I list %s." % where, ("list_files", args))
@@ -788,7 +820,7 @@ JOBS = ((show, 12, ("read_file",)), (part, 8, ("read_file",)), (value, 9, ("read
 	(find_show, 4, ("search_files", "read_file")), (make_run, 2, ("write_file", "shell")), (plain, 10, ()))
 NAMES = ("shell", "read_file", "write_file", "edit_file", "list_files", "search_files")
 SCHEMA = schemas()
-SYSTEM = ("", "", "", "You are a helpful assistant.", "You are an agent with tools.", "Use the tools when they help.",
+SYSTEM = ("", "", "", "", "You are a helpful assistant.", "You are an agent with tools.", "Use the tools when they help.",
 	  "You work in the user's workspace.", "Answer briefly.", "You are a careful assistant.")
 
 
@@ -817,7 +849,10 @@ def session(src, thinking, rounds):
 			unfit(s)
 		else:
 			src.pick(jobs)(s)
-	system = {"role": "system", "content": src.pick(SYSTEM), "tools": [SCHEMA[n] for n in offered]}
+	about = src.pick(SYSTEM)
+	if src.chance(0.08):
+		about = "\n".join([about] * bool(about) + [sentence(src) for _ in range(src.upto(1, 4))])
+	system = {"role": "system", "content": about, "tools": [SCHEMA[n] for n in offered]}
 	s.messages.insert(0, system)
 	s.checks = [(at + 1, kind, check) for at, kind, check in s.checks]
 	return s

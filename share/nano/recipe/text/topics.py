@@ -28,7 +28,8 @@ I saw {x} in a script, what is it;what's the {x} command;what's {x} good for;wha
 do you know {x};do you know what {x} does;meaning of {x};what does {x} mean;what happens when I run {x};
 when would I use {x};explain to me what {x} does;help me understand {x};what sort of program is {x};
 I don't know {x}, what does it do;someone told me to use {x}, what does it do;why do people use {x};
-in one sentence, what is {x};what does running {x} do;what is the {x} command for;define {x};
+in one sentence, what is {x};what is it that {x} does;what does {x} show or do;tell me what {x} is used for;
+could you tell me what {x} is for;what would I use {x} for;what does running {x} do;what is the {x} command for;define {x};
 what kind of tool is {x};what is {x} in Linux;what is {x} on Debian;the {x} command;{x} command;
 ~give me a short description of {x};~what is the job of {x};~I keep seeing {x}, what does it do;
 ~say what {x} does;~what purpose does {x} have;~what would {x} do for me;~teach me {x};
@@ -38,7 +39,9 @@ I want to {t};I need to {t};what do I type to {t};which command do I need to {t}
 how does one {t};can you tell me how to {t};tell me how to {t};what should I use to {t};{t};
 what command lets me {t};is there a command to {t};command to {t};show me how to {t};how could I {t};
 I'd like to {t};help me {t};I am trying to {t};what can I use to {t};what's the command to {t};
-what is a good way to {t};what's the best way to {t};how do you {t};I have to {t};which program can {t};
+what is a good way to {t};what's the command for when I want to {t};my goal is to {t}, which command helps;
+I have no idea how to {t};which command is used to {t};now I want to {t}, how do I do it;I forgot how to {t};
+what's the best way to {t};how do you {t};I have to {t};which program can {t};
 what tool do I use to {t};which tool helps me {t};in the terminal, how do I {t};on Linux, how do I {t};
 in Debian, how can I {t};how do I {t} from the command line;what do I run to {t};
 ~how might I {t};~what must I enter to {t};~please explain how to {t};~is it possible to {t};
@@ -160,7 +163,8 @@ CAPITALS = table("capitals.tsv")
 CAPITAL = Phrases("""what is the capital of {n};capital of {n};which city is the capital of {n};
 name the capital of {n};tell me the capital of {n};what's the capital of {n};the capital of {n};
 what is {n}'s capital;do you know the capital of {n};what city is the capital of {n};
-give me the capital of {n};I need the capital of {n};what is the name of the capital of {n};
+give me the capital of {n};what is the capital city of {n} called;{n}'s capital;the capital city of {n};
+what's the name of {n}'s capital;which city is {n}'s capital;I need the capital of {n};what is the name of the capital of {n};
 can you tell me the capital of {n};{n} capital;which is the capital city of {n};
 what is the capital city of {n};I forgot the capital of {n};where is the government of {n};
 ~in {n}, which city is the capital;~please name the capital city of {n};
@@ -175,7 +179,8 @@ and for {n};now {n};~same for {n};~then {n}""".replace("\n", "").split(";"))
 
 def capital_turn(src, phrases=CAPITAL):
 	nation, city = src.pick(CAPITALS)
-	return Turn(src.ask(src.phrase(phrases, n=nation)), "The capital of %s is %s." % (nation, city),
+	asked = nation.lower() if src.chance(0.15) else nation
+	return Turn(src.ask(src.phrase(phrases, n=asked)), "The capital of %s is %s." % (nation, city),
 		    "The user asks for the capital of %s." % nation, "Capital of %s" % nation, "facts",
 		    {"all": [city]})
 
@@ -279,11 +284,11 @@ if I buy {b} bags of {a} {t}, how many {t} do I have;
 ~{b} friends have {a} {t} each. What is the total?;
 ~Every one of {b} bags contains {a} {t}. How many {t} are there?""".replace("\n", "").split(";"))
 NEXT_SUM = {
-	"+": Phrases("and plus {b};plus {b};now add {b};add {b};and {b} more;add {b} to that;+ {b};"
+	"+": Phrases("and plus {b};plus {b};now add {b};add {b};and {b} more;add {b} to that;+ {b};and if I add {b};what if I add {b} more;and another {b};"
 		     "~then add {b};~and with {b} added".split(";")),
 	"-": Phrases("and minus {b};minus {b};now subtract {b};subtract {b};take away {b};"
-		     "subtract {b} from that;- {b};~then take {b} away;~and less {b}".split(";")),
-	"*": Phrases("and times {b};times {b};now multiply by {b};multiply that by {b};* {b};"
+		     "subtract {b} from that;- {b};and if I take away {b};what if I lose {b} of them;and without {b};~then take {b} away;~and less {b}".split(";")),
+	"*": Phrases("and times {b};times {b};now multiply by {b};multiply that by {b};* {b};what is that times {b};and if I multiply by {b};"
 		     "and that times {b};~then multiply it by {b}".split(";")),
 }
 
@@ -366,6 +371,7 @@ def number(src):
 
 
 def operands(src, op, first=None):
+	"""Two numbers for op; a first one that is given is the result of the sum before."""
 	while True:
 		a = number(src) if first is None else first
 		b = number(src)
@@ -374,13 +380,13 @@ def operands(src, op, first=None):
 			if first is None and a > 9 and src.chance(0.1):
 				a, b = b, a
 		elif op == "-" and a < b and (first is not None or src.chance(0.75)):
+			a, b = b, a
 			if first is not None:
 				continue
-			a, b = b, a
 		small = a < 10 and b < 10
-		if small and src.evaluate and first is None:
-			continue
-		if small or src.may_use("%d%s%d" % (a, op, b)):
+		if src.evaluate and first is not None or small and not src.evaluate:
+			return a, b
+		if not small and src.may_use("%d%s%d" % (a, op, b)):
 			return a, b
 
 

@@ -76,10 +76,23 @@ THINGS = ("apples", "pears", "books", "coins", "stamps", "marbles", "eggs", "pen
 ASKING = ("what", "how", "which", "where", "when", "who", "why", "is", "are", "do", "does", "can",
 	  "could", "will", "would", "should", "what's", "am", "did", "has", "have", "by", "in which",
 	  "whose", "may", "of which", "on which")
+PLAIN = frozenset("what which does show tell give explain list find search please could would where read print".split()
+		  + "write create replace change delete remove describe convert".split())
 OPENERS = ("please ", "hi, ", "hello, ", "hey, ", "ok, ", "quick question: ", "so, ", "um, ",
 	   "one more thing: ", "now ", "well, ", "tell me, ", "I wonder, ", "question: ", "hm, ",
 	   "excuse me, ", "and ")
 CLOSERS = (" please", " thanks", ", please", ", thanks", " on Debian", " on Linux", " again", " now")
+
+
+# An imperative may be dressed up as a wish or a question.
+VERBS = frozenset("""add calculate change chmod compute convert copy count create delete describe
+display do duplicate edit execute explain express find get give grep list look make move multiply name
+open print put read remove rename repeat replace run save search set show start store subtract sum swap
+tell try turn update use view write""".split())
+WISHES = ("could you {}", "can you {}", "would you {}", "can you please {}", "could you please {}", "please {}",
+	  "I'd like you to {}", "I want you to {}", "go ahead and {}", "you should {}", "will you {}",
+	  "let's {}", "now {}", "next, {}", "I need you to {}", "it would be nice if you could {}", "then {}",
+	  "do me a favor and {}", "kindly {}", "would you mind to {}", "first {}", "try to {}")
 
 
 class Source:
@@ -162,18 +175,30 @@ class Source:
 			return "%d.%d.%d" % (self.upto(0, 9), self.upto(0, 20), self.upto(0, 20))
 		return self.word()
 
+	def typo(self, text):
+		"""A slip of the finger in the first word; names and numbers come later and stay exact."""
+		word, blank, rest = text.partition(" ")
+		if len(word) < 4 or word not in PLAIN:
+			return text
+		i = self.upto(1, len(word) - 2)
+		slip = word[:i] + word[i + 1] + word[i] + word[i + 2:] if self.chance(0.5) else word[:i] + word[i + 1:]
+		return slip + blank + rest
+
 	def ask(self, question):
 		"""A question as people type it: with or without capitals, marks, politeness."""
-		asks = question.split(" ", 1)[0] in ASKING
+		first = question.split(" ", 1)[0]
+		if first in VERBS and self.chance(0.3):
+			question = self.pick(WISHES).format(question) if "{" not in question else question
+			first = question.split(" ", 1)[0]
+		asks = first in ASKING
 		if self.chance(0.12):
 			question = self.pick(OPENERS) + question
 		if self.chance(0.05):
 			question += self.pick(CLOSERS)
-		kind = self.random()
-		if kind < 0.62:
+		if self.chance(0.05):
+			question = self.typo(question)
+		if self.chance(0.62):
 			question = question[:1].upper() + question[1:]
-		elif kind < 0.66:
-			question = question.lower() if "`" not in question else question
 		mark = self.random()
 		if asks:
 			question += "?" if mark < 0.75 else "" if mark < 0.97 else "??"
