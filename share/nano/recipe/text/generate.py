@@ -42,7 +42,7 @@ def conversation(src, thinking, turns):
 
 
 def some_turns(src):
-	turns = topics.any_topic(src)
+	turns = topics.any_topic(src) if src.chance(0.97) else tools.toolless(src)
 	while len(turns) < 8 and src.chance(0.45):
 		turns.extend(topics.any_topic(src))
 	return turns

@@ -3,7 +3,7 @@
 import json
 import os
 
-from topics import any_topic
+from topics import Turn, any_topic
 from words import HERE, PEOPLE, THINGS, Phrases
 
 SCHEMAS = os.path.join(HERE, "..", "..", "..", "tools", "builtin.json")
@@ -802,6 +802,13 @@ MISSING = (("shell", "I have no tool to run commands.", lambda src: src.phrase(R
 	   ("edit_file", "I have no tool to edit files.", lambda src: src.phrase(EDIT, f=src.file(), a='"%s"' % src.word(), b='"%s"' % src.word())),
 	   ("list_files", "I have no tool to list files.", lambda src: src.phrase(LIST, d=src.folder())),
 	   ("search_files", "I have no tool to search files.", lambda src: src.phrase(SEARCH, w=src.word())))
+
+
+def toolless(src):
+	"""A request for a tool in a conversation that has none."""
+	_, _, ask = src.pick(MISSING)
+	return [Turn(src.ask(ask(src)), "I have no tools here; start dsv4chat with --tools.", "There are no tools in this conversation.",
+		     "No tools", "talk", {"all": ["no tools"]})]
 
 
 def unfit(s):
