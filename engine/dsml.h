@@ -6,8 +6,9 @@
  * in pieces of any size, and never gives up: it turns what it is fed into
  * events (engine/event.h) and finds its footing after every slip.  The two meet
  * at the end: calls end well (EV_CALL_END) only if the official grammar accepts
- * the answer as a whole, and with exactly its arguments; all others end as
- * EV_CALL_BAD with the reason.  So a call is safe to run once it has ended well.
+ * the answer as a whole and finds the same calls; all others end as EV_CALL_BAD
+ * with the reason.  So a call is safe to run once it has ended well.  (A value
+ * that claims to be JSON and is none is passed on as a string, with a notice.)
  *
  * As for the official parser, a tag is a tag whichever tokens spelled it.
  * The one difference: a stray <think> or </think> is dropped (and reported) if
