@@ -1,0 +1,25 @@
+/*
+ * Whole files into memory: small ones, whose size the caller bounds.
+ *
+ * Only regular files (through symbolic links) are read: a FIFO, a device or a
+ * directory is an error at once, never a hang.  Any thread.
+ */
+#ifndef ENGINE_BASE_FILE_H
+#define ENGINE_BASE_FILE_H
+
+#include <stddef.h>
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+
+/*
+ * Appends the file's bytes to `out`.  A file of more than max_bytes is refused before it is
+ * read; one that changes meanwhile gives what was there, never more than max_bytes.  ERR_IO, or
+ * ERR_NOMEM.
+ */
+int file_read(struct buf *out, const char *path, size_t max_bytes, struct err *err);
+
+/* Opens a regular file for reading; returns the descriptor, its size in *size, or ERR_IO. */
+int file_open_regular(const char *path, size_t *size, struct err *err);
+
+#endif
