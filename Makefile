@@ -5,7 +5,9 @@ PREFIX ?= /usr/local
 VARIANT ?= release
 B := build/$(VARIANT)
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 PKGS := ncursesw libedit sqlite3 jansson libpcre2-8 libutf8proc md4c libxxhash
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wundef -Wformat=2 -Wswitch-enum -Werror
@@ -56,8 +58,12 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(ARCHIVES)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group -lcmocka $(LDLIBS)
+# A test is one program over all archives but app's main, and what tests share.
+TEST_ARCHIVES := $(call archive,tests/support) $(ARCHIVES)
+$(eval $(call folder_rule,tests/support))
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group -lcmocka $(LDLIBS)
 
 # Kernels: strict arithmetic, so that a row's bits depend on the source alone.  -Wno-psabi: wide
 # vectors pass between static functions of one file only, so no object sees another's ABI.
