@@ -49,13 +49,21 @@ def kind(name):
     return 'bf16'
 
 
-ROUND = {'fp4': quant.round_fp4_weight, 'fp8': quant.round_fp8_weight, 'bf16': quant.round_bf16,
-         'f32': lambda w: w, 'i64': lambda w: w}
+ROUND = {'fp4': quant.round_fp4_weight, 'fp8': quant.round_fp8_weight, 'bf16': quant.round_bf16}
 
 
-def rounded(weights):
-    """All weights as a checkpoint would hold them, with straight-through gradients."""
-    return {n: ROUND[kind(n)](w) for n, w in weights.items()}
+def round_all(weights):
+    """Of {kind: [weight]}, each as a checkpoint would hold it, with straight-through gradients."""
+    return {k: [ROUND[k](w) if k in ROUND else w for w in ws] for k, ws in weights.items()}
+
+
+def rounded(weights, round_all=round_all):
+    """All weights by name as a checkpoint would hold them; `round_all` may be a compiled one."""
+    names = {}
+    for n in weights:
+        names.setdefault(kind(n), []).append(n)
+    values = round_all({k: [weights[n] for n in ns] for k, ns in names.items()})
+    return {n: w for k, ns in names.items() for n, w in zip(ns, values[k])}
 
 
 def save(path, weights):

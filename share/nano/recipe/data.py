@@ -17,9 +17,9 @@ def documents(seed, tokenizer):
     """An endless stream of documents from the generator."""
     import generate
     import render
-    encode = render.Encoder(tokenizer)
+    encoder = render.Encoder(tokenizer)
     for document in generate.stream(seed):
-        yield encode(document)
+        yield encoder.encode(render.render(document))
 
 
 def pack(stream, rows, length):

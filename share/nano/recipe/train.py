@@ -81,8 +81,8 @@ def arguments():
     p.add_argument('--out', required=True)
     p.add_argument('--from', dest='start')
     p.add_argument('--seed', type=int, default=1)
-    p.add_argument('--rows', type=int, default=32)
-    p.add_argument('--length', type=int, default=1024)
+    p.add_argument('--rows', type=int, default=16)
+    p.add_argument('--length', type=int, default=2048)
     p.add_argument('--workers', type=int, default=max(1, (os.cpu_count() or 2) - 2))
     p.add_argument('--max-steps', type=int, default=10 ** 9)
     p.add_argument('--rate', type=float, default=1., help='scales all learning rates')
@@ -104,7 +104,7 @@ def main():
     weights = load_pieces(args.start) if args.start else init.fresh(cfg, args.seed)
     weights = {n: w.to(device) for n, w in weights.items()}
     run = model.Forward(cfg, device, dtype, args.length, args.compile)
-    rounded = torch.compile(checkpoint.rounded, dynamic=False) if args.compile else checkpoint.rounded
+    round_all = torch.compile(checkpoint.round_all, dynamic=False) if args.compile else checkpoint.round_all
     loss_of = torch.compile(losses, dynamic=False) if args.compile else losses
     rates = {'matrix': 4e-3, 'table': 4e-3, 'gate': 2e-3, 'small': 3e-3}
     opt = optim.Optimiser(weights, cfg, {k: v * args.rate for k, v in rates.items()}, compile=args.compile)
@@ -124,7 +124,7 @@ def main():
             first = progress
         done = 0. if first is None else (progress - first) / (1 - first)
         with torch.no_grad():
-            q = rounded(weights)
+            q = checkpoint.rounded(weights, round_all)
         q = {n: (w.detach().requires_grad_() if n in learns else w) for n, w in q.items()}
         out = run(q, ids, doc, ids.roll(-1, 1), select=done >= args.select_after or bool(args.start))
         main_loss, hit, strong = loss_of(out.main, q['head.weight'], *targets(ids, weight, doc, 1))
