@@ -46,7 +46,7 @@
  * Thinking is left out under effort none.  Ids are invented: 1 or 2 opens an answer, 3 closes
  * its thinking, 0 ends it, and the others count up from 1000 by their place in the turn.  So
  * a request with resume_ids goes on exactly where they end: it plays the turn that was played
- * last once more (the first one in a new engine), silently up to there.
+ * last once more (the first one in a new engine), silently up to there but for its calls.
  */
 #include "engine/engine.h"
 
@@ -261,15 +261,19 @@ static void play_call(struct play *p, const struct script_step *st)
 	end_thinking(p);
 	if (!before_piece(p, st))
 		return;
-	if (produce(p, text_id(p->n_ids)))
-		send(p, EV_CALL_BEGIN, buf_str(&st->name), call);
+	/* Calls are told again where an answer is resumed, so what produce() says is not asked. */
+	produce(p, text_id(p->n_ids));
 	if (p->over)
 		return;
+	send(p, EV_CALL_BEGIN, buf_str(&st->name), call);
 	for (size_t i = 0; i < st->n_params && before_piece(p, st); i++) {
-		if (produce(p, text_id(p->n_ids)))
+		produce(p, text_id(p->n_ids));
+		if (!p->over)
 			send(p, EV_CALL_PARAM, buf_str(&st->params[i]), call);
 	}
-	if (before_piece(p, st) && produce(p, text_id(p->n_ids)))
+	if (before_piece(p, st))
+		produce(p, text_id(p->n_ids));
+	if (!p->over)
 		send(p, EV_CALL_END, buf_str(&st->text), call);
 	if (!p->over)
 		p->n_good++;
@@ -284,11 +288,12 @@ static void play_bad_call(struct play *p, const struct script_step *st)
 	end_thinking(p);
 	if (!before_piece(p, st))
 		return;
-	if (produce(p, text_id(p->n_ids))) {
-		if (st->name.len)
-			send(p, EV_CALL_BEGIN, buf_str(&st->name), call);
-		send(p, EV_CALL_BAD, buf_str(&st->text), call);
-	}
+	produce(p, text_id(p->n_ids));
+	if (p->over)
+		return;
+	if (st->name.len)
+		send(p, EV_CALL_BEGIN, buf_str(&st->name), call);
+	send(p, EV_CALL_BAD, buf_str(&st->text), call);
 }
 
 static void send_prefill(struct play *p, int64_t done, int64_t all, int64_t cached)
