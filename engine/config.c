@@ -475,10 +475,14 @@ int model_config_read(const char *dir, struct model_config *cfg, struct err *err
 	buf_addf(&path, "%s/config.json", dir);
 	if (buf_failed(&path))
 		rc = err_nomem(err, "path", path.len);
-	else if ((rc = file_read(&text, buf_z(&path), CONFIG_MAX_BYTES, err)) < 0)
-		rc = rc == ERR_IO && err ? err_set(err, ERR_MODEL, "%s", err->text) : rc;
-	else
+	else if (!(rc = file_read(&text, buf_z(&path), CONFIG_MAX_BYTES, err)))
 		rc = model_config_parse(buf_str(&text), buf_z(&path), cfg, err);
+	/* A file that cannot be read is a broken model to whoever opens a checkpoint. */
+	if (rc == ERR_IO) {
+		rc = ERR_MODEL;
+		if (err)
+			err->code = rc;
+	}
 	buf_release(&path);
 	buf_release(&text);
 	return rc;

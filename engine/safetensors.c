@@ -530,8 +530,11 @@ static int finish_open(struct safetensors **out, struct safetensors *st, int rc,
 		return 0;
 	}
 	safetensors_close(st);
-	if (rc == ERR_IO && err)
-		rc = err->code = ERR_MODEL;
+	if (rc == ERR_IO) {
+		rc = ERR_MODEL;
+		if (err)
+			err->code = rc;
+	}
 	return rc;
 }
 
