@@ -1,7 +1,14 @@
 #include <stdio.h>
 
-int main(void)
+#include "app/exit.h"
+#include "app/verb.h"
+
+int main(int argc, char **argv)
 {
+	const struct verb *verb = argc > 1 ? verb_find(argv[1]) : NULL;
+
+	if (verb)
+		return verb->run(NULL, argc - 1, argv + 1);
 	puts("dsv4chat " DSV4CHAT_VERSION);
-	return 0;
+	return EXIT_DONE;
 }

@@ -24,6 +24,12 @@ enum prompt_flavour {
 	PROMPT_DSPARK, /* high adds that text, max a longer one   */
 };
 
+/*
+ * The flavour of the checkpoint in `model_dir`; PROMPT_APRIL where there is no config.json.
+ * ERR_MODEL, ERR_NOMEM.
+ */
+int prompt_flavour_read(const char *model_dir, enum prompt_flavour *out, struct err *err);
+
 /* Control tokens of the grammar, as text. */
 #define TOKEN_BOS "<｜begin▁of▁sentence｜>"
 #define TOKEN_EOS "<｜end▁of▁sentence｜>"

@@ -4,13 +4,10 @@
  * A byte-level vocabulary spells each byte as one character: printable Latin-1
  * stands for itself, the 68 other bytes for U+0100 on, in order.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "engine/base/file.h"
 #include "engine/base/jsonr.h"
 #include "engine/base/utf8.h"
 #include "engine/tokenizer_private.h"
@@ -424,46 +421,6 @@ done:
 	return rc;
 }
 
-static int read_file(const char *path, struct buf *out, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	int rc = 0;
-
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		rc = err_errno(err, path, "open");
-		goto done;
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size < 0 || st.st_size > MAX_FILE_BYTES) {
-		rc = err_set(err, ERR_MODEL, "%s: %lld bytes%s, expected a file of at most %u", path,
-			     (long long)st.st_size, S_ISREG(st.st_mode) ? "" : ", no regular file",
-			     MAX_FILE_BYTES);
-		goto done;
-	}
-	if (!buf_reserve(out, (size_t)st.st_size + 1)) {
-		rc = err_nomem(err, path, (unsigned long long)st.st_size);
-		goto done;
-	}
-	while (out->len < (size_t)st.st_size) {
-		ssize_t n = read(fd, out->data + out->len, (size_t)st.st_size - out->len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			rc = err_errno(err, path, "read");
-			goto done;
-		}
-		if (n == 0)
-			break;
-		out->len += (size_t)n;
-	}
-	out->data[out->len] = '\0';
-done:
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 int tokenizer_open(struct tokenizer **out, const char *model_dir, struct err *err)
 {
 	struct buf path = {0}, text = {0};
@@ -475,7 +432,7 @@ int tokenizer_open(struct tokenizer **out, const char *model_dir, struct err *er
 		rc = err_nomem(err, "a path", strlen(model_dir));
 		goto done;
 	}
-	rc = read_file(buf_z(&path), &text, err);
+	rc = file_read(&text, buf_z(&path), MAX_FILE_BYTES, err);
 	if (rc == ERR_IO)
 		err->code = rc = ERR_MODEL;
 	if (!rc)

@@ -142,7 +142,7 @@ static void golden_completions_are_read_as_the_official_parser_does(void **state
 	int n_line = 0, n_parsed = 0, n_error = 0, n_swallowed = 0;
 
 	(void)state;
-	assert_true(file_read("tests/golden/encoding.jsonl", &golden));
+	assert_true(whole_file("tests/golden/encoding.jsonl", &golden));
 	left = buf_str(&golden);
 	while (line_next(&left, &line)) {
 		json_t *row = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);

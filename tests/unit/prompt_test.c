@@ -15,7 +15,7 @@ static void golden_messages_become_golden_prompts(void **state)
 	int n = 0, n_lines = 0;
 
 	(void)state;
-	assert_true(file_read("tests/golden/encoding.jsonl", &golden));
+	assert_true(whole_file("tests/golden/encoding.jsonl", &golden));
 	rest = buf_str(&golden);
 	while (line_next(&rest, &line)) {
 		json_t *row = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);

@@ -17,7 +17,7 @@
 #include "engine/base/buf.h"
 
 /* Reads a whole file; false if there is none. */
-static inline bool file_read(const char *path, struct buf *out)
+static inline bool whole_file(const char *path, struct buf *out)
 {
 	FILE *f = fopen(path, "rb");
 	char part[65536];
@@ -45,7 +45,7 @@ static inline void shared_read(const char *name, struct buf *out)
 	bool found;
 
 	shared_path(&path, name);
-	found = file_read(buf_z(&path), out);
+	found = whole_file(buf_z(&path), out);
 	if (!found)
 		print_message("skipped: no %s\n", buf_z(&path));
 	buf_release(&path);

@@ -1,0 +1,30 @@
+#include "app/exit.h"
+
+#include "engine/base/err.h"
+
+int exit_code_of(int rc)
+{
+	if (!rc)
+		return EXIT_DONE;
+	switch ((enum err_code)rc) {
+	case ERR_FAILED:
+	case ERR_NOMEM:
+	case ERR_IO:
+		return EXIT_FAILED;
+	case ERR_USAGE:
+		return EXIT_USAGE;
+	case ERR_MODEL:
+		return EXIT_MODEL;
+	case ERR_LIMIT:
+		return EXIT_LIMIT;
+	case ERR_REFUSED:
+		return EXIT_TOOL_REFUSED;
+	case ERR_STORE:
+		return EXIT_STORE;
+	case ERR_CANCELLED:
+		return EXIT_INTERRUPTED;
+	case ERR_TIMEOUT:
+		return EXIT_TIMED_OUT;
+	}
+	return EXIT_FAILED;
+}

@@ -1,0 +1,23 @@
+/*
+ * Exit codes, in one place.
+ */
+#ifndef APP_EXIT_H
+#define APP_EXIT_H
+
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_MODEL = 3, /* model, backend or GPU */
+	EXIT_LIMIT = 4, /* of tokens or turns */
+	EXIT_TOOL_REFUSED = 5,
+	EXIT_STORE = 6,
+	EXIT_TIMED_OUT = 124,
+	EXIT_INTERRUPTED = 130,
+	EXIT_TERMINATED = 143,
+};
+
+/* The exit code of 0 or an enum err_code. */
+int exit_code_of(int rc);
+
+#endif

@@ -1,0 +1,39 @@
+#include "app/verb.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app/exit.h"
+
+const struct verb verbs[] = {
+	{"parse", verb_parse, "read a completion of the model as a message",
+	 "--thinking|--chat [--jsonl]"},
+	{"prompt", verb_prompt, "write conversations as the model reads them", "[--model DIR]"},
+	{"tokens", verb_tokens, "turn text into token ids, and back",
+	 "[--model DIR] [--special] [--decode] [--json]"},
+	{0},
+};
+
+const struct verb *verb_find(const char *name)
+{
+	for (const struct verb *v = verbs; v->name; v++) {
+		if (strcmp(v->name, name) == 0)
+			return v;
+	}
+	return NULL;
+}
+
+int verb_usage(const char *name)
+{
+	const struct verb *v = verb_find(name);
+
+	fprintf(stderr, "usage: dsv4chat %s %s\n", name, v ? v->usage : "");
+	return EXIT_USAGE;
+}
+
+int verb_status(const char *name, int rc, const struct err *err)
+{
+	if (rc)
+		fprintf(stderr, "dsv4chat: %s: %s\n", name, err->text);
+	return exit_code_of(rc);
+}

@@ -1,0 +1,55 @@
+#include "app/verb_io.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/types.h>
+
+int verb_line(struct verb_input *in, struct str *line, struct err *err)
+{
+	ssize_t n = getline(&in->line, &in->cap, stdin);
+
+	if (n < 0)
+		return ferror(stdin) ? err_errno(err, "stdin", "read") : 0;
+	in->n_lines++;
+	*line = (struct str){in->line, (size_t)n};
+	if (line->n && line->p[line->n - 1] == '\n')
+		line->n--;
+	return 1;
+}
+
+void verb_input_release(struct verb_input *in)
+{
+	free(in->line);
+	*in = (struct verb_input){0};
+}
+
+int verb_rest(struct buf *out, struct err *err)
+{
+	char part[65536];
+	size_t n;
+
+	while ((n = fread(part, 1, sizeof(part), stdin)) > 0)
+		buf_add(out, part, n);
+	if (ferror(stdin))
+		return err_errno(err, "stdin", "read");
+	return buf_failed(out) ? err_nomem(err, "stdin", out->len) : 0;
+}
+
+int verb_write(const struct buf *text, struct err *err)
+{
+	if (buf_failed(text))
+		return err_nomem(err, "a line", text->len);
+	if (fwrite(text->data, 1, text->len, stdout) != text->len || fflush(stdout) != 0)
+		return err_errno(err, "stdout", "write");
+	return 0;
+}
+
+int verb_model_dir(const char *given, const char **out, struct err *err)
+{
+	const char *dir = given ? given : getenv("DSV4CHAT_MODEL");
+
+	if (!dir || !*dir)
+		return err_set(err, ERR_USAGE, "no model: give --model DIR or set DSV4CHAT_MODEL");
+	*out = dir;
+	return 0;
+}

@@ -1,0 +1,36 @@
+/*
+ * What verbs for programs have in common: lines in, JSON lines out, errors that
+ * name the line.  Stdin is read as it comes, so that a pipe may stay open.
+ */
+#ifndef APP_VERB_IO_H
+#define APP_VERB_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+
+struct verb_input {
+	char *line; /* owned */
+	size_t cap;
+	size_t n_lines; /* so far */
+};
+
+/*
+ * The next line of stdin without its newline, borrowed until the next call.  1, 0 at the end,
+ * ERR_IO.
+ */
+int verb_line(struct verb_input *in, struct str *line, struct err *err);
+void verb_input_release(struct verb_input *in);
+
+/* Appends stdin up to its end. */
+int verb_rest(struct buf *out, struct err *err);
+
+/* Writes all of `text` to stdout at once; ERR_IO if it was not taken. */
+int verb_write(const struct buf *text, struct err *err);
+
+/* Where the tokenizer lies: `given`, or DSV4CHAT_MODEL.  ERR_USAGE if neither says. */
+int verb_model_dir(const char *given, const char **out, struct err *err);
+
+#endif
