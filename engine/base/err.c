@@ -28,15 +28,18 @@ static void tidy(char *text)
 
 int err_set(struct err *err, int code, const char *fmt, ...)
 {
+	char text[sizeof(err->text)];
 	va_list ap;
 
 	if (!err)
 		return code;
-	err->code = code;
+	/* The arguments may lie in err->text itself. */
 	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	tidy(err->text);
+	tidy(text);
+	memcpy(err->text, text, strlen(text) + 1);
+	err->code = code;
 	return code;
 }
 
