@@ -58,7 +58,8 @@ int session_forward(struct session *s, const token_id *ids, int n, float *logits
 	}
 	rc = model_forward(s->seq, ids, n, logits ? WANT_LAST : WANT_NONE, logits, NULL, err);
 	s->held.n = (size_t)seq_len(s->seq);
-	if ((int64_t)s->held.n > s->longest)
+	/* Some failures leave the sequence empty, which begins its count anew. */
+	if (s->held.n == 0 || (int64_t)s->held.n > s->longest)
 		s->longest = (int64_t)s->held.n;
 	return rc;
 }
@@ -132,6 +133,7 @@ static int open_tokenizer(struct session *s, struct err *err)
 	if (n_ids > cfg->vocab)
 		return err_set(err, ERR_MODEL, "%s/tokenizer.json: %lld ids, the model's vocabulary "
 			       "holds %d", s->model_dir, (long long)n_ids, cfg->vocab);
+	s->n_choices = n_ids;
 	s->think = tokenizer_control(s->tok, TOKEN_THINK);
 	s->think_end = tokenizer_control(s->tok, TOKEN_THINK_END);
 	add_stop_id(s, tokenizer_control(s->tok, TOKEN_EOS));

@@ -30,6 +30,7 @@ struct session {
 	struct tokens held;          /* the ids seq holds: seq_len(seq) of them */
 	int64_t longest;             /* the most it held since it was empty */
 	float *logits;               /* [vocab] */
+	int64_t n_choices;           /* ids the tokenizer knows: those beyond are padding rows */
 	enum prompt_flavour flavour;
 	token_id think, think_end;   /* -1 where the tokenizer has none */
 	token_id stop_ids[SESSION_MAX_STOPS];

@@ -131,7 +131,7 @@ static int open_answer(struct turn *t)
 {
 	enum dsml_mode mode = t->opening >= 0 && t->opening == t->s->think ? DSML_THINKING
 									   : DSML_CHAT;
-	int rc = sampler_init(&t->sampler, &t->req->sampling, t->s->info.vocab, &t->err);
+	int rc = sampler_init(&t->sampler, &t->req->sampling, t->s->n_choices, &t->err);
 
 	if (!rc)
 		rc = answer_init(&t->answer, t->s->base.events, t->number, t->s->tok,
