@@ -123,12 +123,7 @@ static const char *found(const json_t *v, char text[64])
 
 	if (!dump)
 		return v ? "something else" : "nothing";
-	if (strlen(dump) < 60) {
-		strcpy(text, dump);
-	} else {
-		memcpy(text, dump, 56);
-		strcpy(text + 56, "...");
-	}
+	snprintf(text, 64, strlen(dump) < 60 ? "%.60s" : "%.56s...", dump);
 	free(dump);
 	return text;
 }
@@ -139,6 +134,11 @@ static int refuse(struct reader *r, const char *key, const json_t *v, const char
 
 	return err_set(r->err, ERR_MODEL, "%s: %s%s: found %s, expected %s", r->name, r->section,
 		       key, found(v, text), expected);
+}
+
+static void *field(const struct reader *r, size_t at)
+{
+	return (char *)r->cfg + at;
 }
 
 static int read_int(struct reader *r, const json_t *object, const struct int_key *k)
@@ -160,7 +160,7 @@ static int read_int(struct reader *r, const json_t *object, const struct int_key
 	n = json_integer_value(v);
 	if (n < k->min || n > k->max || n % k->multiple)
 		return refuse(r, k->key, v, expected);
-	*(int *)((char *)r->cfg + k->at) = (int)n;
+	*(int *)field(r, k->at) = (int)n;
 	return 0;
 }
 
@@ -175,9 +175,9 @@ static int read_real(struct reader *r, const json_t *object, const struct real_k
 		return refuse(r, k->key, v, expected);
 	}
 	if (k->is_double)
-		*(double *)((char *)r->cfg + k->at) = x;
+		*(double *)field(r, k->at) = x;
 	else
-		*(float *)((char *)r->cfg + k->at) = (float)x;
+		*(float *)field(r, k->at) = (float)x;
 	return 0;
 }
 

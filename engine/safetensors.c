@@ -89,21 +89,23 @@ struct safetensors {
 	uint64_t bytes;
 };
 
-/* Grows *array (of elements of `each` bytes) to hold one more than n. */
-static int grow(void *array, size_t *cap, size_t n, size_t each, struct err *err)
+/*
+ * Room for one more than the n elements of `each` bytes that `array` has: the array, moved
+ * perhaps; or NULL (out of memory), and the old one stays as it was.
+ */
+static void *room_for_one(void *array, size_t *cap, size_t n, size_t each, struct err *err)
 {
-	void *old, *bigger;
 	size_t want = *cap ? *cap * 2 : 64;
+	void *bigger;
 
-	if (n < *cap)
-		return 0;
-	memcpy(&old, array, sizeof(old));
-	bigger = reallocarray(old, want, each);
-	if (!bigger)
-		return err_nomem(err, "table of tensors", want * each);
-	memcpy(array, &bigger, sizeof(bigger));
-	*cap = want;
-	return 0;
+	if (array && n < *cap)
+		return array;
+	bigger = reallocarray(array, want, each);
+	if (bigger)
+		*cap = want;
+	else
+		err_nomem(err, "table of tensors", want * each);
+	return bigger;
 }
 
 static int join(char **out, const char *dir, const char *name, struct err *err)
@@ -254,12 +256,12 @@ static int add_tensors(struct safetensors *st, int shard, const struct header *h
 		       struct err *err)
 {
 	size_t first = st->n_tensors;
+	struct tensor *tensors, *t;
 	const char *name;
 	json_t *v;
+	int rc;
 
 	json_object_foreach(root, name, v) {
-		struct tensor *t;
-		int rc;
 
 		if (!strcmp(name, "__metadata__"))
 			continue;
@@ -267,10 +269,11 @@ static int add_tensors(struct safetensors *st, int shard, const struct header *h
 			return err_set(err, ERR_MODEL,
 				       "%s: a tensor name of %zu bytes, expected 1 to %d", h->shard,
 				       strlen(name), NAME_MAX_BYTES);
-		rc = grow(&st->tensors, &st->cap_tensors, st->n_tensors, sizeof(*t), err);
-		if (rc)
-			return rc;
-		t = &st->tensors[st->n_tensors];
+		tensors = room_for_one(st->tensors, &st->cap_tensors, st->n_tensors, sizeof(*t), err);
+		if (!tensors)
+			return ERR_NOMEM;
+		st->tensors = tensors;
+		t = &tensors[st->n_tensors];
 		*t = (struct tensor){.name = strdup(name), .shard = shard};
 		if (!t->name)
 			return err_nomem(err, "tensor name", strlen(name));
@@ -280,9 +283,10 @@ static int add_tensors(struct safetensors *st, int shard, const struct header *h
 			return rc;
 		st->bytes += t->n_bytes;
 	}
-	if (st->n_tensors > first)
-		qsort(st->tensors + first, st->n_tensors - first, sizeof(*st->tensors), by_data);
-	return check_layout(h, st->tensors + first, st->n_tensors - first, err);
+	tensors = st->n_tensors > first ? st->tensors + first : NULL;
+	if (tensors)
+		qsort(tensors, st->n_tensors - first, sizeof(*tensors), by_data);
+	return check_layout(h, tensors, st->n_tensors - first, err);
 }
 
 static int parse_header(struct safetensors *st, int shard, struct err *err)
@@ -294,6 +298,7 @@ static int parse_header(struct safetensors *st, int shard, struct err *err)
 	json_t *root;
 	int rc;
 
+	BUG_ON(!s->map || s->size < sizeof(n));
 	/* Little-endian, as every target of this program is. */
 	memcpy(&n, s->map, sizeof(n));
 	if (n > HEADER_MAX || n > s->size - sizeof(n))
@@ -339,18 +344,20 @@ static int map_shard(struct shard *s, struct err *err)
 /* Takes `path`. */
 static int add_shard(struct safetensors *st, const char *name, char *path, struct err *err)
 {
-	struct shard *s;
+	struct shard *shards, *s;
 	int rc;
 
-	if (st->n_shards >= SHARDS_MAX)
-		rc = err_set(err, ERR_MODEL, "%s: more than %d shards", INDEX_NAME, SHARDS_MAX);
-	else
-		rc = grow(&st->shards, &st->cap_shards, st->n_shards, sizeof(*s), err);
-	if (rc) {
+	if (st->n_shards >= SHARDS_MAX) {
 		free(path);
-		return rc;
+		return err_set(err, ERR_MODEL, "%s: more than %d shards", INDEX_NAME, SHARDS_MAX);
 	}
-	s = &st->shards[st->n_shards++];
+	shards = room_for_one(st->shards, &st->cap_shards, st->n_shards, sizeof(*s), err);
+	if (!shards) {
+		free(path);
+		return ERR_NOMEM;
+	}
+	st->shards = shards;
+	s = &shards[st->n_shards++];
 	*s = (struct shard){.name = strdup(name), .path = path, .fd = -1, .mapped = -1};
 	if (!s->name)
 		return err_nomem(err, "shard name", strlen(name));
