@@ -15,17 +15,22 @@ VARIANT_release := -O2 -DNDEBUG
 VARIANT_debug := -O0
 VARIANT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 VARIANT_tsan := -O1 -fsanitize=thread
+VARIANT_fuzz := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer -Wno-unknown-warning-option -Wno-format-nonliteral
+# The first output line of a build is a compiler's; V=1 shows whole commands.
+Q := $(if $(V),,@)
+say = @echo "  $(1)	$(2)"
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DDSV4CHAT_VERSION='"$(VERSION)"' -MMD -MP $(PKG_CFLAGS)
 CFLAGS += -std=c17 -g $(WARN) $(VARIANT_$(VARIANT)) -pthread
-LDFLAGS += $(filter -fsanitize=%,$(VARIANT_$(VARIANT))) -pthread
+LDFLAGS += $(filter-out %fuzzer-no-link,$(filter -fsanitize=%,$(VARIANT_$(VARIANT)))) -pthread
 LDLIBS += $(PKG_LIBS) -lm -ldl
 
 # kernels/cpu/vec_*.c is one source for every instruction set: each target compiles it again
 # with CPU_TARGET=NAME for its symbols, and the backend chooses among them at run time.
-CPU_TARGETS := $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),v2 v3 v4,generic)
+CPU_TARGETS := $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine 2>/dev/null)),v2 v3 v4,generic)
 VEC_SRCS := $(wildcard kernels/cpu/vec_*.c)
 VEC_OBJS := $(foreach t,$(CPU_TARGETS),$(VEC_SRCS:%.c=$(B)/%.$(t).o))
 
@@ -47,23 +52,26 @@ define folder_rule
 $(call archive,$(1)): $(filter-out $(APP_MAIN),$(call objs,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	$$(Q)$$(AR) rcs $$@ $$^
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
 
+link = $(Q)$(CC) $(LDFLAGS) -o $@ $(1) -Wl,--start-group $(2) -Wl,--end-group $(3) $(LDLIBS)
+
 $(B)/dsv4chat: $(APP_MAIN) $(ARCHIVES)
-	$(CC) $(LDFLAGS) -o $@ $(APP_MAIN) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LDLIBS)
+	$(call say,LD,$@)
+	$(call link,$(APP_MAIN),$(ARCHIVES))
 
-$(B)/%.o: %.c
+# A build begins by asking for every library at its least version, once per list of packages.
+$(B)/packages.ok: scripts/packages scripts/setup.sh
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	@CC=$(CC) scripts/setup.sh --check build
+	@touch $@
 
-# A test is one program over all archives but app's main, and what tests share.
-TEST_ARCHIVES := $(call archive,tests/support) $(ARCHIVES)
-$(eval $(call folder_rule,tests/support))
-
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group -lcmocka $(LDLIBS)
+$(B)/%.o: %.c | $(B)/packages.ok
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # Kernels: strict arithmetic, so that a row's bits depend on the source alone.  -Wno-psabi: wide
 # vectors pass between static functions of one file only, so no object sees another's ABI.
@@ -72,17 +80,47 @@ $(B)/kernels/cpu/%.o: CFLAGS += -O3 -ffp-contract=off -fno-math-errno -Wno-psabi
 define vec_rule
 $(B)/kernels/cpu/vec_%.$(1).o: CFLAGS += $(if $(filter v%,$(1)),-march=x86-64-$(1))
 $(B)/kernels/cpu/vec_%.$(1).o: CPPFLAGS += -DCPU_TARGET=$(1)
-$(B)/kernels/cpu/vec_%.$(1).o: kernels/cpu/vec_%.c
+$(B)/kernels/cpu/vec_%.$(1).o: kernels/cpu/vec_%.c | $(B)/packages.ok
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$(CFLAGS) -c -o $$@ $$<
+	$$(call say,CC,$$@)
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -c -o $$@ $$<
 endef
 $(foreach t,$(CPU_TARGETS),$(eval $(call vec_rule,$(t))))
 
+include mk/test.mk
+include mk/install.mk
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: tests clean
-tests: $(TESTS)
+# As many jobs as processors, unless the caller chose.
+PARALLEL = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: setup run clean help
+setup:
+	@scripts/setup.sh build
+
+run: setup
+	@$(PARALLEL) all
+	@exec $(B)/dsv4chat $(ARGS)
 
 clean:
 	rm -rf build
+
+help:
+	@awk -F '\t' '/^#\t/ { printf "  make %-14s %s\n", $$2, $$3 }' $(firstword $(MAKEFILE_LIST))
+
+# The list of `make help`:
+#	run	install what is missing, build, open the chat (ARGS='…' passes options)
+#	all	build the program: build/release/dsv4chat (the default)
+#	check	install what is missing, run the tests (minutes)
+#	check-all	also sanitizers, valgrind, static analysis, slow tests (tens of minutes)
+#	eval-nano	ask the small model its held-out questions
+#	fuzz	NAME=config SECONDS=600: look for new inputs that break a parser
+#	lint	check who includes whom
+#	format	lay the sources out by .clang-format
+#	install	PREFIX=/usr/local: program, man pages, completions, small model
+#	uninstall	take all of that away again
+#	setup	install the packages that building needs
+#	clean	remove build/
+
 .SECONDARY:

@@ -92,7 +92,7 @@ def what_turn(src, row, phrases=WHAT):
 def how_turn(src, row, phrases=HOW):
 	name, does, tasks, example, shows = row
 	task = src.pick(tasks.split("; "))
-	return Turn(src.ask(src.phrase(phrases, t=src.reword(task))),
+	return Turn(src.ask(src.phrase(phrases, t=task)),
 		    "Use `%s`: it %s. For example, `%s` %s." % (name, does, example, shows),
 		    "The user wants to %s. The command `%s` %s." % (task, name, does),
 		    "How to %s" % task, "facts", {"all": ["`%s`" % name]})
@@ -100,7 +100,7 @@ def how_turn(src, row, phrases=HOW):
 
 def which_turn(src, row):
 	name, does, _, example, shows = row
-	return Turn(src.ask(src.phrase(WHICH, d=src.reword(does))),
+	return Turn(src.ask(src.phrase(WHICH, d=does)),
 		    "Use `%s`: it %s. For example, `%s` %s." % (name, does, example, shows),
 		    "The user looks for a command. The command `%s` %s." % (name, does),
 		    "The command %s" % name, "facts", {"all": ["`%s`" % name]})
@@ -221,7 +221,7 @@ def program(src):
 	name, wishes, answer = src.pick(PROGRAM)
 	if src.chance(0.5) or name in ("history", "complete", "tokens", "replay", "bench", "doctor", "paths"):
 		wish = src.pick(wishes.split("; "))
-		return [Turn(src.ask(src.phrase(WISH, t=src.reword(wish))), answer,
+		return [Turn(src.ask(src.phrase(WISH, t=wish)), answer,
 			     "The user wants to %s with this program." % wish,
 			     "How to %s" % wish, "facts", {"all": [answer]})]
 	is_key = name in ("Esc", "Enter", "Tab", "F1", "Alt-arrows") or name.startswith("Ctrl-")

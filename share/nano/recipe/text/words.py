@@ -23,60 +23,6 @@ def held_out(key):
 	return zlib.crc32(key.encode()) % HELD_OUT_OF == 0
 
 
-def groups(text):
-	"""{word: the other words that may stand for it}"""
-	table_ = {}
-	for line in text.strip().split("\n"):
-		words = line.strip().split(", ")
-		for word in words:
-			table_.setdefault(word, []).extend(w for w in words if w != word)
-	return table_
-
-
-# Words that may stand for each other in a wish.
-ALIKE = groups("""delete, remove, erase
-show, display, see, view
-print, output
-directory, folder
-directories, folders
-create, make
-look for, search for
-change, modify
-copy, duplicate
-unpack, extract
-machine, computer, system, box
-disk, drive
-program, application
-programs, applications
-quickly, fast
-big, large
-compare, check
-stop, end, halt
-start, launch
-processes, tasks
-command, program
-text, words
-lines, rows
-use, work with
-send, transmit
-password, passphrase
-user, account
-connect to, reach
-download, fetch
-a file, my file, the file, some file, this file
-a directory, my directory, the directory, this directory
-a program, my program, the program
-a process, the process, a running process
-a package, some package, the package
-the system, my system
-the machine, my machine, this machine
-the files, all files, my files
-the screen, my screen
-find out, learn, check
-""")
-ALIKE_STARTS = {phrase.split(" ")[0] for phrase in ALIKE}
-
-
 class HeldOutError(AssertionError):
 	"""Something kept for the evaluation got into a training document."""
 
@@ -168,25 +114,6 @@ class Source:
 	def phrase(self, phrases, **values):
 		template = self.pick(phrases.kept if self.evaluate else phrases.train)
 		return template.format(**values) if values else template
-
-	def reword(self, wish):
-		"""The same wish, some of its words replaced by others that mean the same."""
-		words, out, i = wish.split(" "), [], 0
-		while i < len(words):
-			if words[i] in ALIKE_STARTS and self.chance(0.2):
-				for n in (2, 1):
-					others = ALIKE.get(" ".join(words[i:i + n]))
-					if others:
-						out.append(self.pick(others))
-						i += n
-						break
-				else:
-					out.append(words[i])
-					i += 1
-				continue
-			out.append(words[i])
-			i += 1
-		return " ".join(out)
 
 	def may_use(self, key):
 		"""If a name or number may be given out here; the evaluation takes only kept ones."""

@@ -1,0 +1,30 @@
+# Installation below $(DESTDIR)$(PREFIX).  The program finds its data as ../share/dsv4chat from
+# where it lies itself, so the tree may be moved as a whole.
+
+INSTALL ?= install
+DEST = $(DESTDIR)$(PREFIX)
+DATA = $(DEST)/share/dsv4chat
+NANO_FILES := $(wildcard share/nano/*.json share/nano/*.safetensors share/nano/README.md)
+TOOL_FILES := $(wildcard share/tools/*.json)
+COMPLETION_DIR.bash := share/bash-completion/completions
+COMPLETION_DIR.zsh := share/zsh/site-functions
+COMPLETION_DIR.fish := share/fish/vendor_completions.d
+COMPLETION_NAME.bash := dsv4chat
+COMPLETION_NAME.zsh := _dsv4chat
+COMPLETION_NAME.fish := dsv4chat.fish
+SHELLS := $(patsubst share/completions/dsv4chat.%,%,$(wildcard share/completions/dsv4chat.*))
+completion = $(DEST)/$(COMPLETION_DIR.$(1))/$(COMPLETION_NAME.$(1))
+man_page = $(DEST)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+
+.PHONY: install uninstall
+install: all
+	$(INSTALL) -D -m 755 $(B)/dsv4chat $(DEST)/bin/dsv4chat
+	$(foreach f,$(NANO_FILES),$(INSTALL) -D -m 644 $(f) $(DATA)/nano/$(notdir $(f)) &&) true
+	$(foreach f,$(TOOL_FILES),$(INSTALL) -D -m 644 $(f) $(DATA)/tools/$(notdir $(f)) &&) true
+	$(foreach f,$(MAN_PAGES),$(INSTALL) -D -m 644 $(f) $(call man_page,$(f)) &&) true
+	$(foreach s,$(SHELLS),$(INSTALL) -D -m 644 share/completions/dsv4chat.$(s) $(call completion,$(s)) &&) true
+
+uninstall:
+	rm -f $(DEST)/bin/dsv4chat $(foreach f,$(MAN_PAGES),$(call man_page,$(f))) \
+		$(foreach s,$(SHELLS),$(call completion,$(s)))
+	rm -rf $(DATA)

@@ -1,0 +1,92 @@
+# Tests.  Each list below is what tests/run reads: SECONDS NAME COMMAND.
+
+# A test is one program over all archives but app's main, and what tests share.
+$(eval $(call folder_rule,tests/support))
+TEST_ARCHIVES := $(call archive,tests/support) $(ARCHIVES)
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)
+	$(call say,LD,$@)
+	$(call link,$<,$(TEST_ARCHIVES),-lcmocka -lvterm -lutil)
+
+# A fuzz target is linked with a main of ours that replays files, or (VARIANT=fuzz, clang) with
+# libFuzzer, which looks for new ones.
+FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+$(B)/tests/fuzz/%_replay: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/replay.o $(ARCHIVES)
+	$(call say,LD,$@)
+	$(call link,$< $(B)/tests/fuzz/replay.o,$(ARCHIVES))
+$(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(ARCHIVES)
+	$(call say,LD,$@)
+	$(call link,$<,$(ARCHIVES),-fsanitize=fuzzer)
+REPLAYS := $(FUZZERS:%=$(B)/tests/fuzz/%_replay)
+
+# What tests link with beside the libraries of the program is asked for first.
+$(B)/tests-packages.ok: scripts/packages scripts/setup.sh
+	@mkdir -p $(@D)
+	@CC=$(CC) scripts/setup.sh --check build test
+	@touch $@
+$(B)/tests/%.o: | $(B)/tests-packages.ok
+
+.PHONY: tests
+tests: $(B)/dsv4chat $(TESTS) $(REPLAYS)
+
+LINTS := $(wildcard tests/lint/*.sh)
+MAN_PAGES := $(wildcard man/*.[1-8])
+
+# Lines of the lists, one for each word: $(call each,WORDS,SECONDS PREFIX,COMMAND)
+UNIT_LINES = $(foreach t,$(TESTS),'$(1) $(VARIANT)-$(notdir $(t)) DSV4CHAT_PROGRAM=$(B)/dsv4chat $(t)')
+REPLAY_LINES = $(foreach f,$(FUZZERS),'$(1) $(VARIANT)-$(f)-corpus $(B)/tests/fuzz/$(f)_replay tests/fuzz/corpus/$(f)')
+LINT_LINES = $(foreach l,$(LINTS),'60 lint-$(basename $(notdir $(l))) sh $(l)') \
+	$(foreach m,$(MAN_PAGES),'20 man-$(notdir $(m)) mandoc -T lint -W style $(m)')
+
+.PHONY: check check-all check-list check-all-list lint
+check:
+	@scripts/setup.sh build test
+	@$(PARALLEL) tests
+	@$(MAKE) -s --no-print-directory check-list | tests/run build/logs/check
+
+check-list:
+	@printf '%s\n' $(call UNIT_LINES,120) $(call REPLAY_LINES,60) $(LINT_LINES)
+
+# The slow ones: the same tests under the sanitizers (and with DSV4CHAT_SLOW=1, which lengthens
+# some), a turn under valgrind, and static analysis of every file.
+check-all:
+	@scripts/setup.sh build test analysis
+	@$(PARALLEL) tests
+	@$(PARALLEL) VARIANT=asan tests
+	@$(MAKE) -s --no-print-directory check-all-list | tests/run build/logs/check-all
+
+ANALYSED := $(foreach f,$(FOLDERS),$(call srcs,$(f)))
+TIDY_FLAGS = $(filter-out -MMD -MP,$(CPPFLAGS)) -std=c17 -DCPU_TARGET=v3
+VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
+
+check-all-list:
+	@$(MAKE) -s --no-print-directory VARIANT=asan sanitized-list
+	@printf '%s\n' $(foreach f,$(ANALYSED),'300 tidy-$(subst /,-,$(f)) clang-tidy --quiet $(f) -- $(TIDY_FLAGS)')
+	@printf '%s\n' '1200 cppcheck tests/analysis/cppcheck.sh $(sort $(foreach f,$(FOLDERS),$(firstword $(subst /, ,$(f)))))'
+	@printf '%s\n' "1200 valgrind-turn $(VALGRIND) $(B)/dsv4chat --model share/nano --ephemeral --threads 1 --seed 1 --max-tokens 12 -p hello"
+
+.PHONY: sanitized-list
+sanitized-list:
+	@printf '%s\n' $(foreach t,$(TESTS),'900 $(VARIANT)-$(notdir $(t)) DSV4CHAT_SLOW=1 DSV4CHAT_PROGRAM=$(B)/dsv4chat $(t)') \
+		$(call REPLAY_LINES,300)
+
+lint:
+	@for l in $(LINTS); do sh $$l || exit 1; done
+
+.PHONY: fuzz
+NAME ?= config
+SECONDS ?= 600
+fuzz:
+	@scripts/setup.sh build analysis
+	@$(PARALLEL) VARIANT=fuzz CC=clang build/fuzz/tests/fuzz/$(NAME)_fuzz
+	@mkdir -p build/fuzz/found/$(NAME)
+	build/fuzz/tests/fuzz/$(NAME)_fuzz -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=4096 \
+		-artifact_prefix=build/fuzz/ build/fuzz/found/$(NAME) tests/fuzz/corpus/$(NAME)
+
+.PHONY: format
+format:
+	clang-format -i $(foreach f,$(FOLDERS) tests/unit tests/support tests/fuzz,$(wildcard $(f)/*.[ch]))
+
+.PHONY: eval-nano
+eval-nano: $(B)/dsv4chat
+	python3 tests/eval/eval_nano.py --program $(B)/dsv4chat --model share/nano
