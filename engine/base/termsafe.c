@@ -10,20 +10,20 @@
 static const struct {
 	uint32_t first, last;
 } acting[] = {
-	{0x0080, 0x009F},   /* C1 controls                                 */
-	{0x00AD, 0x00AD},   /* soft hyphen: terminals disagree on its width */
-	{0x061C, 0x061C},   /* Arabic letter mark                          */
-	{0x180E, 0x180E},   /* Mongolian vowel separator                   */
-	{0x200B, 0x200B},   /* zero width space                            */
-	{0x200E, 0x200F},   /* direction marks                             */
-	{0x2028, 0x202E},   /* separators, embeddings, overrides           */
-	{0x2060, 0x206F},   /* invisible operators, isolates, old controls */
-	{0xFEFF, 0xFEFF},   /* zero width no-break space                   */
-	{0xFFF0, 0xFFFB},   /* interlinear annotation                      */
-	{0xFFFE, 0xFFFF},   /* noncharacters                               */
-	{0x1BCA0, 0x1BCA3}, /* shorthand format controls                   */
-	{0x1D173, 0x1D17A}, /* musical format controls                     */
-	{0xE0000, 0xE0FFF}, /* tags, supplementary variation selectors     */
+	{0x0080, 0x009F},    /* C1 controls                                 */
+	{0x00AD, 0x00AD},    /* soft hyphen: terminals disagree on its width */
+	{0x061C, 0x061C},    /* Arabic letter mark                          */
+	{0x180E, 0x180E},    /* Mongolian vowel separator                   */
+	{0x200B, 0x200B},    /* zero width space                            */
+	{0x200E, 0x200F},    /* direction marks                             */
+	{0x2028, 0x202E},    /* separators, embeddings, overrides           */
+	{0x2060, 0x206F},    /* invisible operators, isolates, old controls */
+	{0xFEFF, 0xFEFF},    /* zero width no-break space                   */
+	{0xFFF0, 0xFFFB},    /* interlinear annotation                      */
+	{0xFFFE, 0xFFFF},    /* noncharacters                               */
+	{0x1BCA0, 0x1BCA3},  /* shorthand format controls                   */
+	{0x1D173, 0x1D17A},  /* musical format controls                     */
+	{0xE0000, 0xE0FFF},  /* tags, supplementary variation selectors     */
 	{0xF0000, 0x10FFFF}, /* private planes: whatever a font makes of them */
 };
 

@@ -13,18 +13,31 @@ static const struct {
 	const char *in, *out;
 } cases[] = {
 	{"plain\n\ttext", "plain\n\ttext"},
-	{"a\r\nb\rc", "a\nb\xE2\x90\x8D" "c"},
+	{"a\r\nb\rc", "a\nb\xE2\x90\x8D"
+		      "c"},
 	{"\x1B[31mred", "\xE2\x90\x9B[31mred"},
 	{"\x07\x7F", "\xE2\x90\x87\xE2\x90\xA1"},
-	{"\xC2\x9B" "2J", "\xEF\xBF\xBD" "2J"},		 /* C1 CSI as UTF-8 */
-	{"\x9B" "2J", "\xEF\xBF\xBD" "2J"},		 /* C1 CSI as a bare byte */
-	{"a\xE2\x80\xAE" "b", "a\xEF\xBF\xBD" "b"},		 /* right-to-left override */
-	{"a\xE2\x81\xA6" "b", "a\xEF\xBF\xBD" "b"},		 /* isolate */
-	{"\xF3\xA0\x81\x81", "\xEF\xBF\xBD"},		 /* tag letter */
-	{"\xEF\xBB\xBFx", "\xEF\xBF\xBDx"},		 /* byte order mark */
+	{"\xC2\x9B"
+	 "2J",
+	 "\xEF\xBF\xBD"
+	 "2J"}, /* C1 CSI as UTF-8 */
+	{"\x9B"
+	 "2J",
+	 "\xEF\xBF\xBD"
+	 "2J"}, /* C1 CSI as a bare byte */
+	{"a\xE2\x80\xAE"
+	 "b",
+	 "a\xEF\xBF\xBD"
+	 "b"}, /* right-to-left override */
+	{"a\xE2\x81\xA6"
+	 "b",
+	 "a\xEF\xBF\xBD"
+	 "b"},                                           /* isolate */
+	{"\xF3\xA0\x81\x81", "\xEF\xBF\xBD"},            /* tag letter */
+	{"\xEF\xBB\xBFx", "\xEF\xBF\xBDx"},              /* byte order mark */
 	{"\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB", /* woman, joiner, laptop stay */
 	 "\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB"},
-	{"\xE4\xBD", "\xEF\xBF\xBD"},			 /* cut short */
+	{"\xE4\xBD", "\xEF\xBF\xBD"}, /* cut short */
 };
 
 static void what_acts_on_a_terminal_is_replaced_and_text_stays(void **state)

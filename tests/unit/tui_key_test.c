@@ -1,0 +1,166 @@
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tui/keyparse.h"
+
+static const struct {
+	const char *bytes, *keys; /* what they are, by name, with blanks between */
+} cases[] = {
+	{"aé日", "a é 日"},
+	{"\r\t\x7F\n", "Enter Tab Backspace C-j"},
+	{"\x14\x03\x1A\x1C", "C-t C-c C-z C-\\"},
+	{"\x1B[A\x1B[1;5C\x1B[1;3D", "Up C-Right M-Left"},
+	{"\x1BOP\x1B[11~\x1B[[A\x1B[24~", "F1 F1 F1 F12"},
+	{"\x1B[5~\x1B[6;2~\x1B[3~", "PgUp S-PgDn Delete"},
+	{"\x1B[H\x1BOF\x1B[1~\x1B[8~", "Home End Home End"},
+	{"\x1Bx\x1B\r\x1B\xC3\xA9", "M-x M-Enter M-é"},
+	{"\x1B[Z\x1B[13;2u\x1B[27;5;13~\x1B[106;5u", "S-Tab S-Enter C-Enter C-j"},
+	{"\x1B", "Esc"},
+	{"\x1B\x1B", "Esc Esc"},
+	{"\x1B[", "M-["},
+	{"\x1BO", "M-O"},
+	{"\x1B[?1;2c\x1B[99~x", "x"}, /* answers nobody asked for are no keys */
+	{"\x1B[12345678901234567890Ax", "Up x"},
+	{"\xFF\xC3x", "x"},
+	{"\xC2\x9Bx", "x"},
+	{"\x1B[<64;3;4M\x1B[<0;1;1M\x1B[<0;1;1m\x1B[<35;1;1M", "wheel-up:2,3 click:0,0"},
+	{"\x1B[200~a\rb\r\nc\x1B[201~d", "paste:a\nb\nc d"},
+	{"\x1B[200~\x1B[31m\x1B[20\x1B[201~", "paste:\x1B[31m\x1B[20"},
+};
+
+static void take(struct keyparse *kp, bool flush, struct buf *out)
+{
+	struct key_event ev;
+	char name[KEY_NAME_MAX];
+
+	while (keyparse_next(kp, &ev, flush)) {
+		if (out->len > 0)
+			buf_addc(out, ' ');
+		switch (ev.kind) {
+		case KEY_EVENT_KEY:
+			buf_addz(out, key_name(ev.key, name));
+			break;
+		case KEY_EVENT_PASTE:
+			buf_addz(out, "paste:");
+			buf_adds(out, ev.text);
+			break;
+		case KEY_EVENT_MOUSE:
+			buf_addf(out, "%s:%d,%d",
+				 ev.button == MOUSE_WHEEL_UP ? "wheel-up" : "click", ev.x,
+				 ev.y);
+			break;
+		}
+	}
+}
+
+static void bytes_are_keys_however_they_are_split(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t n = strlen(cases[i].bytes);
+
+		for (size_t cut = 1; cut <= n; cut++) {
+			struct keyparse kp = {0};
+			struct buf got = {0};
+
+			for (size_t at = 0; at < n; at += cut) {
+				keyparse_push(&kp, cases[i].bytes + at,
+					      n - at < cut ? n - at : cut);
+				take(&kp, false, &got);
+			}
+			take(&kp, true, &got);
+			assert_string_equal(buf_z(&got), cases[i].keys);
+			assert_false(keyparse_pending(&kp));
+			buf_release(&got);
+			keyparse_release(&kp);
+		}
+	}
+}
+
+static void a_key_has_one_name(void **state)
+{
+	static const char *const names[] = {"a",      "C-a",     "M-x",   "C-M-Left",
+					    "F12",    "Enter",   "Space", "日",
+					    "S-PgUp", "M-Enter", "C-\\"};
+	static const char *const bad[] = {"", "C-", "F13", "F0", "ab", "S-a", "Nope", "\x1B"};
+	struct key k;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char name[KEY_NAME_MAX];
+
+		assert_true(key_parse(str_of(names[i]), &k));
+		assert_string_equal(key_name(k, name), names[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(key_parse(str_of(bad[i]), &k));
+}
+
+static void ten_megabytes_pasted_come_as_one_event(void **state)
+{
+	struct keyparse kp = {0};
+	struct key_event ev;
+	char block[65536];
+	size_t n = 0;
+
+	(void)state;
+	memset(block, 'x', sizeof(block));
+	keyparse_push(&kp, "\x1B[200~", 6);
+	while (n < (size_t)10 << 20) {
+		keyparse_push(&kp, block, sizeof(block));
+		n += sizeof(block);
+		assert_false(keyparse_next(&kp, &ev, false));
+	}
+	keyparse_push(&kp, "\x1B[201~", 6);
+	assert_true(keyparse_next(&kp, &ev, false));
+	assert_int_equal(ev.kind, KEY_EVENT_PASTE);
+	assert_int_equal(ev.text.n, n);
+	keyparse_release(&kp);
+}
+
+static void any_bytes_are_survived(void **state)
+{
+	uint32_t seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 3000; round++) {
+		struct keyparse kp = {0};
+		struct key_event ev;
+
+		for (int i = 0; i < 40; i++) {
+			static const char favourites[] = "\x1B[<O;0129~Mu\r";
+			char c;
+
+			seed = seed * 1664525u + 1013904223u;
+			c = seed >> 31 ? favourites[(seed >> 16) % (sizeof(favourites) - 1)]
+				       : (char)(seed >> 20);
+			keyparse_push(&kp, &c, 1);
+			while (keyparse_next(&kp, &ev, (seed >> 8 & 7) == 0))
+				;
+		}
+		while (keyparse_next(&kp, &ev, true))
+			;
+		assert_false(keyparse_pending(&kp));
+		keyparse_release(&kp);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bytes_are_keys_however_they_are_split),
+		cmocka_unit_test(a_key_has_one_name),
+		cmocka_unit_test(ten_megabytes_pasted_come_as_one_event),
+		cmocka_unit_test(any_bytes_are_survived),
+	};
+
+	setlocale(LC_ALL, "C.UTF-8");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

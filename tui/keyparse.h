@@ -1,0 +1,37 @@
+/*
+ * A terminal's bytes as key events.
+ *
+ * It is fed and asked, in any split: keyparse_push() takes what was read,
+ * keyparse_next() gives events while there are whole ones.  A lone ESC may be
+ * the key or the beginning of a sequence; only time tells, so the caller waits
+ * KEYPARSE_ESC_MS and then asks with `flush`.  One thread.
+ */
+#ifndef TUI_KEYPARSE_H
+#define TUI_KEYPARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/base/buf.h"
+#include "tui/key.h"
+
+#define KEYPARSE_ESC_MS    40
+#define KEYPARSE_PASTE_MAX ((size_t)64 << 20) /* bytes; what is more is dropped */
+
+struct keyparse {
+	struct buf in;
+	size_t at; /* of `in`, already parsed */
+	struct buf paste;
+	struct buf text; /* the last event's paste, cleaned */
+	bool pasting;
+	bool paste_cut; /* the paste was longer than KEYPARSE_PASTE_MAX */
+};
+
+void keyparse_release(struct keyparse *kp);
+void keyparse_push(struct keyparse *kp, const void *bytes, size_t n);
+/* True: *ev is the next event.  False: more bytes, or a flush, are needed. */
+bool keyparse_next(struct keyparse *kp, struct key_event *ev, bool flush);
+/* Bytes wait whose meaning only time will tell. */
+bool keyparse_pending(const struct keyparse *kp);
+
+#endif

@@ -1,0 +1,504 @@
+#include "tui/terminal.h"
+
+#include <curses.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <langinfo.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <term.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "tui/theme.h"
+
+#define OSC52_MAX 74994 /* what xterm and tmux accept, before base64 */
+#define WRITE_MS  2000  /* a terminal that takes nothing for so long has vanished */
+
+struct terminal {
+	int fd;
+	struct termios saved, raw;
+	struct paint_caps caps;
+	struct surface shown;
+	struct buf out;
+	struct buf enter, leave;
+	char *cup;
+	int colors; /* 0, 8, 16, 256, or 1 << 24 */
+	bool all;   /* nothing is known of what the terminal shows */
+	bool mouse;
+	bool active; /* in raw mode, on the alternate screen */
+	struct paint_stats stats;
+};
+
+/* ---- putting the terminal back from a signal handler ---- */
+
+static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+#define N_CRASH (sizeof(crash_signals) / sizeof(crash_signals[0]))
+
+/* Written before `armed` is set, read by the handler only while it is. */
+static struct {
+	volatile sig_atomic_t armed;
+	int fd;
+	char bytes[512];
+	size_t n;
+	struct termios saved;
+	struct sigaction old[N_CRASH];
+} crash;
+
+static void on_crash(int sig)
+{
+	if (crash.armed) {
+		size_t at = 0;
+
+		crash.armed = 0;
+		while (at < crash.n) {
+			ssize_t n = write(crash.fd, crash.bytes + at, crash.n - at);
+
+			if (n <= 0)
+				break;
+			at += (size_t)n;
+		}
+		tcsetattr(crash.fd, TCSANOW, &crash.saved);
+	}
+	/* SA_RESETHAND put the default back: the signal now does what it does. */
+	raise(sig);
+}
+
+static void crash_arm(struct terminal *t)
+{
+	struct sigaction sa = {.sa_handler = on_crash};
+
+	crash.fd = t->fd;
+	crash.saved = t->saved;
+	crash.n = t->leave.len < sizeof(crash.bytes) ? t->leave.len : 0;
+	memcpy(crash.bytes, buf_z(&t->leave), crash.n);
+	sigemptyset(&sa.sa_mask);
+	sa.sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_ONSTACK);
+	for (size_t i = 0; i < N_CRASH; i++)
+		sigaction(crash_signals[i], &sa, &crash.old[i]);
+	crash.armed = 1;
+}
+
+static void crash_disarm(void)
+{
+	if (!crash.armed)
+		return;
+	crash.armed = 0;
+	for (size_t i = 0; i < N_CRASH; i++)
+		sigaction(crash_signals[i], &crash.old[i], NULL);
+}
+
+/* ---- writing ---- */
+
+static int write_all(struct terminal *t, struct str s, struct err *err)
+{
+	size_t at = 0;
+
+	while (at < s.n) {
+		ssize_t n = write(t->fd, s.p + at, s.n - at);
+
+		if (n > 0) {
+			at += (size_t)n;
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd p = {.fd = t->fd, .events = POLLOUT};
+
+			if (poll(&p, 1, WRITE_MS) > 0 && !(p.revents & (POLLERR | POLLHUP)))
+				continue;
+		}
+		return err_errno(err, "terminal", "write");
+	}
+	return 0;
+}
+
+/* ---- capabilities ---- */
+
+static const char *cap(const char *name)
+{
+	const char *s = tigetstr(name);
+
+	return s == NULL || s == (const char *)-1 ? "" : s;
+}
+
+/* Terminal descriptions may hold delays ("$<5>"), which no terminal of today needs. */
+static void add_cap(struct buf *out, const char *s)
+{
+	for (size_t i = 0; s[i] != '\0'; i++) {
+		const char *end;
+
+		if (s[i] == '$' && s[i + 1] == '<' && (end = strchr(s + i, '>')) != NULL) {
+			i = (size_t)(end - s);
+			continue;
+		}
+		buf_addc(out, s[i]);
+	}
+}
+
+static void store_cap(char out[PAINT_SGR_MAX], const char *s)
+{
+	struct buf b = {0};
+
+	add_cap(&b, s);
+	snprintf(out, PAINT_SGR_MAX, "%s", b.len < PAINT_SGR_MAX ? buf_z(&b) : "");
+	buf_release(&b);
+}
+
+static void move_cursor(void *ctx, int x, int y, struct buf *out)
+{
+	struct terminal *t = ctx;
+
+	add_cap(out, tiparm(t->cup, y, x));
+}
+
+static int depth_of(const struct terminal_config *config)
+{
+	const char *no = getenv("NO_COLOR"), *more = getenv("COLORTERM");
+	int n = tigetnum("colors");
+
+	switch (config->colors) {
+	case TERMINAL_COLORS_NONE:
+		return 0;
+	case TERMINAL_COLORS_16:
+		return n > 0 && n < 16 ? n : 16;
+	case TERMINAL_COLORS_256:
+		return 256;
+	case TERMINAL_COLORS_RGB:
+		return 1 << 24;
+	case TERMINAL_COLORS_AUTO:
+		break;
+	}
+	if ((no != NULL && no[0] != '\0') || n < 8)
+		return 0;
+	if (more != NULL && (strcmp(more, "truecolor") == 0 || strcmp(more, "24bit") == 0))
+		return 1 << 24;
+	if (tigetflag("Tc") > 0 || tigetflag("RGB") > 0)
+		return 1 << 24;
+	return n >= 256 ? 256 : n >= 16 ? 16 : 8;
+}
+
+static void add_color(struct buf *b, const char *set, int color, int depth, bool bg)
+{
+	if (color == THEME_DEFAULT)
+		return;
+	if (depth >= 256 || depth >= 16) {
+		add_cap(b, tiparm(set, color));
+		return;
+	}
+	/* Eight colours: bright black is out of reach; the theme's 8 is shown dim. */
+	if (color == 8 && !bg)
+		add_cap(b, cap("dim"));
+	else
+		add_cap(b, tiparm(set, color % 8));
+}
+
+static void store_role(struct terminal *t, enum style_role role)
+{
+	const struct theme_role *r = theme_role(role);
+	const char *setaf = cap("setaf"), *setab = cap("setab");
+	uint16_t attrs = t->colors > 0 ? r->attrs : r->attrs_mono;
+	struct buf b = {0};
+
+	for (int i = 0; i < STYLE_N_ATTRS; i++)
+		if (attrs & (STYLE_BOLD << i))
+			buf_addz(&b, t->caps.attr[i]);
+	if (t->colors >= 1 << 24) {
+		if (r->fg_rgb != THEME_DEFAULT)
+			buf_addf(&b, "\x1B[38;2;%d;%d;%dm", r->fg_rgb >> 16 & 255,
+				 r->fg_rgb >> 8 & 255, r->fg_rgb & 255);
+		if (r->bg_rgb != THEME_DEFAULT)
+			buf_addf(&b, "\x1B[48;2;%d;%d;%dm", r->bg_rgb >> 16 & 255,
+				 r->bg_rgb >> 8 & 255, r->bg_rgb & 255);
+	} else if (t->colors >= 256) {
+		add_color(&b, setaf, r->fg256, t->colors, false);
+		add_color(&b, setab, r->bg256, t->colors, true);
+	} else if (t->colors > 0) {
+		add_color(&b, setaf, r->fg16, t->colors, false);
+		add_color(&b, setab, r->bg16, t->colors, true);
+	} else if (role == STYLE_FAINT || role == STYLE_THINKING || role == STYLE_COMMENT) {
+		add_cap(&b, cap("dim"));
+	}
+	snprintf(t->caps.role[role], PAINT_SGR_MAX, "%s",
+		 b.len < PAINT_SGR_MAX ? buf_z(&b) : "");
+	buf_release(&b);
+}
+
+static void load_caps(struct terminal *t, const struct terminal_config *config)
+{
+	static const char *const attrs[STYLE_N_ATTRS] = {"bold", "sitm", "smul", "smxx", "rev"};
+	const char *codeset = nl_langinfo(CODESET);
+	bool xtermish = strstr(cap("cup"), "\x1B[") == cap("cup");
+
+	t->colors = depth_of(config);
+	t->caps.move = move_cursor;
+	t->caps.move_ctx = t;
+	store_cap(t->caps.reset, cap("sgr0"));
+	for (int i = 0; i < STYLE_N_ATTRS; i++)
+		store_cap(t->caps.attr[i], cap(attrs[i]));
+	for (int i = 0; i < STYLE_N_ROLES; i++)
+		store_role(t, (enum style_role)i);
+	store_cap(t->caps.erase_line, cap("el"));
+	store_cap(t->caps.cursor_on, cap("cnorm"));
+	store_cap(t->caps.cursor_off, cap("civis"));
+	t->caps.ascii = config->ascii || strcmp(codeset, "UTF-8") != 0;
+	t->caps.no_last_cell = tigetflag("am") > 0 && tigetflag("xenl") <= 0;
+
+	add_cap(&t->enter, cap("smcup"));
+	if (xtermish)
+		buf_addz(&t->enter, "\x1B[?2004h");
+	if (t->caps.reset[0] != '\0')
+		buf_addz(&t->enter, t->caps.reset);
+	add_cap(&t->enter, cap("clear"));
+
+	if (xtermish)
+		buf_addz(&t->leave, "\x1B[?1006l\x1B[?1000l\x1B[?2004l");
+	buf_addz(&t->leave, t->caps.reset);
+	add_cap(&t->leave, cap("cnorm"));
+	add_cap(&t->leave, tiparm(t->cup, 2000, 0));
+	add_cap(&t->leave, cap("el"));
+	add_cap(&t->leave, cap("rmcup"));
+}
+
+/* ---- entering and leaving ---- */
+
+static int enter(struct terminal *t, struct err *err)
+{
+	if (tcsetattr(t->fd, TCSADRAIN, &t->raw) < 0)
+		return err_errno(err, "terminal", "set raw mode");
+	t->active = true;
+	t->all = true;
+	crash_arm(t);
+	buf_reset(&t->out);
+	buf_adds(&t->out, buf_str(&t->enter));
+	if (t->mouse)
+		buf_addz(&t->out, "\x1B[?1000h\x1B[?1006h");
+	return write_all(t, buf_str(&t->out), err);
+}
+
+void terminal_release(struct terminal *t)
+{
+	struct err ignored;
+
+	if (!t->active)
+		return;
+	t->active = false;
+	write_all(t, buf_str(&t->leave), &ignored);
+	tcsetattr(t->fd, TCSADRAIN, &t->saved);
+	crash_disarm();
+}
+
+int terminal_resume(struct terminal *t, struct err *err)
+{
+	return t->active ? 0 : enter(t, err);
+}
+
+int terminal_suspend(struct terminal *t, struct err *err)
+{
+	struct sigaction dfl = {.sa_handler = SIG_DFL}, old;
+	sigset_t one, before;
+
+	terminal_release(t);
+	sigemptyset(&dfl.sa_mask);
+	sigaction(SIGTSTP, &dfl, &old);
+	sigemptyset(&one);
+	sigaddset(&one, SIGTSTP);
+	raise(SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &one, &before); /* stops here where it was blocked */
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	sigaction(SIGTSTP, &old, NULL);
+	/* The shell, or whoever had the terminal, may have changed its modes. */
+	tcgetattr(t->fd, &t->saved);
+	return enter(t, err);
+}
+
+int terminal_open(struct terminal **out, const struct terminal_config *config, struct err *err)
+{
+	const char *name = config->name != NULL ? config->name : getenv("TERM");
+	struct terminal *t = NULL;
+	int found, rc;
+
+	if (crash.armed)
+		BUG("two terminals at once");
+	if (name == NULL || name[0] == '\0')
+		return err_set(err, ERR_FAILED, "TERM is not set: use --plain");
+	if (setupterm(name, config->fd, &found) != OK)
+		return err_set(err, ERR_FAILED,
+			       "terminal \"%s\" is unknown here: set TERM, or use --plain",
+			       name);
+	t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return err_nomem(err, "terminal", sizeof(*t));
+	t->fd = config->fd;
+	t->mouse = config->mouse;
+	t->cup = strdup(cap("cup"));
+	if (t->cup == NULL || t->cup[0] == '\0') {
+		rc = err_set(err, ERR_FAILED,
+			     "terminal \"%s\" can't move its cursor: use --plain", name);
+		goto done;
+	}
+	if (tcgetattr(t->fd, &t->saved) < 0) {
+		rc = err_errno(err, "terminal", "read its modes");
+		goto done;
+	}
+	t->raw = t->saved;
+	cfmakeraw(&t->raw);
+	t->raw.c_cc[VMIN] = 0;
+	t->raw.c_cc[VTIME] = 0;
+	load_caps(t, config);
+	if (buf_failed(&t->enter) || buf_failed(&t->leave)) {
+		rc = err_nomem(err, "terminal", 0);
+		goto done;
+	}
+	rc = surface_init(&t->shown, 1, 1, err);
+	if (rc == 0)
+		rc = enter(t, err);
+	if (rc == 0) {
+		*out = t;
+		t = NULL;
+	}
+done:
+	terminal_close(t);
+	return rc;
+}
+
+void terminal_close(struct terminal *t)
+{
+	if (t == NULL)
+		return;
+	terminal_release(t);
+	del_curterm(cur_term);
+	surface_release(&t->shown);
+	buf_release(&t->out);
+	buf_release(&t->enter);
+	buf_release(&t->leave);
+	free(t->cup);
+	free(t);
+}
+
+/* ---- use ---- */
+
+void terminal_size(const struct terminal *t, int *w, int *h)
+{
+	struct winsize ws;
+	int cols = tigetnum("cols"), rows = tigetnum("lines");
+
+	*w = cols > 0 ? cols : 80;
+	*h = rows > 0 ? rows : 24;
+	if (ioctl(t->fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0 && ws.ws_row > 0) {
+		*w = ws.ws_col;
+		*h = ws.ws_row;
+	}
+	if (*w > SURFACE_MAX_SIDE)
+		*w = SURFACE_MAX_SIDE;
+	if (*h > SURFACE_MAX_SIDE)
+		*h = SURFACE_MAX_SIDE;
+}
+
+int terminal_fd(const struct terminal *t)
+{
+	return t->fd;
+}
+
+void terminal_repaint(struct terminal *t)
+{
+	t->all = true;
+}
+
+int terminal_show(struct terminal *t, const struct surface *next, struct err *err)
+{
+	struct paint_stats one;
+	int rc;
+
+	if (!t->active)
+		return 0;
+	buf_reset(&t->out);
+	if (t->shown.w != next->w || t->shown.h != next->h) {
+		rc = surface_resize(&t->shown, next->w, next->h, err);
+		if (rc < 0)
+			return rc;
+		t->all = true;
+	}
+	if (t->all) {
+		buf_addz(&t->out, t->caps.reset);
+		add_cap(&t->out, cap("clear"));
+		/* After the erasure every cell is a plain blank. */
+		surface_clear(&t->shown);
+		t->shown.cursor_on = true;
+	}
+	one = paint(&t->caps, &t->shown, next, false, &t->out);
+	t->stats.cells += one.cells;
+	t->stats.bytes += t->out.len;
+	if (buf_failed(&t->out)) {
+		t->all = true;
+		return err_nomem(err, "screen output", 0);
+	}
+	t->all = false;
+	return write_all(t, buf_str(&t->out), err);
+}
+
+int terminal_read(struct terminal *t, void *bytes, size_t n, struct err *err)
+{
+	struct pollfd p = {.fd = t->fd, .events = POLLIN};
+	ssize_t got;
+
+	if (poll(&p, 1, 0) <= 0)
+		return 0;
+	got = read(t->fd, bytes, n < 1 << 20 ? n : 1 << 20);
+	if (got > 0)
+		return (int)got;
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (got < 0)
+		return err_errno(err, "terminal", "read");
+	return err_set(err, ERR_IO, "terminal: it is gone");
+}
+
+void terminal_set_mouse(struct terminal *t, bool on)
+{
+	struct err ignored;
+
+	if (t->mouse == on)
+		return;
+	t->mouse = on;
+	if (t->active)
+		write_all(t, str_of(on ? "\x1B[?1000h\x1B[?1006h" : "\x1B[?1006l\x1B[?1000l"),
+			  &ignored);
+}
+
+int terminal_copy(struct terminal *t, struct str text, struct err *err)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	if (text.n > OSC52_MAX)
+		return err_set(err, ERR_LIMIT, "%zu bytes are more than terminals take (%d)",
+			       text.n, OSC52_MAX);
+	buf_reset(&t->out);
+	buf_addz(&t->out, "\x1B]52;c;");
+	for (size_t i = 0; i < text.n; i += 3) {
+		size_t left = text.n - i;
+		unsigned v = (unsigned)(unsigned char)text.p[i] << 16;
+
+		if (left > 1)
+			v |= (unsigned)(unsigned char)text.p[i + 1] << 8;
+		if (left > 2)
+			v |= (unsigned)(unsigned char)text.p[i + 2];
+		buf_addc(&t->out, digits[v >> 18 & 63]);
+		buf_addc(&t->out, digits[v >> 12 & 63]);
+		buf_addc(&t->out, left > 1 ? digits[v >> 6 & 63] : '=');
+		buf_addc(&t->out, left > 2 ? digits[v & 63] : '=');
+	}
+	buf_addc(&t->out, '\a');
+	return write_all(t, buf_str(&t->out), err);
+}
+
+struct paint_stats terminal_stats(const struct terminal *t)
+{
+	return t->stats;
+}
