@@ -171,6 +171,12 @@ static bool merge_parts(const json_t *v, struct str *left, struct str *right)
 	return true;
 }
 
+/* As much of a word as a message takes. */
+static int shown(struct str s)
+{
+	return s.n < 60 ? (int)s.n : 60;
+}
+
 static int load_merges(struct loader *l, json_t *merges)
 {
 	struct tokenizer *t = l->t;
@@ -199,8 +205,9 @@ static int load_merges(struct loader *l, json_t *merges)
 		if (buf_failed(&l->scratch))
 			return err_nomem(l->err, "a merge", left.n + right.n);
 		if (a < 0 || b < 0 || ab < 0)
-			return err_set(l->err, ERR_MODEL, "model.merges[%zu]: \"%.60s\" + \"%.60s\" "
-				       "is not made of the vocabulary", i, left.p, right.p);
+			return err_set(l->err, ERR_MODEL, "model.merges[%zu]: \"%.*s\" + \"%.*s\" "
+				       "is not made of the vocabulary", i, shown(left), left.p,
+				       shown(right), right.p);
 		bpe_add_merge(&t->bpe, a, b, (uint32_t)i, ab);
 	}
 	return 0;
