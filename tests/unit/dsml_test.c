@@ -78,6 +78,11 @@ static bool str_find_z(struct str text, const char *z)
 	return memmem(text.p, text.n, z, strlen(z)) != NULL;
 }
 
+static bool str_starts_z(struct str text, const char *z)
+{
+	return text.n >= strlen(z) && memcmp(text.p, z, strlen(z)) == 0;
+}
+
 /* Reads `text` in pieces of `step` bytes; 0: of random sizes from 0 to 9. */
 static struct record read_in(struct str text, enum dsml_mode mode, size_t step, enum dsml_end end)
 {
@@ -205,10 +210,339 @@ static void golden_completions_are_read_as_the_official_parser_does(void **state
 	buf_release(&golden);
 }
 
+#define D TOKEN_DSML
+#define CALLS "\n\n<" D "tool_calls>\n"
+#define CALLS_END "</" D "tool_calls>"
+#define INVOKE(name) "<" D "invoke name=\"" name "\">\n"
+#define INVOKE_END "\n</" D "invoke>\n"
+#define PARAM(name, string, value)                                                             \
+	"<" D "parameter name=\"" name "\" string=\"" string "\">" value "</" D "parameter>"
+
+static const struct slip {
+	const char *text;
+	enum dsml_mode mode;
+	enum dsml_end end;
+	const char *lines; /* what must come of it, bad reasons left out */
+} slips[] = {
+	{"plain" TOKEN_EOS, DSML_CHAT, DSML_END_STOP, "text \"plain\"\n"},
+	{"a</think>b" TOKEN_EOS "never read", DSML_THINKING, DSML_END_STOP,
+	 "thinking \"a\"\ntext \"b\"\n"},
+	/* letters that spell a stray </think> or <think> stay */
+	{"a</think>b" TOKEN_EOS, DSML_CHAT, DSML_END_STOP, "text \"a</think>b\"\n"},
+	{"<think>a</think>b" TOKEN_EOS, DSML_THINKING, DSML_END_STOP,
+	 "thinking \"<think>a\"\ntext \"b\"\n"},
+	/* a call as it should be */
+	{"x" CALLS INVOKE("f") PARAM("p", "true", "v") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT,
+	 DSML_END_STOP,
+	 "text \"x\"\nbegin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\"\"\n"
+	 "end 0 \"{\\\"p\\\": \\\"v\\\"}\"\n"},
+	{CALLS INVOKE("f") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
+	 "begin 0 \"f\"\nend 0 \"{}\"\n"},
+	/* tags inside a value are its text */
+	{CALLS INVOKE("f") PARAM("p", "true", "<" D "invoke name=\"g\">\n" CALLS_END) INVOKE_END
+	 CALLS_END TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
+	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"<｜DSML｜invoke name=\\\\\\\"g\\\\\\\">\\\\n"
+	 "</｜DSML｜tool_calls>\\\"\"\n"
+	 "end 0 \"{\\\"p\\\": \\\"<｜DSML｜invoke name=\\\\\\\"g\\\\\\\">\\\\n"
+	 "</｜DSML｜tool_calls>\\\"}\"\n"},
+	/* numbers as they were written, of any size */
+	{CALLS INVOKE("f") PARAM("n", "false", "123456789012345678901234567890")
+	 "\n" PARAM("x", "false", "1.50e+2") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT,
+	 DSML_END_STOP,
+	 "begin 0 \"f\"\nparam 0 \"\\\"n\\\": 123456789012345678901234567890\"\n"
+	 "param 0 \"\\\"x\\\": 1.50e+2\"\n"
+	 "end 0 \"{\\\"n\\\": 123456789012345678901234567890, \\\"x\\\": 1.50e+2}\"\n"},
+	/* what is no JSON becomes a string and is reported */
+	{CALLS INVOKE("f") PARAM("n", "false", "{oops") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT,
+	 DSML_END_STOP,
+	 "begin 0 \"f\"\nnotice -1 \"argument \\\"n\\\" is not JSON and is kept as a string\"\n"
+	 "param 0 \"\\\"n\\\": \\\"{oops\\\"\"\nend 0 \"{\\\"n\\\": \\\"{oops\\\"}\"\n"},
+	/* a block inside thinking */
+	{"a" CALLS INVOKE("f") PARAM("p", "true", "v") INVOKE_END CALLS_END "b</think>c" TOKEN_EOS,
+	 DSML_THINKING, DSML_END_STOP,
+	 "thinking \"a\"\nbegin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\"\"\nthinking \"b\"\n"
+	 "text \"c\"\nbad 0\n"},
+	/* the thinking ends inside a block */
+	{"a" CALLS INVOKE("f") "</think>c" TOKEN_EOS, DSML_THINKING, DSML_END_STOP,
+	 "thinking \"a\"\nbegin 0 \"f\"\ntext \"c\"\nbad 0\n"},
+	/* a call not closed before the next */
+	{CALLS INVOKE("f") PARAM("p", "true", "v") "\n" INVOKE("g") INVOKE_END CALLS_END TOKEN_EOS,
+	 DSML_CHAT, DSML_END_STOP,
+	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\"\"\nbegin 1 \"g\"\nbad 0\nbad 1\n"},
+	/* a parameter never closed */
+	{CALLS INVOKE("f") "<" D "parameter name=\"p\" string=\"true\">v" INVOKE_END CALLS_END
+	 TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
+	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\\n\\\"\"\nbad 0\n"},
+	{CALLS INVOKE("f") "<" D "parameter name=\"p\" string=\"true\">v\n<" D
+	 "parameter name=\"q\" string=\"false\">7\n", DSML_CHAT, DSML_END_CUT,
+	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\\n\\\"\"\nparam 0 \"\\\"q\\\": 7\\n\"\n"
+	 "bad 0\n"},
+	/* a wrong wrapper, or none */
+	{"\n\n<" D "function_calls>\n" INVOKE("f") INVOKE_END "</" D "function_calls>" TOKEN_EOS,
+	 DSML_CHAT, DSML_END_STOP, "begin 0 \"f\"\nbad 0\n"},
+	{"x" INVOKE("f") INVOKE_END "y" TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
+	 "text \"x\"\nbegin 0 \"f\"\ntext \"\\ny\"\nbad 0\n"},
+	/* text between tags, after a block, and a second block */
+	{CALLS "so: " INVOKE("f") INVOKE_END CALLS_END "\nand" CALLS INVOKE("g") INVOKE_END CALLS_END
+	 TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
+	 "text \"\\nso: \"\nbegin 0 \"f\"\ntext \"\\nand\"\nbegin 1 \"g\"\nbad 0\nbad 1\n"},
+	/* heads that are not as they should be */
+	{CALLS "<" D "invoke>\n" INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
+	 "begin 0 \"\"\nbad 0\n"},
+	{CALLS INVOKE("f") PARAM("p", "maybe", "v") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT,
+	 DSML_END_STOP, "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\"\"\nbad 0\n"},
+	{CALLS INVOKE("f") PARAM("p", "true", "1") "\n" PARAM("p", "true", "2") INVOKE_END CALLS_END
+	 TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
+	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"1\\\"\"\nparam 0 \"\\\"p\\\": \\\"2\\\"\"\nbad 0\n"},
+	/* a parameter without a call, and a closing tag of nothing */
+	{"\n\n" PARAM("p", "true", "v") TOKEN_EOS, DSML_CHAT, DSML_END_STOP, "text \"v\"\n"},
+	{"a" CALLS_END "b" TOKEN_EOS, DSML_CHAT, DSML_END_STOP, "text \"ab\"\n"},
+	/* cut: anywhere within a call, and right before the end token */
+	{CALLS INVOKE("f") PARAM("p", "true", "v"), DSML_CHAT, DSML_END_CUT,
+	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\"\"\nbad 0\n"},
+	{CALLS INVOKE("f") INVOKE_END CALLS_END, DSML_CHAT, DSML_END_CUT, "begin 0 \"f\"\nbad 0\n"},
+	{CALLS INVOKE("f") INVOKE_END CALLS_END, DSML_CHAT, DSML_END_STOP,
+	 "begin 0 \"f\"\nend 0 \"{}\"\n"},
+	{"a" CALLS "<" D "invoke name=\"f", DSML_CHAT, DSML_END_CUT,
+	 "text \"a\"\nnotice -1 \"the answer ends within a tag\"\n"},
+	/* the beginning of a word that never comes is text */
+	{"a\n\n<｜DSM", DSML_CHAT, DSML_END_CUT, "text \"a\\n\\n<｜DSM\"\n"},
+	{"a</thin", DSML_THINKING, DSML_END_CUT, "thinking \"a</thin\"\n"},
+	{"a<｜end▁of", DSML_CHAT, DSML_END_CUT, "text \"a<｜end▁of\"\n"},
+	{"", DSML_THINKING, DSML_END_STOP, ""},
+};
+
+/* The reason is for people: what counts is that there is one. */
+static void check_lines(const struct slip *slip, const struct record *r)
+{
+	struct str left = buf_str(&r->lines), line;
+	struct buf got = {0};
+
+	while (line_next(&left, &line)) {
+		const char *reason = str_starts_z(line, "bad ") ? memchr(line.p, '"', line.n) : NULL;
+
+		if (reason) {
+			assert_true(line.n - (size_t)(reason - line.p) > 10);
+			line.n = (size_t)(reason - line.p) - 1;
+		}
+		buf_adds(&got, line);
+		buf_addc(&got, '\n');
+	}
+	if (strcmp(buf_z(&got), slip->lines) != 0)
+		fail_msg("%s\ngot:\n%swant:\n%s", slip->text, buf_z(&got), slip->lines);
+	buf_release(&got);
+}
+
+static void every_slip_is_survived_and_reported(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(slips) / sizeof(*slips); i++) {
+		struct str text = str_of(slips[i].text);
+		struct record r = read_in(text, slips[i].mode, text.n + 1, slips[i].end);
+
+		check_lines(&slips[i], &r);
+		check_splits(text, slips[i].mode, slips[i].end);
+		record_release(&r);
+	}
+}
+
+static const char *const words[] = {
+	"a", "\n", "\n\n", "<", ">", "</", "/", "\"", " ", "{", "1", "é", "\xff", "<" D, "</" D, D,
+	TOKEN_THINK, TOKEN_THINK_END, CALLS, CALLS_END, INVOKE("f"), INVOKE("g"), INVOKE_END,
+	"<" D "parameter name=\"p\" string=\"true\">", "<" D "parameter name=\"q\" string=\"false\">",
+	"</" D "parameter>", "</" D "parameter>\n", "<" D "tool_calls", "<" D "invoke", "tool_calls>",
+};
+
+static void add_random_text(struct buf *out)
+{
+	for (int n = rand() % 25; n > 0; n--)
+		buf_addz(out, words[(size_t)rand() % (sizeof(words) / sizeof(*words))]);
+}
+
+/* Ends well only with the official grammar, and then with its very message. */
+static void random_answers_are_read_the_same_in_any_pieces(void **state)
+{
+	int n_calls = 0;
+
+	(void)state;
+	srand(11);
+	for (int round = 0; round < 4000; round++) {
+		enum dsml_mode mode = rand() % 2 ? DSML_CHAT : DSML_THINKING;
+		struct buf text = {0};
+		struct dsml_message m = {0};
+		struct record r;
+
+		add_random_text(&text);
+		if (rand() % 2) /* often something that could be right */
+			buf_addz(&text, CALLS INVOKE("f"));
+		if (rand() % 2)
+			buf_addz(&text, PARAM("p", "true", "v") "\n</" D "invoke>\n" CALLS_END);
+		if (rand() % 8 == 0)
+			add_random_text(&text);
+		check_splits(buf_str(&text), mode, rand() % 2 ? DSML_END_STOP : DSML_END_CUT);
+		r = read_in(buf_str(&text), mode, 1, DSML_END_STOP);
+		buf_addz(&text, TOKEN_EOS);
+		if (dsml_message_parse(buf_str(&text), mode, &m, NULL) == 0 && r.n_end)
+			check_events(&r, &m);
+		else
+			assert_int_equal(r.n_end, 0);
+		n_calls += r.n_end;
+		record_release(&r);
+		dsml_message_release(&m);
+		buf_release(&text);
+	}
+	assert_true(n_calls > 10);
+}
+
+/* Letters outside of tags are digits here: whatever the tags do, all of them come out. */
+static void no_text_is_lost(void **state)
+{
+	(void)state;
+	srand(12);
+	for (int round = 0; round < 2000; round++) {
+		enum dsml_mode mode = rand() % 2 ? DSML_CHAT : DSML_THINKING;
+		enum dsml_end end = rand() % 2 ? DSML_END_STOP : DSML_END_CUT;
+		struct buf text = {0};
+		struct record r;
+		int n = 1 + rand() % 20;
+		char digits[24];
+
+		for (int i = 0; i < n; i++) {
+			buf_addz(&text, words[13 + (size_t)rand() % (sizeof(words) / sizeof(*words) - 15)]);
+			buf_addf(&text, ">[%d]", i);
+		}
+		r = read_in(buf_str(&text), mode, 3, end);
+		for (int i = 0; i < n; i++) {
+			snprintf(digits, sizeof(digits), "[%d]", i);
+			if (!strstr(buf_z(&r.lines), digits))
+				fail_msg("%s\nlost %s:\n%s", buf_z(&text), digits, buf_z(&r.lines));
+		}
+		record_release(&r);
+		buf_release(&text);
+	}
+}
+
+/* The ids of `text`, control tokens parsed. */
+static void push_ids(struct dsml *d, struct detok *detok, const char *text)
+{
+	struct tokens ids = {0};
+
+	assert_int_equal(tokenizer_encode_special(detok->tok, str_of(text), &ids, NULL, NULL), 0);
+	for (size_t i = 0; i < ids.n; i++)
+		dsml_push_id(d, detok, ids.ids[i]);
+	tokens_release(&ids);
+}
+
+static void push_plain(struct dsml *d, struct detok *detok, const char *text)
+{
+	struct tokens ids = {0};
+
+	assert_int_equal(tokenizer_encode(detok->tok, str_of(text), &ids, NULL, NULL), 0);
+	for (size_t i = 0; i < ids.n; i++)
+		dsml_push_id(d, detok, ids.ids[i]);
+	tokens_release(&ids);
+}
+
+static void control_ids_act_and_never_show(void **state)
+{
+	struct tokenizer *tok = NULL;
+	struct detok detok;
+	struct dsml d;
+	struct record r = {0};
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(tokenizer_open(&tok, "share/nano", &err), 0);
+	detok_init(&detok, tok);
+	assert_int_equal(dsml_init(&d, DSML_THINKING, on_event, &r, &err), 0);
+	push_ids(&d, &detok, TOKEN_THINK "one" TOKEN_USER TOKEN_THINK D " two");
+	assert_true(dsml_in_thinking(&d));
+	push_ids(&d, &detok, TOKEN_THINK_END);
+	assert_false(dsml_in_thinking(&d));
+	push_ids(&d, &detok, "three" TOKEN_THINK_END " four" D);
+	push_plain(&d, &detok, " " TOKEN_THINK_END TOKEN_EOS TOKEN_USER);
+	push_ids(&d, &detok, CALLS INVOKE("f") PARAM("p", "true", "v") INVOKE_END CALLS_END TOKEN_EOS
+		 "never read");
+	assert_int_equal(dsml_finish(&d, DSML_END_CUT, &err), 0);
+	record_close(&r);
+	assert_string_equal(buf_z(&r.thinking), "one two");
+	assert_string_equal(buf_z(&r.answer), "three four </think><｜end▁of▁sentence｜><｜User｜>");
+	assert_int_equal(r.n_end, 0);
+	assert_int_equal(r.n_bad, 1);
+	assert_int_equal(dsml_n_calls(&d), 1);
+	dsml_release(&d);
+	record_release(&r);
+	tokenizer_close(tok);
+}
+
+static void a_call_of_ids_ends_well(void **state)
+{
+	struct tokenizer *tok = NULL;
+	struct detok detok;
+	struct dsml d;
+	struct record r = {0};
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(tokenizer_open(&tok, "share/nano", &err), 0);
+	detok_init(&detok, tok);
+	assert_int_equal(dsml_init(&d, DSML_CHAT, on_event, &r, &err), 0);
+	push_ids(&d, &detok, TOKEN_THINK_END "x" CALLS INVOKE("f") PARAM("p", "true", "</think>é")
+		 INVOKE_END CALLS_END TOKEN_EOS);
+	assert_int_equal(dsml_finish(&d, DSML_END_STOP, &err), 0);
+	assert_int_equal(dsml_n_good_calls(&d), 1);
+	assert_non_null(strstr(buf_z(&r.lines), "end 0 \"{\\\"p\\\": \\\"</think>é\\\"}\"\n"));
+	dsml_release(&d);
+	record_release(&r);
+	tokenizer_close(tok);
+}
+
+static void the_official_grammar_says_what_it_missed(void **state)
+{
+	static const struct {
+		const char *text;
+		enum dsml_mode mode;
+		const char *said;
+	} cases[] = {
+		{"a", DSML_CHAT, "the answer does not end"},
+		{"a" TOKEN_EOS "b", DSML_CHAT, "text after the end"},
+		{"a" TOKEN_EOS, DSML_THINKING, "the thinking does not end"},
+		{"a" CALLS INVOKE("f") INVOKE_END CALLS_END "</think>" TOKEN_EOS, DSML_THINKING,
+		 "the thinking does not end"},
+		{"a" D TOKEN_EOS, DSML_CHAT, "a control token within text: " D},
+		{CALLS, DSML_CHAT, "the call block does not end"},
+		{CALLS INVOKE("f") INVOKE_END CALLS_END "b" TOKEN_EOS, DSML_CHAT,
+		 "text after the call block"},
+		{CALLS "<" D "invoke>\n" INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT, "name="},
+		{CALLS INVOKE("f") PARAM("p", "no", "v") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT,
+		 "expected a parameter"},
+		{CALLS INVOKE("f") PARAM("p", "true", "v") "\n" PARAM("p", "true", "v") INVOKE_END
+		 CALLS_END TOKEN_EOS, DSML_CHAT, "a parameter stands twice"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct dsml_message m = {0};
+		struct err err = {0};
+
+		assert_int_equal(dsml_message_parse(str_of(cases[i].text), cases[i].mode, &m, &err),
+				 ERR_FAILED);
+		if (!strstr(err.text, cases[i].said))
+			fail_msg("case %zu: %s", i, err.text);
+		dsml_message_release(&m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_completions_are_read_as_the_official_parser_does),
+		cmocka_unit_test(every_slip_is_survived_and_reported),
+		cmocka_unit_test(random_answers_are_read_the_same_in_any_pieces),
+		cmocka_unit_test(no_text_is_lost),
+		cmocka_unit_test(control_ids_act_and_never_show),
+		cmocka_unit_test(a_call_of_ids_ends_well),
+		cmocka_unit_test(the_official_grammar_says_what_it_missed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
