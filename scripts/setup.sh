@@ -41,6 +41,7 @@ lacking=$(missing)
 [ -z "$lacking" ] && exit 0
 packages=$(echo "$lacking" | cut -d ' ' -f 4 | tr '\n' ' ' | sed 's/ $//')
 install="apt-get install -y --no-install-recommends $packages"
+quiet="env DEBIAN_FRONTEND=noninteractive"
 
 explain() {
     echo "$lacking" | while read -r name min found package; do
@@ -80,9 +81,10 @@ echo "Installing: $packages"
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 # The lists of a fresh machine are empty, or too old to find a file by.
-if ! DEBIAN_FRONTEND=noninteractive $sudo $install >"$log" 2>&1; then
+# shellcheck disable=SC2086 # these are words of a command
+if ! $sudo $quiet $install >"$log" 2>&1; then
     if ! $sudo apt-get update >"$log" 2>&1 ||
-        ! DEBIAN_FRONTEND=noninteractive $sudo $install >"$log" 2>&1; then
+        ! $sudo $quiet $install >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         echo "apt-get failed.  By hand: sudo sh -c 'apt-get update && $install'" >&2
         exit 1
