@@ -1,0 +1,136 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/plan.h"
+
+#define GB 1000000000ull
+
+static struct memory_plan example(void)
+{
+	struct memory_plan p = {
+		.cache_fixed = 1 * GB,
+		.cache_page = 1000000,
+		.ctx_tokens = 128 * 4000,
+		.scratch = 1 * GB,
+		.available = 20 * GB,
+	};
+
+	p.weights[WEIGHT_KIND_EXPERTS] = 10 * GB;
+	p.weights[WEIGHT_KIND_HEAD] = 2 * GB;
+	return p;
+}
+
+static void a_plan_that_fits_is_no_error(void **state)
+{
+	struct memory_plan p = example();
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(plan_weights(&p), 12 * GB);
+	assert_int_equal(plan_cache(&p), 5 * GB);
+	assert_int_equal(plan_total(&p), 18 * GB);
+	assert_int_equal(plan_check(&p, &err), 0);
+	assert_int_equal(plan_ctx_that_fits(&p), p.ctx_tokens);
+	p.available = 18 * GB;
+	assert_int_equal(plan_check(&p, &err), 0);
+}
+
+static void a_context_that_does_not_fit_is_refused_with_one_that_does(void **state)
+{
+	struct memory_plan p = example();
+	struct err err = {0};
+
+	(void)state;
+	p.available = 16 * GB;
+	assert_int_equal(plan_check(&p, &err), ERR_MODEL);
+	assert_non_null(strstr(err.text, "needs 18.0 GB"));
+	assert_non_null(strstr(err.text, "at most 16.0 GB"));
+	assert_non_null(strstr(err.text, "--ctx 256000"));
+	p.ctx_tokens = plan_ctx_that_fits(&p);
+	assert_int_equal(plan_check(&p, &err), 0);
+	p.ctx_tokens++;
+	assert_int_equal(plan_check(&p, &err), ERR_MODEL);
+}
+
+static void weights_that_do_not_fit_are_refused(void **state)
+{
+	struct memory_plan p = example();
+	struct err err = {0};
+
+	(void)state;
+	p.available = 8 * GB;
+	assert_int_equal(plan_check(&p, &err), ERR_MODEL);
+	assert_non_null(strstr(err.text, "weights alone 12.0 GB"));
+	assert_int_equal(plan_ctx_that_fits(&p), 0);
+}
+
+static void sums_beyond_64_bits_do_not_wrap_round(void **state)
+{
+	struct memory_plan p = example();
+	struct err err = {0};
+
+	(void)state;
+	p.cache_page = UINT64_MAX / 2;
+	assert_int_equal(plan_total(&p), UINT64_MAX);
+	assert_int_equal(plan_check(&p, &err), ERR_MODEL);
+	assert_int_equal(plan_ctx_that_fits(&p), 0);
+}
+
+static void the_table_has_a_line_for_each_part(void **state)
+{
+	struct memory_plan p = example();
+	struct buf out = {0};
+
+	(void)state;
+	plan_add_table(&p, &out);
+	assert_string_equal(buf_z(&out), "head                      2.00 GB\n"
+					 "routed experts            10.0 GB\n"
+					 "cache, 512000 tokens      5.00 GB\n"
+					 "scratch                   1.00 GB\n"
+					 "needed                    18.0 GB\n"
+					 "available                 20.0 GB\n");
+	buf_release(&out);
+}
+
+static void bytes_are_written_in_decimal_units(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} cases[] = {
+		{0, "0 B"},	      {999, "999 B"},	    {1000, "1.00 KB"},
+		{3510, "3.51 KB"},    {999949, "999.9 KB"}, {999951, "1.00 MB"},
+		{160 * GB, "160.0 GB"}, {UINT64_MAX, "18.4 EB"},
+	};
+	char text[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_string_equal(bytes_text(text, cases[i].bytes), cases[i].text);
+}
+
+static void this_machine_has_some_memory(void **state)
+{
+	(void)state;
+	assert_in_range(memory_available(), 1000000, UINT64_MAX - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_plan_that_fits_is_no_error),
+		cmocka_unit_test(a_context_that_does_not_fit_is_refused_with_one_that_does),
+		cmocka_unit_test(weights_that_do_not_fit_are_refused),
+		cmocka_unit_test(sums_beyond_64_bits_do_not_wrap_round),
+		cmocka_unit_test(the_table_has_a_line_for_each_part),
+		cmocka_unit_test(bytes_are_written_in_decimal_units),
+		cmocka_unit_test(this_machine_has_some_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
