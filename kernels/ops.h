@@ -189,6 +189,7 @@ struct index_query_args {
  * token's position; sel = the top_k best in ascending order, of equal scores the
  * lower row; all of them while they are no more than top_k.
  */
+#define INDEX_SCORE_ROWS 16
 struct index_select_args {
 	int n_tok, n_head, top_k;
 	float scale; /* 128^-½ · heads^-½ */
@@ -199,8 +200,8 @@ struct index_select_args {
 	dbuf rows;   /* [pages, 32, INDEX_ROW_BYTES] */
 	dbuf sel;    /* i32 [n_tok, top_k]; unused slots -1 */
 	dbuf n_sel;  /* i32 [n_tok] */
-	dbuf scores; /* f32 [n_tok, ⌈context/4⌉], scratch */
-	int64_t scores_stride;
+	dbuf scores; /* f32 [INDEX_SCORE_ROWS, scores_stride], scratch */
+	int64_t scores_stride; /* at least the rows complete at the last token, in 16s */
 };
 
 /*
@@ -256,6 +257,20 @@ struct experts_args {
 
 /* --------------------------------------------------------------- draft head */
 
+/* The final streams of past positions, by position mod STREAM_RING. */
+#define STREAM_RING 16
+
+/*
+ * recall: x[0] = the ring's streams of position pos0 - 1 (nothing at position 0).
+ * keep:   the ring takes this call's last rows, from x[1 + t].
+ */
+struct stream_ring_args {
+	int n_tok, d;
+	dbuf step;
+	dbuf x;    /* act [1 + n_tok, 4, d] */
+	dbuf ring; /* act [STREAM_RING, 4, d] */
+};
+
 /* out[t, j, :] = e[t, :] + h[t, j, :] */
 struct draft_join_args {
 	int n_tok, d;
@@ -280,6 +295,8 @@ struct ops {
 	int (*attention)(struct backend *, const struct attention_args *, struct err *);
 	int (*route)(struct backend *, const struct route_args *, struct err *);
 	int (*experts)(struct backend *, const struct experts_args *, struct err *);
+	int (*stream_recall)(struct backend *, const struct stream_ring_args *, struct err *);
+	int (*stream_keep)(struct backend *, const struct stream_ring_args *, struct err *);
 	int (*draft_join)(struct backend *, const struct draft_join_args *, struct err *);
 };
 

@@ -1,0 +1,224 @@
+#include "kernels/cpu/pool.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* About a thousand pauses are 10–40 µs: the time between two loops of one decode step. */
+#define SPINS 1000
+
+/* Below this many multiply-adds waking another thread costs more than it saves. */
+#define MIN_WORK 40000.0
+
+struct pool {
+	int n;
+	pthread_t *threads; /* n - 1 */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	int n_asleep; /* under lock */
+	bool quit;    /* under lock; read after a generation change */
+
+	/* the loop at hand: written by the caller before `generation` moves on */
+	pool_fn fn;
+	void *ctx;
+	int64_t n_item, grain;
+	atomic_int_fast64_t next;
+	atomic_uint generation;
+	atomic_int n_busy; /* workers that have not finished the loop */
+};
+
+struct seat {
+	struct pool *pool;
+	int worker;
+};
+
+static void pause_cpu(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static void take_items(struct pool *p, int worker)
+{
+	for (;;) {
+		int64_t i = atomic_fetch_add(&p->next, p->grain);
+
+		if (i >= p->n_item)
+			return;
+		p->fn(p->ctx, worker, i, i + p->grain < p->n_item ? i + p->grain : p->n_item);
+	}
+}
+
+static unsigned await_generation(struct pool *p, unsigned seen)
+{
+	unsigned now;
+
+	for (int i = 0; i < SPINS; i++) {
+		now = atomic_load(&p->generation);
+		if (now != seen)
+			return now;
+		pause_cpu();
+	}
+	pthread_mutex_lock(&p->lock);
+	p->n_asleep++;
+	while ((now = atomic_load(&p->generation)) == seen)
+		pthread_cond_wait(&p->wake, &p->lock);
+	p->n_asleep--;
+	pthread_mutex_unlock(&p->lock);
+	return now;
+}
+
+static void *work(void *arg)
+{
+	struct seat seat = *(struct seat *)arg;
+	struct pool *p = seat.pool;
+	unsigned seen = 0;
+
+	free(arg);
+	for (;;) {
+		seen = await_generation(p, seen);
+		if (p->quit)
+			return NULL;
+		take_items(p, seat.worker);
+		atomic_fetch_sub(&p->n_busy, 1);
+	}
+}
+
+/* The lock makes sure that a worker about to sleep sees the new generation or the broadcast. */
+static void start_generation(struct pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	atomic_fetch_add(&p->generation, 1);
+	if (p->n_asleep)
+		pthread_cond_broadcast(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+}
+
+int pool_new(struct pool **out, int n_threads, struct err *err)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+	sigset_t all, old;
+	int rc = 0;
+
+	if (!p)
+		return err_nomem(err, "thread pool", sizeof(*p));
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->wake, NULL);
+	p->n = 1;
+	p->threads = calloc((size_t)n_threads, sizeof(*p->threads));
+	if (!p->threads) {
+		rc = err_nomem(err, "thread pool", (size_t)n_threads * sizeof(*p->threads));
+		goto done;
+	}
+	sigfillset(&all); /* signals are the application's own threads' business */
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	for (int i = 1; i < n_threads; i++) {
+		struct seat *seat = malloc(sizeof(*seat));
+		int failed;
+
+		if (!seat) {
+			rc = err_nomem(err, "thread pool", sizeof(*seat));
+			break;
+		}
+		*seat = (struct seat){p, i};
+		failed = pthread_create(&p->threads[i - 1], NULL, work, seat);
+		if (failed) {
+			free(seat);
+			rc = err_set(err, ERR_FAILED, "thread pool: thread %d of %d did not start",
+				     i + 1, n_threads);
+			break;
+		}
+		p->n++;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+done:
+	if (rc) {
+		pool_free(p);
+		p = NULL;
+	}
+	*out = p;
+	return rc;
+}
+
+void pool_free(struct pool *p)
+{
+	if (!p)
+		return;
+	p->quit = true;
+	start_generation(p);
+	for (int i = 1; i < p->n; i++)
+		pthread_join(p->threads[i - 1], NULL);
+	pthread_cond_destroy(&p->wake);
+	pthread_mutex_destroy(&p->lock);
+	free(p->threads);
+	free(p);
+}
+
+int pool_size(const struct pool *p)
+{
+	return p->n;
+}
+
+void pool_for(struct pool *p, int64_t n, int64_t grain, double work_estimate, pool_fn fn,
+	      void *ctx)
+{
+	if (n <= 0)
+		return;
+	if (p->n == 1 || n <= grain || work_estimate < MIN_WORK) {
+		fn(ctx, 0, 0, n);
+		return;
+	}
+	p->fn = fn;
+	p->ctx = ctx;
+	p->n_item = n;
+	p->grain = grain;
+	atomic_store(&p->next, 0);
+	atomic_store(&p->n_busy, p->n - 1);
+	start_generation(p);
+	take_items(p, 0);
+	for (int i = 0; atomic_load(&p->n_busy) > 0; i++) {
+		if (i < SPINS)
+			pause_cpu();
+		else
+			sched_yield();
+	}
+}
+
+int pool_physical_cores(void)
+{
+	cpu_set_t may, counted;
+	int n = 0;
+
+	CPU_ZERO(&counted);
+	if (sched_getaffinity(0, sizeof(may), &may) != 0)
+		return 1;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		char path[128];
+		FILE *f;
+		int first = cpu;
+
+		if (!CPU_ISSET((size_t)cpu, &may))
+			continue;
+		/* threads of one core share the list; its first number stands for the core */
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+		f = fopen(path, "re");
+		if (f) {
+			if (fscanf(f, "%d", &first) != 1 || first < 0 || first >= CPU_SETSIZE)
+				first = cpu;
+			fclose(f);
+		}
+		if (!CPU_ISSET((size_t)first, &counted))
+			n++;
+		CPU_SET((size_t)first, &counted);
+	}
+	return n > 0 ? n : 1;
+}

@@ -1,0 +1,448 @@
+/*
+ * Sixteen float32 lanes, whatever the processor has, with the same bits
+ * everywhere: only correctly rounded operations, every multiply-add fused where
+ * it says so and nowhere else (this folder is built with -ffp-contract=off), and
+ * sums over lanes in one fixed tree.
+ *
+ * Included by the files that are compiled once for each instruction set
+ * (vec_*.c).  Lane l of a run along K holds the elements l, l + 16, l + 32 …
+ */
+#ifndef KERNELS_CPU_VEC_H
+#define KERNELS_CPU_VEC_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define LANES 16
+
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#define VEC_AVX512 1
+#elif defined(__AVX2__) && defined(__FMA__)
+#define VEC_AVX2 1
+#endif
+
+#if defined(VEC_AVX512) || defined(VEC_AVX2)
+#include <immintrin.h>
+#endif
+
+#define VEC_INLINE static inline __attribute__((always_inline, unused))
+
+static const float e2m1_value[16] = {0.0f,  0.5f,  1.0f,  1.5f,  2.0f,	3.0f,  4.0f,  6.0f,
+				     -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f};
+
+VEC_INLINE float bits_float(uint32_t u)
+{
+	float f;
+
+	memcpy(&f, &u, sizeof(f));
+	return f;
+}
+
+VEC_INLINE uint32_t float_bits(float f)
+{
+	uint32_t u;
+
+	memcpy(&u, &f, sizeof(u));
+	return u;
+}
+
+/* 2^(b-127); b = 255 (NaN in E8M0) becomes infinity, and the logits say so. */
+VEC_INLINE float e8m0_float(uint8_t b)
+{
+	return b ? bits_float((uint32_t)b << 23) : bits_float(0x00400000u);
+}
+
+VEC_INLINE float bf16_float(uint16_t b)
+{
+	return bits_float((uint32_t)b << 16);
+}
+
+/* ----------------------------------------------------------- the vector type */
+
+#if defined(VEC_AVX512)
+
+typedef __m512 f16;
+
+VEC_INLINE f16 f16_set1(float a)
+{
+	return _mm512_set1_ps(a);
+}
+VEC_INLINE f16 f16_load(const float *p)
+{
+	return _mm512_loadu_ps(p);
+}
+VEC_INLINE void f16_store(float *p, f16 a)
+{
+	_mm512_storeu_ps(p, a);
+}
+VEC_INLINE f16 f16_add(f16 a, f16 b)
+{
+	return _mm512_add_ps(a, b);
+}
+VEC_INLINE f16 f16_sub(f16 a, f16 b)
+{
+	return _mm512_sub_ps(a, b);
+}
+VEC_INLINE f16 f16_mul(f16 a, f16 b)
+{
+	return _mm512_mul_ps(a, b);
+}
+VEC_INLINE f16 f16_div(f16 a, f16 b)
+{
+	return _mm512_div_ps(a, b);
+}
+VEC_INLINE f16 f16_max(f16 a, f16 b)
+{
+	return _mm512_max_ps(a, b);
+}
+VEC_INLINE f16 f16_min(f16 a, f16 b)
+{
+	return _mm512_min_ps(a, b);
+}
+VEC_INLINE f16 f16_fma(f16 a, f16 b, f16 c)
+{
+	return _mm512_fmadd_ps(a, b, c);
+}
+/* a · 2^n, n in the low bits of t (a magic-number rounding) */
+VEC_INLINE f16 f16_scale_bits(f16 a, f16 t)
+{
+	__m512i e = _mm512_slli_epi32(_mm512_castps_si512(t), 23);
+
+	return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), e));
+}
+/*
+ * e4m3 code · 2^-120: the code's seven low bits are put where a float's exponent and
+ * mantissa meet, so code 0 and subnormals come out right too.
+ */
+VEC_INLINE f16 f16_raw_f8(const uint8_t *p)
+{
+	__m512i v = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+
+	v = _mm512_and_si512(_mm512_slli_epi32(v, 20), _mm512_set1_epi32((int)0x87F00000u));
+	return _mm512_castsi512_ps(v);
+}
+VEC_INLINE f16 f16_bf16(const uint16_t *p)
+{
+	__m512i v = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p));
+
+	return _mm512_castsi512_ps(_mm512_slli_epi32(v, 16));
+}
+/* 16 bytes = 32 columns of FP4, times s */
+VEC_INLINE void f16_fp4(const uint8_t *p, float s, f16 *a, f16 *b)
+{
+	__m512 table = _mm512_mul_ps(_mm512_loadu_ps(e2m1_value), _mm512_set1_ps(s));
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i hi = _mm_srli_epi16(v, 4); /* bits above the low four are ignored below */
+
+	*a = _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(_mm_unpacklo_epi8(v, hi)), table);
+	*b = _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(_mm_unpackhi_epi8(v, hi)), table);
+}
+VEC_INLINE float f16_sum(f16 a)
+{
+	__m256 v8 = _mm256_add_ps(_mm512_castps512_ps256(a),
+				  _mm512_extractf32x8_ps(a, 1));
+	__m128 v4 = _mm_add_ps(_mm256_castps256_ps128(v8), _mm256_extractf128_ps(v8, 1));
+	__m128 v2 = _mm_add_ps(v4, _mm_movehl_ps(v4, v4));
+
+	return _mm_cvtss_f32(_mm_add_ss(v2, _mm_shuffle_ps(v2, v2, 1)));
+}
+
+#elif defined(VEC_AVX2)
+
+typedef struct {
+	__m256 v[2];
+} f16;
+
+#define VEC_BOTH(expr0, expr1) ((f16){{(expr0), (expr1)}})
+
+VEC_INLINE f16 f16_set1(float a)
+{
+	return VEC_BOTH(_mm256_set1_ps(a), _mm256_set1_ps(a));
+}
+VEC_INLINE f16 f16_load(const float *p)
+{
+	return VEC_BOTH(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8));
+}
+VEC_INLINE void f16_store(float *p, f16 a)
+{
+	_mm256_storeu_ps(p, a.v[0]);
+	_mm256_storeu_ps(p + 8, a.v[1]);
+}
+VEC_INLINE f16 f16_add(f16 a, f16 b)
+{
+	return VEC_BOTH(_mm256_add_ps(a.v[0], b.v[0]), _mm256_add_ps(a.v[1], b.v[1]));
+}
+VEC_INLINE f16 f16_sub(f16 a, f16 b)
+{
+	return VEC_BOTH(_mm256_sub_ps(a.v[0], b.v[0]), _mm256_sub_ps(a.v[1], b.v[1]));
+}
+VEC_INLINE f16 f16_mul(f16 a, f16 b)
+{
+	return VEC_BOTH(_mm256_mul_ps(a.v[0], b.v[0]), _mm256_mul_ps(a.v[1], b.v[1]));
+}
+VEC_INLINE f16 f16_div(f16 a, f16 b)
+{
+	return VEC_BOTH(_mm256_div_ps(a.v[0], b.v[0]), _mm256_div_ps(a.v[1], b.v[1]));
+}
+VEC_INLINE f16 f16_max(f16 a, f16 b)
+{
+	return VEC_BOTH(_mm256_max_ps(a.v[0], b.v[0]), _mm256_max_ps(a.v[1], b.v[1]));
+}
+VEC_INLINE f16 f16_min(f16 a, f16 b)
+{
+	return VEC_BOTH(_mm256_min_ps(a.v[0], b.v[0]), _mm256_min_ps(a.v[1], b.v[1]));
+}
+VEC_INLINE f16 f16_fma(f16 a, f16 b, f16 c)
+{
+	return VEC_BOTH(_mm256_fmadd_ps(a.v[0], b.v[0], c.v[0]),
+			_mm256_fmadd_ps(a.v[1], b.v[1], c.v[1]));
+}
+VEC_INLINE __m256 v8_scale_bits(__m256 a, __m256 t)
+{
+	__m256i e = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
+
+	return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), e));
+}
+VEC_INLINE f16 f16_scale_bits(f16 a, f16 t)
+{
+	return VEC_BOTH(v8_scale_bits(a.v[0], t.v[0]), v8_scale_bits(a.v[1], t.v[1]));
+}
+VEC_INLINE __m256 v8_raw_f8(const uint8_t *p)
+{
+	__m256i v = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+
+	v = _mm256_and_si256(_mm256_slli_epi32(v, 20), _mm256_set1_epi32((int)0x87F00000u));
+	return _mm256_castsi256_ps(v);
+}
+VEC_INLINE f16 f16_raw_f8(const uint8_t *p)
+{
+	return VEC_BOTH(v8_raw_f8(p), v8_raw_f8(p + 8));
+}
+VEC_INLINE __m256 v8_bf16(const uint16_t *p)
+{
+	__m256i v = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+
+	return _mm256_castsi256_ps(_mm256_slli_epi32(v, 16));
+}
+VEC_INLINE f16 f16_bf16(const uint16_t *p)
+{
+	return VEC_BOTH(v8_bf16(p), v8_bf16(p + 8));
+}
+VEC_INLINE __m256 v8_of_i8(__m128i v, __m256 s)
+{
+	return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v)), s);
+}
+VEC_INLINE void f16_fp4(const uint8_t *p, float s, f16 *a, f16 *b)
+{
+	/* Twice the values are small integers.  -0 comes out as +0: adding either is the same. */
+	const __m128i twice =
+		_mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+	__m256 half = _mm256_set1_ps(s * 0.5f);
+	__m128i mask = _mm_set1_epi8(15);
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i lo = _mm_shuffle_epi8(twice, _mm_and_si128(v, mask));
+	__m128i hi = _mm_shuffle_epi8(twice, _mm_and_si128(_mm_srli_epi16(v, 4), mask));
+	__m128i c0 = _mm_unpacklo_epi8(lo, hi), c1 = _mm_unpackhi_epi8(lo, hi);
+
+	*a = VEC_BOTH(v8_of_i8(c0, half), v8_of_i8(_mm_srli_si128(c0, 8), half));
+	*b = VEC_BOTH(v8_of_i8(c1, half), v8_of_i8(_mm_srli_si128(c1, 8), half));
+}
+VEC_INLINE float f16_sum(f16 a)
+{
+	__m256 v8 = _mm256_add_ps(a.v[0], a.v[1]);
+	__m128 v4 = _mm_add_ps(_mm256_castps256_ps128(v8), _mm256_extractf128_ps(v8, 1));
+	__m128 v2 = _mm_add_ps(v4, _mm_movehl_ps(v4, v4));
+
+	return _mm_cvtss_f32(_mm_add_ss(v2, _mm_shuffle_ps(v2, v2, 1)));
+}
+
+#else /* any other processor: the compiler vectorises what it can */
+
+typedef struct {
+	float v[LANES];
+} f16;
+
+#define VEC_EACH(expr)                                                                        \
+	do {                                                                                  \
+		for (int l = 0; l < LANES; l++)                                               \
+			r.v[l] = (expr);                                                      \
+	} while (0)
+
+VEC_INLINE f16 f16_set1(float a)
+{
+	f16 r;
+
+	VEC_EACH(a);
+	return r;
+}
+VEC_INLINE f16 f16_load(const float *p)
+{
+	f16 r;
+
+	memcpy(r.v, p, sizeof(r.v));
+	return r;
+}
+VEC_INLINE void f16_store(float *p, f16 a)
+{
+	memcpy(p, a.v, sizeof(a.v));
+}
+VEC_INLINE f16 f16_add(f16 a, f16 b)
+{
+	f16 r;
+
+	VEC_EACH(a.v[l] + b.v[l]);
+	return r;
+}
+VEC_INLINE f16 f16_sub(f16 a, f16 b)
+{
+	f16 r;
+
+	VEC_EACH(a.v[l] - b.v[l]);
+	return r;
+}
+VEC_INLINE f16 f16_mul(f16 a, f16 b)
+{
+	f16 r;
+
+	VEC_EACH(a.v[l] * b.v[l]);
+	return r;
+}
+VEC_INLINE f16 f16_div(f16 a, f16 b)
+{
+	f16 r;
+
+	VEC_EACH(a.v[l] / b.v[l]);
+	return r;
+}
+VEC_INLINE f16 f16_max(f16 a, f16 b) /* b where either is NaN, as x86 has it */
+{
+	f16 r;
+
+	VEC_EACH(a.v[l] > b.v[l] ? a.v[l] : b.v[l]);
+	return r;
+}
+VEC_INLINE f16 f16_min(f16 a, f16 b)
+{
+	f16 r;
+
+	VEC_EACH(a.v[l] < b.v[l] ? a.v[l] : b.v[l]);
+	return r;
+}
+VEC_INLINE f16 f16_fma(f16 a, f16 b, f16 c)
+{
+	f16 r;
+
+	VEC_EACH(__builtin_fmaf(a.v[l], b.v[l], c.v[l]));
+	return r;
+}
+VEC_INLINE f16 f16_scale_bits(f16 a, f16 t)
+{
+	f16 r;
+
+	VEC_EACH(bits_float(float_bits(a.v[l]) + (float_bits(t.v[l]) << 23)));
+	return r;
+}
+VEC_INLINE f16 f16_raw_f8(const uint8_t *p)
+{
+	f16 r;
+
+	VEC_EACH(bits_float((uint32_t)(int32_t)(int8_t)p[l] << 20 & 0x87F00000u));
+	return r;
+}
+VEC_INLINE f16 f16_bf16(const uint16_t *p)
+{
+	f16 r;
+
+	VEC_EACH(bf16_float(p[l]));
+	return r;
+}
+VEC_INLINE void f16_fp4(const uint8_t *p, float s, f16 *a, f16 *b)
+{
+	for (int l = 0; l < LANES; l++) {
+		a->v[l] = e2m1_value[p[l / 2] >> (l % 2 * 4) & 15] * s;
+		b->v[l] = e2m1_value[p[8 + l / 2] >> (l % 2 * 4) & 15] * s;
+	}
+}
+VEC_INLINE float f16_sum(f16 a)
+{
+	for (int w = LANES / 2; w; w /= 2) {
+		for (int l = 0; l < w; l++)
+			a.v[l] = a.v[l] + a.v[l + w];
+	}
+	return a.v[0];
+}
+
+#endif
+
+/* ------------------------------------------------- what builds on the type */
+
+/* e4m3 code · s; `s120` is s · 2^120 (exact for every scale a trained weight has) */
+#define F8_RAW_SCALE 0x1p120f
+
+VEC_INLINE f16 f16_zero(void)
+{
+	return f16_set1(0.0f);
+}
+
+/*
+ * exp, within two units in the last place: 2^n · p(r) with x = n ln 2 + r and p the Taylor
+ * polynomial of degree 7 (|r| ≤ 0.35: its error is below 2^-27).  Below -87 it gives
+ * exp(-87) ≈ 1.6e-38, above 88 exp(88): no infinities, no subnormals.
+ */
+VEC_INLINE f16 f16_exp(f16 x)
+{
+	f16 magic = f16_set1(0x1.8p23f), t, n, r, p;
+
+	x = f16_min(f16_max(x, f16_set1(-87.0f)), f16_set1(88.0f));
+	t = f16_fma(x, f16_set1(0x1.715476p0f), magic);
+	n = f16_sub(t, magic);
+	r = f16_fma(n, f16_set1(-0x1.62e400p-1f), x);  /* ln 2, high part: 15 bits */
+	r = f16_fma(n, f16_set1(-0x1.7f7d1cp-20f), r); /* ln 2, the rest           */
+	p = f16_set1(0x1.a01a02p-13f);                 /* 1/7! … 1/1!, 1           */
+	p = f16_fma(p, r, f16_set1(0x1.6c16c2p-10f));
+	p = f16_fma(p, r, f16_set1(0x1.111112p-7f));
+	p = f16_fma(p, r, f16_set1(0x1.555556p-5f));
+	p = f16_fma(p, r, f16_set1(0x1.555556p-3f));
+	p = f16_fma(p, r, f16_set1(0.5f));
+	p = f16_fma(p, r, f16_set1(1.0f));
+	p = f16_fma(p, r, f16_set1(1.0f));
+	return f16_scale_bits(p, t);
+}
+
+/* The same function for one number, so that scalar and vector code agree. */
+VEC_INLINE float exp_one(float x)
+{
+	float lanes[LANES];
+
+	f16_store(lanes, f16_exp(f16_set1(x)));
+	return lanes[0];
+}
+
+VEC_INLINE f16 f16_sigmoid(f16 x)
+{
+	f16 one = f16_set1(1.0f);
+
+	return f16_div(one, f16_add(one, f16_exp(f16_sub(f16_zero(), x))));
+}
+
+/* sum of x² over n (a multiple of 16) */
+VEC_INLINE float sum_squares(const float *x, int n)
+{
+	f16 acc = f16_zero();
+
+	for (int i = 0; i < n; i += LANES) {
+		f16 v = f16_load(x + i);
+
+		acc = f16_fma(v, v, acc);
+	}
+	return f16_sum(acc);
+}
+
+/* 1/sqrt(mean(x²) + eps) */
+VEC_INLINE float inv_rms(const float *x, int n, float eps)
+{
+	return 1.0f / sqrtf(sum_squares(x, n) / (float)n + eps);
+}
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * The two inner products of sparse attention, its softmax, and the indexer's
+ * scores.
+ *
+ * The indexer's codes are small multiples of ½, so a block's 32 products sum
+ * exactly in float32 in any order; only the four blocks and the heads are added
+ * in a set order.
+ */
+#include "kernels/cpu/vec_leaf.h"
+
+void LEAF(dots)(const float *q, const float *k, int n, float scale, float *s)
+{
+	int i = 0;
+
+	for (; i + 4 <= n; i += 4) {
+		const float *row = k + (size_t)i * HEAD_DIM;
+		f16 acc[4] = {f16_zero(), f16_zero(), f16_zero(), f16_zero()};
+
+		for (int c = 0; c < HEAD_DIM; c += LANES) {
+			f16 v = f16_load(q + c);
+
+#pragma GCC unroll 4
+			for (int r = 0; r < 4; r++)
+				acc[r] = f16_fma(v, f16_load(row + r * HEAD_DIM + c), acc[r]);
+		}
+		for (int r = 0; r < 4; r++)
+			s[i + r] = f16_sum(acc[r]) * scale;
+	}
+	for (; i < n; i++) {
+		f16 acc = f16_zero();
+
+		for (int c = 0; c < HEAD_DIM; c += LANES)
+			acc = f16_fma(f16_load(q + c),
+				      f16_load(k + (size_t)i * HEAD_DIM + c), acc);
+		s[i] = f16_sum(acc) * scale;
+	}
+}
+
+/* s has room up to the next multiple of 16 */
+void LEAF(softmax)(float *s, int n, float sink)
+{
+	int padded = (n + LANES - 1) / LANES * LANES;
+	float max = sink, sum;
+	f16 acc = f16_zero();
+
+	for (int i = 0; i < n; i++)
+		max = s[i] > max ? s[i] : max;
+	for (int i = n; i < padded; i++)
+		s[i] = -INFINITY;
+	for (int i = 0; i < padded; i += LANES) {
+		f16 e = f16_exp(f16_sub(f16_load(s + i), f16_set1(max)));
+
+		f16_store(s + i, e);
+		if (i + LANES > n) {
+			for (int j = n; j < padded; j++)
+				s[j] = 0.0f;
+			e = f16_load(s + i);
+		}
+		acc = f16_add(acc, e);
+	}
+	sum = f16_sum(acc) + exp_one(sink - max);
+	for (int i = 0; i < padded; i += LANES)
+		f16_store(s + i, f16_div(f16_load(s + i), f16_set1(sum)));
+}
+
+void LEAF(mix)(const float *w, const float *v, int n, float *o)
+{
+	for (int c = 0; c < HEAD_DIM; c += 8 * LANES) {
+		f16 acc[8];
+
+#pragma GCC unroll 8
+		for (int j = 0; j < 8; j++)
+			acc[j] = f16_load(o + c + j * LANES);
+		for (int i = 0; i < n; i++) {
+			f16 a = f16_set1(w[i]);
+
+#pragma GCC unroll 8
+			for (int j = 0; j < 8; j++)
+				acc[j] = f16_fma(
+					a, f16_load(v + (size_t)i * HEAD_DIM + c + j * LANES),
+					acc[j]);
+		}
+#pragma GCC unroll 8
+		for (int j = 0; j < 8; j++)
+			f16_store(o + c + j * LANES, acc[j]);
+	}
+}
+
+void LEAF(index_turn)(const uint8_t *const *rows, int n, float (*codes)[16], float (*scale)[16])
+{
+	for (int i = 0; i < LANES; i++) {
+		float one[INDEX_DIM] = {0}, s[4] = {0};
+
+		if (i < n)
+			LEAF(index_unpack)(rows[i], one, s);
+		for (int k = 0; k < INDEX_DIM; k++)
+			codes[k][i] = one[k];
+		for (int b = 0; b < 4; b++)
+			scale[b][i] = s[b];
+	}
+}
+
+/* Lanes are rows, so each head runs down 128 columns without a sum over lanes. */
+void LEAF(index_scores)(const float *q, const float *q_scale, const float *w, int n_head,
+			const float (*codes)[16], const float (*scale)[16], float *out)
+{
+	f16 total = f16_zero();
+
+	for (int h = 0; h < n_head; h++) {
+		const float *qh = q + (size_t)h * INDEX_DIM;
+		f16 acc[4] = {f16_zero(), f16_zero(), f16_zero(), f16_zero()};
+		f16 dot = f16_zero();
+
+		for (int k = 0; k < 32; k++) {
+#pragma GCC unroll 4
+			for (int b = 0; b < 4; b++)
+				acc[b] = f16_fma(f16_set1(qh[32 * b + k]),
+						 f16_load(codes[32 * b + k]), acc[b]);
+		}
+		for (int b = 0; b < 4; b++)
+			dot = f16_fma(acc[b],
+				      f16_mul(f16_set1(q_scale[4 * h + b]), f16_load(scale[b])),
+				      dot);
+		total = f16_fma(f16_set1(w[h]), f16_max(dot, f16_zero()), total);
+	}
+	f16_store(out, total);
+}

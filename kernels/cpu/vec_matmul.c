@@ -1,0 +1,302 @@
+/*
+ * y = W x for one to many rows of x, from the packed weights.
+ *
+ * Formula: y[i][o] = tree(acc), acc[l] = fma(code·scale, x[k], acc[l]) for the
+ * k ≡ l (mod 16) in ascending order.  code·scale is exact (scales are powers of
+ * two), so decoding first and multiplying later gives the same bits, and each
+ * (i, o) is computed alike however many rows there are.
+ *
+ * Up to eight rows: four (or two) rows of W at a time are decoded in registers
+ * and used for every x: the floor is the bytes of W.  More rows: sixteen rows of
+ * W by 1024 columns are decoded to a tile, and blocks of 4 × 6 outputs run over
+ * it: the floor is the multiply-adds.
+ */
+#include "kernels/cpu/vec_leaf.h"
+
+/* One row of W as the decoders want it. */
+struct wrow {
+	const uint8_t *w;
+	const uint8_t *scale;
+};
+
+VEC_INLINE struct wrow wrow_of(const struct weight *w, int o)
+{
+	size_t out = (size_t)o, in = (size_t)w->in;
+	struct wrow r = {0};
+
+	switch (w->type) {
+	case WEIGHT_F32:
+		r.w = w->w + out * in * 4;
+		break;
+	case WEIGHT_BF16:
+		r.w = w->w + out * in * 2;
+		break;
+	case WEIGHT_F8:
+		r.w = w->w + out * in;
+		r.scale = w->scale + out / 128 * ((in + 127) / 128);
+		break;
+	case WEIGHT_FP4:
+		r.w = w->w + out * in / 2;
+		r.scale = w->scale + out * (in / 32);
+		break;
+	}
+	return r;
+}
+
+/* 32 columns from column k (a multiple of 32) */
+VEC_INLINE void decode32(enum weight_type type, struct wrow r, int k, f16 *a, f16 *b)
+{
+	f16 s;
+
+	switch (type) {
+	case WEIGHT_F32:
+		*a = f16_load((const float *)(const void *)r.w + k);
+		*b = f16_load((const float *)(const void *)r.w + k + LANES);
+		break;
+	case WEIGHT_BF16:
+		*a = f16_bf16((const uint16_t *)(const void *)r.w + k);
+		*b = f16_bf16((const uint16_t *)(const void *)r.w + k + LANES);
+		break;
+	case WEIGHT_F8:
+		s = f16_set1(e8m0_float(r.scale[k / 128]) * F8_RAW_SCALE);
+		*a = f16_mul(f16_raw_f8(r.w + k), s);
+		*b = f16_mul(f16_raw_f8(r.w + k + LANES), s);
+		break;
+	case WEIGHT_FP4:
+		f16_fp4(r.w + k / 2, e8m0_float(r.scale[k / 32]), a, b);
+		break;
+	}
+}
+
+/* nr rows of W by nx rows of x; both constants where this is inlined */
+VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weight *w, int o,
+		       const float *const *x, float *const *y)
+{
+	struct wrow row[4];
+	f16 acc[4][8];
+
+#pragma GCC unroll 4
+	for (int r = 0; r < nr; r++) {
+		row[r] = wrow_of(w, o + r);
+#pragma GCC unroll 8
+		for (int i = 0; i < nx; i++)
+			acc[r][i] = f16_zero();
+	}
+	for (int k = 0; k < w->in; k += 32) {
+#pragma GCC unroll 4
+		for (int r = 0; r < nr; r++) {
+			f16 a, b;
+
+			decode32(type, row[r], k, &a, &b);
+#pragma GCC unroll 8
+			for (int i = 0; i < nx; i++) {
+				acc[r][i] = f16_fma(a, f16_load(x[i] + k), acc[r][i]);
+				acc[r][i] = f16_fma(b, f16_load(x[i] + k + LANES), acc[r][i]);
+			}
+		}
+	}
+#pragma GCC unroll 4
+	for (int r = 0; r < nr; r++) {
+#pragma GCC unroll 8
+		for (int i = 0; i < nx; i++)
+			y[i][o + r] = f16_sum(acc[r][i]);
+	}
+}
+
+VEC_INLINE void direct_rows(enum weight_type type, int nx, const struct weight *w, int o0, int o1,
+			    const float *const *x, float *const *y)
+{
+	int o = o0;
+
+	if (nx <= 4) {
+		for (; o + 4 <= o1; o += 4)
+			direct(type, 4, nx, w, o, x, y);
+	} else {
+		for (; o + 2 <= o1; o += 2)
+			direct(type, 2, nx, w, o, x, y);
+	}
+	for (; o < o1; o++)
+		direct(type, 1, nx, w, o, x, y);
+}
+
+VEC_INLINE void direct_type(enum weight_type type, const struct weight *w, int o0, int o1, int n,
+			    const float *const *x, float *const *y)
+{
+	switch (n) {
+	case 1:
+		direct_rows(type, 1, w, o0, o1, x, y);
+		break;
+	case 2:
+		direct_rows(type, 2, w, o0, o1, x, y);
+		break;
+	case 3:
+		direct_rows(type, 3, w, o0, o1, x, y);
+		break;
+	case 4:
+		direct_rows(type, 4, w, o0, o1, x, y);
+		break;
+	case 5:
+		direct_rows(type, 5, w, o0, o1, x, y);
+		break;
+	case 6:
+		direct_rows(type, 6, w, o0, o1, x, y);
+		break;
+	case 7:
+		direct_rows(type, 7, w, o0, o1, x, y);
+		break;
+	default:
+		direct_rows(type, 8, w, o0, o1, x, y);
+	}
+}
+
+VEC_INLINE void decode_row(enum weight_type type, const struct weight *w, int o, int k0, int k1,
+			   float *out)
+{
+	struct wrow row = wrow_of(w, o);
+
+	for (int k = k0; k < k1; k += 32) {
+		f16 a, b;
+
+		decode32(type, row, k, &a, &b);
+		f16_store(out + (k - k0), a);
+		f16_store(out + (k - k0) + LANES, b);
+	}
+}
+
+static void decode_rows(const struct weight *w, int o, int n_row, int k0, int k1, float *tile)
+{
+	for (int r = 0; r < n_row; r++) {
+		float *out = tile + (size_t)r * MATMUL_TILE_COLS;
+
+		switch (w->type) {
+		case WEIGHT_F32:
+			decode_row(WEIGHT_F32, w, o + r, k0, k1, out);
+			break;
+		case WEIGHT_BF16:
+			decode_row(WEIGHT_BF16, w, o + r, k0, k1, out);
+			break;
+		case WEIGHT_F8:
+			decode_row(WEIGHT_F8, w, o + r, k0, k1, out);
+			break;
+		case WEIGHT_FP4:
+			decode_row(WEIGHT_FP4, w, o + r, k0, k1, out);
+			break;
+		}
+	}
+}
+
+/* 4 tile rows by nx rows of x; accumulators live in `acc` ([row of x][tile row][16]) between tiles */
+VEC_INLINE void tile_block(int nx, const float *tile, const float *const *x, int k0, int n_col,
+			   int first, float *acc)
+{
+	const size_t stride = (size_t)MATMUL_TILE_ROWS * LANES;
+	f16 s[4][6];
+
+#pragma GCC unroll 4
+	for (int r = 0; r < 4; r++) {
+#pragma GCC unroll 6
+		for (int i = 0; i < nx; i++)
+			s[r][i] = first ? f16_zero()
+					: f16_load(acc + (size_t)i * stride + r * LANES);
+	}
+	for (int k = 0; k < n_col; k += LANES) {
+		f16 v[6];
+
+#pragma GCC unroll 6
+		for (int i = 0; i < nx; i++)
+			v[i] = f16_load(x[i] + k0 + k);
+#pragma GCC unroll 4
+		for (int r = 0; r < 4; r++) {
+			f16 a = f16_load(tile + (size_t)r * MATMUL_TILE_COLS + k);
+
+#pragma GCC unroll 6
+			for (int i = 0; i < nx; i++)
+				s[r][i] = f16_fma(a, v[i], s[r][i]);
+		}
+	}
+#pragma GCC unroll 4
+	for (int r = 0; r < 4; r++) {
+#pragma GCC unroll 6
+		for (int i = 0; i < nx; i++)
+			f16_store(acc + (size_t)i * stride + r * LANES, s[r][i]);
+	}
+}
+
+static void tile_any(int nx, const float *tile, const float *const *x, int k0, int n_col, int first,
+		     float *acc)
+{
+	switch (nx) {
+	case 1:
+		tile_block(1, tile, x, k0, n_col, first, acc);
+		break;
+	case 2:
+		tile_block(2, tile, x, k0, n_col, first, acc);
+		break;
+	case 3:
+		tile_block(3, tile, x, k0, n_col, first, acc);
+		break;
+	case 4:
+		tile_block(4, tile, x, k0, n_col, first, acc);
+		break;
+	case 5:
+		tile_block(5, tile, x, k0, n_col, first, acc);
+		break;
+	default:
+		tile_block(6, tile, x, k0, n_col, first, acc);
+	}
+}
+
+static void tiled(const struct weight *w, int o0, int o1, int n, const float *const *x,
+		  float *const *y, float *scratch)
+{
+	float *tile = scratch;
+	float *acc = scratch + (size_t)MATMUL_TILE_ROWS * MATMUL_TILE_COLS;
+	const size_t stride = (size_t)MATMUL_TILE_ROWS * LANES;
+
+	for (int o = o0; o < o1; o += MATMUL_TILE_ROWS) {
+		int n_row = o1 - o < MATMUL_TILE_ROWS ? o1 - o : MATMUL_TILE_ROWS;
+
+		for (int k0 = 0; k0 < w->in; k0 += MATMUL_TILE_COLS) {
+			int k1 = w->in - k0 < MATMUL_TILE_COLS ? w->in : k0 + MATMUL_TILE_COLS;
+
+			decode_rows(w, o, n_row, k0, k1, tile);
+			for (int i = 0; i < n; i += 6) {
+				int nx = n - i < 6 ? n - i : 6;
+
+				/* rows beyond n_row hold an earlier tile; nobody reads their sums */
+				for (int r = 0; r < n_row; r += 4)
+					tile_any(nx, tile + (size_t)r * MATMUL_TILE_COLS, x + i,
+						 k0, k1 - k0, k0 == 0,
+						 acc + (size_t)i * stride + (size_t)r * LANES);
+			}
+		}
+		for (int i = 0; i < n; i++) {
+			for (int r = 0; r < n_row; r++)
+				y[i][o + r] = f16_sum(f16_load(acc + (size_t)i * stride +
+							       (size_t)r * LANES));
+		}
+	}
+}
+
+void LEAF(matmul)(const struct weight *w, int o0, int o1, int n, const float *const *x,
+		  float *const *y, float *scratch)
+{
+	if (n > 8) {
+		tiled(w, o0, o1, n, x, y, scratch);
+		return;
+	}
+	switch (w->type) {
+	case WEIGHT_F32:
+		direct_type(WEIGHT_F32, w, o0, o1, n, x, y);
+		break;
+	case WEIGHT_BF16:
+		direct_type(WEIGHT_BF16, w, o0, o1, n, x, y);
+		break;
+	case WEIGHT_F8:
+		direct_type(WEIGHT_F8, w, o0, o1, n, x, y);
+		break;
+	case WEIGHT_FP4:
+		direct_type(WEIGHT_FP4, w, o0, o1, n, x, y);
+		break;
+	}
+}

@@ -1,0 +1,148 @@
+/*
+ * Norms and the hyper-connections' mixing.
+ *
+ * mHC: pre[j] = σ(m[j] s0 + b[j]) + eps, post[j] = 2 σ(m[4+j] s1 + b[4+j]),
+ * C = m[8…] s2 + b[8…] as 4 × 4, row softmax + eps, then Sinkhorn: columns, and
+ * n_iter − 1 times rows and columns, each divided by its sum + eps.
+ */
+#include "kernels/cpu/vec_leaf.h"
+
+float LEAF(inv_rms)(const float *x, int n, float eps)
+{
+	return inv_rms(x, n, eps);
+}
+
+void LEAF(rms_norm)(const float *x, const uint16_t *norm, int n, float eps, float *out)
+{
+	f16 r = f16_set1(inv_rms(x, n, eps));
+
+	for (int i = 0; i < n; i += LANES)
+		f16_store(out + i,
+			  f16_mul(f16_mul(f16_load(x + i), r), f16_bf16(norm + i)));
+}
+
+void LEAF(scale)(float *x, int n, float a)
+{
+	for (int i = 0; i < n; i += LANES)
+		f16_store(x + i, f16_mul(f16_load(x + i), f16_set1(a)));
+}
+
+void LEAF(add)(const float *x, int n, float *y)
+{
+	for (int i = 0; i < n; i += LANES)
+		f16_store(y + i, f16_add(f16_load(y + i), f16_load(x + i)));
+}
+
+static float sigmoid_one(float x)
+{
+	float lanes[LANES];
+
+	f16_store(lanes, f16_sigmoid(f16_set1(x)));
+	return lanes[0];
+}
+
+static void sinkhorn(float c[16], int n_iter, float eps)
+{
+	float e[LANES];
+
+	for (int j = 0; j < 4; j++) {
+		float *row = c + 4 * j;
+		float max = row[0];
+
+		for (int k = 1; k < 4; k++)
+			max = row[k] > max ? row[k] : max;
+		for (int k = 0; k < 4; k++)
+			row[k] = row[k] - max;
+	}
+	f16_store(e, f16_exp(f16_load(c)));
+	for (int j = 0; j < 4; j++) {
+		float sum = e[4 * j] + e[4 * j + 1] + e[4 * j + 2] + e[4 * j + 3];
+
+		for (int k = 0; k < 4; k++)
+			c[4 * j + k] = e[4 * j + k] / sum + eps;
+	}
+	for (int it = 0; it < n_iter; it++) {
+		if (it) {
+			for (int j = 0; j < 4; j++) {
+				float *r = c + 4 * j;
+				float sum = r[0] + r[1] + r[2] + r[3] + eps;
+
+				for (int k = 0; k < 4; k++)
+					r[k] = r[k] / sum;
+			}
+		}
+		for (int k = 0; k < 4; k++)
+			e[k] = c[k] + c[4 + k] + c[8 + k] + c[12 + k] + eps;
+		for (int i = 0; i < 16; i++)
+			c[i] = c[i] / e[i % 4];
+	}
+}
+
+/* u = sum_j w[j] X[j] */
+static void weigh_streams(const float w[4], const float *x, int d, float *u)
+{
+	for (int i = 0; i < d; i += LANES) {
+		f16 s = f16_mul(f16_set1(w[0]), f16_load(x + i));
+
+		for (int j = 1; j < 4; j++)
+			s = f16_fma(f16_set1(w[j]), f16_load(x + (size_t)j * (size_t)d + i), s);
+		f16_store(u + i, s);
+	}
+}
+
+void LEAF(mhc_mix)(const float *m, const float *base, const float *scale, int n_iter, float eps,
+		   const float *x, int d, float *u, float *post, float *comb)
+{
+	float pre[4], c[16];
+
+	for (int j = 0; j < 4; j++) {
+		pre[j] = sigmoid_one(__builtin_fmaf(m[j], scale[0], base[j])) + eps;
+		post[j] = 2.0f * sigmoid_one(__builtin_fmaf(m[4 + j], scale[1], base[4 + j]));
+	}
+	for (int i = 0; i < 16; i++)
+		c[i] = __builtin_fmaf(m[8 + i], scale[2], base[8 + i]);
+	sinkhorn(c, n_iter, eps);
+	memcpy(comb, c, sizeof(c));
+	weigh_streams(pre, x, d, u);
+}
+
+void LEAF(mhc_head_mix)(const float *m, const float *base, const float *scale, float eps,
+			const float *x, int d, float *u)
+{
+	float w[4];
+
+	for (int j = 0; j < 4; j++)
+		w[j] = sigmoid_one(__builtin_fmaf(m[j], scale[0], base[j])) + eps;
+	weigh_streams(w, x, d, u);
+}
+
+void LEAF(mhc_post)(const float *y, const float *post, const float *comb, int d, int c0, int c1,
+		    float *x)
+{
+	for (int i = c0; i < c1; i += LANES) {
+		f16 v = f16_load(y + i), s[4];
+
+		for (int j = 0; j < 4; j++)
+			s[j] = f16_load(x + (size_t)j * (size_t)d + i);
+		for (int k = 0; k < 4; k++) {
+			f16 r = f16_mul(f16_set1(post[k]), v);
+
+			for (int j = 0; j < 4; j++)
+				r = f16_fma(f16_set1(comb[4 * j + k]), s[j], r);
+			f16_store(x + (size_t)k * (size_t)d + i, r);
+		}
+	}
+}
+
+void LEAF(swiglu)(const float *g, const float *v, int n, float limit, float weight, float *t)
+{
+	f16 top = f16_set1(limit), bottom = f16_set1(-limit);
+
+	for (int i = 0; i < n; i += LANES) {
+		f16 a = f16_min(f16_load(g + i), top);
+		f16 b = f16_max(f16_min(f16_load(v + i), top), bottom);
+
+		a = f16_mul(a, f16_sigmoid(a));
+		f16_store(t + i, f16_mul(f16_mul(a, b), f16_set1(weight)));
+	}
+}
