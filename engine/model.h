@@ -23,6 +23,7 @@ struct model_options {
 	const char *dir;
 	const char *backend;  /* as engine_config */
 	int n_threads;
+	const char *isa;      /* CPU: NULL for the best there is; see backend_open_cpu() */
 	int64_t ctx_tokens;   /* 0: the model's own */
 	int prefill_chunk;    /* 0: the backend's choice */
 	/* Called between tensors while weights are mapped and touched; may be NULL.  Non-zero
@@ -36,7 +37,7 @@ void model_close(struct model *m);
 const struct model_config *model_config(const struct model *m);
 const char *model_backend_name(const struct model *m); /* "cpu x86-64-v4, 2 threads" */
 int64_t model_ctx_tokens(const struct model *m);
-int model_prefill_chunk(const struct model *m); /* the most rows of one forward call */
+int model_prefill_chunk(const struct model *m); /* rows of one prefill call */
 
 struct model_memory {
 	int64_t weight_bytes;  /* mapped */
@@ -60,7 +61,7 @@ enum forward_want {
 };
 
 /*
- * Runs n tokens (1 … model_prefill_chunk) at positions seq_len … seq_len+n-1.
+ * Runs n tokens (1 … the greater of model_prefill_chunk and SEQ_MAX_ROLLBACK) at positions seq_len … seq_len+n-1.
  *
  * logits: float32 [1 or n, vocab] as `want` says, caller's memory (NULL with WANT_NONE).
  * draft:  NULL, or float32 for the draft head: for the row of position p it predicts the token
@@ -68,8 +69,8 @@ enum forward_want {
  *         its rows for positions seq_len-1 … seq_len+n-2 (none before position 0), in that order;
  *         with WANT_LAST only the last of them is written, with WANT_ALL all of them.
  *         The draft head's cache is kept up to date whether or not logits are asked for.
- * A failure leaves the sequence at its old length.  ids outside the vocabulary: ERR_MODEL.
- * The context's end: ERR_LIMIT.
+ * ids outside the vocabulary are ERR_USAGE, the context's end is ERR_LIMIT, and neither
+ * changes anything.  Any other failure (memory, a device) leaves the sequence empty.
  */
 int model_forward(struct seq *s, const token_id *ids, int n, enum forward_want want,
 		  float *logits, float *draft, struct err *err);

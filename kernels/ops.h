@@ -113,9 +113,11 @@ struct mhc_head_args {
  * y[t, :] = W x[t, :].  With n_group > 1 the rows of W are cut in n_group equal
  * runs and run g multiplies x[t, g·in … ), so x has n_group·in columns.
  * out_f32: y is float32 whatever act is (router, compressor, logits).
+ * exact: sums so precise that what is rounded next rounds as the exact sum would
+ * (float32 backends: in double; elsewhere as a float32 sum).
  */
 struct linear_args {
-	int n_tok, n_group, out_f32;
+	int n_tok, n_group, out_f32, exact;
 	struct weight w; /* [out, in] */
 	dbuf x;          /* act [n_tok, n_group·in] */
 	dbuf y;          /* act or f32 [n_tok, out] */

@@ -17,6 +17,7 @@
 #define MATMUL_TILE_COLS 1024
 #define MATMUL_SCRATCH(n)                                                                     \
 	((size_t)MATMUL_TILE_ROWS * MATMUL_TILE_COLS + (size_t)(n)*MATMUL_TILE_ROWS * 16)
+#define MATMUL_EXACT_SCRATCH(in) (4 * (size_t)(in))
 
 struct leaf {
 	const char *name; /* "x86-64-v4" */
@@ -24,6 +25,10 @@ struct leaf {
 	/* y[i][o] = W[o, :] · x[i][:] for o0 ≤ o < o1, i < n.  scratch: MATMUL_SCRATCH(n). */
 	void (*matmul)(const struct weight *w, int o0, int o1, int n, const float *const *x,
 		       float *const *y, float *scratch);
+
+	/* The same, summed in double.  scratch: MATMUL_EXACT_SCRATCH(in). */
+	void (*matmul_exact)(const struct weight *w, int o0, int o1, int n, const float *const *x,
+			     float *const *y, float *scratch);
 
 	/* out[i] = x[i] · rsqrt(mean(x²) + eps) · norm[i], n a multiple of 16; may be in place */
 	void (*rms_norm)(const float *x, const uint16_t *norm, int n, float eps, float *out);

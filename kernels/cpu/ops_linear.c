@@ -7,6 +7,7 @@
 
 struct job {
 	struct cpu *c;
+	int exact;
 	const struct weight *w;
 	int o0, o1, n;
 	const float *const *xs;
@@ -18,8 +19,8 @@ static void run(void *ctx, int worker, int64_t i0, int64_t i1)
 	const struct job *j = ctx;
 	int a = j->o0 + (int)i0 * GRAIN, b = j->o0 + (int)i1 * GRAIN;
 
-	j->c->leaf->matmul(j->w, a, b < j->o1 ? b : j->o1, j->n, j->xs, j->ys,
-			   j->c->own[worker].p);
+	(j->exact ? j->c->leaf->matmul_exact : j->c->leaf->matmul)(
+		j->w, a, b < j->o1 ? b : j->o1, j->n, j->xs, j->ys, j->c->own[worker].p);
 }
 
 int cpu_matmul_scratch(struct cpu *c, int n, struct err *err)
@@ -27,15 +28,21 @@ int cpu_matmul_scratch(struct cpu *c, int n, struct err *err)
 	return cpu_own(c, sizeof(float) * MATMUL_SCRATCH(n), err);
 }
 
-void cpu_matmul(struct cpu *c, const struct weight *w, int o0, int o1, int n,
-		const float *const *xs, float *const *ys)
+static void share_out(struct cpu *c, const struct weight *w, int exact, int o0, int o1, int n,
+		      const float *const *xs, float *const *ys)
 {
-	struct job j = {c, w, o0, o1, n, xs, ys};
+	struct job j = {c, exact, w, o0, o1, n, xs, ys};
 	int64_t tiles = (o1 - o0 + GRAIN - 1) / GRAIN;
 	int64_t grain = tiles / (8 * pool_size(c->pool));
 
 	pool_for(c->pool, tiles, grain > 1 ? grain : 1,
 		 (double)(o1 - o0) * (double)w->in * (double)n, run, &j);
+}
+
+void cpu_matmul(struct cpu *c, const struct weight *w, int o0, int o1, int n,
+		const float *const *xs, float *const *ys)
+{
+	share_out(c, w, 0, o0, o1, n, xs, ys);
 }
 
 int cpu_linear(struct backend *be, const struct linear_args *a, struct err *err)
@@ -50,6 +57,7 @@ int cpu_linear(struct backend *be, const struct linear_args *a, struct err *err)
 		return err_set(err, ERR_MODEL, "linear: %d x %d in %d groups: columns in 32s expected",
 			       a->w.out, a->w.in, a->n_group);
 	if (cpu_matmul_scratch(c, a->n_tok, err) ||
+	    (a->exact && cpu_own(c, sizeof(float) * MATMUL_EXACT_SCRATCH(a->w.in), err)) ||
 	    cpu_shared(c, 2 * n * sizeof(void *), err))
 		return err->code;
 	xs = c->shared.p;
@@ -60,7 +68,7 @@ int cpu_linear(struct backend *be, const struct linear_args *a, struct err *err)
 				(t * (size_t)a->n_group + (size_t)g) * (size_t)a->w.in;
 			ys[t] = (float *)(void *)a->y + t * (size_t)a->w.out;
 		}
-		cpu_matmul(c, &a->w, g * rows, (g + 1) * rows, a->n_tok, xs, ys);
+		share_out(c, &a->w, a->exact, g * rows, (g + 1) * rows, a->n_tok, xs, ys);
 	}
 	return 0;
 }

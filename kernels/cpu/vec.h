@@ -439,10 +439,13 @@ VEC_INLINE float sum_squares(const float *x, int n)
 	return f16_sum(acc);
 }
 
-/* 1/sqrt(mean(x²) + eps) */
-VEC_INLINE float inv_rms(const float *x, int n, float eps)
+/*
+ * 1/sqrt(mean(x²) + eps), in double: which way a cache row's value rounds to FP8 can hang on
+ * the last bit of what it is made of.
+ */
+VEC_INLINE double inv_rms(const float *x, int n, float eps)
 {
-	return 1.0f / sqrtf(sum_squares(x, n) / (float)n + eps);
+	return 1.0 / sqrt((double)sum_squares(x, n) / n + (double)eps);
 }
 
 #endif

@@ -163,25 +163,21 @@ VEC_INLINE void decode_row(enum weight_type type, const struct weight *w, int o,
 	}
 }
 
-static void decode_rows(const struct weight *w, int o, int n_row, int k0, int k1, float *tile)
+static void decode_columns(const struct weight *w, int o, int k0, int k1, float *out)
 {
-	for (int r = 0; r < n_row; r++) {
-		float *out = tile + (size_t)r * MATMUL_TILE_COLS;
-
-		switch (w->type) {
-		case WEIGHT_F32:
-			decode_row(WEIGHT_F32, w, o + r, k0, k1, out);
-			break;
-		case WEIGHT_BF16:
-			decode_row(WEIGHT_BF16, w, o + r, k0, k1, out);
-			break;
-		case WEIGHT_F8:
-			decode_row(WEIGHT_F8, w, o + r, k0, k1, out);
-			break;
-		case WEIGHT_FP4:
-			decode_row(WEIGHT_FP4, w, o + r, k0, k1, out);
-			break;
-		}
+	switch (w->type) {
+	case WEIGHT_F32:
+		decode_row(WEIGHT_F32, w, o, k0, k1, out);
+		break;
+	case WEIGHT_BF16:
+		decode_row(WEIGHT_BF16, w, o, k0, k1, out);
+		break;
+	case WEIGHT_F8:
+		decode_row(WEIGHT_F8, w, o, k0, k1, out);
+		break;
+	case WEIGHT_FP4:
+		decode_row(WEIGHT_FP4, w, o, k0, k1, out);
+		break;
 	}
 }
 
@@ -259,7 +255,9 @@ static void tiled(const struct weight *w, int o0, int o1, int n, const float *co
 		for (int k0 = 0; k0 < w->in; k0 += MATMUL_TILE_COLS) {
 			int k1 = w->in - k0 < MATMUL_TILE_COLS ? w->in : k0 + MATMUL_TILE_COLS;
 
-			decode_rows(w, o, n_row, k0, k1, tile);
+			for (int r = 0; r < n_row; r++)
+				decode_columns(w, o + r, k0, k1,
+					       tile + (size_t)r * MATMUL_TILE_COLS);
 			for (int i = 0; i < n; i += 6) {
 				int nx = n - i < 6 ? n - i : 6;
 
@@ -298,5 +296,39 @@ void LEAF(matmul)(const struct weight *w, int o0, int o1, int n, const float *co
 	case WEIGHT_FP4:
 		direct_type(WEIGHT_FP4, w, o0, o1, n, x, y);
 		break;
+	}
+}
+
+/*
+ * The same product summed in double, for rows whose rounding to FP8 would otherwise follow the
+ * noise of a float sum: sixteen lanes again; a product of two floats is exact in double.
+ */
+void LEAF(matmul_exact)(const struct weight *w, int o0, int o1, int n, const float *const *x,
+			float *const *y, float *scratch)
+{
+	for (int o = o0; o < o1; o += 4) {
+		int n_row = o1 - o < 4 ? o1 - o : 4;
+
+		for (int r = 0; r < n_row; r++)
+			decode_columns(w, o + r, 0, w->in, scratch + (size_t)r * (size_t)w->in);
+		for (int i = 0; i < n; i++) {
+			double acc[4][LANES] = {{0}};
+
+			for (int k = 0; k < w->in; k += LANES) {
+				for (int r = 0; r < 4; r++) {
+					const float *row = scratch + (size_t)r * (size_t)w->in + k;
+
+					for (int l = 0; l < LANES; l++)
+						acc[r][l] += (double)row[l] * (double)x[i][k + l];
+				}
+			}
+			for (int r = 0; r < n_row; r++) {
+				for (int half = LANES / 2; half; half /= 2) {
+					for (int l = 0; l < half; l++)
+						acc[r][l] += acc[r][l + half];
+				}
+				y[i][o + r] = (float)acc[r][0];
+			}
+		}
 	}
 }

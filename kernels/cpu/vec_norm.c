@@ -9,16 +9,16 @@
 
 float LEAF(inv_rms)(const float *x, int n, float eps)
 {
-	return inv_rms(x, n, eps);
+	return (float)inv_rms(x, n, eps);
 }
 
+/* Two products rounded once, for the reason that inv_rms() gives. */
 void LEAF(rms_norm)(const float *x, const uint16_t *norm, int n, float eps, float *out)
 {
-	f16 r = f16_set1(inv_rms(x, n, eps));
+	double r = inv_rms(x, n, eps);
 
-	for (int i = 0; i < n; i += LANES)
-		f16_store(out + i,
-			  f16_mul(f16_mul(f16_load(x + i), r), f16_bf16(norm + i)));
+	for (int i = 0; i < n; i++)
+		out[i] = (float)((double)x[i] * r * (double)bf16_float(norm[i]));
 }
 
 void LEAF(scale)(float *x, int n, float a)
@@ -33,12 +33,10 @@ void LEAF(add)(const float *x, int n, float *y)
 		f16_store(y + i, f16_add(f16_load(y + i), f16_load(x + i)));
 }
 
+/* A handful for each row, so in double: every later value is multiplied by them. */
 static float sigmoid_one(float x)
 {
-	float lanes[LANES];
-
-	f16_store(lanes, f16_sigmoid(f16_set1(x)));
-	return lanes[0];
+	return (float)(1.0 / (1.0 + exp(-(double)x)));
 }
 
 static void sinkhorn(float c[16], int n_iter, float eps)

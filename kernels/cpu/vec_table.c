@@ -7,6 +7,7 @@
 const struct leaf LEAF(leaf) = {
 	.name = TEXT_OF(CPU_TARGET),
 	.matmul = LEAF(matmul),
+	.matmul_exact = LEAF(matmul_exact),
 	.rms_norm = LEAF(rms_norm),
 	.inv_rms = LEAF(inv_rms),
 	.scale = LEAF(scale),
