@@ -6,6 +6,9 @@
 #include "app/exit.h"
 
 const struct verb verbs[] = {
+	{"logits", verb_logits, "compute the logits of token ids, into a file",
+	 "[--model DIR] --prefill N [--chunk C] [--threads T] [--backend B] [--mtp] "
+	 "-o FILE < ids.json"},
 	{"parse", verb_parse, "read a completion of the model as a message",
 	 "--thinking|--chat [--jsonl]"},
 	{"prompt", verb_prompt, "write conversations as the model reads them", "[--model DIR]"},
