@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* About a thousand pauses are 10–40 µs: the time between two loops of one decode step. */
+/*
+ * About a thousand pauses are 10–40 µs: the time between two loops of one decode step.  A team
+ * larger than the machine does not spin at all: it would keep its own members from running.
+ */
 #define SPINS 1000
 
 /* Below this many multiply-adds waking another thread costs more than it saves. */
@@ -17,6 +20,7 @@
 
 struct pool {
 	int n;
+	int spins;
 	pthread_t *threads; /* n - 1 */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -61,7 +65,7 @@ static unsigned await_generation(struct pool *p, unsigned seen)
 {
 	unsigned now;
 
-	for (int i = 0; i < SPINS; i++) {
+	for (int i = 0; i < p->spins; i++) {
 		now = atomic_load(&p->generation);
 		if (now != seen)
 			return now;
@@ -102,6 +106,13 @@ static void start_generation(struct pool *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
+static int usable_cpus(void)
+{
+	cpu_set_t may;
+
+	return sched_getaffinity(0, sizeof(may), &may) == 0 ? CPU_COUNT(&may) : 1;
+}
+
 int pool_new(struct pool **out, int n_threads, struct err *err)
 {
 	struct pool *p = calloc(1, sizeof(*p));
@@ -113,6 +124,7 @@ int pool_new(struct pool **out, int n_threads, struct err *err)
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
 	p->n = 1;
+	p->spins = n_threads <= usable_cpus() ? SPINS : 0;
 	p->threads = calloc((size_t)n_threads, sizeof(*p->threads));
 	if (!p->threads) {
 		rc = err_nomem(err, "thread pool", (size_t)n_threads * sizeof(*p->threads));
@@ -185,7 +197,7 @@ void pool_for(struct pool *p, int64_t n, int64_t grain, double work_estimate, po
 	start_generation(p);
 	take_items(p, 0);
 	for (int i = 0; atomic_load(&p->n_busy) > 0; i++) {
-		if (i < SPINS)
+		if (i < p->spins)
 			pause_cpu();
 		else
 			sched_yield();
