@@ -64,7 +64,7 @@ static bool known(const struct tokenizer *t, token_id id)
 
 struct str tokenizer_bytes(const struct tokenizer *t, token_id id)
 {
-	if (!known(t, id) || t->entries[id].kind == TOKEN_UNUSED)
+	if (!known(t, id) || !t->entries[id].n)
 		return (struct str){"", 0};
 	return (struct str){t->text.data + t->entries[id].at, t->entries[id].n};
 }
