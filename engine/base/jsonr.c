@@ -42,6 +42,11 @@ static size_t number_length(struct str s)
 	return i;
 }
 
+static bool in_number(char c)
+{
+	return is_digit(c) || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
 static size_t string_length(struct str s)
 {
 	size_t i = 1;
@@ -75,16 +80,21 @@ static bool number_all(struct json_doc *doc, struct str text, struct buf *out)
 
 	for (size_t i = 0; i < text.n; i += n) {
 		struct str rest = {text.p + i, text.n - i};
-		bool starts_number = is_digit(rest.p[0]) || rest.p[0] == '-';
-		size_t n_number = starts_number ? number_length(rest) : 0;
 
-		n = n_number ? n_number : rest.p[0] == '"' ? string_length(rest) : 1;
-		if (!n_number) {
+		n = rest.p[0] == '"' ? string_length(rest) : 1;
+		if (!is_digit(rest.p[0]) && rest.p[0] != '-') {
 			buf_add(out, rest.p, n);
 			continue;
 		}
+		while (n < rest.n && in_number(rest.p[n]))
+			n++;
+		rest.n = n;
+		if (number_length(rest) != n) { /* "1.2.3" stays what it is: no number */
+			buf_adds(out, rest);
+			continue;
+		}
 		buf_addf(out, "%zu", doc->n_numbers);
-		if (!note_number(doc, (struct str){rest.p, n}))
+		if (!note_number(doc, rest))
 			return false;
 	}
 	return !buf_failed(out) && !buf_failed(&doc->digits);
