@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/types.h>
 
+#include "engine/base/utf8.h"
+
 int verb_line(struct verb_input *in, struct str *line, struct err *err)
 {
 	ssize_t n = getline(&in->line, &in->cap, stdin);
@@ -14,12 +16,18 @@ int verb_line(struct verb_input *in, struct str *line, struct err *err)
 	*line = (struct str){in->line, (size_t)n};
 	if (line->n && line->p[line->n - 1] == '\n')
 		line->n--;
-	return 1;
+	if (utf8_valid(*line))
+		return 1;
+	buf_reset(&in->clean);
+	in->n_replaced += utf8_add_clean(&in->clean, *line);
+	*line = buf_str(&in->clean);
+	return buf_failed(&in->clean) ? err_nomem(err, "a line", line->n) : 1;
 }
 
 void verb_input_release(struct verb_input *in)
 {
 	free(in->line);
+	buf_release(&in->clean);
 	*in = (struct verb_input){0};
 }
 
@@ -42,6 +50,13 @@ int verb_write(const struct buf *text, struct err *err)
 	if (fwrite(text->data, 1, text->len, stdout) != text->len || fflush(stdout) != 0)
 		return err_errno(err, "stdout", "write");
 	return 0;
+}
+
+void verb_say_replaced(const char *name, size_t n_replaced)
+{
+	if (n_replaced)
+		fprintf(stderr, "dsv4chat: %s: invalid UTF-8 was replaced by U+FFFD, %zu times\n", name,
+			n_replaced);
 }
 
 int verb_model_dir(const char *given, const char **out, struct err *err)

@@ -14,12 +14,14 @@
 struct verb_input {
 	char *line; /* owned */
 	size_t cap;
-	size_t n_lines; /* so far */
+	size_t n_lines;     /* so far */
+	struct buf clean;   /* a line without its invalid UTF-8 */
+	size_t n_replaced;  /* U+FFFD in place of invalid UTF-8 so far */
 };
 
 /*
- * The next line of stdin without its newline, borrowed until the next call.  1, 0 at the end,
- * ERR_IO.
+ * The next line of stdin without its newline, as valid UTF-8, borrowed until the next call.
+ * 1, 0 at the end, ERR_IO, ERR_NOMEM.
  */
 int verb_line(struct verb_input *in, struct str *line, struct err *err);
 void verb_input_release(struct verb_input *in);
@@ -29,6 +31,9 @@ int verb_rest(struct buf *out, struct err *err);
 
 /* Writes all of `text` to stdout at once; ERR_IO if it was not taken. */
 int verb_write(const struct buf *text, struct err *err);
+
+/* Says on stderr, if it is so, that invalid UTF-8 was replaced. */
+void verb_say_replaced(const char *name, size_t n_replaced);
 
 /* Where the tokenizer lies: `given`, or DSV4CHAT_MODEL.  ERR_USAGE if neither says. */
 int verb_model_dir(const char *given, const char **out, struct err *err);

@@ -6,7 +6,6 @@
  * rejected makes the program fail, too.
  */
 #include <getopt.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "app/verb.h"
@@ -20,14 +19,10 @@ static int run_completion(struct str text, enum dsml_mode mode, struct buf *out,
 			  struct err *err)
 {
 	struct dsml_message m = {0};
-	struct buf clean = {0};
 	struct err why = {0};
 	struct jsonw w;
-	int rc;
+	int rc = dsml_message_parse(text, mode, &m, &why);
 
-	utf8_add_clean(&clean, text);
-	rc = buf_failed(&clean) ? err_nomem(&why, "a completion", text.n)
-				: dsml_message_parse(buf_str(&clean), mode, &m, &why);
 	buf_reset(out);
 	jsonw_init(&w, out);
 	*rejected = rc == ERR_FAILED;
@@ -41,7 +36,6 @@ static int run_completion(struct str text, enum dsml_mode mode, struct buf *out,
 	}
 	buf_addc(out, '\n');
 	dsml_message_release(&m);
-	buf_release(&clean);
 	if (rc) {
 		*err = why;
 		return rc;
@@ -79,7 +73,7 @@ done:
 	return rc;
 }
 
-static int run_rows(int mode, struct err *err)
+static int run_rows(int mode, size_t *n_replaced, struct err *err)
 {
 	struct verb_input in = {0};
 	struct buf out = {0};
@@ -94,15 +88,21 @@ static int run_rows(int mode, struct err *err)
 		}
 	}
 	buf_release(&out);
+	*n_replaced = in.n_replaced;
 	verb_input_release(&in);
 	return rc;
 }
 
-static int run_one(int mode, bool *rejected, struct err *err)
+static int run_one(int mode, bool *rejected, size_t *n_replaced, struct err *err)
 {
 	struct str end = STR_LIT(TOKEN_EOS "\n");
-	struct buf in = {0}, out = {0};
-	int rc = verb_rest(&in, err);
+	struct buf raw = {0}, in = {0}, out = {0};
+	int rc = verb_rest(&raw, err);
+
+	*n_replaced = utf8_add_clean(&in, buf_str(&raw));
+	buf_release(&raw);
+	if (!rc && buf_failed(&in))
+		rc = err_nomem(err, "a completion", in.len);
 
 	/* The newline that shells and editors put at the end. */
 	if (in.len >= end.n && memcmp(in.data + in.len - end.n, end.p, end.n) == 0)
@@ -123,6 +123,7 @@ int verb_parse(struct app *app, int argc, char **argv)
 		{0},
 	};
 	bool jsonl = false, rejected = false;
+	size_t n_replaced = 0;
 	struct err err = {0};
 	int c, rc, mode = -1;
 
@@ -136,7 +137,9 @@ int verb_parse(struct app *app, int argc, char **argv)
 	}
 	if (optind < argc || (mode < 0 && !jsonl))
 		return verb_usage(argv[0]);
-	rc = jsonl ? run_rows(mode, &err) : run_one(mode, &rejected, &err);
+	rc = jsonl ? run_rows(mode, &n_replaced, &err)
+		   : run_one(mode, &rejected, &n_replaced, &err);
+	verb_say_replaced(argv[0], n_replaced);
 	if (!rc && rejected)
 		return 1;
 	return verb_status(argv[0], rc, &err);

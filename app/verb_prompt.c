@@ -3,7 +3,6 @@
  * document over many lines), {"prompt", "ids"} a line out.
  */
 #include <getopt.h>
-#include <stdio.h>
 
 #include "app/verb.h"
 #include "app/verb_io.h"
@@ -15,6 +14,7 @@ struct prompt_verb {
 	enum prompt_flavour flavour;
 	struct tokens ids;
 	struct buf text, out;
+	size_t n_replaced;
 };
 
 static int run_document(struct prompt_verb *v, struct str json, struct err *err)
@@ -30,6 +30,7 @@ static int run_document(struct prompt_verb *v, struct str json, struct err *err)
 		rc = prompt_text(chat_doc_chat(doc), v->flavour, &v->text, err);
 	if (!rc)
 		rc = prompt_encode(chat_doc_chat(doc), v->flavour, v->tok, &v->ids, NULL, err);
+	v->n_replaced += doc ? chat_doc_replaced(doc) : 0;
 	chat_doc_free(doc);
 	if (rc)
 		return rc;
@@ -79,6 +80,7 @@ static int run(struct prompt_verb *v, struct err *err)
 		}
 	}
 	buf_release(&all);
+	v->n_replaced += in.n_replaced;
 	verb_input_release(&in);
 	return rc;
 }
@@ -106,6 +108,7 @@ int verb_prompt(struct app *app, int argc, char **argv)
 		rc = prompt_flavour_read(dir, &v.flavour, &err);
 	if (!rc)
 		rc = run(&v, &err);
+	verb_say_replaced(argv[0], v.n_replaced);
 	tokens_release(&v.ids);
 	buf_release(&v.text);
 	buf_release(&v.out);

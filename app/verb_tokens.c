@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,6 +171,7 @@ static int run_rows(struct tokens_verb *v, struct err *err)
 		if (rc)
 			break;
 	}
+	v->n_replaced += in.n_replaced;
 	verb_input_release(&in);
 	return rc;
 }
@@ -223,9 +223,7 @@ int verb_tokens(struct app *app, int argc, char **argv)
 		rc = tokenizer_open(&v.tok, dir, &err);
 	if (!rc)
 		rc = v.json ? run_rows(&v, &err) : run_plain(&v, &err);
-	if (v.n_replaced)
-		fprintf(stderr, "dsv4chat: tokens: %zu invalid UTF-8 sequences became U+FFFD\n",
-			v.n_replaced);
+	verb_say_replaced(argv[0], v.n_replaced);
 	tokens_release(&v.ids);
 	buf_release(&v.text);
 	buf_release(&v.out);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/jsonr.h"
+#include "engine/base/utf8.h"
 
 struct chat_doc {
 	struct json_doc json;
@@ -15,6 +16,7 @@ struct chat_doc {
 	/* Texts made here (JSON of tools, arguments given as objects); borrowed by the above. */
 	char **texts;
 	size_t n_texts, cap_texts;
+	size_t n_replaced; /* invalid UTF-8 */
 };
 
 static const char *const role_names[] = {
@@ -52,6 +54,11 @@ void chat_doc_free(struct chat_doc *doc)
 const struct chat *chat_doc_chat(const struct chat_doc *doc)
 {
 	return &doc->chat;
+}
+
+size_t chat_doc_replaced(const struct chat_doc *doc)
+{
+	return doc->n_replaced;
 }
 
 static bool absent(const json_t *v)
@@ -298,13 +305,20 @@ static int load(struct chat_doc *doc, struct err *err)
 int chat_doc_parse(struct chat_doc **out, struct str json, struct err *err)
 {
 	struct chat_doc *doc = calloc(1, sizeof(*doc));
+	struct buf clean = {0};
 	struct err why = {0};
 	int rc;
 
 	*out = NULL;
 	if (!doc)
 		return err_nomem(err, "messages", sizeof(*doc));
-	rc = json_doc_parse(&doc->json, json, &why);
+	if (!utf8_valid(json)) {
+		doc->n_replaced = utf8_add_clean(&clean, json);
+		json = buf_str(&clean);
+	}
+	rc = buf_failed(&clean) ? err_nomem(&why, "messages", clean.len)
+				: json_doc_parse(&doc->json, json, &why);
+	buf_release(&clean);
 	if (rc)
 		rc = err_set(err, rc == ERR_FAILED ? ERR_USAGE : rc, "%s", why.text);
 	else

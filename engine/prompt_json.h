@@ -13,6 +13,8 @@
 struct chat_doc;
 
 /*
+ * Invalid UTF-8 becomes U+FFFD; chat_doc_replaced() says how often.
+ *
  * Takes an array of messages, or an object with `messages` and any of
  *   tools             joined to the first system message (made if there is none)
  *   thinking_mode     "thinking" (default) or "chat"
@@ -27,5 +29,6 @@ struct chat_doc;
 int chat_doc_parse(struct chat_doc **out, struct str json, struct err *err);
 void chat_doc_free(struct chat_doc *doc); /* NULL is fine */
 const struct chat *chat_doc_chat(const struct chat_doc *doc); /* borrowed */
+size_t chat_doc_replaced(const struct chat_doc *doc);
 
 #endif
