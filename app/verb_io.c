@@ -55,7 +55,8 @@ int verb_write(const struct buf *text, struct err *err)
 void verb_say_replaced(const char *name, size_t n_replaced)
 {
 	if (n_replaced)
-		fprintf(stderr, "dsv4chat: %s: invalid UTF-8 was replaced by U+FFFD, %zu times\n", name,
+		fprintf(stderr,
+			"dsv4chat: %s: invalid UTF-8 was replaced by U+FFFD, %zu times\n", name,
 			n_replaced);
 }
 
@@ -64,7 +65,8 @@ int verb_model_dir(const char *given, const char **out, struct err *err)
 	const char *dir = given ? given : getenv("DSV4CHAT_MODEL");
 
 	if (!dir || !*dir)
-		return err_set(err, ERR_USAGE, "no model: give --model DIR or set DSV4CHAT_MODEL");
+		return err_set(err, ERR_USAGE,
+			       "no model: give --model DIR or set DSV4CHAT_MODEL");
 	*out = dir;
 	return 0;
 }

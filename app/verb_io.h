@@ -14,9 +14,9 @@
 struct verb_input {
 	char *line; /* owned */
 	size_t cap;
-	size_t n_lines;     /* so far */
-	struct buf clean;   /* a line without its invalid UTF-8 */
-	size_t n_replaced;  /* U+FFFD in place of invalid UTF-8 so far */
+	size_t n_lines;    /* so far */
+	struct buf clean;  /* a line without its invalid UTF-8 */
+	size_t n_replaced; /* U+FFFD in place of invalid UTF-8 so far */
 };
 
 /*

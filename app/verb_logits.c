@@ -25,7 +25,8 @@ static int number(const char *what, const char *text, long max, long *out, struc
 
 	*out = strtol(text, &end, 10);
 	if (*end || end == text || *out < 0 || *out > max)
-		return err_set(err, ERR_USAGE, "%s: '%.40s', expected 0 to %ld", what, text, max);
+		return err_set(err, ERR_USAGE, "%s: '%.40s', expected 0 to %ld", what, text,
+			       max);
 	return 0;
 }
 
@@ -73,12 +74,14 @@ static int read_options(struct logits_verb *v, int argc, char **argv, struct err
 			v->request.out = optarg;
 			break;
 		default:
-			rc = err_set(err, ERR_USAGE, "option %s: not known, or without its value",
+			rc = err_set(err, ERR_USAGE,
+				     "option %s: not known, or without its value",
 				     argv[optind - 1]);
 		}
 	}
 	if (!rc && (optind < argc || !v->prefill || !v->request.out))
-		rc = err_set(err, ERR_USAGE, "--prefill N and -o FILE, and nothing more, expected");
+		rc = err_set(err, ERR_USAGE,
+			     "--prefill N and -o FILE, and nothing more, expected");
 	return rc;
 }
 
@@ -104,11 +107,12 @@ static int read_ids(token_id **ids, int64_t *n, struct err *err)
 		rc = err_nomem(err, "token ids", (size_t)*n * sizeof(**ids));
 		goto done;
 	}
-	json_array_foreach(root, i, value) {
+	json_array_foreach (root, i, value) {
 		json_int_t id = json_integer_value(value);
 
 		if (!json_is_integer(value) || id < 0 || id > INT32_MAX) {
-			rc = err_set(err, ERR_USAGE, "stdin: element %zu: a token id expected", i);
+			rc = err_set(err, ERR_USAGE, "stdin: element %zu: a token id expected",
+				     i);
 			goto done;
 		}
 		(*ids)[i] = (token_id)id;

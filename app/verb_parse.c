@@ -67,7 +67,8 @@ static int run_row(struct str line, int mode, struct buf *out, struct err *err)
 		rc = err_set(err, ERR_USAGE, "completion: %s, expected a string",
 			     json_kind(completion));
 	else
-		rc = run_completion(json_str(completion), (enum dsml_mode)mode, out, &rejected, err);
+		rc = run_completion(json_str(completion), (enum dsml_mode)mode, out, &rejected,
+				    err);
 done:
 	json_doc_release(&doc);
 	return rc;

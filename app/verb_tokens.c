@@ -101,45 +101,52 @@ static void write_ids(struct tokens_verb *v)
 	buf_addc(&v->out, '\n');
 }
 
-static int run_row(struct tokens_verb *v, struct str line, struct err *err)
+static int encode_row(struct tokens_verb *v, const struct json_doc *doc, struct err *err)
 {
-	struct json_doc doc = {0};
-	const char *key = v->decode ? "ids" : "text";
-	const json_t *value;
+	const json_t *text = json_object_get(doc->root, "text");
+	int rc;
+
+	if (!json_is_string(text))
+		return err_set(err, ERR_USAGE, "text: %s, expected a string", json_kind(text));
+	rc = encode(v, json_str(text), err);
+	if (!rc)
+		write_ids(v);
+	return rc;
+}
+
+/* A JSON number that is an id: whole, and in the vocabulary. */
+static int add_json_id(struct tokens_verb *v, struct str digits, struct err *err)
+{
+	struct buf text = {0};
+	char *end = NULL;
+	int rc;
+
+	buf_adds(&text, digits);
+	rc = add_id(v, buf_z(&text), &end, err);
+	if (!rc && *end)
+		rc = err_set(err, ERR_USAGE, "%s, expected a whole number", buf_z(&text));
+	buf_release(&text);
+	return rc;
+}
+
+static int decode_row(struct tokens_verb *v, const struct json_doc *doc, struct err *err)
+{
+	const json_t *ids = json_object_get(doc->root, "ids"), *id;
 	struct jsonw w;
 	size_t i;
-	json_t *id;
-	char *end;
-	int rc = json_doc_parse(&doc, line, err);
+	int rc;
 
-	if (rc)
-		goto done;
-	value = json_object_get(doc.root, key);
-	if (v->decode ? !json_is_array(value) : !json_is_string(value)) {
-		rc = err_set(err, ERR_USAGE, "%s: %s, expected %s", key, json_kind(value),
-			     v->decode ? "an array of ids" : "a string");
-		goto done;
-	}
-	if (!v->decode) {
-		rc = encode(v, json_str(value), err);
-		if (!rc)
-			write_ids(v);
-		goto done;
-	}
+	if (!json_is_array(ids))
+		return err_set(err, ERR_USAGE, "ids: %s, expected an array of ids",
+			       json_kind(ids));
 	tokens_reset(&v->ids);
-	json_array_foreach(value, i, id) {
-		struct str digits = json_doc_number(&doc, id);
-		struct buf text = {0};
-
-		buf_adds(&text, digits);
-		rc = digits.n ? add_id(v, buf_z(&text), &end, err)
-			      : err_set(err, ERR_USAGE, "ids[%zu]: %s", i, json_kind(id));
-		if (!rc && *end)
-			rc = err_set(err, ERR_USAGE, "ids[%zu]: %s, expected a whole number", i,
-				     buf_z(&text));
-		buf_release(&text);
+	json_array_foreach (ids, i, id) {
+		if (!json_is_integer(id))
+			return err_set(err, ERR_USAGE, "ids[%zu]: %s, expected a number", i,
+				       json_kind(id));
+		rc = add_json_id(v, json_doc_number(doc, id), err);
 		if (rc)
-			goto done;
+			return err_prefix(err, "ids[%zu]", i);
 	}
 	rc = decode(v, err);
 	jsonw_init(&w, &v->out);
@@ -147,7 +154,16 @@ static int run_row(struct tokens_verb *v, struct str line, struct err *err)
 	jsonw_kv_string(&w, "text", buf_str(&v->text));
 	jsonw_end_object(&w);
 	buf_addc(&v->out, '\n');
-done:
+	return rc;
+}
+
+static int run_row(struct tokens_verb *v, struct str line, struct err *err)
+{
+	struct json_doc doc = {0};
+	int rc = json_doc_parse(&doc, line, err);
+
+	if (!rc)
+		rc = v->decode ? decode_row(v, &doc, err) : encode_row(v, &doc, err);
 	json_doc_release(&doc);
 	return rc;
 }
@@ -198,8 +214,10 @@ static int run_plain(struct tokens_verb *v, struct err *err)
 int verb_tokens(struct app *app, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"special", no_argument, NULL, 's'}, {"decode", no_argument, NULL, 'd'},
-		{"json", no_argument, NULL, 'j'},    {"model", required_argument, NULL, 'm'},
+		{"special", no_argument, NULL, 's'},
+		{"decode", no_argument, NULL, 'd'},
+		{"json", no_argument, NULL, 'j'},
+		{"model", required_argument, NULL, 'm'},
 		{0},
 	};
 	struct tokens_verb v = {0};

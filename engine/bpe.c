@@ -13,7 +13,7 @@
 #define BPE_EMPTY UINT64_MAX /* no pair: ids are not negative */
 
 struct bpe_symbol {
-	token_id id; /* -1: merged into its left neighbour */
+	token_id id;        /* -1: merged into its left neighbour */
 	int32_t prev, next; /* -1 at the ends */
 };
 
@@ -163,8 +163,8 @@ int bpe_encode(const struct bpe *b, struct bpe_scratch *s, const char *word, siz
 	if (n == 0)
 		return 0;
 	if (n > INT32_MAX)
-		return err_set(err, ERR_LIMIT, "a word of %zu bytes, at most %d can be encoded", n,
-			       INT32_MAX);
+		return err_set(err, ERR_LIMIT, "a word of %zu bytes, at most %d can be encoded",
+			       n, INT32_MAX);
 	rc = reserve(s, n, err);
 	if (rc)
 		return rc;

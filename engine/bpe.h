@@ -28,7 +28,8 @@ int bpe_init(struct bpe *b, size_t n_merges, struct err *err);
 void bpe_release(struct bpe *b);
 
 /* At most n_merges calls.  A pair that is there already keeps its first rank. */
-void bpe_add_merge(struct bpe *b, token_id left, token_id right, uint32_t rank, token_id merged);
+void bpe_add_merge(struct bpe *b, token_id left, token_id right, uint32_t rank,
+		   token_id merged);
 
 /* Memory of bpe_encode(), kept from word to word.  Zeroed = empty. */
 struct bpe_symbol;

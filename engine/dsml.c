@@ -31,25 +31,25 @@ struct dsml_private {
 	dsml_event_fn fn;
 	void *ctx;
 	enum state state;
-	struct buf input;     /* not read yet: perhaps the beginning of the end token */
-	struct buf pending;   /* read, not decided from `front` on */
+	struct buf input;   /* not read yet: perhaps the beginning of the end token */
+	struct buf pending; /* read, not decided from `front` on */
 	size_t front;
 	size_t scanned;       /* tag, value: of what waits, this much holds no end */
 	struct buf raw;       /* all that was read, for the official grammar */
 	struct buf parameter; /* the name of the parameter whose value is read */
 	struct dsml_calls calls;
 	bool parameter_string;
-	bool in_thinking;     /* block, tag, value: what is around them is thinking */
-	bool in_block;        /* a block is open */
-	bool in_call;         /* a call is open */
-	bool tag_closes;      /* tag: it began with </ */
-	bool value_end;       /* tag: it closes a value */
-	bool stray;           /* block: there was text since the last tag */
-	bool any;             /* something was pushed */
-	bool ended;           /* the end token came: nothing more is read */
-	bool finishing;       /* no more will come */
-	bool no_value_end;    /* finishing: nothing that is left ends a value */
-	bool told_control;    /* the notice about control tokens was given */
+	bool in_thinking;  /* block, tag, value: what is around them is thinking */
+	bool in_block;     /* a block is open */
+	bool in_call;      /* a call is open */
+	bool tag_closes;   /* tag: it began with </ */
+	bool value_end;    /* tag: it closes a value */
+	bool stray;        /* block: there was text since the last tag */
+	bool any;          /* something was pushed */
+	bool ended;        /* the end token came: nothing more is read */
+	bool finishing;    /* no more will come */
+	bool no_value_end; /* finishing: nothing that is left ends a value */
+	bool told_control; /* the notice about control tokens was given */
 };
 
 /* Words that end a run of text, and what they lead to. */
@@ -59,7 +59,10 @@ struct stop {
 	bool tag_closes;
 };
 
-#define WORD(z) {z, sizeof(z) - 1}
+#define WORD(z)                                                                                \
+	{                                                                                      \
+		z, sizeof(z) - 1                                                               \
+	}
 static const struct stop stops[] = {
 	{WORD("\n\n" DSML_OPEN), false, false},
 	{WORD(DSML_OPEN), false, false},
@@ -145,7 +148,8 @@ static const struct stop *find_stop(struct str text, bool think_end, size_t *at)
 			struct str word = stops[k].word;
 			size_t n = word.n < here.n ? word.n : here.n;
 
-			if ((stops[k].closes_thinking && !think_end) || memcmp(here.p, word.p, n) != 0)
+			if ((stops[k].closes_thinking && !think_end) ||
+			    memcmp(here.p, word.p, n) != 0)
 				continue;
 			*at = i;
 			return n == word.n ? &stops[k] : NULL;
@@ -252,7 +256,8 @@ static bool may_become(struct str text, struct str word)
  */
 static bool find_tag_end(const struct dsml_private *p, struct str tag, size_t *end, bool *whole)
 {
-	bool has_name = !p->tag_closes && (may_become(tag, tag_invoke) || may_become(tag, tag_parameter));
+	bool has_name = !p->tag_closes &&
+			(may_become(tag, tag_invoke) || may_become(tag, tag_parameter));
 
 	for (size_t i = p->scanned; i < tag.n; i++) {
 		struct str here = str_from(tag, i);
@@ -358,14 +363,16 @@ static bool step_tag(struct dsml_private *p)
 		begin_value(p, tag, whole);
 	} else if (opens) {
 		if (p->in_call)
-			dsml_calls_trouble(&p->calls, "the call is not closed before the next block");
+			dsml_calls_trouble(&p->calls,
+					   "the call is not closed before the next block");
 		p->in_call = false;
 		enter_block(p);
 	} else if (!p->in_block) {
 		leave_block(p);
 	} else if (str_starts(tag, tag_parameter)) {
 		if (!p->value_end)
-			dsml_calls_trouble(&p->calls, "a parameter is closed that was not open");
+			dsml_calls_trouble(&p->calls,
+					   "a parameter is closed that was not open");
 		enter_block(p);
 	} else if (str_starts(tag, tag_invoke)) {
 		p->in_call = false;
@@ -515,7 +522,8 @@ static bool tag_begun(const struct dsml_private *p)
 	return text.n && text.p[text.n - 1] == '<';
 }
 
-/* Would this control token, as text, be read as the grammar means it (or be part of a value)? */
+/* Would this control token, as text, be read as the grammar means it (or be part of a value)?
+ */
 static bool belongs(const struct dsml_private *p, struct str token)
 {
 	bool in_thinking = thinks(p);
@@ -530,7 +538,8 @@ static bool belongs(const struct dsml_private *p, struct str token)
 /* An answer may repeat the token its prompt ended with. */
 static bool repeats_prompt(const struct dsml_private *p, struct str token)
 {
-	return !p->any && str_is(token, p->mode == DSML_THINKING ? TOKEN_THINK : TOKEN_THINK_END);
+	return !p->any &&
+	       str_is(token, p->mode == DSML_THINKING ? TOKEN_THINK : TOKEN_THINK_END);
 }
 
 void dsml_push_id(struct dsml *d, struct detok *detok, token_id id)

@@ -34,7 +34,8 @@ enum dsml_mode {
 /* What the official grammar makes of a completion; zeroed = empty. */
 struct dsml_call {
 	struct buf name;
-	struct buf arguments; /* `{"name": value, …}`; values are passed on as they were written */
+	struct buf
+		arguments; /* `{"name": value, …}`; values are passed on as they were written */
 };
 
 struct dsml_message {

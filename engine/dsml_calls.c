@@ -96,7 +96,8 @@ void dsml_calls_end(struct dsml_calls *c, struct str completion, enum dsml_mode 
 	for (size_t i = 0; i < c->n; i++) {
 		struct dsml_open_call *call = &c->calls[i];
 
-		c->failed = c->failed || buf_failed(&call->name) || buf_failed(&call->arguments);
+		c->failed =
+			c->failed || buf_failed(&call->name) || buf_failed(&call->arguments);
 	}
 	for (size_t i = 0; i < c->n; i++) {
 		struct dsml_open_call *call = &c->calls[i];

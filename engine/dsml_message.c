@@ -23,8 +23,10 @@ enum word {
 static const struct str words[N_WORDS] = {
 	[WORD_END] = {TOKEN_EOS, sizeof(TOKEN_EOS) - 1},
 	[WORD_THINK_END] = {TOKEN_THINK_END, sizeof(TOKEN_THINK_END) - 1},
-	[WORD_CALLS] = {"\n\n" DSML_OPEN DSML_WRAPPER, sizeof("\n\n" DSML_OPEN DSML_WRAPPER) - 1},
-	[WORD_CALLS_END] = {DSML_CLOSE DSML_WRAPPER ">", sizeof(DSML_CLOSE DSML_WRAPPER ">") - 1},
+	[WORD_CALLS] = {"\n\n" DSML_OPEN DSML_WRAPPER,
+			sizeof("\n\n" DSML_OPEN DSML_WRAPPER) - 1},
+	[WORD_CALLS_END] = {DSML_CLOSE DSML_WRAPPER ">",
+			    sizeof(DSML_CLOSE DSML_WRAPPER ">") - 1},
 	[WORD_INVOKE] = {DSML_OPEN DSML_INVOKE, sizeof(DSML_OPEN DSML_INVOKE) - 1},
 	[WORD_INVOKE_END] = {DSML_CLOSE DSML_INVOKE, sizeof(DSML_CLOSE DSML_INVOKE) - 1},
 	[WORD_PARAMETER] = {DSML_OPEN DSML_PARAMETER, sizeof(DSML_OPEN DSML_PARAMETER) - 1},
@@ -53,7 +55,9 @@ static struct str read_until(struct reader *r, enum word a, enum word b, enum wo
 	for (size_t i = from; i < r->text.n; i++) {
 		struct str rest = str_from(r->text, i);
 
-		*found = str_starts(rest, words[a]) ? a : str_starts(rest, words[b]) ? b : WORD_NONE;
+		*found = str_starts(rest, words[a])   ? a
+			 : str_starts(rest, words[b]) ? b
+						      : WORD_NONE;
 		if (*found == WORD_NONE)
 			continue;
 		r->at = i + words[*found].n;
@@ -126,7 +130,8 @@ static int read_call(struct reader *r, struct dsml_call *call)
 	while (!rc && next == WORD_PARAMETER) {
 		part = read_until(r, WORD_PARAMETER_END, WORD_PARAMETER_END, &next);
 		if (!read_parameter(part, &name, &string, &value)) {
-			rc = reject(r, "expected a parameter name=\"…\" string=\"true|false\">…<");
+			rc = reject(r,
+				    "expected a parameter name=\"…\" string=\"true|false\">…<");
 			break;
 		}
 		if (seen(&names, name)) {
@@ -141,7 +146,8 @@ static int read_call(struct reader *r, struct dsml_call *call)
 			rc = reject(r, "expected > and a new line after a parameter");
 	}
 	buf_addc(&call->arguments, '}');
-	if (!rc && (buf_failed(&names) || buf_failed(&call->name) || buf_failed(&call->arguments)))
+	if (!rc &&
+	    (buf_failed(&names) || buf_failed(&call->name) || buf_failed(&call->arguments)))
 		rc = err_nomem(r->err, "a call", call->arguments.len);
 	buf_release(&names);
 	return rc;

@@ -7,15 +7,15 @@
 
 size_t str_find(struct str text, size_t from, struct str needle)
 {
-	const char *found = from < text.n ? memmem(text.p + from, text.n - from, needle.p, needle.n)
-					  : NULL;
+	const char *found =
+		from < text.n ? memmem(text.p + from, text.n - from, needle.p, needle.n) : NULL;
 
 	return found ? (size_t)(found - text.p) : text.n;
 }
 
 bool str_starts(struct str text, struct str with)
 {
-	return text.n >= with.n && memcmp(text.p, with.p, with.n) == 0;
+	return text.n >= with.n && str_eq((struct str){text.p, with.n}, with);
 }
 
 struct str str_from(struct str text, size_t at)

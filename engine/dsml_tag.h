@@ -11,10 +11,10 @@
 #include "engine/base/buf.h"
 #include "engine/prompt.h"
 
-#define DSML_OPEN "<" TOKEN_DSML
-#define DSML_CLOSE "</" TOKEN_DSML
-#define DSML_WRAPPER "tool_calls"
-#define DSML_INVOKE "invoke"
+#define DSML_OPEN      "<" TOKEN_DSML
+#define DSML_CLOSE     "</" TOKEN_DSML
+#define DSML_WRAPPER   "tool_calls"
+#define DSML_INVOKE    "invoke"
 #define DSML_PARAMETER "parameter"
 
 /* The place of the first `needle` at or after `from`; text.n if there is none. */

@@ -17,8 +17,9 @@
 /* A run of messages that the prompt shows as one. */
 struct turn {
 	const struct chat_message *first;
-	size_t n;                         /* 1 but for joined user turns */
-	const struct chat_message *calls; /* the answer whose calls its results answer, or NULL */
+	size_t n; /* 1 but for joined user turns */
+	const struct chat_message
+		*calls; /* the answer whose calls its results answer, or NULL */
 };
 
 struct prompt {
@@ -53,7 +54,8 @@ static bool joins(const struct turn *last, const struct chat_message *m)
 {
 	if (turn_role(last) != CHAT_USER)
 		return false;
-	return m->role == CHAT_TOOL || (m->role == CHAT_USER && turn_task(last) == CHAT_TASK_NONE);
+	return m->role == CHAT_TOOL ||
+	       (m->role == CHAT_USER && turn_task(last) == CHAT_TASK_NONE);
 }
 
 static void find_last_user(struct prompt *p)
@@ -115,7 +117,8 @@ static int parse_part(struct json_doc *doc, struct str json, const char *what, s
 	struct err why = {0};
 	int rc = json_doc_parse(doc, json, &why);
 
-	return rc ? err_set(err, rc == ERR_FAILED ? ERR_USAGE : rc, "%s: %s", what, why.text) : 0;
+	return rc ? err_set(err, rc == ERR_FAILED ? ERR_USAGE : rc, "%s: %s", what, why.text)
+		  : 0;
 }
 
 /* One JSON line for each function. */
@@ -130,10 +133,11 @@ static int add_tool_schemas(struct prompt_writer *w, struct str json, struct err
 	if (rc)
 		goto done;
 	if (!json_is_array(doc.root)) {
-		rc = err_set(err, ERR_USAGE, "tools: %s, expected an array", json_kind(doc.root));
+		rc = err_set(err, ERR_USAGE, "tools: %s, expected an array",
+			     json_kind(doc.root));
 		goto done;
 	}
-	json_array_foreach(doc.root, i, tool) {
+	json_array_foreach (doc.root, i, tool) {
 		const json_t *function = json_object_get(tool, "function");
 		struct jsonw j;
 
@@ -243,12 +247,13 @@ static size_t call_place(const struct chat_message *calls, const struct chat_cal
 	return (size_t)(by_id[from] - calls->calls);
 }
 
-/* The turn's results in the order of the calls: *out, n of them, the caller's to free. */
-static int sort_results(const struct turn *t, struct result **out, struct err *err)
+/* The turn's results in the order of the calls: *out, *n of them, the caller's to free. */
+static int sort_results(const struct turn *t, struct result **out, size_t *n, struct err *err)
 {
-	size_t n_calls = t->calls ? t->calls->n_calls : 0, n = 0;
+	size_t n_calls = t->calls ? t->calls->n_calls : 0;
 	const struct chat_call **by_id = malloc((n_calls + 1) * sizeof(*by_id));
 
+	*n = 0;
 	*out = malloc(t->n * sizeof(**out));
 	if (!by_id || !*out) {
 		free((void *)by_id);
@@ -262,31 +267,32 @@ static int sort_results(const struct turn *t, struct result **out, struct err *e
 		const struct chat_message *m = &t->first[i];
 
 		if (m->role == CHAT_TOOL)
-			(*out)[n++] = (struct result){call_place(t->calls, by_id, m->tool_call_id), i};
+			(*out)[(*n)++] = (struct result){
+				call_place(t->calls, by_id, m->tool_call_id), i};
 	}
-	qsort(*out, n, sizeof(**out), compare_results);
+	qsort(*out, *n, sizeof(**out), compare_results);
 	free((void *)by_id);
 	return 0;
 }
 
 static int add_user(struct prompt *p, const struct turn *t, struct err *err)
 {
-	struct result *results = NULL, *next;
-	int rc = sort_results(t, &results, err);
+	struct result *results = NULL;
+	size_t n_results = 0, next = 0;
+	int rc = sort_results(t, &results, &n_results, err);
 
-	next = results;
 	for (size_t i = 0; !rc && i < t->n; i++) {
 		const struct chat_message *m = &t->first[i];
 
 		if (i)
 			prompt_add_grammar(&p->w, "\n\n");
-		if (m->role != CHAT_TOOL) {
+		if (m->role != CHAT_TOOL || next == n_results) {
 			prompt_add_text(&p->w, m->content);
 			continue;
 		}
 		/* Where a result stands, the next one in order goes. */
 		prompt_add_grammar(&p->w, "<tool_result>");
-		prompt_add_text(&p->w, t->first[next++->at].content);
+		prompt_add_text(&p->w, t->first[results[next++].at].content);
 		prompt_add_grammar(&p->w, "</tool_result>");
 	}
 	free(results);
@@ -322,7 +328,7 @@ static int add_params(struct prompt_writer *w, struct str arguments, struct err 
 		add_param(w, STR_LIT("arguments"), true, arguments);
 		goto done;
 	}
-	json_object_foreach(doc.root, key, v) {
+	json_object_foreach (doc.root, key, v) {
 		struct jsonw j;
 
 		if (!first)
@@ -473,7 +479,8 @@ static const char *effort_text(const struct prompt *p)
 	case EFFORT_HIGH:
 		return p->flavour == PROMPT_DSPARK ? prompt_effort_absolute : "";
 	case EFFORT_MAX:
-		return p->flavour == PROMPT_DSPARK ? prompt_effort_beyond : prompt_effort_absolute;
+		return p->flavour == PROMPT_DSPARK ? prompt_effort_beyond
+						   : prompt_effort_absolute;
 	}
 	return "";
 }

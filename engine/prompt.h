@@ -31,13 +31,13 @@ enum prompt_flavour {
 int prompt_flavour_read(const char *model_dir, enum prompt_flavour *out, struct err *err);
 
 /* Control tokens of the grammar, as text. */
-#define TOKEN_BOS "<｜begin▁of▁sentence｜>"
-#define TOKEN_EOS "<｜end▁of▁sentence｜>"
-#define TOKEN_USER "<｜User｜>"
+#define TOKEN_BOS       "<｜begin▁of▁sentence｜>"
+#define TOKEN_EOS       "<｜end▁of▁sentence｜>"
+#define TOKEN_USER      "<｜User｜>"
 #define TOKEN_ASSISTANT "<｜Assistant｜>"
-#define TOKEN_THINK "<think>"
+#define TOKEN_THINK     "<think>"
 #define TOKEN_THINK_END "</think>"
-#define TOKEN_DSML "｜DSML｜"
+#define TOKEN_DSML      "｜DSML｜"
 
 /*
  * Appends the ids of the prompt.  Where the last message asks for an answer the prompt ends

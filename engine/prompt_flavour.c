@@ -30,10 +30,11 @@ int prompt_flavour_read(const char *model_dir, enum prompt_flavour *out, struct 
 		goto done;
 	rc = json_doc_parse(&doc, buf_str(&text), &why);
 	if (rc) {
-		rc = err_set(err, rc == ERR_NOMEM ? rc : ERR_MODEL, "%s: %s", buf_z(&path), why.text);
+		rc = err_set(err, rc == ERR_NOMEM ? rc : ERR_MODEL, "%s: %s", buf_z(&path),
+			     why.text);
 		goto done;
 	}
-	json_object_foreach(doc.root, key, v) {
+	json_object_foreach (doc.root, key, v) {
 		if (strncmp(key, prefix, sizeof(prefix) - 1) == 0)
 			*out = PROMPT_DSPARK;
 	}

@@ -58,11 +58,13 @@ const char prompt_effort_absolute[] =
 
 const char prompt_effort_beyond[] =
 	"Reasoning Effort: Beyond maximum — exhaustive, relentless, and uncompromising.\n"
-	"You MUST reason with the utmost depth and rigor, leaving absolutely nothing to chance: "
+	"You MUST reason with the utmost depth and rigor, leaving absolutely nothing to "
+	"chance: "
 	"exhaustively decompose the problem into its most fundamental components, trace every "
 	"causal chain to its root, and resolve the underlying cause rather than any surface "
 	"symptom.\n"
-	"Do not stop reasoning until you have independently verified the solution from multiple "
+	"Do not stop reasoning until you have independently verified the solution from "
+	"multiple "
 	"angles and are certain that no assumption remains unchecked and no error remains "
 	"undiscovered.\n"
 	"\n";
@@ -118,7 +120,8 @@ void prompt_add_control(struct prompt_writer *w, const char *token)
 		return;
 	id = tokenizer_control(w->tok, token);
 	if (id < 0)
-		w->rc = err_set(w->err, ERR_MODEL, "the tokenizer has no control token %s", token);
+		w->rc = err_set(w->err, ERR_MODEL, "the tokenizer has no control token %s",
+				token);
 	else
 		tokens_add(w->ids, id);
 }

@@ -13,7 +13,8 @@ struct chat_doc {
 	struct chat_message *messages; /* one more than the array has: for top-level tools */
 	struct chat_call *calls;       /* of all messages, end to end */
 	size_t n_calls;
-	/* Texts made here (JSON of tools, arguments given as objects); borrowed by the above. */
+	/* Texts made here (JSON of tools, arguments given as objects); borrowed by the above.
+	 */
 	char **texts;
 	size_t n_texts, cap_texts;
 	size_t n_replaced; /* invalid UTF-8 */
@@ -26,14 +27,20 @@ static const char *const role_names[] = {
 };
 
 static const char *const task_names[] = {
-	[CHAT_TASK_NONE] = "",          [CHAT_TASK_ACTION] = "action",
-	[CHAT_TASK_QUERY] = "query",    [CHAT_TASK_AUTHORITY] = "authority",
-	[CHAT_TASK_DOMAIN] = "domain",  [CHAT_TASK_TITLE] = "title",
+	[CHAT_TASK_NONE] = "",
+	[CHAT_TASK_ACTION] = "action",
+	[CHAT_TASK_QUERY] = "query",
+	[CHAT_TASK_AUTHORITY] = "authority",
+	[CHAT_TASK_DOMAIN] = "domain",
+	[CHAT_TASK_TITLE] = "title",
 	[CHAT_TASK_READ_URL] = "read_url",
 };
 
 static const char *const effort_names[] = {
-	[EFFORT_NONE] = "none", [EFFORT_LOW] = "low", [EFFORT_HIGH] = "high", [EFFORT_MAX] = "max",
+	[EFFORT_NONE] = "none",
+	[EFFORT_LOW] = "low",
+	[EFFORT_HIGH] = "high",
+	[EFFORT_MAX] = "max",
 };
 
 #define N_NAMES(table) (sizeof(table) / sizeof(*(table)))
@@ -164,7 +171,8 @@ static int get_calls(struct chat_doc *doc, const json_t *of, struct chat_message
 	if (absent(v))
 		return 0;
 	if (!json_is_array(v))
-		return err_set(err, ERR_USAGE, "tool_calls: %s, expected an array", json_kind(v));
+		return err_set(err, ERR_USAGE, "tool_calls: %s, expected an array",
+			       json_kind(v));
 	m->calls = doc->calls + doc->n_calls;
 	for (size_t i = 0; i < json_array_size(v); i++) {
 		if (get_call(doc, json_array_get(v, i), &doc->calls[doc->n_calls++], err))
@@ -184,14 +192,16 @@ static int get_message(struct chat_doc *doc, const json_t *v, struct chat_messag
 		return err_set(err, ERR_USAGE, "%s, expected an object", json_kind(v));
 	role = name_index(json_object_get(v, "role"), role_names, N_NAMES(role_names));
 	if (role < 0)
-		return err_set(err, ERR_USAGE, "role: %s, expected system, user, assistant, tool, "
+		return err_set(err, ERR_USAGE,
+			       "role: %s, expected system, user, assistant, tool, "
 			       "developer or latest_reminder",
 			       absent(json_object_get(v, "role")) ? "nothing" : "another");
 	m->role = (enum chat_role)role;
 	if (!absent(task))
 		n_task = name_index(task, task_names, N_NAMES(task_names));
 	if (n_task < 0)
-		return err_set(err, ERR_USAGE, "task: unknown, expected action, query, authority, "
+		return err_set(err, ERR_USAGE,
+			       "task: unknown, expected action, query, authority, "
 			       "domain, title or read_url");
 	m->task = (enum chat_task)n_task;
 	rc = get_text(v, "content", &m->content, err);
@@ -231,7 +241,8 @@ static int get_effort(const json_t *root, enum chat_effort *out, struct err *err
 			       absent(effort) ? "reasoning_effort" : "effort");
 	if (!absent(mode) && (!mode_name || (strcmp(mode_name, "thinking") != 0 &&
 					     strcmp(mode_name, "chat") != 0)))
-		return err_set(err, ERR_USAGE, "thinking_mode: unknown, expected thinking or chat");
+		return err_set(err, ERR_USAGE,
+			       "thinking_mode: unknown, expected thinking or chat");
 	if (absent(effort) && mode_name && strcmp(mode_name, "chat") == 0)
 		n = EFFORT_NONE;
 	*out = (enum chat_effort)n;
@@ -262,7 +273,8 @@ static int place_tools(struct chat_doc *doc, const json_t *root, struct err *err
 		if (m[i].role != CHAT_SYSTEM)
 			continue;
 		if (m[i].tools_json.n)
-			return err_set(err, ERR_USAGE, "tools: both beside and in messages[%zu]", i);
+			return err_set(err, ERR_USAGE,
+				       "tools: both beside and in messages[%zu]", i);
 		m[i].tools_json = tools;
 		return 0;
 	}

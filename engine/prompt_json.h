@@ -27,7 +27,7 @@ struct chat_doc;
  * ERR_USAGE names the message and the key.
  */
 int chat_doc_parse(struct chat_doc **out, struct str json, struct err *err);
-void chat_doc_free(struct chat_doc *doc); /* NULL is fine */
+void chat_doc_free(struct chat_doc *doc);                     /* NULL is fine */
 const struct chat *chat_doc_chat(const struct chat_doc *doc); /* borrowed */
 size_t chat_doc_replaced(const struct chat_doc *doc);
 

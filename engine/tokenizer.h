@@ -41,7 +41,8 @@ int tokenizer_encode(const struct tokenizer *t, struct str text, struct tokens *
 int tokenizer_encode_special(const struct tokenizer *t, struct str text, struct tokens *out,
 			     size_t *n_replaced, struct err *err);
 
-/* The bytes an id stands for, borrowed; a control token's are its text; unknown ids have none. */
+/* The bytes an id stands for, borrowed; a control token's are its text; unknown ids have none.
+ */
 struct str tokenizer_bytes(const struct tokenizer *t, token_id id);
 
 bool tokenizer_is_control(const struct tokenizer *t, token_id id);

@@ -13,7 +13,7 @@
 #include "engine/tokenizer_private.h"
 
 #define MAX_FILE_BYTES (256u << 20)
-#define N_BYTE_CHARS 324 /* the highest character that spells a byte is U+0143 */
+#define N_BYTE_CHARS   324 /* the highest character that spells a byte is U+0143 */
 
 struct loader {
 	struct tokenizer *t;
@@ -76,8 +76,9 @@ static int check_id(struct loader *l, const char *what, const json_t *v, token_i
 	if (!json_is_integer(v))
 		return bad(l, what, json_kind(v), "an id");
 	if (n < 0 || n >= TOKENIZER_MAX_IDS)
-		return err_set(l->err, ERR_MODEL, "%.60s: id %" JSON_INTEGER_FORMAT
-			       ", expected 0 to %d", what, n, TOKENIZER_MAX_IDS - 1);
+		return err_set(l->err, ERR_MODEL,
+			       "%.60s: id %" JSON_INTEGER_FORMAT ", expected 0 to %d", what, n,
+			       TOKENIZER_MAX_IDS - 1);
 	*id = (token_id)n;
 	return 0;
 }
@@ -91,13 +92,13 @@ static int size_entries(struct loader *l, json_t *vocab, json_t *added)
 	size_t i;
 	int rc;
 
-	json_object_foreach(vocab, key, v) {
+	json_object_foreach (vocab, key, v) {
 		rc = check_id(l, key, v, &id);
 		if (rc)
 			return rc;
 		top = id > top ? id : top;
 	}
-	json_array_foreach(added, i, v) {
+	json_array_foreach (added, i, v) {
 		rc = check_id(l, "added_tokens: id", json_object_get(v, "id"), &id);
 		if (rc)
 			return rc;
@@ -119,27 +120,29 @@ static int load_vocab(struct loader *l, json_t *vocab)
 
 	if (rc)
 		return rc;
-	json_object_foreach(vocab, key, v) {
+	json_object_foreach (vocab, key, v) {
 		token_id id = (token_id)json_integer_value(v);
 		size_t at = t->text.len;
 		token_id *slot;
 		bool spelled;
 
 		if (t->entries[id].kind != TOKEN_UNUSED)
-			return err_set(l->err, ERR_MODEL, "model.vocab: two tokens have id %d", id);
+			return err_set(l->err, ERR_MODEL, "model.vocab: two tokens have id %d",
+				       id);
 		spelled = add_spelled(l, str_of(key), &t->text);
 		if (!spelled)
 			buf_addz(&t->text, key);
 		rc = set_entry(l, id, at, TOKEN_TEXT);
 		if (rc)
 			return rc;
-		/* What spells no bytes takes no part in merges: it can only be an added token. */
+		/* What spells no bytes takes no part in merges: it can only be an added token.
+		 */
 		if (!spelled)
 			continue;
 		slot = token_index_find(&l->words, t, tokenizer_bytes(t, id));
 		if (*slot >= 0)
-			return err_set(l->err, ERR_MODEL, "model.vocab: ids %d and %d spell the same",
-				       *slot, id);
+			return err_set(l->err, ERR_MODEL,
+				       "model.vocab: ids %d and %d spell the same", *slot, id);
 		*slot = id;
 	}
 	for (int b = 0; b < 256; b++) {
@@ -147,7 +150,8 @@ static int load_vocab(struct loader *l, json_t *vocab)
 
 		t->bpe.byte_ids[b] = *token_index_find(&l->words, t, (struct str){&c, 1});
 		if (t->bpe.byte_ids[b] < 0)
-			return err_set(l->err, ERR_MODEL, "model.vocab: no token for byte 0x%02x", b);
+			return err_set(l->err, ERR_MODEL,
+				       "model.vocab: no token for byte 0x%02x", b);
 	}
 	return 0;
 }
@@ -183,31 +187,35 @@ static int load_merges(struct loader *l, json_t *merges)
 	json_t *v;
 	size_t i;
 
-	json_array_foreach(merges, i, v) {
+	json_array_foreach (merges, i, v) {
 		struct str left, right, both;
 		token_id a = -1, b = -1, ab = -1;
 		size_t n_left;
 
 		if (!merge_parts(v, &left, &right))
-			return err_set(l->err, ERR_MODEL, "model.merges[%zu]: %s, expected two tokens",
-				       i, json_kind(v));
+			return err_set(l->err, ERR_MODEL,
+				       "model.merges[%zu]: %s, expected two tokens", i,
+				       json_kind(v));
 		buf_reset(&l->scratch);
 		if (add_spelled(l, left, &l->scratch)) {
 			n_left = l->scratch.len;
 			if (add_spelled(l, right, &l->scratch)) {
 				both = buf_str(&l->scratch);
-				a = *token_index_find(&l->words, t, (struct str){both.p, n_left});
-				b = *token_index_find(&l->words, t, (struct str){both.p + n_left,
-										 both.n - n_left});
+				a = *token_index_find(&l->words, t,
+						      (struct str){both.p, n_left});
+				b = *token_index_find(
+					&l->words, t,
+					(struct str){both.p + n_left, both.n - n_left});
 				ab = *token_index_find(&l->words, t, both);
 			}
 		}
 		if (buf_failed(&l->scratch))
 			return err_nomem(l->err, "a merge", left.n + right.n);
 		if (a < 0 || b < 0 || ab < 0)
-			return err_set(l->err, ERR_MODEL, "model.merges[%zu]: \"%.*s\" + \"%.*s\" "
-				       "is not made of the vocabulary", i, shown(left), left.p,
-				       shown(right), right.p);
+			return err_set(l->err, ERR_MODEL,
+				       "model.merges[%zu]: \"%.*s\" + \"%.*s\" "
+				       "is not made of the vocabulary",
+				       i, shown(left), left.p, shown(right), right.p);
 		bpe_add_merge(&t->bpe, a, b, (uint32_t)i, ab);
 	}
 	return 0;
@@ -242,26 +250,33 @@ static int load_added(struct loader *l, json_t *added)
 	t->control_lengths = calloc(json_array_size(added) + 1, sizeof(*t->control_lengths));
 	if (!t->control_lengths)
 		return err_nomem(l->err, "the added tokens", json_array_size(added));
-	json_array_foreach(added, i, v) {
+	json_array_foreach (added, i, v) {
 		struct str content = json_str(json_object_get(v, "content"));
 		token_id id = (token_id)json_integer_value(json_object_get(v, "id"));
 		enum token_kind kind = json_is_true(json_object_get(v, "normalized"))
-					       ? TOKEN_CONTROL_NORMALIZED : TOKEN_CONTROL;
+					       ? TOKEN_CONTROL_NORMALIZED
+					       : TOKEN_CONTROL;
 		struct token_entry *e = &t->entries[id];
 		size_t at = t->text.len;
 		token_id *slot;
 
 		if (!content.n)
-			return err_set(l->err, ERR_MODEL, "added_tokens[%zu].content: %s, expected "
-				       "text", i, json_kind(json_object_get(v, "content")));
+			return err_set(l->err, ERR_MODEL,
+				       "added_tokens[%zu].content: %s, expected "
+				       "text",
+				       i, json_kind(json_object_get(v, "content")));
 		for (size_t k = 0; k < sizeof(unsupported) / sizeof(*unsupported); k++) {
 			if (json_is_true(json_object_get(v, unsupported[k])))
-				return err_set(l->err, ERR_MODEL, "added_tokens[%zu].%s: true is not "
-					       "supported", i, unsupported[k]);
+				return err_set(l->err, ERR_MODEL,
+					       "added_tokens[%zu].%s: true is not "
+					       "supported",
+					       i, unsupported[k]);
 		}
 		if (e->kind != TOKEN_UNUSED && !str_eq(tokenizer_bytes(t, id), content))
-			return err_set(l->err, ERR_MODEL, "added_tokens[%zu]: id %d is taken by "
-				       "another token", i, id);
+			return err_set(l->err, ERR_MODEL,
+				       "added_tokens[%zu]: id %d is taken by "
+				       "another token",
+				       i, id);
 		if (e->kind == TOKEN_UNUSED) {
 			buf_adds(&t->text, content);
 			rc = set_entry(l, id, at, kind);
@@ -271,8 +286,10 @@ static int load_added(struct loader *l, json_t *added)
 		e->kind = kind;
 		slot = token_index_find(&t->controls, t, content);
 		if (*slot >= 0 && *slot != id)
-			return err_set(l->err, ERR_MODEL, "added_tokens[%zu]: ids %d and %d have the "
-				       "same text", i, *slot, id);
+			return err_set(l->err, ERR_MODEL,
+				       "added_tokens[%zu]: ids %d and %d have the "
+				       "same text",
+				       i, *slot, id);
 		*slot = id;
 		note_length(t, content.n);
 		t->starts_control[(unsigned char)content.p[0]] = true;
@@ -288,7 +305,8 @@ static int must_be_off(struct loader *l, const json_t *of, const char *where, co
 
 	if (!v || json_is_null(v) || json_is_false(v) || (json_is_string(v) && !json_str(v).n))
 		return 0;
-	return err_set(l->err, ERR_MODEL, "%s.%s: %s is not supported", where, key, json_kind(v));
+	return err_set(l->err, ERR_MODEL, "%s.%s: %s is not supported", where, key,
+		       json_kind(v));
 }
 
 static bool type_is(const json_t *v, const char *type)
@@ -314,7 +332,8 @@ static int load_split_step(struct loader *l, const json_t *step)
 	if (!type_is(step, "Split"))
 		return bad(l, "pre_tokenizer", "a step of another type", "Split or ByteLevel");
 	if (!behaviour || strcmp(behaviour, "Isolated") != 0)
-		return bad(l, "pre_tokenizer: behavior", behaviour ? "another" : "none", "Isolated");
+		return bad(l, "pre_tokenizer: behavior", behaviour ? "another" : "none",
+			   "Isolated");
 	rc = must_be_off(l, step, "pre_tokenizer: Split", "invert");
 	if (rc)
 		return rc;
@@ -331,7 +350,8 @@ static int load_split(struct loader *l, const json_t *pre)
 
 	if (!type_is(pre, "Sequence")) {
 		if (!type_is(pre, "ByteLevel"))
-			return bad(l, "pre_tokenizer", json_kind(pre), "a Sequence or ByteLevel");
+			return bad(l, "pre_tokenizer", json_kind(pre),
+				   "a Sequence or ByteLevel");
 		return load_split_step(l, pre);
 	}
 	if (!json_is_array(steps))

@@ -45,7 +45,8 @@ int split_add(struct split *s, struct str pattern, bool literal, struct err *err
 	int code = 0, rc = 0;
 
 	if (s->n_patterns == SPLIT_MAX_PATTERNS)
-		return err_set(err, ERR_MODEL, "more than %d split patterns", SPLIT_MAX_PATTERNS);
+		return err_set(err, ERR_MODEL, "more than %d split patterns",
+			       SPLIT_MAX_PATTERNS);
 	if (literal)
 		buf_adds(&text, pattern);
 	else
@@ -101,18 +102,19 @@ static int next_match(const struct run *r, int level, struct str piece, size_t f
 	int rc = PCRE2_ERROR_JIT_STACKLIMIT;
 
 	if (p->jit)
-		rc = pcre2_match(p->code, text, piece.n, from, PCRE2_NO_UTF_CHECK, r->match, NULL);
+		rc = pcre2_match(p->code, text, piece.n, from, PCRE2_NO_UTF_CHECK, r->match,
+				 NULL);
 	if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-		rc = pcre2_match(p->code, text, piece.n, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
-				 r->match, NULL);
+		rc = pcre2_match(p->code, text, piece.n, from,
+				 PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, r->match, NULL);
 	if (rc == PCRE2_ERROR_NOMATCH)
 		return 0;
 	if (rc < 0) {
 		char why[128];
 
 		pcre2_get_error_message(rc, (PCRE2_UCHAR *)why, sizeof(why));
-		return err_set(r->err, ERR_MODEL, "tokenizer.json: split pattern %d: %s", level + 1,
-			       why);
+		return err_set(r->err, ERR_MODEL, "tokenizer.json: split pattern %d: %s",
+			       level + 1, why);
 	}
 	*start = at[0];
 	*end = at[1];
@@ -142,9 +144,11 @@ static int run_level(const struct run *r, int level, struct str piece)
 			continue;
 		}
 		if (start > done)
-			rc = run_level(r, level + 1, (struct str){piece.p + done, start - done});
+			rc = run_level(r, level + 1,
+				       (struct str){piece.p + done, start - done});
 		if (!rc)
-			rc = run_level(r, level + 1, (struct str){piece.p + start, end - start});
+			rc = run_level(r, level + 1,
+				       (struct str){piece.p + start, end - start});
 		done = end;
 		from = end;
 	}

@@ -31,7 +31,8 @@ void split_release(struct split *s);
 
 typedef int (*split_word_fn)(void *ctx, struct str word, struct err *err);
 
-/* Calls fn for each word of `text`, which must be valid UTF-8; stops where fn returns non-zero. */
+/* Calls fn for each word of `text`, which must be valid UTF-8; stops where fn returns non-zero.
+ */
 int split_run(const struct split *s, struct str text, split_word_fn fn, void *ctx,
 	      struct err *err);
 

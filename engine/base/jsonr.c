@@ -61,7 +61,8 @@ static bool note_number(struct json_doc *doc, struct str number)
 	if (doc->n_numbers == doc->cap_numbers) {
 		size_t cap = doc->cap_numbers ? doc->cap_numbers * 2 : 32;
 		size_t *ends = cap > SIZE_MAX / sizeof(*ends)
-				       ? NULL : realloc(doc->ends, cap * sizeof(*ends));
+				       ? NULL
+				       : realloc(doc->ends, cap * sizeof(*ends));
 
 		if (!ends)
 			return false;
@@ -149,8 +150,9 @@ struct str json_str(const json_t *v)
 const char *json_kind(const json_t *v)
 {
 	static const char *const names[] = {
-		[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array", [JSON_STRING] = "a string",
-		[JSON_INTEGER] = "a number", [JSON_REAL] = "a number", [JSON_TRUE] = "true",
+		[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",
+		[JSON_STRING] = "a string",  [JSON_INTEGER] = "a number",
+		[JSON_REAL] = "a number",    [JSON_TRUE] = "true",
 		[JSON_FALSE] = "false",      [JSON_NULL] = "null",
 	};
 
@@ -166,7 +168,7 @@ void json_doc_write(const struct json_doc *doc, const json_t *v, struct jsonw *w
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
 		jsonw_begin_object(w);
-		json_object_foreach((json_t *)(uintptr_t)v, key, item) {
+		json_object_foreach ((json_t *)(uintptr_t)v, key, item) {
 			jsonw_key(w, key);
 			json_doc_write(doc, item, w);
 		}
@@ -174,7 +176,7 @@ void json_doc_write(const struct json_doc *doc, const json_t *v, struct jsonw *w
 		return;
 	case JSON_ARRAY:
 		jsonw_begin_array(w);
-		json_array_foreach(v, i, item)
+		json_array_foreach (v, i, item)
 			json_doc_write(doc, item, w);
 		jsonw_end_array(w);
 		return;

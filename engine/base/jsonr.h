@@ -21,13 +21,14 @@
 #include "engine/base/jsonw.h"
 
 struct json_doc {
-	json_t *root;        /* owned */
-	struct buf digits;   /* the source texts of all numbers, end to end */
-	size_t *ends;        /* where each one ends; n_numbers of them */
+	json_t *root;      /* owned */
+	struct buf digits; /* the source texts of all numbers, end to end */
+	size_t *ends;      /* where each one ends; n_numbers of them */
 	size_t n_numbers, cap_numbers;
 };
 
-/* Any JSON value.  ERR_FAILED: "line N: what"; ERR_NOMEM.  `doc` is to be released either way. */
+/* Any JSON value.  ERR_FAILED: "line N: what"; ERR_NOMEM.  `doc` is to be released either way.
+ */
 int json_doc_parse(struct json_doc *doc, struct str text, struct err *err);
 void json_doc_release(struct json_doc *doc);
 

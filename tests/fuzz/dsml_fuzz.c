@@ -31,7 +31,8 @@ static void on_event(void *ctx, enum event_kind kind, int call, struct str text)
 		abort();
 }
 
-static struct record read_in(struct str text, enum dsml_mode mode, size_t step, enum dsml_end end)
+static struct record read_in(struct str text, enum dsml_mode mode, size_t step,
+			     enum dsml_end end)
 {
 	struct record r = {.last = EV_LOAD};
 	struct dsml d;

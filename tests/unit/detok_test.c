@@ -25,7 +25,8 @@ static int close_small(void **state)
 static token_id byte_id(char c)
 {
 	for (token_id id = 0; id < tokenizer_n_ids(tok); id++) {
-		if (!tokenizer_is_control(tok, id) && str_eq(tokenizer_bytes(tok, id), (struct str){&c, 1}))
+		if (!tokenizer_is_control(tok, id) &&
+		    str_eq(tokenizer_bytes(tok, id), (struct str){&c, 1}))
 			return id;
 	}
 	fail_msg("no token for a byte");
@@ -58,9 +59,17 @@ static void broken_characters_become_one_replacement_each(void **state)
 		size_t n_replaced;
 	} cases[] = {
 		{"\x80", "\xef\xbf\xbd", 1},
-		{"\xff""a", "\xef\xbf\xbd""a", 1},
+		{"\xff"
+		 "a",
+		 "\xef\xbf\xbd"
+		 "a",
+		 1},
 		{"\xe4\xb8", "\xef\xbf\xbd", 1},
-		{"\xe4\xb8""a", "\xef\xbf\xbd""a", 1},
+		{"\xe4\xb8"
+		 "a",
+		 "\xef\xbf\xbd"
+		 "a",
+		 1},
 		{"\xe4\xb8\xe4\xb8\x96", "\xef\xbf\xbd\xe4\xb8\x96", 1},
 		{"\xf0\x9f\x94", "\xef\xbf\xbd", 1},
 		{"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd", 2},

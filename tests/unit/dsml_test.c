@@ -20,14 +20,14 @@ struct record {
 
 static const char *kind_name(enum event_kind kind)
 {
-	return kind == EV_THINKING	? "thinking"
-	       : kind == EV_TEXT	? "text"
-	       : kind == EV_CALL_BEGIN	? "begin"
-	       : kind == EV_CALL_PARAM	? "param"
-	       : kind == EV_CALL_END	? "end"
-	       : kind == EV_CALL_BAD	? "bad"
-	       : kind == EV_NOTICE	? "notice"
-					: "unexpected";
+	return kind == EV_THINKING     ? "thinking"
+	       : kind == EV_TEXT       ? "text"
+	       : kind == EV_CALL_BEGIN ? "begin"
+	       : kind == EV_CALL_PARAM ? "param"
+	       : kind == EV_CALL_END   ? "end"
+	       : kind == EV_CALL_BAD   ? "bad"
+	       : kind == EV_NOTICE     ? "notice"
+				       : "unexpected";
 }
 
 static void record_close(struct record *r)
@@ -84,7 +84,8 @@ static bool str_starts_z(struct str text, const char *z)
 }
 
 /* Reads `text` in pieces of `step` bytes; 0: of random sizes from 0 to 9. */
-static struct record read_in(struct str text, enum dsml_mode mode, size_t step, enum dsml_end end)
+static struct record read_in(struct str text, enum dsml_mode mode, size_t step,
+			     enum dsml_end end)
 {
 	struct record r = {0};
 	struct dsml d;
@@ -152,7 +153,8 @@ static void golden_completions_are_read_as_the_official_parser_does(void **state
 	while (line_next(&left, &line)) {
 		json_t *row = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 		struct str text = json_str(json_object_get(row, "completion"));
-		const char *mode_name = json_string_value(json_object_get(row, "thinking_mode"));
+		const char *mode_name =
+			json_string_value(json_object_get(row, "thinking_mode"));
 		enum dsml_mode mode = strcmp(mode_name, "thinking") ? DSML_CHAT : DSML_THINKING;
 		json_t *parsed = json_object_get(row, "parsed"), *got;
 		struct dsml_message m = {0};
@@ -180,8 +182,9 @@ static void golden_completions_are_read_as_the_official_parser_does(void **state
 			json_decref(got);
 			n_parsed++;
 			/*
-			 * Where a call is not closed the official grammar takes the next tag for
-			 * a part of its name.  No tool is called that: such calls end badly.
+			 * Where a call is not closed the official grammar takes the next tag
+			 * for a part of its name.  No tool is called that: such calls end
+			 * badly.
 			 */
 			if (m.n_calls && str_find_z(buf_str(&m.calls[0].name), TOKEN_DSML)) {
 				assert_int_equal(r.n_end, 0);
@@ -210,11 +213,11 @@ static void golden_completions_are_read_as_the_official_parser_does(void **state
 	buf_release(&golden);
 }
 
-#define D TOKEN_DSML
-#define CALLS "\n\n<" D "tool_calls>\n"
-#define CALLS_END "</" D "tool_calls>"
+#define D            TOKEN_DSML
+#define CALLS        "\n\n<" D "tool_calls>\n"
+#define CALLS_END    "</" D "tool_calls>"
 #define INVOKE(name) "<" D "invoke name=\"" name "\">\n"
-#define INVOKE_END "\n</" D "invoke>\n"
+#define INVOKE_END   "\n</" D "invoke>\n"
 #define PARAM(name, string, value)                                                             \
 	"<" D "parameter name=\"" name "\" string=\"" string "\">" value "</" D "parameter>"
 
@@ -232,33 +235,35 @@ static const struct slip {
 	{"<think>a</think>b" TOKEN_EOS, DSML_THINKING, DSML_END_STOP,
 	 "thinking \"<think>a\"\ntext \"b\"\n"},
 	/* a call as it should be */
-	{"x" CALLS INVOKE("f") PARAM("p", "true", "v") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT,
-	 DSML_END_STOP,
+	{"x" CALLS INVOKE("f") PARAM("p", "true", "v") INVOKE_END CALLS_END TOKEN_EOS,
+	 DSML_CHAT, DSML_END_STOP,
 	 "text \"x\"\nbegin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\"\"\n"
 	 "end 0 \"{\\\"p\\\": \\\"v\\\"}\"\n"},
 	{CALLS INVOKE("f") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
 	 "begin 0 \"f\"\nend 0 \"{}\"\n"},
 	/* tags inside a value are its text */
-	{CALLS INVOKE("f") PARAM("p", "true", "<" D "invoke name=\"g\">\n" CALLS_END) INVOKE_END
-	 CALLS_END TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
+	{CALLS INVOKE("f") PARAM("p", "true", "<" D "invoke name=\"g\">\n" CALLS_END)
+		 INVOKE_END CALLS_END TOKEN_EOS,
+	 DSML_CHAT, DSML_END_STOP,
 	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"<｜DSML｜invoke name=\\\\\\\"g\\\\\\\">\\\\n"
 	 "</｜DSML｜tool_calls>\\\"\"\n"
 	 "end 0 \"{\\\"p\\\": \\\"<｜DSML｜invoke name=\\\\\\\"g\\\\\\\">\\\\n"
 	 "</｜DSML｜tool_calls>\\\"}\"\n"},
 	/* numbers as they were written, of any size */
-	{CALLS INVOKE("f") PARAM("n", "false", "123456789012345678901234567890")
-	 "\n" PARAM("x", "false", "1.50e+2") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT,
-	 DSML_END_STOP,
+	{CALLS INVOKE("f") PARAM("n", "false", "123456789012345678901234567890") "\n" PARAM(
+		 "x", "false", "1.50e+2") INVOKE_END CALLS_END TOKEN_EOS,
+	 DSML_CHAT, DSML_END_STOP,
 	 "begin 0 \"f\"\nparam 0 \"\\\"n\\\": 123456789012345678901234567890\"\n"
 	 "param 0 \"\\\"x\\\": 1.50e+2\"\n"
 	 "end 0 \"{\\\"n\\\": 123456789012345678901234567890, \\\"x\\\": 1.50e+2}\"\n"},
 	/* what is no JSON becomes a string and is reported */
-	{CALLS INVOKE("f") PARAM("n", "false", "{oops") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT,
-	 DSML_END_STOP,
+	{CALLS INVOKE("f") PARAM("n", "false", "{oops") INVOKE_END CALLS_END TOKEN_EOS,
+	 DSML_CHAT, DSML_END_STOP,
 	 "begin 0 \"f\"\nnotice -1 \"argument \\\"n\\\" is not JSON and is kept as a string\"\n"
 	 "param 0 \"\\\"n\\\": \\\"{oops\\\"\"\nend 0 \"{\\\"n\\\": \\\"{oops\\\"}\"\n"},
 	/* a block inside thinking */
-	{"a" CALLS INVOKE("f") PARAM("p", "true", "v") INVOKE_END CALLS_END "b</think>c" TOKEN_EOS,
+	{"a" CALLS INVOKE("f") PARAM("p", "true", "v") INVOKE_END CALLS_END
+	 "b</think>c" TOKEN_EOS,
 	 DSML_THINKING, DSML_END_STOP,
 	 "thinking \"a\"\nbegin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\"\"\nthinking \"b\"\n"
 	 "text \"c\"\nbad 0\n"},
@@ -266,41 +271,49 @@ static const struct slip {
 	{"a" CALLS INVOKE("f") "</think>c" TOKEN_EOS, DSML_THINKING, DSML_END_STOP,
 	 "thinking \"a\"\nbegin 0 \"f\"\ntext \"c\"\nbad 0\n"},
 	/* a call not closed before the next */
-	{CALLS INVOKE("f") PARAM("p", "true", "v") "\n" INVOKE("g") INVOKE_END CALLS_END TOKEN_EOS,
+	{CALLS INVOKE("f") PARAM("p", "true", "v") "\n" INVOKE("g")
+		 INVOKE_END CALLS_END TOKEN_EOS,
 	 DSML_CHAT, DSML_END_STOP,
 	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\"\"\nbegin 1 \"g\"\nbad 0\nbad 1\n"},
 	/* a parameter never closed */
 	{CALLS INVOKE("f") "<" D "parameter name=\"p\" string=\"true\">v" INVOKE_END CALLS_END
-	 TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
+		 TOKEN_EOS,
+	 DSML_CHAT, DSML_END_STOP,
 	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\\n\\\"\"\nbad 0\n"},
 	{CALLS INVOKE("f") "<" D "parameter name=\"p\" string=\"true\">v\n<" D
-	 "parameter name=\"q\" string=\"false\">7\n", DSML_CHAT, DSML_END_CUT,
+			   "parameter name=\"q\" string=\"false\">7\n",
+	 DSML_CHAT, DSML_END_CUT,
 	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\\n\\\"\"\nparam 0 \"\\\"q\\\": 7\\n\"\n"
 	 "bad 0\n"},
 	/* a wrong wrapper, or none */
-	{"\n\n<" D "function_calls>\n" INVOKE("f") INVOKE_END "</" D "function_calls>" TOKEN_EOS,
+	{"\n\n<" D "function_calls>\n" INVOKE("f") INVOKE_END "</" D
+							      "function_calls>" TOKEN_EOS,
 	 DSML_CHAT, DSML_END_STOP, "begin 0 \"f\"\nbad 0\n"},
 	{"x" INVOKE("f") INVOKE_END "y" TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
 	 "text \"x\"\nbegin 0 \"f\"\ntext \"\\ny\"\nbad 0\n"},
 	/* text between tags, after a block, and a second block */
-	{CALLS "so: " INVOKE("f") INVOKE_END CALLS_END "\nand" CALLS INVOKE("g") INVOKE_END CALLS_END
-	 TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
+	{CALLS "so: " INVOKE("f") INVOKE_END CALLS_END "\nand" CALLS INVOKE("g")
+		 INVOKE_END CALLS_END TOKEN_EOS,
+	 DSML_CHAT, DSML_END_STOP,
 	 "text \"\\nso: \"\nbegin 0 \"f\"\ntext \"\\nand\"\nbegin 1 \"g\"\nbad 0\nbad 1\n"},
 	/* heads that are not as they should be */
 	{CALLS "<" D "invoke>\n" INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
 	 "begin 0 \"\"\nbad 0\n"},
 	{CALLS INVOKE("f") PARAM("p", "maybe", "v") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT,
 	 DSML_END_STOP, "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\"\"\nbad 0\n"},
-	{CALLS INVOKE("f") PARAM("p", "true", "1") "\n" PARAM("p", "true", "2") INVOKE_END CALLS_END
-	 TOKEN_EOS, DSML_CHAT, DSML_END_STOP,
-	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"1\\\"\"\nparam 0 \"\\\"p\\\": \\\"2\\\"\"\nbad 0\n"},
+	{CALLS INVOKE("f") PARAM("p", "true", "1") "\n" PARAM("p", "true", "2")
+		 INVOKE_END CALLS_END TOKEN_EOS,
+	 DSML_CHAT, DSML_END_STOP,
+	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"1\\\"\"\nparam 0 \"\\\"p\\\": "
+	 "\\\"2\\\"\"\nbad 0\n"},
 	/* a parameter without a call, and a closing tag of nothing */
 	{"\n\n" PARAM("p", "true", "v") TOKEN_EOS, DSML_CHAT, DSML_END_STOP, "text \"v\"\n"},
 	{"a" CALLS_END "b" TOKEN_EOS, DSML_CHAT, DSML_END_STOP, "text \"ab\"\n"},
 	/* cut: anywhere within a call, and right before the end token */
 	{CALLS INVOKE("f") PARAM("p", "true", "v"), DSML_CHAT, DSML_END_CUT,
 	 "begin 0 \"f\"\nparam 0 \"\\\"p\\\": \\\"v\\\"\"\nbad 0\n"},
-	{CALLS INVOKE("f") INVOKE_END CALLS_END, DSML_CHAT, DSML_END_CUT, "begin 0 \"f\"\nbad 0\n"},
+	{CALLS INVOKE("f") INVOKE_END CALLS_END, DSML_CHAT, DSML_END_CUT,
+	 "begin 0 \"f\"\nbad 0\n"},
 	{CALLS INVOKE("f") INVOKE_END CALLS_END, DSML_CHAT, DSML_END_STOP,
 	 "begin 0 \"f\"\nend 0 \"{}\"\n"},
 	{"a" CALLS "<" D "invoke name=\"f", DSML_CHAT, DSML_END_CUT,
@@ -319,7 +332,8 @@ static void check_lines(const struct slip *slip, const struct record *r)
 	struct buf got = {0};
 
 	while (line_next(&left, &line)) {
-		const char *reason = str_starts_z(line, "bad ") ? memchr(line.p, '"', line.n) : NULL;
+		const char *reason =
+			str_starts_z(line, "bad ") ? memchr(line.p, '"', line.n) : NULL;
 
 		if (reason) {
 			assert_true(line.n - (size_t)(reason - line.p) > 10);
@@ -347,10 +361,36 @@ static void every_slip_is_survived_and_reported(void **state)
 }
 
 static const char *const words[] = {
-	"a", "\n", "\n\n", "<", ">", "</", "/", "\"", " ", "{", "1", "é", "\xff", "<" D, "</" D, D,
-	TOKEN_THINK, TOKEN_THINK_END, CALLS, CALLS_END, INVOKE("f"), INVOKE("g"), INVOKE_END,
-	"<" D "parameter name=\"p\" string=\"true\">", "<" D "parameter name=\"q\" string=\"false\">",
-	"</" D "parameter>", "</" D "parameter>\n", "<" D "tool_calls", "<" D "invoke", "tool_calls>",
+	"a",
+	"\n",
+	"\n\n",
+	"<",
+	">",
+	"</",
+	"/",
+	"\"",
+	" ",
+	"{",
+	"1",
+	"é",
+	"\xff",
+	"<" D,
+	"</" D,
+	D,
+	TOKEN_THINK,
+	TOKEN_THINK_END,
+	CALLS,
+	CALLS_END,
+	INVOKE("f"),
+	INVOKE("g"),
+	INVOKE_END,
+	"<" D "parameter name=\"p\" string=\"true\">",
+	"<" D "parameter name=\"q\" string=\"false\">",
+	"</" D "parameter>",
+	"</" D "parameter>\n",
+	"<" D "tool_calls",
+	"<" D "invoke",
+	"tool_calls>",
 };
 
 static void add_random_text(struct buf *out)
@@ -408,14 +448,17 @@ static void no_text_is_lost(void **state)
 		char digits[24];
 
 		for (int i = 0; i < n; i++) {
-			buf_addz(&text, words[13 + (size_t)rand() % (sizeof(words) / sizeof(*words) - 15)]);
+			buf_addz(&text,
+				 words[13 +
+				       (size_t)rand() % (sizeof(words) / sizeof(*words) - 15)]);
 			buf_addf(&text, ">[%d]", i);
 		}
 		r = read_in(buf_str(&text), mode, 3, end);
 		for (int i = 0; i < n; i++) {
 			snprintf(digits, sizeof(digits), "[%d]", i);
 			if (!strstr(buf_z(&r.lines), digits))
-				fail_msg("%s\nlost %s:\n%s", buf_z(&text), digits, buf_z(&r.lines));
+				fail_msg("%s\nlost %s:\n%s", buf_z(&text), digits,
+					 buf_z(&r.lines));
 		}
 		record_release(&r);
 		buf_release(&text);
@@ -427,7 +470,8 @@ static void push_ids(struct dsml *d, struct detok *detok, const char *text)
 {
 	struct tokens ids = {0};
 
-	assert_int_equal(tokenizer_encode_special(detok->tok, str_of(text), &ids, NULL, NULL), 0);
+	assert_int_equal(tokenizer_encode_special(detok->tok, str_of(text), &ids, NULL, NULL),
+			 0);
 	for (size_t i = 0; i < ids.n; i++)
 		dsml_push_id(d, detok, ids.ids[i]);
 	tokens_release(&ids);
@@ -461,12 +505,14 @@ static void control_ids_act_and_never_show(void **state)
 	assert_false(dsml_in_thinking(&d));
 	push_ids(&d, &detok, "three" TOKEN_THINK_END " four" D);
 	push_plain(&d, &detok, " " TOKEN_THINK_END TOKEN_EOS TOKEN_USER);
-	push_ids(&d, &detok, CALLS INVOKE("f") PARAM("p", "true", "v") INVOKE_END CALLS_END TOKEN_EOS
+	push_ids(&d, &detok,
+		 CALLS INVOKE("f") PARAM("p", "true", "v") INVOKE_END CALLS_END TOKEN_EOS
 		 "never read");
 	assert_int_equal(dsml_finish(&d, DSML_END_CUT, &err), 0);
 	record_close(&r);
 	assert_string_equal(buf_z(&r.thinking), "one two");
-	assert_string_equal(buf_z(&r.answer), "three four </think><｜end▁of▁sentence｜><｜User｜>");
+	assert_string_equal(buf_z(&r.answer),
+			    "three four </think><｜end▁of▁sentence｜><｜User｜>");
 	assert_int_equal(r.n_end, 0);
 	assert_int_equal(r.n_bad, 1);
 	assert_int_equal(dsml_n_calls(&d), 1);
@@ -487,8 +533,9 @@ static void a_call_of_ids_ends_well(void **state)
 	assert_int_equal(tokenizer_open(&tok, "share/nano", &err), 0);
 	detok_init(&detok, tok);
 	assert_int_equal(dsml_init(&d, DSML_CHAT, on_event, &r, &err), 0);
-	push_ids(&d, &detok, TOKEN_THINK_END "x" CALLS INVOKE("f") PARAM("p", "true", "</think>é")
-		 INVOKE_END CALLS_END TOKEN_EOS);
+	push_ids(&d, &detok,
+		 TOKEN_THINK_END "x" CALLS INVOKE("f") PARAM("p", "true", "</think>é")
+			 INVOKE_END CALLS_END TOKEN_EOS);
 	assert_int_equal(dsml_finish(&d, DSML_END_STOP, &err), 0);
 	assert_int_equal(dsml_n_good_calls(&d), 1);
 	assert_non_null(strstr(buf_z(&r.lines), "end 0 \"{\\\"p\\\": \\\"</think>é\\\"}\"\n"));
@@ -514,10 +561,11 @@ static void the_official_grammar_says_what_it_missed(void **state)
 		{CALLS INVOKE("f") INVOKE_END CALLS_END "b" TOKEN_EOS, DSML_CHAT,
 		 "text after the call block"},
 		{CALLS "<" D "invoke>\n" INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT, "name="},
-		{CALLS INVOKE("f") PARAM("p", "no", "v") INVOKE_END CALLS_END TOKEN_EOS, DSML_CHAT,
-		 "expected a parameter"},
-		{CALLS INVOKE("f") PARAM("p", "true", "v") "\n" PARAM("p", "true", "v") INVOKE_END
-		 CALLS_END TOKEN_EOS, DSML_CHAT, "a parameter stands twice"},
+		{CALLS INVOKE("f") PARAM("p", "no", "v") INVOKE_END CALLS_END TOKEN_EOS,
+		 DSML_CHAT, "expected a parameter"},
+		{CALLS INVOKE("f") PARAM("p", "true", "v") "\n" PARAM("p", "true", "v")
+			 INVOKE_END CALLS_END TOKEN_EOS,
+		 DSML_CHAT, "a parameter stands twice"},
 	};
 
 	(void)state;
@@ -525,8 +573,9 @@ static void the_official_grammar_says_what_it_missed(void **state)
 		struct dsml_message m = {0};
 		struct err err = {0};
 
-		assert_int_equal(dsml_message_parse(str_of(cases[i].text), cases[i].mode, &m, &err),
-				 ERR_FAILED);
+		assert_int_equal(
+			dsml_message_parse(str_of(cases[i].text), cases[i].mode, &m, &err),
+			ERR_FAILED);
 		if (!strstr(err.text, cases[i].said))
 			fail_msg("case %zu: %s", i, err.text);
 		dsml_message_release(&m);

@@ -104,10 +104,13 @@ static void ids_are_those_of_the_whole_prompt_with_its_control_tokens_parsed(voi
 			tokens_reset(&ids);
 			tokens_reset(&whole);
 			assert_int_equal(chat_doc_parse(&doc, line, &err), 0);
-			rc = prompt_encode(chat_doc_chat(doc), PROMPT_APRIL, tok, &ids, NULL, &err);
-			assert_int_equal(tokenizer_encode_special(tok, prompt, &whole, NULL, &err), 0);
+			rc = prompt_encode(chat_doc_chat(doc), PROMPT_APRIL, tok, &ids, NULL,
+					   &err);
+			assert_int_equal(
+				tokenizer_encode_special(tok, prompt, &whole, NULL, &err), 0);
 			n++;
-			/* A small vocabulary may lack the tokens of rare tasks: that is said. */
+			/* A small vocabulary may lack the tokens of rare tasks: that is said.
+			 */
 			if (rc)
 				assert_non_null(strstr(err.text, "no control token <｜"));
 			else
@@ -158,15 +161,22 @@ static void nothing_anyone_says_becomes_a_control_token(void **state)
 	static const char json[] =
 		"{\"messages\": ["
 		"{\"role\": \"system\", \"content\": \"%s\", \"tools\": [{\"name\": \"%s\"}], "
-		"\"response_format\": {\"%s\": \"%s\"}}, {\"role\": \"user\", \"content\": \"%s\"}, "
+		"\"response_format\": {\"%s\": \"%s\"}}, {\"role\": \"user\", \"content\": "
+		"\"%s\"}, "
 		"{\"role\": \"assistant\", \"content\": \"%s\", \"reasoning_content\": \"%s\", "
-		"\"tool_calls\": [{\"id\": \"1\", \"function\": {\"name\": \"%s\", \"arguments\": "
+		"\"tool_calls\": [{\"id\": \"1\", \"function\": {\"name\": \"%s\", "
+		"\"arguments\": "
 		"{\"%s\": \"%s\", \"x\": {\"%s\": 1}}}}]}, "
 		"{\"role\": \"tool\", \"tool_call_id\": \"1\", \"content\": \"%s\"}, "
 		"{\"role\": \"developer\", \"content\": \"%s\"}]}";
-	static const char *const evil[] = {"<｜User｜>", "</think>", "<think>", "｜DSML｜",
-					   "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>",
-					   "<｜Assistant｜>", "plain"};
+	static const char *const evil[] = {"<｜User｜>",
+					   "</think>",
+					   "<think>",
+					   "｜DSML｜",
+					   "<｜end▁of▁sentence｜>",
+					   "<｜begin▁of▁sentence｜>",
+					   "<｜Assistant｜>",
+					   "plain"};
 	struct tokenizer *tok = open_small();
 	size_t n_plain = 0;
 
@@ -181,8 +191,9 @@ static void nothing_anyone_says_becomes_a_control_token(void **state)
 
 		buf_addf(&text, json, e, e, e, e, e, e, e, e, e, e, e, e, e);
 		doc = read_chat(buf_z(&text));
-		assert_int_equal(prompt_encode(chat_doc_chat(doc), PROMPT_APRIL, tok, &ids, NULL, &err),
-				 0);
+		assert_int_equal(
+			prompt_encode(chat_doc_chat(doc), PROMPT_APRIL, tok, &ids, NULL, &err),
+			0);
 		for (size_t k = 0; k < ids.n; k++)
 			n_control += tokenizer_is_control(tok, ids.ids[k]);
 		if (strcmp(e, "plain") == 0)
@@ -202,11 +213,15 @@ static void efforts_add_what_their_flavour_knows(void **state)
 		enum prompt_flavour flavour;
 		const char *effort, *text;
 	} cases[] = {
-		{PROMPT_APRIL, "none", ""}, {PROMPT_APRIL, "low", ""}, {PROMPT_APRIL, "high", ""},
+		{PROMPT_APRIL, "none", ""},
+		{PROMPT_APRIL, "low", ""},
+		{PROMPT_APRIL, "high", ""},
 		{PROMPT_APRIL, "max", "Reasoning Effort: Absolute maximum with no shortcuts"},
-		{PROMPT_DSPARK, "none", ""}, {PROMPT_DSPARK, "low", ""},
+		{PROMPT_DSPARK, "none", ""},
+		{PROMPT_DSPARK, "low", ""},
 		{PROMPT_DSPARK, "high", "Reasoning Effort: Absolute maximum with no shortcuts"},
-		{PROMPT_DSPARK, "max", "Reasoning Effort: Beyond maximum — exhaustive, relentless"},
+		{PROMPT_DSPARK, "max",
+		 "Reasoning Effort: Beyond maximum — exhaustive, relentless"},
 	};
 
 	(void)state;
@@ -216,10 +231,13 @@ static void efforts_add_what_their_flavour_knows(void **state)
 		struct err err = {0};
 		const char *after;
 
-		buf_addf(&json, "{\"effort\": \"%s\", \"messages\": [{\"role\": \"user\", "
-			 "\"content\": \"hi\"}]}", cases[i].effort);
+		buf_addf(&json,
+			 "{\"effort\": \"%s\", \"messages\": [{\"role\": \"user\", "
+			 "\"content\": \"hi\"}]}",
+			 cases[i].effort);
 		doc = read_chat(buf_z(&json));
-		assert_int_equal(prompt_text(chat_doc_chat(doc), cases[i].flavour, &text, &err), 0);
+		assert_int_equal(prompt_text(chat_doc_chat(doc), cases[i].flavour, &text, &err),
+				 0);
 		after = buf_z(&text) + strlen(TOKEN_BOS);
 		assert_int_equal(strncmp(buf_z(&text), TOKEN_BOS, strlen(TOKEN_BOS)), 0);
 		assert_int_equal(strncmp(after, cases[i].text, strlen(cases[i].text)), 0);
@@ -239,32 +257,38 @@ static void efforts_add_what_their_flavour_knows(void **state)
 static void numbers_and_strings_pass_as_they_were_written(void **state)
 {
 	(void)state;
-	check_prompt("[{\"role\": \"assistant\", \"tool_calls\": [{\"function\": {\"name\": \"f\", "
-		     "\"arguments\": \"{\\\"a\\\":12345678901234567890123,\\\"b\\\": 1.50e-7, "
-		     "\\\"c\\\":[ -0,\\\"\\\\u001b\\\\u4e16\\\\n\\\",{} ],\\\"d\\\":\\\"q\\\\\\\"\\\"}\"}}]}]",
-		     PROMPT_APRIL,
-		     TOKEN_BOS "</think>\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n"
-		     "<｜DSML｜parameter name=\"a\" string=\"false\">12345678901234567890123"
-		     "</｜DSML｜parameter>\n"
-		     "<｜DSML｜parameter name=\"b\" string=\"false\">1.50e-7</｜DSML｜parameter>\n"
-		     "<｜DSML｜parameter name=\"c\" string=\"false\">[-0, \"\\u001b世\\n\", {}]"
-		     "</｜DSML｜parameter>\n"
-		     "<｜DSML｜parameter name=\"d\" string=\"true\">q\"</｜DSML｜parameter>\n"
-		     "</｜DSML｜invoke>\n</｜DSML｜tool_calls>" TOKEN_EOS);
+	check_prompt(
+		"[{\"role\": \"assistant\", \"tool_calls\": [{\"function\": {\"name\": \"f\", "
+		"\"arguments\": \"{\\\"a\\\":12345678901234567890123,\\\"b\\\": 1.50e-7, "
+		"\\\"c\\\":[ -0,\\\"\\\\u001b\\\\u4e16\\\\n\\\",{} "
+		"],\\\"d\\\":\\\"q\\\\\\\"\\\"}\"}}]}]",
+		PROMPT_APRIL,
+		TOKEN_BOS
+		"</think>\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n"
+		"<｜DSML｜parameter name=\"a\" string=\"false\">12345678901234567890123"
+		"</｜DSML｜parameter>\n"
+		"<｜DSML｜parameter name=\"b\" string=\"false\">1.50e-7</｜DSML｜parameter>\n"
+		"<｜DSML｜parameter name=\"c\" string=\"false\">[-0, \"\\u001b世\\n\", {}]"
+		"</｜DSML｜parameter>\n"
+		"<｜DSML｜parameter name=\"d\" string=\"true\">q\"</｜DSML｜parameter>\n"
+		"</｜DSML｜invoke>\n</｜DSML｜tool_calls>" TOKEN_EOS);
 	/* what is no object is one argument, whole */
-	check_prompt("[{\"role\": \"assistant\", \"tool_calls\": [{\"function\": {\"name\": \"f\", "
-		     "\"arguments\": \"[1 ,2]\"}}]}]",
-		     PROMPT_APRIL,
-		     TOKEN_BOS "</think>\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n"
-		     "<｜DSML｜parameter name=\"arguments\" string=\"true\">[1 ,2]</｜DSML｜parameter>\n"
-		     "</｜DSML｜invoke>\n</｜DSML｜tool_calls>" TOKEN_EOS);
+	check_prompt(
+		"[{\"role\": \"assistant\", \"tool_calls\": [{\"function\": {\"name\": \"f\", "
+		"\"arguments\": \"[1 ,2]\"}}]}]",
+		PROMPT_APRIL,
+		TOKEN_BOS "</think>\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n"
+			  "<｜DSML｜parameter name=\"arguments\" string=\"true\">[1 "
+			  ",2]</｜DSML｜parameter>\n"
+			  "</｜DSML｜invoke>\n</｜DSML｜tool_calls>" TOKEN_EOS);
 }
 
 static void results_stand_in_the_order_of_their_calls(void **state)
 {
 	(void)state;
 	check_prompt(
-		"{\"thinking_mode\": \"chat\", \"messages\": [{\"role\": \"assistant\", \"tool_calls\": ["
+		"{\"thinking_mode\": \"chat\", \"messages\": [{\"role\": \"assistant\", "
+		"\"tool_calls\": ["
 		"{\"id\": \"b\", \"function\": {\"name\": \"f\"}}, "
 		"{\"id\": \"a\", \"function\": {\"name\": \"f\"}}, "
 		"{\"id\": \"c\", \"function\": {\"name\": \"f\"}}]}, "
@@ -274,7 +298,8 @@ static void results_stand_in_the_order_of_their_calls(void **state)
 		"{\"role\": \"tool\", \"tool_call_id\": \"b\", \"content\": \"1\"}, "
 		"{\"role\": \"tool\", \"tool_call_id\": \"?\", \"content\": \"0\"}]}",
 		PROMPT_APRIL,
-		TOKEN_BOS "\n\n<｜DSML｜tool_calls>\n"
+		TOKEN_BOS
+		"\n\n<｜DSML｜tool_calls>\n"
 		"<｜DSML｜invoke name=\"f\">\n"
 		"<｜DSML｜parameter name=\"arguments\" string=\"true\"></｜DSML｜parameter>\n"
 		"</｜DSML｜invoke>\n"
@@ -284,27 +309,33 @@ static void results_stand_in_the_order_of_their_calls(void **state)
 		"<｜DSML｜invoke name=\"f\">\n"
 		"<｜DSML｜parameter name=\"arguments\" string=\"true\"></｜DSML｜parameter>\n"
 		"</｜DSML｜invoke>\n</｜DSML｜tool_calls>" TOKEN_EOS
-		"<｜User｜><tool_result>1</tool_result>\n\nu\n\n<tool_result>0</tool_result>\n\n"
-		"<tool_result>2</tool_result>\n\n<tool_result>3</tool_result><｜Assistant｜></think>");
+		"<｜User｜><tool_result>1</tool_result>\n\nu\n\n<tool_result>0</"
+		"tool_result>\n\n"
+		"<tool_result>2</tool_result>\n\n<tool_result>3</tool_result><｜Assistant｜></"
+		"think>");
 }
 
 static void a_title_is_asked_for_after_an_answer(void **state)
 {
 	(void)state;
-	check_prompt("{\"effort\": \"none\", \"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, "
+	check_prompt("{\"effort\": \"none\", \"messages\": [{\"role\": \"user\", \"content\": "
+		     "\"hi\"}, "
 		     "{\"role\": \"assistant\", \"content\": \"ho\", \"task\": \"title\"}]}",
 		     PROMPT_APRIL,
 		     TOKEN_BOS "<｜User｜>hi<｜Assistant｜></think>ho" TOKEN_EOS "<｜title｜>");
 }
 
-/* An answer's own ids, as produced: merges across "a" "b" that re-encoding would make are kept apart. */
+/* An answer's own ids, as produced: merges across "a" "b" that re-encoding would make are kept
+ * apart. */
 static void check_stored(const char *produced, enum chat_effort effort, bool drop, bool used)
 {
 	struct tokenizer *tok = open_small();
 	struct tokens stored = {0}, with = {0}, without = {0};
 	struct chat_message m[] = {
 		{.role = CHAT_USER, .content = STR_LIT("hi")},
-		{.role = CHAT_ASSISTANT, .content = STR_LIT("hello"), .reasoning = STR_LIT("hm")},
+		{.role = CHAT_ASSISTANT,
+		 .content = STR_LIT("hello"),
+		 .reasoning = STR_LIT("hm")},
 		{.role = CHAT_USER, .content = STR_LIT("more")},
 	};
 	struct chat chat = {m, 3, effort, drop};
@@ -315,7 +346,8 @@ static void check_stored(const char *produced, enum chat_effort effort, bool dro
 	for (const char *p = produced; *p;) { /* the letters one by one */
 		const char *end = *p == '<' ? strchr(p, '>') + 1 : p + 1;
 
-		tokenizer_encode_special(tok, (struct str){p, (size_t)(end - p)}, &stored, NULL, &err);
+		tokenizer_encode_special(tok, (struct str){p, (size_t)(end - p)}, &stored, NULL,
+					 &err);
 		p = end;
 	}
 	m[1].ids = stored.ids;
@@ -370,15 +402,18 @@ static void what_is_no_conversation_is_refused_by_name(void **state)
 		{"[{\"role\": \"user\", \"task\": \"sing\"}]", "messages[0]: task"},
 		{"[{\"role\": \"system\", \"tools\": {}}]", "messages[0]: tools: an object"},
 		{"[{\"role\": \"assistant\", \"tool_calls\": 1}]", "tool_calls: a number"},
-		{"[{\"role\": \"assistant\", \"tool_calls\": [1]}]", "tool_calls[0]: name: nothing"},
-		{"[{\"role\": \"assistant\", \"tool_calls\": [{\"name\": \"f\", \"arguments\": 1}]}]",
+		{"[{\"role\": \"assistant\", \"tool_calls\": [1]}]",
+		 "tool_calls[0]: name: nothing"},
+		{"[{\"role\": \"assistant\", \"tool_calls\": [{\"name\": \"f\", \"arguments\": "
+		 "1}]}]",
 		 "messages[0]: tool_calls[0]: arguments: a number"},
 		{"{\"messages\": [], \"effort\": \"huge\"}", "effort: unknown"},
 		{"{\"messages\": [], \"reasoning_effort\": 3}", "reasoning_effort: unknown"},
 		{"{\"messages\": [], \"thinking_mode\": \"loud\"}", "thinking_mode: unknown"},
 		{"{\"messages\": [], \"drop_thinking\": 0}", "drop_thinking: a number"},
 		{"{\"messages\": [], \"tools\": 0}", "tools: a number"},
-		{"{\"messages\": [{\"role\": \"system\", \"tools\": [{}]}], \"tools\": [{}]}", "both"},
+		{"{\"messages\": [{\"role\": \"system\", \"tools\": [{}]}], \"tools\": [{}]}",
+		 "both"},
 	};
 
 	(void)state;
@@ -429,8 +464,8 @@ static void invalid_utf8_in_messages_is_replaced_and_counted(void **state)
 	assert_int_equal(prompt_encode(&chat, PROMPT_APRIL, tok, &ids, &n, &err), 0);
 	assert_int_equal(n, 2);
 	assert_int_equal(prompt_text(&chat, PROMPT_APRIL, &text, &err), 0);
-	assert_string_equal(buf_z(&text),
-			    TOKEN_BOS "<｜User｜>a\xef\xbf\xbd\xef\xbf\xbd<｜Assistant｜></think>");
+	assert_string_equal(buf_z(&text), TOKEN_BOS
+			    "<｜User｜>a\xef\xbf\xbd\xef\xbf\xbd<｜Assistant｜></think>");
 	tokens_reset(&ids);
 	assert_int_equal(prompt_encode_raw(m.content, tok, &ids, &n, &err), 0);
 	assert_int_equal(n, 4);
@@ -444,7 +479,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_messages_become_golden_prompts),
-		cmocka_unit_test(ids_are_those_of_the_whole_prompt_with_its_control_tokens_parsed),
+		cmocka_unit_test(
+			ids_are_those_of_the_whole_prompt_with_its_control_tokens_parsed),
 		cmocka_unit_test(official_cases_are_identical),
 		cmocka_unit_test(nothing_anyone_says_becomes_a_control_token),
 		cmocka_unit_test(efforts_add_what_their_flavour_knows),

@@ -47,11 +47,13 @@ static void check_golden(const char *name, bool special, int n_expected)
 
 		assert_non_null(s.p);
 		tokens_reset(&ids);
-		assert_int_equal(special ? tokenizer_encode_special(t, s, &ids, &n_replaced, &err)
-					 : tokenizer_encode(t, s, &ids, &n_replaced, &err), 0);
+		assert_int_equal(
+			special ? tokenizer_encode_special(t, s, &ids, &n_replaced, &err)
+				: tokenizer_encode(t, s, &ids, &n_replaced, &err),
+			0);
 		assert_int_equal(n_replaced, 0);
 		n++;
-		json_array_foreach(want, i, v) {
+		json_array_foreach (want, i, v) {
 			if (ids.n != n_want || ids.ids[i] != json_integer_value(v))
 				fail_msg("line %d: \"%.80s\": at id %zu", n, s.p, i);
 		}
@@ -101,7 +103,8 @@ static void write_tokenizer(struct buf *out, const struct parts *p)
 {
 	buf_addz(out, "{\"model\": {\"type\": \"BPE\", \"vocab\": {");
 	add_byte_vocab(out);
-	buf_addf(out, "%s}, \"merges\": [%s]}, \"added_tokens\": [%s], \"pre_tokenizer\": %s%s}",
+	buf_addf(out,
+		 "%s}, \"merges\": [%s]}, \"added_tokens\": [%s], \"pre_tokenizer\": %s%s}",
 		 p->vocab ? p->vocab : "", p->merges ? p->merges : "", p->added ? p->added : "",
 		 p->pre ? p->pre : "{\"type\": \"ByteLevel\"}", p->more ? p->more : "");
 }
@@ -119,14 +122,16 @@ static struct tokenizer *parse(const struct parts *p)
 	return t;
 }
 
-static void check_ids(const struct tokenizer *t, const char *text, bool special, const char *want)
+static void check_ids(const struct tokenizer *t, const char *text, bool special,
+		      const char *want)
 {
 	struct tokens ids = {0};
 	struct buf got = {0};
 	struct err err = {0};
 
 	assert_int_equal(special ? tokenizer_encode_special(t, str_of(text), &ids, NULL, &err)
-				 : tokenizer_encode(t, str_of(text), &ids, NULL, &err), 0);
+				 : tokenizer_encode(t, str_of(text), &ids, NULL, &err),
+			 0);
 	for (size_t i = 0; i < ids.n; i++)
 		buf_addf(&got, i ? " %d" : "%d", ids.ids[i]);
 	assert_string_equal(buf_z(&got), want);
@@ -208,9 +213,13 @@ static void white_space_is_unicodes_not_perls(void **state)
 
 	(void)state;
 	check_ids(t, " a", false, "32 97");
-	/* U+180E was a space once, and is one for Perl: there it would be cut from what follows. */
+	/* U+180E was a space once, and is one for Perl: there it would be cut from what
+	 * follows. */
 	check_ids(t, "\xe1\xa0\x8e", false, "225 301");
-	check_ids(t, "\xe1\xa0\x8e" "b", false, "225 160 302");
+	check_ids(t,
+		  "\xe1\xa0\x8e"
+		  "b",
+		  false, "225 160 302");
 	tokenizer_close(t);
 }
 
@@ -249,7 +258,8 @@ static void a_megabyte_of_one_letter_takes_no_time_to_speak_of(void **state)
 		text.len = 1 << 20;
 		assert_int_equal(tokenizer_encode(t, buf_str(&text), &ids, NULL, &err), 0);
 		assert_true(ids.n > 1000);
-		/* About 0.2 s; a quadratic algorithm would need hours, sanitizers ten times as long. */
+		/* About 0.2 s; a quadratic algorithm would need hours, sanitizers ten times as
+		 * long. */
 		assert_true(clock() - from < 20 * CLOCKS_PER_SEC);
 	}
 	buf_release(&text);
@@ -259,8 +269,9 @@ static void a_megabyte_of_one_letter_takes_no_time_to_speak_of(void **state)
 
 static void the_small_models_tokenizer_knows_the_grammar(void **state)
 {
-	static const char *const tokens[] = {TOKEN_BOS, TOKEN_EOS, TOKEN_USER, TOKEN_ASSISTANT,
-					     TOKEN_THINK, TOKEN_THINK_END, TOKEN_DSML};
+	static const char *const tokens[] = {TOKEN_BOS,       TOKEN_EOS,   TOKEN_USER,
+					     TOKEN_ASSISTANT, TOKEN_THINK, TOKEN_THINK_END,
+					     TOKEN_DSML};
 	struct tokenizer *t = NULL;
 	struct err err = {0};
 
@@ -273,9 +284,10 @@ static void the_small_models_tokenizer_knows_the_grammar(void **state)
 
 static void what_a_file_must_not_be_is_refused_by_name(void **state)
 {
-	static const char split[] = "{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": "
-				    "\"Split\", \"behavior\": \"%s\", \"pattern\": {\"Regex\": \"%s\"}}"
-				    ", {\"type\": \"ByteLevel\"}]}";
+	static const char split[] =
+		"{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": "
+		"\"Split\", \"behavior\": \"%s\", \"pattern\": {\"Regex\": \"%s\"}}"
+		", {\"type\": \"ByteLevel\"}]}";
 	char bad_regex[256], bad_behaviour[256];
 	const struct {
 		struct parts parts;
@@ -294,13 +306,16 @@ static void what_a_file_must_not_be_is_refused_by_name(void **state)
 		{{.added = "7"}, "added_tokens: id: nothing"},
 		{{.added = "{\"id\": 300}"}, "added_tokens[0].content: nothing"},
 		{{.added = "{\"id\": 5, \"content\": \"<x>\"}"}, "id 5 is taken"},
-		{{.added = "{\"id\": 300, \"content\": \"<x>\", \"lstrip\": true}"}, "lstrip: true"},
-		{{.added = "{\"id\": 300, \"content\": \"<x>\"}, {\"id\": 301, \"content\": \"<x>\"}"},
+		{{.added = "{\"id\": 300, \"content\": \"<x>\", \"lstrip\": true}"},
+		 "lstrip: true"},
+		{{.added = "{\"id\": 300, \"content\": \"<x>\"}, {\"id\": 301, \"content\": "
+			   "\"<x>\"}"},
 		 "ids 300 and 301 have the same text"},
 		{{.pre = "null"}, "pre_tokenizer: null"},
 		{{.pre = "{\"type\": \"Whitespace\"}"}, "pre_tokenizer"},
 		{{.pre = "{\"type\": \"ByteLevel\", \"use_regex\": true}"}, "use_regex: true"},
-		{{.pre = "{\"type\": \"Sequence\", \"pretokenizers\": []}"}, "no ByteLevel step"},
+		{{.pre = "{\"type\": \"Sequence\", \"pretokenizers\": []}"},
+		 "no ByteLevel step"},
 		{{.pre = bad_regex}, "split pattern 1: at byte"},
 		{{.pre = bad_behaviour}, "expected Isolated"},
 		{{.more = ", \"normalizer\": {\"type\": \"NFC\"}"}, "normalizer"},
@@ -316,10 +331,12 @@ static void what_a_file_must_not_be_is_refused_by_name(void **state)
 		struct err err = {0};
 
 		write_tokenizer(&json, &cases[i].parts);
-		assert_int_equal(tokenizer_parse(&t, buf_str(&json), "test.json", &err), ERR_MODEL);
+		assert_int_equal(tokenizer_parse(&t, buf_str(&json), "test.json", &err),
+				 ERR_MODEL);
 		assert_null(t);
 		if (!strstr(err.text, cases[i].said))
-			fail_msg("case %zu: \"%s\" does not say \"%s\"", i, err.text, cases[i].said);
+			fail_msg("case %zu: \"%s\" does not say \"%s\"", i, err.text,
+				 cases[i].said);
 		buf_release(&json);
 	}
 }
@@ -330,12 +347,14 @@ static void a_file_cut_anywhere_is_refused(void **state)
 	struct err err;
 
 	(void)state;
-	write_tokenizer(&json, &(struct parts){.vocab = ", \"ab\": 300", .merges = "\"a b\"",
+	write_tokenizer(&json, &(struct parts){.vocab = ", \"ab\": 300",
+					       .merges = "\"a b\"",
 					       .added = "{\"id\": 301, \"content\": \"<x>\"}"});
 	for (size_t n = 0; n < json.len; n++) {
 		struct tokenizer *t = NULL;
 
-		assert_int_equal(tokenizer_parse(&t, (struct str){json.data, n}, "t", &err), ERR_MODEL);
+		assert_int_equal(tokenizer_parse(&t, (struct str){json.data, n}, "t", &err),
+				 ERR_MODEL);
 		assert_null(t);
 	}
 	buf_release(&json);

@@ -73,9 +73,10 @@ static void an_unfinished_character_at_the_end_is_measured(void **state)
 		const char *text;
 		size_t n;
 	} cases[] = {
-		{"", 0},           {"a", 0},           {"\xc3", 1},       {"\xc3\xa9", 0},
-		{"a\xe4\xb8", 2},  {"\xf0\x9f\x94", 3}, {"\xf0\x9f", 2},   {"\x80\x80", 0},
-		{"\xe0\x80", 0},   {"\xff", 0},
+		{"", 0},         {"a", 0},         {"\xc3", 1},
+		{"\xc3\xa9", 0}, {"a\xe4\xb8", 2}, {"\xf0\x9f\x94", 3},
+		{"\xf0\x9f", 2}, {"\x80\x80", 0},  {"\xe0\x80", 0},
+		{"\xff", 0},
 	};
 
 	(void)state;
@@ -108,9 +109,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_scalar_value_survives_the_round_trip),
 		cmocka_unit_test(what_is_no_scalar_value_is_written_as_a_replacement),
-		cmocka_unit_test(invalid_bytes_become_one_replacement_for_each_longest_beginning),
+		cmocka_unit_test(
+			invalid_bytes_become_one_replacement_for_each_longest_beginning),
 		cmocka_unit_test(an_unfinished_character_at_the_end_is_measured),
-		cmocka_unit_test(random_bytes_always_clean_to_valid_text_of_the_same_valid_parts),
+		cmocka_unit_test(
+			random_bytes_always_clean_to_valid_text_of_the_same_valid_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,8 +43,8 @@ static void check_cases(const struct line_case *cases, size_t n)
 		struct buf out = {0};
 		int status = run(c->line, &out);
 
-		if (status != c->status || (part ? !strstr(buf_z(&out), want)
-						 : strcmp(buf_z(&out), want) != 0))
+		if (status != c->status ||
+		    (part ? !strstr(buf_z(&out), want) : strcmp(buf_z(&out), want) != 0))
 			fail_msg("%s\nstatus %d, expected %d:\n%s", c->line, status, c->status,
 				 buf_z(&out));
 		buf_release(&out);
@@ -57,13 +57,16 @@ static void tokens_go_there_and_back(void **state)
 {
 	static const struct line_case cases[] = {
 		{"printf 'a<think>b' | $d tokens" M " | $d tokens --decode" M, 0, "a<think>b"},
-		{"printf 'a<think>b' | $d tokens --special" M " | $d tokens --decode" M, 0, "a<think>b"},
+		{"printf 'a<think>b' | $d tokens --special" M " | $d tokens --decode" M, 0,
+		 "a<think>b"},
 		{"printf '{\"text\": \"a\\\\u0000é\\\\n\"}\\n' | $d tokens --json" M
-		 " | $d tokens --json --decode" M, 0, "{\"text\": \"a\\u0000é\\n\"}\n"},
+		 " | $d tokens --json --decode" M,
+		 0, "{\"text\": \"a\\u0000é\\n\"}\n"},
 		{"printf '' | $d tokens" M, 0, "\n"},
 		{"printf '' | $d tokens --json" M, 0, ""},
 		{"printf '{\"text\": \"\"}' | $d tokens --json" M, 0, "{\"ids\": []}\n"},
-		{"printf '<|x|>' | DSV4CHAT_MODEL=share/nano $d tokens | $d tokens --decode" M, 0, "<|x|>"},
+		{"printf '<|x|>' | DSV4CHAT_MODEL=share/nano $d tokens | $d tokens --decode" M,
+		 0, "<|x|>"},
 		{"printf '[ ]' | $d tokens --decode" M, 0, ""},
 	};
 
@@ -81,11 +84,14 @@ static void what_is_wrong_with_the_input_is_said_with_its_line(void **state)
 		{"printf '{\"text\": \"a\"\\n' | $d tokens --json" M, 2, "…line 1: line 1: "},
 		{"echo 5 x | $d tokens --decode" M, 2, "…'x', expected an id"},
 		{"echo 99999999 | $d tokens --decode" M, 2, "…id 99999999, expected 0 to "},
-		{"echo 99999999999999999999999999 | $d tokens --decode" M, 2, "…expected 0 to "},
+		{"echo 99999999999999999999999999 | $d tokens --decode" M, 2,
+		 "…expected 0 to "},
 		{"echo '{\"ids\": [1, 1.5]}' | $d tokens --decode --json" M, 2,
 		 "…ids[1]: 1.5, expected a whole number"},
-		{"echo '{\"ids\": [-1]}' | $d tokens --decode --json" M, 2, "…id -1, expected 0"},
-		{"echo '{\"ids\": [\"1\"]}' | $d tokens --decode --json" M, 2, "…ids[0]: a string"},
+		{"echo '{\"ids\": [-1]}' | $d tokens --decode --json" M, 2,
+		 "…id -1, expected 0"},
+		{"echo '{\"ids\": [\"1\"]}' | $d tokens --decode --json" M, 2,
+		 "…ids[0]: a string"},
 		{"echo x | $d tokens", 2, "…no model"},
 		{"echo x | $d tokens -m /nowhere", 3, "…/nowhere/tokenizer.json"},
 		{"echo x | $d tokens --loud" M, 2, "…usage: dsv4chat tokens"},
@@ -102,20 +108,24 @@ static void prompts_come_from_lines_or_one_document(void **state)
 {
 	static const struct line_case cases[] = {
 		{"echo '[{\"role\": \"user\", \"content\": \"hi\"}]' | $d prompt" M, 0,
-		 "…{\"prompt\": \"<｜begin▁of▁sentence｜><｜User｜>hi<｜Assistant｜><think>\", \"ids\": ["},
+		 "…{\"prompt\": \"<｜begin▁of▁sentence｜><｜User｜>hi<｜Assistant｜><think>\", "
+		 "\"ids\": ["},
 		{"printf '{\"messages\": [\\n{\"role\": \"user\", \"content\": \"hi\"}],\\n"
-		 "\"thinking_mode\": \"chat\"}' | $d prompt" M, 0, "…hi<｜Assistant｜></think>\""},
+		 "\"thinking_mode\": \"chat\"}' | $d prompt" M,
+		 0, "…hi<｜Assistant｜></think>\""},
 		{"for i in 1 2; do echo '[{\"role\": \"user\", \"content\": \"hi\"}]'; done | "
-		 "$d prompt" M " | wc -l", 0, "2\n"},
+		 "$d prompt" M " | wc -l",
+		 0, "2\n"},
 		{"printf '[{\"role\": \"user\"}]\\n[{\"role\": \"elf\"}]\\n' | $d prompt" M, 2,
 		 "…line 2: messages[0]: role: another"},
 		{"echo '[' | $d prompt" M, 2, "…line "},
 		{"echo '[]' | $d prompt" M, 2, "…no messages"},
-		{"printf '[{\"role\": \"user\", \"content\": \"a\\377\\376\"}]' | $d prompt" M, 0,
-		 "…replaced by U+FFFD, 2 times"},
+		{"printf '[{\"role\": \"user\", \"content\": \"a\\377\\376\"}]' | $d prompt" M,
+		 0, "…replaced by U+FFFD, 2 times"},
 		{"echo '[]' | $d prompt -m tests", 3, "…tests/tokenizer.json"},
-		{"echo '[{\"role\": \"user\", \"content\": \"hi\"}]' | $d prompt" M " >/dev/full", 1,
-		 "…stdout: write"},
+		{"echo '[{\"role\": \"user\", \"content\": \"hi\"}]' | $d prompt" M
+		 " >/dev/full",
+		 1, "…stdout: write"},
 	};
 
 	(void)state;
@@ -130,13 +140,19 @@ static void completions_become_messages_or_errors(void **state)
 		 "\"tool_calls\": []}\n"},
 		{"printf 'a</think>b" TOKEN_EOS "' | $d parse --thinking", 0,
 		 "…\"content\": \"b\", \"reasoning_content\": \"a\""},
-		{"printf 'hi' | $d parse --chat", 1, "{\"error\": \"at byte 2: the answer does not end\"}\n"},
-		{"printf '{\"completion\": \"hi\"}\\n{\"completion\": \"ho" TOKEN_EOS "\"}\\n' | "
-		 "$d parse --chat --jsonl", 0, "…does not end\"}\n{\"role\": \"assistant\", \"content\": \"ho\""},
-		{"echo '{\"completion\": 7}' | $d parse --chat --jsonl", 2, "…line 1: completion: a number"},
-		{"echo '{\"completion\": \"x\"}' | $d parse --jsonl", 2, "…--thinking or --chat"},
+		{"printf 'hi' | $d parse --chat", 1,
+		 "{\"error\": \"at byte 2: the answer does not end\"}\n"},
+		{"printf '{\"completion\": \"hi\"}\\n{\"completion\": \"ho" TOKEN_EOS
+		 "\"}\\n' | "
+		 "$d parse --chat --jsonl",
+		 0, "…does not end\"}\n{\"role\": \"assistant\", \"content\": \"ho\""},
+		{"echo '{\"completion\": 7}' | $d parse --chat --jsonl", 2,
+		 "…line 1: completion: a number"},
+		{"echo '{\"completion\": \"x\"}' | $d parse --jsonl", 2,
+		 "…--thinking or --chat"},
 		{"echo x | $d parse", 2, "…usage: dsv4chat parse"},
-		{"printf 'a\\377" TOKEN_EOS "' | $d parse --chat", 0, "…\"content\": \"a\xef\xbf\xbd\""},
+		{"printf 'a\\377" TOKEN_EOS "' | $d parse --chat", 0,
+		 "…\"content\": \"a\xef\xbf\xbd\""},
 	};
 
 	(void)state;
