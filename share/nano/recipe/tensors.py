@@ -38,7 +38,11 @@ def read_checkpoint(folder):
 
 
 def write_file(path, tensors, types=()):
-    """Writes tensors in order; `types` names the type of those whose bytes are uint8 but mean something else."""
+    """Writes tensors, the widest types first, so that each lies at a multiple of its element size.
+
+    `types` names the type of those whose bytes are uint8 but mean something else.
+    """
+    tensors = dict(sorted(tensors.items(), key=lambda item: -item[1].element_size()))
     types, head, begin = dict(types), {}, 0
     for name, t in tensors.items():
         end = begin + t.numel() * t.element_size()
