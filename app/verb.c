@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/exit.h"
+#include "engine/base/termsafe.h"
 
 const struct verb verbs[] = {
 	{"logits", verb_logits, "compute the logits of token ids, into a file",
@@ -36,7 +37,12 @@ int verb_usage(const char *name)
 
 int verb_status(const char *name, int rc, const struct err *err)
 {
+	struct buf text = {0};
+
+	/* Messages quote files: nothing in them may act on a terminal. */
+	termsafe_add(&text, str_of(err->text));
 	if (rc)
-		fprintf(stderr, "dsv4chat: %s: %s\n", name, err->text);
+		fprintf(stderr, "dsv4chat: %s: %s\n", name, buf_z(&text));
+	buf_release(&text);
 	return exit_code_of(rc);
 }

@@ -107,10 +107,10 @@ static bool seen(struct buf *names, struct str name)
 
 	buf_addc(&quoted, '\n');
 	json_add_quoted(&quoted, name);
-	found = str_find(buf_str(names), 0, buf_str(&quoted)) < names->len;
+	names->failed = names->failed || buf_failed(&quoted);
+	found = !names->failed && str_find(buf_str(names), 0, buf_str(&quoted)) < names->len;
 	if (!found)
 		buf_adds(names, buf_str(&quoted));
-	names->failed = names->failed || buf_failed(&quoted);
 	buf_release(&quoted);
 	return found;
 }

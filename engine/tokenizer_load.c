@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "engine/base/file.h"
-#include "engine/base/jsonr.h"
+#include "engine/base/jsontree.h"
 #include "engine/base/utf8.h"
 #include "engine/tokenizer_private.h"
 
@@ -419,23 +419,23 @@ static int load_root(struct loader *l, const json_t *root)
 int tokenizer_parse(struct tokenizer **out, struct str json, const char *name, struct err *err)
 {
 	struct loader l = {.err = err};
-	json_error_t why;
-	json_t *root;
+	struct json_tree tree = {0};
+	struct err why = {0};
 	int rc;
 
 	*out = NULL;
-	root = json_loadb(json.p ? json.p : "", json.n, 0, &why);
-	if (!root)
-		return err_set(err, ERR_MODEL, "%s: line %d: %s", name, why.line, why.text);
+	rc = json_tree_parse(&tree, json, 0, &why);
+	if (rc)
+		return err_set(err, rc == ERR_NOMEM ? rc : ERR_MODEL, "%s: %s", name, why.text);
 	l.t = calloc(1, sizeof(*l.t));
 	if (!l.t) {
 		rc = err_nomem(err, name, sizeof(*l.t));
 		goto done;
 	}
 	map_bytes(&l);
-	rc = load_root(&l, root);
+	rc = load_root(&l, tree.root);
 	if (rc) {
-		rc = err_prefix(err, "%s", name);
+		err_prefix(err, "%s", name);
 		goto done;
 	}
 	*out = l.t;
@@ -444,7 +444,7 @@ done:
 	tokenizer_close(l.t);
 	token_index_release(&l.words);
 	buf_release(&l.scratch);
-	json_decref(root);
+	json_tree_release(&tree);
 	return rc;
 }
 

@@ -61,8 +61,9 @@ int split_add(struct split *s, struct str pattern, bool literal, struct err *err
 		char why[128];
 
 		pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof(why));
-		rc = err_set(err, ERR_MODEL, "split pattern %d: at byte %zu: %s",
-			     s->n_patterns + 1, (size_t)at, why);
+		rc = err_set(err, code == PCRE2_ERROR_HEAP_FAILED ? ERR_NOMEM : ERR_MODEL,
+			     "split pattern %d: at byte %zu: %s", s->n_patterns + 1, (size_t)at,
+			     why);
 		goto done;
 	}
 	/* Where there is no JIT (or no executable memory) matching is slower, not different. */
@@ -113,8 +114,8 @@ static int next_match(const struct run *r, int level, struct str piece, size_t f
 		char why[128];
 
 		pcre2_get_error_message(rc, (PCRE2_UCHAR *)why, sizeof(why));
-		return err_set(r->err, ERR_MODEL, "tokenizer.json: split pattern %d: %s",
-			       level + 1, why);
+		return err_set(r->err, rc == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_MODEL,
+			       "tokenizer.json: split pattern %d: %s", level + 1, why);
 	}
 	*start = at[0];
 	*end = at[1];

@@ -104,28 +104,22 @@ static bool number_all(struct json_doc *doc, struct str text, struct buf *out)
 int json_doc_parse(struct json_doc *doc, struct str text, struct err *err)
 {
 	struct buf numbered = {0};
-	json_error_t why;
-	int rc = 0;
+	int rc;
 
 	*doc = (struct json_doc){0};
-	if (!number_all(doc, text, &numbered)) {
+	if (number_all(doc, text, &numbered))
+		rc = json_tree_parse(&doc->tree, buf_str(&numbered),
+				     JSON_DECODE_ANY | JSON_ALLOW_NUL, err);
+	else
 		rc = err_nomem(err, "JSON text", text.n);
-		goto done;
-	}
-	doc->root = json_loadb(buf_z(&numbered), numbered.len, JSON_DECODE_ANY | JSON_ALLOW_NUL,
-			       &why);
-	if (!doc->root)
-		rc = json_error_code(&why) == json_error_out_of_memory
-			     ? err_nomem(err, "JSON values", text.n)
-			     : err_set(err, ERR_FAILED, "line %d: %s", why.line, why.text);
-done:
+	doc->root = doc->tree.root;
 	buf_release(&numbered);
 	return rc;
 }
 
 void json_doc_release(struct json_doc *doc)
 {
-	json_decref(doc->root);
+	json_tree_release(&doc->tree);
 	buf_release(&doc->digits);
 	free(doc->ends);
 	*doc = (struct json_doc){0};
@@ -140,23 +134,6 @@ struct str json_doc_number(const struct json_doc *doc, const json_t *v)
 		return (struct str){"", 0};
 	from = i ? doc->ends[i - 1] : 0;
 	return (struct str){doc->digits.data + from, doc->ends[i] - from};
-}
-
-struct str json_str(const json_t *v)
-{
-	return (struct str){json_string_value(v), json_string_length(v)};
-}
-
-const char *json_kind(const json_t *v)
-{
-	static const char *const names[] = {
-		[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",
-		[JSON_STRING] = "a string",  [JSON_INTEGER] = "a number",
-		[JSON_REAL] = "a number",    [JSON_TRUE] = "true",
-		[JSON_FALSE] = "false",      [JSON_NULL] = "null",
-	};
-
-	return v ? names[json_typeof(v)] : "nothing";
 }
 
 void json_doc_write(const struct json_doc *doc, const json_t *v, struct jsonw *w)

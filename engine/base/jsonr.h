@@ -14,14 +14,14 @@
 
 #include <stddef.h>
 
-#include <jansson.h>
-
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
+#include "engine/base/jsontree.h"
 #include "engine/base/jsonw.h"
 
 struct json_doc {
-	json_t *root;      /* owned */
+	json_t *root; /* the tree's */
+	struct json_tree tree;
 	struct buf digits; /* the source texts of all numbers, end to end */
 	size_t *ends;      /* where each one ends; n_numbers of them */
 	size_t n_numbers, cap_numbers;
@@ -37,11 +37,5 @@ struct str json_doc_number(const struct json_doc *doc, const json_t *v);
 
 /* Writes v, numbers in their source text. */
 void json_doc_write(const struct json_doc *doc, const json_t *v, struct jsonw *w);
-
-/* The bytes of a JSON string, borrowed; NULL, 0 for what is none. */
-struct str json_str(const json_t *v);
-
-/* "an object", "a string", …; "nothing" for NULL: for messages. */
-const char *json_kind(const json_t *v);
 
 #endif
