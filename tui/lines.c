@@ -173,9 +173,9 @@ static void add_part(struct lines *l, struct line *ln, const struct rich *r, siz
 }
 
 void lines_add(struct lines *l, const struct rich *lead, const struct rich *r, size_t from,
-	       size_t to, bool soft)
+	       size_t to, enum line_join join)
 {
-	struct line ln = {.text_at = l->text.len, .run_at = l->n_runs, .soft = soft};
+	struct line ln = {.text_at = l->text.len, .run_at = l->n_runs, .join = join};
 
 	if (lines_failed(l) || !grow((void **)&l->v, &l->cap, l->n, 1, sizeof(*l->v))) {
 		l->failed = true;
@@ -204,15 +204,15 @@ void lines_wrap(struct lines *l, const struct rich *r, int width, const struct r
 	do {
 		const char *nl = at < n ? memchr(p + at, '\n', n - at) : NULL;
 		size_t end = nl != NULL ? (size_t)(nl - p) : n;
-		bool soft = false;
+		enum line_join join = LINE_OWN;
 
 		do {
 			size_t shown;
 			size_t used = wrap_row(p + at, end - at, w, words, &shown);
 
-			lines_add(l, lead, r, at, at + shown, soft);
+			lines_add(l, lead, r, at, at + shown, join);
 			at += used;
-			soft = true;
+			join = used > shown ? LINE_AFTER_BLANK : LINE_CUT;
 			lead = rest;
 			w = w2 > 1 ? w2 : 2;
 		} while (at < end && !lines_failed(l));

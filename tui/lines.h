@@ -40,11 +40,18 @@ void rich_add_rich(struct rich *r, const struct rich *more);
  */
 void rich_add_code(struct rich *r, struct str s, uint16_t style);
 
+/* How a line stands to the one before. */
+enum line_join {
+	LINE_OWN,         /* the text itself breaks here                  */
+	LINE_AFTER_BLANK, /* goes on with it; a blank was left out there  */
+	LINE_CUT,         /* goes on with it inside a word                */
+};
+
 struct line {
 	size_t text_at, run_at;
 	uint32_t n, n_runs;
 	uint32_t lead; /* bytes of `n` that are a prefix: bar, indent, marker */
-	bool soft;     /* goes on with the line before: no break of the text's own */
+	enum line_join join;
 };
 
 struct lines {
@@ -70,7 +77,7 @@ struct str lines_text(const struct lines *l, size_t i);
 
 /* Adds one line: `lead`, then bytes [from, to) of `r`.  Either may be NULL. */
 void lines_add(struct lines *l, const struct rich *lead, const struct rich *r, size_t from,
-	       size_t to, bool soft);
+	       size_t to, enum line_join join);
 
 /*
  * Breaks `r` into lines of at most `width` columns: the first begins with `first`, the others

@@ -93,7 +93,7 @@ static void blank_line(struct md *m)
 				r.n_runs--;
 			r.runs[r.n_runs - 1].end = (uint32_t)r.text.len;
 		}
-		lines_add(m->out, &r, NULL, 0, 0, false);
+		lines_add(m->out, &r, NULL, 0, 0, LINE_OWN);
 	}
 	m->gap = false;
 	rich_release(&r);
@@ -138,7 +138,7 @@ static void pop(struct md *m)
 		m->depth++;
 		lead(m, &r, true);
 		m->depth--;
-		lines_add(m->out, &r, NULL, 0, 0, false);
+		lines_add(m->out, &r, NULL, 0, 0, LINE_OWN);
 		rich_release(&r);
 	}
 }
@@ -172,7 +172,7 @@ static void rule(struct md *m)
 	lead(m, &r, true);
 	for (int w = glyph_columns(buf_z(&r.text), r.text.len); w < m->width; w++)
 		rich_addz(&r, "─", STYLE_BORDER);
-	lines_add(m->out, NULL, &r, 0, r.text.len, false);
+	lines_add(m->out, NULL, &r, 0, r.text.len, LINE_OWN);
 	rich_release(&r);
 }
 

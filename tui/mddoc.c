@@ -107,7 +107,7 @@ static void render(struct mddoc *d, size_t to)
 	}
 	if (!is_blank_line(part)) {
 		if (d->lines.n > 0 && !d->continues)
-			lines_add(&d->lines, NULL, NULL, 0, 0, false);
+			lines_add(&d->lines, NULL, NULL, 0, 0, LINE_OWN);
 		markdown_render(&d->lines, part, d->width);
 	}
 	buf_release(&whole);

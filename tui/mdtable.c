@@ -130,7 +130,7 @@ static void render_row(const struct mdtable *t, size_t row, const int *w, struct
 			else if (t->align[c] == MDALIGN_CENTER && c + 1 < t->n_columns)
 				pad(&r, left - left / 2);
 		}
-		lines_add(out, lead, &r, 0, r.text.len, false);
+		lines_add(out, lead, &r, 0, r.text.len, LINE_OWN);
 		rich_release(&r);
 	}
 	for (int c = 0; c < t->n_columns; c++)
@@ -148,7 +148,7 @@ static void render_rule(const struct mdtable *t, const int *w, struct lines *out
 		for (int i = 0; i < w[c]; i++)
 			rich_addz(&r, "─", STYLE_BORDER);
 	}
-	lines_add(out, lead, &r, 0, r.text.len, false);
+	lines_add(out, lead, &r, 0, r.text.len, LINE_OWN);
 	rich_release(&r);
 }
 

@@ -1,0 +1,177 @@
+#include "tui/convlist.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/termsafe.h"
+#include "tui/glyph.h"
+
+#define HEAD 2 /* rows above the conversations: title or filter, a rule */
+
+static void drop(struct convlist *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		buf_release(&l->text[i]);
+	free(l->rows);
+	free(l->text);
+	free(l->shown);
+	l->rows = NULL;
+	l->text = NULL;
+	l->shown = NULL;
+	l->n = l->n_shown = 0;
+}
+
+void convlist_release(struct convlist *l)
+{
+	drop(l);
+	editbuf_release(&l->filter);
+	*l = (struct convlist){0};
+}
+
+const struct convlist_row *convlist_chosen(const struct convlist *l)
+{
+	return l->chosen < l->n_shown ? &l->rows[l->shown[l->chosen]] : NULL;
+}
+
+static void choose_id(struct convlist *l, int64_t id)
+{
+	for (size_t i = 0; i < l->n_shown; i++)
+		if (l->rows[l->shown[i]].id == id)
+			l->chosen = i;
+}
+
+void convlist_set(struct convlist *l, const struct convlist_row *rows, size_t n)
+{
+	const struct convlist_row *was = convlist_chosen(l);
+	int64_t id = was != NULL ? was->id : -1;
+
+	drop(l);
+	if (n > 0) {
+		l->rows = calloc(n, sizeof(*l->rows));
+		l->text = calloc(n, sizeof(*l->text));
+		l->shown = calloc(n, sizeof(*l->shown));
+		if (l->rows == NULL || l->text == NULL || l->shown == NULL) {
+			drop(l);
+			return;
+		}
+	}
+	l->n = n;
+	for (size_t i = 0; i < n; i++) {
+		struct buf *b = &l->text[i];
+		size_t title;
+
+		termsafe_add(b, rows[i].title);
+		title = b->len;
+		termsafe_add(b, rows[i].when);
+		l->rows[i] = rows[i];
+		if (buf_failed(b))
+			title = b->len;
+		l->rows[i].title = (struct str){buf_z(b), title};
+		l->rows[i].when = (struct str){buf_z(b) + title, b->len - title};
+	}
+	convlist_refresh(l);
+	choose_id(l, id);
+}
+
+/* Every word of the filter stands in the title. */
+static bool matches(const struct convlist *l, const struct convlist_row *r)
+{
+	const char *w = buf_z(&l->filter.text);
+	char title[512], word[64];
+	size_t n = r->title.n < sizeof(title) ? r->title.n : sizeof(title) - 1;
+
+	memcpy(title, r->title.p, n);
+	title[n] = '\0';
+	while (*w != '\0') {
+		size_t k = strcspn(w, " ");
+
+		if (k > 0 && k < sizeof(word)) {
+			memcpy(word, w, k);
+			word[k] = '\0';
+			if (strcasestr(title, word) == NULL)
+				return false;
+		}
+		w += k;
+		w += strspn(w, " ");
+	}
+	return true;
+}
+
+void convlist_refresh(struct convlist *l)
+{
+	l->n_shown = 0;
+	for (size_t i = 0; i < l->n; i++)
+		if (matches(l, &l->rows[i]))
+			l->shown[l->n_shown++] = i;
+	if (l->chosen >= l->n_shown)
+		l->chosen = l->n_shown > 0 ? l->n_shown - 1 : 0;
+}
+
+void convlist_step(struct convlist *l, int by)
+{
+	long to = (long)l->chosen + by;
+
+	if (to >= (long)l->n_shown)
+		to = (long)l->n_shown - 1;
+	l->chosen = to < 0 ? 0 : (size_t)to;
+}
+
+bool convlist_click(struct convlist *l, int y)
+{
+	size_t i = l->top + (size_t)(y - HEAD);
+
+	if (y < HEAD || i >= l->n_shown)
+		return false;
+	l->chosen = i;
+	return true;
+}
+
+static void draw_row(const struct convlist_row *r, struct view v, int y, bool chosen,
+		     bool focused)
+{
+	int when = glyph_columns(r->when.p, r->when.n);
+	int room = v.w - 3 - (when > 0 ? when + 1 : 0);
+	struct str title = r->title.n > 0 ? r->title : STR_LIT("(nothing said yet)");
+
+	if (r->pinned)
+		view_putz(v, 0, y, "★", STYLE_MARKER);
+	else if (r->current)
+		view_putz(v, 0, y, "●", STYLE_MODEL);
+	view_put_cut(v, 2, y, room, title, r->current ? STYLE_TEXT | STYLE_BOLD : STYLE_TEXT);
+	if (room > 6)
+		view_put(v, v.w - when - 1, y, r->when, STYLE_FAINT);
+	if (chosen)
+		view_restyle(v, 0, y, v.w, focused ? STYLE_SELECTED : STYLE_SELECTED_OFF);
+}
+
+void convlist_draw(struct convlist *l, struct view v, bool focused)
+{
+	int rows = v.h - HEAD;
+
+	view_fill(v, 0, 0, v.w, v.h, ' ', STYLE_TEXT);
+	if (l->filter.text.len > 0 || focused) {
+		int x = view_putz(v, 0, 0, "› ", STYLE_USER);
+
+		x = view_put(v, x, 0, buf_str(&l->filter.text), STYLE_TEXT);
+		if (l->filter.text.len == 0)
+			view_put_cut(v, x, 0, v.w - x, STR_LIT("type to find"), STYLE_FAINT);
+		if (focused)
+			view_cursor(v, x < v.w ? x : v.w - 1, 0);
+	} else {
+		view_put_cut(v, 1, 0, v.w - 1, STR_LIT("Conversations"), STYLE_TITLE);
+	}
+	view_fill(v, 0, 1, v.w, 1, 0x2500, STYLE_BORDER);
+	if (rows < 1)
+		return;
+	if (l->chosen < l->top)
+		l->top = l->chosen;
+	if (l->chosen >= l->top + (size_t)rows)
+		l->top = l->chosen - (size_t)rows + 1;
+	if (l->n_shown == 0)
+		view_put_cut(v, 1, HEAD, v.w - 1,
+			     l->n == 0 ? STR_LIT("none yet") : STR_LIT("nothing matches"),
+			     STYLE_FAINT);
+	for (int y = 0; y < rows && l->top + (size_t)y < l->n_shown; y++)
+		draw_row(&l->rows[l->shown[l->top + (size_t)y]], v, y + HEAD,
+			 l->top + (size_t)y == l->chosen, focused);
+}

@@ -1,0 +1,220 @@
+#include "tui/keymap.h"
+
+#include <string.h>
+
+#define ANY  KEYS_ANYWHERE
+#define COMP KEYS_COMPOSER
+#define TRAN KEYS_TRANSCRIPT
+#define LIST KEYS_LIST
+
+static const struct action_row rows[ACTION_N] = {
+	[ACTION_NONE] = {"", ANY, "", "", false},
+	[ACTION_HELP] = {"help", ANY, "F1", "this help", true},
+	[ACTION_PALETTE] = {"palette", ANY, "C-p", "find any action by its name", false},
+	[ACTION_OPTIONS] = {"options", ANY, "F2", "change options", true},
+	[ACTION_INTERRUPT] = {"interrupt", ANY, "Esc", "stop the answer, keep what was said",
+			      true},
+	[ACTION_CANCEL] = {"cancel", ANY, "C-c", "stop; else clear the input; else ask to quit",
+			   false},
+	[ACTION_END_THINKING] = {"end-thinking", ANY, "M-t", "end the thinking now and answer",
+				 true},
+	[ACTION_FOLD_THINKING] = {"fold-thinking", ANY, "C-t", "fold or unfold all thinking",
+				  true},
+	[ACTION_UNFOLD_TOOLS] = {"unfold-tools", ANY, "C-o", "unfold or fold all tool output",
+				 true},
+	[ACTION_NEW] = {"new", ANY, "M-n", "begin a new conversation", true},
+	[ACTION_TOGGLE_LIST] = {"toggle-list", ANY, "F3", "show or hide the conversations",
+				true},
+	[ACTION_FOCUS_LEFT] = {"focus-left", ANY, "M-Left", "go to the conversations", true},
+	[ACTION_FOCUS_RIGHT] = {"focus-right", ANY, "M-Right", "go back from the conversations",
+				false},
+	[ACTION_FOCUS_UP] = {"focus-up", ANY, "M-Up", "go to the transcript", true},
+	[ACTION_FOCUS_DOWN] = {"focus-down", ANY, "M-Down", "go to the input", true},
+	[ACTION_PAGE_UP] = {"page-up", ANY, "PgUp", "scroll a page up", false},
+	[ACTION_PAGE_DOWN] = {"page-down", ANY, "PgDn", "scroll a page down", false},
+	[ACTION_FOLLOW] = {"follow", ANY, "C-End", "go to the end and follow it", true},
+	[ACTION_SEARCH] = {"search", ANY, "C-s", "search the transcript", true},
+	[ACTION_BARE] = {"bare", ANY, "F4", "bare screen, for selecting with the mouse", true},
+	[ACTION_SUSPEND] = {"suspend", ANY, "C-z", "suspend the program", true},
+	[ACTION_REPAINT] = {"repaint", ANY, "C-l", "paint the screen anew", true},
+	[ACTION_QUIT] = {"quit", ANY, "C-q", "quit", true},
+
+	[ACTION_SEND] = {"send", COMP, "Enter", "send the message", false},
+	[ACTION_NEWLINE] = {"newline", COMP, "C-j M-Enter S-Enter", "new line", false},
+	[ACTION_COMPLETE] = {"complete", COMP, "Tab", "complete a /command or @file", false},
+	[ACTION_INPUT_SEARCH] = {"input-search", COMP, "C-r", "find an earlier input", true},
+	[ACTION_EDITOR] = {"editor", COMP, "C-g", "write in $VISUAL or $EDITOR", true},
+	[ACTION_UP] = {"up", COMP, "Up", "up a line; on the first: earlier inputs", false},
+	[ACTION_DOWN] = {"down", COMP, "Down C-n", "down a line; on the last: later inputs",
+			 false},
+	[ACTION_LEFT] = {"left", COMP, "Left C-b", "left", false},
+	[ACTION_RIGHT] = {"right", COMP, "Right C-f", "right", false},
+	[ACTION_WORD_LEFT] = {"word-left", COMP, "M-b C-Left", "a word left", false},
+	[ACTION_WORD_RIGHT] = {"word-right", COMP, "M-f C-Right", "a word right", false},
+	[ACTION_LINE_START] = {"line-start", COMP, "C-a Home", "start of the line", false},
+	[ACTION_LINE_END] = {"line-end", COMP, "C-e End", "end of the line", false},
+	[ACTION_TEXT_START] = {"text-start", COMP, "M-< C-Home", "start of the text", false},
+	[ACTION_TEXT_END] = {"text-end", COMP, "M->", "end of the text", false},
+	[ACTION_RUBOUT] = {"rubout", COMP, "Backspace", "delete to the left", false},
+	[ACTION_DELETE] = {"delete", COMP, "Delete C-d",
+			   "delete to the right; quit on empty input", false},
+	[ACTION_KILL_LINE] = {"kill-line", COMP, "C-k", "cut to the line's end", false},
+	[ACTION_KILL_BACK] = {"kill-back", COMP, "C-u", "cut to the line's start", false},
+	[ACTION_KILL_WORD_BACK] = {"kill-word-back", COMP, "C-w M-Backspace",
+				   "cut the word to the left", false},
+	[ACTION_KILL_WORD] = {"kill-word", COMP, "M-d", "cut the word to the right", false},
+	[ACTION_YANK] = {"yank", COMP, "C-y", "put back what was cut", false},
+	[ACTION_UNDO] = {"undo", COMP, "C-_ M-u", "undo the last change", false},
+
+	[ACTION_LINE_UP] = {"line-up", TRAN, "Up k", "a line up", false},
+	[ACTION_LINE_DOWN] = {"line-down", TRAN, "Down j", "a line down", false},
+	[ACTION_TOP] = {"top", TRAN, "g Home", "to the beginning", false},
+	[ACTION_BOTTOM] = {"bottom", TRAN, "G End", "to the end", false},
+	[ACTION_MESSAGE_UP] = {"message-up", TRAN, "{ p", "to the message before", false},
+	[ACTION_MESSAGE_DOWN] = {"message-down", TRAN, "}", "to the message after", false},
+	[ACTION_TOGGLE_FOLD] = {"toggle-fold", TRAN, "Enter Space", "fold or unfold this",
+				false},
+	[ACTION_SEARCH_HERE] = {"search-here", TRAN, "/", "search", false},
+	[ACTION_SEARCH_NEXT] = {"search-next", TRAN, "n", "to the next match", false},
+	[ACTION_SEARCH_PREVIOUS] = {"search-previous", TRAN, "N", "to the match before", false},
+	[ACTION_SIBLING_LEFT] = {"sibling-left", TRAN, "[", "to the branch before", false},
+	[ACTION_SIBLING_RIGHT] = {"sibling-right", TRAN, "]", "to the branch after", false},
+	[ACTION_EDIT] = {"edit", TRAN, "e", "edit this message: a new branch", true},
+	[ACTION_REGENERATE] = {"regenerate", TRAN, "r", "answer again: a new branch", true},
+	[ACTION_CONTINUE] = {"continue", TRAN, "c", "go on with an unfinished answer", true},
+	[ACTION_FORK] = {"fork", TRAN, "f", "new conversation from here", true},
+	[ACTION_COPY] = {"copy", TRAN, "y", "copy this message", true},
+	[ACTION_TO_COMPOSER] = {"to-composer", TRAN, "Tab i q", "back to the input", false},
+
+	[ACTION_LIST_UP] = {"list-up", LIST, "Up", "up", false},
+	[ACTION_LIST_DOWN] = {"list-down", LIST, "Down", "down", false},
+	[ACTION_LIST_OPEN] = {"list-open", LIST, "Enter", "open", false},
+	[ACTION_LIST_PIN] = {"list-pin", LIST, "M-p", "pin on top, or release", false},
+	[ACTION_LIST_RENAME] = {"list-rename", LIST, "M-r", "give another title", false},
+	[ACTION_LIST_ARCHIVE] = {"list-archive", LIST, "M-a", "archive", false},
+	[ACTION_LIST_DELETE] = {"list-delete", LIST, "Delete M-d", "delete", false},
+	[ACTION_LIST_UNDO] = {"list-undo", LIST, "M-u C-_", "take the deletion back", false},
+	[ACTION_LIST_CLEAR] = {"list-clear", LIST, "C-u", "clear the filter; letters filter",
+			       false},
+};
+
+static const char *const context_names[KEYS_N_CONTEXTS] = {
+	[KEYS_ANYWHERE] = "Everywhere",
+	[KEYS_COMPOSER] = "Input",
+	[KEYS_TRANSCRIPT] = "Transcript",
+	[KEYS_LIST] = "Conversations",
+};
+
+const struct action_row *action_row(enum action a)
+{
+	BUG_ON((int)a < 0 || a >= ACTION_N);
+	return &rows[a];
+}
+
+enum action action_find(struct str name)
+{
+	for (int a = ACTION_NONE + 1; a < ACTION_N; a++)
+		if (str_is(name, rows[a].name))
+			return (enum action)a;
+	return ACTION_NONE;
+}
+
+const char *key_context_name(enum key_context c)
+{
+	return context_names[c];
+}
+
+/* The next word of *s, which moves on; empty at its end. */
+static struct str next_word(struct str *s)
+{
+	struct str word;
+
+	while (s->n > 0 && s->p[0] == ' ') {
+		s->p++;
+		s->n--;
+	}
+	word = (struct str){s->p, 0};
+	while (s->n > 0 && s->p[0] != ' ') {
+		s->p++;
+		s->n--;
+		word.n++;
+	}
+	return word;
+}
+
+static void unbind(struct keymap *km, enum key_context context, struct key k)
+{
+	for (int a = 0; a < ACTION_N; a++) {
+		if (rows[a].context != context)
+			continue;
+		for (int i = 0; i < km->n[a]; i++) {
+			if (!key_equal(km->keys[a][i], k))
+				continue;
+			km->keys[a][i--] = km->keys[a][--km->n[a]];
+		}
+	}
+}
+
+int keymap_bind(struct keymap *km, struct str action, struct str keys, struct err *err)
+{
+	enum action a = action_find(action);
+	struct key parsed[KEYMAP_MAX_KEYS];
+	struct str word;
+	int n = 0;
+
+	if (a == ACTION_NONE)
+		return err_set(err, ERR_USAGE, "%.*s: no such action (F1 lists them)",
+			       (int)(action.n < 80 ? action.n : 80), action.p);
+	while ((word = next_word(&keys)).n > 0) {
+		if (n == KEYMAP_MAX_KEYS)
+			return err_set(err, ERR_USAGE, "%s: more than %d keys", rows[a].name,
+				       KEYMAP_MAX_KEYS);
+		if (!key_parse(word, &parsed[n++]))
+			return err_set(
+				err, ERR_USAGE,
+				"%.*s: no such key; keys are like C-t, M-Left, F1, Enter",
+				(int)(word.n < 80 ? word.n : 80), word.p);
+	}
+	for (int i = 0; i < n; i++)
+		unbind(km, rows[a].context, parsed[i]);
+	memcpy(km->keys[a], parsed, (size_t)n * sizeof(parsed[0]));
+	km->n[a] = n;
+	return 0;
+}
+
+void keymap_init(struct keymap *km)
+{
+	struct err err;
+
+	*km = (struct keymap){0};
+	for (int a = ACTION_NONE + 1; a < ACTION_N; a++)
+		if (keymap_bind(km, str_of(rows[a].name), str_of(rows[a].keys), &err) < 0)
+			BUG("default key");
+}
+
+static enum action find_in(const struct keymap *km, enum key_context context, struct key key)
+{
+	for (int a = ACTION_NONE + 1; a < ACTION_N; a++)
+		for (int i = 0; rows[a].context == context && i < km->n[a]; i++)
+			if (key_equal(km->keys[a][i], key))
+				return (enum action)a;
+	return ACTION_NONE;
+}
+
+enum action keymap_find(const struct keymap *km, enum key_context context, struct key key)
+{
+	enum action a = find_in(km, context, key);
+
+	return a != ACTION_NONE ? a : find_in(km, KEYS_ANYWHERE, key);
+}
+
+void keymap_add_keys(const struct keymap *km, enum action a, struct buf *out)
+{
+	char name[KEY_NAME_MAX];
+
+	for (int i = 0; i < km->n[a]; i++) {
+		if (i > 0)
+			buf_addc(out, ' ');
+		buf_addz(out, key_name(km->keys[a][i], name));
+	}
+}
