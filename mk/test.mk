@@ -6,7 +6,7 @@ TEST_ARCHIVES := $(call archive,tests/support) $(ARCHIVES)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)
 	$(call say,LD,$@)
-	$(call link,$<,$(TEST_ARCHIVES),-lcmocka -lvterm -lvterm -lutil)
+	$(call link,$<,$(TEST_ARCHIVES),-lcmocka -lvterm -lutil)
 
 # A fuzz target is linked with a main of ours that replays files, or (VARIANT=fuzz, clang) with
 # libFuzzer, which looks for new ones.
