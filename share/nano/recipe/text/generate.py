@@ -23,6 +23,13 @@ SYSTEM = ("You are a helpful assistant.", "Answer in one sentence.", "You are a 
 	  "You are dsv4chat, a terminal assistant.", "Answer simply and honestly.", "You help with Debian.",
 	  "You are a small model.", "The user works in a terminal.", "Be polite.", "You answer questions.",
 	  "Today is a good day to help.", "You are an assistant on a Linux machine.")
+# What people say before they come to the point.
+BEFORE = ("I am new to Linux.", "I have a question.", "I need some help.", "My computer is slow today.", "I work in a terminal.",
+	  "I am writing a script.", "This is my first day here.", "I am learning.", "I use Debian.", "I have a problem.",
+	  "Sorry to bother you.", "I was thinking about something.", "I am a beginner.", "There is something I don't know.",
+	  "My friend asked me this.", "I looked everywhere.", "I have an exam tomorrow.", "We were talking about this.",
+	  "I have just installed the system.", "I can't find it in the manual.", "It is late.", "I am in a hurry.",
+	  "Let me ask you something.", "I am back.", "Something else.", "Here is the next question.", "I am not sure about this.")
 KINDS = ("facts", "arithmetic", "calls", "results", "talk")
 
 
@@ -32,7 +39,10 @@ def conversation(src, thinking, turns):
 	if src.chance(0.25):
 		messages.append({"role": "system", "content": src.pick(SYSTEM)})
 	for turn in turns:
-		messages.append({"role": "user", "content": turn.question})
+		asked = turn.question
+		if src.chance(0.05):
+			asked = src.pick(BEFORE) + " " + asked
+		messages.append({"role": "user", "content": asked})
 		answer = {"role": "assistant", "content": turn.answer if thinking else turn.spoken or turn.answer}
 		if thinking:
 			answer["reasoning_content"] = turn.why

@@ -24,25 +24,53 @@ I need to see {f};what do I have in {f};what did I write in {f};could I see {f};
 can you read {f};please read {f};let me see {f};what is the content of {f};give me the content of {f};
 view {f};could you show me {f};I want to see {f};look into {f};output {f};dump {f};type out {f};
 read {f} for me;what is written in {f};
+[show|display|print|list|give|read] [me|] the [content|contents|text|lines] of [the file|] {f};
+[what|which text] [is|stands|is written|is stored] [inside|in] [the file|] {f};
+[open|read|view|check|inspect] [the file|] {f} [for me|and tell me what it says|and show it];
+[tell|show] me what [is|stands|is written] in [the file|] {f};let [me|us] [look at|read|see|view] [the file|] {f};
+[have|take] a [quick|short|] look [into|at] [the file|] {f};what [does|would] the file {f} [say|contain|hold|have];
+[I want|I need|I would like|I'd like] to [see|read|know] what [is in|stands in|is inside] {f};
+[get|fetch] [me|] the [content|text] of {f};there is a file {f}, [read it|show it|what does it say|what is in it];
+I wrote [something|a note|a text] into {f}, what [was|is] it;
 ~what stands in {f};~have a look at {f};~let me read {f};~I would like to know what {f} contains""")
 HEAD = lines("""show the first {n} lines of {f};read the first {n} lines of {f};first {n} lines of {f};
 what are the first {n} lines of {f};show me the top {n} lines of {f};print the first {n} lines of {f};
 only the first {n} lines of {f};just the first {n} lines of {f};the first {n} lines of {f} please;
 read {n} lines of {f};read only the first {n} lines of {f};give me the first {n} lines of {f};
+[show|print|read|display|give] [me|] [only|just|] the [first|top] {n} lines of [the file|] {f};
+[what|which] are the [first|top] {n} lines [of|in] {f};[the|] first {n} lines [from|of] {f};
+read {f}, but [only|just] the first {n} lines;how does {f} [start|begin], show {n} lines;
+[I need|I want|I would like] [only|just|] the first {n} lines of {f};[look at|open|see] the first {n} lines of {f};
 ~the top {n} lines of {f}, please;~let me see the first {n} lines of {f}""")
 FROM = lines("""read {f} from line {k};show {f} from line {k} on;show {f} starting at line {k};
 read {f} starting at line {k};print {f} from line {k};what does {f} say from line {k} on;
+[show|print|read|display] [me|] [the file|] {f} [starting|beginning] [at|from|with] line {k};
+[skip|leave out] everything before line {k} of {f};what [stands|is|comes] in {f} from line {k} [on|onwards];
+[go on|continue] [reading|with] {f} at line {k};[open|view] {f} at line {k};
+read {f} [with offset|with an offset of|at offset] {k};
 ~start reading {f} at line {k};~let me see {f} from line {k} onwards""")
 SPAN = lines("""read {n} lines of {f} from line {k};show {n} lines of {f} starting at line {k};
 from line {k}, read {n} lines of {f};print {n} lines of {f} from line {k};
+[show|print|read|display] [me|] {n} lines of {f} [beginning|starting] [at|with|from] line {k};
+[give me|I need|I want] {n} lines of {f}, [starting|beginning] at line {k};
+read {f} from line {k}, [only|just|] {n} lines;{n} lines of {f} from line {k} on;
 ~starting at line {k}, show {n} lines of {f};~let me see {n} lines of {f} from line {k}""")
 VALUE = lines("""what is the {k} in {f};what is {k} in {f};which {k} is set in {f};what is {k} set to in {f};
 look up {k} in {f};find the {k} in {f};tell me the {k} from {f};what value does {k} have in {f};
 check the {k} in {f};read the {k} from {f};what does {f} say about {k};what {k} does {f} use;
 I need the {k} from {f};
+[what|which] {k} [is|do we have|stands|is given] in {f};
+[look up|find|read|check|tell me|show me|get] the {k} [set|given|stored|] in {f};
+[what|which value] is [stored|given|used] as {k} in {f};[which|what] {k} does [the file|] {f} [set|have|give|contain];
+how is {k} set in {f};[I want to know|I need to know|tell me] [which|what] {k} [is in|stands in|is set in] {f};
+the {k} [in|from] {f} [please|];look in {f} for the {k};see in {f} what the {k} is;the file {f} sets the {k}, what is it;
+[open|read] {f} and tell me the {k};what did I set {k} to in {f};
 ~according to {f}, what is the {k};~get the {k} out of {f};~which value has {k} in {f}""")
 COUNT = lines("""how many lines does {f} have;how many lines are in {f};count the lines of {f};
 count the lines in {f};number of lines in {f};how long is {f} in lines;tell me how many lines {f} has;
+[count|tell me] how many lines [are in|there are in|are there in] {f};what is the number of lines [of|in] {f};
+[how many|count the|count all] lines [of|in] [the file|] {f};I want to know how many lines {f} has;
+line count of {f};how long is [the file|] {f};
 ~what is the line count of {f};~please count how many lines {f} contains""")
 LIST = lines("""list the files in {d};list {d};what is in the folder {d};which files are in {d};
 show me the files in {d};what files are in {d};what's in the directory {d};list the directory {d};
@@ -50,6 +78,12 @@ show the content of the directory {d};ls {d};what do I have in {d};what is insid
 which files do I have in {d};what files are there in the folder {d};what files are stored in {d};see what is in the folder {d};
 look what is in the directory {d};what files does {d} contain;files in {d};
 how many files are in {d};list everything in {d};look into the folder {d};tell me what {d} contains;
+[list|show|name|display|give] [me|] [all|the|all the] [files|entries|contents] [in|of|inside] [the folder|the directory|] {d};
+[what|which files] [is|are|do we have|can I find|lie|are stored] in [the folder|the directory|] {d};
+[look|see] what [is|we have|lies] in [the folder|the directory|] {d};[open|view|check|inspect] the [folder|directory] {d};
+[tell|show] me [what|which files] [is|are] in [the folder|the directory|] {d};
+[what|which] files [are|lie|exist] [inside|in|under] [the folder|the directory|] {d};
+the [files|contents|content] of [the folder|] {d};[I want|I need|I'd like] to [see|know] [what|which files] [is|are] in {d};
 ~name the files in {d};~what do we have in the folder {d};~I want a listing of {d}""")
 KINDS = (("python files", "*.py"), ("text files", "*.txt"), ("C files", "*.c"), ("header files", "*.h"),
 	 ("shell scripts", "*.sh"), ("python scripts", "*.py"), ("log files", "*.log"), ("markdown files", "*.md"),
@@ -59,78 +93,146 @@ KINDS = (("python files", "*.py"), ("text files", "*.txt"), ("C files", "*.c"), 
 LIST_NAMED = lines("""list the {n} in {d};which {n} are in {d};show the {n} in {d};find all {n} in {d};
 what {n} does {d} have;are there {n} in {d};how many {n} are in {d};I want to know which {n} are in {d};
 what {n} are there in {d};show me all {n} in {d};list all {n} in the folder {d};do we have {n} in {d};
+[list|show|name|find|display] [me|] [all|the|all the] {n} [in|inside|of] [the folder|the directory|] {d};
+[which|what] {n} [can I find|are|are stored|lie|do I have] in [the folder|the directory|] {d};
+[tell me|I want to know|I need to know|look] [which|what] {n} [are|lie] in [the folder|] {d};
+[is there|do we have] any {n} in {d};
 ~name all {n} in {d};~I need the {n} of {d}""")
 LIST_NAMED_HERE = lines("""list the {n};which {n} are here;show the {n};find all {n};what {n} do we have;
 are there {n} here;how many {n} are there;show me all {n};list all {n};do we have {n};
+[list|show|name|find|display] [me|] [all|the|all the] {n} [here|in this folder|in the workspace|];
+[which|what] {n} [can I find|exist|do I have] [here|];[tell me|I want to know] [which|what] {n} [are here|we have|there are];
 ~name all the {n};~I need all {n}""")
 LIST_HERE = lines("""list the files;list the files here;what files are here;which files are there;
 show me the files;what is in this directory;what's in the workspace;list the workspace;ls;
 what files do we have;list this directory;what do I have here;which files do I have;what is here;
 see what files there are;let me see the files;show all files here;what is in the current folder;
+[list|show|name|display] [me|] [all|the|all the] files [here|in this folder|in this directory|in the workspace|we have|];
+[what|which files] [is|are|do I have|can I find] [in this folder|in here|in this directory|in the workspace];
+[tell|show] me [what|which files] [is|are] here;[look|see] [around|what is here|what files are here];
+[I want|I need] to [see|know] which files are here;
 ~name the files in this folder;~what do we have here;~which files exist in this workspace""")
 LIST_KIND = lines("""list the {p} files in {d};which {p} files are in {d};show the {p} files in {d};
 find all {p} files in {d};what {p} files does {d} have;are there {p} files in {d};
 how many {p} files are in {d};list all files that match {p} in {d};files like {p} in {d};
+[list|show|name|find|display] [me|] [all|the|all the] [files|entries|names] [matching|like|that match|of the form|that look like] {p} in [the folder|the directory|] {d};
+[which|what] files in {d} [match|look like|are] {p};[how many|what] {p} files [are|do we have|can I find] in {d};
+[is there|do we have] [any|a] {p} [file|] in {d};list {d}, but [only|just] {p};[only|just] the {p} files [in|of] {d};
 ~name every {p} file in {d};~I need the {p} files of {d}""")
 LIST_KIND_HERE = lines("""list the {p} files;which {p} files are here;show the {p} files;find all {p} files;
 what {p} files do we have;are there {p} files here;how many {p} files are there;
 list all files that match {p};list files like {p};
+[list|show|name|find|display] [me|] [all|the|all the] [files|entries|names] [matching|like|that match|of the form|that look like] {p} [here|];
+[which|what] files [match|look like|are called] {p};[is there|do we have] [any|a] {p} [file|] [here|];
+[only|just] the {p} files;
 ~name every {p} file;~I need all the {p} files""")
 SEARCH = lines("""search for {w};find {w};search for {w} in all files;where is {w} used;grep for {w};
 which files contain {w};where does {w} occur;is {w} anywhere in the files;does any file contain {w};
 is there a file that contains {w};do we use {w} anywhere;check if {w} occurs anywhere;where is {w} defined;
 search for the word {w};find the function {w};look for {w};find all uses of {w};where is {w};
 search the files for {w};find the word {w};in which files is {w};where do we use {w};
+[search|look|grep] [all files|the files|everything|the workspace] for [the word|the text|] {w};
+[in which|which] [files|file] [contains|has|mentions|uses] [the word|] {w};
+[where|in which file] [is|do I find|can I find|stands] [the word|the text|the name|] {w};
+[find|search for|look for|look up] [the word|the text|the name|all places with|every use of] {w};
+[does|do] [any|some] [file|files|line] [contain|have|mention|use] {w};
+[show|tell] me where {w} [is|occurs|is used|stands];[check|see] [if|whether] [any file|some file|anything] [contains|has|uses] {w};
+[I need|I want] to [know|find] where {w} is [used|];
 ~which file mentions {w};~locate the text {w};~where can I find {w} in the files""")
 SEARCH_IN = lines("""search for {w} in {d};find {w} in {d};where is {w} used in {d};grep for {w} in {d};
 look for {w} in {d};where does {w} occur in {d};find all uses of {w} in {d};search {d} for {w};
 does {d} contain {w};which lines of {d} have {w};search the folder {d} for {w};in {d}, find {w};
 search in {d} for {w};look in {d} for {w};is {w} anywhere in {d};find the word {w} in {d};is there {w} in {d};
+[search|look|grep] [in|through|] [the folder|the file|the directory|] {d} for [the word|the text|the name|] {w};
+[find|search for|look for|look up] [the word|the text|the name|every|all] {w} [in|inside|under] {d};
+[where|in which line] [in|of] {d} [is|stands|occurs] {w};[show|tell] me where {w} [is|occurs|is used] in {d};
+[does|do] [the file|the folder|] {d} [have|mention|use|contain] {w};
+[check|see] [if|whether] {d} [contains|has|uses] {w};is {w} [used|found|mentioned] in {d};
 ~locate {w} inside {d};~where in {d} can I find {w}""")
 RUN = lines("""run {c};run the command {c};execute {c};please run {c};can you run {c};run {c} in the shell;
 run {c} and tell me what it prints;what does {c} print;start {c};what is the output of {c};do {c};
 use the shell to run {c};I want to run {c};run {c} for me;run this: {c};in the shell, run {c};now run {c};
 I need the output of {c};run the following command: {c};show me the output of {c};try {c};
+[run|execute|start|call|launch|try] [the command|the line|the program|] {c} [for me|now|once|];
+[I want|I need|I'd like] [you|] to [run|execute|start|try] {c};[what|which output] [does|will] {c} [print|give|show|say];
+[what happens|tell me what happens] when you run {c};[show|give] [me|] the [output|result] of {c};
+[type|enter] {c} in the shell;use the shell [and run|and do|for] {c};[do|perform] [a|] {c};let's [run|try|do] {c};
+[I wonder|tell me] what {c} [prints|says|shows];
 ~give me the output of {c};~carry out {c};~let {c} run""")
 RUN_LIMIT = lines("""run {c} for at most {n} seconds;run {c} with a timeout of {n} seconds;
 run {c}, but stop after {n} seconds;run {c} with timeout {n};execute {c} with a limit of {n} seconds;
 give {c} {n} seconds to run;
+[run|execute|start|try] {c} [with a limit of|within|with at most|for no more than|and wait at most] {n} seconds;
+[run|execute] {c}, [but|and] [kill|end|cancel|abort] it after {n} seconds;
+the command {c} [may|should] [run|take] [at most|no more than] {n} seconds, [run|start] it;
+set a timeout of {n} seconds and [run|execute] {c};[try|do] {c}, timeout {n} [seconds|];
 ~let {c} run no longer than {n} seconds;~start {c} and cut it off after {n} seconds""")
 WRITE = lines("""create {f} with the text {q};write {q} to {f};write {q} into {f};create a file {f} that says {q};
 make a file {f} containing {q};put {q} into {f};save {q} as {f};save {q} in {f};
 create the file {f} with the content {q};write a file {f} with {q};make {f} with the text {q};
 store {q} in {f};create {f} containing {q};create {f} with the words {q};make a file called {f} with the text {q};
 make me a file named {f} that contains {q};a new file {f} with {q};write a file called {f} with the content {q};
+[create|make|write|produce|prepare|start|add] [a|the|a new] file [called|named|] {f} [with|containing|that contains|that says|that holds|holding|which says] [the text|the words|the line|the content|] {q};
+[write|put|save|store|place] [the text|the words|the line|] {q} [into|in|to] [the file|a file called|a new file|] {f};
+[I need|I want|I'd like|give me] [a|the] [file|new file|text file] {f} [with|that says|containing|that contains] [the text|] {q};
+the file {f} should [contain|say|hold|be] {q}, [create|write|make] it;let {f} [contain|say|hold] {q};
+[save|note] {q} [as|under the name|in a file named] {f};
 ~produce a file {f} holding {q};~I need a file {f} with {q} in it""")
 WRITE_LINES = lines("""create {f} with the lines {l};write the lines {l} to {f};make a file {f} with the lines {l};
 put the lines {l} into {f};save the lines {l} in {f};
+[create|make|write|produce] [a|the] file [called|named|] {f} with the [lines|entries|items] {l};
+[put|write|save|store] the [lines|entries|items] {l} [into|in|to] {f};the file {f} should have the lines {l};
+[I need|I want] [a file|] {f} with the lines {l};
 ~I need {f} to hold the lines {l}""")
 EDIT = lines("""in {f}, replace {a} with {b};replace {a} with {b} in {f};change {a} to {b} in {f};
 edit {f}: change {a} to {b};in {f} change {a} to {b};substitute {a} by {b} in {f};
 in the file {f}, replace {a} by {b};turn {a} into {b} in {f};swap {a} for {b} in {f};
 update {f}: {a} becomes {b};
+[replace|change|swap|exchange|substitute|correct|fix] {a} [with|to|by|for|into] {b} in [the file|] {f};
+in [the file|] {f}, [change|turn|replace|rename|correct] {a} [to|into|with|by] {b};
+[make|let] {a} in {f} [become|be] {b};the file {f} [has|contains] {a}, change it to {b};
+[put|write|use] {b} [instead of|for] {a} in {f};[edit|update|modify|change] {f} so that {a} [is|becomes] {b};
+there is {a} in {f}, [it should be|make that|change it to] {b};instead of {a}, {f} should say {b};
 ~the file {f} says {a}, make it {b};~put {b} in place of {a} in {f}""")
 SET = lines("""set {k} to {v} in {f};change the {k} in {f} to {v};in {f}, set {k} to {v};
 update {k} in {f} to {v};make the {k} in {f} {v};the {k} in {f} should be {v};
+[set|change|put|switch|turn|update] the [value of|] {k} in {f} to {v};
+in {f}, [set|change|make|switch] the {k} [to|into] {v};[edit|update|modify] {f}: {k} [should be|becomes|is now] {v};
+the value of {k} in {f} [should|must|has to] be {v};[I want|I need] {k} to be {v} in {f};
+[use|write|take] {v} as the {k} in {f};give {k} the value {v} in {f};
 ~I want the {k} in {f} to be {v};~adjust {f} so that {k} is {v}""")
 READ_TWO = lines("""show me {f} and {g};read {f} and {g};what is in {f} and {g};print {f} and {g};
 read both {f} and {g};show {f} and {g};open {f} and {g};look at {f} and {g};read both {f} and {g} for me;check {f} and {g};
 take a look at {f} and {g};look at both {f} and {g};compare what is in {f} and {g};open both {f} and {g};
+[show|print|read|open|display|view|check] [me|] [the files|both|] {f} and {g} [for me|];
+[what|tell me what] [is|stands] in {f} and [in|] {g};[look|have a look] [at|into] [both|the files|] {f} and {g};
+I want to [see|read] [both|] {f} and {g};[give|show] me the contents of {f} and {g};first {f}, then {g}, [read|show] both;
 ~let me see {f} and also {g};~what do {f} and {g} contain""")
 FIND_SHOW = lines("""find the file that contains {w} and show it;which file has {w}? show it to me;
 search for {w} and read the file;look for {w} and open the file it is in;find {w} and print that file;
+[find|search for|look for] {w} [and|, then] [show|read|open|print] the file [it is in|that has it|with it];
+[which|what] file [contains|mentions] {w}? [open|show|read|print] it;
+[search|look] for {w} and [show|read] me the [whole|] file;
+[show|open|read|print] the file [that contains|with|that has|that mentions] {w};
 ~locate the file with {w}, then display it""")
 MAKE_RUN = lines("""write a script {f} that prints {q} and run it;create {f} that prints {q}, then run it;
 make a shell script {f} that prints {q} and execute it;
+[write|create|make] [a|the] [shell|] script {f} [that|which] [prints|says|echoes] {q} and [run|start|execute|try] it;
+[I want|I need] a [shell|] script {f} that [prints|says] {q}, [then|and] run it;
 ~I need a script {f} printing {q}; run it too""".replace("{q}; run", "{q}, run"))
 FIRST = lines("""what is the first line of {f};read the first line of {f};show the first line of {f};
-first line of {f};~tell me line one of {f}""")
+first line of {f};[show|print|read|give|tell] [me|] [only|just|] the [first|top] line [of|in] [the file|] {f};
+what [is|stands] [on|in] the first line of {f};how does {f} [start|begin];[only|just] the first line of {f};
+~tell me line one of {f}""")
 
 # Wishes that one command line fulfils: phrasings, the command, its output, the answer.
 SHELL = (
 	("free disk space;how much disk space is free;how full is the disk;show the free disk space;is the disk full;"
-	 "check the disk space;~how much room is left on the disk", "df -h /", "disk"),
-	("how much memory is free;show memory use;how much RAM is used;check the memory;free memory;"
+	 "how much [disk space|space|room] [is|] [free|left] [on this machine|on the disk|];"
+	 "is there [space|room] left on the disk;"
+	 "[check|show|tell me] the [free space|disk usage|disk space] [of the disk|];check the disk space;~how much room is left on the disk", "df -h /", "disk"),
+	("how much [memory|RAM] is [free|left|available|used] [on this machine|here|];"
+	 "[check|show|tell me] the [memory|RAM] [use|usage|];how much memory is free;show memory use;how much RAM is used;check the memory;free memory;"
 	 "~how much memory is left", "free -h", "memory"),
 	("who am I;which user am I;what is my user name;under which user do you run;~tell me the user name", "whoami", "user"),
 	("what is the name of this machine;host name;what is the host name;which machine is this;"
@@ -149,23 +251,31 @@ SHELL = (
 	 "~name the current git branch", "git branch --show-current", "branch"),
 	("what changed in git;git status;show the git status;are there uncommitted changes;which files did I change;"
 	 "~is there anything to commit", "git status --short", "status"),
-	("build the project;run make;build it;compile the project;~please do a build", "make", "make"),
-	("run the tests;test it;run all tests;check if the tests pass;do the tests pass;~see if the tests succeed", "make test", "tests"),
+	("[build|compile|make] [the|this] [program|project|code|thing];[start|do] [a|the] build;"
+	 "build [it|this];build the project;run make;build it;compile the project;~please do a build", "make", "make"),
+	("[run|start|execute|do] [the|all|all the] tests;[do|check if] the tests [pass|work|succeed];"
+	 "test [the|this] [project|program|code];run the tests;test it;run all tests;check if the tests pass;do the tests pass;~see if the tests succeed", "make test", "tests"),
 	("which python version is installed;python version;what version of python do we have;"
 	 "~tell me the version of python", "python3 --version", "python"),
 )
 SHELL = tuple((Phrases(q.split(";")), c, k) for q, c, k in SHELL)
 # The same with a name in it.
 SHELL_NAMED = (
-	("delete {f};remove {f};delete the file {f};get rid of {f};~throw away {f}", "rm {f}", "I removed `{f}`."),
-	("make a directory {d};create the directory {d};create a folder {d};mkdir {d};~I need a folder {d}",
+	("[delete|remove|erase|drop] [the file|] {f};get rid of [the file|] {f};throw {f} away;throw out {f};"
+	 "the file {f} [is not needed any more|can go|is no longer needed], [delete|remove] it;delete {f};remove {f};delete the file {f};get rid of {f};~throw away {f}", "rm {f}", "I removed `{f}`."),
+	("[make|create|add] [a|the|a new] [directory|folder] [called|named|] {d};"
+	 "[I want|I need] a [new|] [folder|directory] [called|named] {d};make a directory {d};create the directory {d};create a folder {d};mkdir {d};~I need a folder {d}",
 	 "mkdir -p {d}", "I created the directory `{d}`."),
-	("rename {f} to {g};move {f} to {g};change the name of {f} to {g};~give {f} the name {g}",
+	("[rename|move] [the file|] {f} [to|into] {g};the file {f} should be [called|named] {g};the new name of {f} is {g};"
+	 "rename {f} to {g};move {f} to {g};change the name of {f} to {g};~give {f} the name {g}",
 	 "mv {f} {g}", "I renamed `{f}` to `{g}`."),
-	("copy {f} to {g};make a copy of {f} named {g};duplicate {f} as {g};~I need a copy of {f} called {g}",
+	("[copy|duplicate] [the file|] {f} [to|as|into] {g};[make|create|I want] a copy of {f} [called|named|as|under the name] {g};"
+	 "copy {f} to {g};make a copy of {f} named {g};duplicate {f} as {g};~I need a copy of {f} called {g}",
 	 "cp {f} {g}", "I copied `{f}` to `{g}`."),
-	("make {f} executable;set the execute bit on {f};~let {f} be executed", "chmod +x {f}", "`{f}` is executable now."),
-	("create an empty file {f};touch {f};make an empty file {f};~I need an empty {f}", "touch {f}",
+	("make the [file|script] {f} executable;let me execute {f};I want to execute {f}, set its [rights|permissions];"
+	 "[give|add] {f} the [right|permission] to be executed;make {f} executable;set the execute bit on {f};~let {f} be executed", "chmod +x {f}", "`{f}` is executable now."),
+	("[create|make|add] [an|a new] empty file [called|named|] {f};create {f}, but leave it empty;"
+	 "the file {f} should exist and be empty;create an empty file {f};touch {f};make an empty file {f};~I need an empty {f}", "touch {f}",
 	 "I created the empty file `{f}`."),
 )
 SHELL_NAMED = tuple((Phrases(q.split(";")), c, a) for q, c, a in SHELL_NAMED)

@@ -31,6 +31,11 @@ I don't know {x}, what does it do;someone told me to use {x}, what does it do;wh
 in one sentence, what is {x};what is it that {x} does;what does {x} show or do;tell me what {x} is used for;
 could you tell me what {x} is for;what would I use {x} for;what does running {x} do;what is the {x} command for;define {x};
 what kind of tool is {x};what is {x} in Linux;what is {x} on Debian;the {x} command;{x} command;
+[can|could|would] you [please|] [explain|describe|tell me about] [the command|] {x};[what|which things] [can|does|will] [the command|the program|] {x} do [for me|];
+what [purpose|use|job|function] does [the command|] {x} have;[tell me|I want to know|I'd like to know|please say] what {x} [does|is|is for|is used for|can do];
+[I|we] [found|read about|came across|heard of] [the command|] {x}, what [does it do|is it|is it for];what [kind|sort] of [command|program|tool] is {x};
+[give|write] me [one sentence|a line|something] about {x};[explain|describe] [briefly|shortly|simply|] what {x} [does|is];how would you [describe|explain] {x};
+what is {x} [good for|about|supposed to do|meant for];[why|when] [do|would|should] [I|people|one] use {x};is {x} a command, and what does it do;
 ~give me a short description of {x};~what is the job of {x};~I keep seeing {x}, what does it do;
 ~say what {x} does;~what purpose does {x} have;~what would {x} do for me;~teach me {x};
 ~what is the use of {x}""".replace("\n", "").split(";"))
@@ -44,6 +49,12 @@ I have no idea how to {t};which command is used to {t};now I want to {t}, how do
 what's the best way to {t};how do you {t};I have to {t};which program can {t};
 what tool do I use to {t};which tool helps me {t};in the terminal, how do I {t};on Linux, how do I {t};
 in Debian, how can I {t};how do I {t} from the command line;what do I run to {t};
+[how|in what way] [do|can|could|would|should] [I|we|you|one] {t} [here|on this machine|in the shell|in a terminal|];[what|which] [command|tool|program] [do|should|can|must] I [use|type|run|take] [to|if I want to|when I want to] {t};
+[I want|I need|I have|I would like|I'm trying|we want] to {t}, [how|what do I type|which command is that|what's the command|what should I do];[what|which] is the [best|right|usual|easiest|simplest] [command|way|tool] to {t};
+[is there|do you know|can you name|give me|tell me] a [command|tool|program|way] to {t};help me {t};show me how to {t};[what do I|what should I|what can I] [do|enter|type] [to|in order to] {t};
+[can|could] I {t} [with a command|from the shell|], and how;[tell|explain to|show] me how [to|I can|one can|I could] {t};I [don't know|forgot|can't remember] how to {t};
+[someone|my boss|my friend] asked me to {t}, how [do I do that|is that done];[to|in order to] {t}, [what|which command] do I [use|run|type];[need|want] to {t};
+what would you [use|type|run] to {t};which [command|program] [lets me|is used to|allows me to] {t};
 ~how might I {t};~what must I enter to {t};~please explain how to {t};~is it possible to {t};
 ~I wish to {t};~what is the right command to {t};~name a command to {t};~my task is to {t}
 """.replace("\n", "").split(";"))
@@ -51,6 +62,8 @@ WHICH = Phrases("""which command {d};what command {d};which program {d};name the
 what is the command that {d};what {d};which tool {d};I need a command that {d};
 I am looking for a command that {d};tell me the command that {d};is there a program that {d};
 what's the name of the command that {d};
+[what|which] [command|program|tool] {d};[name|give me|tell me] [a|the] [command|program|tool] that {d};[I need|I want|I'm looking for|do you know] [something|a command|a tool] that {d};
+[how is|what is] the [command|program|tool] called that {d};
 ~what do you call the command that {d};~give me the command that {d};~is there something that {d}
 """.replace("\n", "").split(";"))
 EXAMPLE = Phrases("""give me an example of {x};show me an example of {x};how do I use {x};how is {x} used;
@@ -58,11 +71,16 @@ an example of {x};example for {x};how do you use {x};how can I use {x};show me h
 can you give me an example of {x};I need an example of {x};how does one use {x};{x} example;
 usage of {x};what is an example of {x};demonstrate {x};an example with {x}, please;
 what does a call of {x} look like;
+[show|give|tell|write] me [an|one] example [of|for|with] [the command|] {x};[how|in what way] [do|can|should|would] [I|one|you|we] [use|call|run|apply] [the command|] {x};
+what does [an example of|a typical call of] {x} look like;[I need|I want|I'd like] [to see|] an example [of|for|with] {x};[can|could] you [show|give] [me|] an example [of|for|with] {x};
+how is {x} [used|called] [in practice|];
 ~let me see an example of {x};~how would I use {x};~what is a typical use of {x};~how should I call {x}
 """.replace("\n", "").split(";"))
 LINE = Phrases("""what does {e} do;explain {e};what happens if I run {e};what does the line {e} do;
 what is {e} for;what will {e} do;tell me what {e} does;explain the command {e};
 what is the effect of {e};is it safe to run {e}, and what does it do;
+what [does|will|would] [the command|the line|] {e} do;[explain|describe] [the line|] {e};[what|tell me what] happens [if|when] [I|you] [run|type|enter] {e};
+what is the [effect|meaning|purpose] of {e};[I saw|I read] {e}, what does it do;what is the point of {e};
 ~describe what {e} does;~I was told to run {e}, what does it do;~what would running {e} do
 """.replace("\n", "").split(";"))
 NEXT_COMMAND = Phrases("""and {x};what about {x};and what does {x} do;and {x}, what is that;now {x};
@@ -135,7 +153,7 @@ def unknown_turn(src):
 
 
 def commands(src):
-	if src.chance(0.05):
+	if src.chance(0.08):
 		return [unknown_turn(src)]
 	row = src.pick(COMMANDS)
 	kind = src.random()
@@ -167,11 +185,16 @@ give me the capital of {n};what is the capital city of {n} called;{n}'s capital;
 what's the name of {n}'s capital;which city is {n}'s capital;I need the capital of {n};what is the name of the capital of {n};
 can you tell me the capital of {n};{n} capital;which is the capital city of {n};
 what is the capital city of {n};I forgot the capital of {n};where is the government of {n};
+[what|which city] is [the capital|the capital city] of {n};[name|give me|tell me] the capital [city|] of {n} [please|];do you know the capital [city|] of {n};
+what is the capital of {n} called;{n}, [what|which city] is its capital;I [want|need|would like] to know the capital of {n};the capital [city|] of {n} is [what|which city];
+[what|which city] is {n}'s capital [city|];what do you call the capital [city|] of {n};
 ~in {n}, which city is the capital;~please name the capital city of {n};
 ~what do they call the capital of {n};~remind me of the capital of {n}""".replace("\n", "").split(";"))
 COUNTRY = Phrases("""{c} is the capital of which country;of which country is {c} the capital;
 which country has the capital {c};{c} is the capital of what;what country is {c} the capital of;
 which country's capital is {c};
+[which|what] country has {c} as its capital;[which|what] country belongs to the capital {c};{c}, [which|what] country is it the capital of;
+the city {c} is the capital of [which country|what];[in|of] which country is {c} the capital;
 ~what is {c} the capital of;~name the country whose capital is {c}""".replace("\n", "").split(";"))
 NEXT_CAPITAL = Phrases("""and of {n};what about {n};and {n};how about {n};and the capital of {n};
 and for {n};now {n};~same for {n};~then {n}""".replace("\n", "").split(";"))
@@ -206,14 +229,21 @@ WISH = Phrases("""how do I {t};how can I {t};how to {t};in dsv4chat, how do I {t
 with this program, how do I {t};how do I {t} here;how do I {t} in dsv4chat;I'd like to {t};
 what do I do to {t};can I {t};tell me how to {t};is there a way to {t};how do I {t} in this program;
 what should I press or type to {t};which key or option do I need to {t};how do you {t} in this chat;
+[how|in what way] [do|can|could|should] [I|you|one] {t} [here|in dsv4chat|with dsv4chat|in this program|in this chat|];[what|which] [key|option|command|key or option] [do I use|is there|do I need|should I use] to {t};
+[is it possible|is there a way|I want|I need|I would like] to {t} [here|in dsv4chat|in this program];[tell|show|explain to] me how [to|I can] {t} [here|in dsv4chat|in this program];
+dsv4chat: [how do I|how to|how can I] {t};[what do I|what should I] [do|press|type|enter] to {t} [here|in this program];
 ~in this chat, how might I {t};~what must I do to {t} in dsv4chat;~dsv4chat: I need to {t}
 """.replace("\n", "").split(";"))
 KEY = Phrases("""what does {k} do;what is {k} for;explain {k};what does {k} do here;what is {k};
 in dsv4chat, what does {k} do;tell me about {k};what does {k} mean in dsv4chat;
 what happens when I use {k};
+what does {k} do [in this program|in dsv4chat|here];tell me what {k} does here;[explain|describe] {k} [of dsv4chat|in this program|];what is the [meaning|purpose|effect] of {k} [here|in dsv4chat];
+what do I use {k} for;
 ~what is the use of {k} here;~describe {k} in this program""".replace("\n", "").split(";"))
 PRESS = Phrases("""what does {k} do;what happens when I press {k};what is {k} for;what does the key {k} do;
 what does pressing {k} do;which action is on {k};
+[what|tell me what] happens [if|when] I [press|hit|type] {k} [here|in dsv4chat|];what does [the key|pressing|hitting] {k} do [here|in this program|];[explain|describe] the key {k};
+what is the key {k} [for|good for|used for];
 ~what is bound to {k};~if I hit {k}, what happens""".replace("\n", "").split(";"))
 
 
@@ -238,6 +268,9 @@ what's {a} + {b};compute {a} + {b};calculate {a} + {b};how much is {a} + {b};how
 the sum of {a} and {b};what is the sum of {a} and {b};{a} + {b} =;add {b} to {a};
 what do {a} and {b} make together;sum {a} and {b};can you add {a} and {b};what does {a} + {b} give;
 please work out {a} + {b};solve {a} + {b};I need {a} + {b};
+[what|how much] [is|are|would be] {a} [+|plus] {b};what are {a} and {b} together;[can|could] you [add|sum] {a} and {b};[work out|figure out|compute|calculate|find|give me] [the sum of {a} and {b}|{a} + {b}|{a} plus {b}];
+[add|sum up|put together] {a} and {b};[what|which number] [is|do I get for] the sum of {a} and {b};{a} [and|plus] {b} [is|makes|gives] [what|how much];
+[increase|raise] {a} by {b};[what do I|what do you|what does one] get [for|from] {a} [+|plus] {b};I [have|want|need] to add {a} [and|to] {b};total of {a} and {b};[the|] total [if I add|when adding] {a} and {b};
 ~tell me {a} + {b};~what do you get when you add {a} and {b};~evaluate {a} + {b};~find {a} plus {b};
 ~what is the total of {a} and {b}""".replace("\n", "").split(";"))
 SUB = Phrases("""what is {a} - {b};{a} - {b};{a}-{b};{a} minus {b};what is {a} minus {b};
@@ -245,6 +278,9 @@ subtract {b} from {a};what's {a} - {b};compute {a} - {b};calculate {a} - {b};how
 how much is {a} minus {b};the difference of {a} and {b};{a} - {b} =;take {b} away from {a};
 what is {a} less {b};what does {a} - {b} give;please work out {a} - {b};solve {a} - {b};I need {a} - {b};
 what is left of {a} when {b} is taken away;
+[what|how much] [is|are|would be] {a} [-|minus|less] {b};[can|could] you [subtract|take] {b} from {a};[work out|figure out|compute|calculate|find|give me] [the difference of {a} and {b}|{a} - {b}|{a} minus {b}];
+[subtract|take|remove|deduct] {b} from {a};{a} [minus|less|without] {b} [is|makes|gives] [what|how much];[decrease|lower|reduce] {a} by {b};
+[what do I|what do you|what does one] get [for|from] {a} [-|minus] {b};I [have|want|need] to subtract {b} from {a};what [is left|remains] of {a} [without|after taking] {b};the difference between {a} and {b};
 ~tell me {a} - {b};~what do you get when you subtract {b} from {a};~evaluate {a} - {b};
 ~find {a} minus {b};~what remains if I take {b} from {a}""".replace("\n", "").split(";"))
 MUL = Phrases("""what is {a} * {b};{a} * {b};{a}*{b};{a} times {b};what is {a} times {b};multiply {a} by {b};
@@ -252,6 +288,9 @@ what's {a} * {b};compute {a} * {b};calculate {a} * {b};how much is {a} * {b};how
 the product of {a} and {b};what is the product of {a} and {b};{a} * {b} =;{a} x {b};what is {a} x {b};
 {a} × {b};what is {a} × {b};multiply {a} and {b};what does {a} * {b} give;please work out {a} * {b};
 solve {a} * {b};I need {a} * {b};
+[what|how much] [is|are|would be] {a} [*|x|×|times] {b};[can|could] you multiply {a} [by|with|and] {b};[work out|figure out|compute|calculate|find|give me] [the product of {a} and {b}|{a} * {b}|{a} times {b}];
+multiply {a} [by|with|and] {b};{a} [times|x] {b} [is|makes|gives] [what|how much];[what do I|what do you|what does one] get [for|from] {a} [*|times] {b};
+I [have|want|need] to multiply {a} by {b};[what|how much] is {a} multiplied by {b};
 ~tell me {a} * {b};~what do you get when you multiply {a} by {b};~evaluate {a} * {b};~find {a} times {b}
 """.replace("\n", "").split(";"))
 ADD_STORY = Phrases("""{p} has {a} {t} and gets {b} more. How many {t} does {p} have now?;
@@ -263,6 +302,12 @@ I had {a} {t}. Then I got {b} more. How many {t} now?;
 {p} has {a} {t}, {q} has {b}. How many {t} do they have together?;
 If I put {a} {t} with {b} {t}, how many do I get?;
 a list has {a} entries and I add {b}. how many entries are there;
+{s} [has|had|got|owns|bought|counted] {a} {t} and [then|] [gets|got|buys|receives|finds] [another {b}|{b} more|{b} others]. How many {t} [is that|are there|are there now|is that in all];
+There [are|were] {a} {t} [here|in the first room|in the bus|on the table|in the garden], [and|then] {b} [more arrive|more come|are added|others join]. How many are [there|there now|there in all];
+We [had|have|need] {a} {t} [for Monday|on the first day|yesterday] and {b} [for Tuesday|on the second day|today]. How many is that [together|in all|in total];
+{s} [walks|drives|reads|writes|sells|makes|sends] {a} {t} [in the morning|on Monday|first] and {b} [in the afternoon|on Tuesday|later]. How many {t} is that;
+A [train|bus|ship|hall] has {a} {t}. {b} [more get on|more come in|are added]. How many are [there|there now|inside];
+{a} {t} [and|plus] {b} {t}, how many {t} is that;I [pay|spend|spent] {a} euros for {t} and {b} euros for the rest. [How much|What] [is that|do I pay] [together|in all];
 ~{p} collected {a} {t}, then another {b}. What is the total?;
 ~We start with {a} {t} and receive {b}. How many {t} do we own?""".replace("\n", "").split(";"))
 SUB_STORY = Phrases("""{p} has {a} {t} and gives away {b}. How many {t} are left?;
@@ -273,6 +318,12 @@ I need {a} {t} but have only {b}. How many are missing?;
 {p} has {a} {t}, {q} has {b}. How many more does {p} have?;
 a list has {a} entries and I remove {b}. how many entries are left;
 I had {a} {t} and used {b} of them. How many {t} do I have now?;
+{s} [has|had|got|owns|bought|counted] {a} {t} and [then|] [sells|loses|uses|eats|breaks|gives away|spends] {b} [of them|]. [How many|How many {t}] [are left|remain|are still there|stay];
+There [are|were] {a} {t} [here|in the bus|on the table|in the garden|in the hall], [and|then|but] {b} [leave|go away|are taken|were taken away|disappear|get lost]. How many [are left|remain|stay|are still there];
+Of {a} {t}, {b} are [gone|broken|sold|taken|used|missing]. How many are [left|still there];
+{s} [needs|wants] {a} {t} [and|but] has [only|already] {b}. How many [are missing|more are needed];The way is {a} kilometres long, and I have [gone|driven|done] {b}. How many [are left|remain];
+I have {a} euros and [spend|pay|lose] {b} [euros|]. [How much|How many euros] [is left|do I have left|remains];The book has {a} pages, [and|] I [have read|read] {b}. How many [are left|remain];
+A [train|bus|hall|plane] has {a} seats and {b} are [full|used|occupied]. How many [seats are|are] [empty|left];
 ~{p} owned {a} {t} and sold {b}. How many does {p} keep?;
 ~From {a} {t} we remove {b}. What is left?""".replace("\n", "").split(";"))
 MUL_STORY = Phrases("""{p} has {b} boxes with {a} {t} each. How many {t} is that?;
@@ -281,6 +332,12 @@ I read {a} pages a day. How many pages is that in {b} days?;{b} people bring {a}
 A ticket costs {a} euros. What do {b} tickets cost?;
 Each of {b} shelves holds {a} {t}. How many {t} in all?;
 if I buy {b} bags of {a} {t}, how many {t} do I have;
+[A|One|Each|Every] [box|bag|crate|shelf|room|bottle|page|team|car] [has|holds|contains] {a} {t}. How many [are|are there] in {b} [of them|];
+[A|One|Each] [ticket|meal|shirt|book|lamp] [costs|is] {a} euros. [How much are|What is the price of|What do we pay for] {b};
+{s} [makes|sells|reads|needs|writes|eats|sends] {a} {t} [a day|every day|each day|an hour|per week]. How many is that [in|after] {b} [days|hours|weeks];
+[There are|We have|I see] {b} [rows|groups|boxes|teams|piles] [of|with] {a} {t} [each|]. How many {t} [is that|are there|in all];
+{b} [times|x] {a} {t}, how many is that;[If|When] {b} [friends|workers|children] [bring|carry|get] {a} {t} each, how many [is that|are there];
+{b} [people|guests|players] [pay|give] {a} euros each. How much is that;
 ~{b} friends have {a} {t} each. What is the total?;
 ~Every one of {b} bags contains {a} {t}. How many {t} are there?""".replace("\n", "").split(";"))
 NEXT_SUM = {
@@ -291,6 +348,10 @@ NEXT_SUM = {
 	"*": Phrases("and times {b};times {b};now multiply by {b};multiply that by {b};* {b};what is that times {b};and if I multiply by {b};"
 		     "and that times {b};~then multiply it by {b}".split(";")),
 }
+
+
+SOMEONE = ("A farmer", "My friend", "The teacher", "My sister", "A shop", "The school", "Our team", "She", "He", "My uncle",
+	   "The baker", "A library", "My neighbour", "The driver", "A student", "The museum")
 
 
 def work_add(a, b):
@@ -411,13 +472,17 @@ def arithmetic(src):
 		p = src.pick(PEOPLE)
 		q = PEOPLE[(PEOPLE.index(p) + src.upto(1, 31)) % 32]
 		phrases = ADD_STORY if op == "+" else SUB_STORY if op == "-" else MUL_STORY
-		question = src.phrase(phrases, a=a, b=b, t=thing, p=p, q=q)
+		question = src.phrase(phrases, a=a, b=b, t=thing, p=p, q=q, s=p if src.chance(0.5) else src.pick(SOMEONE))
 		if "entries" in question:
 			thing = "entries"
-		elif "pages" in question and "{t}" not in question and "read" in question:
+		elif " pages" in question and thing not in question:
 			thing = "pages"
 		elif "euros" in question:
 			thing = "euros"
+		elif "kilometres" in question:
+			thing = "kilometres"
+		elif "seats" in question:
+			thing = "seats"
 		if src.chance(0.2):
 			question = question.rstrip("?.")
 		turns = [sum_turn(src, op, a, b, question, thing)]
@@ -444,6 +509,8 @@ LONGER = Phrases("""how many {d} are {n} {b};how many {d} are in {n} {b};convert
 {n} {b} in {d};what is {n} {b} in {d};{n} {b} to {d};express {n} {b} in {d};how many {d} is {n} {b};
 how many {d} make {n} {b};how many {d} do {n} {b} have;change {n} {b} into {d};turn {n} {b} into {d};
 what are {n} {b} in {d};please convert {n} {b} into {d};
+how many {d} [is|are|equal|would be] {n} {b};[what|how much] [is|are] {n} {b} [in|as|expressed in] {d};[convert|turn|change|translate] {n} {b} [to|into] {d};
+I [need|want|have] {n} {b} in {d};[can|could] you [convert|turn|change] {n} {b} [to|into] {d};how much is {n} {b} in {d};{n} {b} [is|are|makes|equals] how many {d};
 ~write {n} {b} as {d};~give me {n} {b} in {d};~{n} {b} are how many {d}""".replace("\n", "").split(";"))
 
 

@@ -7,6 +7,7 @@ prefers them.
 
 import os
 import random
+import re
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -27,12 +28,29 @@ class HeldOutError(AssertionError):
 	"""Something kept for the evaluation got into a training document."""
 
 
+OPTION = re.compile(r"\[([^\[\]]*)\]")
+
+
+def variants(template):
+	"""All that "[a|b] c" stands for; an empty choice takes a blank with it."""
+	done, open_ = [], [template]
+	while open_:
+		text = open_.pop()
+		found = OPTION.search(text)
+		if not found:
+			done.append(re.sub(" +", " ", text).replace(" ,", ",").replace(" .", ".").strip())
+			continue
+		for choice in found.group(1).split("|"):
+			open_.append(text[:found.start()] + choice + text[found.end():])
+	return done
+
+
 class Phrases:
 	"""Templates for one wish, those for training and those kept for the evaluation."""
 
 	def __init__(self, templates):
-		self.train = [t for t in templates if not t.startswith("~")]
-		self.kept = [t[1:] for t in templates if t.startswith("~")] or self.train
+		self.train = [variants(t) for t in templates if not t.startswith("~")]
+		self.kept = [variants(t[1:]) for t in templates if t.startswith("~")] or self.train
 
 
 ONSET = ("b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z",
@@ -59,7 +77,41 @@ square stack staff star state station status stone store storm stream street str
 sun switch symbol system table target task team temple test theme thread ticket tiger timer token
 tool tower town track train travel tree trip tunnel turtle update upload user valley value vector
 version video view village visit wagon wallet water weather window winter wire wood word work
-worker world writer yellow zebra zone""".split()
+worker world writer yellow zebra zone
+action address adapter agenda airport album animal answer apartment april area army article artist august aunt
+autumn baby balance balloon banana bank bar barrel base bath beach bean bear beauty bed bee beer bell belt berry
+bicycle binary birthday bitter blanket blood blue boat body bone book boot border boss bowl box boy brain branch
+brand bread breakfast breath brick brother brown brush bug builder building bus business butter cabin cache cake
+calendar call camp canal cancel cap capital captain car care carpet carrot cart case cash cat cell center century
+chain chair change channel chat cheese cherry chicken child choice church cinema city class clean clear clever
+climate cloth club coast coat code coin cold college column comma comment common company compiler computer concert
+connect console contact content contract control cook copper core corn cost cotton course court cow cream cross crowd
+cup curve cycle dance danger dark date day deal debug december deep default demo deploy design desert diagram diet
+direct disk display document dog dollar double dragon drama drawing dream dress drink drum dry duck dust duty ear early
+earth east easy echo edge editor effect egg elbow election email empty energy english essay evening event exam example
+exit expert expense eye fabric face fact fall family fan fast father feather february fence fetch field figure final
+fire fish flat flight floor flow fold food foot force fork form fox free fresh friday friend front fruit fuel full
+function fund future galaxy game gas gift girl global goal goat gold good grammar grape grass gray great grid ground
+growth guest guitar hair half hand happy hard hat hello help hero history hobby hockey home honey hook hope horse
+hospital hotel hour human ice icon idea info ink inner insect invoice iron january job joke judge juice july june junior
+keyboard kick kid king knife knot lab land language large laser laundry law lead learn leather left leg legal lesson
+life lift lion list loan lock logic london lost lunch machine magic mail manager march mask master match math may meal
+meat medal mercury merge metal milk mill mind mine minute mix mobile mode monday money monkey month mother mouse mouth
+movie museum mystery nail neck needle nest new north nose notes novel november nurse ocean october offer oil old online
+open option orbit outer oven paint pair palace panda pants paris park part partner pass password past path pay payment
+peace pear pen pepper period phone photos piano pie pig pin pipe pizza place plain plane plant plastic play plot plum
+poll port post pot potato power prayer press pretty prime prince private prize process product program proof proposal
+public pull purple push python quality quarter queen question quiet quote rabbit race rate raw reading real receipt record
+rent repair reply request rest rice rich right ring rock roll root rose round row royal rubber run safe salad salary
+sales salt sand saturday saving science sea season seat second seed select sell send senior september series service
+seven shade share shark shell shirt shoe short show sick side sign simple single sister site size skin sky sleep small
+smart smile snake snow soap social soft soil solar song sorted sound soup south spare speed spell spider sport spot stage
+stamp stand start steel step stock stop strong student studio style sugar suit sunday sunset super supply sure surface
+survey sweet swift tail tale talk tall tap tax taxi tea teacher tennis text theater theory thing thumb thursday tide time
+tiny title toast today tomato tone tooth topic total touch tour toy trace track trade traffic training transfer trash
+trend trial truck true trust tuesday turn twin type uncle under union unit upper urban vacation van vector verb vest
+video violin virus visitor vote voyage wage walk wall war wave wealth wedding wednesday week wheel white wide wife wild
+wind wine wing winner wish wolf woman wonder word wrap year young zero""".split()
 EXTENSIONS = ("txt", "md", "c", "h", "py", "sh", "json", "csv", "log", "conf", "ini", "cfg", "yaml",
 	      "toml", "html", "css", "js", "rs", "go", "xml", "sql", "tsv", "rst", "java", "cpp",
 	      "rb", "tex", "env", "dat", "bak")
@@ -72,7 +124,9 @@ PEOPLE = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Greta", "Hugo", "Id
 THINGS = ("apples", "pears", "books", "coins", "stamps", "marbles", "eggs", "pencils", "stones",
 	  "cards", "tickets", "bottles", "boxes", "chairs", "cookies", "sheep", "cars", "trees",
 	  "flowers", "buttons", "files", "pages", "letters", "points", "steps", "bricks", "plates",
-	  "photos", "songs", "shells", "balls", "candles", "oranges", "cups", "cows", "birds")
+	  "photos", "songs", "people", "students", "guests", "players", "kilometres", "minutes", "seats", "rooms", "workers",
+	  "passengers", "children", "messages", "points", "loaves", "nails", "shirts", "pears", "dogs", "toys", "windows",
+	  "stones", "tables", "lamps", "glasses", "keys", "hats", "plants", "notes", "shells", "balls", "candles", "oranges", "cups", "cows", "birds")
 ASKING = ("what", "how", "which", "where", "when", "who", "why", "is", "are", "do", "does", "can",
 	  "could", "will", "would", "should", "what's", "am", "did", "has", "have", "by", "in which",
 	  "whose", "may", "of which", "on which")
@@ -81,12 +135,12 @@ PLAIN = frozenset("what which does show tell give explain list find search pleas
 OPENERS = ("please ", "hi, ", "hello, ", "hey, ", "ok, ", "quick question: ", "so, ", "um, ",
 	   "one more thing: ", "now ", "well, ", "tell me, ", "I wonder, ", "question: ", "hm, ",
 	   "excuse me, ", "and ")
-CLOSERS = (" please", " thanks", ", please", ", thanks", " on Debian", " on Linux", " again", " now")
+CLOSERS = (" please", " thanks", ", please", ", thanks", "")
 
 
 # An imperative may be dressed up as a wish or a question.
 VERBS = frozenset("""add calculate change chmod compute convert copy count create delete describe
-display do duplicate edit execute explain express find get give grep list look make move multiply name
+display duplicate edit execute explain express find get give grep list look make move multiply name
 open print put read remove rename repeat replace run save search set show start store subtract sum swap
 tell try turn update use view write""".split())
 WISHES = ("could you {}", "can you {}", "would you {}", "can you please {}", "could you please {}", "please {}",
@@ -112,7 +166,7 @@ class Source:
 		return low + int(self.random() * (high - low + 1))
 
 	def phrase(self, phrases, **values):
-		template = self.pick(phrases.kept if self.evaluate else phrases.train)
+		template = self.pick(self.pick(phrases.kept if self.evaluate else phrases.train))
 		return template.format(**values) if values else template
 
 	def may_use(self, key):
