@@ -1,0 +1,272 @@
+/*
+ * The history: every conversation with its branches, thinking, calls, exact
+ * tokens and settings, in one SQLite file that survives a kill at any instant.
+ *
+ * A conversation is a pointer to the last message of one branch in a tree of
+ * messages; messages never change.  To edit, regenerate or continue adds a
+ * sibling, to fork adds a conversation that points into the same tree.  An
+ * answer in progress is journalled; history_recover() makes a message of what a
+ * crash left.
+ *
+ * Several processes may use one file at once.  One handle belongs to one thread.
+ * Failures: 0 or a negative code with *err set, ERR_STORE where the file is
+ * locked, full, damaged, read-only, newer than this program or not a history.
+ * A call that fails has changed nothing, in the file or in memory.
+ * Text may hold any bytes.  Ids > 0; 0 means none.  Times: ms since 1970, UTC.
+ */
+#ifndef HISTORY_HISTORY_H
+#define HISTORY_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+
+/* -- the store ------------------------------------------------------------- */
+
+struct history;
+
+/*
+ * Opens `path`, made with its folder where missing (0600, 0700), and brings its
+ * schema up to date, with a backup PATH.v<N>.bak before.  NULL: in memory, gone at
+ * close; everything below works on it.
+ */
+int history_open(struct history **out, const char *path, struct err *err);
+void history_close(struct history *h); /* NULL is fine */
+const char *history_path(const struct history *h); /* "" in memory */
+
+/* How long calls wait for another process's write; 5000 unless told. */
+void history_set_wait_ms(struct history *h, int ms);
+
+/* -- conversations --------------------------------------------------------- */
+
+#define HISTORY_UID_LEN 10
+
+enum history_title_from { HISTORY_TITLE_PROMPT, HISTORY_TITLE_MODEL, HISTORY_TITLE_USER };
+
+struct history_conversation {
+	int64_t id;
+	char uid[HISTORY_UID_LEN + 1];
+	char *title; /* one line of clean UTF-8, "" where nothing was said; never NULL */
+	enum history_title_from title_from;
+	bool pinned, archived;
+	int64_t created_ms, updated_ms;
+	int64_t n_messages; /* on its branch */
+	int64_t forked_from; /* the conversation that said forked_at; 0 = not a fork */
+	int64_t forked_at;   /* message */
+};
+
+struct history_list {
+	struct history_conversation *items;
+	size_t n;
+};
+
+enum history_which { HISTORY_ACTIVE, HISTORY_ARCHIVED, HISTORY_ALL };
+
+/* Newest first, pinned on top.  `limit` 0 = all.  Empty conversations are left out. */
+int history_list(struct history *h, enum history_which which, size_t limit,
+		 struct history_list *out, struct err *err);
+void history_list_release(struct history_list *list);
+
+/*
+ * The conversation meant by `name`: a uid or the unique beginning of one, else a title
+ * (whole, or a part that only one title has; case does not count).  ERR_USAGE where
+ * none or several are meant, with what they are.
+ */
+int history_find(struct history *h, const char *name, int64_t *id, struct err *err);
+
+/* The one used last, archived ones aside; *id = 0 where there is none. */
+int history_last(struct history *h, int64_t *id, struct err *err);
+
+/* A title from the model (or a prompt) never replaces one that a user gave. */
+int history_set_title(struct history *h, int64_t id, struct str title,
+		      enum history_title_from from, struct err *err);
+int history_set_pinned(struct history *h, int64_t id, bool on, struct err *err);
+int history_set_archived(struct history *h, int64_t id, bool on, struct err *err);
+
+/*
+ * Removes a conversation and everything said in it, but for what another one was
+ * forked from.  Nothing of it stays in the file, its log or the migration backups.
+ * ERR_STORE with "removed, but …" where other processes kept the log from being
+ * emptied for the whole wait: history_gc() finishes it.
+ */
+int history_remove(struct history *h, int64_t id, struct err *err);
+
+/* -- messages -------------------------------------------------------------- */
+
+enum history_role {
+	HISTORY_SYSTEM,
+	HISTORY_USER,
+	HISTORY_ASSISTANT,
+	HISTORY_TOOL,
+	HISTORY_DEVELOPER,
+	HISTORY_REMINDER,
+};
+#define HISTORY_N_ROLES 6
+
+enum history_kind {
+	HISTORY_TEXT,
+	HISTORY_THINKING,
+	HISTORY_CALL,       /* text: the arguments, a JSON object */
+	HISTORY_RESULT,     /* text: what the tool said */
+	HISTORY_ATTACHMENT, /* text: the file's bytes */
+	HISTORY_NOTICE,     /* shown, never sent to the model */
+	HISTORY_TOOLS,      /* text: the functions a system message offers, a JSON array */
+};
+#define HISTORY_N_KINDS 7
+
+struct history_part {
+	enum history_kind kind;
+	struct str name; /* call, result: the tool; attachment: the file */
+	struct str ref;  /* call: its id; result: the id of the call it answers */
+	struct str text;
+	struct str info; /* "" or a JSON object; {"cut": true}: a call that never ended */
+};
+
+/* How an answer was made.  Strings may be NULL when given, never when read. */
+struct history_run {
+	const char *model, *identity, *build, *device, *effort;
+	double temperature, top_p, min_p;
+	int64_t top_k;
+	uint64_t seed;
+	int64_t max_tokens, ctx_tokens;
+	int64_t resumed_tokens;
+	int64_t started_ms, finished_ms;
+	const char *stop; /* "stop", "tool_calls", "length", "context", "interrupted", "failed",
+			   * "timeout"; "crashed": recovered from the journal */
+	int64_t prompt_tokens, cached_tokens, thinking_tokens, output_tokens;
+	int64_t drafted, accepted;
+	int64_t prefill_ms, decode_ms, total_ms;
+};
+
+/* In a tree all fields are read-only and live as long as the tree. */
+struct history_message {
+	int64_t id;
+	enum history_role role;
+	int64_t created_ms;
+	const struct history_part *parts;
+	size_t n_parts;
+	const int32_t *ids; /* answers: what the model produced, exactly; NULL = unknown */
+	size_t n_ids;
+	int64_t ids_units;  /* how much of the parts the ids say, see below; -1 = all */
+	const struct history_run *run; /* answers; may be NULL */
+
+	int64_t conversation; /* the one it was said in */
+	size_t depth;         /* messages before it on its branch */
+	struct history_message *parent, *first_child, *last_child, *next; /* next: sibling */
+};
+
+/* The text parts joined: what was said, without thinking, calls and the like. */
+void history_message_add_text(const struct history_message *m, enum history_kind kind,
+			      struct buf *out);
+bool history_message_unfinished(const struct history_message *m); /* may be continued */
+
+/* -- one conversation, open ------------------------------------------------- */
+
+struct history_tree;
+
+/* A new conversation; it reaches the file with its first message. */
+int history_tree_new(struct history_tree **out, struct history *h, struct err *err);
+int history_tree_open(struct history_tree **out, struct history *h, int64_t conversation,
+		      struct err *err);
+/*
+ * A new conversation that goes on after `at`, a message of `from` (NULL: after all of it).
+ * It reaches the file with its first message.  `from` stays as it is.
+ */
+int history_tree_fork(struct history_tree **out, struct history_tree *from,
+		      const struct history_message *at, struct err *err);
+void history_tree_free(struct history_tree *t); /* NULL is fine */
+
+struct history *history_tree_store(const struct history_tree *t);
+int64_t history_tree_conversation(const struct history_tree *t); /* 0 before the first message */
+const char *history_tree_uid(const struct history_tree *t);      /* given from the start */
+
+const struct history_message *history_tree_leaf(const struct history_tree *t); /* NULL: empty */
+const struct history_message *history_tree_find(const struct history_tree *t, int64_t id);
+
+/* The branch, first message first; borrowed until the next call that changes the tree. */
+const struct history_message *const *history_tree_path(struct history_tree *t, size_t *n);
+
+/* Where m stands among its siblings, from 0, and how many they are. */
+void history_tree_siblings(const struct history_tree *t, const struct history_message *m,
+			   size_t *pos, size_t *n);
+/* The sibling `step` places further, NULL past the ends. */
+const struct history_message *history_tree_sibling(const struct history_tree *t,
+						   const struct history_message *m, int step);
+
+/* Shows the branch through m: the leaf becomes m's newest descendant.  Kept in the file. */
+int history_tree_go(struct history_tree *t, const struct history_message *m, struct err *err);
+/* The leaf becomes m itself (NULL: before the first message), to say something else there. */
+void history_tree_rewind(struct history_tree *t, const struct history_message *m);
+
+/*
+ * Commits one message after the leaf, which it becomes.  Of *m, role, parts, ids,
+ * created_ms (0 = now) and run (NULL = none) are read.  *out (may be NULL) is in the tree.
+ */
+int history_tree_say(struct history_tree *t, const struct history_message *m,
+		     const struct history_message **out, struct err *err);
+
+/* -- an answer in progress -------------------------------------------------- */
+
+/*
+ * Gathers what the engine says and journals it.  Text runs ahead of the ids that say
+ * it, so each batch of ids comes with `units`: how much this answer's ids have said in
+ * all, bytes of thinking and text plus one for each begun and each ended call.  Only
+ * what the ids cover is journalled, so that ids and text of a crash agree exactly.
+ */
+struct history_answer;
+
+#define HISTORY_JOURNAL_MS 250
+
+/*
+ * An answer to the leaf, which must be there.  `settings` is what is known before the
+ * first token.  `resume`: a message to continue instead, of which the answer starts as a
+ * copy (its parent is then the parent, and the units count from its own on); else NULL.
+ */
+int history_answer_begin(struct history_answer **out, struct history_tree *t,
+			 const struct history_run *settings,
+			 const struct history_message *resume, struct err *err);
+
+/* Memory only; failures of memory come out of the next flush or commit. */
+void history_answer_say(struct history_answer *a, enum history_kind kind, struct str text);
+void history_answer_call_begin(struct history_answer *a, struct str name, struct str ref);
+void history_answer_call_end(struct history_answer *a, struct str arguments);
+void history_answer_call_bad(struct history_answer *a, struct str why);
+void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t n,
+			   int64_t units);
+
+/* The answer so far, as parts and ids; borrowed until the next call on it. */
+const struct history_message *history_answer_message(struct history_answer *a);
+
+/* How many ms until a flush is due: 0 = now, -1 = nothing is waiting. */
+int history_answer_due_ms(const struct history_answer *a);
+
+/*
+ * Writes what is new.  Where another process is writing it returns 0 and leaves the
+ * work for the next flush: it never waits longer than 20 ms.  Other failures are
+ * reported; the answer stays as it is and both flush and commit may be tried again.
+ */
+int history_answer_flush(struct history_answer *a, struct err *err);
+
+/*
+ * Makes the answer a message, which becomes the tree's leaf, and frees it; the journal goes
+ * in the same transaction.  Of `result` finished_ms, stop and the counts are read.  On
+ * failure the answer is still there.  An answer without parts and ids leaves no message
+ * (*out = NULL) and no error.
+ */
+int history_answer_commit(struct history_answer *a, const struct history_run *result,
+			  const struct history_message **out, struct err *err);
+
+/* Frees without a message.  What was journalled stays for history_recover(). */
+void history_answer_free(struct history_answer *a);
+
+/*
+ * Makes messages ("crashed") of the journals whose process is gone, and points their
+ * conversations there.  out: those conversations, newest first.
+ */
+int history_recover(struct history *h, struct history_list *out, struct err *err);
+
+#endif
