@@ -3,7 +3,9 @@
 A document is (ids, weights): what the program would send and get, and how much each token counts in the loss.
 Documents follow each other in a sequence, each from a multiple of 4 on; what does not fit begins the next one.
 """
+import json
 import os
+import re
 import sys
 
 import torch
@@ -18,7 +20,10 @@ def documents(seed, tokenizer):
     import generate
     import render
     encoder = render.Encoder(tokenizer)
-    for document in generate.stream(seed):
+    # Names made of any pieces of the vocabulary: a token that is never copied in training can't be copied later.
+    with open(tokenizer, encoding='utf-8') as f:
+        pieces = sorted(t for t in json.load(f)['model']['vocab'] if re.fullmatch('[A-Za-z]{2,}', t))
+    for document in generate.stream(seed, pieces):
         yield encoder.encode(render.render(document))
 
 

@@ -93,9 +93,9 @@ def document(src):
 		"reasoning_effort": "max" if src.chance(0.03) else "high" if src.chance(0.03) else None}, checks
 
 
-def stream(seed):
+def stream(seed, pieces=()):
 	"""Training documents without end."""
-	src = Source(seed)
+	src = Source(seed, pieces=pieces)
 	while True:
 		yield document(src)[0]
 

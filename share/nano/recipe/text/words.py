@@ -150,7 +150,9 @@ WISHES = ("could you {}", "can you {}", "would you {}", "can you please {}", "co
 
 
 class Source:
-	def __init__(self, seed, evaluate=False):
+	def __init__(self, seed, evaluate=False, pieces=()):
+		"""With `pieces` some words are made of these at random, so that each piece gets copied now and then."""
+		self.pieces = pieces
 		self.rng = random.Random(seed)
 		self.random = self.rng.random
 		self.evaluate = evaluate
@@ -182,6 +184,8 @@ class Source:
 		return "".join(self.pick(ONSET) + self.pick(VOWEL) for _ in range(n)) + self.pick(CODA)
 
 	def word(self):
+		if self.pieces and self.chance(0.25):
+			return "".join(self.pick(self.pieces) for _ in range(self.upto(1, 3)))
 		return self.pick(NOUNS) if self.chance(0.5) else self.syllables()
 
 	def stem(self):
