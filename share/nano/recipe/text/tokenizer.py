@@ -6,12 +6,15 @@
 A byte-level BPE of the published models' kind: the same pre-tokenizer, decoder, post-processor
 and control tokens by name.  Ids: begin, end, pad, then bytes and merges, then the other control
 tokens, so that the size is exact.  While training, digits stand alone: no merge joins two of
-them, and a number is spelled digit by digit, which is what arithmetic needs.  Marks stand apart
-from letters, so that a name has the same tokens behind a quote, a slash or a bracket.
+them, and a number is spelled digit by digit, which is what arithmetic needs.  Marks and blanks
+stand apart from letters, so that a name is cut the same way wherever it stands, which is what
+copying needs; only then the commonest words get a form that takes the blank before them along.
 """
 
 import argparse
+import collections
 import json
+import re
 
 import generate
 import render
@@ -34,6 +37,7 @@ COMMON = """<｜fim▁hole｜> <｜fim▁begin｜> <｜fim▁end｜> <｜User｜
 SPECIAL = """<｜end_of_query｜> <｜rl_image_pad｜> <｜rl_image_start｜> <｜/polygon｜> <｜polygon｜> <｜/point｜>
 <｜point｜> <｜/box｜> <｜box｜> <｜/ref｜> <｜ref｜> <｜image｜>""".split()
 TABLES = "<｜image2｜> <｜/table>｜ <｜table｜> <｜/td｜> <｜td｜> <｜/tr｜> <｜tr｜>".split()
+BLANK_WORDS = 700	# as many words have a form with a blank before them
 ORDER = COMMON + SPECIAL[:3] + TABLES + SPECIAL[3:]
 
 
@@ -62,18 +66,29 @@ def texts(documents):
 
 
 def train(documents, size):
+	"""The BPE model as tokenizer.json has it, of `size` tokens."""
+	corpus = list(texts(documents))
 	bpe = Tokenizer(models.BPE())
 	bpe.pre_tokenizer = pre_tokenizers.Sequence([
 		pre_tokenizers.Split(Regex(r"\p{N}"), "isolated"),
 		pre_tokenizers.Split(Regex(r"[\p{P}\p{S}]+(?=\p{L})"), "isolated"),
+		pre_tokenizers.Split(Regex(r" (?=\p{L})"), "isolated"),
 		pre_tokenizers.Split(Regex(CJK), "isolated"),
 		pre_tokenizers.Split(Regex(WORDS), "isolated"),
 		pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 	bpe.decoder = decoders.ByteLevel()
-	trainer = trainers.BpeTrainer(vocab_size=size - len(FIRST) - len(ORDER), show_progress=False,
+	trainer = trainers.BpeTrainer(vocab_size=size - BLANK_WORDS, show_progress=False,
 				      initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
-	bpe.train_from_iterator(texts(documents), trainer)
-	return json.loads(bpe.to_str())["model"]
+	bpe.train_from_iterator(corpus, trainer)
+	model = json.loads(bpe.to_str())["model"]
+	counts = collections.Counter()
+	for text in corpus:
+		counts.update(re.findall(r" ([A-Za-z]+)", text))
+	common = [w for w, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if w in model["vocab"]]
+	for word in common[:BLANK_WORDS]:
+		model["merges"].append(["\u0120", word])
+		model["vocab"]["\u0120" + word] = len(model["vocab"])
+	return model
 
 
 def main():
@@ -83,7 +98,7 @@ def main():
 	parser.add_argument("--size", type=int, default=4096)
 	args = parser.parse_args()
 
-	model = train(args.documents, args.size)
+	model = train(args.documents, args.size - len(FIRST) - len(ORDER))
 	names = list(FIRST) + [t for t, _ in sorted(model["vocab"].items(), key=lambda item: item[1])]
 	tokens = [added(name, number) for number, name in enumerate(FIRST)]
 	tokens += [added(name, len(names) + i) for i, name in enumerate(ORDER)]
