@@ -76,7 +76,9 @@ $(B)/%.o: %.c | $(B)/packages.ok
 
 # Kernels: strict arithmetic, so that a row's bits depend on the source alone.  -Wno-psabi: wide
 # vectors pass between static functions of one file only, so no object sees another's ABI.
-$(B)/kernels/cpu/%.o: CFLAGS += -O3 -ffp-contract=off -fno-math-errno -Wno-psabi
+# Only a release build unrolls them in full: under a sanitizer that takes minutes to compile.
+$(B)/kernels/cpu/%.o: CFLAGS += $(if $(filter release,$(VARIANT)),-O3) -ffp-contract=off \
+	-fno-math-errno -Wno-psabi
 
 define vec_rule
 $(B)/kernels/cpu/vec_%.$(1).o: CFLAGS += $(if $(filter v%,$(1)),-march=x86-64-$(1))

@@ -16,7 +16,7 @@
 #define MATMUL_TILE_ROWS 16
 #define MATMUL_TILE_COLS 1024
 #define MATMUL_SCRATCH(n)                                                                     \
-	((size_t)MATMUL_TILE_ROWS * MATMUL_TILE_COLS + (size_t)(n)*MATMUL_TILE_ROWS * 16)
+	((size_t)MATMUL_TILE_ROWS * MATMUL_TILE_COLS + ((size_t)(n) + 6) * MATMUL_TILE_ROWS * 16)
 #define MATMUL_EXACT_SCRATCH(in) (4 * (size_t)(in))
 
 struct leaf {

@@ -106,47 +106,37 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 VEC_INLINE void direct_rows(enum weight_type type, int nx, const struct weight *w, int o0, int o1,
 			    const float *const *x, float *const *y)
 {
+	const int nr = nx < 8 ? 4 : 2;
 	int o = o0;
 
-	if (nx <= 4) {
-		for (; o + 4 <= o1; o += 4)
-			direct(type, 4, nx, w, o, x, y);
-	} else {
-		for (; o + 2 <= o1; o += 2)
-			direct(type, 2, nx, w, o, x, y);
-	}
+	for (; o + nr <= o1; o += nr)
+		direct(type, nr, nx, w, o, x, y);
 	for (; o < o1; o++)
 		direct(type, 1, nx, w, o, x, y);
 }
 
+/*
+ * 3 rows go as 4 and 5 to 7 as 8, the last one repeated: it is written more than once, with the
+ * same bits.  That costs a few multiply-adds where memory sets the pace, and saves much code.
+ */
 VEC_INLINE void direct_type(enum weight_type type, const struct weight *w, int o0, int o1, int n,
 			    const float *const *x, float *const *y)
 {
-	switch (n) {
-	case 1:
-		direct_rows(type, 1, w, o0, o1, x, y);
-		break;
-	case 2:
-		direct_rows(type, 2, w, o0, o1, x, y);
-		break;
-	case 3:
-		direct_rows(type, 3, w, o0, o1, x, y);
-		break;
-	case 4:
-		direct_rows(type, 4, w, o0, o1, x, y);
-		break;
-	case 5:
-		direct_rows(type, 5, w, o0, o1, x, y);
-		break;
-	case 6:
-		direct_rows(type, 6, w, o0, o1, x, y);
-		break;
-	case 7:
-		direct_rows(type, 7, w, o0, o1, x, y);
-		break;
-	default:
-		direct_rows(type, 8, w, o0, o1, x, y);
+	const float *xs[8];
+	float *ys[8];
+
+	for (int i = 0; i < 8; i++) {
+		xs[i] = x[i < n ? i : n - 1];
+		ys[i] = y[i < n ? i : n - 1];
 	}
+	if (n == 1)
+		direct_rows(type, 1, w, o0, o1, xs, ys);
+	else if (n == 2)
+		direct_rows(type, 2, w, o0, o1, xs, ys);
+	else if (n <= 4)
+		direct_rows(type, 4, w, o0, o1, xs, ys);
+	else
+		direct_rows(type, 8, w, o0, o1, xs, ys);
 }
 
 VEC_INLINE void decode_row(enum weight_type type, const struct weight *w, int o, int k0, int k1,
@@ -218,28 +208,18 @@ VEC_INLINE void tile_block(int nx, const float *tile, const float *const *x, int
 	}
 }
 
-static void tile_any(int nx, const float *tile, const float *const *x, int k0, int n_col, int first,
-		     float *acc)
+/* Up to six rows: the last one is repeated where there are fewer, into accumulators of its own. */
+static void tile_rows(int nx, const float *tile, const float *const *x, int k0, int n_col,
+		      int first, float *acc)
 {
-	switch (nx) {
-	case 1:
-		tile_block(1, tile, x, k0, n_col, first, acc);
-		break;
-	case 2:
-		tile_block(2, tile, x, k0, n_col, first, acc);
-		break;
-	case 3:
-		tile_block(3, tile, x, k0, n_col, first, acc);
-		break;
-	case 4:
-		tile_block(4, tile, x, k0, n_col, first, acc);
-		break;
-	case 5:
-		tile_block(5, tile, x, k0, n_col, first, acc);
-		break;
-	default:
-		tile_block(6, tile, x, k0, n_col, first, acc);
-	}
+	const float *xs[6];
+
+	for (int i = 0; i < 6; i++)
+		xs[i] = x[i < nx ? i : nx - 1];
+	if (nx <= 2)
+		tile_block(2, tile, xs, k0, n_col, first, acc);
+	else
+		tile_block(6, tile, xs, k0, n_col, first, acc);
 }
 
 static void tiled(const struct weight *w, int o0, int o1, int n, const float *const *x,
@@ -263,9 +243,9 @@ static void tiled(const struct weight *w, int o0, int o1, int n, const float *co
 
 				/* rows beyond n_row hold an earlier tile; nobody reads their sums */
 				for (int r = 0; r < n_row; r += 4)
-					tile_any(nx, tile + (size_t)r * MATMUL_TILE_COLS, x + i,
-						 k0, k1 - k0, k0 == 0,
-						 acc + (size_t)i * stride + (size_t)r * LANES);
+					tile_rows(nx, tile + (size_t)r * MATMUL_TILE_COLS, x + i,
+						  k0, k1 - k0, k0 == 0,
+						  acc + (size_t)i * stride + (size_t)r * LANES);
 			}
 		}
 		for (int i = 0; i < n; i++) {
