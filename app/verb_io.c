@@ -2,20 +2,32 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/types.h>
 
 #include "engine/base/utf8.h"
 
+static int too_long(struct err *err, const char *what)
+{
+	return err_set(err, ERR_LIMIT, "stdin: %s of more than %u bytes", what, VERB_MAX_BYTES);
+}
+
 int verb_line(struct verb_input *in, struct str *line, struct err *err)
 {
-	ssize_t n = getline(&in->line, &in->cap, stdin);
+	int c;
 
-	if (n < 0)
-		return ferror(stdin) ? err_errno(err, "stdin", "read") : 0;
+	buf_reset(&in->line);
+	while ((c = getc_unlocked(stdin)) != EOF && c != '\n') {
+		if (in->line.len == VERB_MAX_BYTES)
+			return too_long(err, "a line");
+		buf_addc(&in->line, (char)c);
+	}
+	if (ferror(stdin))
+		return err_errno(err, "stdin", "read");
+	if (buf_failed(&in->line))
+		return err_nomem(err, "a line", in->line.len);
+	if (c == EOF && !in->line.len)
+		return 0;
 	in->n_lines++;
-	*line = (struct str){in->line, (size_t)n};
-	if (line->n && line->p[line->n - 1] == '\n')
-		line->n--;
+	*line = buf_str(&in->line);
 	if (utf8_valid(*line))
 		return 1;
 	buf_reset(&in->clean);
@@ -26,7 +38,7 @@ int verb_line(struct verb_input *in, struct str *line, struct err *err)
 
 void verb_input_release(struct verb_input *in)
 {
-	free(in->line);
+	buf_release(&in->line);
 	buf_release(&in->clean);
 	*in = (struct verb_input){0};
 }
@@ -36,8 +48,11 @@ int verb_rest(struct buf *out, struct err *err)
 	char part[65536];
 	size_t n;
 
-	while ((n = fread(part, 1, sizeof(part), stdin)) > 0)
+	while ((n = fread(part, 1, sizeof(part), stdin)) > 0) {
 		buf_add(out, part, n);
+		if (out->len > VERB_MAX_BYTES)
+			return too_long(err, "a text");
+	}
 	if (ferror(stdin))
 		return err_errno(err, "stdin", "read");
 	return buf_failed(out) ? err_nomem(err, "stdin", out->len) : 0;

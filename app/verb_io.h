@@ -11,9 +11,12 @@
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
 
+/* A line, or all of stdin where it is one text: more is refused, so that no input is endless.
+ */
+#define VERB_MAX_BYTES (64u << 20)
+
 struct verb_input {
-	char *line; /* owned */
-	size_t cap;
+	struct buf line;
 	size_t n_lines;    /* so far */
 	struct buf clean;  /* a line without its invalid UTF-8 */
 	size_t n_replaced; /* U+FFFD in place of invalid UTF-8 so far */
@@ -21,12 +24,12 @@ struct verb_input {
 
 /*
  * The next line of stdin without its newline, as valid UTF-8, borrowed until the next call.
- * 1, 0 at the end, ERR_IO, ERR_NOMEM.
+ * 1, 0 at the end, ERR_IO, ERR_NOMEM, ERR_LIMIT.
  */
 int verb_line(struct verb_input *in, struct str *line, struct err *err);
 void verb_input_release(struct verb_input *in);
 
-/* Appends stdin up to its end. */
+/* Appends stdin up to its end.  ERR_IO, ERR_NOMEM, ERR_LIMIT. */
 int verb_rest(struct buf *out, struct err *err);
 
 /* Writes all of `text` to stdout at once; ERR_IO if it was not taken. */

@@ -97,6 +97,9 @@ static void what_is_wrong_with_the_input_is_said_with_its_line(void **state)
 		{"echo x | $d tokens --loud" M, 2, "…usage: dsv4chat tokens"},
 		{"echo x | $d tokens y" M, 2, "…usage: dsv4chat tokens"},
 		{"echo x | $d tokens" M " >/dev/full", 1, "…stdout: write"},
+		{"head -c 70000000 /dev/zero | $d tokens" M, 4, "…stdin: a text of more than"},
+		{"head -c 70000000 /dev/zero | $d tokens --json" M, 4,
+		 "…stdin: a line of more than"},
 		{"$d tokens" M " <&-", 1, "…stdin: read"},
 	};
 
