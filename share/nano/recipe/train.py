@@ -67,6 +67,34 @@ def load_pieces(folder):
     return {n: w.float() if w.is_floating_point() else w for n, w in out.items()}
 
 
+def carry_over(weights, old, new):
+    """Embedding and head rows of a new vocabulary, from those of an old one by the tokens' text.
+
+    What the old one did not hold gets the mean of the rows of the longest old tokens it is made of.
+    """
+    vocabularies = []
+    for path in (old, new):
+        with open(path, encoding='utf-8') as f:
+            data = json.load(f)
+        v = dict(data['model']['vocab'])
+        v.update({t['content']: t['id'] for t in data['added_tokens']})
+        vocabularies.append(v)
+    was, now = vocabularies
+
+    def rows(text):
+        found = []
+        while text:
+            n = next(n for n in range(len(text), 0, -1) if text[:n] in was or n == 1)
+            found.append(was.get(text[:n], 0))
+            text = text[n:]
+        return found
+    for name in ('embed.weight', 'head.weight'):
+        table = weights[name].clone()
+        for text, i in now.items():
+            table[i] = weights[name][rows(text)].mean(0)
+        weights[name] = table
+
+
 def rate_factor(progress, warm, hold):
     if progress < warm:
         return progress / warm
@@ -80,6 +108,7 @@ def arguments():
     p.add_argument('--seconds', type=float, required=True)
     p.add_argument('--out', required=True)
     p.add_argument('--from', dest='start')
+    p.add_argument('--from-tokenizer', help='the tokenizer that --from was trained with, if another')
     p.add_argument('--seed', type=int, default=1)
     p.add_argument('--rows', type=int, default=16)
     p.add_argument('--length', type=int, default=2048)
@@ -102,6 +131,8 @@ def main():
     batches = data.loader(args.seed, args.tokenizer, args.rows, args.length, args.workers)
     cfg = model.read_config(args.config)
     weights = load_pieces(args.start) if args.start else init.fresh(cfg, args.seed)
+    if args.from_tokenizer:
+        carry_over(weights, args.from_tokenizer, args.tokenizer)
     weights = {n: w.to(device) for n, w in weights.items()}
     run = model.Forward(cfg, device, dtype, args.length, args.compile)
     round_all = torch.compile(checkpoint.round_all, dynamic=False) if args.compile else checkpoint.round_all

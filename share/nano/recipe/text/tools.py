@@ -18,7 +18,9 @@ def lines(text):
 	return Phrases(text.replace("\n", "").split(";"))
 
 
-SHOW = lines("""show me {f};show {f};what is in {f};what's in {f};read {f};print {f};cat {f};
+SHOW = lines("""what stands in the file {f};have a look at what is in {f};let me read the file {f};
+I would like to know what is in {f};have a look into {f};
+show me {f};show {f};what is in {f};what's in {f};read {f};print {f};cat {f};
 what does {f} say;open {f};open the file {f};take a look at {f};look at {f};check {f};check what is in {f};
 I need to see {f};what do I have in {f};what did I write in {f};could I see {f};let's look at {f};what's inside {f};display {f};what does {f} contain;read the file {f};show me the file {f};
 can you read {f};please read {f};let me see {f};what is the content of {f};give me the content of {f};
@@ -33,7 +35,8 @@ read {f} for me;what is written in {f};
 [get|fetch] [me|] the [content|text] of {f};there is a file {f}, [read it|show it|what does it say|what is in it];
 I wrote [something|a note|a text] into {f}, what [was|is] it;
 ~what stands in {f};~have a look at {f};~let me read {f};~I would like to know what {f} contains""")
-HEAD = lines("""show the first {n} lines of {f};read the first {n} lines of {f};first {n} lines of {f};
+HEAD = lines("""let me see the top {n} lines of {f};show the top {n} lines of {f}, please;let me read the first {n} lines of {f};
+show the first {n} lines of {f};read the first {n} lines of {f};first {n} lines of {f};
 what are the first {n} lines of {f};show me the top {n} lines of {f};print the first {n} lines of {f};
 only the first {n} lines of {f};just the first {n} lines of {f};the first {n} lines of {f} please;
 read {n} lines of {f};read only the first {n} lines of {f};give me the first {n} lines of {f};
@@ -42,20 +45,25 @@ read {n} lines of {f};read only the first {n} lines of {f};give me the first {n}
 read {f}, but [only|just] the first {n} lines;how does {f} [start|begin], show {n} lines;
 [I need|I want|I would like] [only|just|] the first {n} lines of {f};[look at|open|see] the first {n} lines of {f};
 ~the top {n} lines of {f}, please;~let me see the first {n} lines of {f}""")
-FROM = lines("""read {f} from line {k};show {f} from line {k} on;show {f} starting at line {k};
+FROM = lines("""start at line {k} of {f};let me see {f} starting with line {k};{f} from line {k} onwards;
+start to read {f} at line {k};
+read {f} from line {k};show {f} from line {k} on;show {f} starting at line {k};
 read {f} starting at line {k};print {f} from line {k};what does {f} say from line {k} on;
 [show|print|read|display] [me|] [the file|] {f} [starting|beginning] [at|from|with] line {k};
 [skip|leave out] everything before line {k} of {f};what [stands|is|comes] in {f} from line {k} [on|onwards];
 [go on|continue] [reading|with] {f} at line {k};[open|view] {f} at line {k};
 read {f} [with offset|with an offset of|at offset] {k};
 ~start reading {f} at line {k};~let me see {f} from line {k} onwards""")
-SPAN = lines("""read {n} lines of {f} from line {k};show {n} lines of {f} starting at line {k};
+SPAN = lines("""starting at line {k}, read {n} lines of {f};let me see {n} lines of {f}, starting at line {k};starting with line {k}, print {n} lines of {f};
+read {n} lines of {f} from line {k};show {n} lines of {f} starting at line {k};
 from line {k}, read {n} lines of {f};print {n} lines of {f} from line {k};
 [show|print|read|display] [me|] {n} lines of {f} [beginning|starting] [at|with|from] line {k};
 [give me|I need|I want] {n} lines of {f}, [starting|beginning] at line {k};
 read {f} from line {k}, [only|just|] {n} lines;{n} lines of {f} from line {k} on;
 ~starting at line {k}, show {n} lines of {f};~let me see {n} lines of {f} from line {k}""")
-VALUE = lines("""what is the {k} in {f};what is {k} in {f};which {k} is set in {f};what is {k} set to in {f};
+VALUE = lines("""what is the {k} according to {f};get the {k} from {f};which value is given for {k} in {f};
+what does {f} give as {k};get me the {k} out of the file {f};
+what is the {k} in {f};what is {k} in {f};which {k} is set in {f};what is {k} set to in {f};
 look up {k} in {f};find the {k} in {f};tell me the {k} from {f};what value does {k} have in {f};
 check the {k} in {f};read the {k} from {f};what does {f} say about {k};what {k} does {f} use;
 I need the {k} from {f};
@@ -66,13 +74,16 @@ how is {k} set in {f};[I want to know|I need to know|tell me] [which|what] {k} [
 the {k} [in|from] {f} [please|];look in {f} for the {k};see in {f} what the {k} is;the file {f} sets the {k}, what is it;
 [open|read] {f} and tell me the {k};what did I set {k} to in {f};
 ~according to {f}, what is the {k};~get the {k} out of {f};~which value has {k} in {f}""")
-COUNT = lines("""how many lines does {f} have;how many lines are in {f};count the lines of {f};
+COUNT = lines("""count how many lines {f} contains;tell me the line count of {f};the line count of {f}, please;
+how many lines does {f} have;how many lines are in {f};count the lines of {f};
 count the lines in {f};number of lines in {f};how long is {f} in lines;tell me how many lines {f} has;
 [count|tell me] how many lines [are in|there are in|are there in] {f};what is the number of lines [of|in] {f};
 [how many|count the|count all] lines [of|in] [the file|] {f};I want to know how many lines {f} has;
 line count of {f};how long is [the file|] {f};
 ~what is the line count of {f};~please count how many lines {f} contains""")
-LIST = lines("""list the files in {d};list {d};what is in the folder {d};which files are in {d};
+LIST = lines("""name what is in {d};I want to have a listing of the files in {d};a listing of {d}, please;
+what do we have in {d};name all that is in {d};
+list the files in {d};list {d};what is in the folder {d};which files are in {d};
 show me the files in {d};what files are in {d};what's in the directory {d};list the directory {d};
 show the content of the directory {d};ls {d};what do I have in {d};what is inside {d};what's inside the folder {d};
 which files do I have in {d};what files are there in the folder {d};what files are stored in {d};see what is in the folder {d};
@@ -90,7 +101,8 @@ KINDS = (("python files", "*.py"), ("text files", "*.txt"), ("C files", "*.c"), 
 	 ("JSON files", "*.json"), ("CSV files", "*.csv"), ("HTML files", "*.html"), ("logs", "*.log"),
 	 ("javascript files", "*.js"), ("config files", "*.conf"), ("scripts", "*.sh"), ("C sources", "*.c"), ("headers", "*.h"),
 	 ("rust files", "*.rs"), ("go files", "*.go"))
-LIST_NAMED = lines("""list the {n} in {d};which {n} are in {d};show the {n} in {d};find all {n} in {d};
+LIST_NAMED = lines("""I need the names of all {n} in {d};I need all the {n} of {d};name the {n} that are in {d};
+list the {n} in {d};which {n} are in {d};show the {n} in {d};find all {n} in {d};
 what {n} does {d} have;are there {n} in {d};how many {n} are in {d};I want to know which {n} are in {d};
 what {n} are there in {d};show me all {n} in {d};list all {n} in the folder {d};do we have {n} in {d};
 [list|show|name|find|display] [me|] [all|the|all the] {n} [in|inside|of] [the folder|the directory|] {d};
@@ -98,12 +110,15 @@ what {n} are there in {d};show me all {n} in {d};list all {n} in the folder {d};
 [tell me|I want to know|I need to know|look] [which|what] {n} [are|lie] in [the folder|] {d};
 [is there|do we have] any {n} in {d};
 ~name all {n} in {d};~I need the {n} of {d}""")
-LIST_NAMED_HERE = lines("""list the {n};which {n} are here;show the {n};find all {n};what {n} do we have;
+LIST_NAMED_HERE = lines("""I need the names of all {n};I need the {n};name the {n} that are here;
+list the {n};which {n} are here;show the {n};find all {n};what {n} do we have;
 are there {n} here;how many {n} are there;show me all {n};list all {n};do we have {n};
 [list|show|name|find|display] [me|] [all|the|all the] {n} [here|in this folder|in the workspace|];
 [which|what] {n} [can I find|exist|do I have] [here|];[tell me|I want to know] [which|what] {n} [are here|we have|there are];
 ~name all the {n};~I need all {n}""")
-LIST_HERE = lines("""list the files;list the files here;what files are here;which files are there;
+LIST_HERE = lines("""what files exist here;name what is in this folder;name all the files here;
+which files exist in this folder;what do we have in this folder;
+list the files;list the files here;what files are here;which files are there;
 show me the files;what is in this directory;what's in the workspace;list the workspace;ls;
 what files do we have;list this directory;what do I have here;which files do I have;what is here;
 see what files there are;let me see the files;show all files here;what is in the current folder;
@@ -112,21 +127,26 @@ see what files there are;let me see the files;show all files here;what is in the
 [tell|show] me [what|which files] [is|are] here;[look|see] [around|what is here|what files are here];
 [I want|I need] to [see|know] which files are here;
 ~name the files in this folder;~what do we have here;~which files exist in this workspace""")
-LIST_KIND = lines("""list the {p} files in {d};which {p} files are in {d};show the {p} files in {d};
+LIST_KIND = lines("""I need every {p} file of {d};name the {p} files in {d};name all files like {p} in {d};
+list the {p} files in {d};which {p} files are in {d};show the {p} files in {d};
 find all {p} files in {d};what {p} files does {d} have;are there {p} files in {d};
 how many {p} files are in {d};list all files that match {p} in {d};files like {p} in {d};
 [list|show|name|find|display] [me|] [all|the|all the] [files|entries|names] [matching|like|that match|of the form|that look like] {p} in [the folder|the directory|] {d};
 [which|what] files in {d} [match|look like|are] {p};[how many|what] {p} files [are|do we have|can I find] in {d};
 [is there|do we have] [any|a] {p} [file|] in {d};list {d}, but [only|just] {p};[only|just] the {p} files [in|of] {d};
 ~name every {p} file in {d};~I need the {p} files of {d}""")
-LIST_KIND_HERE = lines("""list the {p} files;which {p} files are here;show the {p} files;find all {p} files;
+LIST_KIND_HERE = lines("""name every file like {p};every {p} file, please;I need every {p} file;
+name the {p} files;name all {p} files;
+list the {p} files;which {p} files are here;show the {p} files;find all {p} files;
 what {p} files do we have;are there {p} files here;how many {p} files are there;
 list all files that match {p};list files like {p};
 [list|show|name|find|display] [me|] [all|the|all the] [files|entries|names] [matching|like|that match|of the form|that look like] {p} [here|];
 [which|what] files [match|look like|are called] {p};[is there|do we have] [any|a] {p} [file|] [here|];
 [only|just] the {p} files;
 ~name every {p} file;~I need all the {p} files""")
-SEARCH = lines("""search for {w};find {w};search for {w} in all files;where is {w} used;grep for {w};
+SEARCH = lines("""locate {w};locate the word {w};where can I find {w};
+which file has {w} in it;which files mention {w};
+search for {w};find {w};search for {w} in all files;where is {w} used;grep for {w};
 which files contain {w};where does {w} occur;is {w} anywhere in the files;does any file contain {w};
 is there a file that contains {w};do we use {w} anywhere;check if {w} occurs anywhere;where is {w} defined;
 search for the word {w};find the function {w};look for {w};find all uses of {w};where is {w};
@@ -139,7 +159,9 @@ search the files for {w};find the word {w};in which files is {w};where do we use
 [show|tell] me where {w} [is|occurs|is used|stands];[check|see] [if|whether] [any file|some file|anything] [contains|has|uses] {w};
 [I need|I want] to [know|find] where {w} is [used|];
 ~which file mentions {w};~locate the text {w};~where can I find {w} in the files""")
-SEARCH_IN = lines("""search for {w} in {d};find {w} in {d};where is {w} used in {d};grep for {w} in {d};
+SEARCH_IN = lines("""locate the text {w} in {d};where can I find {w} in {d};locate {w} in {d};
+look for {w} inside {d};
+search for {w} in {d};find {w} in {d};where is {w} used in {d};grep for {w} in {d};
 look for {w} in {d};where does {w} occur in {d};find all uses of {w} in {d};search {d} for {w};
 does {d} contain {w};which lines of {d} have {w};search the folder {d} for {w};in {d}, find {w};
 search in {d} for {w};look in {d} for {w};is {w} anywhere in {d};find the word {w} in {d};is there {w} in {d};
@@ -149,7 +171,9 @@ search in {d} for {w};look in {d} for {w};is {w} anywhere in {d};find the word {
 [does|do] [the file|the folder|] {d} [have|mention|use|contain] {w};
 [check|see] [if|whether] {d} [contains|has|uses] {w};is {w} [used|found|mentioned] in {d};
 ~locate {w} inside {d};~where in {d} can I find {w}""")
-RUN = lines("""run {c};run the command {c};execute {c};please run {c};can you run {c};run {c} in the shell;
+RUN = lines("""carry out the command {c};let the command {c} run;carry {c} out;
+give me what {c} prints;let {c} run and show me the output;
+run {c};run the command {c};execute {c};please run {c};can you run {c};run {c} in the shell;
 run {c} and tell me what it prints;what does {c} print;start {c};what is the output of {c};do {c};
 use the shell to run {c};I want to run {c};run {c} for me;run this: {c};in the shell, run {c};now run {c};
 I need the output of {c};run the following command: {c};show me the output of {c};try {c};
@@ -159,7 +183,9 @@ I need the output of {c};run the following command: {c};show me the output of {c
 [type|enter] {c} in the shell;use the shell [and run|and do|for] {c};[do|perform] [a|] {c};let's [run|try|do] {c};
 [I wonder|tell me] what {c} [prints|says|shows];
 ~give me the output of {c};~carry out {c};~let {c} run""")
-RUN_LIMIT = lines("""run {c} for at most {n} seconds;run {c} with a timeout of {n} seconds;
+RUN_LIMIT = lines("""let {c} run for {n} seconds at most;start {c} and stop it after {n} seconds;{c} should run no longer than {n} seconds;
+start {c}, but cut it after {n} seconds;let {c} run {n} seconds and then end it;
+run {c} for at most {n} seconds;run {c} with a timeout of {n} seconds;
 run {c}, but stop after {n} seconds;run {c} with timeout {n};execute {c} with a limit of {n} seconds;
 give {c} {n} seconds to run;
 [run|execute|start|try] {c} [with a limit of|within|with at most|for no more than|and wait at most] {n} seconds;
@@ -167,7 +193,9 @@ give {c} {n} seconds to run;
 the command {c} [may|should] [run|take] [at most|no more than] {n} seconds, [run|start] it;
 set a timeout of {n} seconds and [run|execute] {c};[try|do] {c}, timeout {n} [seconds|];
 ~let {c} run no longer than {n} seconds;~start {c} and cut it off after {n} seconds""")
-WRITE = lines("""create {f} with the text {q};write {q} to {f};write {q} into {f};create a file {f} that says {q};
+WRITE = lines("""produce the file {f}, it should hold {q};produce {f} with {q} in it;I need a new file {f}, with {q} in it;
+make a file {f} holding {q};
+create {f} with the text {q};write {q} to {f};write {q} into {f};create a file {f} that says {q};
 make a file {f} containing {q};put {q} into {f};save {q} as {f};save {q} in {f};
 create the file {f} with the content {q};write a file {f} with {q};make {f} with the text {q};
 store {q} in {f};create {f} containing {q};create {f} with the words {q};make a file called {f} with the text {q};
@@ -178,13 +206,16 @@ make me a file named {f} that contains {q};a new file {f} with {q};write a file 
 the file {f} should [contain|say|hold|be] {q}, [create|write|make] it;let {f} [contain|say|hold] {q};
 [save|note] {q} [as|under the name|in a file named] {f};
 ~produce a file {f} holding {q};~I need a file {f} with {q} in it""")
-WRITE_LINES = lines("""create {f} with the lines {l};write the lines {l} to {f};make a file {f} with the lines {l};
+WRITE_LINES = lines("""{f} should hold the lines {l};make a file {f} that holds the lines {l};I need the lines {l} in {f};
+create {f} with the lines {l};write the lines {l} to {f};make a file {f} with the lines {l};
 put the lines {l} into {f};save the lines {l} in {f};
 [create|make|write|produce] [a|the] file [called|named|] {f} with the [lines|entries|items] {l};
 [put|write|save|store] the [lines|entries|items] {l} [into|in|to] {f};the file {f} should have the lines {l};
 [I need|I want] [a file|] {f} with the lines {l};
 ~I need {f} to hold the lines {l}""")
-EDIT = lines("""in {f}, replace {a} with {b};replace {a} with {b} in {f};change {a} to {b} in {f};
+EDIT = lines("""in {f}, put {b} where {a} is;the file {f} says {a}, but it should say {b};in place of {a}, write {b} in {f};
+where {f} says {a}, it should say {b};{f} says {a}, make that {b};put {b} into {f} in place of {a};
+in {f}, replace {a} with {b};replace {a} with {b} in {f};change {a} to {b} in {f};
 edit {f}: change {a} to {b};in {f} change {a} to {b};substitute {a} by {b} in {f};
 in the file {f}, replace {a} by {b};turn {a} into {b} in {f};swap {a} for {b} in {f};
 update {f}: {a} becomes {b};
@@ -194,33 +225,42 @@ in [the file|] {f}, [change|turn|replace|rename|correct] {a} [to|into|with|by] {
 [put|write|use] {b} [instead of|for] {a} in {f};[edit|update|modify|change] {f} so that {a} [is|becomes] {b};
 there is {a} in {f}, [it should be|make that|change it to] {b};instead of {a}, {f} should say {b};
 ~the file {f} says {a}, make it {b};~put {b} in place of {a} in {f}""")
-SET = lines("""set {k} to {v} in {f};change the {k} in {f} to {v};in {f}, set {k} to {v};
+SET = lines("""adjust the {k} in {f} to {v};I want {k} in {f} set to {v};adjust {f}: {k} should be {v};
+in {f}, I want the {k} to be {v};
+set {k} to {v} in {f};change the {k} in {f} to {v};in {f}, set {k} to {v};
 update {k} in {f} to {v};make the {k} in {f} {v};the {k} in {f} should be {v};
 [set|change|put|switch|turn|update] the [value of|] {k} in {f} to {v};
 in {f}, [set|change|make|switch] the {k} [to|into] {v};[edit|update|modify] {f}: {k} [should be|becomes|is now] {v};
 the value of {k} in {f} [should|must|has to] be {v};[I want|I need] {k} to be {v} in {f};
 [use|write|take] {v} as the {k} in {f};give {k} the value {v} in {f};
 ~I want the {k} in {f} to be {v};~adjust {f} so that {k} is {v}""")
-READ_TWO = lines("""show me {f} and {g};read {f} and {g};what is in {f} and {g};print {f} and {g};
+READ_TWO = lines("""let me see both {f} and {g};what do {f} and {g} say;show {f} and also {g};
+what do the two files {f} and {g} contain;read {f} and also {g};
+show me {f} and {g};read {f} and {g};what is in {f} and {g};print {f} and {g};
 read both {f} and {g};show {f} and {g};open {f} and {g};look at {f} and {g};read both {f} and {g} for me;check {f} and {g};
 take a look at {f} and {g};look at both {f} and {g};compare what is in {f} and {g};open both {f} and {g};
 [show|print|read|open|display|view|check] [me|] [the files|both|] {f} and {g} [for me|];
 [what|tell me what] [is|stands] in {f} and [in|] {g};[look|have a look] [at|into] [both|the files|] {f} and {g};
 I want to [see|read] [both|] {f} and {g};[give|show] me the contents of {f} and {g};first {f}, then {g}, [read|show] both;
 ~let me see {f} and also {g};~what do {f} and {g} contain""")
-FIND_SHOW = lines("""find the file that contains {w} and show it;which file has {w}? show it to me;
+FIND_SHOW = lines("""locate {w} and show the file;find the file with {w}, then show it;locate the file that has {w} and show it;
+search for {w}, then display the file;display the file with {w};
+find the file that contains {w} and show it;which file has {w}? show it to me;
 search for {w} and read the file;look for {w} and open the file it is in;find {w} and print that file;
 [find|search for|look for] {w} [and|, then] [show|read|open|print] the file [it is in|that has it|with it];
 [which|what] file [contains|mentions] {w}? [open|show|read|print] it;
 [search|look] for {w} and [show|read] me the [whole|] file;
 [show|open|read|print] the file [that contains|with|that has|that mentions] {w};
 ~locate the file with {w}, then display it""")
-MAKE_RUN = lines("""write a script {f} that prints {q} and run it;create {f} that prints {q}, then run it;
+MAKE_RUN = lines("""I need a script {f} which prints {q}, run it as well;make a script {f} printing {q}, then run it;I need a script {f} for printing {q}, and run it;
+write a script {f} that prints {q} and run it;create {f} that prints {q}, then run it;
 make a shell script {f} that prints {q} and execute it;
 [write|create|make] [a|the] [shell|] script {f} [that|which] [prints|says|echoes] {q} and [run|start|execute|try] it;
 [I want|I need] a [shell|] script {f} that [prints|says] {q}, [then|and] run it;
 ~I need a script {f} printing {q}; run it too""".replace("{q}; run", "{q}, run"))
-FIRST = lines("""what is the first line of {f};read the first line of {f};show the first line of {f};
+FIRST = lines("""line one of {f}, please;show me line one of {f};tell me what line one of {f} is;
+print line 1 of {f};
+what is the first line of {f};read the first line of {f};show the first line of {f};
 first line of {f};[show|print|read|give|tell] [me|] [only|just|] the [first|top] line [of|in] [the file|] {f};
 what [is|stands] [on|in] the first line of {f};how does {f} [start|begin];[only|just] the first line of {f};
 ~tell me line one of {f}""")
@@ -230,33 +270,33 @@ SHELL = (
 	("free disk space;how much disk space is free;how full is the disk;show the free disk space;is the disk full;"
 	 "how much [disk space|space|room] [is|] [free|left] [on this machine|on the disk|];"
 	 "is there [space|room] left on the disk;"
-	 "[check|show|tell me] the [free space|disk usage|disk space] [of the disk|];check the disk space;~how much room is left on the disk", "df -h /", "disk"),
+	 "[check|show|tell me] the [free space|disk usage|disk space] [of the disk|];check the disk space;how much room do we have on the disk;what room is left on the disk;~how much room is left on the disk", "df -h /", "disk"),
 	("how much [memory|RAM] is [free|left|available|used] [on this machine|here|];"
 	 "[check|show|tell me] the [memory|RAM] [use|usage|];how much memory is free;show memory use;how much RAM is used;check the memory;free memory;"
-	 "~how much memory is left", "free -h", "memory"),
-	("who am I;which user am I;what is my user name;under which user do you run;~tell me the user name", "whoami", "user"),
+	 "is there memory left;~how much memory is left", "free -h", "memory"),
+	("who am I;which user am I;what is my user name;under which user do you run;tell me the user;tell me my user name;~tell me the user name", "whoami", "user"),
 	("what is the name of this machine;host name;what is the host name;which machine is this;"
-	 "~how is this computer called", "hostname", "host"),
+	 "how is this machine called;name of this computer;~how is this computer called", "hostname", "host"),
 	("which kernel is running;what kernel version is this;kernel version;show the kernel version;"
-	 "~tell me the version of the kernel", "uname -r", "kernel"),
+	 "the version of the kernel;tell me the kernel version;~tell me the version of the kernel", "uname -r", "kernel"),
 	("how long is the machine up;what is the uptime;show the uptime;since when is the system running;"
-	 "~how long has this box been running", "uptime -p", "uptime"),
+	 "how long has this machine been running;for how long is this box running;~how long has this box been running", "uptime -p", "uptime"),
 	("where are we;what is the current directory;which directory are we in;print the working directory;"
-	 "~what is the path of this directory", "pwd", "pwd"),
+	 "path of the current directory;tell me the path of the directory;~what is the path of this directory", "pwd", "pwd"),
 	("how many cores does this machine have;how many CPUs are there;number of processors;"
-	 "~how many processors can we use", "nproc", "nproc"),
-	("what is the date;what day is it today;today's date;what date is it;~tell me today's date", "date +%F", "date"),
-	("what time is it;the time please;current time;~tell me the time", "date +%H:%M", "clock"),
+	 "how many processors are there;how many processors do we have;~how many processors can we use", "nproc", "nproc"),
+	("what is the date;what day is it today;today's date;what date is it;tell me the date of today;tell me the date;~tell me today's date", "date +%F", "date"),
+	("what time is it;the time please;current time;tell me what time it is;~tell me the time", "date +%H:%M", "clock"),
 	("which git branch is this;what branch am I on;current branch;on which branch are we;"
-	 "~name the current git branch", "git branch --show-current", "branch"),
+	 "name the git branch;name the branch we are on;~name the current git branch", "git branch --show-current", "branch"),
 	("what changed in git;git status;show the git status;are there uncommitted changes;which files did I change;"
-	 "~is there anything to commit", "git status --short", "status"),
+	 "is there something to commit;what is there to commit;did anything change in git;~is there anything to commit", "git status --short", "status"),
 	("[build|compile|make] [the|this] [program|project|code|thing];[start|do] [a|the] build;"
-	 "build [it|this];build the project;run make;build it;compile the project;~please do a build", "make", "make"),
+	 "build [it|this];build the project;run make;build it;compile the project;do a build;~please do a build", "make", "make"),
 	("[run|start|execute|do] [the|all|all the] tests;[do|check if] the tests [pass|work|succeed];"
-	 "test [the|this] [project|program|code];run the tests;test it;run all tests;check if the tests pass;do the tests pass;~see if the tests succeed", "make test", "tests"),
+	 "test [the|this] [project|program|code];run the tests;test it;run all tests;check if the tests pass;do the tests pass;see if all tests pass;see if the tests work;~see if the tests succeed", "make test", "tests"),
 	("which python version is installed;python version;what version of python do we have;"
-	 "~tell me the version of python", "python3 --version", "python"),
+	 "the version of python;tell me the python version;~tell me the version of python", "python3 --version", "python"),
 )
 SHELL = tuple((Phrases(q.split(";")), c, k) for q, c, k in SHELL)
 # The same with a name in it.
@@ -264,18 +304,18 @@ SHELL_NAMED = (
 	("[delete|remove|erase|drop] [the file|] {f};get rid of [the file|] {f};throw {f} away;throw out {f};"
 	 "the file {f} [is not needed any more|can go|is no longer needed], [delete|remove] it;delete {f};remove {f};delete the file {f};get rid of {f};~throw away {f}", "rm {f}", "I removed `{f}`."),
 	("[make|create|add] [a|the|a new] [directory|folder] [called|named|] {d};"
-	 "[I want|I need] a [new|] [folder|directory] [called|named] {d};make a directory {d};create the directory {d};create a folder {d};mkdir {d};~I need a folder {d}",
+	 "[I want|I need] a [new|] [folder|directory] [called|named] {d};make a directory {d};create the directory {d};create a folder {d};mkdir {d};I need the folder {d};I need a directory {d};~I need a folder {d}",
 	 "mkdir -p {d}", "I created the directory `{d}`."),
 	("[rename|move] [the file|] {f} [to|into] {g};the file {f} should be [called|named] {g};the new name of {f} is {g};"
-	 "rename {f} to {g};move {f} to {g};change the name of {f} to {g};~give {f} the name {g}",
+	 "rename {f} to {g};move {f} to {g};change the name of {f} to {g};give {f} a new name, {g};give the file {f} the new name {g};{f} should get the name {g};~give {f} the name {g}",
 	 "mv {f} {g}", "I renamed `{f}` to `{g}`."),
 	("[copy|duplicate] [the file|] {f} [to|as|into] {g};[make|create|I want] a copy of {f} [called|named|as|under the name] {g};"
-	 "copy {f} to {g};make a copy of {f} named {g};duplicate {f} as {g};~I need a copy of {f} called {g}",
+	 "copy {f} to {g};make a copy of {f} named {g};duplicate {f} as {g};I need a copy of {f} as {g};I need a copy {g} of the file {f};~I need a copy of {f} called {g}",
 	 "cp {f} {g}", "I copied `{f}` to `{g}`."),
 	("make the [file|script] {f} executable;let me execute {f};I want to execute {f}, set its [rights|permissions];"
-	 "[give|add] {f} the [right|permission] to be executed;make {f} executable;set the execute bit on {f};~let {f} be executed", "chmod +x {f}", "`{f}` is executable now."),
+	 "[give|add] {f} the [right|permission] to be executed;make {f} executable;set the execute bit on {f};let me run {f} as a program;let the file {f} be executable;~let {f} be executed", "chmod +x {f}", "`{f}` is executable now."),
 	("[create|make|add] [an|a new] empty file [called|named|] {f};create {f}, but leave it empty;"
-	 "the file {f} should exist and be empty;create an empty file {f};touch {f};make an empty file {f};~I need an empty {f}", "touch {f}",
+	 "the file {f} should exist and be empty;create an empty file {f};touch {f};make an empty file {f};I need {f} as an empty file;I need an empty file {f};~I need an empty {f}", "touch {f}",
 	 "I created the empty file `{f}`."),
 )
 SHELL_NAMED = tuple((Phrases(q.split(";")), c, a) for q, c, a in SHELL_NAMED)

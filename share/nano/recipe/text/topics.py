@@ -20,7 +20,11 @@ class Turn:
 
 COMMANDS = table("commands.tsv")
 KNOWN = {row[0] for row in COMMANDS}
-WHAT = Phrases("""what does {x} do;what does the command {x} do;what is {x};what is {x} for;what's {x};
+WHAT = Phrases("""give me a description of {x};what is the job of the command {x};I keep reading about {x}, what is it;
+I see {x} everywhere, what does it do;say what {x} is for;what would {x} do;
+teach me about {x};teach me what {x} does;what use is {x};
+the use of {x};
+what does {x} do;what does the command {x} do;what is {x};what is {x} for;what's {x};
 what is {x} used for;explain {x};explain the command {x};tell me about {x};describe {x};
 describe the {x} command;what does the {x} command do;what is the purpose of {x};{x};
 can you explain {x};could you explain what {x} does;tell me what {x} does;what can I do with {x};
@@ -39,7 +43,10 @@ what is {x} [good for|about|supposed to do|meant for];[why|when] [do|would|shoul
 ~give me a short description of {x};~what is the job of {x};~I keep seeing {x}, what does it do;
 ~say what {x} does;~what purpose does {x} have;~what would {x} do for me;~teach me {x};
 ~what is the use of {x}""".replace("\n", "").split(";"))
-HOW = Phrases("""how do I {t};how can I {t};how to {t};what is the command to {t};which command can I use to {t};
+HOW = Phrases("""is it possible to {t} with a command;I wish I could {t};explain how I {t};
+name the command to {t};my task is this: {t};what do I have to enter to {t};
+how might one {t};what is the right way to {t};please explain how I can {t};
+how do I {t};how can I {t};how to {t};what is the command to {t};which command can I use to {t};
 I want to {t};I need to {t};what do I type to {t};which command do I need to {t};how would I {t};
 how does one {t};can you tell me how to {t};tell me how to {t};what should I use to {t};{t};
 what command lets me {t};is there a command to {t};command to {t};show me how to {t};how could I {t};
@@ -58,7 +65,9 @@ what would you [use|type|run] to {t};which [command|program] [lets me|is used to
 ~how might I {t};~what must I enter to {t};~please explain how to {t};~is it possible to {t};
 ~I wish to {t};~what is the right command to {t};~name a command to {t};~my task is to {t}
 """.replace("\n", "").split(";"))
-WHICH = Phrases("""which command {d};what command {d};which program {d};name the command that {d};
+WHICH = Phrases("""something that {d};is there anything that {d};what do you call a command that {d};
+give me a command that {d};
+which command {d};what command {d};which program {d};name the command that {d};
 what is the command that {d};what {d};which tool {d};I need a command that {d};
 I am looking for a command that {d};tell me the command that {d};is there a program that {d};
 what's the name of the command that {d};
@@ -66,7 +75,9 @@ what's the name of the command that {d};
 [how is|what is] the [command|program|tool] called that {d};
 ~what do you call the command that {d};~give me the command that {d};~is there something that {d}
 """.replace("\n", "").split(";"))
-EXAMPLE = Phrases("""give me an example of {x};show me an example of {x};how do I use {x};how is {x} used;
+EXAMPLE = Phrases("""how should I use {x};a typical use of {x};let me see how {x} is used;
+how would I call {x};what is a typical call of {x};
+give me an example of {x};show me an example of {x};how do I use {x};how is {x} used;
 an example of {x};example for {x};how do you use {x};how can I use {x};show me how to use {x};
 can you give me an example of {x};I need an example of {x};how does one use {x};{x} example;
 usage of {x};what is an example of {x};demonstrate {x};an example with {x}, please;
@@ -76,20 +87,25 @@ what does [an example of|a typical call of] {x} look like;[I need|I want|I'd lik
 how is {x} [used|called] [in practice|];
 ~let me see an example of {x};~how would I use {x};~what is a typical use of {x};~how should I call {x}
 """.replace("\n", "").split(";"))
-LINE = Phrases("""what does {e} do;explain {e};what happens if I run {e};what does the line {e} do;
+LINE = Phrases("""describe the line {e};I was told to type {e}, what will it do;what would {e} do;
+what would happen if I was running {e};
+what does {e} do;explain {e};what happens if I run {e};what does the line {e} do;
 what is {e} for;what will {e} do;tell me what {e} does;explain the command {e};
 what is the effect of {e};is it safe to run {e}, and what does it do;
 what [does|will|would] [the command|the line|] {e} do;[explain|describe] [the line|] {e};[what|tell me what] happens [if|when] [I|you] [run|type|enter] {e};
 what is the [effect|meaning|purpose] of {e};[I saw|I read] {e}, what does it do;what is the point of {e};
 ~describe what {e} does;~I was told to run {e}, what does it do;~what would running {e} do
 """.replace("\n", "").split(";"))
-NEXT_COMMAND = Phrases("""and {x};what about {x};and what does {x} do;and {x}, what is that;now {x};
+NEXT_COMMAND = Phrases("""then {x};the same question for {x};and now {x};
+and {x};what about {x};and what does {x} do;and {x}, what is that;now {x};
 how about {x};what is {x} then;and the command {x};and what is {x};~and then {x};~same question for {x}
 """.replace("\n", "").split(";"))
-NEXT_EXAMPLE = Phrases("""give me an example;show me an example;an example please;can you show an example;
+NEXT_EXAMPLE = Phrases("""one example;let me see an example;how would I use it;
+give me an example;show me an example;an example please;can you show an example;
 how do I use it;how is it used;example;and an example;how do I use that;can I see an example;
 what does that look like;~let me see one example;~how would one use it""".replace("\n", "").split(";"))
-NEXT_HOW = Phrases("""and how do I {t};and to {t};how do I {t} then;what if I want to {t};and if I want to {t};
+NEXT_HOW = Phrases("""and what if I want to {t};then how do I {t};and what if I have to {t};
+and how do I {t};and to {t};how do I {t} then;what if I want to {t};and if I want to {t};
 and how can I {t};~and what if I need to {t};~then how would I {t}""".replace("\n", "").split(";"))
 
 
@@ -178,7 +194,9 @@ def commands(src):
 # Capitals.
 
 CAPITALS = table("capitals.tsv")
-CAPITAL = Phrases("""what is the capital of {n};capital of {n};which city is the capital of {n};
+CAPITAL = Phrases("""remind me, what is the capital of {n};please remind me which city is the capital of {n};what do people call the capital of {n};
+in {n}, what is the capital called;please name {n}'s capital;
+what is the capital of {n};capital of {n};which city is the capital of {n};
 name the capital of {n};tell me the capital of {n};what's the capital of {n};the capital of {n};
 what is {n}'s capital;do you know the capital of {n};what city is the capital of {n};
 give me the capital of {n};what is the capital city of {n} called;{n}'s capital;the capital city of {n};
@@ -190,13 +208,16 @@ what is the capital of {n} called;{n}, [what|which city] is its capital;I [want|
 [what|which city] is {n}'s capital [city|];what do you call the capital [city|] of {n};
 ~in {n}, which city is the capital;~please name the capital city of {n};
 ~what do they call the capital of {n};~remind me of the capital of {n}""".replace("\n", "").split(";"))
-COUNTRY = Phrases("""{c} is the capital of which country;of which country is {c} the capital;
+COUNTRY = Phrases("""which country is {c} the capital of;name the country with the capital {c};{c} is the capital city of what country;
+tell me whose capital {c} is;name the country that has {c} as its capital;
+{c} is the capital of which country;of which country is {c} the capital;
 which country has the capital {c};{c} is the capital of what;what country is {c} the capital of;
 which country's capital is {c};
 [which|what] country has {c} as its capital;[which|what] country belongs to the capital {c};{c}, [which|what] country is it the capital of;
 the city {c} is the capital of [which country|what];[in|of] which country is {c} the capital;
 ~what is {c} the capital of;~name the country whose capital is {c}""".replace("\n", "").split(";"))
-NEXT_CAPITAL = Phrases("""and of {n};what about {n};and {n};how about {n};and the capital of {n};
+NEXT_CAPITAL = Phrases("""the same for {n};and then {n};the same question for {n};
+and of {n};what about {n};and {n};how about {n};and the capital of {n};
 and for {n};now {n};~same for {n};~then {n}""".replace("\n", "").split(";"))
 
 
@@ -225,7 +246,9 @@ def capitals(src):
 # This program.
 
 PROGRAM = table("program.tsv")
-WISH = Phrases("""how do I {t};how can I {t};how to {t};in dsv4chat, how do I {t};I want to {t};
+WISH = Phrases("""how might I {t} in dsv4chat;what must I press to {t};in this chat, how do I {t};
+I need to {t} in dsv4chat;
+how do I {t};how can I {t};how to {t};in dsv4chat, how do I {t};I want to {t};
 with this program, how do I {t};how do I {t} here;how do I {t} in dsv4chat;I'd like to {t};
 what do I do to {t};can I {t};tell me how to {t};is there a way to {t};how do I {t} in this program;
 what should I press or type to {t};which key or option do I need to {t};how do you {t} in this chat;
@@ -234,13 +257,16 @@ what should I press or type to {t};which key or option do I need to {t};how do y
 dsv4chat: [how do I|how to|how can I] {t};[what do I|what should I] [do|press|type|enter] to {t} [here|in this program];
 ~in this chat, how might I {t};~what must I do to {t} in dsv4chat;~dsv4chat: I need to {t}
 """.replace("\n", "").split(";"))
-KEY = Phrases("""what does {k} do;what is {k} for;explain {k};what does {k} do here;what is {k};
+KEY = Phrases("""the use of {k} in dsv4chat;what use is {k} here;describe what {k} does in this program;
+what does {k} do;what is {k} for;explain {k};what does {k} do here;what is {k};
 in dsv4chat, what does {k} do;tell me about {k};what does {k} mean in dsv4chat;
 what happens when I use {k};
 what does {k} do [in this program|in dsv4chat|here];tell me what {k} does here;[explain|describe] {k} [of dsv4chat|in this program|];what is the [meaning|purpose|effect] of {k} [here|in dsv4chat];
 what do I use {k} for;
 ~what is the use of {k} here;~describe {k} in this program""".replace("\n", "").split(";"))
-PRESS = Phrases("""what does {k} do;what happens when I press {k};what is {k} for;what does the key {k} do;
+PRESS = Phrases("""what is {k} bound to;if I press {k}, what happens;if I hit the key {k}, what does it do;
+which action is bound to {k};
+what does {k} do;what happens when I press {k};what is {k} for;what does the key {k} do;
 what does pressing {k} do;which action is on {k};
 [what|tell me what] happens [if|when] I [press|hit|type] {k} [here|in dsv4chat|];what does [the key|pressing|hitting] {k} do [here|in this program|];[explain|describe] the key {k};
 what is the key {k} [for|good for|used for];
@@ -263,7 +289,10 @@ def program(src):
 # Arithmetic.
 
 PLACES = ("Ones", "Tens", "Hundreds", "Thousands", "Ten thousands")
-ADD = Phrases("""what is {a} + {b};{a} + {b};{a}+{b};{a} plus {b};what is {a} plus {b};add {a} and {b};
+ADD = Phrases("""evaluate the sum {a} + {b};evaluate {a} plus {b};what total do {a} and {b} give;
+the total of the numbers {a} and {b};what do I get when I add {a} to {b};tell me what {a} + {b} is;
+what do you get if you add {b} to {a};{a} and {b}, what is the total;find the sum {a} + {b};
+what is {a} + {b};{a} + {b};{a}+{b};{a} plus {b};what is {a} plus {b};add {a} and {b};
 what's {a} + {b};compute {a} + {b};calculate {a} + {b};how much is {a} + {b};how much is {a} plus {b};
 the sum of {a} and {b};what is the sum of {a} and {b};{a} + {b} =;add {b} to {a};
 what do {a} and {b} make together;sum {a} and {b};can you add {a} and {b};what does {a} + {b} give;
@@ -273,7 +302,10 @@ please work out {a} + {b};solve {a} + {b};I need {a} + {b};
 [increase|raise] {a} by {b};[what do I|what do you|what does one] get [for|from] {a} [+|plus] {b};I [have|want|need] to add {a} [and|to] {b};total of {a} and {b};[the|] total [if I add|when adding] {a} and {b};
 ~tell me {a} + {b};~what do you get when you add {a} and {b};~evaluate {a} + {b};~find {a} plus {b};
 ~what is the total of {a} and {b}""".replace("\n", "").split(";"))
-SUB = Phrases("""what is {a} - {b};{a} - {b};{a}-{b};{a} minus {b};what is {a} minus {b};
+SUB = Phrases("""evaluate the difference {a} - {b};evaluate {a} minus {b};what do you get if you take {b} from {a};
+what do I get when I subtract {b} from {a};what remains when {b} is taken from {a};if I take {b} from {a}, what remains;
+tell me what {a} - {b} is;find the difference {a} - {b};
+what is {a} - {b};{a} - {b};{a}-{b};{a} minus {b};what is {a} minus {b};
 subtract {b} from {a};what's {a} - {b};compute {a} - {b};calculate {a} - {b};how much is {a} - {b};
 how much is {a} minus {b};the difference of {a} and {b};{a} - {b} =;take {b} away from {a};
 what is {a} less {b};what does {a} - {b} give;please work out {a} - {b};solve {a} - {b};I need {a} - {b};
@@ -283,7 +315,9 @@ what is left of {a} when {b} is taken away;
 [what do I|what do you|what does one] get [for|from] {a} [-|minus] {b};I [have|want|need] to subtract {b} from {a};what [is left|remains] of {a} [without|after taking] {b};the difference between {a} and {b};
 ~tell me {a} - {b};~what do you get when you subtract {b} from {a};~evaluate {a} - {b};
 ~find {a} minus {b};~what remains if I take {b} from {a}""".replace("\n", "").split(";"))
-MUL = Phrases("""what is {a} * {b};{a} * {b};{a}*{b};{a} times {b};what is {a} times {b};multiply {a} by {b};
+MUL = Phrases("""evaluate the product {a} * {b};evaluate {a} times {b};what do you get if you multiply {a} and {b};
+what do I get when I multiply {a} by {b};tell me what {a} * {b} is;find the product {a} * {b};
+what is {a} * {b};{a} * {b};{a}*{b};{a} times {b};what is {a} times {b};multiply {a} by {b};
 what's {a} * {b};compute {a} * {b};calculate {a} * {b};how much is {a} * {b};how much is {a} times {b};
 the product of {a} and {b};what is the product of {a} and {b};{a} * {b} =;{a} x {b};what is {a} x {b};
 {a} × {b};what is {a} × {b};multiply {a} and {b};what does {a} * {b} give;please work out {a} * {b};
@@ -293,7 +327,9 @@ multiply {a} [by|with|and] {b};{a} [times|x] {b} [is|makes|gives] [what|how much
 I [have|want|need] to multiply {a} by {b};[what|how much] is {a} multiplied by {b};
 ~tell me {a} * {b};~what do you get when you multiply {a} by {b};~evaluate {a} * {b};~find {a} times {b}
 """.replace("\n", "").split(";"))
-ADD_STORY = Phrases("""{p} has {a} {t} and gets {b} more. How many {t} does {p} have now?;
+ADD_STORY = Phrases("""{p} collected {a} {t} at first and another {b} later. How many {t} is that in total?;{p} owns {a} {t} and receives another {b}. What is the total number of {t}?;We start the day with {a} {t}, then we collect {b} more. What total do we get?;
+First {a} {t}, then another {b} {t}. What is the total?;
+{p} has {a} {t} and gets {b} more. How many {t} does {p} have now?;
 I have {a} {t} and buy {b} more. How many do I have?;There are {a} {t} in one box and {b} in another. How many are there in all?;
 {p} found {a} {t} on Monday and {b} on Tuesday. How many {t} is that together?;
 A shop sold {a} {t} yesterday and {b} today. How many {t} did it sell?;
@@ -310,7 +346,9 @@ A [train|bus|ship|hall] has {a} {t}. {b} [more get on|more come in|are added]. H
 {a} {t} [and|plus] {b} {t}, how many {t} is that;I [pay|spend|spent] {a} euros for {t} and {b} euros for the rest. [How much|What] [is that|do I pay] [together|in all];
 ~{p} collected {a} {t}, then another {b}. What is the total?;
 ~We start with {a} {t} and receive {b}. How many {t} do we own?""".replace("\n", "").split(";"))
-SUB_STORY = Phrases("""{p} has {a} {t} and gives away {b}. How many {t} are left?;
+SUB_STORY = Phrases("""{p} owned {a} {t}, but {b} were sold. How many does {p} still own?;{p} had {a} {t} and sold {b} of them. How many does {p} still have?;We remove {b} of {a} {t}. How many remain?;
+From a box with {a} {t} we take {b}. How many are left?;{p} sold {b} of {a} {t}. How many did {p} keep?;
+{p} has {a} {t} and gives away {b}. How many {t} are left?;
 I have {a} {t} and lose {b}. How many do I still have?;There were {a} {t} and {b} were sold. How many remain?;
 {p} had {a} {t} and ate {b}. How many {t} are left?;A box held {a} {t}. {b} were taken out. How many are in it now?;
 Out of {a} {t}, {b} are broken. How many are fine?;
@@ -326,7 +364,9 @@ I have {a} euros and [spend|pay|lose] {b} [euros|]. [How much|How many euros] [i
 A [train|bus|hall|plane] has {a} seats and {b} are [full|used|occupied]. How many [seats are|are] [empty|left];
 ~{p} owned {a} {t} and sold {b}. How many does {p} keep?;
 ~From {a} {t} we remove {b}. What is left?""".replace("\n", "").split(";"))
-MUL_STORY = Phrases("""{p} has {b} boxes with {a} {t} each. How many {t} is that?;
+MUL_STORY = Phrases("""{b} friends each own {a} {t}. How many do they own in total?;{b} bags contain {a} {t} each. What is the total number of {t}?;Every one of the {b} shelves holds {a} {t}. How many {t} is that?;
+My {b} friends have {a} {t} each. How many are there in total?;{b} players have {a} {t} each. How many {t} is that?;
+{p} has {b} boxes with {a} {t} each. How many {t} is that?;
 There are {b} rows of {a} {t}. How many {t} are there?;One pack holds {a} {t}. How many are in {b} packs?;
 I read {a} pages a day. How many pages is that in {b} days?;{b} people bring {a} {t} each. How many {t} are there?;
 A ticket costs {a} euros. What do {b} tickets cost?;
@@ -342,11 +382,11 @@ if I buy {b} bags of {a} {t}, how many {t} do I have;
 ~Every one of {b} bags contains {a} {t}. How many {t} are there?""".replace("\n", "").split(";"))
 NEXT_SUM = {
 	"+": Phrases("and plus {b};plus {b};now add {b};add {b};and {b} more;add {b} to that;+ {b};and if I add {b};what if I add {b} more;and another {b};"
-		     "~then add {b};~and with {b} added".split(";")),
+		     "then plus {b};and {b} added;with another {b} added;~then add {b};~and with {b} added".split(";")),
 	"-": Phrases("and minus {b};minus {b};now subtract {b};subtract {b};take away {b};"
-		     "subtract {b} from that;- {b};and if I take away {b};what if I lose {b} of them;and without {b};~then take {b} away;~and less {b}".split(";")),
+		     "subtract {b} from that;- {b};and if I take away {b};what if I lose {b} of them;and without {b};then minus {b};less {b};then subtract {b};take {b} away;~then take {b} away;~and less {b}".split(";")),
 	"*": Phrases("and times {b};times {b};now multiply by {b};multiply that by {b};* {b};what is that times {b};and if I multiply by {b};"
-		     "and that times {b};~then multiply it by {b}".split(";")),
+		     "and that times {b};then times {b};and multiply it by {b};multiply it by {b};~then multiply it by {b}".split(";")),
 }
 
 
@@ -505,7 +545,9 @@ SHORT = {"kilometres": "km", "metres": "m", "centimetres": "cm", "millimetres": 
 	 "kilograms": "kg", "grams": "g", "milligrams": "mg", "litres": "l", "millilitres": "ml",
 	 "hours": "h", "minutes": "min", "seconds": "s", "milliseconds": "ms", "megabytes": "MB",
 	 "gigabytes": "GB", "kilobytes": "KB", "terabytes": "TB"}
-LONGER = Phrases("""how many {d} are {n} {b};how many {d} are in {n} {b};convert {n} {b} to {d};
+LONGER = Phrases("""{n} {b} as {d};write {n} {b} in {d};give me {n} {b} as {d};
+{n} {b}, how many {d} is that;
+how many {d} are {n} {b};how many {d} are in {n} {b};convert {n} {b} to {d};
 {n} {b} in {d};what is {n} {b} in {d};{n} {b} to {d};express {n} {b} in {d};how many {d} is {n} {b};
 how many {d} make {n} {b};how many {d} do {n} {b} have;change {n} {b} into {d};turn {n} {b} into {d};
 what are {n} {b} in {d};please convert {n} {b} into {d};
@@ -555,32 +597,46 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven")
 ORDINAL = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
 	   "tenth", "eleventh", "twelfth")
-MONTH_DAYS = Phrases("""how many days does {m} have;how many days are in {m};how long is {m};
+MONTH_DAYS = Phrases("""the number of days in {m};count the days in {m};what number of days does {m} have;
+how many days does {m} have;how many days are in {m};how long is {m};
 number of days in {m};days in {m};how many days has {m};how many days are there in {m};
 ~what is the number of days of {m};~count the days of {m}""".replace("\n", "").split(";"))
-LEAP = Phrases("""is {y} a leap year;was {y} a leap year;leap year {y};is the year {y} a leap year;
+LEAP = Phrases("""does {y} have a 29 February;check whether {y} is a leap year;does the February of {y} have 29 days;
+is {y} a leap year;was {y} a leap year;leap year {y};is the year {y} a leap year;
 does {y} have 366 days;does {y} have a leap day;tell me if {y} is a leap year;
 ~does February {y} have 29 days;~check if {y} is a leap year""".replace("\n", "").split(";"))
-DAY_AFTER = Phrases("""what day comes after {d};which day follows {d};what is the day after {d};
+DAY_AFTER = Phrases("""which weekday comes after {d};if it is {d}, what is tomorrow;which weekday is after {d};
+what weekday comes next after {d};
+what day comes after {d};which day follows {d};what is the day after {d};
 today is {d}, what day is tomorrow;if today is {d}, what is tomorrow;day after {d};
 ~which weekday is next after {d};~it is {d}, so what is tomorrow""".replace("\n", "").split(";"))
-DAY_BEFORE = Phrases("""what day comes before {d};which day is before {d};what is the day before {d};
+DAY_BEFORE = Phrases("""which weekday comes before {d};if it is {d}, what was yesterday;which weekday is before {d};
+the weekday that precedes {d};
+what day comes before {d};which day is before {d};what is the day before {d};
 today is {d}, what day was yesterday;if today is {d}, what was yesterday;
 ~which weekday precedes {d};~it is {d}, so what was yesterday""".replace("\n", "").split(";"))
-DAYS_AFTER = Phrases("""what day is {n} days after {d};today is {d}, what day is it in {n} days;
+DAYS_AFTER = Phrases("""what weekday is it {n} days after {d};count {n} days from {d};it is {d}, which weekday is it {n} days later;
+which weekday comes {n} days after {d};
+what day is {n} days after {d};today is {d}, what day is it in {n} days;
 if today is {d}, which day is it in {n} days;which day is {n} days after {d};
 {n} days after {d};in {n} days from {d}, what day is it;
 ~it is {d}, what weekday comes {n} days later;~count {n} days on from {d}""".replace("\n", "").split(";"))
-MONTH_AFTER = Phrases("""which month comes after {m};what month follows {m};what is the month after {m};
+MONTH_AFTER = Phrases("""name the month after {m};the month that follows {m};name the month that comes after {m};
+which month comes after {m};what month follows {m};what is the month after {m};
 which month is after {m};~name the month that follows {m}""".replace("\n", "").split(";"))
-MONTH_BEFORE = Phrases("""which month comes before {m};what is the month before {m};
+MONTH_BEFORE = Phrases("""name the month before {m};the month that precedes {m};name the month that comes before {m};
+which month precedes {m};
+which month comes before {m};what is the month before {m};
 which month is before {m};~name the month that precedes {m}""".replace("\n", "").split(";"))
-MONTH_NUMBER = Phrases("""which month is number {i};what is the {o} month of the year;what is the {o} month;
+MONTH_NUMBER = Phrases("""the {o} month is which one;which is the month number {i};
+which month is number {i};what is the {o} month of the year;what is the {o} month;
 name the {o} month;what month is {i};~which is the {o} month""".replace("\n", "").split(";"))
-NEXT_DATE = Phrases("""what is the day after {i} {m};which date follows {i} {m};what date comes after {i} {m};
+NEXT_DATE = Phrases("""give me the day after {i} {m};it is {i} {m}, what is tomorrow;if today is {i} {m}, what date is tomorrow;
+what is the day after {i} {m};which date follows {i} {m};what date comes after {i} {m};
 today is {i} {m}, what is tomorrow;what is the next day after {i} {m};
 ~give me the date after {i} {m};~it is {i} {m}, what date is tomorrow""".replace("\n", "").split(";"))
-COUNT_DAYS = Phrases("""how many days are from {i} {m} to {j} {m};how many days between {i} {m} and {j} {m};
+COUNT_DAYS = Phrases("""count how many days are from {i} {m} to {j} {m};the number of days from {i} {m} to {j} {m};count the days between {i} {m} and {j} {m};
+how many days are from {i} {m} to {j} {m};how many days between {i} {m} and {j} {m};
 days from {i} {m} to {j} {m};how long is it from {i} {m} to {j} {m};
 ~count the days from {i} {m} to {j} {m}""".replace("\n", "").split(";"))
 
@@ -688,8 +744,11 @@ def talk(src):
 def decline(src):
 	nation, city = src.pick(CAPITALS)
 	topic = src.pick(TOPICS) if src.chance(0.6) else src.pick(NOUNS)
+	word = src.word()
+	while word in KNOWN:
+		word = src.word()
 	question = src.phrase(DECLINE, y=src.upto(1500, 2025), n=nation, c=city, c2=src.pick(CAPITALS)[1],
-			      t=topic, f=src.pick(FOODS), b=src.pick(BRANDS), w=src.word(),
+			      t=topic, f=src.pick(FOODS), b=src.pick(BRANDS), w=word,
 			      l=src.pick(FOREIGN), d=src.upto(11, 9999), e=src.upto(2, 99),
 			      m=src.pick(MACHINES), p=src.pick(FAMOUS) if src.chance(0.6)
 			      else src.pick(PEOPLE) + " " + src.syllables().capitalize(),
