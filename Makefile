@@ -63,6 +63,14 @@ $(B)/dsv4chat: $(APP_MAIN) $(ARCHIVES)
 	$(call say,LD,$@)
 	$(call link,$(APP_MAIN),$(ARCHIVES))
 
+# The history's schema, each step a string of the program.
+SCHEMAS := $(patsubst history/%.sql,$(B)/gen/%.h,$(wildcard history/*.sql))
+$(B)/gen/%.h: history/%.sql
+	@mkdir -p $(@D)
+	@{ echo 'static const char $*[] ='; \
+	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
+$(B)/history/migrate.o: $(SCHEMAS)
+
 # A build begins by asking for every library at its least version, once per list of packages.
 $(B)/packages.ok: scripts/packages scripts/setup.sh
 	@mkdir -p $(@D)

@@ -71,6 +71,9 @@ int history_list(struct history *h, enum history_which which, size_t limit,
 		 struct history_list *out, struct err *err);
 void history_list_release(struct history_list *list);
 
+/* One conversation as a list of one, or of none where it is not there. */
+int history_get(struct history *h, int64_t id, struct history_list *out, struct err *err);
+
 /*
  * The conversation meant by `name`: a uid or the unique beginning of one, else a title
  * (whole, or a part that only one title has; case does not count).  ERR_USAGE where

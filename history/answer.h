@@ -1,0 +1,59 @@
+/* Inside an answer in progress: what was said, and how much of it is journalled. */
+#ifndef HISTORY_ANSWER_H
+#define HISTORY_ANSWER_H
+
+#include "history/tree.h"
+
+/*
+ * A part as it grows.  Units are what ids are said to cover: each byte of text or thinking
+ * is one, the beginning of a call is one, its end another, all else none.
+ */
+struct growing_part {
+	enum history_kind kind;
+	struct buf name, ref, text, info;
+	bool open;             /* a call without its end */
+	bool journalled;       /* a piece of it is in the file, with this much: */
+	size_t journalled_text;
+	bool journalled_open;
+};
+
+struct history_answer {
+	struct history_tree *t;
+	struct history_message *parent;
+	int64_t run_id, journal_id; /* journal 0: not in the file */
+	int64_t next_seq;           /* of its pieces */
+
+	struct growing_part *parts;
+	size_t n_parts, cap_parts;
+	int32_t *ids;
+	size_t n_ids, cap_ids, journalled_ids;
+	int64_t base_units;   /* of what it resumed */
+	int64_t units;        /* said in all */
+	int64_t marked_units; /* of those, said by the ids */
+
+	struct history_part *view; /* for history_answer_message() */
+	size_t cap_view;
+	struct history_message message;
+
+	int64_t flushed_at; /* monotonic ms; when something was last written or tried */
+	bool dirty;         /* ids came since */
+	bool failed;        /* no memory: what was said after is not all here */
+};
+
+int64_t part_units(const struct history_part *p);
+/* How much of a growing part `units` cover: bytes of its text, and whether it is still open. */
+struct covered {
+	bool any; /* there is something to write */
+	size_t text;
+	bool open;
+	int64_t used;
+};
+struct covered part_covered(const struct growing_part *p, int64_t units);
+
+/* Inside a write transaction: everything that is covered and not yet there. */
+int journal_write(struct history_answer *a, struct err *err);
+/* After its commit. */
+void journal_written(struct history_answer *a);
+int journal_drop(struct history *h, int64_t journal, struct err *err);
+
+#endif

@@ -1,0 +1,13 @@
+/* A copy of the whole store as one file, while others go on using it. */
+#ifndef HISTORY_BACKUP_H
+#define HISTORY_BACKUP_H
+
+#include "history/store.h"
+
+/*
+ * Writes PATH (0600) by way of a temporary file beside it, so that PATH is whole or not
+ * there.  ERR_USAGE where PATH exists and `replace` is false.
+ */
+int backup_file(struct history *h, const char *path, bool replace, struct err *err);
+
+#endif

@@ -1,0 +1,234 @@
+/* Messages into the file. */
+#include <string.h>
+
+#include "engine/base/utf8.h"
+#include "history/tree.h"
+
+#define TITLE_MAX_BYTES    200
+#define PROMPT_TITLE_CHARS 60
+
+void title_clean(struct buf *out, struct str s, size_t max_chars)
+{
+	bool space = false;
+	size_t n_chars = 0, at = 0;
+
+	while (at < s.n && n_chars < max_chars && out->len < TITLE_MAX_BYTES) {
+		uint32_t cp;
+		int n = utf8_decode(s.p + at, s.n - at, &cp);
+		char c[4];
+
+		if (n <= 0) {
+			at += n ? (size_t)-n : s.n - at;
+			cp = 0xfffd;
+		} else {
+			at += (size_t)n;
+		}
+		if (cp <= 0x20 || (cp >= 0x7f && cp <= 0xa0) || cp == 0x2028 || cp == 0x2029) {
+			space = out->len > 0;
+			continue;
+		}
+		if (space)
+			buf_addc(out, ' ');
+		space = false;
+		buf_add(out, c, utf8_encode(cp, c));
+		n_chars++;
+	}
+}
+
+static void title_from_parts(struct buf *out, const struct history_message *m)
+{
+	for (size_t i = 0; i < m->n_parts && out->len == 0; i++) {
+		if (m->parts[i].kind == HISTORY_TEXT)
+			title_clean(out, m->parts[i].text, PROMPT_TITLE_CHARS);
+	}
+	for (size_t i = 0; i < m->n_parts && out->len == 0; i++) {
+		if (m->parts[i].kind == HISTORY_ATTACHMENT)
+			title_clean(out, m->parts[i].name, PROMPT_TITLE_CHARS);
+	}
+}
+
+int tree_write_conversation(struct history_tree *t, int64_t *conversation, int64_t *tree_id,
+			    int64_t created_ms, struct err *err)
+{
+	struct history *h = t->h;
+	int rc;
+
+	rc = sql_run(h, err,
+		     "INSERT INTO conversation (uid, title, title_from, tree_id, forked_at,"
+		     " created_ms, updated_ms) VALUES (?, '', 'prompt', ?, ?, ?, ?)",
+		     "zioii", t->uid, t->tree_id, t->forked_at, created_ms, created_ms);
+	if (rc)
+		return rc;
+	*conversation = sqlite3_last_insert_rowid(h->db);
+	*tree_id = t->tree_id;
+	if (t->tree_id)
+		return 0;
+	/* A tree has the number of the conversation that began it: ids are never used twice. */
+	*tree_id = *conversation;
+	return sql_run(h, err, "UPDATE conversation SET tree_id = ? WHERE id = ?", "ii",
+		       *tree_id, *conversation);
+}
+
+static int write_parts(struct history *h, const struct history_message *m, int64_t id,
+		       struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < m->n_parts && !rc; i++) {
+		const struct history_part *p = &m->parts[i];
+
+		rc = sql_run(h, err,
+			     "INSERT INTO part (message_id, seq, kind, name, ref, text, info)"
+			     " VALUES (?, ?, ?, ?, ?, ?, ?)",
+			     "iizssss", id, (int64_t)i, kind_name(p->kind), p->name, p->ref,
+			     p->text, p->info);
+	}
+	return rc;
+}
+
+int tree_write(struct history_tree *t, const struct history_message *m, int64_t parent,
+	       size_t depth, int64_t *conversation, int64_t *tree_id, int64_t *id,
+	       struct err *err)
+{
+	struct history *h = t->h;
+	struct buf ids = {0}, title = {0};
+	int rc = 0;
+
+	*conversation = t->conversation;
+	*tree_id = t->tree_id;
+	if (!*conversation)
+		rc = tree_write_conversation(t, conversation, tree_id, m->created_ms, err);
+	if (rc)
+		return rc;
+	add_le32(&ids, m->ids, m->n_ids);
+	if (!t->titled && m->role == HISTORY_USER)
+		title_from_parts(&title, m);
+	if (buf_failed(&ids) || buf_failed(&title))
+		rc = err_nomem(err, "message", m->n_ids * sizeof(int32_t));
+	if (!rc)
+		rc = sql_run(h, err,
+			     "INSERT INTO message (tree_id, conversation_id, parent_id, depth,"
+			     " role, created_ms, token_ids, token_units)"
+			     " VALUES (?, ?, ?, ?, ?, ?, ?, CASE WHEN ?8 >= 0 THEN ?8 END)",
+			     "iioizibi", *tree_id, *conversation, parent, (int64_t)depth,
+			     role_name(m->role), m->created_ms,
+			     m->ids ? (const void *)buf_z(&ids) : NULL, ids.len,
+			     m->ids ? m->ids_units : (int64_t)-1);
+	if (!rc) {
+		*id = sqlite3_last_insert_rowid(h->db);
+		rc = write_parts(h, m, *id, err);
+	}
+	if (!rc && title.len)
+		rc = sql_run(h, err,
+			     "UPDATE conversation SET title = ? WHERE id = ?"
+			     " AND title = ''",
+			     "si", buf_str(&title), *conversation);
+	buf_release(&ids);
+	buf_release(&title);
+	return rc;
+}
+
+int tree_write_leaf(struct history *h, int64_t conversation, int64_t leaf, struct err *err)
+{
+	int rc = sql_run(h, err,
+			 "UPDATE conversation SET leaf_id = ?, updated_ms = max(updated_ms, ?)"
+			 " WHERE id = ?",
+			 "iii", leaf, now_ms(), conversation);
+
+	if (!rc && sqlite3_changes(h->db) == 0)
+		rc = err_set(err, ERR_STORE,
+			     "%s: the conversation was removed from the history meanwhile",
+			     h->path);
+	return rc;
+}
+
+int run_write(struct history *h, int64_t conversation, int64_t message,
+	      const struct history_run *r, int64_t *id, struct err *err)
+{
+	int rc = sql_run(
+		h, err,
+		"INSERT INTO run (conversation_id, message_id, model, identity, build, device,"
+		" effort, temperature, top_p, min_p, top_k, seed, max_tokens, ctx_tokens,"
+		" resumed_tokens, started_ms)"
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"iozzzzzdddiiiiii", conversation, message, r->model, r->identity, r->build,
+		r->device, r->effort, r->temperature, r->top_p, r->min_p, r->top_k,
+		(int64_t)r->seed, r->max_tokens, r->ctx_tokens, r->resumed_tokens,
+		r->started_ms ? r->started_ms : now_ms());
+
+	if (!rc)
+		*id = sqlite3_last_insert_rowid(h->db);
+	return rc;
+}
+
+int run_finish(struct history *h, int64_t id, int64_t message, const struct history_run *r,
+	       struct err *err)
+{
+	return sql_run(h, err,
+		       "UPDATE run SET message_id = ?, finished_ms = ?, stop = ?,"
+		       " prompt_tokens = ?, cached_tokens = ?, thinking_tokens = ?,"
+		       " output_tokens = ?, drafted = ?, accepted = ?, prefill_ms = ?,"
+		       " decode_ms = ?, total_ms = ? WHERE id = ?",
+		       "iiziiiiiiiiii", message, r->finished_ms ? r->finished_ms : now_ms(),
+		       r->stop, r->prompt_tokens, r->cached_tokens, r->thinking_tokens,
+		       r->output_tokens, r->drafted, r->accepted, r->prefill_ms, r->decode_ms,
+		       r->total_ms, id);
+}
+
+static int write_all(struct history_tree *t, const struct history_message *m,
+		     int64_t *conversation, int64_t *tree_id, int64_t *id, struct err *err)
+{
+	int64_t run = 0;
+	int rc;
+
+	rc = tree_write(t, m, t->leaf ? t->leaf->id : 0, t->leaf ? t->leaf->depth + 1 : 0,
+			conversation, tree_id, id, err);
+	if (!rc && m->run)
+		rc = run_write(t->h, *conversation, *id, m->run, &run, err);
+	if (!rc && m->run)
+		rc = run_finish(t->h, run, *id, m->run, err);
+	if (!rc)
+		rc = tree_write_leaf(t->h, *conversation, *id, err);
+	return rc;
+}
+
+int history_tree_say(struct history_tree *t, const struct history_message *m,
+		     const struct history_message **out, struct err *err)
+{
+	struct history_message *copy = tree_copy(t, m);
+	int64_t conversation = 0, tree_id = 0, id = 0;
+	int rc;
+
+	if (!copy)
+		return err_nomem(err, "message", sizeof(*copy));
+	if (!copy->created_ms)
+		copy->created_ms = now_ms();
+	/* The writing comes first: it can fail, and then nothing has changed. */
+	rc = tree_reserve(t, err);
+	if (!rc)
+		rc = sql_begin(t->h, err);
+	if (rc)
+		return rc;
+	rc = write_all(t, copy, &conversation, &tree_id, &id, err);
+	rc = sql_end(t->h, rc, err);
+	if (rc)
+		return rc;
+	tree_adopt(t, copy, t->leaf, conversation, tree_id, id);
+	if (out)
+		*out = copy;
+	return 0;
+}
+
+void tree_adopt(struct history_tree *t, struct history_message *m,
+		struct history_message *parent, int64_t conversation, int64_t tree_id,
+		int64_t id)
+{
+	t->conversation = conversation;
+	t->tree_id = tree_id;
+	if (m->role == HISTORY_USER)
+		t->titled = true;
+	m->id = id;
+	m->conversation = conversation;
+	tree_link(t, m, parent);
+	t->leaf = m;
+}

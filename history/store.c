@@ -1,0 +1,187 @@
+#include "history/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "history/migrate.h"
+#include "history/owner.h"
+
+#define DEFAULT_WAIT_MS 5000
+
+/* File systems whose shared memory does not reach other machines, so that WAL can't work. */
+static const unsigned int network_file_systems[] = {
+	0x6969,     /* NFS */
+	0x517b,     /* SMB */
+	0xfe534d42, /* SMB2 */
+	0xff534d42, /* CIFS */
+	0x01021997, /* 9P */
+	0x65735546, /* FUSE: sshfs and the like; those that are local lose little */
+	0x5346414f, /* AFS */
+	0x73757245, /* Coda */
+	0x00c36400, /* Ceph */
+	0x0bd00bd0, /* Lustre */
+	0x01161970, /* GFS2 */
+	0x7461636f, /* OCFS2 */
+	0x47504653, /* GPFS */
+};
+
+static bool on_network(const char *path)
+{
+	struct statfs fs;
+
+	if (statfs(path, &fs) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(network_file_systems) / sizeof(network_file_systems[0]);
+	     i++) {
+		if ((unsigned int)fs.f_type == network_file_systems[i])
+			return true;
+	}
+	return false;
+}
+
+/* Every folder on the way to the file, as `mkdir -p -m 0700` would. */
+static int make_folders(const char *path, struct err *err)
+{
+	char *folder = strdup(path);
+	int rc = 0;
+
+	if (!folder)
+		return err_nomem(err, "path", strlen(path));
+	for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(folder, 0700) != 0 && errno != EEXIST && errno != EISDIR &&
+		    access(folder, F_OK) != 0) {
+			rc = err_errno(err, folder, "cannot make the folder");
+			rc = err_set(err, ERR_STORE, "%s", err->text);
+			break;
+		}
+		*slash = '/';
+	}
+	free(folder);
+	return rc;
+}
+
+/* The file, made or narrowed to 0600 before SQLite opens it: its log takes the same mode. */
+static int make_private(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct stat st;
+
+	if (fd < 0) {
+		err_errno(err, path, "cannot open the history");
+		return err->code = ERR_STORE;
+	}
+	if (fstat(fd, &st) == 0 && (st.st_mode & 077) && st.st_uid == geteuid() &&
+	    fchmod(fd, 0600) != 0) {
+		err_errno(err, path, "cannot make the history private");
+		close(fd);
+		return err->code = ERR_STORE;
+	}
+	close(fd);
+	return 0;
+}
+
+static int set_pragmas(struct history *h, struct err *err)
+{
+	bool wal = *h->path && !on_network(h->path);
+	sqlite3_stmt *st = NULL;
+	int rc;
+
+	rc = sql_exec(h, err,
+		      "PRAGMA foreign_keys = ON;"
+		      "PRAGMA secure_delete = ON;"
+		      "PRAGMA temp_store = MEMORY;"
+		      "PRAGMA trusted_schema = OFF;"
+		      "PRAGMA synchronous = NORMAL;");
+	if (rc)
+		return rc;
+	/* Where WAL is refused SQLite keeps the rollback journal, and that is fine too. */
+	if (sqlite3_prepare_v2(
+		    h->db, wal ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = DELETE",
+		    -1, &st, NULL) != SQLITE_OK)
+		return sql_fail(h, "cannot open the history", err);
+	/* The change of mode is refused, without waiting, while another process opens the file.
+	 */
+	for (int waited = 0;; waited += 5) {
+		rc = sqlite3_step(st);
+		if (rc == SQLITE_ROW || !sql_is_busy(h) || waited >= h->wait_ms)
+			break;
+		sqlite3_reset(st);
+		sqlite3_sleep(5);
+	}
+	rc = rc == SQLITE_ROW ? 0 : sql_fail(h, "cannot open the history", err);
+	sqlite3_finalize(st);
+	return rc;
+}
+
+int history_open(struct history **out, const char *path, struct err *err)
+{
+	struct history *h = calloc(1, sizeof(*h));
+	int rc;
+
+	*out = NULL;
+	if (!h || !(h->path = strdup(path ? path : ""))) {
+		free(h);
+		return err_nomem(err, "history", sizeof(*h));
+	}
+	h->wait_ms = DEFAULT_WAIT_MS;
+	owner_self(h->owner, sizeof(h->owner));
+	if (path) {
+		rc = make_folders(path, err);
+		if (!rc)
+			rc = make_private(path, err);
+		if (rc)
+			goto failed;
+	}
+	if (sqlite3_open_v2(path ? path : ":memory:", &h->db,
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+				    SQLITE_OPEN_PRIVATECACHE,
+			    NULL) != SQLITE_OK) {
+		rc = h->db ? sql_fail(h, "cannot open the history", err)
+			   : err_nomem(err, "history", sizeof(*h));
+		goto failed;
+	}
+	sqlite3_extended_result_codes(h->db, 1);
+	sqlite3_busy_timeout(h->db, h->wait_ms);
+	/* Whose file it is comes before anything that writes to it. */
+	rc = migrate_check(h, err);
+	if (!rc)
+		rc = set_pragmas(h, err);
+	if (!rc)
+		rc = migrate_run(h, err);
+	if (rc)
+		goto failed;
+	*out = h;
+	return 0;
+failed:
+	history_close(h);
+	return rc;
+}
+
+void history_close(struct history *h)
+{
+	if (!h)
+		return;
+	for (size_t i = 0; i < h->n_stmts; i++)
+		sqlite3_finalize(h->stmts[i].stmt);
+	free(h->stmts);
+	sqlite3_close_v2(h->db);
+	free(h->path);
+	free(h);
+}
+
+const char *history_path(const struct history *h)
+{
+	return h->path;
+}
+
+void history_set_wait_ms(struct history *h, int ms)
+{
+	h->wait_ms = ms;
+	sqlite3_busy_timeout(h->db, ms);
+}

@@ -1,0 +1,79 @@
+/*
+ * Inside the store: the open file, statements, transactions.
+ *
+ * Statements are prepared once and found again by the address of their SQL, which
+ * is always a string literal; values are bound, never written into it.
+ */
+#ifndef HISTORY_STORE_H
+#define HISTORY_STORE_H
+
+#include <sqlite3.h>
+#include <stdarg.h>
+
+#include "history/history.h"
+
+#define HISTORY_APPLICATION_ID 0x64763463 /* "dv4c" */
+
+struct cached_stmt {
+	const char *sql;
+	sqlite3_stmt *stmt;
+};
+
+struct history {
+	sqlite3 *db;
+	char *path; /* "" in memory */
+	char owner[192]; /* who writes journals through this handle, see owner.h */
+	int wait_ms;
+	bool was_busy; /* the last transaction failed for another process's lock */
+	struct cached_stmt *stmts;
+	size_t n_stmts, cap_stmts;
+};
+
+/* Sets *err from the connection's last error: "PATH: WHAT: why (what to do)". */
+int sql_fail(struct history *h, const char *what, struct err *err);
+
+/*
+ * The statement, reset and with its values bound, or NULL with *err set.  `types` names
+ * the arguments: i int64_t, d double, z const char *, s struct str (bound as text),
+ * b const void * and size_t (a blob; NULL pointer = NULL), o int64_t (0 = NULL).
+ * Values stay borrowed until sql_done().
+ */
+sqlite3_stmt *sql_get(struct history *h, struct err *err, const char *sql, const char *types,
+		      ...);
+sqlite3_stmt *sql_vget(struct history *h, struct err *err, const char *sql, const char *types,
+		       va_list ap);
+/* 1: a row; 0: the end; negative: failed.  After 0 or less the statement is reset. */
+int sql_row(struct history *h, sqlite3_stmt *st, struct err *err);
+void sql_done(sqlite3_stmt *st); /* reset and unbound; NULL is fine */
+
+/* Runs a statement that gives no rows. */
+int sql_run(struct history *h, struct err *err, const char *sql, const char *types, ...);
+/* The first column of the first row, or `none` where there is no row. */
+int sql_int(struct history *h, int64_t *value, int64_t none, struct err *err, const char *sql,
+	    const char *types, ...);
+/* Several statements without values: a schema step, a pragma. */
+int sql_exec(struct history *h, struct err *err, const char *sql);
+
+/* Borrowed until the statement's next step. */
+struct str sql_str(sqlite3_stmt *st, int column);
+
+/*
+ * A write transaction.  sql_begin() waits for other writers as long as the handle says.
+ * sql_end() commits where rc >= 0, else undoes; it returns rc or the commit's failure.
+ */
+int sql_begin(struct history *h, struct err *err);
+int sql_end(struct history *h, int rc, struct err *err);
+
+/* A read that sees one state of the file over several statements; ended by sql_end(). */
+int sql_begin_read(struct history *h, struct err *err);
+
+/* The last call on the connection failed for another process's lock. */
+bool sql_is_busy(struct history *h);
+
+int64_t now_ms(void);
+
+/* Token ids as the file has them: int32, little endian. */
+int32_t get_le32(const char *p);
+void add_le32(struct buf *out, const int32_t *ids, size_t n);
+
+#endif

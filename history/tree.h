@@ -1,0 +1,86 @@
+/* Inside an open conversation: its messages in memory, and how they come and go. */
+#ifndef HISTORY_TREE_H
+#define HISTORY_TREE_H
+
+#include "history/pool.h"
+#include "history/store.h"
+
+struct history_tree {
+	struct history *h;
+	int64_t conversation; /* 0 until the first message reached the file */
+	int64_t tree_id;      /* 0 likewise, unless forked */
+	int64_t forked_at;    /* message; 0 = not a fork */
+	char uid[HISTORY_UID_LEN + 1];
+	bool titled;
+
+	struct pool pool;
+	struct history_message **messages; /* by id */
+	size_t n, cap;
+	struct history_message *first; /* the first of those without a parent, linked by next */
+	struct history_message *last;
+	struct history_message *leaf;  /* NULL: before the first message */
+
+	const struct history_message **path; /* of the leaf, when `path_of` is it */
+	size_t n_path, cap_path;
+	const struct history_message *path_of;
+};
+
+/* Copies what *m says into the tree's memory, linked nowhere; NULL: no memory. */
+struct history_message *tree_copy(struct history_tree *t, const struct history_message *m);
+/* Makes room, so that tree_link() can't fail. */
+int tree_reserve(struct history_tree *t, struct err *err);
+/* Hangs m, whose id is set and the highest, under `parent` (NULL: at the top). */
+void tree_link(struct history_tree *t, struct history_message *m,
+	       struct history_message *parent);
+
+/* Reads every message of t->tree_id into the tree. */
+int tree_load(struct history_tree *t, struct err *err);
+
+/*
+ * Inside a write transaction: the conversation's row where it has none yet (its id and tree
+ * are set in *conversation and *tree_id, not in t), the message under `parent` (0: none)
+ * with its parts.  Sets *id.
+ */
+int tree_write(struct history_tree *t, const struct history_message *m, int64_t parent,
+	       size_t depth, int64_t *conversation, int64_t *tree_id, int64_t *id,
+	       struct err *err);
+/* The first part of that: the conversation's row alone. */
+int tree_write_conversation(struct history_tree *t, int64_t *conversation, int64_t *tree_id,
+			    int64_t created_ms, struct err *err);
+/* After the commit: m, as written, joins the tree in memory and becomes its leaf. */
+void tree_adopt(struct history_tree *t, struct history_message *m,
+		struct history_message *parent, int64_t conversation, int64_t tree_id,
+		int64_t id);
+/* Inside a write transaction: the conversation shows `leaf`, and was used now. */
+int tree_write_leaf(struct history *h, int64_t conversation, int64_t leaf, struct err *err);
+
+int run_write(struct history *h, int64_t conversation, int64_t message,
+	      const struct history_run *run, int64_t *id, struct err *err);
+/* The end of a run: message, finished_ms, stop and counts. */
+int run_finish(struct history *h, int64_t id, int64_t message, const struct history_run *run,
+	       struct err *err);
+
+/* Its row, with strings in the tree's memory. */
+int run_read(struct history_tree *t, int64_t id, struct history_run *run, struct err *err);
+/* A copy of z (NULL: "") in the tree's memory; NULL: no memory. */
+const char *tree_word(struct history_tree *t, const char *z);
+
+/*
+ * Appends s as a title: clean UTF-8 on one line, white space and controls as one space, at
+ * most max_chars characters.
+ */
+void title_clean(struct buf *out, struct str s, size_t max_chars);
+
+/* Rows of the conversation columns; a NULL statement passes its failure on. */
+int history_list_read(struct history *h, sqlite3_stmt *st, struct history_list *out,
+		      struct err *err);
+
+/* The words of the schema. */
+const char *role_name(enum history_role role);
+bool role_from(struct str name, enum history_role *role);
+const char *kind_name(enum history_kind kind);
+bool kind_from(struct str name, enum history_kind *kind);
+const char *title_from_name(enum history_title_from from);
+bool title_from_from(struct str name, enum history_title_from *from);
+
+#endif
