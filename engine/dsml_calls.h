@@ -14,6 +14,7 @@ struct dsml_open_call {
 	struct buf name;
 	struct buf arguments; /* `"name": value, …` so far */
 	struct buf trouble;   /* "" = none; the first thing that was wrong */
+	bool kept_string;     /* an argument that claims to be JSON is none */
 };
 
 struct dsml_calls {
@@ -40,7 +41,7 @@ void dsml_calls_trouble(struct dsml_calls *c, const char *what);
 
 /*
  * Ends every call: well if the official grammar accepts `completion` (its end token included)
- * and finds the very same calls, else badly.  With `cut` all end badly.
+ * and reads the very same calls, else badly.  With `cut` all end badly.
  */
 void dsml_calls_end(struct dsml_calls *c, struct str completion, enum dsml_mode mode, bool cut,
 		    dsml_event_fn fn, void *ctx);
