@@ -8,20 +8,26 @@
 #include "engine/engine.h"
 
 struct app {
-	struct options opt;    /* flags over environment over file over defaults */
+	struct options opt;
 	struct engine *engine; /* NULL until app_open_engine() */
+	int64_t start_ms;      /* CLOCK_MONOTONIC, when the program began */
 };
 
 /*
  * Opens the engine that the options name: the scripted one (--engine-script), or the real one
- * on --model, else on the small model that came with the program.  It loads in the background.
+ * on --model, else on the small model that comes along.  It loads in the background.
  */
 int app_open_engine(struct app *app, struct err *err);
+void app_close_engine(struct app *app);
 
-/*
- * The directory of the small model: $PREFIX/share/dsv4chat/nano beside the running binary,
- * else share/nano of the source tree it was built in.  NULL where there is none.
- */
-const char *app_nano_dir(void);
+/* The sampling of the next turn: as the options say, with a seed of its own if none was given. */
+struct sampling app_sampling(const struct app *app);
+
+/* May `fd` be coloured: a terminal, not dumb, NO_COLOR not set; or as --color says. */
+bool app_color(const struct app *app, int fd);
+
+/* CLOCK_MONOTONIC in ms; and when --timeout ends, 0 = never. */
+int64_t app_now_ms(void);
+int64_t app_deadline_ms(const struct app *app);
 
 #endif

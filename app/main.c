@@ -1,14 +1,99 @@
+/*
+ * The program begins: options, then one of its modes.
+ */
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "app/app.h"
 #include "app/exit.h"
+#include "app/oneshot.h"
+#include "app/paths.h"
+#include "app/signals.h"
 #include "app/verb.h"
+#include "engine/base/log.h"
+
+static int read_options(struct app *app, int argc, char **argv, struct err *err)
+{
+	struct buf path = {0};
+	int rc = 0;
+
+	options_default(&app->opt);
+	/* Without a home there is no file to read, and that is no error. */
+	if (path_of(PATH_CONFIG, &path, NULL) == 0)
+		rc = options_read_file(&app->opt, buf_z(&path), err);
+	buf_release(&path);
+	if (!rc)
+		rc = options_read_env(&app->opt, err);
+	if (!rc)
+		rc = options_read_flags(&app->opt, argc, argv, err);
+	return rc;
+}
+
+/* A log that cannot be kept is no reason not to talk. */
+static void open_log(const struct app *app)
+{
+	static const char *const names[] = {"error", "warn", "info", "debug"};
+	enum log_level level = LOG_INFO;
+	struct buf path = {0};
+	struct err err = {0};
+
+	for (int i = 0; app->opt.log_level && i < 4; i++) {
+		if (strcmp(names[i], app->opt.log_level) == 0)
+			level = (enum log_level)i;
+	}
+	if (path_to_write(PATH_LOG, &path, &err) == 0 && log_open(buf_z(&path), level, &err) != 0)
+		fprintf(stderr, "dsv4chat: no log: %s\n", err.text);
+	buf_release(&path);
+}
+
+static int print(struct buf *text)
+{
+	int lost = fwrite(text->data, 1, text->len, stdout) != text->len || fflush(stdout) != 0;
+
+	buf_release(text);
+	return lost ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int run_mode(struct app *app)
+{
+	struct buf text = {0};
+
+	if (app->opt.help) {
+		options_add_help(&text);
+		return print(&text);
+	}
+	if (app->opt.version) {
+		buf_addz(&text, "dsv4chat " DSV4CHAT_VERSION "\n");
+		return print(&text);
+	}
+	if (app->opt.input_format == INPUT_JSONL)
+		return oneshot_session(app);
+	return oneshot_run(app, !isatty(STDIN_FILENO));
+}
 
 int main(int argc, char **argv)
 {
 	const struct verb *verb = argc > 1 ? verb_find(argv[1]) : NULL;
+	struct app app = {.start_ms = app_now_ms()};
+	struct err err = {0};
+	int rc;
 
 	if (verb)
 		return verb->run(NULL, argc - 1, argv + 1);
-	puts("dsv4chat " DSV4CHAT_VERSION);
-	return EXIT_DONE;
+	rc = read_options(&app, argc, argv, &err);
+	if (!rc)
+		rc = signals_open(&err);
+	if (rc) {
+		fprintf(stderr, "dsv4chat: %s\n", err.text);
+		rc = exit_code_of(rc);
+	} else {
+		open_log(&app);
+		rc = run_mode(&app);
+		app_close_engine(&app);
+		log_close();
+		signals_close();
+	}
+	options_release(&app.opt);
+	return rc;
 }

@@ -1,6 +1,8 @@
 /*
- * The options: one table serves flags, file, environment, /set, --help and the
- * man page's check.
+ * The options: one table serves flags, file, environment, /set, --help, the
+ * completions and the man page's check.
+ *
+ * Later wins: defaults, the file, DSV4CHAT_* variables, flags.
  */
 #ifndef APP_OPTIONS_H
 #define APP_OPTIONS_H
@@ -11,31 +13,83 @@
 #include "engine/engine.h"
 
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+enum input_format { INPUT_TEXT, INPUT_JSONL };
 
-/* Strings are owned.  NULL: not given. */
+/* Strings are owned; NULL = not given. */
 struct options {
-	char *model;            /* -m, --model */
-	char *backend;          /* --backend */
-	int threads;            /* --threads; 0 = one for each physical core */
-	int64_t ctx;            /* --ctx; 0 = the model's */
-	char *system;           /* -s, --system */
-	enum chat_effort effort; /* --effort, --think, --nothink; default low */
+	char *model, *backend;
+	int64_t threads, ctx;    /* 0 = one thread for each physical core; the model's context */
+	char *system;
+	int effort;              /* enum chat_effort */
 	bool hide_thinking;
-	struct sampling sampling; /* --temp --top-p --top-k --min-p --seed -n */
-	bool seed_given;        /* else a new seed for each turn */
-	char *prompt;           /* -p, --prompt, or the words after the options */
-	char **files;           /* -f, --file */
-	int n_files;
+	struct sampling sampling;
+	bool seed_given;         /* else each turn takes a new seed */
+	char *prompt;            /* -p, or the words after the options, joined by blanks */
+	char **files;
+	size_t n_files;
 	bool json;
-	bool input_jsonl;       /* --input-format jsonl */
+	int input_format;        /* enum input_format */
 	bool plain;
-	bool ephemeral;
-	enum color_when color;
-	double timeout_s;       /* 0 = none */
-	char *engine_script;    /* --engine-script: a scripted engine, for tests and demos */
+	int color;               /* enum color_when */
+	double timeout_s;        /* 0 = none */
 	char *log_level;
+	char *engine_script;
+	bool help, version;
 };
 
+enum option_type {
+	OPTION_SWITCH, /* bool */
+	OPTION_ALIAS,  /* sets a choice to one value: --think */
+	OPTION_TEXT,   /* char * */
+	OPTION_LIST,   /* char ** and the size_t behind it: may be given again */
+	OPTION_COUNT,  /* int64_t */
+	OPTION_SMALL,  /* int */
+	OPTION_REAL,   /* double */
+	OPTION_SEED,   /* uint64_t, and seed_given */
+	OPTION_CHOICE, /* int: index into choices */
+};
+
+/* Where a row may be given. */
+#define OPTION_FLAG 1u
+#define OPTION_FILE 2u /* the configuration file, and DSV4CHAT_NAME */
+#define OPTION_LIVE 4u /* /set: holds from the next turn on */
+#define OPTION_HIDDEN 8u /* not in --help: for tests and demonstrations */
+
+struct option_row {
+	const char *group; /* heading in --help; NULL: as the row before */
+	const char *name;
+	char letter;       /* 0 = none */
+	enum option_type type;
+	size_t at;         /* in struct options */
+	unsigned where;
+	const char *arg;   /* what its value is called; NULL: it has none */
+	const char *help;
+	double least, most; /* of numbers */
+	const char *const *choices; /* ends with NULL */
+	int fixed;          /* of an alias */
+};
+
+extern const struct option_row option_rows[]; /* ends with a row without a name */
+
+const struct option_row *option_find(const char *name); /* NULL: no such option */
+/* The name nearest to what was written, NULL if none is near. */
+const char *option_near(const char *name);
+
+void options_default(struct options *o);
 void options_release(struct options *o);
+
+/* Sets one option from text.  ERR_USAGE names it, what was found, what is expected. */
+int option_set(struct options *o, const struct option_row *row, const char *value,
+	       struct err *err);
+/* Its value as option_set() takes it. */
+void option_get(const struct options *o, const struct option_row *row, struct buf *out);
+
+/* The file at `path` (none is fine), then the environment. */
+int options_read_file(struct options *o, const char *path, struct err *err);
+int options_read_env(struct options *o, struct err *err);
+/* Flags and words; argv may be reordered. */
+int options_read_flags(struct options *o, int argc, char **argv, struct err *err);
+
+void options_add_help(struct buf *out);
 
 #endif

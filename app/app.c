@@ -1,0 +1,90 @@
+#include "app/app.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/paths.h"
+#include "engine/base/file.h"
+
+#define SCRIPT_MAX_BYTES ((size_t)256 << 20)
+
+static int open_scripted(struct app *app, struct err *err)
+{
+	struct buf script = {0};
+	int rc = file_read(&script, app->opt.engine_script, SCRIPT_MAX_BYTES, err);
+
+	if (!rc)
+		rc = engine_open_scripted(&app->engine, buf_str(&script), err);
+	buf_release(&script);
+	return rc;
+}
+
+int app_open_engine(struct app *app, struct err *err)
+{
+	struct buf nano = {0};
+	struct engine_config config = {
+		.model_dir = app->opt.model,
+		.backend = app->opt.backend,
+		.n_threads = (int)app->opt.threads,
+		.ctx_tokens = app->opt.ctx,
+	};
+	int rc = 0;
+
+	if (app->opt.engine_script)
+		return open_scripted(app, err);
+	if (!config.model_dir) {
+		rc = path_nano(&nano, err);
+		config.model_dir = buf_z(&nano);
+	}
+	if (!rc)
+		rc = engine_open(&app->engine, &config, err);
+	buf_release(&nano);
+	return rc;
+}
+
+void app_close_engine(struct app *app)
+{
+	if (app->engine)
+		app->engine->ops->close(app->engine);
+	app->engine = NULL;
+}
+
+struct sampling app_sampling(const struct app *app)
+{
+	struct sampling s = app->opt.sampling;
+
+	if (!app->opt.seed_given && getrandom(&s.seed, sizeof(s.seed), 0) != sizeof(s.seed))
+		s.seed = (uint64_t)app_now_ms();
+	return s;
+}
+
+bool app_color(const struct app *app, int fd)
+{
+	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+
+	switch ((enum color_when)app->opt.color) {
+	case COLOR_ALWAYS:
+		return true;
+	case COLOR_NEVER:
+		return false;
+	case COLOR_AUTO:
+		break;
+	}
+	return isatty(fd) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+}
+
+int64_t app_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t app_deadline_ms(const struct app *app)
+{
+	return app->opt.timeout_s > 0 ? app->start_ms + (int64_t)(app->opt.timeout_s * 1000) : 0;
+}

@@ -1,0 +1,213 @@
+#include "app/oneshot.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "app/dialog.h"
+#include "app/exit.h"
+#include "app/question.h"
+#include "app/show.h"
+#include "app/signals.h"
+#include "app/turn.h"
+#include "app/verb_io.h"
+#include "engine/base/jsonr.h"
+#include "engine/base/utf8.h"
+
+static int stopped(void *ctx)
+{
+	(void)ctx;
+	return signals_seen() ? ERR_CANCELLED : 0;
+}
+
+static struct turn_watch watch_of(struct show *s)
+{
+	return (struct turn_watch){
+		.event = show_event,
+		.ctx = s,
+		.wake_fd = signals_fd(),
+		.stopped = stopped,
+		.deadline_ms = app_deadline_ms(s->app),
+	};
+}
+
+/* A turn that was cut short is no success, however it was cut. */
+static int stop_code(const struct turn_answer *a, struct err *err)
+{
+	switch (a->stop) {
+	case STOP_END:
+	case STOP_CALLS:
+		return 0;
+	case STOP_LENGTH:
+		return err_set(err, ERR_LIMIT, "the answer reached its limit of tokens");
+	case STOP_CONTEXT:
+		return err_set(err, ERR_LIMIT, "the answer filled the context");
+	case STOP_INTERRUPTED:
+		return err_set(err, ERR_CANCELLED, "interrupted");
+	}
+	return 0;
+}
+
+static int ready(struct app *app, struct show *s, struct err *err)
+{
+	struct turn_watch watch = watch_of(s);
+	int rc = app_open_engine(app, err);
+
+	return rc ? rc : turn_await_ready(app->engine, &watch, err);
+}
+
+/* Asks what the dialog ends with and adds the answer. */
+static int ask(struct app *app, struct show *s, struct dialog *d, const struct sampling *sampling,
+	       struct err *err)
+{
+	struct turn_watch watch = watch_of(s);
+	struct turn_answer answer = {0};
+	struct turn_request req = {
+		.chat = dialog_chat(d, (enum chat_effort)app->opt.effort),
+		.sampling = *sampling,
+	};
+	int rc = turn_run(app->engine, &req, &watch, &answer, err);
+
+	if (!rc)
+		rc = dialog_add_answer(d, &answer, err);
+	if (!rc)
+		rc = stop_code(&answer, err);
+	turn_answer_release(&answer);
+	return rc;
+}
+
+static int exit_of(int rc)
+{
+	return rc == ERR_CANCELLED && signals_seen() == SIGTERM ? EXIT_TERMINATED
+								: exit_code_of(rc);
+}
+
+/* The program's last words: an error told, and stdout really written. */
+static int finish(struct show *s, int rc, struct err *err)
+{
+	struct err lost = {0};
+
+	if (rc)
+		show_error(s, err);
+	if (show_finish(s, &lost) && !rc) {
+		rc = lost.code;
+		fprintf(stderr, "dsv4chat: %s\n", lost.text);
+	}
+	return exit_of(rc);
+}
+
+static void tell_replaced(size_t n)
+{
+	if (n)
+		fprintf(stderr, "dsv4chat: %zu invalid UTF-8 sequence%s became U+FFFD\n", n,
+			n == 1 ? "" : "s");
+}
+
+int oneshot_run(struct app *app, bool stdin_too)
+{
+	struct sampling sampling = app_sampling(app);
+	struct dialog d = {0};
+	struct buf question = {0};
+	struct err err = {0};
+	struct show show;
+	size_t n_replaced = 0;
+	int rc;
+
+	show_init(&show, app);
+	rc = question_read(app, stdin_too, &question, &n_replaced, &err);
+	tell_replaced(n_replaced);
+	if (!rc && app->opt.system)
+		rc = dialog_set_system(&d, str_of(app->opt.system), &err);
+	if (!rc)
+		rc = dialog_add(&d, CHAT_USER, buf_str(&question), &err);
+	if (!rc)
+		rc = ready(app, &show, &err);
+	if (!rc) {
+		show_session(&show, sampling.seed);
+		rc = ask(app, &show, &d, &sampling, &err);
+	}
+	rc = finish(&show, rc, &err);
+	dialog_release(&d);
+	buf_release(&question);
+	return rc;
+}
+
+/* {"text": …}, or {"role": "user" | "system", "content": …} */
+static int read_message(struct str line, enum chat_role *role, struct buf *text, struct err *err)
+{
+	struct json_doc doc = {0};
+	int rc = json_doc_parse(&doc, line, err);
+	const json_t *content = NULL;
+	const char *name;
+
+	if (rc)
+		return rc;
+	name = json_string_value(json_object_get(doc.root, "role"));
+	content = json_object_get(doc.root, json_object_get(doc.root, "text") ? "text" : "content");
+	if (!json_is_object(doc.root) || !json_is_string(content))
+		rc = err_set(err, ERR_USAGE, "an object with \"text\", or \"role\" and \"content\", expected");
+	else if (name && str_is(str_of(name), "system"))
+		*role = CHAT_SYSTEM;
+	else if (name && !str_is(str_of(name), "user"))
+		rc = err_set(err, ERR_USAGE, "role: '%.40s', expected user or system", name);
+	else
+		*role = CHAT_USER;
+	if (!rc)
+		utf8_add_clean(text, (struct str){json_string_value(content),
+						  json_string_length(content)});
+	if (!rc && buf_failed(text))
+		rc = err_nomem(err, "message", text->len);
+	json_doc_release(&doc);
+	return rc;
+}
+
+static int session_line(struct app *app, struct show *s, struct dialog *d, struct str line,
+			struct err *err)
+{
+	struct sampling sampling = app_sampling(app);
+	enum chat_role role = CHAT_USER;
+	struct buf text = {0};
+	int rc = read_message(line, &role, &text, err);
+
+	if (!rc && role == CHAT_SYSTEM) {
+		rc = dialog_set_system(d, buf_str(&text), err);
+	} else if (!rc) {
+		rc = dialog_add(d, CHAT_USER, buf_str(&text), err);
+		if (!rc)
+			rc = ask(app, s, d, &sampling, err);
+	}
+	buf_release(&text);
+	return rc;
+}
+
+int oneshot_session(struct app *app)
+{
+	struct verb_input in = {0};
+	struct dialog d = {0};
+	struct err err = {0};
+	struct show show;
+	struct str line;
+	int rc, worst = 0;
+
+	show_init(&show, app);
+	rc = app->opt.system ? dialog_set_system(&d, str_of(app->opt.system), &err) : 0;
+	if (!rc)
+		rc = ready(app, &show, &err);
+	if (!rc)
+		show_session(&show, app->opt.sampling.seed);
+	while (!rc && (rc = verb_line(&in, &line, &err)) > 0) {
+		rc = line.n ? session_line(app, &show, &d, line, &err) : 0;
+		/* A bad line or a cut answer ends neither the session nor its record of failure. */
+		if (rc == ERR_USAGE || rc == ERR_LIMIT) {
+			if (rc == ERR_USAGE)
+				err_prefix(&err, "line %zu", in.n_lines);
+			show_error(&show, &err);
+			worst = rc;
+			rc = 0;
+		}
+	}
+	rc = finish(&show, rc, &err);
+	verb_input_release(&in);
+	dialog_release(&d);
+	return rc ? rc : exit_code_of(worst);
+}

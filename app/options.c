@@ -1,0 +1,344 @@
+#include "app/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct options, field)
+#define EVERYWHERE (OPTION_FLAG | OPTION_FILE | OPTION_LIVE)
+#define AT_START (OPTION_FLAG | OPTION_FILE)
+
+static const char *const efforts[] = {"none", "low", "high", "max", NULL};
+static const char *const colors[] = {"auto", "always", "never", NULL};
+static const char *const formats[] = {"text", "jsonl", NULL};
+
+const struct option_row option_rows[] = {
+	{"Asking", "prompt", 'p', OPTION_TEXT, AT(prompt), OPTION_FLAG, "TEXT",
+	 "answer TEXT and exit (words after the options do the same)", .most = 0},
+	{NULL, "file", 'f', OPTION_LIST, AT(files), OPTION_FLAG, "FILE",
+	 "put a file before the question; may be given again", .most = 0},
+	{NULL, "system", 's', OPTION_TEXT, AT(system), EVERYWHERE, "TEXT", "system prompt",
+	 .most = 0},
+	{NULL, "effort", 0, OPTION_CHOICE, AT(effort), EVERYWHERE, "LEVEL",
+	 "how much the model thinks: none, low (default), high, max", .choices = efforts},
+	{NULL, "think", 0, OPTION_ALIAS, AT(effort), OPTION_FLAG, NULL, "the same as --effort low",
+	 .fixed = EFFORT_LOW},
+	{NULL, "nothink", 0, OPTION_ALIAS, AT(effort), OPTION_FLAG, NULL,
+	 "the same as --effort none", .fixed = EFFORT_NONE},
+	{NULL, "hide-thinking", 0, OPTION_SWITCH, AT(hide_thinking), EVERYWHERE, NULL,
+	 "do not show what the model thinks", .most = 0},
+
+	{"Sampling", "temp", 0, OPTION_REAL, AT(sampling.temperature), EVERYWHERE, "T",
+	 "temperature (default 1; 0 = always the likeliest token)", .most = 100},
+	{NULL, "top-p", 0, OPTION_REAL, AT(sampling.top_p), EVERYWHERE, "P",
+	 "choose among the likeliest that make up this share (default 1)", .most = 1},
+	{NULL, "top-k", 0, OPTION_SMALL, AT(sampling.top_k), EVERYWHERE, "K",
+	 "choose among the K likeliest (default 0 = all)", .most = 1e6},
+	{NULL, "min-p", 0, OPTION_REAL, AT(sampling.min_p), EVERYWHERE, "P",
+	 "leave out what is less likely than P times the best (default 0)", .most = 1},
+	{NULL, "seed", 0, OPTION_SEED, AT(sampling.seed), EVERYWHERE, "N",
+	 "the same seed gives the same answer (default: a new one each turn)", .most = 0},
+	{NULL, "max-tokens", 'n', OPTION_COUNT, AT(sampling.max_tokens), EVERYWHERE, "N",
+	 "most tokens of an answer (default 0 = until the context is full)", .most = 1e9},
+
+	{"Model", "model", 'm', OPTION_TEXT, AT(model), AT_START, "DIR",
+	 "checkpoint directory as published (default: the small model that comes along)",
+	 .most = 0},
+	{NULL, "ctx", 0, OPTION_COUNT, AT(ctx), AT_START, "N",
+	 "context in tokens (default 0 = the model's)", .most = 1048576},
+	{NULL, "backend", 0, OPTION_TEXT, AT(backend), AT_START, "NAME", "cpu", .most = 0},
+	{NULL, "threads", 0, OPTION_COUNT, AT(threads), AT_START, "N",
+	 "CPU threads (default 0 = one for each physical core)", .most = 1024},
+
+	{"In and out", "json", 0, OPTION_SWITCH, AT(json), OPTION_FLAG, NULL,
+	 "one JSON event a line on stdout", .most = 0},
+	{NULL, "input-format", 0, OPTION_CHOICE, AT(input_format), OPTION_FLAG, "FORMAT",
+	 "of stdin: text, or jsonl: a message a line, events out", .choices = formats},
+	{NULL, "plain", 0, OPTION_SWITCH, AT(plain), AT_START, NULL,
+	 "chat a line at a time", .most = 0},
+	{NULL, "color", 0, OPTION_CHOICE, AT(color), AT_START, "WHEN", "auto, always or never",
+	 .choices = colors},
+	{NULL, "timeout", 0, OPTION_REAL, AT(timeout_s), AT_START, "S",
+	 "give up after S seconds (default 0 = never)", .most = 1e9},
+	{NULL, "log-level", 0, OPTION_TEXT, AT(log_level), AT_START, "LEVEL",
+	 "error, warn, info (default) or debug", .most = 0},
+	{NULL, "engine-script", 0, OPTION_TEXT, AT(engine_script), OPTION_FLAG | OPTION_HIDDEN,
+	 "FILE", "answer from a script instead of a model", .most = 0},
+	{NULL, "help", 'h', OPTION_SWITCH, AT(help), OPTION_FLAG, NULL, "show this", .most = 0},
+	{NULL, "version", 0, OPTION_SWITCH, AT(version), OPTION_FLAG, NULL, "show the version",
+	 .most = 0},
+	{0},
+};
+
+static void *field(const struct options *o, const struct option_row *row)
+{
+	return (char *)(uintptr_t)o + row->at;
+}
+
+void options_default(struct options *o)
+{
+	*o = (struct options){.effort = EFFORT_LOW, .sampling = sampling_default()};
+}
+
+void options_release(struct options *o)
+{
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		if (row->type == OPTION_TEXT)
+			free(*(char **)field(o, row));
+	}
+	for (size_t i = 0; i < o->n_files; i++)
+		free(o->files[i]);
+	free(o->files);
+	*o = (struct options){0};
+}
+
+const struct option_row *option_find(const char *name)
+{
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		if (strcmp(row->name, name) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+/* How many letters must be changed, put in or left out; names are short. */
+static int distance(const char *a, const char *b)
+{
+	int row[64];
+	size_t n = strlen(b);
+
+	if (n >= 64 || strlen(a) >= 64)
+		return 64;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = (int)j;
+	for (size_t i = 0; a[i]; i++) {
+		int diagonal = row[0];
+
+		row[0] = (int)i + 1;
+		for (size_t j = 0; j < n; j++) {
+			int change = diagonal + (a[i] != b[j]);
+
+			diagonal = row[j + 1];
+			row[j + 1] = row[j + 1] < row[j] ? row[j + 1] + 1 : row[j] + 1;
+			if (change < row[j + 1])
+				row[j + 1] = change;
+		}
+	}
+	return row[n];
+}
+
+const char *option_near(const char *name)
+{
+	const char *best = NULL;
+	int least = 3;
+
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		int d = row->where & OPTION_HIDDEN ? least : distance(name, row->name);
+
+		if (d < least) {
+			least = d;
+			best = row->name;
+		}
+	}
+	return best;
+}
+
+/* ------------------------------------------------------------------ values */
+
+static int bad_value(const struct option_row *row, const char *value, const char *expected,
+		     struct err *err)
+{
+	return err_set(err, ERR_USAGE, "%s: '%.60s', expected %s", row->name, value, expected);
+}
+
+static int set_number(const struct option_row *row, const char *value, double *out,
+		      struct err *err)
+{
+	bool whole = row->type != OPTION_REAL;
+	char *end, expected[80];
+	double v;
+
+	errno = 0;
+	v = strtod(value, &end);
+	if (end == value || *end || errno || !isfinite(v) || v < row->least || v > row->most ||
+	    (whole && v != floor(v))) {
+		snprintf(expected, sizeof(expected), "a %snumber from %.0f to %.0f",
+			 whole ? "whole " : "", row->least, row->most);
+		return bad_value(row, value, expected, err);
+	}
+	*out = v;
+	return 0;
+}
+
+static int set_seed(struct options *o, const struct option_row *row, const char *value,
+		    struct err *err)
+{
+	char *end;
+
+	if (strcmp(value, "random") == 0) {
+		o->seed_given = false;
+		return 0;
+	}
+	errno = 0;
+	o->sampling.seed = strtoull(value, &end, 10);
+	if (!isdigit((unsigned char)value[0]) || *end || errno)
+		return bad_value(row, value, "a whole number below 2^64, or random", err);
+	o->seed_given = true;
+	return 0;
+}
+
+static int set_choice(const struct option_row *row, const char *value, int *out, struct err *err)
+{
+	struct buf expected = {0};
+	int rc;
+
+	for (int i = 0; row->choices[i]; i++) {
+		if (strcmp(row->choices[i], value) == 0) {
+			*out = i;
+			return 0;
+		}
+		buf_addf(&expected, "%s%s", i ? ", " : "", row->choices[i]);
+	}
+	rc = bad_value(row, value, buf_z(&expected), err);
+	buf_release(&expected);
+	return rc;
+}
+
+static int set_text(char **out, const char *value, struct err *err)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return err_nomem(err, "option", strlen(value));
+	free(*out);
+	*out = copy;
+	return 0;
+}
+
+static int add_to_list(char ***list, size_t *n, const char *value, struct err *err)
+{
+	char **grown = realloc(*list, (*n + 1) * sizeof(*grown));
+
+	if (!grown)
+		return err_nomem(err, "option", (*n + 1) * sizeof(*grown));
+	*list = grown;
+	grown[*n] = NULL;
+	++*n;
+	return set_text(&grown[*n - 1], value, err);
+}
+
+static int set_switch(const struct option_row *row, const char *value, bool *out, struct err *err)
+{
+	bool on = !*value || strcmp(value, "on") == 0 || strcmp(value, "true") == 0 ||
+		  strcmp(value, "yes") == 0 || strcmp(value, "1") == 0;
+	bool off = strcmp(value, "off") == 0 || strcmp(value, "false") == 0 ||
+		   strcmp(value, "no") == 0 || strcmp(value, "0") == 0;
+
+	if (!on && !off)
+		return bad_value(row, value, "on or off", err);
+	*out = on;
+	return 0;
+}
+
+int option_set(struct options *o, const struct option_row *row, const char *value,
+	       struct err *err)
+{
+	void *at = field(o, row);
+	double v = 0;
+	int rc = 0;
+
+	switch (row->type) {
+	case OPTION_SWITCH:
+		return set_switch(row, value, at, err);
+	case OPTION_ALIAS:
+		*(int *)at = row->fixed;
+		return 0;
+	case OPTION_TEXT:
+		return set_text(at, value, err);
+	case OPTION_LIST:
+		return add_to_list(&o->files, &o->n_files, value, err);
+	case OPTION_SEED:
+		return set_seed(o, row, value, err);
+	case OPTION_CHOICE:
+		return set_choice(row, value, at, err);
+	case OPTION_COUNT:
+		rc = set_number(row, value, &v, err);
+		if (!rc)
+			*(int64_t *)at = (int64_t)v;
+		return rc;
+	case OPTION_SMALL:
+		rc = set_number(row, value, &v, err);
+		if (!rc)
+			*(int *)at = (int)v;
+		return rc;
+	case OPTION_REAL:
+		rc = set_number(row, value, &v, err);
+		if (!rc)
+			*(double *)at = v;
+		return rc;
+	}
+	BUG("an option of no type");
+}
+
+void option_get(const struct options *o, const struct option_row *row, struct buf *out)
+{
+	const void *at = field(o, row);
+
+	switch (row->type) {
+	case OPTION_SWITCH:
+		buf_addz(out, *(const bool *)at ? "on" : "off");
+		break;
+	case OPTION_ALIAS:
+		buf_addz(out, *(const int *)at == row->fixed ? "on" : "off");
+		break;
+	case OPTION_TEXT:
+		buf_addz(out, *(char *const *)at ? *(char *const *)at : "");
+		break;
+	case OPTION_LIST:
+		for (size_t i = 0; i < o->n_files; i++)
+			buf_addf(out, "%s%s", i ? " " : "", o->files[i]);
+		break;
+	case OPTION_SEED:
+		if (o->seed_given)
+			buf_addf(out, "%llu", (unsigned long long)o->sampling.seed);
+		else
+			buf_addz(out, "random");
+		break;
+	case OPTION_CHOICE:
+		buf_addz(out, row->choices[*(const int *)at]);
+		break;
+	case OPTION_COUNT:
+		buf_addf(out, "%lld", (long long)*(const int64_t *)at);
+		break;
+	case OPTION_SMALL:
+		buf_addf(out, "%d", *(const int *)at);
+		break;
+	case OPTION_REAL:
+		buf_addf(out, "%g", *(const double *)at);
+		break;
+	}
+}
+
+/* -------------------------------------------------------------------- help */
+
+void options_add_help(struct buf *out)
+{
+	buf_addz(out, "usage: dsv4chat [options] [question]\n"
+		      "       dsv4chat VERB …        (dsv4chat help lists the verbs)\n");
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		char left[40];
+
+		if (row->group)
+			buf_addf(out, "\n%s:\n", row->group);
+		if (row->where & OPTION_HIDDEN)
+			continue;
+		snprintf(left, sizeof(left), "%c%c%s --%s%s%s", row->letter ? '-' : ' ',
+			 row->letter ? row->letter : ' ', row->letter ? "," : " ", row->name,
+			 row->arg ? " " : "", row->arg ? row->arg : "");
+		buf_addf(out, "  %-24s %s\n", left, row->help);
+	}
+}

@@ -1,0 +1,160 @@
+/* Where options come from: the configuration file, the environment, the command line. */
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/options.h"
+
+#define N_ROWS_MAX 96
+
+/* ------------------------------------------------------------------- the file */
+
+static char *trimmed(char *s)
+{
+	char *end;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	end = s + strlen(s);
+	while (end > s && isspace((unsigned char)end[-1]))
+		*--end = '\0';
+	return s;
+}
+
+static int read_line(struct options *o, char *line, struct err *err)
+{
+	char *key = trimmed(line), *value = strchr(key, '=');
+	const struct option_row *row;
+
+	if (!*key || *key == '#')
+		return 0;
+	if (!value)
+		return err_set(err, ERR_USAGE, "'%.60s': NAME = VALUE expected", key);
+	*value++ = '\0';
+	key = trimmed(key);
+	row = option_find(key);
+	if (!row || !(row->where & OPTION_FILE)) {
+		const char *near = option_near(key);
+
+		return err_set(err, ERR_USAGE, "%.60s: no such option%s%s%s", key,
+			       near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+	}
+	return option_set(o, row, trimmed(value), err);
+}
+
+int options_read_file(struct options *o, const char *path, struct err *err)
+{
+	FILE *f = fopen(path, "re");
+	char *line = NULL;
+	size_t cap = 0;
+	int n = 0, rc = 0;
+
+	if (!f)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(err, path, "open");
+	while (!rc && getline(&line, &cap, f) >= 0) {
+		n++;
+		rc = read_line(o, line, err);
+		if (rc)
+			err_prefix(err, "%s: line %d", path, n);
+	}
+	if (!rc && ferror(f))
+		rc = err_errno(err, path, "read");
+	free(line);
+	fclose(f);
+	return rc;
+}
+
+/* ------------------------------------------------------------- the environment */
+
+int options_read_env(struct options *o, struct err *err)
+{
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		char name[64] = "DSV4CHAT_";
+		size_t n = strlen(name);
+		const char *value;
+
+		if (!(row->where & OPTION_FILE))
+			continue;
+		for (const char *p = row->name; *p && n < sizeof(name) - 1; p++)
+			name[n++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+		name[n] = '\0';
+		value = getenv(name);
+		if (value && option_set(o, row, value, err))
+			return err_prefix(err, "%s", name);
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------ the command line */
+
+static int unknown(const char *word, struct err *err)
+{
+	char name[64];
+	const char *near;
+
+	snprintf(name, sizeof(name), "%.60s", word + strspn(word, "-"));
+	name[strcspn(name, "=")] = '\0';
+	near = option_near(name);
+	return err_set(err, ERR_USAGE, "%.60s: no such option%s%s%s", word,
+		       near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
+}
+
+static int join_words(struct options *o, int argc, char **argv, struct err *err)
+{
+	struct buf words = {0};
+
+	if (optind >= argc)
+		return 0;
+	if (o->prompt)
+		buf_addz(&words, o->prompt);
+	for (int i = optind; i < argc; i++)
+		buf_addf(&words, "%s%s", words.len ? " " : "", argv[i]);
+	free(o->prompt);
+	o->prompt = buf_detach(&words);
+	return o->prompt ? 0 : err_nomem(err, "question", 0);
+}
+
+int options_read_flags(struct options *o, int argc, char **argv, struct err *err)
+{
+	struct option longs[N_ROWS_MAX] = {0};
+	char letters[2 * N_ROWS_MAX + 2] = ":";
+	const struct option_row *row;
+	int n = 0, c, rc = 0;
+
+	for (row = option_rows; row->name; row++, n++) {
+		size_t len = strlen(letters);
+
+		if (n >= N_ROWS_MAX - 1)
+			BUG("more options than the parser has room for");
+		longs[n] = (struct option){row->name, row->arg ? required_argument : no_argument,
+					   NULL, 256 + n};
+		if (row->letter)
+			snprintf(letters + len, sizeof(letters) - len, "%c%s", row->letter,
+				 row->arg ? ":" : "");
+	}
+	optind = 0;
+	opterr = 0;
+	while (!rc && (c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		if (c == ':' || (c == '?' && optopt >= 256))
+			return err_set(err, ERR_USAGE, "%s: %s", argv[optind - 1],
+				       c == ':' ? "a value is missing" : "takes no value");
+		if (c == '?' && optopt && optopt < 256)
+			return err_set(err, ERR_USAGE, "-%c: no such option", optopt);
+		if (c == '?')
+			return unknown(argv[optind - 1], err);
+		for (row = option_rows; row->name; row++) {
+			if (c == 256 + (int)(row - option_rows) || (row->letter && c == row->letter))
+				break;
+		}
+		if (row->type == OPTION_SWITCH)
+			*(bool *)((char *)o + row->at) = true;
+		else
+			rc = option_set(o, row, optarg ? optarg : "", err);
+		if (rc)
+			err_prefix(err, "--%s", row->name);
+	}
+	return rc ? rc : join_words(o, argc, argv, err);
+}
