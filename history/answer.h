@@ -11,8 +11,8 @@
 struct growing_part {
 	enum history_kind kind;
 	struct buf name, ref, text, info;
-	bool open;             /* a call without its end */
-	bool journalled;       /* a piece of it is in the file, with this much: */
+	bool open;       /* a call without its end */
+	bool journalled; /* a piece of it is in the file, with this much: */
 	size_t journalled_text;
 	bool journalled_open;
 };

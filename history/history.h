@@ -35,7 +35,7 @@ struct history;
  * close; everything below works on it.
  */
 int history_open(struct history **out, const char *path, struct err *err);
-void history_close(struct history *h); /* NULL is fine */
+void history_close(struct history *h);             /* NULL is fine */
 const char *history_path(const struct history *h); /* "" in memory */
 
 /* How long calls wait for another process's write; 5000 unless told. */
@@ -54,7 +54,7 @@ struct history_conversation {
 	enum history_title_from title_from;
 	bool pinned, archived;
 	int64_t created_ms, updated_ms;
-	int64_t n_messages; /* on its branch */
+	int64_t n_messages;  /* on its branch */
 	int64_t forked_from; /* the conversation that said forked_at; 0 = not a fork */
 	int64_t forked_at;   /* message */
 };
@@ -154,7 +154,7 @@ struct history_message {
 	size_t n_parts;
 	const int32_t *ids; /* answers: what the model produced, exactly; NULL = unknown */
 	size_t n_ids;
-	int64_t ids_units;  /* how much of the parts the ids say, see below; -1 = all */
+	int64_t ids_units; /* how much of the parts the ids say, see below; -1 = all */
 	const struct history_run *run; /* answers; may be NULL */
 
 	int64_t conversation; /* the one it was said in */
@@ -184,8 +184,9 @@ int history_tree_fork(struct history_tree **out, struct history_tree *from,
 void history_tree_free(struct history_tree *t); /* NULL is fine */
 
 struct history *history_tree_store(const struct history_tree *t);
-int64_t history_tree_conversation(const struct history_tree *t); /* 0 before the first message */
-const char *history_tree_uid(const struct history_tree *t);      /* given from the start */
+int64_t
+history_tree_conversation(const struct history_tree *t);    /* 0 before the first message */
+const char *history_tree_uid(const struct history_tree *t); /* given from the start */
 
 const struct history_message *history_tree_leaf(const struct history_tree *t); /* NULL: empty */
 const struct history_message *history_tree_find(const struct history_tree *t, int64_t id);
@@ -271,5 +272,59 @@ void history_answer_free(struct history_answer *a);
  * conversations there.  out: those conversations, newest first.
  */
 int history_recover(struct history *h, struct history_list *out, struct err *err);
+
+/* -- search ------------------------------------------------------------------ */
+
+/* Scopes, joined by |. */
+enum { HISTORY_IN_SAID = 1, HISTORY_IN_THINKING = 2, HISTORY_IN_TOOLS = 4 };
+
+#define HISTORY_MARK_ON  '\002' /* around the words found, in a snippet */
+#define HISTORY_MARK_OFF '\003'
+
+struct history_query {
+	/*
+	 * Words that must all be there; "a phrase"; begin* for words that begin so; -word or
+	 * -"phrase" for what must not be.  Case and accents do not count.
+	 */
+	struct str text;
+	unsigned scopes;      /* 0 = HISTORY_IN_SAID */
+	bool by_rank;         /* best first; else newest first, in the order of arrival here */
+	size_t limit;         /* 0 = 50 */
+	int64_t conversation; /* only in it; 0 = in all */
+};
+
+struct history_hit {
+	int64_t conversation, message;
+	char uid[HISTORY_UID_LEN + 1];
+	char *title;
+	enum history_role role;
+	enum history_kind kind;
+	int64_t created_ms;
+	char *snippet; /* clean UTF-8, one line, with the marks */
+};
+
+struct history_hits {
+	struct history_hit *items;
+	size_t n;
+};
+
+/* ERR_USAGE where the query has no word that must be there. */
+int history_search(struct history *h, const struct history_query *q, struct history_hits *out,
+		   struct err *err);
+void history_hits_release(struct history_hits *hits);
+
+/* -- upkeep -------------------------------------------------------------------- */
+
+/* Writes the file anew without its free pages, empties its log, drops migration backups. */
+int history_gc(struct history *h, struct err *err);
+
+/*
+ * Checks the whole file.  What is wrong is appended to `problems`, a line each, *n in all;
+ * a negative return means that the check itself could not be done.
+ */
+int history_verify(struct history *h, struct buf *problems, size_t *n, struct err *err);
+
+/* A copy as one file (0600) of a state of all of it; ERR_USAGE where `path` exists. */
+int history_backup(struct history *h, const char *path, struct err *err);
 
 #endif

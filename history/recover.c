@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "history/answer.h"
+#include "history/index.h"
 #include "history/owner.h"
 
 struct orphan {
@@ -87,12 +88,14 @@ static int write_parts(struct history *h, int64_t journal, int64_t message, int6
 		}
 		next = more ? sqlite3_column_int64(st, 0) : -1;
 		if (part >= 0 && next != part) {
-			rc = sql_run(h, err,
-				     "INSERT INTO part (message_id, seq, kind, name, ref, text,"
-				     " info) VALUES (?, ?, ?, ?, ?, ?, ?)",
-				     "iisssss", message, (*n)++, buf_str(&head[0]),
-				     buf_str(&head[1]), buf_str(&head[2]), buf_str(&text),
-				     buf_str(&head[3]));
+			struct history_part whole = {
+				.name = buf_str(&head[1]),
+				.ref = buf_str(&head[2]),
+				.text = buf_str(&text),
+				.info = buf_str(&head[3]),
+			};
+
+			rc = part_write(h, message, (*n)++, buf_z(&head[0]), &whole, err);
 			buf_reset(&text);
 		}
 		part = next;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "engine/base/utf8.h"
+#include "history/index.h"
 #include "history/tree.h"
 
 #define TITLE_MAX_BYTES    200
@@ -69,23 +70,6 @@ int tree_write_conversation(struct history_tree *t, int64_t *conversation, int64
 		       *tree_id, *conversation);
 }
 
-static int write_parts(struct history *h, const struct history_message *m, int64_t id,
-		       struct err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < m->n_parts && !rc; i++) {
-		const struct history_part *p = &m->parts[i];
-
-		rc = sql_run(h, err,
-			     "INSERT INTO part (message_id, seq, kind, name, ref, text, info)"
-			     " VALUES (?, ?, ?, ?, ?, ?, ?)",
-			     "iizssss", id, (int64_t)i, kind_name(p->kind), p->name, p->ref,
-			     p->text, p->info);
-	}
-	return rc;
-}
-
 int tree_write(struct history_tree *t, const struct history_message *m, int64_t parent,
 	       size_t depth, int64_t *conversation, int64_t *tree_id, int64_t *id,
 	       struct err *err)
@@ -114,10 +98,11 @@ int tree_write(struct history_tree *t, const struct history_message *m, int64_t 
 			     role_name(m->role), m->created_ms,
 			     m->ids ? (const void *)buf_z(&ids) : NULL, ids.len,
 			     m->ids ? m->ids_units : (int64_t)-1);
-	if (!rc) {
+	if (!rc)
 		*id = sqlite3_last_insert_rowid(h->db);
-		rc = write_parts(h, m, *id, err);
-	}
+	for (size_t i = 0; i < m->n_parts && !rc; i++)
+		rc = part_write(h, *id, (int64_t)i, kind_name(m->parts[i].kind), &m->parts[i],
+				err);
 	if (!rc && title.len)
 		rc = sql_run(h, err,
 			     "UPDATE conversation SET title = ? WHERE id = ?"

@@ -10,6 +10,8 @@
 
 #include "history/migrate.h"
 #include "history/owner.h"
+#include "history/remove.h"
+#include "history/words.h"
 
 #define DEFAULT_WAIT_MS 5000
 
@@ -149,11 +151,15 @@ int history_open(struct history **out, const char *path, struct err *err)
 	sqlite3_extended_result_codes(h->db, 1);
 	sqlite3_busy_timeout(h->db, h->wait_ms);
 	/* Whose file it is comes before anything that writes to it. */
-	rc = migrate_check(h, err);
+	rc = words_register(h, err);
+	if (!rc)
+		rc = migrate_check(h, err);
 	if (!rc)
 		rc = set_pragmas(h, err);
 	if (!rc)
 		rc = migrate_run(h, err);
+	if (!rc)
+		rc = remove_finish_pending(h, err);
 	if (rc)
 		goto failed;
 	*out = h;

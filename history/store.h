@@ -21,7 +21,7 @@ struct cached_stmt {
 
 struct history {
 	sqlite3 *db;
-	char *path; /* "" in memory */
+	char *path;      /* "" in memory */
 	char owner[192]; /* who writes journals through this handle, see owner.h */
 	int wait_ms;
 	bool was_busy; /* the last transaction failed for another process's lock */

@@ -18,7 +18,7 @@ struct history_tree {
 	size_t n, cap;
 	struct history_message *first; /* the first of those without a parent, linked by next */
 	struct history_message *last;
-	struct history_message *leaf;  /* NULL: before the first message */
+	struct history_message *leaf; /* NULL: before the first message */
 
 	const struct history_message **path; /* of the leaf, when `path_of` is it */
 	size_t n_path, cap_path;

@@ -1,0 +1,194 @@
+/*
+ * Removal in three steps, of which each leaves a sound file: the rows go and a chore is
+ * noted, in one transaction; the file is written anew (free pages, index segments and cell
+ * gaps keep bytes otherwise) and the log emptied; the chore is crossed out.
+ */
+#include "history/remove.h"
+
+#include <stdlib.h>
+
+#include "history/index.h"
+#include "history/migrate.h"
+
+struct id_list {
+	int64_t *items;
+	size_t n, cap;
+};
+
+/*
+ * What goes: messages said in the conversation, but for those that another one stands on:
+ * before its leaf, its messages, its answer in progress.
+ */
+#define GOING                                                                                  \
+	"WITH RECURSIVE keep (id) AS ("                                                        \
+	" SELECT leaf_id FROM conversation WHERE tree_id = ?1 AND id <> ?2"                    \
+	"  AND leaf_id IS NOT NULL"                                                            \
+	" UNION SELECT id FROM message WHERE tree_id = ?1 AND conversation_id <> ?2"           \
+	" UNION SELECT j.parent_id FROM journal j JOIN conversation c"                         \
+	"  ON c.id = j.conversation_id WHERE c.tree_id = ?1 AND c.id <> ?2"                    \
+	" UNION SELECT m.parent_id FROM keep JOIN message m ON m.id = keep.id"                 \
+	"  WHERE m.parent_id IS NOT NULL)"                                                     \
+	" SELECT id FROM message WHERE conversation_id = ?2"                                   \
+	"  AND id NOT IN (SELECT id FROM keep) ORDER BY id DESC"
+
+static int list_going(struct history *h, int64_t tree, int64_t conversation,
+		      struct id_list *list, struct err *err)
+{
+	sqlite3_stmt *st = sql_get(h, err, GOING, "ii", tree, conversation);
+	int rc;
+
+	if (!st)
+		return err->code;
+	while ((rc = sql_row(h, st, err)) > 0) {
+		if (list->n == list->cap) {
+			size_t cap = list->cap ? list->cap * 2 : 64;
+			int64_t *grown = realloc(list->items, cap * sizeof(*grown));
+
+			if (!grown) {
+				rc = err_nomem(err, "messages", cap * sizeof(*grown));
+				break;
+			}
+			list->items = grown;
+			list->cap = cap;
+		}
+		list->items[list->n++] = sqlite3_column_int64(st, 0);
+	}
+	sql_done(st);
+	return rc;
+}
+
+/* Children before parents, as the ids come. */
+static int remove_messages(struct history *h, const struct id_list *list, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < list->n && !rc; i++) {
+		rc = index_forget(h, list->items[i], err);
+		if (!rc)
+			rc = sql_run(h, err, "DELETE FROM message WHERE id = ?", "i",
+				     list->items[i]);
+	}
+	return rc;
+}
+
+/* What stays is from now on what the oldest of the other conversations said. */
+static int hand_on(struct history *h, int64_t tree, int64_t conversation, struct err *err)
+{
+	int rc = sql_run(h, err,
+			 "UPDATE run SET conversation_id = (SELECT min(id) FROM conversation"
+			 " WHERE tree_id = ?1 AND id <> ?2) WHERE conversation_id = ?2"
+			 " AND message_id IS NOT NULL",
+			 "ii", tree, conversation);
+
+	if (!rc)
+		rc = sql_run(h, err,
+			     "UPDATE message SET conversation_id = (SELECT min(id)"
+			     " FROM conversation WHERE tree_id = ?1 AND id <> ?2)"
+			     " WHERE conversation_id = ?2",
+			     "ii", tree, conversation);
+	return rc;
+}
+
+static int remove_rows(struct history *h, int64_t conversation, struct err *err)
+{
+	struct id_list going = {0};
+	int64_t tree = 0;
+	int rc = sql_int(h, &tree, 0, err, "SELECT tree_id FROM conversation WHERE id = ?", "i",
+			 conversation);
+
+	if (!rc && !tree)
+		return err_set(err, ERR_USAGE, "conversation %lld is not in the history",
+			       (long long)conversation);
+	if (!rc)
+		rc = list_going(h, tree, conversation, &going, err);
+	if (!rc)
+		rc = sql_run(h, err, "DELETE FROM journal WHERE conversation_id = ?", "i",
+			     conversation);
+	if (!rc)
+		rc = sql_run(h, err, "UPDATE conversation SET leaf_id = NULL WHERE id = ?", "i",
+			     conversation);
+	if (!rc)
+		rc = remove_messages(h, &going, err);
+	if (!rc)
+		rc = hand_on(h, tree, conversation, err);
+	if (!rc)
+		rc = sql_run(h, err, "DELETE FROM conversation WHERE id = ?", "i",
+			     conversation);
+	if (!rc)
+		rc = sql_run(h, err, "INSERT OR IGNORE INTO chore (name) VALUES ('scrub')", "");
+	free(going.items);
+	return rc;
+}
+
+/* Every page of the log into the file, and the log to length 0. */
+static int empty_log(struct history *h, struct err *err)
+{
+	for (int waited = 0;; waited += 10) {
+		int rc = sqlite3_wal_checkpoint_v2(h->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+						   NULL, NULL);
+
+		if (rc == SQLITE_OK)
+			return 0;
+		if (!sql_is_busy(h) || waited >= h->wait_ms)
+			return sql_fail(h, "cannot empty the log", err);
+		sqlite3_sleep(10);
+	}
+}
+
+static int scrub(struct history *h, struct err *err)
+{
+	int rc = sql_begin(h, err);
+
+	if (rc)
+		return rc;
+	rc = sql_end(h, index_optimize(h, err), err);
+	if (!rc)
+		rc = sql_exec(h, err, "VACUUM");
+	if (!rc)
+		rc = empty_log(h, err);
+	if (!rc)
+		rc = migrate_drop_backups(h, err);
+	if (!rc)
+		rc = sql_run(h, err, "DELETE FROM chore WHERE name = 'scrub'", "");
+	return rc;
+}
+
+int history_remove(struct history *h, int64_t id, struct err *err)
+{
+	int rc = sql_begin(h, err);
+
+	if (rc)
+		return rc;
+	rc = sql_end(h, remove_rows(h, id, err), err);
+	if (rc)
+		return rc;
+	rc = scrub(h, err);
+	if (rc)
+		err_prefix(err, "removed, but bytes of it may still stand in the file until "
+				"`dsv4chat history gc` has run");
+	return rc;
+}
+
+int history_gc(struct history *h, struct err *err)
+{
+	return scrub(h, err);
+}
+
+int remove_finish_pending(struct history *h, struct err *err)
+{
+	int64_t pending = 0;
+	int wait_ms = h->wait_ms;
+	int rc = sql_int(h, &pending, 0, err, "SELECT 1 FROM chore WHERE name = 'scrub'", "");
+
+	if (rc || !pending)
+		return rc;
+	history_set_wait_ms(h, 100);
+	rc = scrub(h, err);
+	history_set_wait_ms(h, wait_ms);
+	/* Whoever keeps the file busy does not keep this program from starting. */
+	if (rc && sql_is_busy(h)) {
+		*err = (struct err){0};
+		return 0;
+	}
+	return rc;
+}

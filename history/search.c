@@ -1,0 +1,188 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/utf8.h"
+#include "history/query.h"
+#include "history/tree.h"
+
+#define DEFAULT_LIMIT 50
+
+/*
+ * The index leads (CROSS JOIN), in the order it can give by itself, so that LIMIT ends the
+ * work early.  rank: bm25, the smaller the better; newest first sorts by the part's id.
+ */
+#define SEARCH(t, rank, order)                                                                 \
+	"SELECT p.id, m.conversation_id, m.id, c.uid, c.title, m.role, p.kind, m.created_ms,"  \
+	" snippet(" t ", 0, char(2), char(3), '…', 18), " rank " FROM " t                      \
+	" CROSS JOIN part p ON p.id = " t ".rowid"                                             \
+	" CROSS JOIN message m ON m.id = p.message_id"                                         \
+	" CROSS JOIN conversation c ON c.id = m.conversation_id"                               \
+	" WHERE " t " MATCH ?1 AND (?2 = 0 OR c.id = ?2) ORDER BY " order " LIMIT ?3"
+
+struct scope {
+	unsigned bit;
+	const char *newest, *best;
+};
+
+#define SCOPE(bit, t)                                                                          \
+	{                                                                                      \
+		bit, SEARCH(t, "0.0", t ".rowid DESC"), SEARCH(t, t ".rank", t ".rank")        \
+	}
+
+static const struct scope scopes[] = {
+	SCOPE(HISTORY_IN_SAID, "said"),
+	SCOPE(HISTORY_IN_THINKING, "thinking"),
+	SCOPE(HISTORY_IN_TOOLS, "tools"),
+};
+
+/* A hit with what orders it among those of other scopes. */
+struct found {
+	struct history_hit hit;
+	int64_t part;
+	double rank;
+};
+
+struct all_found {
+	struct found *items;
+	size_t n, cap;
+};
+
+static void hit_release(struct history_hit *hit)
+{
+	free(hit->title);
+	free(hit->snippet);
+}
+
+void history_hits_release(struct history_hits *hits)
+{
+	for (size_t i = 0; i < hits->n; i++)
+		hit_release(&hits->items[i]);
+	free(hits->items);
+	*hits = (struct history_hits){0};
+}
+
+/* One line, whatever the text held, with the two marks kept. */
+static char *clean_snippet(struct str s)
+{
+	struct buf clean = {0}, out = {0};
+	bool space = false;
+
+	utf8_add_clean(&clean, s);
+	for (size_t i = 0; i < clean.len; i++) {
+		char c = clean.data[i];
+		bool mark = c == HISTORY_MARK_ON || c == HISTORY_MARK_OFF;
+
+		if (!mark && ((unsigned char)c <= ' ' || c == 0x7f)) {
+			space = true;
+			continue;
+		}
+		if (space && out.len)
+			buf_addc(&out, ' ');
+		space = false;
+		buf_addc(&out, c);
+	}
+	buf_reserve(&out, 1);
+	out.failed |= clean.failed;
+	buf_release(&clean);
+	return buf_detach(&out);
+}
+
+static int add_found(struct all_found *all, sqlite3_stmt *st, struct err *err)
+{
+	struct found *f;
+	struct buf title = {0};
+	const char *uid = (const char *)sqlite3_column_text(st, 3);
+
+	if (all->n == all->cap) {
+		size_t cap = all->cap ? all->cap * 2 : 64;
+
+		f = realloc(all->items, cap * sizeof(*f));
+		if (!f)
+			return err_nomem(err, "hits", cap * sizeof(*f));
+		all->items = f;
+		all->cap = cap;
+	}
+	f = &all->items[all->n];
+	*f = (struct found){.part = sqlite3_column_int64(st, 0),
+			    .rank = sqlite3_column_double(st, 9)};
+	f->hit.conversation = sqlite3_column_int64(st, 1);
+	f->hit.message = sqlite3_column_int64(st, 2);
+	snprintf(f->hit.uid, sizeof(f->hit.uid), "%s", uid ? uid : "");
+	f->hit.created_ms = sqlite3_column_int64(st, 7);
+	if (!role_from(sql_str(st, 5), &f->hit.role) ||
+	    !kind_from(sql_str(st, 6), &f->hit.kind))
+		return err_set(err, ERR_STORE, "message %lld: unknown role or kind",
+			       (long long)f->hit.message);
+	title_clean(&title, sql_str(st, 4), 120);
+	buf_reserve(&title, 1);
+	f->hit.title = buf_detach(&title);
+	f->hit.snippet = clean_snippet(sql_str(st, 8));
+	if (!f->hit.title || !f->hit.snippet) {
+		hit_release(&f->hit);
+		return err_nomem(err, "hit", sizeof(*f));
+	}
+	all->n++;
+	return 0;
+}
+
+static int search_scope(struct history *h, const char *sql, const struct history_query *q,
+			const struct buf *query, size_t limit, struct all_found *all,
+			struct err *err)
+{
+	sqlite3_stmt *st =
+		sql_get(h, err, sql, "sii", buf_str(query), q->conversation, (int64_t)limit);
+	int rc;
+
+	if (!st)
+		return err->code;
+	while ((rc = sql_row(h, st, err)) > 0) {
+		rc = add_found(all, st, err);
+		if (rc)
+			break;
+	}
+	sql_done(st);
+	return rc;
+}
+
+static int before(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
+	return x->part == y->part ? 0 : x->part > y->part ? -1 : 1;
+}
+
+int history_search(struct history *h, const struct history_query *q, struct history_hits *out,
+		   struct err *err)
+{
+	size_t limit = q->limit && q->limit < 1000000 ? q->limit : DEFAULT_LIMIT;
+	unsigned in = q->scopes ? q->scopes : HISTORY_IN_SAID;
+	struct all_found all = {0};
+	struct buf query = {0};
+	int rc;
+
+	*out = (struct history_hits){0};
+	rc = query_make(&query, q->text, err);
+	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]) && !rc; i++) {
+		if (in & scopes[i].bit)
+			rc = search_scope(h, q->by_rank ? scopes[i].best : scopes[i].newest, q,
+					  &query, limit, &all, err);
+	}
+	buf_release(&query);
+	if (!rc && all.n) {
+		out->items = calloc(all.n, sizeof(*out->items));
+		if (!out->items)
+			rc = err_nomem(err, "hits", all.n * sizeof(*out->items));
+		else
+			qsort(all.items, all.n, sizeof(*all.items), before);
+	}
+	for (size_t i = 0; i < all.n; i++) {
+		if (!rc && i < limit)
+			out->items[out->n++] = all.items[i].hit;
+		else
+			hit_release(&all.items[i].hit);
+	}
+	free(all.items);
+	return rc;
+}

@@ -1,0 +1,96 @@
+/* Whether the file is sound, as SQLite sees it and as the schema means it. */
+#include "history/backup.h"
+#include "history/index.h"
+#include "history/migrate.h"
+
+struct rule {
+	const char *thing, *what; /* which kind of row, and what is wrong with it */
+	const char *sql;          /* ids of such rows */
+};
+
+static const struct rule rules[] = {
+	{"message", "its parent is not before it in its tree",
+	 "SELECT m.id FROM message m JOIN message p ON p.id = m.parent_id"
+	 " WHERE p.id >= m.id OR p.tree_id <> m.tree_id OR p.depth + 1 <> m.depth"},
+	{"message", "without a parent, but not at the top",
+	 "SELECT id FROM message WHERE parent_id IS NULL AND depth <> 0"},
+	{"message", "its token ids are cut",
+	 "SELECT id FROM message WHERE length(token_ids) % 4 <> 0"},
+	{"message", "its parts are not numbered 0, 1, 2, …",
+	 "SELECT message_id FROM part GROUP BY message_id"
+	 " HAVING min(seq) <> 0 OR max(seq) <> count(*) - 1"},
+	{"conversation", "shows a message of another tree",
+	 "SELECT c.id FROM conversation c JOIN message m ON m.id = c.leaf_id"
+	 " WHERE m.tree_id <> c.tree_id"},
+	{"conversation", "shows no message though it has some",
+	 "SELECT c.id FROM conversation c WHERE c.leaf_id IS NULL"
+	 " AND EXISTS (SELECT 1 FROM message m WHERE m.conversation_id = c.id)"},
+	{"run", "neither in progress nor of a message",
+	 "SELECT r.id FROM run r WHERE r.message_id IS NULL AND r.stop IS NOT NULL"},
+};
+
+static int add_problems(struct history *h, sqlite3_stmt *st, const struct rule *rule,
+			struct buf *out, size_t *n, struct err *err)
+{
+	int rc;
+
+	if (!st)
+		return err->code;
+	while ((rc = sql_row(h, st, err)) > 0) {
+		if (rule)
+			buf_addf(out, "%s %lld: %s\n", rule->thing,
+				 (long long)sqlite3_column_int64(st, 0), rule->what);
+		else
+			buf_addf(out, "%s\n", (const char *)sqlite3_column_text(st, 0));
+		(*n)++;
+	}
+	return rc;
+}
+
+static int check_rules(struct history *h, struct buf *out, size_t *n, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && !rc; i++)
+		rc = add_problems(h, sql_get(h, err, rules[i].sql, ""), &rules[i], out, n, err);
+	return rc;
+}
+
+int history_verify(struct history *h, struct buf *problems, size_t *n, struct err *err)
+{
+	int rc;
+
+	*n = 0;
+	rc = add_problems(h,
+			  sql_get(h, err,
+				  "SELECT integrity_check FROM pragma_integrity_check"
+				  " WHERE integrity_check <> 'ok'",
+				  ""),
+			  NULL, problems, n, err);
+	if (!rc)
+		rc = add_problems(h,
+				  sql_get(h, err,
+					  "SELECT \"table\" || ' ' || rowid || ': refers to a '"
+					  " || parent || ' that is not there'"
+					  " FROM pragma_foreign_key_check",
+					  ""),
+				  NULL, problems, n, err);
+	if (!rc)
+		rc = check_rules(h, problems, n, err);
+	if (!rc && index_check(h, err)) {
+		/* What the check itself says is a problem found; anything else is a failure. */
+		if ((sqlite3_errcode(h->db) & 0xff) != SQLITE_CORRUPT)
+			return err->code;
+		buf_addf(problems, "search: %s\n", err->text);
+		(*n)++;
+		*err = (struct err){0};
+	}
+	if (!rc && buf_failed(problems))
+		rc = err_nomem(err, "problems", problems->cap);
+	return rc;
+}
+
+int history_backup(struct history *h, const char *path, struct err *err)
+{
+	return backup_file(h, path, false, err);
+}

@@ -1,0 +1,514 @@
+/* Search, removal, migration, verification: over whole files, as users have them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "history/history.h"
+
+static char dir[64], path[96];
+static struct err err;
+static struct history *h;
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/history_test.XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/history.db", dir);
+	return history_open(&h, path, &err);
+}
+
+static int tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	history_close(h);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+static const struct history_message *say(struct history_tree *t, enum history_role role,
+					 enum history_kind kind, const char *text)
+{
+	struct history_part part = {.kind = kind, .text = str_of(text)};
+	struct history_message m = {
+		.role = role, .parts = &part, .n_parts = 1, .ids_units = -1};
+	const struct history_message *out = NULL;
+
+	if (history_tree_say(t, &m, &out, &err) != 0)
+		fail_msg("%s", err.text);
+	return out;
+}
+
+static int64_t talk(const char *question, const char *thought, const char *answer)
+{
+	struct history_tree *t;
+	int64_t id;
+
+	assert_int_equal(history_tree_new(&t, h, &err), 0);
+	say(t, HISTORY_USER, HISTORY_TEXT, question);
+	say(t, HISTORY_ASSISTANT, HISTORY_THINKING, thought);
+	say(t, HISTORY_ASSISTANT, HISTORY_TEXT, answer);
+	id = history_tree_conversation(t);
+	history_tree_free(t);
+	return id;
+}
+
+static size_t n_hits(const char *query, unsigned scopes)
+{
+	struct history_query q = {.text = str_of(query), .scopes = scopes};
+	struct history_hits hits;
+	size_t n;
+
+	if (history_search(h, &q, &hits, &err) != 0)
+		fail_msg("%s: %s", query, err.text);
+	n = hits.n;
+	history_hits_release(&hits);
+	return n;
+}
+
+static void searches_fold_case_accents_width_and_split_cjk(void **state)
+{
+	static const struct {
+		const char *query;
+		size_t n;
+	} cases[] = {
+		{"cafe", 1},
+		{"CAFÉ", 1},
+		{"cafe\xcc\x81", 1},
+		{"creme", 1},
+		{"caf", 0},
+		{"caf*", 1},
+		{"\"creme cafe\"", 0},
+		{"\"cafe creme\"", 1},
+		{"cafe -tea", 1},
+		{"cafe -creme", 0},
+		{"strasse", 1},
+		{"STRASSE", 1},
+		{"straße", 1},
+		{"\xe5\xba\xa6\xe6\xa8\xa1", 1}, /* inside 深度模型 */
+		{"\xe6\xa8\xa1\xe5\xba\xa6", 0}, /* its characters the other way round */
+		{"\xe6\xa8\xa1 \xe5\xba\xa6", 1},
+		{"\xe3\x82\xab", 1},
+		{"\xef\xbd\xb6", 1}, /* カ, and half as wide */
+		{"\xea\xb5\xad", 1},
+		{"\xe1\x84\x80\xe1\x85\xae\xe1\x86\xa8", 1}, /* 국, in letters */
+		{"\xf0\x9f\xa6\x8a", 1},
+		{"snake case", 1},
+		{"snake_case", 1},
+		{"case_snake", 0},
+		{"42", 1},
+		{"ＡＢＣ", 1},
+		{"' OR NEAR(", 0},
+		{"said : creme", 0},
+		{"unclosed \"cafe", 0},
+		{"\"caf\"*", 1},
+		{"^cafe", 1},
+	};
+
+	(void)state;
+	talk("Un Café crème, Straße 42, snake_case, abc", "hm", "tea");
+	talk("\xe6\xb7\xb1\xe5\xba\xa6\xe6\xa8\xa1\xe5\x9e\x8b \xe3\x82\xab\xe3\x83\xa1 "
+	     "\xed\x95\x9c\xea\xb5\xad\xec\x96\xb4 \xf0\x9f\xa6\x8a",
+	     "hm", "ok");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (n_hits(cases[i].query, 0) != cases[i].n)
+			fail_msg("%s: %zu hits, expected %zu", cases[i].query,
+				 n_hits(cases[i].query, 0), cases[i].n);
+	}
+}
+
+static void a_query_without_a_word_is_refused(void **state)
+{
+	static const char *const queries[] = {"",  "  ", "-tea", "\"\"",
+					      "*", "--", "(",    "\"\"\""};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+		struct history_query q = {.text = str_of(queries[i])};
+		struct history_hits hits;
+
+		assert_int_equal(history_search(h, &q, &hits, &err), ERR_USAGE);
+	}
+}
+
+static void any_bytes_may_be_searched_for_and_in(void **state)
+{
+	char bytes[64];
+	unsigned x = 1;
+
+	(void)state;
+	for (int round = 0; round < 300; round++) {
+		struct history_query q = {.text = {bytes, sizeof(bytes)}};
+		struct history_part part = {.text = {bytes, sizeof(bytes)}};
+		struct history_message m = {.role = HISTORY_USER, .parts = &part, .n_parts = 1};
+		struct history_hits hits;
+		struct history_tree *t;
+
+		for (size_t i = 0; i < sizeof(bytes); i++) {
+			x = x * 1664525u + 1013904223u;
+			bytes[i] = (char)(x >> 24);
+		}
+		assert_int_equal(history_tree_new(&t, h, &err), 0);
+		assert_int_equal(history_tree_say(t, &m, NULL, &err), 0);
+		history_tree_free(t);
+		if (history_search(h, &q, &hits, &err) == 0)
+			history_hits_release(&hits);
+		else
+			assert_int_equal(err.code, ERR_USAGE);
+	}
+}
+
+static void scopes_and_order_are_as_asked(void **state)
+{
+	struct history_query q = {.text = STR_LIT("apple")};
+	struct history_hits hits;
+
+	(void)state;
+	talk("apple", "pear apple", "nothing");
+	talk("apple apple apple", "pear", "one apple among many other words of an answer");
+	assert_int_equal(n_hits("apple", HISTORY_IN_SAID), 3);
+	assert_int_equal(n_hits("apple", HISTORY_IN_THINKING), 1);
+	assert_int_equal(n_hits("apple", HISTORY_IN_TOOLS), 0);
+	assert_int_equal(n_hits("apple", HISTORY_IN_SAID | HISTORY_IN_THINKING), 4);
+	assert_int_equal(history_search(h, &q, &hits, &err), 0);
+	assert_string_equal(hits.items[0].snippet,
+			    "one \002apple\003 among many other words of an answer");
+	assert_string_equal(hits.items[2].snippet, "\002apple\003");
+	assert_int_equal(hits.items[2].role, HISTORY_USER);
+	history_hits_release(&hits);
+	q.by_rank = true;
+	q.limit = 1;
+	assert_int_equal(history_search(h, &q, &hits, &err), 0);
+	assert_int_equal(hits.n, 1);
+	assert_string_equal(hits.items[0].snippet, "\002apple\003 \002apple\003 \002apple\003");
+	history_hits_release(&hits);
+}
+
+/* Whether the bytes stand anywhere in the folder's files. */
+static bool stands_in_files(const char *bytes)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	bool found = false;
+
+	while ((e = readdir(d))) {
+		struct buf all = {0};
+		char name[400], chunk[4096];
+		size_t n;
+		FILE *f;
+
+		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
+		f = fopen(name, "r");
+		if (e->d_name[0] == '.' || !f)
+			continue;
+		while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+			buf_add(&all, chunk, n);
+		fclose(f);
+		found |= all.len && memmem(all.data, all.len, bytes, strlen(bytes));
+		buf_release(&all);
+	}
+	closedir(d);
+	return found;
+}
+
+static void assert_sound(void)
+{
+	struct buf problems = {0};
+	size_t n;
+
+	if (history_verify(h, &problems, &n, &err) != 0)
+		fail_msg("%s", err.text);
+	if (n)
+		fail_msg("%s", buf_z(&problems));
+	buf_release(&problems);
+}
+
+static void nothing_of_a_removed_conversation_stays(void **state)
+{
+	int64_t id;
+	char word[64];
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		talk("keeping this one", "and this", "this too");
+	id = talk("quixoticprompt is secret", "zephyrthought", "jabberanswer");
+	for (int i = 0; i < 40; i++)
+		talk("keeping this one", "and this", "this too");
+	assert_int_equal(
+		history_set_title(h, id, STR_LIT("Wyverntitle"), HISTORY_TITLE_USER, &err), 0);
+	assert_true(stands_in_files("quixoticprompt"));
+	assert_true(stands_in_files("zephyrthought"));
+	if (history_remove(h, id, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_false(stands_in_files("quixotic"));
+	assert_false(stands_in_files("zephyr"));
+	assert_false(stands_in_files("jabber"));
+	assert_false(stands_in_files("yvern"));
+	/* An index keeps words without the beginning that the word before them shares. */
+	snprintf(word, sizeof(word), "ixoticprompt");
+	assert_false(stands_in_files(word));
+	assert_int_equal(n_hits("quixoticprompt", 0), 0);
+	assert_int_equal(n_hits("keeping", 0), 50);
+	assert_sound();
+	assert_int_equal(history_remove(h, id, &err), ERR_USAGE);
+}
+
+static void a_removal_leaves_what_another_conversation_stands_on(void **state)
+{
+	struct history_tree *t, *fork;
+	const struct history_message *a;
+	int64_t id, other;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(history_tree_new(&t, h, &err), 0);
+	say(t, HISTORY_USER, HISTORY_TEXT, "shared question");
+	a = say(t, HISTORY_ASSISTANT, HISTORY_TEXT, "shared answer");
+	say(t, HISTORY_USER, HISTORY_TEXT, "onlyfirst");
+	assert_int_equal(history_tree_fork(&fork, t, a, &err), 0);
+	say(fork, HISTORY_USER, HISTORY_TEXT, "onlysecond");
+	id = history_tree_conversation(t);
+	other = history_tree_conversation(fork);
+	history_tree_free(t);
+	history_tree_free(fork);
+	assert_int_equal(history_remove(h, id, &err), 0);
+	assert_false(stands_in_files("onlyfirst"));
+	assert_sound();
+	assert_int_equal(history_tree_open(&fork, h, other, &err), 0);
+	history_tree_path(fork, &n);
+	assert_int_equal(n, 3);
+	history_tree_free(fork);
+	assert_int_equal(history_remove(h, other, &err), 0);
+	assert_false(stands_in_files("shared"));
+	assert_sound();
+}
+
+static void a_removal_that_a_reader_hinders_is_finished_later(void **state)
+{
+	int64_t id = talk("hinderedword", "x", "y");
+	sqlite3 *reader;
+
+	(void)state;
+	talk("other", "x", "y");
+	assert_int_equal(sqlite3_open(path, &reader), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT * FROM message", NULL, NULL, NULL),
+			 SQLITE_OK);
+	history_set_wait_ms(h, 50);
+	assert_int_equal(history_remove(h, id, &err), ERR_STORE);
+	assert_non_null(strstr(err.text, "removed, but"));
+	sqlite3_close(reader);
+	history_close(h);
+	assert_int_equal(history_open(&h, path, &err), 0);
+	assert_false(stands_in_files("hinderedword"));
+	assert_sound();
+}
+
+static void copy_fixture(const char *name)
+{
+	char from[128];
+	char bytes[4096];
+	size_t n;
+	FILE *in, *out;
+
+	history_close(h);
+	h = NULL;
+	snprintf(from, sizeof(from), "tests/fixtures/%s", name);
+	in = fopen(from, "r");
+	assert_non_null(in);
+	out = fopen(path, "w");
+	while ((n = fread(bytes, 1, sizeof(bytes), in)) > 0)
+		fwrite(bytes, 1, n, out);
+	fclose(in);
+	fclose(out);
+}
+
+static void a_file_of_the_first_version_opens_with_a_backup_beside_it(void **state)
+{
+	struct history_list list;
+	struct history_tree *t;
+	char backup[128];
+	struct stat st;
+	int64_t id;
+	size_t n;
+
+	(void)state;
+	copy_fixture("history_v1.db");
+	if (history_open(&h, path, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_sound();
+	snprintf(backup, sizeof(backup), "%s.v1.bak", path);
+	assert_int_equal(stat(backup, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(history_list(h, HISTORY_ALL, 0, &list, &err), 0);
+	assert_int_equal(list.n, 4);
+	assert_string_equal(list.items[0].title, "Bread and coffee");
+	assert_true(list.items[0].pinned);
+	history_list_release(&list);
+	assert_int_equal(n_hits("cafe", 0), 1);
+	assert_int_equal(n_hits("baker", 0), 1);
+	assert_int_equal(history_find(h, "Bread and coffee", &id, &err), 0);
+	assert_int_equal(history_tree_open(&t, h, id, &err), 0);
+	history_tree_path(t, &n);
+	assert_int_equal(n, 4);
+	assert_string_equal(history_tree_leaf(t)->run->stop, "interrupted");
+	assert_int_equal(history_tree_leaf(t)->n_ids, 4);
+	history_tree_free(t);
+	/* Its journal of a process long gone. */
+	assert_int_equal(history_recover(h, &list, &err), 0);
+	assert_int_equal(list.n, 1);
+	assert_int_equal(history_tree_open(&t, h, list.items[0].id, &err), 0);
+	assert_string_equal(history_tree_leaf(t)->run->stop, "crashed");
+	history_tree_free(t);
+	history_list_release(&list);
+	assert_int_equal(n_hits("\xe7\xa5\x9e\xe7\xbb\x8f", 0), 1);
+	assert_sound();
+	/* A removal takes the backup too: it holds the same words. */
+	assert_int_equal(history_remove(h, id, &err), 0);
+	assert_int_equal(stat(backup, &st), -1);
+	assert_false(stands_in_files("Bread and coffee"));
+	assert_true(stands_in_files("How do I bake bread?")); /* the fork's */
+}
+
+static void schema_of(const char *file, struct buf *out)
+{
+	sqlite3 *db;
+	sqlite3_stmt *st;
+
+	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db,
+					    "SELECT type, name, sql FROM sqlite_schema"
+					    " ORDER BY type, name",
+					    -1, &st, NULL),
+			 SQLITE_OK);
+	while (sqlite3_step(st) == SQLITE_ROW)
+		buf_addf(out, "%s %s %s\n", sqlite3_column_text(st, 0),
+			 sqlite3_column_text(st, 1), sqlite3_column_text(st, 2));
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
+static void a_migrated_file_has_the_schema_of_a_new_one(void **state)
+{
+	struct buf fresh = {0}, migrated = {0};
+
+	(void)state;
+	schema_of(path, &fresh);
+	copy_fixture("history_v1.db");
+	assert_int_equal(history_open(&h, path, &err), 0);
+	schema_of(path, &migrated);
+	assert_true(fresh.len > 3000);
+	assert_string_equal(buf_z(&fresh), buf_z(&migrated));
+	buf_release(&fresh);
+	buf_release(&migrated);
+}
+
+static void a_step_that_fails_leaves_the_old_file(void **state)
+{
+	sqlite3 *db;
+
+	(void)state;
+	copy_fixture("history_v1.db");
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "CREATE TABLE tools (x)", NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(history_open(&h, path, &err), ERR_STORE);
+	assert_non_null(strstr(err.text, "schema step 2"));
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DROP TABLE tools", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(history_open(&h, path, &err), 0);
+	assert_sound();
+}
+
+static void verify_names_what_is_wrong(void **state)
+{
+	static const struct {
+		const char *sql, *word;
+	} cases[] = {
+		{"UPDATE message SET depth = 9 WHERE parent_id IS NULL", "not at the top"},
+		{"UPDATE message SET token_ids = x'010203'", "token ids are cut"},
+		{"UPDATE part SET seq = seq + 5", "numbered"},
+		{"UPDATE conversation SET tree_id = 77", "another tree"},
+		{"UPDATE message SET parent_id = 99 WHERE depth = 1", "not there"},
+		{"UPDATE part SET text = 'else' WHERE id = 1", "search"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf problems = {0};
+		sqlite3 *db;
+		size_t n;
+
+		talk("q", "t", "a");
+		assert_sound();
+		history_close(h);
+		assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+		assert_int_equal(sqlite3_exec(db, cases[i].sql, NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(db);
+		assert_int_equal(history_open(&h, path, &err), 0);
+		assert_int_equal(history_verify(h, &problems, &n, &err), 0);
+		if (!n || !strstr(buf_z(&problems), cases[i].word))
+			fail_msg("%s: %s", cases[i].sql, buf_z(&problems));
+		buf_release(&problems);
+		history_close(h);
+		unlink(path);
+		assert_int_equal(history_open(&h, path, &err), 0);
+	}
+}
+
+static void a_backup_is_a_whole_history_and_replaces_nothing(void **state)
+{
+	char to[128];
+	struct history *copy;
+	struct history_list list;
+	struct stat st;
+
+	(void)state;
+	talk("q", "t", "a");
+	snprintf(to, sizeof(to), "%s/copy.db", dir);
+	assert_int_equal(history_backup(h, to, &err), 0);
+	assert_int_equal(stat(to, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(history_backup(h, to, &err), ERR_USAGE);
+	assert_int_equal(history_open(&copy, to, &err), 0);
+	assert_int_equal(history_list(copy, HISTORY_ALL, 0, &list, &err), 0);
+	assert_int_equal(list.n, 1);
+	history_list_release(&list);
+	history_close(copy);
+	snprintf(to, sizeof(to), "%s/no/such/folder", dir);
+	assert_int_equal(history_backup(h, to, &err), ERR_STORE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(searches_fold_case_accents_width_and_split_cjk),
+		T(a_query_without_a_word_is_refused),
+		T(any_bytes_may_be_searched_for_and_in),
+		T(scopes_and_order_are_as_asked),
+		T(nothing_of_a_removed_conversation_stays),
+		T(a_removal_leaves_what_another_conversation_stands_on),
+		T(a_removal_that_a_reader_hinders_is_finished_later),
+		T(a_file_of_the_first_version_opens_with_a_backup_beside_it),
+		T(a_migrated_file_has_the_schema_of_a_new_one),
+		T(a_step_that_fails_leaves_the_old_file),
+		T(verify_names_what_is_wrong),
+		T(a_backup_is_a_whole_history_and_replaces_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
