@@ -1,12 +1,14 @@
 /*
  * The program begins: options, then one of its modes.
  */
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/app.h"
 #include "app/exit.h"
+#include "app/line.h"
 #include "app/oneshot.h"
 #include "app/paths.h"
 #include "app/signals.h"
@@ -69,6 +71,8 @@ static int run_mode(struct app *app)
 	}
 	if (app->opt.input_format == INPUT_JSONL)
 		return oneshot_session(app);
+	if (isatty(STDIN_FILENO) && !app->opt.prompt && !app->opt.n_files && !app->opt.json)
+		return line_run(app);
 	return oneshot_run(app, !isatty(STDIN_FILENO));
 }
 
@@ -79,6 +83,7 @@ int main(int argc, char **argv)
 	struct err err = {0};
 	int rc;
 
+	setlocale(LC_ALL, "");
 	if (verb)
 		return verb->run(NULL, argc - 1, argv + 1);
 	rc = read_options(&app, argc, argv, &err);

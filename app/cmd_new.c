@@ -1,0 +1,21 @@
+#include <stdio.h>
+
+#include "app/line.h"
+
+int cmd_new(struct line *l, const char *arg, struct err *err)
+{
+	struct dialog fresh = {0};
+	int rc = 0;
+
+	(void)arg;
+	/* The system prompt stays: it belongs to the session. */
+	if (l->dialog.n && l->dialog.messages[0].role == CHAT_SYSTEM)
+		rc = dialog_set_system(&fresh, l->dialog.messages[0].content, err);
+	if (rc)
+		return rc;
+	dialog_release(&l->dialog);
+	l->dialog = fresh;
+	puts("A new conversation.");
+	fflush(stdout);
+	return 0;
+}

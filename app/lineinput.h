@@ -1,0 +1,29 @@
+/*
+ * One message from the terminal: libedit's line editing, and what makes several
+ * lines one message.
+ *
+ * Lines belong together when they were pasted, when they were waiting already
+ * when Enter was read, or when one ends with a backslash.
+ */
+#ifndef APP_LINEINPUT_H
+#define APP_LINEINPUT_H
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+
+struct lineinput;
+
+/*
+ * `inputs` names the file of earlier inputs (NULL: none are kept).  Completes the slash
+ * commands with Tab.  SIGINT must be caught by signals_open().
+ */
+int lineinput_open(struct lineinput **out, const char *inputs, struct err *err);
+void lineinput_close(struct lineinput *in); /* keeps the inputs; the terminal is as it was */
+
+/*
+ * Reads one message, without its last newline, into `out`.  1; 0 at the end of input;
+ * ERR_CANCELLED after Ctrl-C (what was typed is gone), ERR_IO.
+ */
+int lineinput_read(struct lineinput *in, struct buf *out, struct err *err);
+
+#endif
