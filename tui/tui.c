@@ -141,6 +141,11 @@ void tui_edit(struct tui *t, int64_t id, struct str text)
 	t->focus = KEYS_COMPOSER;
 }
 
+int64_t tui_editing(const struct tui *t)
+{
+	return t->editing;
+}
+
 struct str tui_draft(const struct tui *t)
 {
 	return buf_str(&t->composer.edit.text);

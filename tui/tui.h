@@ -48,7 +48,7 @@ enum tui_intent_kind {
 	TUI_UNDELETE,
 	TUI_OPTIONS, /* give them to tui_show_options()                      */
 	TUI_SET,     /* name, text: an option's new value                    */
-	TUI_EDITOR,  /* text: what stands in the composer                    */
+	TUI_EDITOR,  /* text: what stands in the composer; id as for TUI_SEND  */
 	TUI_BARE,    /* step: 1 = the bare screen is on, so no mouse          */
 	TUI_SUSPEND,
 	TUI_REPAINT,
@@ -100,6 +100,7 @@ void tui_say(struct tui *t, enum style_role role, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Puts a message in the composer: sending it replaces `id` (0: a plain message). */
 void tui_edit(struct tui *t, int64_t id, struct str text);
+int64_t tui_editing(const struct tui *t); /* the message that sending would replace; 0 = none */
 /* What is in the composer and not sent. */
 struct str tui_draft(const struct tui *t);
 /* An earlier input, for Up and Ctrl-R. */

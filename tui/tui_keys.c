@@ -163,7 +163,10 @@ static void copy(struct tui *t)
 
 static void editor(struct tui *t)
 {
-	buf_adds(&tui_want(t, TUI_EDITOR)->text, buf_str(&t->composer.edit.text));
+	struct tui_intent *in = tui_want(t, TUI_EDITOR);
+
+	in->id = t->editing;
+	buf_adds(&in->text, buf_str(&t->composer.edit.text));
 }
 
 static void rename_row(struct tui *t)

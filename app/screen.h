@@ -1,0 +1,40 @@
+/*
+ * The full-screen chat: joins the screen (tui), the conversations (talk) and an
+ * engine in one poll loop on the calling thread.
+ *
+ * The loop sleeps until the terminal, the engine or a signal has something;
+ * with nothing to do it never wakes.  SIGWINCH, SIGTSTP, SIGCONT, SIGINT,
+ * SIGTERM and SIGHUP are its own while it runs.
+ */
+#ifndef APP_SCREEN_H
+#define APP_SCREEN_H
+
+#include <stdbool.h>
+
+#include "engine/engine.h"
+#include "tui/tui.h"
+
+struct screen_config {
+	struct engine *engine;    /* borrowed; it may still be loading        */
+	struct sampling sampling; /* where the options begin                  */
+	enum chat_effort effort;
+	const char *system;              /* system prompt; NULL = none               */
+	bool seed_given;                 /* else each turn takes a new seed          */
+	struct terminal_config terminal; /* fd < 0: no terminal, only with `script`  */
+	const char *inputs_path;         /* earlier inputs are kept here; NULL = not */
+	const char *const *bindings;     /* "ACTION=KEYS", ends with NULL; may be NULL */
+	/*
+	 * Keys, waits and pictures instead of a person (screen_script.h); the screen ends with
+	 * it.  NULL = none.
+	 */
+	const char *script;
+};
+
+/*
+ * Runs until the user quits, the script ends, or a signal says so (*signo, else 0).  The
+ * engine's turn is cancelled on the way out.  ERR_IO: the terminal vanished; what stood in
+ * the composer is among the inputs then.  ERR_USAGE: a bad binding or script line.
+ */
+int screen_run(const struct screen_config *config, int *signo, struct err *err);
+
+#endif

@@ -1,0 +1,286 @@
+#include "app/screen_private.h"
+
+#include <string.h>
+
+/* Branches stay as they are while an answer to one of them is written. */
+static bool is_writing(struct screen *s)
+{
+	if (s->turn == 0 || s->turn_talk != s->talk)
+		return false;
+	tui_say(s->tui, STYLE_NOTICE, "an answer is being written: Esc stops it");
+	return true;
+}
+
+static struct talk_message *message(struct screen *s, int64_t id)
+{
+	struct talk_message *m = talk_find(s->talk, id);
+
+	if (m == NULL)
+		tui_say(s->tui, STYLE_NOTICE, "nothing is chosen");
+	return m;
+}
+
+void screen_open(struct screen *s, struct talk *t)
+{
+	if (t == s->talk)
+		return;
+	screen_recall_queue(s);
+	s->talk = t;
+	screen_show_talk(s);
+	transcript_follow(s->said);
+	screen_show_list(s);
+}
+
+void screen_new(struct screen *s)
+{
+	struct err err;
+	struct talk *t = NULL;
+
+	/* One that nothing was said in serves again. */
+	for (size_t i = 0; i < s->talks.n; i++)
+		if (s->talks.v[i]->first == NULL &&
+		    (s->turn == 0 || s->turn_talk != s->talks.v[i]))
+			t = s->talks.v[i];
+	if (t == NULL && talks_add(&s->talks, &t, &err) < 0) {
+		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
+		return;
+	}
+	screen_open(s, t);
+}
+
+void screen_fork(struct screen *s, const struct talk_message *at)
+{
+	struct err err;
+	struct talk *t;
+
+	if (talks_fork(&s->talks, s->talk, at, &t, &err) < 0) {
+		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
+		return;
+	}
+	screen_open(s, t);
+	tui_say(s->tui, STYLE_FAINT, "a conversation of its own, from here on");
+}
+
+void screen_regenerate(struct screen *s, struct talk_message *m)
+{
+	if (is_writing(s))
+		return;
+	/* An answer is made again after what it answers. */
+	if (m->role == CHAT_ASSISTANT)
+		m = m->parent;
+	if (m == NULL || m->role != CHAT_USER) {
+		tui_say(s->tui, STYLE_NOTICE, "there is no question before this");
+		return;
+	}
+	talk_rewind(s->talk, m);
+	screen_show_talk(s);
+	screen_answer(s);
+}
+
+static void want_send(struct screen *s, const struct tui_intent *in)
+{
+	struct talk_message *m = in->id != 0 ? talk_find(s->talk, in->id) : NULL;
+
+	screen_keep_input(s, buf_str(&in->text));
+	if (in->id == 0 && screen_command(s, buf_str(&in->text)))
+		return;
+	if (m != NULL) {
+		if (is_writing(s)) {
+			tui_edit(s->tui, in->id, buf_str(&in->text));
+			return;
+		}
+		talk_rewind(s->talk, m->parent);
+	}
+	screen_send(s, buf_str(&in->text));
+}
+
+static void want_edit(struct screen *s, int64_t id)
+{
+	struct talk_message *m = message(s, id);
+
+	if (m != NULL && !is_writing(s))
+		tui_edit(s->tui, id, buf_str(&m->text));
+}
+
+static void want_sibling(struct screen *s, int64_t id, int step)
+{
+	struct talk_message *m = message(s, id), *to;
+
+	if (m == NULL || is_writing(s))
+		return;
+	to = talk_sibling(s->talk, m, step);
+	if (to == NULL) {
+		tui_say(s->tui, STYLE_FAINT, "no branch further that way");
+		return;
+	}
+	talk_show(s->talk, to);
+	screen_show_talk(s);
+}
+
+static void want_remove(struct screen *s, struct talk *t)
+{
+	if (s->turn != 0 && s->turn_talk == t) {
+		tui_say(s->tui, STYLE_NOTICE, "an answer is being written there: Esc stops it");
+		return;
+	}
+	talks_remove(&s->talks, t);
+	if (t == s->talk) {
+		s->talk = NULL;
+		screen_new(s);
+	}
+	screen_show_list(s);
+	tui_say(s->tui, STYLE_NOTICE, "deleted; Alt-U among the conversations takes it back");
+}
+
+/* Changes to a row of the conversations; the row may be gone by now. */
+static void want_pin(struct screen *s, struct talk *t)
+{
+	t->pinned = !t->pinned;
+	screen_show_list(s);
+}
+
+static void want_archive(struct screen *s, struct talk *t)
+{
+	t->archived = !t->archived;
+	tui_say(s->tui, STYLE_FAINT, t->archived ? "archived" : "no longer archived");
+	screen_show_list(s);
+}
+
+void screen_rename(struct screen *s, struct talk *t, struct str title)
+{
+	buf_reset(&t->title);
+	buf_adds(&t->title, title);
+	t->titled = true;
+	screen_show_list(s);
+}
+
+static void want_copy(struct screen *s, struct str text)
+{
+	struct err err;
+
+	if (s->terminal == NULL)
+		return;
+	if (terminal_copy(s->terminal, text, &err) < 0)
+		tui_say(s->tui, STYLE_ERROR, "not copied: %s", err.text);
+	else
+		tui_say(s->tui, STYLE_FAINT, "copied, where the terminal allows it (OSC 52)");
+}
+
+static void want_suspend(struct screen *s)
+{
+	int w, h;
+
+	if (s->terminal == NULL)
+		return;
+	terminal_suspend(s->terminal, &s->failed);
+	terminal_size(s->terminal, &w, &h);
+	surface_resize(&s->surface, w, h, &s->failed);
+}
+
+static void want_message(struct screen *s, const struct tui_intent *in)
+{
+	struct talk_message *m = message(s, in->id);
+
+	if (m == NULL)
+		return;
+	if (in->kind == TUI_FORK)
+		screen_fork(s, m);
+	else if (in->kind == TUI_REGENERATE)
+		screen_regenerate(s, m);
+	else if (!is_writing(s))
+		screen_continue(s, m);
+}
+
+static void intent(struct screen *s, struct tui_intent *in)
+{
+	struct talk *t = talks_find(&s->talks, in->id); /* for those that mean a row */
+
+	switch (in->kind) {
+	case TUI_SEND:
+		want_send(s, in);
+		break;
+	case TUI_INTERRUPT:
+		screen_interrupt(s);
+		break;
+	case TUI_END_THINKING:
+		if (s->turn != 0)
+			s->engine->ops->end_thinking(s->engine, s->turn);
+		break;
+	case TUI_EDIT:
+		want_edit(s, in->id);
+		break;
+	case TUI_REGENERATE:
+	case TUI_CONTINUE:
+	case TUI_FORK:
+		want_message(s, in);
+		break;
+	case TUI_SIBLING:
+		want_sibling(s, in->id, in->step);
+		break;
+	case TUI_COPY:
+		want_copy(s, buf_str(&in->text));
+		break;
+	case TUI_NEW:
+		screen_new(s);
+		break;
+	case TUI_OPEN:
+		if (t != NULL)
+			screen_open(s, t);
+		break;
+	case TUI_PIN:
+		if (t != NULL)
+			want_pin(s, t);
+		break;
+	case TUI_RENAME:
+		if (t != NULL)
+			screen_rename(s, t, buf_str(&in->text));
+		break;
+	case TUI_ARCHIVE:
+		if (t != NULL)
+			want_archive(s, t);
+		break;
+	case TUI_DELETE:
+		if (t != NULL)
+			want_remove(s, t);
+		break;
+	case TUI_UNDELETE:
+		if (!talks_unremove(&s->talks))
+			tui_say(s->tui, STYLE_FAINT, "nothing was deleted");
+		screen_show_list(s);
+		break;
+	case TUI_OPTIONS:
+		screen_show_options(s);
+		break;
+	case TUI_SET:
+		screen_set_option(s, buf_str(&in->name), buf_str(&in->text));
+		break;
+	case TUI_EDITOR:
+		screen_editor(s, in->id, buf_str(&in->text));
+		break;
+	case TUI_BARE:
+		if (s->terminal != NULL)
+			terminal_set_mouse(s->terminal, in->step ? false : s->mouse);
+		break;
+	case TUI_SUSPEND:
+		want_suspend(s);
+		break;
+	case TUI_REPAINT:
+		if (s->terminal != NULL)
+			terminal_repaint(s->terminal);
+		break;
+	case TUI_QUIT:
+		s->quit = true;
+		break;
+	}
+}
+
+void screen_intents(struct screen *s)
+{
+	struct tui_intent in;
+
+	while (tui_next_intent(s->tui, &in)) {
+		intent(s, &in);
+		tui_intent_release(&in);
+	}
+	s->dirty = true;
+}

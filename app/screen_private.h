@@ -1,0 +1,108 @@
+/*
+ * What the files of the screen share:
+ *
+ *   screen.c          life and the loop
+ *   screen_show.c     conversations → transcript, list, status
+ *   screen_turn.c     a turn: request, events, what it leaves
+ *   screen_intent.c   what the user wants → all of these
+ *   screen_command.c  /commands, completion
+ *   screen_option.c   options that change while it runs
+ *   screen_input.c    earlier inputs, the external editor
+ *   screen_script.c   keys and waits from a file
+ */
+#ifndef APP_SCREEN_PRIVATE_H
+#define APP_SCREEN_PRIVATE_H
+
+#include "app/screen.h"
+#include "app/screen_script.h"
+#include "app/talk.h"
+
+/* A message that waits while a turn runs. */
+struct queued {
+	struct buf text;
+	struct queued *next;
+};
+
+struct screen {
+	const struct screen_config *config;
+	struct engine *engine;
+	struct tui *tui;
+	struct transcript *said;   /* the tui's */
+	struct terminal *terminal; /* NULL: headless */
+	struct keyparse keys;
+	struct surface surface;
+	struct script_player *script; /* NULL = none */
+	bool dirty;                   /* something to draw */
+	int64_t drawn_ms;
+	bool quit;
+	int signo;
+	struct err failed; /* why the loop ends; code 0 = by itself */
+
+	struct talks talks;
+	struct talk *talk; /* the one shown */
+	struct status status;
+	bool ready;         /* EV_READY came */
+	bool engine_failed; /* EV_ERROR of the engine itself came */
+
+	/* options */
+	struct sampling sampling;
+	enum chat_effort effort;
+	bool seed_given;
+	bool mouse;
+
+	/* the turn that runs; turn == 0: none */
+	uint64_t turn;
+	struct talk *turn_talk;      /* where it belongs: may not be the one shown */
+	struct talk_message *answer; /* what was said so far; not in the tree yet */
+	bool interrupted;
+	bool thinking_over;
+	size_t thinking_item, answer_item; /* TRANSCRIPT_NONE = not there, or not shown */
+	size_t *call_items;
+	size_t n_call_items;
+	int64_t turn_ms, first_token_ms, thinking_from_ms;
+	int64_t load_ms;
+	int64_t n_tokens;
+	struct queued *queue;
+	bool resending; /* a queued message is being sent: it does not queue again */
+};
+
+int64_t screen_now_ms(void);
+
+/* screen_show.c */
+void screen_show_talk(struct screen *s);
+void screen_show_list(struct screen *s);
+void screen_show_siblings(struct screen *s);
+void screen_add_message(struct screen *s, const struct talk_message *m);
+
+/* screen_turn.c */
+void screen_send(struct screen *s, struct str text);
+void screen_answer(struct screen *s); /* asks the engine to answer the leaf */
+void screen_continue(struct screen *s, struct talk_message *m);
+void screen_event(struct screen *s, struct event *ev);
+void screen_interrupt(struct screen *s);
+void screen_drop_queue(struct screen *s);
+void screen_recall_queue(struct screen *s); /* what waits goes back to the composer */
+void screen_turn_release(struct screen *s);
+
+/* screen_intent.c */
+void screen_intents(struct screen *s);
+void screen_new(struct screen *s);
+void screen_open(struct screen *s, struct talk *t);
+void screen_rename(struct screen *s, struct talk *t, struct str title);
+void screen_fork(struct screen *s, const struct talk_message *at);
+void screen_regenerate(struct screen *s, struct talk_message *m);
+
+/* screen_command.c */
+bool screen_command(struct screen *s, struct str line);
+void screen_complete(void *ctx, struct tui *t, struct str word);
+
+/* screen_option.c */
+void screen_show_options(struct screen *s);
+void screen_set_option(struct screen *s, struct str name, struct str value);
+
+/* screen_input.c */
+void screen_load_inputs(struct screen *s);
+void screen_keep_input(struct screen *s, struct str text);
+void screen_editor(struct screen *s, int64_t editing, struct str text);
+
+#endif

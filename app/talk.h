@@ -1,0 +1,89 @@
+/*
+ * Conversations as the screen shows them: trees of messages that never change.
+ *
+ * Editing, answering again and going on add a sibling; the leaf says which
+ * branch is shown.  A fork copies a branch into a conversation of its own.
+ * Everything lives in memory and is owned by struct talks.  UI thread only.
+ */
+#ifndef APP_TALK_H
+#define APP_TALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+#include "engine/chat.h"
+
+struct talk_call {
+	struct buf name, arguments;
+	bool bad; /* malformed: `arguments` says why */
+};
+
+struct talk_message {
+	int64_t id; /* > 0, unique in the process */
+	enum chat_role role;
+	struct buf text, thinking;
+	struct talk_call *calls;
+	size_t n_calls;
+	token_id *ids; /* answers: exactly what the model produced */
+	size_t n_ids;
+	bool unfinished;                      /* an answer that may be continued */
+	int64_t thinking_ms, thinking_tokens; /* -1 = unknown */
+	int64_t context_tokens;               /* prompt and answer; 0 = unknown */
+	struct talk_message *parent, *next;   /* next: the sibling after this one */
+	struct talk_message *first_child;
+	struct talk_message *newest_child; /* shown last: where talk_show() goes down */
+};
+
+struct talk_message *talk_message_new(enum chat_role role, struct err *err);
+void talk_message_free(struct talk_message *m); /* one that is in no tree; NULL is fine */
+int talk_message_add_ids(struct talk_message *m, const token_id *ids, size_t n,
+			 struct err *err);
+/* A copy of what was said, with an id of its own and no place in a tree. */
+int talk_message_copy(struct talk_message **out, const struct talk_message *m, struct err *err);
+
+struct talk {
+	int64_t id;
+	struct buf title; /* "" = not said anything yet */
+	bool titled;      /* by the user: what is said first no longer names it */
+	bool pinned, archived;
+	int64_t updated_ms;
+	struct talk_message *first; /* the first messages: siblings */
+	struct talk_message *newest_first;
+	struct talk_message *leaf; /* NULL: nothing, or before the first message */
+};
+
+/* Puts m (owned by the tree from here) after the leaf, which it becomes. */
+void talk_say(struct talk *t, struct talk_message *m, int64_t now_ms);
+/* The branch, first message first.  Returns its length; fills at most `max` of `out`. */
+size_t talk_path(const struct talk *t, const struct talk_message **out, size_t max);
+struct talk_message *talk_find(const struct talk *t, int64_t id);
+/* The place of m among its siblings, from 0; *n = how many they are. */
+int talk_place(const struct talk *t, const struct talk_message *m, int *n);
+struct talk_message *talk_sibling(const struct talk *t, const struct talk_message *m, int step);
+/* Shows the branch through m, down to what was shown of it last. */
+void talk_show(struct talk *t, struct talk_message *m);
+/* What is said next comes after m (NULL: is a first message). */
+void talk_rewind(struct talk *t, struct talk_message *m);
+
+struct talks {
+	struct talk **v;
+	size_t n;
+	struct talk *removed; /* the last one removed: may come back */
+	int64_t next_id;
+};
+
+void talks_release(struct talks *ts);
+int talks_add(struct talks *ts, struct talk **out, struct err *err);
+/* A conversation of its own with the branch up to `at`. */
+int talks_fork(struct talks *ts, const struct talk *from, const struct talk_message *at,
+	       struct talk **out, struct err *err);
+struct talk *talks_find(const struct talks *ts, int64_t id);
+void talks_remove(struct talks *ts, struct talk *t);
+bool talks_unremove(struct talks *ts);
+/* Pinned first, then newest first. */
+void talks_sort(struct talks *ts);
+
+#endif
