@@ -11,6 +11,7 @@
 #include "app/line.h"
 #include "app/oneshot.h"
 #include "app/paths.h"
+#include "app/screen.h"
 #include "app/signals.h"
 #include "app/verb.h"
 #include "engine/base/log.h"
@@ -57,6 +58,15 @@ static int print(struct buf *text)
 	return lost ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* The full screen is for a person at a terminal who asks nothing in particular. */
+static bool wants_screen(const struct options *o)
+{
+	if (o->script)
+		return true;
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !o->prompt && !o->n_files &&
+	       !o->json && !o->plain && o->input_format == INPUT_TEXT;
+}
+
 static int run_mode(struct app *app)
 {
 	struct buf text = {0};
@@ -69,6 +79,8 @@ static int run_mode(struct app *app)
 		buf_addz(&text, "dsv4chat " DSV4CHAT_VERSION "\n");
 		return print(&text);
 	}
+	if (wants_screen(&app->opt))
+		return screen_mode(app);
 	if (app->opt.input_format == INPUT_JSONL)
 		return oneshot_session(app);
 	if (isatty(STDIN_FILENO) && !app->opt.prompt && !app->opt.n_files && !app->opt.json)

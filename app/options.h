@@ -34,6 +34,10 @@ struct options {
 	double timeout_s;        /* 0 = none */
 	char *log_level;
 	char *engine_script;
+	bool mouse;
+	char **bindings;         /* ACTION=KEYS, of the full screen */
+	size_t n_bindings;
+	char *script;
 	bool help, version;
 };
 

@@ -257,34 +257,47 @@ static void loop(struct screen *s, int signals_in)
 
 /* ---- life ---- */
 
-static int bind_keys(struct screen *s, const char *const *bindings, struct err *err)
+static int bind_keys(struct screen *s, struct err *err)
 {
-	for (; bindings != NULL && *bindings != NULL; bindings++) {
-		const char *eq = strchr(*bindings, '=');
+	for (size_t i = 0; i < s->opt->n_bindings; i++) {
+		const char *binding = s->opt->bindings[i], *eq = strchr(binding, '=');
+		struct str action = {binding, eq != NULL ? (size_t)(eq - binding) : 0};
 		int rc;
 
 		if (eq == NULL)
-			return err_set(err, ERR_USAGE, "%s: expected ACTION=KEYS", *bindings);
-		rc = keymap_bind(tui_keymap(s->tui),
-				 (struct str){*bindings, (size_t)(eq - *bindings)},
-				 str_of(eq + 1), err);
+			return err_set(err, ERR_USAGE, "bind: %s: expected ACTION=KEYS",
+				       binding);
+		rc = keymap_bind(tui_keymap(s->tui), action, str_of(eq + 1), err);
 		if (rc < 0)
-			return rc;
+			return err_prefix(err, "bind: ");
 	}
 	return 0;
+}
+
+static enum terminal_colors colors_of(const struct options *opt)
+{
+	switch ((enum color_when)opt->color) {
+	case COLOR_NEVER:
+		return TERMINAL_COLORS_NONE;
+	case COLOR_ALWAYS:
+		return TERMINAL_COLORS_16;
+	case COLOR_AUTO:
+		break;
+	}
+	return TERMINAL_COLORS_AUTO;
 }
 
 static int open_screen(struct screen *s, const struct screen_config *config, struct err *err)
 {
 	struct tui_config tc = {.complete = screen_complete, .ctx = s};
+	struct terminal_config term = {.fd = config->tty,
+				       .colors = colors_of(config->opt),
+				       .mouse = config->opt->mouse};
 	int rc;
 
 	s->config = config;
 	s->engine = config->engine;
-	s->sampling = config->sampling;
-	s->effort = config->effort;
-	s->seed_given = config->seed_given;
-	s->mouse = config->terminal.mouse;
+	s->opt = config->opt;
 	s->status = (struct status){.phase = STATUS_LOADING, .cached = -1};
 	s->thinking_item = s->answer_item = TRANSCRIPT_NONE;
 	s->load_ms = screen_now_ms();
@@ -293,15 +306,15 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 	if (rc < 0)
 		return rc;
 	s->said = tui_transcript(s->tui);
-	rc = bind_keys(s, config->bindings, err);
+	rc = bind_keys(s, err);
 	if (rc == 0 && config->script != NULL)
 		rc = script_player_new(&s->script, config->script, err);
 	if (rc == 0)
 		rc = surface_init(&s->surface, 80, 24, err);
 	if (rc == 0)
 		rc = talks_add(&s->talks, &s->talk, err);
-	if (rc == 0 && config->terminal.fd >= 0)
-		rc = terminal_open(&s->terminal, &config->terminal, err);
+	if (rc == 0 && config->tty >= 0)
+		rc = terminal_open(&s->terminal, &term, err);
 	if (rc == 0 && s->terminal == NULL && s->script == NULL)
 		rc = err_set(err, ERR_USAGE, "the screen needs a terminal, or a script");
 	if (rc < 0)

@@ -11,18 +11,14 @@
 
 #include <stdbool.h>
 
+#include "app/options.h"
 #include "engine/engine.h"
-#include "tui/tui.h"
 
 struct screen_config {
-	struct engine *engine;    /* borrowed; it may still be loading        */
-	struct sampling sampling; /* where the options begin                  */
-	enum chat_effort effort;
-	const char *system;              /* system prompt; NULL = none               */
-	bool seed_given;                 /* else each turn takes a new seed          */
-	struct terminal_config terminal; /* fd < 0: no terminal, only with `script`  */
-	const char *inputs_path;         /* earlier inputs are kept here; NULL = not */
-	const char *const *bindings;     /* "ACTION=KEYS", ends with NULL; may be NULL */
+	struct engine *engine;   /* borrowed; it may still be loading           */
+	struct options *opt;     /* borrowed; what the user changes changes here */
+	int tty;                 /* read and written; < 0: none, only with `script` */
+	const char *inputs_path; /* earlier inputs are kept here; NULL = not   */
 	/*
 	 * Keys, waits and pictures instead of a person (screen_script.h); the screen ends with
 	 * it.  NULL = none.
@@ -36,5 +32,11 @@ struct screen_config {
  * the composer is among the inputs then.  ERR_USAGE: a bad binding or script line.
  */
 int screen_run(const struct screen_config *config, int *signo, struct err *err);
+
+struct app;
+
+/* The mode: opens the engine that the options name and runs the screen.  Returns the exit code.
+ */
+int screen_mode(struct app *app);
 
 #endif

@@ -259,7 +259,7 @@ static void intent(struct screen *s, struct tui_intent *in)
 		break;
 	case TUI_BARE:
 		if (s->terminal != NULL)
-			terminal_set_mouse(s->terminal, in->step ? false : s->mouse);
+			terminal_set_mouse(s->terminal, in->step ? false : s->opt->mouse);
 		break;
 	case TUI_SUSPEND:
 		want_suspend(s);

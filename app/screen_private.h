@@ -16,6 +16,7 @@
 #include "app/screen.h"
 #include "app/screen_script.h"
 #include "app/talk.h"
+#include "tui/tui.h"
 
 /* A message that waits while a turn runs. */
 struct queued {
@@ -25,6 +26,7 @@ struct queued {
 
 struct screen {
 	const struct screen_config *config;
+	struct options *opt;
 	struct engine *engine;
 	struct tui *tui;
 	struct transcript *said;   /* the tui's */
@@ -43,12 +45,6 @@ struct screen {
 	struct status status;
 	bool ready;         /* EV_READY came */
 	bool engine_failed; /* EV_ERROR of the engine itself came */
-
-	/* options */
-	struct sampling sampling;
-	enum chat_effort effort;
-	bool seed_given;
-	bool mouse;
 
 	/* the turn that runs; turn == 0: none */
 	uint64_t turn;

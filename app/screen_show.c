@@ -17,7 +17,7 @@ void screen_add_message(struct screen *s, const struct talk_message *m)
 			transcript_append(tr, i, buf_str(&m->text));
 		return;
 	}
-	if (m->thinking.len > 0) {
+	if (m->thinking.len > 0 && !s->opt->hide_thinking) {
 		i = transcript_add(tr, ITEM_THINKING, m->id, -1);
 		if (i != TRANSCRIPT_NONE) {
 			transcript_append(tr, i, buf_str(&m->thinking));
@@ -80,10 +80,10 @@ void screen_show_talk(struct screen *s)
 		tui_say(s->tui, STYLE_ERROR, "out of memory: the conversation can't be shown");
 		return;
 	}
-	if (s->config->system != NULL && n > 0) {
+	if (s->opt->system != NULL && n > 0) {
 		i = transcript_add(s->said, ITEM_SYSTEM, 0, -1);
 		if (i != TRANSCRIPT_NONE)
-			transcript_append(s->said, i, str_of(s->config->system));
+			transcript_append(s->said, i, str_of(s->opt->system));
 	}
 	talk_path(s->talk, path, n);
 	for (i = 0; i < n; i++)
@@ -92,7 +92,7 @@ void screen_show_talk(struct screen *s)
 	if (s->turn != 0 && s->turn_talk == s->talk && s->answer != NULL) {
 		int64_t now = screen_now_ms();
 
-		if (s->answer->thinking.len > 0) {
+		if (s->answer->thinking.len > 0 && !s->opt->hide_thinking) {
 			s->thinking_item = transcript_add(s->said, ITEM_THINKING, 0, now);
 			if (s->thinking_item != TRANSCRIPT_NONE)
 				transcript_append(s->said, s->thinking_item,

@@ -62,9 +62,9 @@ static int request_build(struct request *r, const struct screen *s, const struct
 		free(path);
 		return err_nomem(err, "request", (n + 1) * sizeof(*r->messages));
 	}
-	if (s->config->system != NULL)
-		r->messages[r->n++] = (struct chat_message){
-			.role = CHAT_SYSTEM, .content = str_of(s->config->system)};
+	if (s->opt->system != NULL)
+		r->messages[r->n++] = (struct chat_message){.role = CHAT_SYSTEM,
+							    .content = str_of(s->opt->system)};
 	for (size_t i = 0; i < n; i++) {
 		const struct talk_message *m = path[i];
 		struct chat_message *to = &r->messages[r->n++];
@@ -91,11 +91,11 @@ static int request_build(struct request *r, const struct screen *s, const struct
 
 static int submit(struct screen *s, const struct talk_message *resume, struct err *err)
 {
-	struct turn_request req = {.sampling = s->sampling};
+	struct turn_request req = {.sampling = s->opt->sampling};
 	struct request r;
 	int rc;
 
-	if (!s->seed_given) {
+	if (!s->opt->seed_given) {
 		struct timespec ts;
 
 		clock_gettime(CLOCK_REALTIME, &ts);
@@ -105,7 +105,7 @@ static int submit(struct screen *s, const struct talk_message *resume, struct er
 	if (rc == 0) {
 		req.chat = (struct chat){.messages = r.messages,
 					 .n_messages = r.n,
-					 .effort = s->effort,
+					 .effort = (enum chat_effort)s->opt->effort,
 					 .drop_thinking = true};
 		if (resume != NULL) {
 			req.resume_ids = resume->ids;
@@ -332,7 +332,7 @@ static void hear_thinking(struct screen *s, struct str text)
 		s->thinking_from_ms = now;
 	buf_adds(&s->answer->thinking, text);
 	s->status.phase = s->interrupted ? STATUS_STOPPING : STATUS_THINKING;
-	if (!turn_is_shown(s))
+	if (!turn_is_shown(s) || s->opt->hide_thinking)
 		return;
 	if (s->thinking_item == TRANSCRIPT_NONE)
 		s->thinking_item = transcript_add(s->said, ITEM_THINKING, 0, now);

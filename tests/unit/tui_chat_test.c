@@ -85,7 +85,8 @@ static void crash_now(int sig)
 
 static _Noreturn void child_main(const struct setup *su)
 {
-	struct screen_config c = {.effort = EFFORT_LOW, .inputs_path = su->inputs_path};
+	struct options opt;
+	struct screen_config c = {.opt = &opt, .tty = 0, .inputs_path = su->inputs_path};
 	struct err err = {0};
 	int signo = 0, rc;
 
@@ -94,8 +95,8 @@ static _Noreturn void child_main(const struct setup *su)
 	unsetenv("NO_COLOR");
 	if (su->crash)
 		signal(SIGUSR1, crash_now);
-	c.sampling = sampling_default();
-	c.terminal = (struct terminal_config){.fd = 0, .name = su->term};
+	setenv("TERM", su->term, 1);
+	options_default(&opt);
 	if (engine_open_scripted(&c.engine, str_of(su->engine_script), &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		_exit(90);
