@@ -327,4 +327,27 @@ int history_verify(struct history *h, struct buf *problems, size_t *n, struct er
 /* A copy as one file (0600) of a state of all of it; ERR_USAGE where `path` exists. */
 int history_backup(struct history *h, const char *path, struct err *err);
 
+/* -- in and out ------------------------------------------------------------------ */
+
+enum history_format {
+	HISTORY_MARKDOWN, /* the branch that is shown, to read */
+	HISTORY_JSON,     /* one object with everything */
+	HISTORY_JSONL,    /* the same in lines, as history_import_line() takes them */
+};
+
+/* Appends the conversation: all its branches, but for HISTORY_MARKDOWN. */
+int history_export(struct history *h, int64_t conversation, enum history_format format,
+		   struct buf *out, struct err *err);
+
+/*
+ * Reads JSONL exports, one after another.  Each conversation keeps its uid where that is
+ * free.  After a failed line nothing of that conversation is in the file; those before it
+ * are: end the import then with a NULL err.
+ */
+struct history_import;
+int history_import_begin(struct history_import **out, struct history *h, struct err *err);
+int history_import_line(struct history_import *in, struct str line, struct err *err);
+/* Commits the last conversation (err NULL: drops it) and frees; *n (may be NULL) came in. */
+int history_import_end(struct history_import *in, size_t *n, struct err *err);
+
 #endif

@@ -43,7 +43,8 @@ void *pool_get(struct pool *p, size_t size)
 
 	if (size > SIZE_MAX / 2)
 		return NULL;
-	size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+	/* Nothing at all gets an address too: NULL means that there is no memory. */
+	size = ((size ? size : 1) + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 	/* What is large gets a chunk of its own, so that the current one goes on. */
 	if (size > CHUNK_BYTES / 4) {
 		c = add_chunk(p, size);

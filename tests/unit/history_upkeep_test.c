@@ -492,6 +492,133 @@ static void a_backup_is_a_whole_history_and_replaces_nothing(void **state)
 	assert_int_equal(history_backup(h, to, &err), ERR_STORE);
 }
 
+static int import_all(struct history *to, struct str text, size_t *n)
+{
+	struct history_import *in;
+	int rc = 0;
+
+	assert_int_equal(history_import_begin(&in, to, &err), 0);
+	for (size_t at = 0; at < text.n && !rc;) {
+		const char *end = memchr(text.p + at, '\n', text.n - at);
+
+		rc = history_import_line(
+			in, (struct str){text.p + at, (size_t)(end - text.p) - at}, &err);
+		at = (size_t)(end - text.p) + 1;
+	}
+	if (rc) {
+		history_import_end(in, n, NULL);
+		return rc;
+	}
+	return history_import_end(in, n, &err);
+}
+
+static void an_export_comes_in_again_as_an_equal_tree(void **state)
+{
+	struct buf first = {0}, second = {0};
+	struct history_list list;
+	struct history *other;
+	size_t n = 0;
+
+	(void)state;
+	copy_fixture("history_v1.db");
+	assert_int_equal(history_open(&h, path, &err), 0);
+	{
+		struct history_tree *t;
+		static const char odd[] = "nul \0, half \xc3, controls \x01\x1b, \"quotes\"";
+		struct history_part parts[] = {
+			{HISTORY_TEXT, {0}, {0}, {odd, sizeof(odd) - 1}, {0}},
+			{HISTORY_ATTACHMENT, STR_LIT("a\xff.bin"), {0}, STR_LIT("\xfe"), {0}}};
+		struct history_message m = {.role = HISTORY_USER, .parts = parts, .n_parts = 2};
+
+		assert_int_equal(history_tree_new(&t, h, &err), 0);
+		assert_int_equal(history_tree_say(t, &m, NULL, &err), 0);
+		history_tree_free(t);
+	}
+	assert_int_equal(history_list(h, HISTORY_ALL, 0, &list, &err), 0);
+	for (size_t i = 0; i < list.n; i++)
+		assert_int_equal(
+			history_export(h, list.items[i].id, HISTORY_JSONL, &first, &err), 0);
+	assert_int_equal(history_open(&other, NULL, &err), 0);
+	if (import_all(other, buf_str(&first), &n) != 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(n, 5);
+	assert_int_equal(list.n, 5);
+	for (size_t i = 0; i < list.n; i++) {
+		int64_t id = 0;
+
+		assert_int_equal(history_find(other, list.items[i].uid, &id, &err), 0);
+		assert_int_equal(history_export(other, id, HISTORY_JSONL, &second, &err), 0);
+	}
+	assert_string_equal(buf_z(&first), buf_z(&second));
+	history_list_release(&list);
+	/* A second time every name is taken. */
+	assert_int_equal(import_all(other, buf_str(&first), &n), 0);
+	assert_int_equal(history_list(other, HISTORY_ALL, 0, &list, &err), 0);
+	assert_int_equal(list.n, 10);
+	history_list_release(&list);
+	history_close(other);
+	buf_release(&first);
+	buf_release(&second);
+}
+
+static void a_broken_import_names_the_line_and_leaves_no_half(void **state)
+{
+#define HEAD                                                                                   \
+	"{\"type\": \"conversation\", \"format\": 1, \"id\": \"0123456789\", \"title\": "      \
+	"\"t\","                                                                               \
+	" \"title_from\": \"user\", \"created_ms\": 1, \"updated_ms\": 2, \"leaf\": 1}\n"
+#define MESSAGE(n, p)                                                                          \
+	"{\"type\": \"message\", \"n\": " n ", \"parent\": " p ", \"role\": \"user\","         \
+	" \"created_ms\": 3, \"parts\": [{\"kind\": \"text\", \"text\": \"hi\"}]}\n"
+	static const struct {
+		const char *text, *word;
+	} cases[] = {
+		{"nonsense\n", "line 1"},
+		{"[1]\n", "line 1"},
+		{"{\"type\": \"conversation\", \"format\": 9}\n", "format 9"},
+		{MESSAGE("1", "0"), "before any conversation"},
+		{HEAD MESSAGE("2", "0"), "line 2: messages are numbered"},
+		{HEAD MESSAGE("1", "1"), "line 2: a message's parent"},
+		{HEAD MESSAGE("1", "-1"), "line 2: a message's parent"},
+		{HEAD MESSAGE("1", "0") "{\"type\": \"else\"}\n", "line 3"},
+		{HEAD, "does not have"},
+		{HEAD "{\"type\": \"message\", \"n\": 1, \"parent\": 0, \"role\": \"user\","
+		      " \"created_ms\": 3, \"parts\": [], \"ids\": [4294967296]}\n",
+		 "32-bit"},
+		{HEAD "{\"type\": \"message\", \"n\": 1, \"parent\": 0, \"role\": \"user\","
+		      " \"created_ms\": 3, \"parts\": [{\"kind\": \"text\", \"text_base64\": "
+		      "\"a\"}]}\n",
+		 "base64"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct history_list list;
+
+		assert_int_equal(import_all(h, str_of(cases[i].text), NULL), ERR_USAGE);
+		if (!strstr(err.text, cases[i].word))
+			fail_msg("%s: %s", cases[i].text, err.text);
+		assert_int_equal(history_list(h, HISTORY_ALL, 0, &list, &err), 0);
+		assert_int_equal(list.n, 0);
+		history_list_release(&list);
+	}
+	assert_int_equal(import_all(h, STR_LIT(HEAD MESSAGE("1", "0")), NULL), 0);
+	assert_sound();
+}
+
+static void markdown_shows_the_branch_for_reading(void **state)
+{
+	struct buf out = {0};
+	int64_t id = talk("why?", "let me\nsee", "```c\nx\n```");
+
+	(void)state;
+	assert_int_equal(history_export(h, id, HISTORY_MARKDOWN, &out, &err), 0);
+	assert_non_null(strstr(buf_z(&out), "# why?\n\n"));
+	assert_non_null(strstr(buf_z(&out), "## You\n\nwhy?\n\n"));
+	assert_non_null(strstr(buf_z(&out), "## Assistant\n\n> let me\n> see\n\n"));
+	buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -507,6 +634,9 @@ int main(void)
 		T(a_migrated_file_has_the_schema_of_a_new_one),
 		T(a_step_that_fails_leaves_the_old_file),
 		T(verify_names_what_is_wrong),
+		T(an_export_comes_in_again_as_an_equal_tree),
+		T(a_broken_import_names_the_line_and_leaves_no_half),
+		T(markdown_shows_the_branch_for_reading),
 		T(a_backup_is_a_whole_history_and_replaces_nothing),
 	};
 

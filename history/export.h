@@ -1,0 +1,28 @@
+/* What an exported message and run look like: names shared by export and import. */
+#ifndef HISTORY_EXPORT_H
+#define HISTORY_EXPORT_H
+
+#include "history/tree.h"
+
+#define EXPORT_FORMAT 1
+
+/* The run's numbers, in the order of the file. */
+struct run_number {
+	const char *name;
+	size_t at; /* of an int64_t in struct history_run */
+};
+extern const struct run_number run_numbers[]; /* ends with a row without a name */
+
+struct run_word {
+	const char *name;
+	size_t at; /* of a const char * */
+};
+extern const struct run_word run_words[];
+
+struct run_real {
+	const char *name;
+	size_t at; /* of a double */
+};
+extern const struct run_real run_reals[];
+
+#endif

@@ -1,0 +1,361 @@
+/*
+ * Conversations from JSON Lines as history_export() writes them: fed line by line, each
+ * conversation written in one transaction.
+ */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "history/base64.h"
+#include "history/export.h"
+#include "history/uid.h"
+
+struct history_import {
+	struct history *h;
+	struct history_tree *t; /* the conversation being read; its rows are uncommitted */
+	bool open;              /* a transaction is */
+	int64_t *ids;           /* of message n, at n - 1 */
+	size_t n, cap;
+	size_t n_lines, n_done;
+	int64_t leaf; /* number of the message that is shown */
+	int64_t updated_ms;
+	struct buf title;
+	enum history_title_from title_from;
+	bool pinned, archived;
+	int64_t created_ms;
+};
+
+static int bad(struct history_import *in, const char *what, struct err *err)
+{
+	return err_set(err, ERR_USAGE, "line %zu: %s", in->n_lines, what);
+}
+
+static bool get_int(const json_t *o, const char *key, int64_t *out)
+{
+	const json_t *v = json_object_get(o, key);
+
+	if (!json_is_integer(v))
+		return false;
+	*out = json_integer_value(v);
+	return true;
+}
+
+static struct str get_str(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_string(v) ? (struct str){json_string_value(v), json_string_length(v)}
+				 : (struct str){0};
+}
+
+/* The bytes of KEY or KEY_base64, in the tree's memory; an absent one is empty. */
+static int get_bytes(struct history_import *in, const json_t *o, const char *key,
+		     struct str *out, struct err *err)
+{
+	struct buf name = {0}, bytes = {0};
+	struct str coded;
+	int rc = 0;
+
+	buf_addf(&name, "%s_base64", key);
+	coded = get_str(o, buf_z(&name));
+	if (coded.n && !base64_read(&bytes, coded))
+		rc = bad(in, "a value that should be base64 is not", err);
+	if (!rc && (name.failed || bytes.failed ||
+		    pool_str(&in->t->pool, coded.n ? buf_str(&bytes) : get_str(o, key), out)))
+		rc = err_nomem(err, "import", coded.n);
+	buf_release(&name);
+	buf_release(&bytes);
+	return rc;
+}
+
+/* -- a conversation's beginning and end ------------------------------------------ */
+
+static int end_conversation(struct history_import *in, struct err *err)
+{
+	struct history *h = in->h;
+	int rc = 0;
+
+	if (!in->t)
+		return 0;
+	if (in->n == 0 || in->leaf < 1 || (uint64_t)in->leaf > in->n)
+		rc = bad(in, "the conversation before it shows a message that it does not have",
+			 err);
+	if (!rc)
+		rc = sql_run(h, err,
+			     "UPDATE conversation SET leaf_id = ?, title = ?, title_from = ?,"
+			     " pinned = ?, archived = ?, created_ms = ?, updated_ms = ?"
+			     " WHERE id = ?",
+			     "iszi"
+			     "iiii",
+			     in->ids[in->leaf - 1], buf_str(&in->title),
+			     title_from_name(in->title_from), (int64_t)in->pinned,
+			     (int64_t)in->archived, in->created_ms, in->updated_ms,
+			     in->t->conversation);
+	rc = sql_end(h, rc, err);
+	in->open = false;
+	history_tree_free(in->t);
+	in->t = NULL;
+	in->n = 0;
+	if (!rc)
+		in->n_done++;
+	return rc;
+}
+
+/* The same name where it is free, else a new one. */
+static int choose_uid(struct history_import *in, struct str wanted, struct err *err)
+{
+	int64_t taken = 0;
+	int rc;
+
+	if (!uid_valid(wanted))
+		return 0;
+	rc = sql_int(in->h, &taken, 0, err, "SELECT id FROM conversation WHERE uid = ?", "s",
+		     wanted);
+	if (!rc && !taken)
+		memcpy(in->t->uid, wanted.p, HISTORY_UID_LEN);
+	return rc;
+}
+
+static int begin_conversation(struct history_import *in, const json_t *o, struct err *err)
+{
+	int64_t format = 0;
+	int rc = end_conversation(in, err);
+
+	if (rc)
+		return rc;
+	if (!get_int(o, "format", &format) || format != EXPORT_FORMAT)
+		return err_set(err, ERR_USAGE, "line %zu: format %lld, expected %d",
+			       in->n_lines, (long long)format, EXPORT_FORMAT);
+	if (!get_int(o, "leaf", &in->leaf) || !get_int(o, "created_ms", &in->created_ms) ||
+	    !get_int(o, "updated_ms", &in->updated_ms) ||
+	    !title_from_from(get_str(o, "title_from"), &in->title_from))
+		return bad(in, "a conversation needs leaf, created_ms, updated_ms, title_from",
+			   err);
+	in->pinned = json_is_true(json_object_get(o, "pinned"));
+	in->archived = json_is_true(json_object_get(o, "archived"));
+	buf_reset(&in->title);
+	title_clean(&in->title, get_str(o, "title"), 120);
+	if (buf_failed(&in->title))
+		return err_nomem(err, "import", in->title.cap);
+	rc = history_tree_new(&in->t, in->h, err);
+	if (!rc)
+		rc = sql_begin(in->h, err);
+	if (rc)
+		return rc;
+	in->open = true;
+	in->t->titled = true;
+	return choose_uid(in, get_str(o, "id"), err);
+}
+
+/* -- a message ----------------------------------------------------------------- */
+
+static int read_parts(struct history_import *in, const json_t *o, struct history_message *m,
+		      struct err *err)
+{
+	const json_t *list = json_object_get(o, "parts");
+	size_t n = json_array_size(list);
+	struct history_part *parts = pool_array(&in->t->pool, n, sizeof(*parts));
+	int rc = 0;
+
+	if (!json_is_array(list))
+		return bad(in, "a message needs parts", err);
+	if (!parts)
+		return err_nomem(err, "import", n * sizeof(*parts));
+	for (size_t i = 0; i < n && !rc; i++) {
+		const json_t *p = json_array_get(list, i);
+
+		if (!kind_from(get_str(p, "kind"), &parts[i].kind))
+			return bad(in, "a part of an unknown kind", err);
+		rc = get_bytes(in, p, "name", &parts[i].name, err);
+		if (!rc)
+			rc = get_bytes(in, p, "ref", &parts[i].ref, err);
+		if (!rc)
+			rc = get_bytes(in, p, "text", &parts[i].text, err);
+		if (!rc)
+			rc = get_bytes(in, p, "info", &parts[i].info, err);
+	}
+	m->parts = parts;
+	m->n_parts = n;
+	return rc;
+}
+
+static int read_ids(struct history_import *in, const json_t *o, struct history_message *m,
+		    struct err *err)
+{
+	const json_t *list = json_object_get(o, "ids");
+	size_t n = json_array_size(list);
+	int32_t *ids;
+
+	m->ids_units = -1;
+	if (!list)
+		return 0;
+	if (!json_is_array(list))
+		return bad(in, "ids are no array", err);
+	ids = pool_array(&in->t->pool, n + 1, sizeof(*ids));
+	if (!ids)
+		return err_nomem(err, "import", n * sizeof(*ids));
+	for (size_t i = 0; i < n; i++) {
+		const json_t *v = json_array_get(list, i);
+		json_int_t id = json_integer_value(v);
+
+		if (!json_is_integer(v) || id < INT32_MIN || id > INT32_MAX)
+			return bad(in, "a token id that is no 32-bit number", err);
+		ids[i] = (int32_t)id;
+	}
+	m->ids = ids;
+	m->n_ids = n;
+	if (get_int(o, "ids_units", &m->ids_units) && m->ids_units < 0)
+		return bad(in, "ids_units below 0", err);
+	return 0;
+}
+
+static int read_run(struct history_import *in, const json_t *o, struct history_message *m,
+		    struct err *err)
+{
+	const json_t *r = json_object_get(o, "run");
+	struct history_run *run;
+	char *base;
+
+	if (!r)
+		return 0;
+	run = pool_get(&in->t->pool, sizeof(*run));
+	if (!run)
+		return err_nomem(err, "import", sizeof(*run));
+	base = (char *)run;
+	for (const struct run_word *f = run_words; f->name; f++) {
+		struct str word;
+
+		if (pool_str(&in->t->pool, get_str(r, f->name), &word))
+			return err_nomem(err, "import", sizeof(*run));
+		memcpy(base + f->at, &word.p, sizeof(word.p));
+	}
+	for (const struct run_real *f = run_reals; f->name; f++) {
+		double d = json_number_value(json_object_get(r, f->name));
+
+		memcpy(base + f->at, &d, sizeof(d));
+	}
+	for (const struct run_number *f = run_numbers; f->name; f++) {
+		int64_t i = 0;
+
+		if (!get_int(r, f->name, &i))
+			return err_set(err, ERR_USAGE, "line %zu: run: %s is missing",
+				       in->n_lines, f->name);
+		memcpy(base + f->at, &i, sizeof(i));
+	}
+	if (sscanf(get_str(r, "seed").n ? get_str(r, "seed").p : "", "%" SCNu64, &run->seed) !=
+	    1)
+		return bad(in, "run: seed is missing", err);
+	m->run = run;
+	return 0;
+}
+
+static int remember(struct history_import *in, int64_t id, struct err *err)
+{
+	if (in->n == in->cap) {
+		size_t cap = in->cap ? in->cap * 2 : 64;
+		int64_t *grown = realloc(in->ids, cap * sizeof(*grown));
+
+		if (!grown)
+			return err_nomem(err, "import", cap * sizeof(*grown));
+		in->ids = grown;
+		in->cap = cap;
+	}
+	in->ids[in->n++] = id;
+	return 0;
+}
+
+static int write_message(struct history_import *in, const struct history_message *m,
+			 int64_t parent, struct err *err)
+{
+	struct history_tree *t = in->t;
+	int64_t id = 0, run = 0, depth = 0;
+	int rc = 0;
+
+	if (parent)
+		rc = sql_int(in->h, &depth, 0, err,
+			     "SELECT depth + 1 FROM message WHERE id = ?", "i",
+			     in->ids[parent - 1]);
+	if (!rc)
+		rc = tree_write(t, m, parent ? in->ids[parent - 1] : 0, (size_t)depth,
+				&t->conversation, &t->tree_id, &id, err);
+	if (!rc && m->run)
+		rc = run_write(in->h, t->conversation, id, m->run, &run, err);
+	if (!rc && m->run)
+		rc = run_finish(in->h, run, id, m->run, err);
+	return rc ? rc : remember(in, id, err);
+}
+
+static int add_message(struct history_import *in, const json_t *o, struct err *err)
+{
+	struct history_message m = {0};
+	int64_t n = 0, parent = 0;
+	int rc;
+
+	if (!in->t)
+		return bad(in, "a message before any conversation", err);
+	if (!get_int(o, "n", &n) || n < 1 || (uint64_t)n != in->n + 1)
+		return bad(in, "messages are numbered 1, 2, 3, …", err);
+	if (!get_int(o, "parent", &parent) || parent < 0 || parent >= n)
+		return bad(in, "a message's parent is one before it, or 0", err);
+	if (!role_from(get_str(o, "role"), &m.role) || !get_int(o, "created_ms", &m.created_ms))
+		return bad(in, "a message needs role and created_ms", err);
+	rc = read_parts(in, o, &m, err);
+	if (!rc)
+		rc = read_ids(in, o, &m, err);
+	if (!rc)
+		rc = read_run(in, o, &m, err);
+	return rc ? rc : write_message(in, &m, parent, err);
+}
+
+/* -- from outside ----------------------------------------------------------------- */
+
+int history_import_begin(struct history_import **out, struct history *h, struct err *err)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return err_nomem(err, "import", sizeof(**out));
+	(*out)->h = h;
+	return 0;
+}
+
+int history_import_line(struct history_import *in, struct str line, struct err *err)
+{
+	json_error_t why;
+	json_t *doc;
+	struct str type;
+	int rc;
+
+	in->n_lines++;
+	doc = json_loadb(line.p, line.n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
+	if (!doc)
+		return bad(in, why.text, err);
+	type = get_str(doc, "type");
+	if (str_is(type, "conversation"))
+		rc = begin_conversation(in, doc, err);
+	else if (str_is(type, "message"))
+		rc = add_message(in, doc, err);
+	else
+		rc = bad(in, "type: conversation or message expected", err);
+	json_decref(doc);
+	return rc;
+}
+
+int history_import_end(struct history_import *in, size_t *n, struct err *err)
+{
+	int rc = 0;
+
+	if (!in)
+		return 0;
+	if (err)
+		rc = end_conversation(in, err);
+	else if (in->open)
+		sql_end(in->h, ERR_FAILED, NULL);
+	if (n)
+		*n = in->n_done;
+	history_tree_free(in->t);
+	buf_release(&in->title);
+	free(in->ids);
+	free(in);
+	return rc;
+}
