@@ -91,12 +91,14 @@ static int run_mode(struct app *app)
 int main(int argc, char **argv)
 {
 	const struct verb *verb = argc > 1 ? verb_find(argv[1]) : NULL;
+	/* "help" alone asks for the verbs; "help me …" is a question */
+	const bool question = verb && argc > 2 && strcmp(verb->name, "help") == 0;
 	struct app app = {.start_ms = app_now_ms()};
 	struct err err = {0};
 	int rc;
 
 	setlocale(LC_ALL, "");
-	if (verb)
+	if (verb && !question)
 		return verb->run(NULL, argc - 1, argv + 1);
 	rc = read_options(&app, argc, argv, &err);
 	if (!rc)

@@ -7,11 +7,15 @@
 #include "engine/base/termsafe.h"
 
 const struct verb verbs[] = {
+	{"doctor", verb_doctor, "say what is found on this machine, and what is missing",
+	 "[--model DIR]"},
+	{"help", verb_help, "this list", ""},
 	{"logits", verb_logits, "compute the logits of token ids, into a file",
 	 "[--model DIR] --prefill N [--chunk C] [--threads T] [--backend B] [--mtp] "
 	 "-o FILE < ids.json"},
 	{"parse", verb_parse, "read a completion of the model as a message",
 	 "--thinking|--chat [--jsonl]"},
+	{"paths", verb_paths, "say where files are kept", ""},
 	{"prompt", verb_prompt, "write conversations as the model reads them", "[--model DIR]"},
 	{"tokens", verb_tokens, "turn text into token ids, and back",
 	 "[--model DIR] [--special] [--decode] [--json]"},
@@ -45,4 +49,15 @@ int verb_status(const char *name, int rc, const struct err *err)
 		fprintf(stderr, "dsv4chat: %s: %s\n", name, buf_z(&text));
 	buf_release(&text);
 	return exit_code_of(rc);
+}
+
+int verb_help(struct app *app, int argc, char **argv)
+{
+	(void)app;
+	(void)argc;
+	(void)argv;
+	for (const struct verb *v = verbs; v->name; v++)
+		printf("dsv4chat %-9s %s\n", v->name, v->help);
+	puts("dsv4chat --help lists the options, dsv4chat(1) tells all.");
+	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
 }

@@ -26,8 +26,11 @@ int verb_usage(const char *name);
 /* The exit code of rc; what went wrong goes to stderr. */
 int verb_status(const char *name, int rc, const struct err *err);
 
+int verb_doctor(struct app *app, int argc, char **argv);
+int verb_help(struct app *app, int argc, char **argv);
 int verb_logits(struct app *app, int argc, char **argv);
 int verb_parse(struct app *app, int argc, char **argv);
+int verb_paths(struct app *app, int argc, char **argv);
 int verb_prompt(struct app *app, int argc, char **argv);
 int verb_tokens(struct app *app, int argc, char **argv);
 

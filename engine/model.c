@@ -6,6 +6,7 @@
 
 #include "engine/base/log.h"
 #include "engine/model_internal.h"
+#include "engine/plan.h"
 
 static int open_backend(struct model *m, const struct model_options *opt, struct err *err)
 {
@@ -33,6 +34,8 @@ static int choose_sizes(struct model *m, const struct model_options *opt, struct
 	m->chunk = opt->prefill_chunk ? opt->prefill_chunk : m->caps.prefill_rows;
 	m->max_rows = m->chunk > SEQ_MAX_ROLLBACK ? m->chunk : SEQ_MAX_ROLLBACK;
 	m->ring_rows = m->cfg.window + m->max_rows + SEQ_MAX_ROLLBACK;
+	/* rows complete at the last position, in whole tiles of 16 */
+	m->work.score_stride = (m->ctx / 4 + 15) / 16 * 16 + 16;
 	m->has_draft = m->cfg.n_draft_layers == 1 && !m->cfg.spark.present;
 	return 0;
 }
@@ -43,7 +46,10 @@ struct piece {
 	size_t n, bytes;
 };
 
-static int alloc_work(struct model *m, struct err *err)
+#define N_PIECES 34
+
+/* What the work area is made of; pieces[] points into the model. */
+static void work_pieces(struct model *m, struct piece out[N_PIECES])
 {
 	const struct model_config *c = &m->cfg;
 	struct work *k = &m->work;
@@ -87,12 +93,20 @@ static int alloc_work(struct model *m, struct err *err)
 		{&m->freq[ROPE_PLAIN], ROPE_DIM / 2, sizeof(double)},
 		{&m->freq[ROPE_YARN], ROPE_DIM / 2, sizeof(double)},
 	};
-	int n = (int)(sizeof(pieces) / sizeof(pieces[0]));
 
-	m->buffers = calloc((size_t)n, sizeof(*m->buffers));
+	_Static_assert(sizeof(pieces) == N_PIECES * sizeof(pieces[0]), "N_PIECES");
+	memcpy(out, pieces, sizeof(pieces));
+}
+
+static int alloc_work(struct model *m, struct err *err)
+{
+	struct piece pieces[N_PIECES];
+
+	work_pieces(m, pieces);
+	m->buffers = calloc(N_PIECES, sizeof(*m->buffers));
 	if (!m->buffers)
-		return err_nomem(err, "work area", (size_t)n * sizeof(*m->buffers));
-	for (int i = 0; i < n; i++) {
+		return err_nomem(err, "work area", N_PIECES * sizeof(*m->buffers));
+	for (int i = 0; i < N_PIECES; i++) {
 		size_t bytes = pieces[i].n * pieces[i].bytes;
 		int rc = m->be->alloc(m->be, bytes, 1, &m->buffers[i], err);
 
@@ -103,6 +117,35 @@ static int alloc_work(struct model *m, struct err *err)
 		m->work_bytes += (int64_t)bytes;
 	}
 	return 0;
+}
+
+/* Does it fit?  A context that nobody asked for is cut to what does. */
+static int plan_memory(struct model *m, bool ctx_given, struct err *err)
+{
+	struct memory_plan p = {.available = memory_available()};
+	struct piece pieces[N_PIECES];
+	int64_t fits;
+	int rc = weights_measure(&m->cfg, p.weights, err);
+
+	if (rc)
+		return rc;
+	work_pieces(m, pieces);
+	for (int i = 0; i < N_PIECES; i++)
+		p.scratch += pieces[i].n * pieces[i].bytes;
+	p.ctx_tokens = (m->ctx + PAGE_TOKENS - 1) / PAGE_TOKENS * PAGE_TOKENS;
+	for (int i = 0; i < m->cfg.n_layers + m->has_draft; i++) {
+		int ratio = m->cfg.compress_ratio[i];
+
+		p.cache_fixed += (uint64_t)layer_cache_bytes(m, ratio, false);
+		p.cache_page += (uint64_t)(layer_cache_bytes(m, ratio, true) /
+					   (p.ctx_tokens / PLAN_PAGE_TOKENS));
+	}
+	fits = plan_ctx_that_fits(&p);
+	if (!ctx_given && fits > 0 && fits < m->ctx) {
+		m->ctx = fits;
+		p.ctx_tokens = fits;
+	}
+	return plan_check(&p, err);
 }
 
 static int put_frequencies(struct model *m, struct err *err)
@@ -133,16 +176,15 @@ int model_open(struct model **out, const struct model_options *opt, struct err *
 	if (!rc)
 		rc = choose_sizes(m, opt, err);
 	if (!rc)
+		rc = plan_memory(m, opt->ctx_tokens != 0, err);
+	if (!rc)
 		rc = safetensors_open(&m->files, opt->dir, err);
 	if (!rc)
 		rc = weights_open(&m->weights, &m->cfg, m->files, err);
 	if (!rc)
 		rc = safetensors_load(m->files, opt->progress, opt->progress_ctx, err);
-	if (!rc) {
-		/* rows complete at the last position, in whole tiles of 16 */
-		m->work.score_stride = (m->ctx / 4 + 15) / 16 * 16 + 16;
+	if (!rc)
 		rc = alloc_work(m, err);
-	}
 	if (!rc)
 		rc = put_frequencies(m, err);
 	if (rc) {
