@@ -15,15 +15,15 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'tex
 PAD = 2
 
 
-def documents(seed, tokenizer):
-    """An endless stream of documents from the generator."""
+def documents(seed, tokenizer, commands=0.):
+    """An endless stream of documents from the generator, a share of them about commands alone."""
     import generate
     import render
     encoder = render.Encoder(tokenizer)
     # Names made of any pieces of the vocabulary: a token that is never copied in training can't be copied later.
     with open(tokenizer, encoding='utf-8') as f:
         pieces = sorted(t for t in json.load(f)['model']['vocab'] if re.fullmatch('[A-Za-z]{2,}', t))
-    for document in generate.stream(seed, pieces):
+    for document in generate.stream(seed, pieces, commands):
         yield encoder.encode(render.render(document))
 
 
@@ -53,17 +53,19 @@ def pack(stream, rows, length):
 
 
 class Packed(torch.utils.data.IterableDataset):
-    def __init__(self, seed, tokenizer, rows, length):
+    def __init__(self, seed, tokenizer, rows, length, commands):
         super().__init__()
-        self.seed, self.tokenizer, self.rows, self.length = seed, tokenizer, rows, length
+        self.seed, self.tokenizer, self.commands = seed, tokenizer, commands
+        self.rows, self.length = rows, length
 
     def __iter__(self):
         torch.set_num_threads(1)
         info = torch.utils.data.get_worker_info()
         seed = self.seed * 1000 + (info.id if info else 0)
-        return pack(documents(seed, self.tokenizer), self.rows, self.length)
+        return pack(documents(seed, self.tokenizer, self.commands), self.rows, self.length)
 
 
-def loader(seed, tokenizer, rows, length, workers):
-    return iter(torch.utils.data.DataLoader(Packed(seed, tokenizer, rows, length), batch_size=None, num_workers=workers,
+def loader(seed, tokenizer, rows, length, workers, commands=0.):
+    packed = Packed(seed, tokenizer, rows, length, commands)
+    return iter(torch.utils.data.DataLoader(packed, batch_size=None, num_workers=workers,
                                             prefetch_factor=4 if workers else None, pin_memory=torch.cuda.is_available()))

@@ -21,7 +21,8 @@ def orthogonal(g):
     """Newton–Schulz steps that bring all singular values of each matrix near 1."""
     tall = g.shape[-2] > g.shape[-1]
     x = g.mT if tall else g
-    x = (x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)).bfloat16()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x = x.bfloat16() if x.is_cuda else x
     for a, b, c in ((4.0848, -6.8946, 2.9270), (3.9505, -6.3029, 2.6377), (3.7418, -5.5913, 2.3037),
                     (2.8769, -3.1427, 1.2046), (2.8366, -3.0525, 1.2012)):
         s = x @ x.mT

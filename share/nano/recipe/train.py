@@ -118,6 +118,7 @@ def arguments():
     p.add_argument('--warm', type=float, default=.03)
     p.add_argument('--hold', type=float, default=.35)
     p.add_argument('--select-after', type=float, default=.2, help="share of the time without the indexer's choice")
+    p.add_argument('--commands', type=float, default=0., help='share of documents about commands alone')
     p.add_argument('--draft', type=float, default=.3)
     p.add_argument('--compile', action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
     return p.parse_args()
@@ -128,7 +129,9 @@ def main():
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     dtype = torch.bfloat16 if device == 'cuda' else torch.float32
     torch.backends.cuda.matmul.allow_tf32 = True
-    batches = data.loader(args.seed, args.tokenizer, args.rows, args.length, args.workers)
+    # A trained softmax is full of denormals, which a CPU computes a hundred times slower.
+    torch.set_flush_denormal(True)
+    batches = data.loader(args.seed, args.tokenizer, args.rows, args.length, args.workers, args.commands)
     cfg = model.read_config(args.config)
     weights = load_pieces(args.start) if args.start else init.fresh(cfg, args.seed)
     if args.from_tokenizer:

@@ -93,11 +93,21 @@ def document(src):
 		"reasoning_effort": "max" if src.chance(0.03) else "high" if src.chance(0.03) else None}, checks
 
 
-def stream(seed, pieces=()):
-	"""Training documents without end."""
+def about_commands(src):
+	"""A short conversation about Debian's commands alone."""
+	thinking = src.chance(0.5)
+	turns = topics.commands(src)
+	while len(turns) < 6 and src.chance(0.5):
+		turns.extend(topics.commands(src))
+	return {"messages": conversation(src, thinking, turns)[0], "drop_thinking": True,
+		"thinking_mode": "thinking" if thinking else "chat"}
+
+
+def stream(seed, pieces=(), commands=0.0):
+	"""Training documents without end, the given share of them about commands alone."""
 	src = Source(seed, pieces=pieces)
 	while True:
-		yield document(src)[0]
+		yield about_commands(src) if commands and src.chance(commands) else document(src)[0]
 
 
 def documents(seed, count):

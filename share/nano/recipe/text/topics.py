@@ -43,7 +43,10 @@ what is {x} [good for|about|supposed to do|meant for];[why|when] [do|would|shoul
 ~give me a short description of {x};~what is the job of {x};~I keep seeing {x}, what does it do;
 ~say what {x} does;~what purpose does {x} have;~what would {x} do for me;~teach me {x};
 ~what is the use of {x}""".replace("\n", "").split(";"))
-HOW = Phrases("""is it possible to {t} with a command;I wish I could {t};explain how I {t};
+HOW = Phrases("""[what's|what is|whats] the [command|program|tool] for {g};[which|what] [command|tool] is [there|made|good] for {g};
+[I need|I'm looking for|is there|do you know] [something|a command|a tool] for {g};[what|which command] do I use for {g};how does {g} work;I need help with {g};
+how do I go about {g};[oops|help|damn], [how do I|how can I|how to] {t};[I|we] [must|should] {t} [now|today|quickly], how;how [can|do] I {t} [again|quickly|properly|from here];
+is it possible to {t} with a command;I wish I could {t};explain how I {t};
 name the command to {t};my task is this: {t};what do I have to enter to {t};
 how might one {t};what is the right way to {t};please explain how I can {t};
 how do I {t};how can I {t};how to {t};what is the command to {t};which command can I use to {t};
@@ -123,10 +126,23 @@ def what_turn(src, row, phrases=WHAT):
 		    {"all": [does]})
 
 
+DOUBLED = frozenset("get put set cut run stop shut let zip unzip drop swap scan split trim strip log".split())
+
+
+def gerund(task):
+	"""The task as a thing: "copy a file" as "copying a file"."""
+	verb, blank, rest = task.partition(" ")
+	if verb in DOUBLED:
+		verb += verb[-1]
+	elif verb.endswith("e") and not verb.endswith(("ee", "be")):
+		verb = verb[:-1]
+	return verb + "ing" + blank + rest
+
+
 def how_turn(src, row, phrases=HOW):
 	name, does, tasks, example, shows = row
 	task = src.pick(tasks.split("; "))
-	return Turn(src.ask(src.phrase(phrases, t=task)),
+	return Turn(src.ask(src.phrase(phrases, t=task, g=gerund(task))),
 		    "Use `%s`: it %s. For example, `%s` %s." % (name, does, example, shows),
 		    "The user wants to %s. The command `%s` %s." % (task, name, does),
 		    "How to %s" % task, "facts", {"all": ["`%s`" % name]})
@@ -216,7 +232,8 @@ which country's capital is {c};
 [which|what] country has {c} as its capital;[which|what] country belongs to the capital {c};{c}, [which|what] country is it the capital of;
 the city {c} is the capital of [which country|what];[in|of] which country is {c} the capital;
 ~what is {c} the capital of;~name the country whose capital is {c}""".replace("\n", "").split(";"))
-NEXT_CAPITAL = Phrases("""the same for {n};and then {n};the same question for {n};
+NEXT_CAPITAL = Phrases("""[ok|okay|well|alright|good], and [of|for] {n};and what is it [for|in|of] {n};and which one is it for {n};
+and {n}'s;and {n}'s capital;[what|which city] is it [for|in] {n} [then|];and in {n};[now|then] the one of {n};the same for {n};and then {n};the same question for {n};
 and of {n};what about {n};and {n};how about {n};and the capital of {n};
 and for {n};now {n};~same for {n};~then {n}""".replace("\n", "").split(";"))
 
