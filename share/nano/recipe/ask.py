@@ -57,25 +57,25 @@ def main():
     args = p.parse_args()
     import generate
     import render
+    from tokenizers import Tokenizer
     from words import Source
     cfg = model.read_config(HERE + '/../config.json')
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     weights = {n: w.to(device) for n, w in checkpoint.load(args.checkpoint).items()}
     encoder = render.Encoder(HERE + '/../tokenizer.json')
-    with open(HERE + '/../tokenizer.json', encoding='utf-8') as f:
-        data = json.load(f)
-    from tokenizers import Tokenizer
-    words = Tokenizer.from_str(json.dumps(data))
+    words = Tokenizer.from_file(HERE + '/../tokenizer.json')
     source = Source(args.seed, evaluate=True)
     for kind in generate.KINDS:
         asked = [generate.question(source, kind) for _ in range(args.each)]
         prompts = [encoder.encode(render.render({'messages': q['messages'], 'thinking_mode':
                                                  'chat' if q['effort'] == 'none' else 'thinking'}))[0] for q in asked]
         answers, drafts = continued(cfg, weights, prompts, args.tokens, device)
-        print(f'== {kind}: drafts as the main model {drafts:.3f}, ended {sum(a[-1] == cfg.eos_token_id for a in answers)}/{len(answers)}')
+        ended = sum(a[-1] == cfg.eos_token_id for a in answers)
+        print(f'== {kind}: drafts as the main model {drafts:.3f}, ended {ended}/{len(answers)}')
         for q, a in zip(asked, answers):
-            print('?', json.dumps(q['messages'][-1].get('content'), ensure_ascii=False)[:300], '| expect', json.dumps(q['expect'], ensure_ascii=False)[:200])
-            print('>', json.dumps(words.decode(a, skip_special_tokens=False), ensure_ascii=False)[:600])
+            for mark, what in (('?', q['messages'][-1].get('content')), ('=', q['expect']),
+                               ('>', words.decode(a, skip_special_tokens=False))):
+                print(mark, json.dumps(what, ensure_ascii=False))
 
 
 if __name__ == '__main__':

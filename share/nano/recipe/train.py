@@ -179,7 +179,8 @@ def main():
         if step in (1, 2, 3, 10, 30) or step % 100 == 0:
             load = torch.stack(list(out.load.values()))
             spread = (load.max(1).values / load.mean(1)).max()
-            line = dict(step=step, s=round(now - began, 1), tokens=tokens, rate=round(factor, 3), loss=main_loss.item(), strong=strong.item(),
+            line = dict(step=step, s=round(now - began, 1), tokens=tokens, rate=round(factor, 3),
+                        loss=main_loss.item(), strong=strong.item(),
                         hit=hit.item(), draft=draft_loss.item(), draft_hit=draft_hit.item(), index=out.index_loss.item(),
                         norm=norm.item(), spread=spread.item(), per_s=int((tokens - mark_tokens) / (time.time() - mark)))
             mark, mark_tokens = time.time(), tokens
