@@ -10,6 +10,8 @@ const struct verb verbs[] = {
 	{"doctor", verb_doctor, "say what is found on this machine, and what is missing",
 	 "[--model DIR]"},
 	{"help", verb_help, "this list", ""},
+	{"history", verb_history, "list, search, export, remove stored conversations",
+	 "[list|search|show|export|import|rename|pin|archive|rm|gc|verify|backup|path] …"},
 	{"logits", verb_logits, "compute the logits of token ids, into a file",
 	 "[--model DIR] --prefill N [--chunk C] [--threads T] [--backend B] [--mtp] "
 	 "-o FILE < ids.json"},

@@ -28,6 +28,7 @@ int verb_status(const char *name, int rc, const struct err *err);
 
 int verb_doctor(struct app *app, int argc, char **argv);
 int verb_help(struct app *app, int argc, char **argv);
+int verb_history(struct app *app, int argc, char **argv);
 int verb_logits(struct app *app, int argc, char **argv);
 int verb_parse(struct app *app, int argc, char **argv);
 int verb_paths(struct app *app, int argc, char **argv);

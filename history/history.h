@@ -191,6 +191,11 @@ const char *history_tree_uid(const struct history_tree *t); /* given from the st
 const struct history_message *history_tree_leaf(const struct history_tree *t); /* NULL: empty */
 const struct history_message *history_tree_find(const struct history_tree *t, int64_t id);
 
+/* Every message, parents before their children: the one after m (NULL: the first); NULL at the
+ * end. */
+const struct history_message *history_tree_each(const struct history_tree *t,
+						const struct history_message *m);
+
 /* The branch, first message first; borrowed until the next call that changes the tree. */
 const struct history_message *const *history_tree_path(struct history_tree *t, size_t *n);
 

@@ -249,7 +249,8 @@ const struct history_message *history_tree_leaf(const struct history_tree *t)
 	return t->leaf;
 }
 
-const struct history_message *history_tree_find(const struct history_tree *t, int64_t id)
+/* Where the message `id`, or the first with a higher one, stands in the array. */
+static size_t place_of(const struct history_tree *t, int64_t id)
 {
 	size_t low = 0, high = t->n;
 
@@ -261,7 +262,22 @@ const struct history_message *history_tree_find(const struct history_tree *t, in
 		else
 			high = mid;
 	}
-	return low < t->n && t->messages[low]->id == id ? t->messages[low] : NULL;
+	return low;
+}
+
+const struct history_message *history_tree_find(const struct history_tree *t, int64_t id)
+{
+	size_t at = place_of(t, id);
+
+	return at < t->n && t->messages[at]->id == id ? t->messages[at] : NULL;
+}
+
+const struct history_message *history_tree_each(const struct history_tree *t,
+						const struct history_message *m)
+{
+	size_t at = m ? place_of(t, m->id) + 1 : 0;
+
+	return at < t->n ? t->messages[at] : NULL;
 }
 
 const struct history_message *const *history_tree_path(struct history_tree *t, size_t *n)
