@@ -43,6 +43,13 @@ struct turn_request {
 	 */
 	const token_id *resume_ids;
 	size_t n_resume_ids;
+	/*
+	 * How many bytes of its thinking and text the caller has, where the answer was cut
+	 * without its last event (a crash): what the ids say beyond is sent first.  Not
+	 * counted: the caller has all, with what the earlier turn decided at its end.
+	 */
+	bool resume_counted;
+	size_t resume_thinking_bytes, resume_text_bytes;
 	/* Instead of `chat`: continue this plain text (BOS + text), for Base models. */
 	struct str raw;
 	bool is_raw;

@@ -79,6 +79,7 @@ struct play {
 	const struct script_turn *turn;
 	uint64_t number;
 	size_t n_ids;       /* ids of the answer so far, the silent ones included */
+	size_t resumed[2];  /* bytes of text [0] and thinking [1] that resumed ids stand for */
 	bool thinks;        /* the effort asks for thinking */
 	bool in_thinking;   /* no </think> yet */
 	bool closed;        /* the queue is closed: stop at once */
@@ -231,6 +232,22 @@ static struct str first_piece(struct str s, int chunk)
 	return (struct str){s.p, n};
 }
 
+/* A piece whose id was resumed: what of it the caller does not have is sent after all. */
+static void send_unknown(struct play *p, bool thinking, struct str piece)
+{
+	size_t has = thinking ? p->req->resume_thinking_bytes : p->req->resume_text_bytes;
+	size_t before = p->resumed[thinking];
+
+	p->resumed[thinking] += piece.n;
+	if (!p->req->resume_counted || p->over || has >= before + piece.n)
+		return;
+	if (has > before) {
+		piece.p += has - before;
+		piece.n -= has - before;
+	}
+	send(p, thinking ? EV_THINKING : EV_TEXT, piece, 0);
+}
+
 static void play_stream(struct play *p, const struct script_step *st)
 {
 	bool thinking = st->kind == STEP_THINKING;
@@ -249,6 +266,8 @@ static void play_stream(struct play *p, const struct script_step *st)
 		}
 		if (produce(p, text_id(p->n_ids)))
 			send(p, thinking ? EV_THINKING : EV_TEXT, piece, 0);
+		else
+			send_unknown(p, thinking, piece);
 		rest.p += piece.n;
 		rest.n -= piece.n;
 	}

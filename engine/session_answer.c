@@ -102,7 +102,20 @@ static int gather_sent(struct sent *s, const struct answer *a, const token_id *i
 	return rc;
 }
 
-static int resume_chat(struct answer *a, const token_id *ids, size_t n, struct err *err)
+/* What the ids say from byte `from` to `to` of that kind, as an event of its own. */
+static void send_rest(struct answer *a, enum event_kind kind, const struct buf *said,
+		      size_t from, size_t to)
+{
+	struct event ev = {.kind = kind};
+
+	if (from >= to)
+		return;
+	buf_add(&ev.text, said->data + from, to - from);
+	send(a, &ev);
+}
+
+static int resume_chat(struct answer *a, const token_id *ids, size_t n, const size_t *has,
+		       struct err *err)
 {
 	struct sent s = {0};
 	int rc = gather_sent(&s, a, ids, n, err);
@@ -113,10 +126,15 @@ static int resume_chat(struct answer *a, const token_id *ids, size_t n, struct e
 	for (size_t i = 0; i < n; i++)
 		dsml_push_id(&a->dsml, &a->detok, ids[i]);
 	a->muted = false;
-	for (int k = 0; k < 2; k++) {
-		if (s.text[k].len > a->n_muted[k])
+	for (int k = 1; k >= 0; k--) {
+		size_t known = has && has[k] < s.text[k].len ? has[k] : s.text[k].len;
+
+		if (known > a->n_muted[k])
 			buf_add(&a->owed[k], s.text[k].data + a->n_muted[k],
-				s.text[k].len - a->n_muted[k]);
+				known - a->n_muted[k]);
+		else
+			send_rest(a, k ? EV_THINKING : EV_TEXT, &s.text[k], known,
+				  a->n_muted[k]);
 		if (buf_failed(&s.text[k]) || buf_failed(&a->owed[k]))
 			rc = err_nomem(err, "resumed answer", s.text[k].len);
 	}
@@ -126,19 +144,20 @@ done:
 	return rc;
 }
 
-int answer_resume(struct answer *a, const token_id *ids, size_t n, struct err *err)
+int answer_resume(struct answer *a, const token_id *ids, size_t n, const size_t *has,
+		  struct err *err)
 {
 	struct buf told = {0};
 	int rc = 0;
 
 	if (!a->raw)
-		return resume_chat(a, ids, n, err);
-	for (size_t i = 0; i < n; i++) {
+		return resume_chat(a, ids, n, has, err);
+	for (size_t i = 0; i < n; i++)
 		detok_push(&a->detok, ids[i], &told);
-		if (buf_failed(&told))
-			rc = err_nomem(err, "resumed answer", told.len);
-		buf_reset(&told);
-	}
+	if (buf_failed(&told))
+		rc = err_nomem(err, "resumed answer", told.len);
+	else if (has)
+		send_rest(a, EV_TEXT, &told, has[0], told.len);
 	buf_release(&told);
 	return rc;
 }

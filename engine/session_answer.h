@@ -32,8 +32,13 @@ int answer_init(struct answer *a, struct event_queue *events, uint64_t turn,
 		const struct tokenizer *tok, bool raw, enum dsml_mode mode, struct err *err);
 void answer_release(struct answer *a); /* a zeroed struct is fine */
 
-/* Ids of the answer's beginning, after the opening one, whose text is known.  ERR_NOMEM. */
-int answer_resume(struct answer *a, const token_id *ids, size_t n, struct err *err);
+/*
+ * Ids of the answer's beginning, after the opening one.  has: how many bytes of their text [0]
+ * and thinking [1] are known, the rest is sent; NULL: all, as the earlier turn ended it.
+ * ERR_NOMEM.
+ */
+int answer_resume(struct answer *a, const token_id *ids, size_t n, const size_t *has,
+		  struct err *err);
 
 /* One more id: its text goes out.  Say first with answer_send_id() that it was produced. */
 void answer_push(struct answer *a, token_id id);

@@ -400,6 +400,14 @@ static void a_resumed_answer_goes_on_at_its_very_token(void **state)
 		req.sampling.max_tokens = 0;
 		req.resume_ids = a.ids;
 		req.n_resume_ids = a.n_ids;
+		if (cut % 2) {
+			/* As after a crash: the last bytes never came. */
+			req.resume_counted = true;
+			buf_truncate(&a.text, a.text.len / 2);
+			buf_truncate(&a.thinking, a.text.len ? a.thinking.len : 1);
+			req.resume_text_bytes = a.text.len;
+			req.resume_thinking_bytes = a.thinking.len;
+		}
 		play(e, &req, &b);
 		buf_adds(&a.thinking, buf_str(&b.thinking));
 		buf_adds(&a.text, buf_str(&b.text));

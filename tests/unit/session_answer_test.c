@@ -48,9 +48,11 @@ static struct tokenizer *open_small(void)
 	return t;
 }
 
-/* Plays ids[from..to) as one turn that resumes at `from`; the answer ends where all are played. */
-static void play(const struct tokenizer *tok, enum dsml_mode mode, bool raw, const struct tokens *ids,
-		 size_t from, size_t to, struct sent *s)
+/* Plays ids[from..to) as one turn that resumes at `from`; the answer ends where all are played.
+ */
+static void play(const struct tokenizer *tok, enum dsml_mode mode, bool raw,
+		 const struct tokens *ids, size_t from, size_t to, const size_t *has,
+		 struct sent *s)
 {
 	struct event_queue *q;
 	struct answer a;
@@ -59,7 +61,7 @@ static void play(const struct tokenizer *tok, enum dsml_mode mode, bool raw, con
 
 	assert_int_equal(event_queue_new(&q, 4096, &err), 0);
 	assert_int_equal(answer_init(&a, q, 3, tok, raw, mode, &err), 0);
-	assert_int_equal(answer_resume(&a, ids->ids, from, &err), 0);
+	assert_int_equal(answer_resume(&a, ids->ids, from, has, &err), 0);
 	for (size_t i = from; i < to; i++) {
 		answer_send_id(&a, ids->ids[i]);
 		answer_push(&a, ids->ids[i]);
@@ -84,7 +86,8 @@ static const struct {
 	 "</｜DSML｜invoke>\n<｜DSML｜invoke name=\"read_file\">\n"
 	 "<｜DSML｜parameter name=\"path\" string=\"true\">a</｜DSML｜parameter>\n"
 	 "<｜DSML｜parameter name=\"offset\" string=\"false\">3</｜DSML｜parameter>\n"
-	 "</｜DSML｜invoke>\n</｜DSML｜tool_calls>", 2},
+	 "</｜DSML｜invoke>\n</｜DSML｜tool_calls>",
+	 2},
 };
 
 #define N_ANSWERS (sizeof(answers) / sizeof(answers[0]))
@@ -107,13 +110,13 @@ static void an_answer_cut_anywhere_and_resumed_says_what_the_whole_one_says(void
 		struct sent whole = {0};
 
 		encode(tok, answers[k].text, &ids);
-		play(tok, answers[k].mode, false, &ids, 0, ids.n, &whole);
+		play(tok, answers[k].mode, false, &ids, 0, ids.n, NULL, &whole);
 		assert_int_equal(whole.n_ids, ids.n);
 		for (size_t cut = 0; cut < ids.n; cut++) {
 			struct sent s = {0};
 
-			play(tok, answers[k].mode, false, &ids, 0, cut, &s);
-			play(tok, answers[k].mode, false, &ids, cut, ids.n, &s);
+			play(tok, answers[k].mode, false, &ids, 0, cut, NULL, &s);
+			play(tok, answers[k].mode, false, &ids, cut, ids.n, NULL, &s);
 			assert_string_equal(buf_z(&s.thinking), buf_z(&whole.thinking));
 			assert_string_equal(buf_z(&s.calls), buf_z(&whole.calls));
 			assert_int_equal(s.n_ids, ids.n);
@@ -131,6 +134,37 @@ static void an_answer_cut_anywhere_and_resumed_says_what_the_whole_one_says(void
 	tokenizer_close(tok);
 }
 
+static void a_resumed_answer_first_says_what_its_caller_does_not_have(void **state)
+{
+	struct tokenizer *tok = open_small();
+
+	(void)state;
+	for (size_t k = 0; k < N_ANSWERS; k++) {
+		struct tokens ids = {0};
+		struct sent whole = {0};
+
+		encode(tok, answers[k].text, &ids);
+		play(tok, answers[k].mode, false, &ids, 0, ids.n, NULL, &whole);
+		for (size_t cut = 1; cut < ids.n; cut++) {
+			size_t thinks = whole.thinking.len > 0;
+			/* Not more than the first ids say: each is a byte or more, tags aside.
+			 */
+			size_t has[2] = {thinks ? 0 : cut > 1, thinks && cut > 1};
+			struct sent s = {0};
+
+			play(tok, answers[k].mode, false, &ids, cut, ids.n, has, &s);
+			assert_string_equal(buf_z(&s.thinking),
+					    buf_z(&whole.thinking) + has[1]);
+			assert_string_equal(buf_z(&s.text), buf_z(&whole.text) + has[0]);
+			assert_string_equal(buf_z(&s.calls), buf_z(&whole.calls));
+			sent_release(&s);
+		}
+		sent_release(&whole);
+		tokens_release(&ids);
+	}
+	tokenizer_close(tok);
+}
+
 static void plain_text_passes_whatever_it_spells_and_resumes_inside_a_character(void **state)
 {
 	static const char text[] = "</think> 🔥<｜DSML｜tool_calls> 你好\n";
@@ -139,13 +173,14 @@ static void plain_text_passes_whatever_it_spells_and_resumes_inside_a_character(
 	struct err err = {0};
 
 	(void)state;
-	assert_int_equal(tokenizer_encode(tok, STR_LIT("</think> 🔥<｜DSML｜tool_calls> 你好\n"), &ids,
-					  NULL, &err), 0);
+	assert_int_equal(tokenizer_encode(tok, STR_LIT("</think> 🔥<｜DSML｜tool_calls> 你好\n"),
+					  &ids, NULL, &err),
+			 0);
 	for (size_t cut = 0; cut <= ids.n; cut++) {
 		struct sent s = {0};
 
-		play(tok, DSML_CHAT, true, &ids, 0, cut, &s);
-		play(tok, DSML_CHAT, true, &ids, cut, ids.n, &s);
+		play(tok, DSML_CHAT, true, &ids, 0, cut, NULL, &s);
+		play(tok, DSML_CHAT, true, &ids, cut, ids.n, NULL, &s);
 		assert_string_equal(buf_z(&s.text), text);
 		sent_release(&s);
 	}
@@ -169,8 +204,8 @@ static void only_an_answer_that_ended_has_calls_that_ended_well(void **state)
 			int n_calls;
 
 			assert_int_equal(event_queue_new(&q, 4096, &err), 0);
-			assert_int_equal(answer_init(&a, q, 1, tok, false, answers[k].mode, &err),
-					 0);
+			assert_int_equal(
+				answer_init(&a, q, 1, tok, false, answers[k].mode, &err), 0);
 			for (size_t i = 0; i < ids.n; i++)
 				answer_push(&a, ids.ids[i]);
 			assert_int_equal(answer_finish(&a, cut, &n_calls, &err), 0);
@@ -188,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			an_answer_cut_anywhere_and_resumed_says_what_the_whole_one_says),
+		cmocka_unit_test(a_resumed_answer_first_says_what_its_caller_does_not_have),
 		cmocka_unit_test(
 			plain_text_passes_whatever_it_spells_and_resumes_inside_a_character),
 		cmocka_unit_test(only_an_answer_that_ended_has_calls_that_ended_well),
