@@ -7,6 +7,8 @@
 #include "engine/base/termsafe.h"
 
 const struct verb verbs[] = {
+	{"complete", verb_complete, "answer conversations for programs, one JSON a line",
+	 "[--model DIR] [--raw] [--backend NAME] [--threads N] [--ctx N]"},
 	{"doctor", verb_doctor, "say what is found on this machine, and what is missing",
 	 "[--model DIR]"},
 	{"help", verb_help, "this list", ""},

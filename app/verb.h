@@ -26,6 +26,7 @@ int verb_usage(const char *name);
 /* The exit code of rc; what went wrong goes to stderr. */
 int verb_status(const char *name, int rc, const struct err *err);
 
+int verb_complete(struct app *app, int argc, char **argv);
 int verb_doctor(struct app *app, int argc, char **argv);
 int verb_help(struct app *app, int argc, char **argv);
 int verb_history(struct app *app, int argc, char **argv);

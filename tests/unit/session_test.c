@@ -1,0 +1,593 @@
+/*
+ * The real engine on a model of random weights (tests/golden/pro-micro) and a
+ * tokenizer of single bytes, made here.  What it says means nothing, but it says
+ * the same each time, in broken UTF-8 and stray control tokens.
+ */
+#include "tests/unit/shared_files.h"
+
+#include <string.h>
+
+#include "engine/base/jsonw.h"
+#include "engine/base/utf8.h"
+#include "engine/engine.h"
+#include "engine/prompt.h"
+#include "tests/support/tmpdir.h"
+
+#define MODEL "tests/golden/pro-micro"
+
+enum { ID_EOS = 1, ID_THINK = 5, ID_THINK_END = 6, N_CONTROL = 9 };
+
+static const char *const controls[N_CONTROL] = {
+	TOKEN_BOS, TOKEN_EOS, "<｜▁pad▁｜>", TOKEN_USER, TOKEN_ASSISTANT, TOKEN_THINK,
+	TOKEN_THINK_END, TOKEN_DSML, "<｜title｜>",
+};
+
+static struct tmpdir dir;
+
+/* The printable stand-in that byte-level tokenizers write for a byte. */
+static uint32_t byte_char(int byte)
+{
+	uint32_t next = 256;
+
+	for (int b = 0; b < 256; b++) {
+		bool shown = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
+		uint32_t cp = shown ? (uint32_t)b : next++;
+
+		if (b == byte)
+			return cp;
+	}
+	return 0;
+}
+
+static void write_tokenizer(void)
+{
+	struct buf out = {0};
+	struct jsonw w;
+
+	buf_addz(&out, "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, "
+		       "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": []}, "
+		       "\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": "
+		       "[{\"type\": \"Split\", \"pattern\": {\"Regex\": \"\\\\s+\"}, "
+		       "\"behavior\": \"Isolated\", \"invert\": false}, "
+		       "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, "
+		       "\"trim_offsets\": true, \"use_regex\": false}]}, "
+		       "\"post_processor\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, "
+		       "\"trim_offsets\": false, \"use_regex\": true}, "
+		       "\"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, "
+		       "\"trim_offsets\": true, \"use_regex\": true}, \"added_tokens\": ");
+	jsonw_init(&w, &out);
+	jsonw_begin_array(&w);
+	for (int i = 0; i < N_CONTROL; i++) {
+		jsonw_begin_object(&w);
+		jsonw_kv_int(&w, "id", i);
+		jsonw_kv_string(&w, "content", str_of(controls[i]));
+		jsonw_kv_bool(&w, "single_word", false);
+		jsonw_kv_bool(&w, "lstrip", false);
+		jsonw_kv_bool(&w, "rstrip", false);
+		jsonw_kv_bool(&w, "normalized", false);
+		jsonw_kv_bool(&w, "special", true);
+		jsonw_end_object(&w);
+	}
+	jsonw_end_array(&w);
+	buf_addz(&out, ", \"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, "
+		       "\"continuing_subword_prefix\": null, \"end_of_word_suffix\": null, "
+		       "\"fuse_unk\": false, \"byte_fallback\": false, \"vocab\": ");
+	jsonw_init(&w, &out);
+	jsonw_begin_object(&w);
+	for (int i = 0; i < N_CONTROL; i++)
+		jsonw_kv_int(&w, controls[i], i);
+	for (int b = 0; b < 256; b++) {
+		char utf8[4];
+		size_t n = utf8_encode(byte_char(b), utf8);
+
+		jsonw_key_str(&w, (struct str){utf8, n});
+		jsonw_int(&w, N_CONTROL + b);
+	}
+	jsonw_end_object(&w);
+	buf_addz(&out, ", \"merges\": []}}");
+	assert_false(buf_failed(&out));
+	tmpdir_write(&dir, "tokenizer.json", out.data, out.len);
+	buf_release(&out);
+}
+
+static int make_model(void **state)
+{
+	static const char *const files[] = {
+		MODEL "/config.json", MODEL "/model.safetensors.index.json",
+		MODEL "/model-00001-of-00003.safetensors",
+		MODEL "/model-00002-of-00003.safetensors",
+		MODEL "/model-00003-of-00003.safetensors",
+	};
+
+	(void)state;
+	tmpdir_init(&dir);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		tmpdir_copy(&dir, files[i]);
+	write_tokenizer();
+	return 0;
+}
+
+static int remove_model(void **state)
+{
+	(void)state;
+	tmpdir_release(&dir);
+	return 0;
+}
+
+/* What came of one turn. */
+struct turn_log {
+	struct buf thinking, text;
+	token_id *ids;
+	size_t n_ids;
+	struct event last;
+	int n_prefill;
+	uint64_t prefill_done, prefill_all;
+};
+
+static void log_release(struct turn_log *log)
+{
+	buf_release(&log->thinking);
+	buf_release(&log->text);
+	free(log->ids);
+	event_release(&log->last);
+	*log = (struct turn_log){0};
+}
+
+static struct engine *open_model(int64_t ctx)
+{
+	struct engine_config config = {
+		.model_dir = dir.path, .backend = "cpu", .n_threads = 1, .ctx_tokens = ctx,
+		.prefill_chunk = 16,
+	};
+	struct engine *e;
+	struct event ev;
+	struct err err = {0};
+
+	if (engine_open(&e, &config, &err))
+		fail_msg("%s", err.text);
+	for (;;) {
+		enum event_kind kind;
+
+		assert_int_equal(event_queue_pop(e->events, &ev, 60000), 1);
+		kind = ev.kind;
+		if (kind == EV_ERROR)
+			fail_msg("%s", ev.err.text);
+		event_release(&ev);
+		if (kind == EV_READY)
+			return e;
+		assert_int_equal(kind, EV_LOAD);
+	}
+}
+
+static void add_ids(struct turn_log *log, const struct event *ev)
+{
+	log->ids = realloc(log->ids, (log->n_ids + ev->n_ids) * sizeof(*log->ids));
+	assert_non_null(log->ids);
+	memcpy(log->ids + log->n_ids, ev->ids, ev->n_ids * sizeof(*ev->ids));
+	log->n_ids += ev->n_ids;
+}
+
+static bool log_event(struct turn_log *log, struct event *ev)
+{
+	if (ev->kind == EV_THINKING || ev->kind == EV_TEXT)
+		assert_true(utf8_valid(buf_str(&ev->text)));
+	if (ev->kind == EV_THINKING)
+		buf_adds(&log->thinking, buf_str(&ev->text));
+	if (ev->kind == EV_TEXT)
+		buf_adds(&log->text, buf_str(&ev->text));
+	if (ev->kind == EV_TOKENS)
+		add_ids(log, ev);
+	if (ev->kind == EV_PREFILL) {
+		log->n_prefill++;
+		log->prefill_done = ev->progress;
+		log->prefill_all = ev->progress_all;
+	}
+	if (ev->kind != EV_DONE && ev->kind != EV_ERROR)
+		return false;
+	log->last = *ev;
+	*ev = (struct event){0};
+	return true;
+}
+
+static uint64_t submit(struct engine *e, const struct turn_request *req)
+{
+	struct err err = {0};
+	uint64_t turn = 0;
+
+	if (e->ops->submit(e, req, &turn, &err))
+		fail_msg("%s", err.text);
+	return turn;
+}
+
+static void finish_turn(struct engine *e, uint64_t turn, struct turn_log *log)
+{
+	bool over = false;
+
+	while (!over) {
+		struct event ev;
+
+		assert_int_equal(event_queue_pop(e->events, &ev, 60000), 1);
+		assert_int_equal(ev.turn, turn);
+		over = log_event(log, &ev);
+		event_release(&ev);
+	}
+}
+
+static void play(struct engine *e, const struct turn_request *req, struct turn_log *log)
+{
+	finish_turn(e, submit(e, req), log);
+}
+
+static void play_well(struct engine *e, const struct turn_request *req, struct turn_log *log)
+{
+	play(e, req, log);
+	if (log->last.kind == EV_ERROR)
+		fail_msg("%s", log->last.err.text);
+}
+
+static const struct chat_message question[] = {
+	{.role = CHAT_USER, .content = {"What is the capital of France?", 30}},
+};
+
+static struct turn_request ask(int64_t max_tokens)
+{
+	return (struct turn_request){
+		.chat = {.messages = question, .n_messages = 1, .effort = EFFORT_LOW,
+			 .drop_thinking = true},
+		.sampling = {.temperature = 1, .top_p = 1, .seed = 42, .max_tokens = max_tokens},
+	};
+}
+
+static void the_info_says_what_was_loaded(void **state)
+{
+	struct engine *e = open_model(256);
+	const struct engine_info *info = e->ops->info(e);
+
+	(void)state;
+	assert_non_null(info);
+	assert_int_equal(info->vocab, 320);
+	assert_int_equal(info->ctx_tokens, 256);
+	assert_int_equal(strlen(info->identity), 32);
+	assert_true(info->has_title_task);
+	assert_true(info->weight_bytes > 1000000);
+	assert_string_equal(info->model_name, strrchr(dir.path, '/') + 1);
+	e->ops->close(e);
+}
+
+static void a_seed_reproduces_a_turn_and_another_does_not(void **state)
+{
+	struct engine *e = open_model(512);
+	struct turn_request req = ask(40);
+	struct turn_log a = {0}, b = {0}, c = {0};
+
+	(void)state;
+	play_well(e, &req, &a);
+	play_well(e, &req, &b);
+	req.sampling.seed = 43;
+	play_well(e, &req, &c);
+	assert_int_equal(a.last.stop, STOP_LENGTH);
+	assert_int_equal(a.n_ids, 41);
+	assert_int_equal(a.ids[0], ID_THINK);
+	assert_int_equal(a.last.usage.output_tokens, 40);
+	assert_int_equal(a.prefill_done, a.prefill_all);
+	assert_int_equal(a.last.usage.cached_tokens, 0);
+	assert_int_equal(b.n_ids, a.n_ids);
+	assert_memory_equal(a.ids, b.ids, a.n_ids * sizeof(token_id));
+	assert_string_equal(buf_z(&a.thinking), buf_z(&b.thinking));
+	assert_memory_not_equal(a.ids, c.ids, a.n_ids * sizeof(token_id));
+	log_release(&a);
+	log_release(&b);
+	log_release(&c);
+	e->ops->close(e);
+}
+
+static void the_next_turn_computes_only_what_is_new(void **state)
+{
+	struct engine *e = open_model(512);
+	struct turn_request req = ask(20);
+	struct turn_log first = {0}, warm = {0}, cold = {0};
+	struct chat_message messages[3];
+
+	(void)state;
+	req.chat.effort = EFFORT_NONE;
+	play_well(e, &req, &first);
+	messages[0] = question[0];
+	messages[1] = (struct chat_message){.role = CHAT_ASSISTANT, .ids = first.ids,
+					    .n_ids = first.n_ids, .content = buf_str(&first.text)};
+	messages[2] = (struct chat_message){.role = CHAT_USER, .content = STR_LIT("And Spain?")};
+	req.chat.messages = messages;
+	req.chat.n_messages = 3;
+	play_well(e, &req, &warm);
+	/* All of the first turn but its last id, which was chosen and not fed. */
+	assert_int_equal(warm.last.usage.cached_tokens,
+			 first.last.usage.prompt_tokens + first.last.usage.output_tokens - 1);
+	assert_int_equal(warm.prefill_all,
+			 warm.last.usage.prompt_tokens - warm.last.usage.cached_tokens);
+	e->ops->close(e);
+	e = open_model(512);
+	play_well(e, &req, &cold);
+	assert_int_equal(cold.last.usage.cached_tokens, 0);
+	assert_int_equal(cold.n_ids, warm.n_ids);
+	assert_memory_equal(cold.ids, warm.ids, cold.n_ids * sizeof(token_id));
+	log_release(&first);
+	log_release(&warm);
+	log_release(&cold);
+	e->ops->close(e);
+}
+
+static void an_earlier_place_is_kept_only_as_far_back_as_a_roll_back_reaches(void **state)
+{
+	static const struct {
+		int64_t n_out;
+		bool kept;
+	} cases[] = {{1, true}, {8, true}, {9, false}, {30, false}};
+	struct engine *e = open_model(512);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct turn_request req = ask(cases[i].n_out);
+		struct turn_log a = {0}, b = {0};
+
+		req.sampling.seed = 7 + i;
+		/* The same prompt again: all of it but the last id may be kept. */
+		play_well(e, &req, &a);
+		assert_int_equal(a.last.stop, STOP_LENGTH);
+		play_well(e, &req, &b);
+		assert_int_equal(b.last.usage.cached_tokens,
+				 cases[i].kept ? b.last.usage.prompt_tokens - 1 : 0);
+		assert_memory_equal(a.ids, b.ids, a.n_ids * sizeof(token_id));
+		log_release(&a);
+		log_release(&b);
+	}
+	e->ops->close(e);
+}
+
+static void a_resumed_answer_goes_on_as_if_it_had_never_stopped(void **state)
+{
+	struct engine *e = open_model(512);
+	struct turn_request req = ask(24);
+	struct turn_log whole = {0};
+
+	(void)state;
+	play_well(e, &req, &whole);
+	for (int64_t cut = 1; cut < 24; cut++) {
+		struct turn_log a = {0}, b = {0};
+
+		req = ask(cut);
+		play_well(e, &req, &a);
+		req = ask(24 - cut);
+		req.resume_ids = a.ids;
+		req.n_resume_ids = a.n_ids;
+		play_well(e, &req, &b);
+		assert_int_equal(a.n_ids + b.n_ids, whole.n_ids);
+		assert_memory_equal(a.ids, whole.ids, a.n_ids * sizeof(token_id));
+		assert_memory_equal(b.ids, whole.ids + a.n_ids, b.n_ids * sizeof(token_id));
+		buf_adds(&a.thinking, buf_str(&b.thinking));
+		buf_adds(&a.text, buf_str(&b.text));
+		assert_string_equal(buf_z(&a.thinking), buf_z(&whole.thinking));
+		assert_string_equal(buf_z(&a.text), buf_z(&whole.text));
+		log_release(&a);
+		log_release(&b);
+	}
+	log_release(&whole);
+	e->ops->close(e);
+}
+
+static void ended_thinking_closes_with_its_token_and_goes_on_as_answer(void **state)
+{
+	struct engine *e = open_model(512);
+	struct turn_request req = ask(20);
+	struct turn_log log = {0};
+	uint64_t turn;
+
+	(void)state;
+	turn = submit(e, &req);
+	e->ops->end_thinking(e, turn);
+	finish_turn(e, turn, &log);
+	assert_int_equal(log.ids[0], ID_THINK);
+	assert_int_equal(log.ids[1], ID_THINK_END);
+	assert_int_equal(log.last.usage.thinking_tokens, 1);
+	assert_int_equal(log.thinking.len, 0);
+	log_release(&log);
+	e->ops->close(e);
+}
+
+static void cancelling_keeps_what_was_said_and_the_engine_goes_on(void **state)
+{
+	struct engine *e = open_model(20000);
+	struct turn_request req = ask(0);
+	struct turn_log log = {0};
+	struct event ev = {0};
+	uint64_t turn;
+
+	(void)state;
+	req.sampling.seed = 3;
+	turn = submit(e, &req);
+	do {
+		event_release(&ev);
+		assert_int_equal(event_queue_pop(e->events, &ev, 60000), 1);
+		assert_false(log_event(&log, &ev));
+	} while (ev.kind != EV_TOKENS);
+	event_release(&ev);
+	e->ops->cancel(e, turn);
+	finish_turn(e, turn, &log);
+	assert_int_equal(log.last.kind, EV_DONE);
+	assert_int_equal(log.last.stop, STOP_INTERRUPTED);
+	assert_int_equal(log.n_ids, log.last.usage.output_tokens + 1);
+	log_release(&log);
+	req = ask(3);
+	play_well(e, &req, &log);
+	assert_int_equal(log.last.stop, STOP_LENGTH);
+	log_release(&log);
+	e->ops->close(e);
+}
+
+static void closing_in_the_middle_of_a_turn_ends_it(void **state)
+{
+	struct engine *e = open_model(20000);
+	struct turn_request req = ask(0);
+
+	(void)state;
+	submit(e, &req);
+	e->ops->close(e);
+}
+
+static void the_context_fills_to_its_last_place_and_no_further(void **state)
+{
+	struct engine *e = open_model(64);
+	struct turn_request req = ask(0);
+	struct turn_log log = {0};
+	char *longer = calloc(1, 101);
+
+	(void)state;
+	assert_non_null(longer);
+	req.sampling.seed = 1;
+	play_well(e, &req, &log);
+	assert_int_equal(log.last.stop, STOP_CONTEXT);
+	assert_int_equal(log.last.usage.prompt_tokens + log.last.usage.output_tokens, 64);
+	log_release(&log);
+	memset(longer, 'x', 100);
+	req.chat.messages = &(struct chat_message){.role = CHAT_USER, .content = {longer, 100}};
+	play(e, &req, &log);
+	assert_int_equal(log.last.kind, EV_ERROR);
+	assert_int_equal(log.last.err.code, ERR_LIMIT);
+	assert_string_equal(log.last.err.text,
+			    "the conversation has 104 tokens, the context holds 64");
+	log_release(&log);
+	free(longer);
+	e->ops->close(e);
+}
+
+static void plain_text_is_continued_without_any_grammar(void **state)
+{
+	struct engine *e = open_model(512);
+	struct turn_request req = ask(30);
+	struct turn_log a = {0}, b = {0};
+
+	(void)state;
+	req.is_raw = true;
+	req.raw = STR_LIT("Once upon a time </think> there");
+	play_well(e, &req, &a);
+	assert_int_equal(a.last.usage.prompt_tokens, 1 + 31);
+	assert_int_equal(a.n_ids, a.last.usage.output_tokens);
+	assert_int_equal(a.thinking.len, 0);
+	req.resume_ids = a.ids;
+	req.n_resume_ids = a.n_ids;
+	play_well(e, &req, &b);
+	assert_int_equal(b.last.usage.prompt_tokens, 1 + 31 + 30);
+	log_release(&a);
+	log_release(&b);
+	e->ops->close(e);
+}
+
+static void bytes_that_are_not_utf8_are_replaced_and_said_so(void **state)
+{
+	struct engine *e = open_model(512);
+	struct turn_request req = ask(1);
+	struct event ev = {0};
+	bool noticed = false, over = false;
+
+	(void)state;
+	req.chat.messages = &(struct chat_message){.role = CHAT_USER,
+						   .content = STR_LIT("a\xff" "b\xfe")};
+	submit(e, &req);
+	while (!over) {
+		assert_int_equal(event_queue_pop(e->events, &ev, 60000), 1);
+		if (ev.kind == EV_NOTICE) {
+			assert_string_equal(buf_z(&ev.text), "2 byte sequences of the prompt were "
+					    "not UTF-8 and became U+FFFD");
+			noticed = true;
+		}
+		over = ev.kind == EV_DONE;
+		assert_true(ev.kind != EV_ERROR);
+		event_release(&ev);
+	}
+	assert_true(noticed);
+	e->ops->close(e);
+}
+
+static void requests_that_make_no_sense_fail_and_leave_the_engine_well(void **state)
+{
+	static const struct chat_message answered[] = {
+		{.role = CHAT_USER, .content = {"hi", 2}},
+		{.role = CHAT_ASSISTANT, .content = {"ho", 2}},
+	};
+	static const token_id ended[] = {ID_THINK, ID_THINK_END, ID_EOS};
+	static const token_id headless[] = {100, 101};
+	struct engine *e = open_model(512);
+	struct turn_request good = ask(2), req;
+	struct turn_log log = {0};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		req = ask(2);
+		switch (i) {
+		case 0:
+			req.chat.messages = answered;
+			req.chat.n_messages = 2;
+			break;
+		case 1:
+			req.sampling.temperature = -1;
+			break;
+		case 2:
+			req.resume_ids = ended;
+			req.n_resume_ids = 3;
+			break;
+		case 3:
+			req.resume_ids = headless;
+			req.n_resume_ids = 2;
+			break;
+		}
+		play(e, &req, &log);
+		assert_int_equal(log.last.kind, EV_ERROR);
+		assert_int_equal(log.last.err.code, ERR_USAGE);
+		assert_int_equal(log.n_ids, 0);
+		log_release(&log);
+		play_well(e, &good, &log);
+		log_release(&log);
+	}
+	e->ops->close(e);
+}
+
+static void a_directory_without_a_model_says_so(void **state)
+{
+	struct engine_config config = {.model_dir = "tests/unit", .backend = "cpu"};
+	struct turn_request req = ask(1);
+	struct engine *e;
+	struct err err = {0};
+	struct event ev;
+	uint64_t turn;
+
+	(void)state;
+	assert_int_equal(engine_open(&e, &config, &err), 0);
+	assert_int_equal(event_queue_pop(e->events, &ev, 60000), 1);
+	assert_int_equal(ev.kind, EV_ERROR);
+	assert_int_equal(ev.turn, 0);
+	assert_non_null(strstr(ev.err.text, "tests/unit"));
+	assert_non_null(strstr(ev.err.text, "config.json"));
+	event_release(&ev);
+	assert_int_not_equal(e->ops->submit(e, &req, &turn, &err), 0);
+	e->ops->close(e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_info_says_what_was_loaded),
+		cmocka_unit_test(a_seed_reproduces_a_turn_and_another_does_not),
+		cmocka_unit_test(the_next_turn_computes_only_what_is_new),
+		cmocka_unit_test(
+			an_earlier_place_is_kept_only_as_far_back_as_a_roll_back_reaches),
+		cmocka_unit_test(a_resumed_answer_goes_on_as_if_it_had_never_stopped),
+		cmocka_unit_test(ended_thinking_closes_with_its_token_and_goes_on_as_answer),
+		cmocka_unit_test(cancelling_keeps_what_was_said_and_the_engine_goes_on),
+		cmocka_unit_test(closing_in_the_middle_of_a_turn_ends_it),
+		cmocka_unit_test(the_context_fills_to_its_last_place_and_no_further),
+		cmocka_unit_test(plain_text_is_continued_without_any_grammar),
+		cmocka_unit_test(bytes_that_are_not_utf8_are_replaced_and_said_so),
+		cmocka_unit_test(requests_that_make_no_sense_fail_and_leave_the_engine_well),
+		cmocka_unit_test(a_directory_without_a_model_says_so),
+	};
+
+	return cmocka_run_group_tests(tests, make_model, remove_model);
+}
