@@ -53,8 +53,7 @@ void history_answer_say(struct history_answer *a, enum history_kind kind, struct
 	if (!p)
 		return;
 	buf_adds(&p->text, text);
-	if (streams)
-		a->units += (int64_t)text.n;
+	a->dirty = true;
 }
 
 void history_answer_call_begin(struct history_answer *a, struct str name, struct str ref)
@@ -66,12 +65,12 @@ void history_answer_call_begin(struct history_answer *a, struct str name, struct
 	p->open = true;
 	buf_adds(&p->name, name);
 	buf_adds(&p->ref, ref);
-	a->units++;
+	a->dirty = true;
 }
 
 static struct growing_part *end_call(struct history_answer *a)
 {
-	a->units++;
+	a->dirty = true;
 	for (size_t i = a->n_parts; i-- > 0;) {
 		if (a->parts[i].open) {
 			a->parts[i].open = false;
@@ -100,8 +99,7 @@ void history_answer_call_bad(struct history_answer *a, struct str why)
 	buf_addz(&p->info, "}");
 }
 
-void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t n,
-			   int64_t units)
+void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t n)
 {
 	if (n > a->cap_ids - a->n_ids) {
 		size_t cap = a->cap_ids ? a->cap_ids : 256;
@@ -120,30 +118,7 @@ void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t 
 	if (n)
 		memcpy(a->ids + a->n_ids, ids, n * sizeof(*ids));
 	a->n_ids += n;
-	if (a->base_units + units > a->marked_units)
-		a->marked_units = a->base_units + units;
 	a->dirty = true;
-}
-
-struct covered part_covered(const struct growing_part *p, int64_t units)
-{
-	struct covered c = {0};
-
-	if (p->kind == HISTORY_CALL) {
-		c.any = units >= 1;
-		c.open = p->open || units < 2;
-		c.text = c.open ? 0 : p->text.len;
-		c.used = p->open ? 1 : 2;
-	} else if (p->kind == HISTORY_TEXT || p->kind == HISTORY_THINKING) {
-		c.text = units < (int64_t)p->text.len ? (size_t)(units > 0 ? units : 0)
-						      : p->text.len;
-		c.any = c.text > 0;
-		c.used = (int64_t)p->text.len;
-	} else {
-		c.any = units >= 0;
-		c.text = p->text.len;
-	}
-	return c;
 }
 
 const struct history_message *history_answer_message(struct history_answer *a)
@@ -155,7 +130,6 @@ const struct history_message *history_answer_message(struct history_answer *a)
 		.created_ms = now_ms(),
 		.ids = a->n_ids ? a->ids : NULL,
 		.n_ids = a->n_ids,
-		.ids_units = a->marked_units < a->units ? a->marked_units : -1,
 		.conversation = a->t->conversation,
 		.parent = a->parent,
 		.depth = a->parent->depth + 1,
@@ -198,45 +172,23 @@ static bool out_of_memory(const struct history_answer *a)
 
 /* -- beginning ---------------------------------------------------------------- */
 
-/* A copy of what the ids of `m` say; what ran ahead of them the engine will say again. */
+/* A copy of what `m` says, without its calls. */
 static void resume_from(struct history_answer *a, const struct history_message *m)
 {
-	int64_t left = m->ids_units >= 0 ? m->ids_units : INT64_MAX;
-
-	for (size_t i = 0; i < m->n_parts && left >= 0; i++) {
+	for (size_t i = 0; i < m->n_parts; i++) {
 		const struct history_part *from = &m->parts[i];
-		bool cut = from->kind == HISTORY_CALL && str_is(from->info, "{\"cut\": true}");
 		struct growing_part *p = NULL;
-		struct str text = from->text;
 
-		if (from->kind == HISTORY_TEXT || from->kind == HISTORY_THINKING) {
-			if (left < (int64_t)text.n)
-				text.n = (size_t)left;
-			left -= (int64_t)from->text.n;
-			if (text.n == 0)
-				continue;
-			a->units += (int64_t)text.n;
-		} else if (from->kind == HISTORY_CALL) {
-			if (left < 1)
-				break;
-			cut = cut || left < 2;
-			left -= cut ? 1 : 2;
-			a->units += cut ? 1 : 2;
-		}
-		p = add_part(a, from->kind);
+		if (from->kind != HISTORY_CALL)
+			p = add_part(a, from->kind);
 		if (!p)
-			return;
-		p->open = cut;
+			continue;
 		buf_adds(&p->name, from->name);
 		buf_adds(&p->ref, from->ref);
-		if (!cut) {
-			buf_adds(&p->text, text);
-			buf_adds(&p->info, from->info);
-		}
+		buf_adds(&p->text, from->text);
+		buf_adds(&p->info, from->info);
 	}
-	a->base_units = a->marked_units = a->units;
-	history_answer_tokens(a, m->ids, m->n_ids, 0);
-	a->dirty = m->n_ids > 0;
+	history_answer_tokens(a, m->ids, m->n_ids);
 }
 
 static int write_beginning(struct history_answer *a, const struct history_run *settings,

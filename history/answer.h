@@ -4,10 +4,7 @@
 
 #include "history/tree.h"
 
-/*
- * A part as it grows.  Units are what ids are said to cover: each byte of text or thinking
- * is one, the beginning of a call is one, its end another, all else none.
- */
+/* A part as it grows. */
 struct growing_part {
 	enum history_kind kind;
 	struct buf name, ref, text, info;
@@ -27,30 +24,17 @@ struct history_answer {
 	size_t n_parts, cap_parts;
 	int32_t *ids;
 	size_t n_ids, cap_ids, journalled_ids;
-	int64_t base_units;   /* of what it resumed */
-	int64_t units;        /* said in all */
-	int64_t marked_units; /* of those, said by the ids */
 
 	struct history_part *view; /* for history_answer_message() */
 	size_t cap_view;
 	struct history_message message;
 
 	int64_t flushed_at; /* monotonic ms; when something was last written or tried */
-	bool dirty;         /* ids came since */
+	bool dirty;         /* something was said since */
 	bool failed;        /* no memory: what was said after is not all here */
 };
 
-int64_t part_units(const struct history_part *p);
-/* How much of a growing part `units` cover: bytes of its text, and whether it is still open. */
-struct covered {
-	bool any; /* there is something to write */
-	size_t text;
-	bool open;
-	int64_t used;
-};
-struct covered part_covered(const struct growing_part *p, int64_t units);
-
-/* Inside a write transaction: everything that is covered and not yet there. */
+/* Inside a write transaction: everything that is not yet there. */
 int journal_write(struct history_answer *a, struct err *err);
 /* After its commit. */
 void journal_written(struct history_answer *a);

@@ -103,8 +103,6 @@ static void add_message(struct jsonw *w, const struct history_message *m, size_t
 		for (size_t i = 0; i < m->n_ids; i++)
 			jsonw_int(w, m->ids[i]);
 		jsonw_end_array(w);
-		if (m->ids_units >= 0)
-			jsonw_kv_int(w, "ids_units", m->ids_units);
 	}
 	if (m->run)
 		add_run(w, m->run);

@@ -154,7 +154,6 @@ struct history_message {
 	size_t n_parts;
 	const int32_t *ids; /* answers: what the model produced, exactly; NULL = unknown */
 	size_t n_ids;
-	int64_t ids_units; /* how much of the parts the ids say, see below; -1 = all */
 	const struct history_run *run; /* answers; may be NULL */
 
 	int64_t conversation; /* the one it was said in */
@@ -221,10 +220,9 @@ int history_tree_say(struct history_tree *t, const struct history_message *m,
 /* -- an answer in progress -------------------------------------------------- */
 
 /*
- * Gathers what the engine says and journals it.  Text runs ahead of the ids that say
- * it, so each batch of ids comes with `units`: how much this answer's ids have said in
- * all, bytes of thinking and text plus one for each begun and each ended call.  Only
- * what the ids cover is journalled, so that ids and text of a crash agree exactly.
+ * Gathers what the engine says and journals it.  The ids run ahead of the text that they
+ * say, never behind: flush when every event that waited was handed over.  Where a crash cut
+ * the answer, the engine says the rest from the ids (turn_request.resume_counted).
  */
 struct history_answer;
 
@@ -233,7 +231,7 @@ struct history_answer;
 /*
  * An answer to the leaf, which must be there.  `settings` is what is known before the
  * first token.  `resume`: a message to continue instead, of which the answer starts as a
- * copy (its parent is then the parent, and the units count from its own on); else NULL.
+ * copy, but for its calls, which a resumed turn tells again; else NULL.
  */
 int history_answer_begin(struct history_answer **out, struct history_tree *t,
 			 const struct history_run *settings,
@@ -244,8 +242,7 @@ void history_answer_say(struct history_answer *a, enum history_kind kind, struct
 void history_answer_call_begin(struct history_answer *a, struct str name, struct str ref);
 void history_answer_call_end(struct history_answer *a, struct str arguments);
 void history_answer_call_bad(struct history_answer *a, struct str why);
-void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t n,
-			   int64_t units);
+void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t n);
 
 /* The answer so far, as parts and ids; borrowed until the next call on it. */
 const struct history_message *history_answer_message(struct history_answer *a);

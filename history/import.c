@@ -187,7 +187,6 @@ static int read_ids(struct history_import *in, const json_t *o, struct history_m
 	size_t n = json_array_size(list);
 	int32_t *ids;
 
-	m->ids_units = -1;
 	if (!list)
 		return 0;
 	if (!json_is_array(list))
@@ -205,8 +204,6 @@ static int read_ids(struct history_import *in, const json_t *o, struct history_m
 	}
 	m->ids = ids;
 	m->n_ids = n;
-	if (get_int(o, "ids_units", &m->ids_units) && m->ids_units < 0)
-		return bad(in, "ids_units below 0", err);
 	return 0;
 }
 

@@ -22,15 +22,15 @@ static int write_piece(struct history_answer *a, int64_t part, const char *kind,
 		       (const void *)(bytes.n ? bytes.p : ""), bytes.n);
 }
 
-static int write_part(struct history_answer *a, size_t i, const struct covered *c,
-		      struct err *err)
+static int write_part(struct history_answer *a, size_t i, struct err *err)
 {
 	const struct growing_part *p = &a->parts[i];
-	struct str fresh = {buf_z(&p->text) + p->journalled_text, c->text - p->journalled_text};
+	struct str fresh = {buf_z(&p->text) + p->journalled_text,
+			    p->text.len - p->journalled_text};
 
-	if (p->journalled && fresh.n == 0 && p->journalled_open == c->open)
+	if (p->journalled && fresh.n == 0 && p->journalled_open == p->open)
 		return 0;
-	return write_piece(a, (int64_t)i, kind_name(p->kind), p, c->open, fresh, err);
+	return write_piece(a, (int64_t)i, kind_name(p->kind), p, p->open, fresh, err);
 }
 
 static int write_ids(struct history_answer *a, struct err *err)
@@ -75,18 +75,11 @@ static int write_row(struct history_answer *a, struct err *err)
 
 int journal_write(struct history_answer *a, struct err *err)
 {
-	int64_t left = a->marked_units, before = a->journal_id;
+	int64_t before = a->journal_id;
 	int rc = write_row(a, err);
 
-	for (size_t i = 0; i < a->n_parts && !rc; i++) {
-		struct covered c = part_covered(&a->parts[i], left);
-
-		if (c.any)
-			rc = write_part(a, i, &c, err);
-		left -= c.used;
-		if (left < 0)
-			break;
-	}
+	for (size_t i = 0; i < a->n_parts && !rc; i++)
+		rc = write_part(a, i, err);
 	if (!rc)
 		rc = write_ids(a, err);
 	/* What was undone has no row; the next try makes it. */
@@ -97,18 +90,12 @@ int journal_write(struct history_answer *a, struct err *err)
 
 void journal_written(struct history_answer *a)
 {
-	int64_t left = a->marked_units;
-
-	for (size_t i = 0; i < a->n_parts && left >= 0; i++) {
+	for (size_t i = 0; i < a->n_parts; i++) {
 		struct growing_part *p = &a->parts[i];
-		struct covered c = part_covered(p, left);
 
-		if (c.any) {
-			p->journalled = true;
-			p->journalled_text = c.text;
-			p->journalled_open = c.open;
-		}
-		left -= c.used;
+		p->journalled = true;
+		p->journalled_text = p->text.len;
+		p->journalled_open = p->open;
 	}
 	a->journalled_ids = a->n_ids;
 	a->dirty = false;

@@ -112,8 +112,6 @@ static int add_message(struct history_tree *t, sqlite3_stmt *st, struct err *err
 	m->id = id;
 	m->conversation = sqlite3_column_int64(st, 1);
 	m->created_ms = sqlite3_column_int64(st, 4);
-	m->ids_units =
-		sqlite3_column_type(st, 6) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, 6);
 	if (!role_from(sql_str(st, 3), &m->role))
 		return damaged(t, id, "its role is unknown", err);
 	/* Parents come first, so that nothing in memory can go round in a circle. */
@@ -125,10 +123,10 @@ static int add_message(struct history_tree *t, sqlite3_stmt *st, struct err *err
 	rc = read_ids(t, st, 5, m);
 	if (rc == ERR_STORE)
 		return damaged(t, id, "its token ids are cut", err);
-	if (!rc && sqlite3_column_type(st, 7) != SQLITE_NULL) {
+	if (!rc && sqlite3_column_type(st, 6) != SQLITE_NULL) {
 		struct history_run *run = pool_get(&t->pool, sizeof(*run));
 
-		rc = run ? read_run(t, st, 7, run) : ERR_NOMEM;
+		rc = run ? read_run(t, st, 6, run) : ERR_NOMEM;
 		m->run = run;
 	}
 	if (rc)
@@ -142,7 +140,7 @@ static int read_messages(struct history_tree *t, struct err *err)
 	sqlite3_stmt *st =
 		sql_get(t->h, err,
 			"SELECT m.id, m.conversation_id, m.parent_id, m.role, m.created_ms,"
-			" m.token_ids, m.token_units,"
+			" m.token_ids,"
 			" " RUN_COLUMNS " FROM message m LEFT JOIN run r ON r.message_id = m.id"
 			" WHERE m.tree_id = ? ORDER BY m.id",
 			"i", t->tree_id);

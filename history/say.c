@@ -92,12 +92,10 @@ int tree_write(struct history_tree *t, const struct history_message *m, int64_t 
 	if (!rc)
 		rc = sql_run(h, err,
 			     "INSERT INTO message (tree_id, conversation_id, parent_id, depth,"
-			     " role, created_ms, token_ids, token_units)"
-			     " VALUES (?, ?, ?, ?, ?, ?, ?, CASE WHEN ?8 >= 0 THEN ?8 END)",
-			     "iioizibi", *tree_id, *conversation, parent, (int64_t)depth,
+			     " role, created_ms, token_ids) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			     "iioizib", *tree_id, *conversation, parent, (int64_t)depth,
 			     role_name(m->role), m->created_ms,
-			     m->ids ? (const void *)buf_z(&ids) : NULL, ids.len,
-			     m->ids ? m->ids_units : (int64_t)-1);
+			     m->ids ? (const void *)buf_z(&ids) : NULL, ids.len);
 	if (!rc)
 		*id = sqlite3_last_insert_rowid(h->db);
 	for (size_t i = 0; i < m->n_parts && !rc; i++)

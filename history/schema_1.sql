@@ -34,8 +34,7 @@ CREATE TABLE message (
 	role TEXT NOT NULL
 		CHECK (role IN ('system', 'user', 'assistant', 'tool', 'developer', 'reminder')),
 	created_ms INTEGER NOT NULL,
-	token_ids BLOB,                    -- answers: int32, little endian, as produced
-	token_units INTEGER                -- how much of the parts token_ids say; NULL: all
+	token_ids BLOB                     -- answers: int32, little endian, as produced
 ) STRICT;
 
 CREATE INDEX message_by_tree ON message (tree_id);

@@ -61,7 +61,6 @@ struct history_message *tree_copy(struct history_tree *t, const struct history_m
 	to->id = m->id;
 	to->role = m->role;
 	to->created_ms = m->created_ms;
-	to->ids_units = m->ids_units;
 	to->conversation = m->conversation;
 	if (copy_parts(t, m, to))
 		return NULL;

@@ -54,8 +54,7 @@ static const struct history_message *say(struct history_tree *t, enum history_ro
 					 struct str text)
 {
 	struct history_part part = {.kind = HISTORY_TEXT, .text = text};
-	struct history_message m = {
-		.role = role, .parts = &part, .n_parts = 1, .ids_units = -1};
+	struct history_message m = {.role = role, .parts = &part, .n_parts = 1};
 	const struct history_message *out = NULL;
 	struct err err = {0};
 
@@ -123,7 +122,6 @@ static void every_field_of_a_message_comes_back(void **state)
 				    .n_parts = 4,
 				    .ids = ids,
 				    .n_ids = 6,
-				    .ids_units = 3,
 				    .run = &run};
 	struct history_tree *t = new_tree(p);
 	const struct history_message *back;
@@ -148,7 +146,6 @@ static void every_field_of_a_message_comes_back(void **state)
 	}
 	assert_int_equal(back->n_ids, 6);
 	assert_memory_equal(back->ids, ids, sizeof(ids));
-	assert_int_equal(back->ids_units, 3);
 	assert_string_equal(back->run->model, "nano");
 	assert_string_equal(back->run->stop, "length");
 	assert_true(back->run->seed == UINT64_MAX - 3);

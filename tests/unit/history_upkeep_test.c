@@ -42,8 +42,7 @@ static const struct history_message *say(struct history_tree *t, enum history_ro
 					 enum history_kind kind, const char *text)
 {
 	struct history_part part = {.kind = kind, .text = str_of(text)};
-	struct history_message m = {
-		.role = role, .parts = &part, .n_parts = 1, .ids_units = -1};
+	struct history_message m = {.role = role, .parts = &part, .n_parts = 1};
 	const struct history_message *out = NULL;
 
 	if (history_tree_say(t, &m, &out, &err) != 0)
