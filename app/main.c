@@ -81,6 +81,12 @@ static int run_mode(struct app *app)
 	}
 	if (wants_screen(&app->opt))
 		return screen_mode(app);
+	if (app->opt.go_on || app->opt.resume) {
+		fputs("dsv4chat: --continue and --resume open the full screen: it needs a terminal, and no "
+		      "question\n",
+		      stderr);
+		return EXIT_USAGE;
+	}
 	if (app->opt.input_format == INPUT_JSONL)
 		return oneshot_session(app);
 	if (isatty(STDIN_FILENO) && !app->opt.prompt && !app->opt.n_files && !app->opt.json)

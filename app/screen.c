@@ -287,6 +287,19 @@ static enum terminal_colors colors_of(const struct options *opt)
 	return TERMINAL_COLORS_AUTO;
 }
 
+/* The conversation to begin with: the one that was asked for, else a new one. */
+static int first_talk(struct screen *s, struct err *err)
+{
+	for (size_t i = 0; i < s->talks.n; i++) {
+		if (s->config->conversation == 0 ||
+		    s->talks.v[i]->stored != s->config->conversation)
+			continue;
+		s->talk = s->talks.v[i];
+		return talk_store_load(&s->talks, s->talk, err);
+	}
+	return talks_add(&s->talks, &s->talk, err);
+}
+
 static int open_screen(struct screen *s, const struct screen_config *config, struct err *err)
 {
 	struct tui_config tc = {.complete = screen_complete, .ctx = s};
@@ -311,8 +324,11 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 		rc = script_player_new(&s->script, config->script, err);
 	if (rc == 0)
 		rc = surface_init(&s->surface, 80, 24, err);
+	s->talks.store = config->history;
 	if (rc == 0)
-		rc = talks_add(&s->talks, &s->talk, err);
+		rc = talk_store_list(&s->talks, err);
+	if (rc == 0)
+		rc = first_talk(s, err);
 	if (rc == 0 && config->tty >= 0)
 		rc = terminal_open(&s->terminal, &term, err);
 	if (rc == 0 && s->terminal == NULL && s->script == NULL)
@@ -326,10 +342,26 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 	return 0;
 }
 
+/* What could not be written so far is tried once more.  ERR_STORE where it still can't. */
+static int save_all(struct screen *s, struct err *err)
+{
+	struct err why = {0};
+	size_t n;
+
+	for (size_t i = 0; i < s->talks.n; i++)
+		if (talk_count_unstored(s->talks.v[i]) > 0)
+			talk_store_save(&s->talks, s->talks.v[i], &why);
+	if (s->talks.removed != NULL)
+		talk_store_remove(&s->talks, s->talks.removed, &why);
+	n = talk_store_missing(&s->talks);
+	if (n > 0)
+		return err_set(err, ERR_STORE, "%zu messages could not be kept: %s", n,
+			       why.text);
+	return why.code != 0 ? err_set(err, why.code, "%s", why.text) : 0;
+}
+
 static void close_screen(struct screen *s)
 {
-	if (s->turn != 0)
-		s->engine->ops->cancel(s->engine, s->turn);
 	terminal_close(s->terminal);
 	/* What was written and not sent comes back by Up. */
 	if (s->tui != NULL)
@@ -346,7 +378,8 @@ int screen_run(const struct screen_config *config, int *signo, struct err *err)
 {
 	struct screen s = {0};
 	struct signal_pipe sp;
-	int rc;
+	struct err ignored;
+	int rc, lost;
 
 	*signo = 0;
 	rc = signals_open(&sp, err);
@@ -362,6 +395,12 @@ int screen_run(const struct screen_config *config, int *signo, struct err *err)
 			rc = s.failed.code;
 		}
 		*signo = s.signo;
+		screen_leave_turn(&s);
+		terminal_close(s.terminal);
+		s.terminal = NULL;
+		lost = save_all(&s, rc == 0 ? err : &ignored);
+		if (rc == 0)
+			rc = lost;
 	}
 	close_screen(&s);
 	signals_close(&sp);

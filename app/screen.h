@@ -13,11 +13,14 @@
 
 #include "app/options.h"
 #include "engine/engine.h"
+#include "history/history.h"
 
 struct screen_config {
 	struct engine *engine;   /* borrowed; it may still be loading           */
 	struct options *opt;     /* borrowed; what the user changes changes here */
 	int tty;                 /* read and written; < 0: none, only with `script` */
+	struct history *history; /* borrowed; NULL = what is said is gone at the end */
+	int64_t conversation;    /* of the history, to open; 0 = a new one           */
 	const char *inputs_path; /* earlier inputs are kept here; NULL = not   */
 	/*
 	 * Keys, waits and pictures instead of a person (screen_script.h); the screen ends with

@@ -17,10 +17,13 @@
 #define EDITED_MAX ((size_t)64 << 20)
 
 /*
- * The file of inputs: one a line, newline and backslash as \n and \\, oldest
- * first.  It is appended to, by several programs at once if need be, and cut to
- * its newer half when it grows beyond FILE_MAX.
+ * The file of inputs is libedit's, so that line mode has them too: a first line
+ * that names the format, then one input a line, oldest first, with blanks,
+ * controls and backslashes as \ooo.  It is appended to, by several programs at
+ * once if need be, and cut to its newer half when it grows beyond FILE_MAX.
  */
+static const char first_line[] = "_HiStOrY_V2_\n";
+
 static int read_whole(const char *path, size_t max, struct buf *out)
 {
 	char part[65536];
@@ -35,6 +38,33 @@ static int read_whole(const char *path, size_t max, struct buf *out)
 	return n < 0 || out->len > max || buf_failed(out) ? -1 : 0;
 }
 
+static bool is_octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
+/* Appends the character that the escape at p[0..n) stands for; returns its bytes. */
+static size_t unescape(struct buf *out, const char *p, size_t n)
+{
+	if (n >= 4 && is_octal(p[1]) && is_octal(p[2]) && is_octal(p[3])) {
+		buf_addc(out, (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0')));
+		return 4;
+	}
+	if (n >= 3 && p[1] == '^') {
+		buf_addc(out, (char)(p[2] & 0x1F));
+		return 3;
+	}
+	if (n >= 2) {
+		buf_addc(out, p[1] == 'n'   ? '\n'
+			      : p[1] == 't' ? '\t'
+			      : p[1] == 's' ? ' '
+					    : p[1]);
+		return 2;
+	}
+	buf_addc(out, p[0]);
+	return 1;
+}
+
 void screen_load_inputs(struct screen *s)
 {
 	struct buf all = {0}, one = {0};
@@ -43,16 +73,19 @@ void screen_load_inputs(struct screen *s)
 	if (s->config->inputs_path == NULL ||
 	    read_whole(s->config->inputs_path, 2 * FILE_MAX, &all) < 0)
 		goto done;
+	if (all.len >= sizeof(first_line) - 1 &&
+	    memcmp(all.data, first_line, sizeof(first_line) - 1) == 0)
+		at = sizeof(first_line) - 1;
 	while (at < all.len) {
 		const char *nl = memchr(all.data + at, '\n', all.len - at);
 		size_t end = nl != NULL ? (size_t)(nl - all.data) : all.len;
 
 		buf_reset(&one);
-		for (; at < end; at++) {
-			if (all.data[at] == '\\' && at + 1 < end)
-				buf_addc(&one, all.data[++at] == 'n' ? '\n' : all.data[at]);
+		while (at < end) {
+			if (all.data[at] == '\\')
+				at += unescape(&one, all.data + at, end - at);
 			else
-				buf_addc(&one, all.data[at]);
+				buf_addc(&one, all.data[at++]);
 		}
 		tui_add_input(s->tui, buf_str(&one));
 		at = end + 1;
@@ -71,7 +104,8 @@ static void halve(const char *path, int fd)
 	    (nl = memchr(all.data + all.len / 2, '\n', all.len - all.len / 2)) != NULL) {
 		size_t from = (size_t)(nl - all.data) + 1;
 
-		if (ftruncate(fd, 0) < 0 || write(fd, all.data + from, all.len - from) < 0)
+		if (ftruncate(fd, 0) < 0 || write(fd, first_line, sizeof(first_line) - 1) < 0 ||
+		    write(fd, all.data + from, all.len - from) < 0)
 			log_add(LOG_WARN, "inputs: %s", strerror(errno));
 	}
 	buf_release(&all);
@@ -88,13 +122,18 @@ void screen_keep_input(struct screen *s, struct str text)
 	tui_add_input(s->tui, text);
 	if (path == NULL || text.n > INPUT_MAX)
 		return;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && lseek(fd, 0, SEEK_END) == 0)
+		buf_addz(&line, first_line);
 	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] == '\n' || text.p[i] == '\\')
-			buf_addc(&line, '\\');
-		buf_addc(&line, text.p[i] == '\n' ? 'n' : text.p[i]);
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c <= ' ' || c == '\\' || c == 0x7F)
+			buf_addf(&line, "\\%03o", c);
+		else
+			buf_addc(&line, (char)c);
 	}
 	buf_addc(&line, '\n');
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || buf_failed(&line) ||
 	    write(fd, line.data, line.len) != (ssize_t)line.len) {
 		tui_say(s->tui, STYLE_NOTICE, "%s: not kept: %s", path, strerror(errno));

@@ -20,10 +20,23 @@ static struct talk_message *message(struct screen *s, int64_t id)
 	return m;
 }
 
+/* Changes that the store refused stay on the screen, and are told. */
+static void tell_store(struct screen *s, int rc, const struct err *err)
+{
+	if (rc < 0)
+		tui_say(s->tui, STYLE_ERROR, "not kept: %s", err->text);
+}
+
 void screen_open(struct screen *s, struct talk *t)
 {
+	struct err err;
+
 	if (t == s->talk)
 		return;
+	if (talk_store_load(&s->talks, t, &err) < 0) {
+		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
+		return;
+	}
 	screen_recall_queue(s);
 	s->talk = t;
 	screen_show_talk(s);
@@ -38,7 +51,7 @@ void screen_new(struct screen *s)
 
 	/* One that nothing was said in serves again. */
 	for (size_t i = 0; i < s->talks.n; i++)
-		if (s->talks.v[i]->first == NULL &&
+		if (s->talks.v[i]->first == NULL && !s->talks.v[i]->unread &&
 		    (s->turn == 0 || s->turn_talk != s->talks.v[i]))
 			t = s->talks.v[i];
 	if (t == NULL && talks_add(&s->talks, &t, &err) < 0) {
@@ -57,6 +70,7 @@ void screen_fork(struct screen *s, const struct talk_message *at)
 		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
 		return;
 	}
+	tell_store(s, talk_store_fork(&s->talks, t, s->talk, at, &err), &err);
 	screen_open(s, t);
 	tui_say(s->tui, STYLE_FAINT, "a conversation of its own, from here on");
 }
@@ -105,6 +119,7 @@ static void want_edit(struct screen *s, int64_t id)
 static void want_sibling(struct screen *s, int64_t id, int step)
 {
 	struct talk_message *m = message(s, id), *to;
+	struct err err;
 
 	if (m == NULL || is_writing(s))
 		return;
@@ -115,14 +130,24 @@ static void want_sibling(struct screen *s, int64_t id, int step)
 	}
 	talk_show(s->talk, to);
 	screen_show_talk(s);
+	tell_store(s, talk_store_show(&s->talks, s->talk, &err), &err);
 }
 
 static void want_remove(struct screen *s, struct talk *t)
 {
+	struct err err;
+
 	if (s->turn != 0 && s->turn_talk == t) {
 		tui_say(s->tui, STYLE_NOTICE, "an answer is being written there: Esc stops it");
 		return;
 	}
+	if (t->first == NULL && !t->unread) {
+		tui_say(s->tui, STYLE_FAINT, "nothing was said in it yet");
+		return;
+	}
+	/* Only the last one removed can come back. */
+	if (s->talks.removed != NULL)
+		tell_store(s, talk_store_remove(&s->talks, s->talks.removed, &err), &err);
 	talks_remove(&s->talks, t);
 	if (t == s->talk) {
 		s->talk = NULL;
@@ -132,25 +157,47 @@ static void want_remove(struct screen *s, struct talk *t)
 	tui_say(s->tui, STYLE_NOTICE, "deleted; Alt-U among the conversations takes it back");
 }
 
+static void want_back(struct screen *s)
+{
+	struct talk *t = s->talks.removed;
+
+	if (t == NULL || !talks_unremove(&s->talks)) {
+		tui_say(s->tui, STYLE_FAINT, "nothing was deleted");
+		return;
+	}
+	screen_show_list(s);
+	tui_choose_conversation(s->tui, t->id);
+	tui_say(s->tui, STYLE_FAINT, "it is back");
+}
+
 /* Changes to a row of the conversations; the row may be gone by now. */
 static void want_pin(struct screen *s, struct talk *t)
 {
+	struct err err;
+
 	t->pinned = !t->pinned;
+	tell_store(s, talk_store_mark(&s->talks, t, &err), &err);
 	screen_show_list(s);
 }
 
 static void want_archive(struct screen *s, struct talk *t)
 {
+	struct err err;
+
 	t->archived = !t->archived;
 	tui_say(s->tui, STYLE_FAINT, t->archived ? "archived" : "no longer archived");
+	tell_store(s, talk_store_mark(&s->talks, t, &err), &err);
 	screen_show_list(s);
 }
 
 void screen_rename(struct screen *s, struct talk *t, struct str title)
 {
+	struct err err;
+
 	buf_reset(&t->title);
 	buf_adds(&t->title, title);
 	t->titled = true;
+	tell_store(s, talk_store_rename(&s->talks, t, &err), &err);
 	screen_show_list(s);
 }
 
@@ -244,9 +291,7 @@ static void intent(struct screen *s, struct tui_intent *in)
 			want_remove(s, t);
 		break;
 	case TUI_UNDELETE:
-		if (!talks_unremove(&s->talks))
-			tui_say(s->tui, STYLE_FAINT, "nothing was deleted");
-		screen_show_list(s);
+		want_back(s);
 		break;
 	case TUI_OPTIONS:
 		screen_show_options(s);

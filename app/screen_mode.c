@@ -20,6 +20,26 @@ static int exit_of(int rc, int signo, const struct err *err)
 	return signo != 0 ? EXIT_TERMINATED : exit_code_of(rc);
 }
 
+/* Opens the store and finds the conversation that the options ask for. */
+static int open_history(struct app *app, struct screen_config *config, struct err *err)
+{
+	struct history_list recovered = {0};
+	struct buf path = {0};
+	int rc = path_to_write(PATH_HISTORY, &path, err);
+
+	if (!rc)
+		rc = history_open(&config->history, buf_z(&path), err);
+	if (!rc)
+		rc = history_recover(config->history, &recovered, err);
+	history_list_release(&recovered);
+	if (!rc && app->opt.resume)
+		rc = history_find(config->history, app->opt.resume, &config->conversation, err);
+	else if (!rc && app->opt.go_on)
+		rc = history_last(config->history, &config->conversation, err);
+	buf_release(&path);
+	return rc;
+}
+
 int screen_mode(struct app *app)
 {
 	struct buf inputs = {0}, script = {0};
@@ -37,12 +57,15 @@ int screen_mode(struct app *app)
 		config.script = buf_z(&script);
 		config.inputs_path = NULL;
 	}
+	if (!rc && !app->opt.ephemeral)
+		rc = open_history(app, &config, &err);
 	if (!rc)
 		rc = app_open_engine(app, &err);
 	if (!rc) {
 		config.engine = app->engine;
 		rc = screen_run(&config, &signo, &err);
 	}
+	history_close(config.history);
 	rc = exit_of(rc, signo, &err);
 	buf_release(&inputs);
 	buf_release(&script);

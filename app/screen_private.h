@@ -16,6 +16,7 @@
 #include "app/screen.h"
 #include "app/screen_script.h"
 #include "app/talk.h"
+#include "app/talk_store.h"
 #include "tui/tui.h"
 
 /* A message that waits while a turn runs. */
@@ -51,6 +52,7 @@ struct screen {
 	struct talk *turn_talk;      /* where it belongs: may not be the one shown */
 	struct talk_message *answer; /* what was said so far; not in the tree yet */
 	bool interrupted;
+	uint64_t seed; /* of the turn */
 	bool thinking_over;
 	size_t thinking_item, answer_item; /* TRANSCRIPT_NONE = not there, or not shown */
 	size_t *call_items;
@@ -78,6 +80,9 @@ void screen_event(struct screen *s, struct event *ev);
 void screen_interrupt(struct screen *s);
 void screen_drop_queue(struct screen *s);
 void screen_recall_queue(struct screen *s); /* what waits goes back to the composer */
+/* At the end: cancels the turn and keeps what was said of the answer. */
+void screen_leave_turn(struct screen *s);
+void screen_save(struct screen *s, struct talk *t);
 void screen_turn_release(struct screen *s);
 
 /* screen_intent.c */

@@ -9,10 +9,15 @@ void screen_add_message(struct screen *s, const struct talk_message *m)
 {
 	struct transcript *tr = s->said;
 	enum item_state state = m->unfinished ? ITEM_STOPPED : ITEM_DONE;
+	static const enum item_kind kinds[] = {
+		[CHAT_SYSTEM] = ITEM_SYSTEM,   [CHAT_USER] = ITEM_USER,
+		[CHAT_TOOL] = ITEM_TOOL,       [CHAT_DEVELOPER] = ITEM_SYSTEM,
+		[CHAT_REMINDER] = ITEM_SYSTEM,
+	};
 	size_t i;
 
-	if (m->role == CHAT_USER) {
-		i = transcript_add(tr, ITEM_USER, m->id, -1);
+	if (m->role != CHAT_ASSISTANT) {
+		i = transcript_add(tr, kinds[m->role], m->id, -1);
 		if (i != TRANSCRIPT_NONE)
 			transcript_append(tr, i, buf_str(&m->text));
 		return;
@@ -80,11 +85,6 @@ void screen_show_talk(struct screen *s)
 		tui_say(s->tui, STYLE_ERROR, "out of memory: the conversation can't be shown");
 		return;
 	}
-	if (s->opt->system != NULL && n > 0) {
-		i = transcript_add(s->said, ITEM_SYSTEM, 0, -1);
-		if (i != TRANSCRIPT_NONE)
-			transcript_append(s->said, i, str_of(s->opt->system));
-	}
 	talk_path(s->talk, path, n);
 	for (i = 0; i < n; i++)
 		screen_add_message(s, path[i]);
@@ -146,7 +146,7 @@ void screen_show_list(struct screen *s)
 	for (size_t i = 0; rows != NULL && times != NULL && i < s->talks.n; i++) {
 		const struct talk *t = s->talks.v[i];
 
-		if ((t->archived || t->first == NULL) && t != s->talk)
+		if ((t->archived || (t->first == NULL && !t->unread)) && t != s->talk)
 			continue;
 		when(t->updated_ms > 0 ? t->updated_ms : now, now, times[n]);
 		rows[n] = (struct convlist_row){

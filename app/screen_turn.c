@@ -31,7 +31,7 @@ static bool turn_is_shown(const struct screen *s)
 
 /* ---- asking ---- */
 
-/* The request's messages: the system prompt, then the branch; all borrowed but the arrays. */
+/* The branch as the engine takes it; all borrowed but the arrays. */
 struct request {
 	struct chat_message *messages;
 	struct chat_call *calls;
@@ -44,8 +44,7 @@ static void request_release(struct request *r)
 	free(r->calls);
 }
 
-static int request_build(struct request *r, const struct screen *s, const struct talk *t,
-			 struct err *err)
+static int request_build(struct request *r, const struct talk *t, struct err *err)
 {
 	size_t n = talk_path(t, NULL, 0), n_calls = 0, at = 0;
 	const struct talk_message **path = malloc((n + 1) * sizeof(*path));
@@ -62,9 +61,6 @@ static int request_build(struct request *r, const struct screen *s, const struct
 		free(path);
 		return err_nomem(err, "request", (n + 1) * sizeof(*r->messages));
 	}
-	if (s->opt->system != NULL)
-		r->messages[r->n++] = (struct chat_message){.role = CHAT_SYSTEM,
-							    .content = str_of(s->opt->system)};
 	for (size_t i = 0; i < n; i++) {
 		const struct talk_message *m = path[i];
 		struct chat_message *to = &r->messages[r->n++];
@@ -101,7 +97,7 @@ static int submit(struct screen *s, const struct talk_message *resume, struct er
 		clock_gettime(CLOCK_REALTIME, &ts);
 		req.sampling.seed = (uint64_t)ts.tv_sec * 1000000007u ^ (uint64_t)ts.tv_nsec;
 	}
-	rc = request_build(&r, s, s->talk, err);
+	rc = request_build(&r, s->talk, err);
 	if (rc == 0) {
 		req.chat = (struct chat){.messages = r.messages,
 					 .n_messages = r.n,
@@ -112,9 +108,36 @@ static int submit(struct screen *s, const struct talk_message *resume, struct er
 			req.n_resume_ids = resume->n_ids;
 		}
 		rc = s->engine->ops->submit(s->engine, &req, &s->turn, err);
+		s->seed = req.sampling.seed;
 	}
 	request_release(&r);
 	return rc;
+}
+
+/* How the answer is made: model, device and settings go with it. */
+static void note_run(const struct screen *s, struct talk_run *r)
+{
+	static const char *const efforts[] = {"none", "low", "high", "max"};
+	const struct engine_info *info = s->engine->ops->info(s->engine);
+	const struct sampling *how = &s->opt->sampling;
+
+	r->known = true;
+	r->run = (struct history_run){
+		.effort = efforts[s->opt->effort],
+		.temperature = how->temperature,
+		.top_p = how->top_p,
+		.min_p = how->min_p,
+		.top_k = how->top_k,
+		.seed = s->seed,
+		.max_tokens = how->max_tokens,
+		.started_ms = wall_ms(),
+	};
+	if (info == NULL)
+		return;
+	r->run.ctx_tokens = info->ctx_tokens;
+	snprintf(r->model, sizeof(r->model), "%s", info->model_name);
+	snprintf(r->identity, sizeof(r->identity), "%s", info->identity);
+	snprintf(r->device, sizeof(r->device), "%s", info->backend);
 }
 
 static void begin(struct screen *s, struct talk_message *answer)
@@ -122,6 +145,7 @@ static void begin(struct screen *s, struct talk_message *answer)
 	s->turn_talk = s->talk;
 	s->answer = answer;
 	s->interrupted = s->thinking_over = false;
+	note_run(s, &answer->run);
 	s->thinking_item = s->answer_item = TRANSCRIPT_NONE;
 	s->n_call_items = 0;
 	s->turn_ms = screen_now_ms();
@@ -212,6 +236,34 @@ static void enqueue(struct screen *s, struct str text)
 	}
 }
 
+/* Writes what is new; where the store refuses, the chat goes on and it is tried again later. */
+void screen_save(struct screen *s, struct talk *t)
+{
+	struct err err;
+
+	if (talk_store_save(&s->talks, t, &err) == 0)
+		return;
+	if (t == s->talk)
+		show_error(s, err.text);
+	tui_say(s->tui, STYLE_ERROR, "not kept, tried again with the next message: %s",
+		err.text);
+}
+
+static int add_system(struct screen *s, struct err *err)
+{
+	struct talk_message *m = talk_message_new(CHAT_SYSTEM, err);
+
+	if (m == NULL)
+		return ERR_NOMEM;
+	buf_addz(&m->text, s->opt->system);
+	if (buf_failed(&m->text)) {
+		talk_message_free(m);
+		return err_nomem(err, "system prompt", strlen(s->opt->system));
+	}
+	talk_say(s->talk, m, wall_ms());
+	return 0;
+}
+
 void screen_send(struct screen *s, struct str text)
 {
 	struct err err = {0};
@@ -230,8 +282,11 @@ void screen_send(struct screen *s, struct str text)
 		tui_say(s->tui, STYLE_ERROR, "out of memory: the message was not sent");
 		return;
 	}
+	if (s->talk->leaf == NULL && s->opt->system != NULL && add_system(s, &err) < 0)
+		show_error(s, err.text);
 	talk_say(s->talk, m, wall_ms());
 	screen_show_talk(s);
+	screen_save(s, s->talk);
 	screen_show_list(s);
 	screen_answer(s);
 }
@@ -430,8 +485,22 @@ static void hear_tokens(struct screen *s, const struct event *ev)
 	count_rate(s);
 }
 
+static void note_usage(struct history_run *run, const struct turn_usage *u)
+{
+	run->finished_ms = wall_ms();
+	run->prompt_tokens = u->prompt_tokens;
+	run->cached_tokens = u->cached_tokens;
+	run->thinking_tokens = u->thinking_tokens;
+	run->output_tokens = u->output_tokens;
+	run->drafted = u->drafted;
+	run->accepted = u->accepted;
+	run->prefill_ms = u->prefill_ms;
+	run->decode_ms = u->decode_ms;
+	run->total_ms = u->total_ms;
+}
+
 /* The turn is over: the answer joins the tree, if anything was said. */
-static void finish(struct screen *s, const struct turn_usage *u, bool whole)
+static void finish(struct screen *s, const struct turn_usage *u, bool whole, const char *stop)
 {
 	struct talk_message *m = s->answer;
 	struct talk *t = s->turn_talk;
@@ -445,7 +514,10 @@ static void finish(struct screen *s, const struct turn_usage *u, bool whole)
 	s->answer = NULL;
 	s->turn = 0;
 	if (m->text.len + m->thinking.len + m->n_calls > 0) {
+		m->run.run.stop = stop;
+		note_usage(&m->run.run, u);
 		talk_say(t, m, wall_ms());
+		screen_save(s, t);
 	} else {
 		talk_message_free(m);
 		t->leaf = leaf;
@@ -493,7 +565,8 @@ static void hear_done(struct screen *s, const struct event *ev)
 	bool shown = turn_is_shown(s);
 	size_t i;
 
-	finish(s, &ev->usage, ev->stop == STOP_END || ev->stop == STOP_CALLS);
+	finish(s, &ev->usage, ev->stop == STOP_END || ev->stop == STOP_CALLS,
+	       stop_reason_name(ev->stop));
 	if (shown) {
 		/* Same items, now of a message: only their ids and states change. */
 		const struct talk_message *m = s->talk->leaf;
@@ -538,11 +611,11 @@ static void hear_error(struct screen *s, const struct event *ev)
 	if (turn_is_shown(s)) {
 		bool follow = transcript_following(s->said);
 
-		finish(s, &ev->usage, false);
+		finish(s, &ev->usage, false, "failed");
 		settle_items(s, follow);
 		show_error(s, ev->err.text);
 	} else {
-		finish(s, &ev->usage, false);
+		finish(s, &ev->usage, false, "failed");
 		tui_say(s->tui, STYLE_ERROR, "%s", ev->err.text);
 	}
 	if (s->engine_failed)
@@ -629,6 +702,17 @@ void screen_event(struct screen *s, struct event *ev)
 		hear_error(s, ev);
 		break;
 	}
+}
+
+void screen_leave_turn(struct screen *s)
+{
+	struct turn_usage none = {0};
+
+	if (s->turn == 0)
+		return;
+	s->engine->ops->cancel(s->engine, s->turn);
+	s->interrupted = true;
+	finish(s, &none, false, stop_reason_name(STOP_INTERRUPTED));
 }
 
 void screen_turn_release(struct screen *s)

@@ -80,6 +80,7 @@ int talk_message_copy(struct talk_message **out, const struct talk_message *m, s
 	c->thinking_ms = m->thinking_ms;
 	c->thinking_tokens = m->thinking_tokens;
 	c->context_tokens = m->context_tokens;
+	c->run = m->run;
 	*out = c;
 	return 0;
 }
@@ -91,31 +92,40 @@ static struct talk_message *siblings_of(const struct talk *t, const struct talk_
 	return m->parent != NULL ? m->parent->first_child : t->first;
 }
 
-void talk_say(struct talk *t, struct talk_message *m, int64_t now_ms)
+void talk_attach(struct talk *t, struct talk_message *parent, struct talk_message *m)
 {
-	struct talk_message **at = t->leaf != NULL ? &t->leaf->first_child : &t->first;
+	struct talk_message **at = parent != NULL ? &parent->first_child : &t->first;
 
-	m->parent = t->leaf;
+	m->parent = parent;
 	while (*at != NULL)
 		at = &(*at)->next;
 	*at = m;
-	if (m->parent != NULL)
-		m->parent->newest_child = m;
+	if (parent != NULL)
+		parent->newest_child = m;
 	else
 		t->newest_first = m;
+}
+
+/* A conversation is called by the beginning of what was asked first. */
+static void name_it(struct talk *t, const struct talk_message *m)
+{
+	size_t n = 0;
+
+	while (n < m->text.len && m->text.data[n] != '\n' && n < 200)
+		n++;
+	while (n > 0 && n < m->text.len && ((unsigned char)m->text.data[n] & 0xC0) == 0x80)
+		n--;
+	buf_reset(&t->title);
+	buf_add(&t->title, m->text.data, n);
+}
+
+void talk_say(struct talk *t, struct talk_message *m, int64_t now_ms)
+{
+	talk_attach(t, t->leaf, m);
 	t->leaf = m;
 	t->updated_ms = now_ms;
-	if (!t->titled && m->parent == NULL && m->role == CHAT_USER) {
-		size_t n = 0;
-
-		while (n < m->text.len && m->text.data[n] != '\n' && n < 200)
-			n++;
-		while (n > 0 && n < m->text.len &&
-		       ((unsigned char)m->text.data[n] & 0xC0) == 0x80)
-			n--;
-		buf_reset(&t->title);
-		buf_add(&t->title, m->text.data, n);
-	}
+	if (t->title.len == 0 && m->role == CHAT_USER)
+		name_it(t, m);
 }
 
 size_t talk_path(const struct talk *t, const struct talk_message **out, size_t max)
@@ -190,12 +200,33 @@ void talk_rewind(struct talk *t, struct talk_message *m)
 	t->leaf = m;
 }
 
-static void talk_free(struct talk *t)
+void talk_show_stored(struct talk *t, int64_t stored)
+{
+	struct talk_message *m = t->first;
+
+	while (m != NULL && m->stored != stored)
+		m = next_of(m);
+	if (m == NULL)
+		return;
+	t->leaf = m;
+	for (; m->parent != NULL; m = m->parent)
+		m->parent->newest_child = m;
+	t->newest_first = m;
+}
+
+size_t talk_count_unstored(const struct talk *t)
+{
+	size_t n = 0;
+
+	for (struct talk_message *m = t->first; m != NULL; m = next_of(m))
+		n += m->stored == 0;
+	return n;
+}
+
+void talk_forget(struct talk *t)
 {
 	struct talk_message *m;
 
-	if (t == NULL)
-		return;
 	/* Leaves first: what has no children goes, and its parent forgets it. */
 	m = t->first;
 	while (m != NULL) {
@@ -210,6 +241,16 @@ static void talk_free(struct talk *t)
 			parent->first_child = next;
 		m = next != NULL ? next : parent;
 	}
+	t->first = t->newest_first = t->leaf = NULL;
+	history_tree_free(t->tree);
+	t->tree = NULL;
+}
+
+static void talk_free(struct talk *t)
+{
+	if (t == NULL)
+		return;
+	talk_forget(t);
 	buf_release(&t->title);
 	free(t);
 }

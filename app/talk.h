@@ -3,7 +3,8 @@
  *
  * Editing, answering again and going on add a sibling; the leaf says which
  * branch is shown.  A fork copies a branch into a conversation of its own.
- * Everything lives in memory and is owned by struct talks.  UI thread only.
+ * Everything lives in memory and is owned by struct talks; talk_store.h keeps it.
+ * UI thread only.
  */
 #ifndef APP_TALK_H
 #define APP_TALK_H
@@ -15,14 +16,24 @@
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
 #include "engine/chat.h"
+#include "history/history.h"
 
 struct talk_call {
 	struct buf name, arguments;
 	bool bad; /* malformed: `arguments` says why */
 };
 
+/* How an answer was made, as the store keeps it; its strings are here. */
+struct talk_run {
+	bool known;
+	struct history_run run; /* without strings but effort and stop, which are literals */
+	char model[128], identity[65], device[64];
+};
+
 struct talk_message {
-	int64_t id; /* > 0, unique in the process */
+	int64_t id;     /* > 0, unique in the process */
+	int64_t stored; /* its number in the store; 0 = not there */
+	struct talk_run run;
 	enum chat_role role;
 	struct buf text, thinking;
 	struct talk_call *calls;
@@ -46,14 +57,25 @@ int talk_message_copy(struct talk_message **out, const struct talk_message *m, s
 
 struct talk {
 	int64_t id;
-	struct buf title; /* "" = not said anything yet */
-	bool titled;      /* by the user: what is said first no longer names it */
+	int64_t stored;            /* its number in the store; 0 = not there */
+	bool unread;               /* its messages are still in the store only */
+	struct history_tree *tree; /* open for writing; may be NULL */
+	struct buf title;          /* "" = not said anything yet */
+	bool titled;               /* by the user: what is said first no longer names it */
 	bool pinned, archived;
 	int64_t updated_ms;
 	struct talk_message *first; /* the first messages: siblings */
 	struct talk_message *newest_first;
 	struct talk_message *leaf; /* NULL: nothing, or before the first message */
 };
+
+/* Puts m after `parent` (NULL: a first message), as the last and newest of its siblings. */
+void talk_attach(struct talk *t, struct talk_message *parent, struct talk_message *m);
+/* Drops all messages. */
+void talk_forget(struct talk *t);
+/* Shows the branch that ends with the message the store knows by that number. */
+void talk_show_stored(struct talk *t, int64_t stored);
+size_t talk_count_unstored(const struct talk *t);
 
 /* Puts m (owned by the tree from here) after the leaf, which it becomes. */
 void talk_say(struct talk *t, struct talk_message *m, int64_t now_ms);
@@ -69,6 +91,7 @@ void talk_show(struct talk *t, struct talk_message *m);
 void talk_rewind(struct talk *t, struct talk_message *m);
 
 struct talks {
+	struct history *store; /* borrowed; NULL = memory only */
 	struct talk **v;
 	size_t n;
 	struct talk *removed; /* the last one removed: may come back */

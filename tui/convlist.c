@@ -33,7 +33,7 @@ const struct convlist_row *convlist_chosen(const struct convlist *l)
 	return l->chosen < l->n_shown ? &l->rows[l->shown[l->chosen]] : NULL;
 }
 
-static void choose_id(struct convlist *l, int64_t id)
+void convlist_choose(struct convlist *l, int64_t id)
 {
 	for (size_t i = 0; i < l->n_shown; i++)
 		if (l->rows[l->shown[i]].id == id)
@@ -70,7 +70,7 @@ void convlist_set(struct convlist *l, const struct convlist_row *rows, size_t n)
 		l->rows[i].when = (struct str){buf_z(b) + title, b->len - title};
 	}
 	convlist_refresh(l);
-	choose_id(l, id);
+	convlist_choose(l, id);
 }
 
 /* Every word of the filter stands in the title. */

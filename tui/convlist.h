@@ -33,6 +33,8 @@ void convlist_set(struct convlist *l, const struct convlist_row *rows, size_t n)
 void convlist_refresh(struct convlist *l);
 void convlist_step(struct convlist *l, int by);
 const struct convlist_row *convlist_chosen(const struct convlist *l); /* NULL = none */
+/* Chooses that conversation, where it is shown. */
+void convlist_choose(struct convlist *l, int64_t id);
 /* Chooses what is in row y of the last drawing. */
 bool convlist_click(struct convlist *l, int y);
 void convlist_draw(struct convlist *l, struct view v, bool focused);

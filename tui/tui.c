@@ -123,6 +123,11 @@ void tui_set_conversations(struct tui *t, const struct convlist_row *rows, size_
 	convlist_set(&t->list, rows, n);
 }
 
+void tui_choose_conversation(struct tui *t, int64_t id)
+{
+	convlist_choose(&t->list, id);
+}
+
 void tui_say(struct tui *t, enum style_role role, const char *fmt, ...)
 {
 	va_list ap;

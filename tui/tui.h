@@ -95,6 +95,7 @@ bool tui_next_intent(struct tui *t, struct tui_intent *in);
 
 void tui_set_status(struct tui *t, const struct status *s);
 void tui_set_conversations(struct tui *t, const struct convlist_row *rows, size_t n);
+void tui_choose_conversation(struct tui *t, int64_t id);
 /* One line in the last row until the next key. */
 void tui_say(struct tui *t, enum style_role role, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -169,6 +169,12 @@ static void editor(struct tui *t)
 	buf_adds(&in->text, buf_str(&t->composer.edit.text));
 }
 
+static void clear_filter(struct tui *t)
+{
+	editbuf_set(&t->list.filter, (struct str){0});
+	convlist_refresh(&t->list);
+}
+
 static void rename_row(struct tui *t)
 {
 	const struct convlist_row *row = convlist_chosen(&t->list);
@@ -354,6 +360,7 @@ bool tui_action(struct tui *t, enum action a, int64_t now_ms)
 		break;
 	case ACTION_LIST_OPEN:
 		want_for_row(t, TUI_OPEN);
+		clear_filter(t);
 		t->focus = KEYS_COMPOSER;
 		break;
 	case ACTION_LIST_PIN:
@@ -372,8 +379,7 @@ bool tui_action(struct tui *t, enum action a, int64_t now_ms)
 		tui_want(t, TUI_UNDELETE);
 		break;
 	case ACTION_LIST_CLEAR:
-		editbuf_set(&t->list.filter, (struct str){0});
-		convlist_refresh(&t->list);
+		clear_filter(t);
 		break;
 	case ACTION_LEFT:
 	case ACTION_RIGHT:

@@ -72,9 +72,12 @@ struct setup {
 	const char *engine_script;
 	const char *term;
 	const char *inputs_path;
+	const char *history_path; /* NULL = nothing is kept */
+	bool last;                /* opens the last conversation */
 	int w, h;
-	bool crash; /* the child raises SIGSEGV when it hears SIGUSR1 */
-	bool job;   /* as a shell starts it: a group of its own, which alone can be stopped */
+	rlim_t file_limit; /* no file grows beyond, so that the store is full; 0 = none */
+	bool crash;        /* the child raises SIGSEGV when it hears SIGUSR1 */
+	bool job; /* as a shell starts it: a group of its own, which alone can be stopped */
 };
 
 static void crash_now(int sig)
@@ -101,7 +104,20 @@ static _Noreturn void child_main(const struct setup *su)
 		fprintf(stderr, "%s\n", err.text);
 		_exit(90);
 	}
+	if (su->history_path != NULL &&
+	    (history_open(&c.history, su->history_path, &err) < 0 ||
+	     (su->last && history_last(c.history, &c.conversation, &err) < 0))) {
+		fprintf(stderr, "%s\n", err.text);
+		_exit(91);
+	}
+	if (su->file_limit > 0) {
+		struct rlimit limit = {su->file_limit, su->file_limit};
+
+		signal(SIGXFSZ, SIG_IGN);
+		setrlimit(RLIMIT_FSIZE, &limit);
+	}
 	rc = screen_run(&c, &signo, &err);
+	history_close(c.history);
 	c.engine->ops->close(c.engine);
 	if (rc < 0)
 		fprintf(stderr, "%s\n", err.text);
@@ -564,10 +580,107 @@ static void when_the_terminal_vanishes_the_text_is_kept(void **state)
 	f = fopen(su.inputs_path, "r");
 	assert_non_null(f);
 	assert_non_null(fgets(kept, sizeof(kept), f));
+	assert_string_equal(kept, "_HiStOrY_V2_\n");
+	assert_non_null(fgets(kept, sizeof(kept), f));
 	fclose(f);
-	assert_string_equal(kept, "precious words\n");
+	assert_string_equal(kept, "precious\\040words\n");
 	vterm_free(st.vt);
 	buf_release(&st.raw);
+	tmpdir_release(&dir);
+}
+
+static void what_was_said_is_there_the_next_time(void **state)
+{
+	struct setup su = {.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct tmpdir dir;
+	struct stage st;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.history_path = tmpdir_file(&dir, "history.db");
+	stage_open(&st, &su);
+	wait_for(&st, "ready");
+	type(&st, "hello world\r");
+	wait_for(&st, "• two");
+	wait_for(&st, "ready");
+	type(&st, "\x1B[1;3Ae"); /* Alt-Up, edit */
+	wait_for(&st, "Editing what you said");
+	type(&st, "\x15slowly now\r");
+	wait_for(&st, "This takes for ever");
+	/* Quitting in the middle of an answer keeps what was said of it. */
+	type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+
+	su.last = true;
+	stage_open(&st, &su);
+	wait_for(&st, "ready");
+	wait_for(&st, "This takes for ever");
+	assert_true(shows(&st, "interrupted; c in the transcript goes on"));
+	assert_true(shows(&st, "‹2/2›"));
+	type(&st, "\x1B[1;3A{["); /* to the question, the branch before */
+	wait_for(&st, "• two");
+	assert_true(shows(&st, "hello world"));
+	type(&st, "\x1B\x1B[1;3D"); /* Esc; Alt-Left */
+	wait_for(&st, "type to find");
+	type(&st, "\x1Br"); /* Alt-R */
+	wait_for(&st, "title: hello world");
+	type(&st, "\x15greetings\r");
+	wait_for(&st, "greetings");
+	type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+
+	su.last = false;
+	stage_open(&st, &su);
+	wait_for(&st, "ready");
+	type(&st, "\x1B[1;3Dgreet\r");
+	/* The branch that was shown last. */
+	wait_for(&st, "hello world");
+	type(&st, "\x1B[1;3D");
+	wait_for(&st, "type to find");
+	type(&st, "\x15");
+	type(&st, "\x1B[3~"); /* Delete */
+	wait_for(&st, "deleted");
+	type(&st, "\x1Bu");
+	wait_for(&st, "it is back");
+	assert_true(shows(&st, "greetings"));
+	type(&st, "\x1B[3~");
+	wait_for(&st, "deleted");
+	type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+
+	stage_open(&st, &su);
+	wait_for(&st, "ready");
+	type(&st, "\x1B[1;3D");
+	wait_for(&st, "type to find");
+	assert_false(shows(&st, "greetings"));
+	type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	tmpdir_release(&dir);
+}
+
+static void a_full_store_is_told_and_the_chat_goes_on(void **state)
+{
+	struct setup su = {.engine_script = script,
+			   .term = "xterm-256color",
+			   .w = 80,
+			   .h = 24,
+			   .file_limit = 1};
+	struct tmpdir dir;
+	struct stage st;
+	int status;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.history_path = tmpdir_file(&dir, "history.db");
+	stage_open(&st, &su);
+	wait_for(&st, "ready");
+	type(&st, "hello world\r");
+	wait_for(&st, "• two");
+	wait_for(&st, "not kept, tried again");
+	type(&st, "\x11");
+	status = stage_close(&st);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
 	tmpdir_release(&dir);
 }
 
@@ -827,6 +940,8 @@ int main(void)
 		cmocka_unit_test(the_terminal_is_as_before_after_every_end),
 		cmocka_unit_test(suspended_and_continued_it_paints_anew),
 		cmocka_unit_test(when_the_terminal_vanishes_the_text_is_kept),
+		cmocka_unit_test(what_was_said_is_there_the_next_time),
+		cmocka_unit_test(a_full_store_is_told_and_the_chat_goes_on),
 		cmocka_unit_test(ten_megabytes_may_be_pasted_and_sent),
 		cmocka_unit_test(errors_of_the_engine_are_shown_and_nothing_is_lost),
 		cmocka_unit_test(a_load_that_fails_leaves_the_text_to_copy),
