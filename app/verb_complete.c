@@ -20,13 +20,12 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "app/app.h"
+#include "app/paths.h"
 #include "app/verb.h"
 #include "app/verb_io.h"
-#include "engine/base/file.h"
 #include "engine/base/jsonr.h"
-#include "engine/engine.h"
-
-#define SCRIPT_MAX_BYTES ((size_t)256 << 20)
+#include "engine/base/termsafe.h"
 
 /* One line, read. */
 struct job {
@@ -285,6 +284,7 @@ static void add_call(struct result *r, struct dsml_call **calls, size_t *n, stru
 static bool take(struct result *r, struct event *ev, struct err *err)
 {
 	struct buf *name;
+	struct buf shown = {0};
 
 	switch (ev->kind) {
 	case EV_TEXT:
@@ -307,7 +307,9 @@ static bool take(struct result *r, struct event *ev, struct err *err)
 		add_call(r, &r->malformed, &r->n_malformed, ev);
 		return false;
 	case EV_NOTICE:
-		fprintf(stderr, "dsv4chat: complete: %s\n", buf_z(&ev->text));
+		termsafe_add(&shown, buf_str(&ev->text));
+		fprintf(stderr, "dsv4chat: complete: %s\n", buf_z(&shown));
+		buf_release(&shown);
 		return false;
 	case EV_ERROR:
 		if (ev->turn == 0)
@@ -498,93 +500,64 @@ static int run_lines(struct engine *e, bool raw, struct err *err)
 
 	while (!rc && (rc = verb_line(&in, &line, err)) > 0)
 		rc = run_line(e, raw, line, &out, err);
+	verb_say_replaced("complete", in.n_replaced);
 	buf_release(&out);
 	verb_input_release(&in);
 	return rc;
 }
 
-static int open_engine(struct engine **e, struct engine_config *config, const char *script,
-		       struct err *err)
+/* What the configuration file and the environment say. */
+static int read_settings(struct options *o, struct err *err)
 {
-	struct buf text = {0};
-	int rc;
+	struct buf path = {0};
+	int rc = 0;
 
-	if (script) {
-		rc = file_read(&text, script, SCRIPT_MAX_BYTES, err);
-		if (!rc)
-			rc = engine_open_scripted(e, buf_str(&text), err);
-		buf_release(&text);
-		return rc;
-	}
-	rc = verb_model_dir(config->model_dir, &config->model_dir, err);
-	return rc ? rc : engine_open(e, config, err);
-}
-
-/* A whole number from 0 on; false: it is none. */
-static bool option_number(const char *text, int64_t hi, int64_t *out)
-{
-	char *end;
-	long long n;
-
-	errno = 0;
-	n = strtoll(text, &end, 10);
-	if (end == text || *end != '\0' || errno || n < 0 || n > hi)
-		return false;
-	*out = n;
-	return true;
+	options_default(o);
+	/* Without a home there is no file to read, and that is no error. */
+	if (path_of(PATH_CONFIG, &path, NULL) == 0)
+		rc = options_read_file(o, buf_z(&path), err);
+	buf_release(&path);
+	return rc ? rc : options_read_env(o, err);
 }
 
 int verb_complete(struct app *app, int argc, char **argv)
 {
-	static const struct option options[] = {
+	/* The names are those of the table of options, which knows how to read them. */
+	static const struct option flags[] = {
 		{"model", required_argument, NULL, 'm'},
+		{"backend", required_argument, NULL, 'o'},
+		{"threads", required_argument, NULL, 'o'},
+		{"ctx", required_argument, NULL, 'o'},
+		{"engine-script", required_argument, NULL, 'o'},
 		{"raw", no_argument, NULL, 'r'},
-		{"backend", required_argument, NULL, 'b'},
-		{"threads", required_argument, NULL, 't'},
-		{"ctx", required_argument, NULL, 'c'},
-		{"engine-script", required_argument, NULL, 's'},
 		{0},
 	};
-	struct engine_config config = {0};
-	struct engine *e = NULL;
-	const char *script = NULL;
+	struct app own = {0};
 	struct err err = {0};
-	int64_t threads = 0;
-	bool raw = false, good = true;
-	int c, rc;
+	bool raw = false;
+	int rc = read_settings(&own.opt, &err);
+	int c, at = 0;
 
 	(void)app;
-	while (good && (c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
-		switch (c) {
-		case 'm':
-			config.model_dir = optarg;
-			break;
-		case 'r':
+	while (!rc && (c = getopt_long(argc, argv, "m:", flags, &at)) != -1) {
+		const char *name = c == 'm' ? "model" : flags[at].name;
+
+		if (c == 'r')
 			raw = true;
-			break;
-		case 'b':
-			config.backend = optarg;
-			break;
-		case 't':
-			good = option_number(optarg, 4096, &threads);
-			break;
-		case 'c':
-			good = option_number(optarg, INT64_MAX, &config.ctx_tokens);
-			break;
-		case 's':
-			script = optarg;
-			break;
-		default:
-			good = false;
-		}
+		else if (c == '?')
+			rc = ERR_USAGE;
+		else
+			rc = option_set(&own.opt, option_find(name), optarg, &err);
 	}
-	if (!good || optind < argc)
+	if (!err.code && (rc || optind < argc)) {
+		options_release(&own.opt);
 		return verb_usage(argv[0]);
-	config.n_threads = (int)threads;
-	rc = open_engine(&e, &config, script, &err);
+	}
 	if (!rc)
-		rc = run_lines(e, raw, &err);
-	if (e)
-		e->ops->close(e);
+		rc = app_open_engine(&own, &err);
+	if (!rc)
+		rc = run_lines(own.engine, raw, &err);
+	app_close_engine(&own);
+	options_release(&own.opt);
 	return verb_status(argv[0], rc, &err);
 }
