@@ -1,0 +1,142 @@
+#include "tests/support/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define ARGS_MAX 32
+
+const char *program_path(void)
+{
+	const char *path = getenv("DSV4CHAT_PROGRAM");
+
+	return path && *path ? path : "build/release/dsv4chat";
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Takes what there is; closes *fd at its end. */
+static void drain(int *fd, struct buf *into)
+{
+	char block[4096];
+	ssize_t n = read(*fd, block, sizeof(block));
+
+	if (n > 0) {
+		buf_add(into, block, (size_t)n);
+	} else if (n == 0 || errno != EINTR) {
+		close(*fd);
+		*fd = -1;
+	}
+}
+
+static void feed(int *fd, struct str *input)
+{
+	ssize_t n = input->n ? write(*fd, input->p, input->n) : 0;
+
+	if (n > 0) {
+		input->p += n;
+		input->n -= (size_t)n;
+	}
+	if (!input->n || (n < 0 && errno != EINTR && errno != EAGAIN)) {
+		close(*fd);
+		*fd = -1;
+	}
+}
+
+static pid_t start(const char *const *argv, int in[2], int out[2], int err[2])
+{
+	const char *args[ARGS_MAX] = {program_path()};
+	size_t n = 1;
+	pid_t pid;
+
+	for (; *argv; argv++) {
+		assert_in_range(n, 1, ARGS_MAX - 2);
+		args[n++] = *argv;
+	}
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(err, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		dup2(err[1], 2);
+		execv(args[0], (char *const *)(uintptr_t)args);
+		_exit(127);
+	}
+	close(in[0]);
+	close(out[1]);
+	close(err[1]);
+	return pid;
+}
+
+void program_run(struct program_run *run, const char *const *argv, struct str input, int seconds)
+{
+	int64_t end = now_ms() + (int64_t)seconds * 1000;
+	int in[2], out[2], err[2], status = 0;
+	bool late = false;
+	void (*old)(int) = signal(SIGPIPE, SIG_IGN);
+	pid_t pid = start(argv, in, out, err);
+
+	*run = (struct program_run){0};
+	assert_int_equal(fcntl(in[1], F_SETFL, O_NONBLOCK), 0);
+	while (out[0] >= 0 || err[0] >= 0) {
+		struct pollfd fds[3] = {
+			{.fd = out[0], .events = POLLIN},
+			{.fd = err[0], .events = POLLIN},
+			{.fd = in[1], .events = POLLOUT},
+		};
+		int64_t left = end - now_ms();
+
+		if (left <= 0) {
+			late = true;
+			kill(pid, SIGKILL);
+			break;
+		}
+		if (poll(fds, 3, (int)left) < 0)
+			continue;
+		if (fds[0].revents)
+			drain(&out[0], &run->out);
+		if (fds[1].revents)
+			drain(&err[0], &run->err);
+		if (fds[2].revents)
+			feed(&in[1], &input);
+	}
+	for (int i = 0; i < 3; i++) {
+		int fd = (const int[]){in[1], out[0], err[0]}[i];
+
+		if (fd >= 0)
+			close(fd);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		assert_int_equal(errno, EINTR);
+	signal(SIGPIPE, old);
+	run->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	if (late)
+		run->status = 124;
+	assert_false(buf_failed(&run->out) || buf_failed(&run->err));
+}
+
+void program_run_release(struct program_run *run)
+{
+	buf_release(&run->out);
+	buf_release(&run->err);
+}

@@ -1,0 +1,26 @@
+/*
+ * Runs the program under test to its end, for looking at what it printed.
+ *
+ * $DSV4CHAT_PROGRAM names it; without that it is build/release/dsv4chat.
+ */
+#ifndef TESTS_SUPPORT_PROGRAM_H
+#define TESTS_SUPPORT_PROGRAM_H
+
+#include "engine/base/buf.h"
+
+struct program_run {
+	int status;      /* exit code; 128 + the signal where one ended it; 124 where time did */
+	struct buf out;  /* stdout */
+	struct buf err;  /* stderr */
+};
+
+/*
+ * argv begins after the program's name and ends with NULL.  `input` is its whole stdin.  It has
+ * `seconds`; any trouble with running it fails the cmocka test.  Release the run afterwards.
+ */
+void program_run(struct program_run *run, const char *const *argv, struct str input, int seconds);
+void program_run_release(struct program_run *run);
+
+const char *program_path(void);
+
+#endif
