@@ -49,8 +49,23 @@ static struct {
 	struct sigaction old[N_CRASH];
 } crash;
 
-static void on_crash(int sig)
+/* What the program itself does about the signal comes after the terminal. */
+static void pass_on(int sig, const siginfo_t *info)
 {
+	const bool fault = sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE;
+
+	for (size_t i = 0; i < N_CRASH; i++) {
+		if (crash_signals[i] == sig)
+			sigaction(sig, &crash.old[i], NULL);
+	}
+	/* The instruction faults again, with its address, as soon as this returns. */
+	if (!fault || info->si_code <= 0)
+		raise(sig);
+}
+
+static void on_crash(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
 	if (crash.armed) {
 		size_t at = 0;
 
@@ -64,20 +79,19 @@ static void on_crash(int sig)
 		}
 		tcsetattr(crash.fd, TCSANOW, &crash.saved);
 	}
-	/* SA_RESETHAND put the default back: the signal now does what it does. */
-	raise(sig);
+	pass_on(sig, info);
 }
 
 static void crash_arm(struct terminal *t)
 {
-	struct sigaction sa = {.sa_handler = on_crash};
+	struct sigaction sa = {.sa_sigaction = on_crash};
 
 	crash.fd = t->fd;
 	crash.saved = t->saved;
 	crash.n = t->leave.len < sizeof(crash.bytes) ? t->leave.len : 0;
 	memcpy(crash.bytes, buf_z(&t->leave), crash.n);
 	sigemptyset(&sa.sa_mask);
-	sa.sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_ONSTACK);
+	sa.sa_flags = (int)(SA_SIGINFO | SA_RESETHAND | SA_NODEFER | SA_ONSTACK);
 	for (size_t i = 0; i < N_CRASH; i++)
 		sigaction(crash_signals[i], &sa, &crash.old[i]);
 	crash.armed = 1;
