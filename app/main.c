@@ -9,6 +9,7 @@
 #include "app/app.h"
 #include "app/exit.h"
 #include "app/line.h"
+#include "app/mapfault.h"
 #include "app/oneshot.h"
 #include "app/paths.h"
 #include "app/screen.h"
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	setlocale(LC_ALL, "");
+	mapfault_install();
 	if (verb && !question)
 		return verb->run(NULL, argc - 1, argv + 1);
 	rc = read_options(&app, argc, argv, &err);
