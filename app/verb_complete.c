@@ -125,6 +125,7 @@ static int read_sampling(const struct json_doc *doc, const json_t *o, struct sam
 		{"top_p", &s->top_p},
 		{"min_p", &s->min_p},
 	};
+	const size_t n_rows = sizeof(rows) / sizeof(rows[0]);
 	const char *key;
 	json_t *v;
 	int rc = 0;
@@ -132,13 +133,13 @@ static int read_sampling(const struct json_doc *doc, const json_t *o, struct sam
 	if (!json_is_object(o))
 		return err_set(err, ERR_USAGE, "sampling: %s, expected an object", json_kind(o));
 	json_object_foreach((json_t *)o, key, v) {
-		double *real = NULL;
 		long long n = 0;
+		size_t row = 0;
 
-		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-			real = strcmp(key, rows[i].key) == 0 ? rows[i].real : real;
-		if (real) {
-			rc = read_number(doc, v, key, false, real, NULL, err);
+		while (row < n_rows && strcmp(key, rows[row].key) != 0)
+			row++;
+		if (row < n_rows) {
+			rc = read_number(doc, v, key, false, rows[row].real, NULL, err);
 		} else if (strcmp(key, "seed") == 0) {
 			rc = read_seed(doc, v, &s->seed, err);
 		} else if (strcmp(key, "top_k") == 0) {
