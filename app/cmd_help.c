@@ -13,8 +13,10 @@ int cmd_help(struct line *l, const char *arg, struct err *err)
 		snprintf(left, sizeof(left), "/%s %s", c->name, c->arg);
 		printf("  %-28s %s\n", left, c->help);
 	}
-	puts("A message is sent with Enter.  Pasted lines, lines that were waiting and lines that\n"
-	     "end with \\ become one message.  Ctrl-C interrupts an answer and keeps what was said.");
+	puts("A message is sent with Enter.  Pasted lines, lines that were waiting and lines "
+	     "that\n"
+	     "end with \\ become one message.  Ctrl-C interrupts an answer and keeps what was "
+	     "said.");
 	fflush(stdout);
 	return 0;
 }

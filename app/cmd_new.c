@@ -13,6 +13,11 @@ int cmd_new(struct line *l, const char *arg, struct err *err)
 		rc = dialog_set_system(&fresh, l->dialog.messages[0].content, err);
 	if (rc)
 		return rc;
+	rc = record_switch(&l->record, 0, err);
+	if (rc) {
+		dialog_release(&fresh);
+		return rc;
+	}
 	dialog_release(&l->dialog);
 	l->dialog = fresh;
 	puts("A new conversation.");

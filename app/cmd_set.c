@@ -32,7 +32,8 @@ int cmd_set(struct line *l, const char *arg, struct err *err)
 	value += strspn(value, " \t=");
 	row = option_find(name);
 	if (!row || !(row->where & OPTION_LIVE))
-		return err_set(err, ERR_USAGE, "%s: cannot be set here; /set lists what can", name);
+		return err_set(err, ERR_USAGE, "%s: cannot be set here; /set lists what can",
+			       name);
 	if (*value)
 		rc = option_set(&l->app->opt, row, value, err);
 	if (!rc && *value && strcmp(row->name, "system") == 0)

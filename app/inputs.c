@@ -18,7 +18,7 @@ void inputs_release(struct inputs *in)
 	*in = (struct inputs){0};
 }
 
-static int add(struct inputs *in, const struct history_message *m, struct err *err)
+static int add(struct inputs *in, struct buf **text, struct err *err)
 {
 	struct buf *grown = realloc(in->texts, (in->n + 1) * sizeof(*grown));
 
@@ -26,21 +26,38 @@ static int add(struct inputs *in, const struct history_message *m, struct err *e
 		return err_nomem(err, "inputs", (in->n + 1) * sizeof(*grown));
 	in->texts = grown;
 	grown[in->n] = (struct buf){0};
-	history_message_add_text(m, HISTORY_TEXT, &grown[in->n++]);
+	*text = &grown[in->n++];
 	return 0;
 }
 
 int inputs_gather(struct inputs *in, struct history *h, int64_t conversation, struct err *err)
 {
+	struct history_list list = {0};
 	struct history_tree *t = NULL;
+	struct buf *text;
 	int rc = history_tree_open(&t, h, conversation, err);
 
 	/* Ids grow: from the tree's first message every later one can be met. */
 	for (const struct history_message *m = rc ? NULL : history_tree_each(t, NULL); m && !rc;
 	     m = history_tree_each(t, m)) {
 		if (m->role == HISTORY_USER && m->conversation == conversation)
-			rc = add(in, m, err);
+			rc = add(in, &text, err);
+		else
+			continue;
+		if (!rc)
+			history_message_add_text(m, HISTORY_TEXT, text);
 	}
+	if (!rc)
+		rc = history_get(h, conversation, &list, err);
+	if (!rc && list.n)
+		rc = add(in, &text, err);
+	if (!rc && list.n)
+		buf_addz(text, list.items[0].title);
+	for (size_t i = 0; i < in->n && !rc; i++) {
+		if (buf_failed(&in->texts[i]))
+			rc = err_nomem(err, "inputs", in->n);
+	}
+	history_list_release(&list);
 	history_tree_free(t);
 	return rc;
 }
@@ -77,7 +94,8 @@ static size_t decode_one(const char *p, size_t n, char *out)
 	return 2;
 }
 
-/* A line is one of the texts, whatever white space is at its end. */
+/* A line holds one of the texts, by itself or in a command.  Forgetting too much is harmless.
+ */
 static bool is_one(const struct inputs *in, struct str line, struct buf *text)
 {
 	buf_reset(text);
@@ -87,10 +105,9 @@ static bool is_one(const struct inputs *in, struct str line, struct buf *text)
 		i += decode_one(line.p + i, line.n - i, &c);
 		buf_addc(text, c);
 	}
-	while (text->len && strchr(" \t\n", text->data[text->len - 1]))
-		buf_truncate(text, text->len - 1);
 	for (size_t i = 0; i < in->n; i++) {
-		if (text->len && str_eq(buf_str(text), buf_str(&in->texts[i])))
+		if (text->len && in->texts[i].len &&
+		    memmem(text->data, text->len, in->texts[i].data, in->texts[i].len))
 			return true;
 	}
 	return false;

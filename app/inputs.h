@@ -15,7 +15,7 @@ struct inputs {
 
 void inputs_release(struct inputs *in); /* a zeroed struct is empty */
 
-/* The user's texts of a conversation, all branches. */
+/* The user's texts of a conversation, all branches, and its title. */
 int inputs_gather(struct inputs *in, struct history *h, int64_t conversation, struct err *err);
 
 /* Takes them out of the file, if there is one.  ERR_IO, ERR_NOMEM. */

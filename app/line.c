@@ -1,6 +1,7 @@
 #include "app/line.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "app/show.h"
 #include "app/signals.h"
 #include "app/turn.h"
+#include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
 
 static int stopped(void *ctx)
@@ -24,6 +26,8 @@ static struct turn_watch watch_of(struct show *s)
 {
 	return (struct turn_watch){
 		.event = show_event,
+		.drained = show_drained,
+		.due_ms = show_due_ms,
 		.ctx = s,
 		.wake_fd = signals_fd(),
 		.stopped = stopped,
@@ -39,47 +43,121 @@ static void tell_usage(const struct line *l, const struct turn_answer *a)
 		return;
 	fprintf(stderr, "\033[2m[%lld tokens", (long long)u->output_tokens);
 	if (u->decode_ms > 0)
-		fprintf(stderr, ", %lld/s", (long long)(u->output_tokens * 1000 / u->decode_ms));
-	fprintf(stderr, ", context %lld%s]\033[0m\n", (long long)(u->prompt_tokens + u->output_tokens),
-		a->stop == STOP_LENGTH	  ? ", cut by --max-tokens"
+		fprintf(stderr, ", %lld/s",
+			(long long)(u->output_tokens * 1000 / u->decode_ms));
+	fprintf(stderr, ", context %lld%s]\033[0m\n",
+		(long long)(u->prompt_tokens + u->output_tokens),
+		a->stop == STOP_LENGTH    ? ", cut by --max-tokens"
 		: a->stop == STOP_CONTEXT ? ", the context is full"
 					  : "");
 }
 
+const struct history_message *line_last(struct line *l, enum history_role role)
+{
+	const struct history_message *m = history_tree_leaf(l->record.t);
+
+	while (m && m->role != role)
+		m = m->parent;
+	return m;
+}
+
+void line_say(const char *format, ...)
+{
+	struct buf safe = {0};
+	char *text = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vasprintf(&text, format, ap);
+	va_end(ap);
+	if (n >= 0)
+		termsafe_add(&safe, (struct str){text, (size_t)n});
+	puts(buf_z(&safe));
+	fflush(stdout);
+	buf_release(&safe);
+	free(n >= 0 ? text : NULL);
+}
+
+int line_open(struct line *l, int64_t conversation, struct err *err)
+{
+	struct history_list list = {0};
+	struct buf said = {0};
+	const struct history_message *last;
+	int rc = record_switch(&l->record, conversation, err);
+
+	if (!rc)
+		rc = record_fill(&l->record, &l->dialog, err);
+	if (!rc)
+		rc = history_get(l->record.h, conversation, &list, err);
+	if (!rc && list.n) {
+		line_say("%s \"%s\", %lld messages; it ends:", list.items[0].uid,
+			 list.items[0].title, (long long)list.items[0].n_messages);
+		last = history_tree_leaf(l->record.t);
+		history_message_add_text(last, HISTORY_TEXT, &said);
+		line_say("%s", buf_z(&said));
+		if (history_message_unfinished(last))
+			line_say("(this answer was cut: /continue goes on with it)");
+	}
+	history_list_release(&list);
+	buf_release(&said);
+	return rc;
+}
+
 /*
- * Asks.  An interrupted answer is kept as far as it went; a turn that failed before it said
- * anything leaves the conversation as it was.
+ * An interrupted answer is kept as far as it went.  A write that fails does not take back
+ * what is on the screen: it is told, and the program does not end well.
  */
-static int ask(struct line *l, struct str text, struct err *err)
+int line_answer(struct line *l, const struct history_message *resume, struct err *err)
 {
 	struct sampling sampling = app_sampling(l->app);
 	struct turn_answer answer = {0};
-	struct turn_request req;
+	struct turn_request req = {.sampling = sampling};
 	struct turn_watch watch;
 	struct show show;
 	struct err lost = {0};
-	size_t before;
-	int rc = dialog_add(&l->dialog, CHAT_USER, text, err);
+	int rc = record_begin(&l->record, &sampling, resume, err);
 
 	if (rc)
 		return rc;
-	before = l->dialog.n;
 	show_init(&show, l->app);
+	show.record = &l->record;
 	watch = watch_of(&show);
-	req = (struct turn_request){
-		.chat = dialog_chat(&l->dialog, (enum chat_effort)l->app->opt.effort),
-		.sampling = sampling,
-	};
+	req.chat = dialog_chat(&l->dialog, (enum chat_effort)l->app->opt.effort);
+	if (resume)
+		record_resume(resume, &req);
 	rc = turn_run(l->app->engine, &req, &watch, &answer, err);
-	if (dialog_add_answer(&l->dialog, &answer, rc ? NULL : err) && !rc)
-		rc = err->code;
-	if (l->dialog.n == before)
-		dialog_drop(&l->dialog, 1);
+	if (record_end(&l->record, rc, &answer, &lost) && !rc)
+		rc = err_set(err, lost.code, "not kept: %s", lost.text);
 	if (show_finish(&show, &lost) && !rc)
 		rc = err_set(err, lost.code, "%s", lost.text);
 	if (!rc)
 		tell_usage(l, &answer);
 	turn_answer_release(&answer);
+	if (record_fill(&l->record, &l->dialog, rc ? &lost : err) && !rc)
+		rc = err->code;
+	return rc;
+}
+
+/* A turn that failed before it said anything leaves the conversation as it was. */
+int line_ask(struct line *l, struct str text, struct err *err)
+{
+	const struct history_message *before = history_tree_leaf(l->record.t);
+	struct err again = {0};
+	int rc = dialog_add(&l->dialog, CHAT_USER, text, err);
+
+	if (rc)
+		return rc;
+	rc = record_question(&l->record, &l->dialog, err);
+	if (rc)
+		dialog_drop(&l->dialog, 1);
+	else
+		rc = line_answer(l, NULL, err);
+	if (rc && history_tree_leaf(l->record.t) &&
+	    history_tree_leaf(l->record.t)->role == HISTORY_USER) {
+		history_tree_rewind(l->record.t, before);
+		record_fill(&l->record, &l->dialog, &again);
+	}
 	return rc;
 }
 
@@ -97,6 +175,18 @@ static int await_engine(struct line *l, struct err *err)
 	return rc;
 }
 
+/* What a crash cut, and how to go on with it. */
+static void tell_recovered(const struct line *l)
+{
+	const struct history_list *cut = &l->record.recovered;
+
+	for (size_t i = 0; i < cut->n; i++)
+		line_say("The program was stopped during an answer in \"%s\": /open %s shows "
+			 "what "
+			 "was said, /continue goes on with it.",
+			 cut->items[i].title, cut->items[i].uid);
+}
+
 static void greet(const struct line *l)
 {
 	const struct engine_info *info = l->app->engine->ops->info(l->app->engine);
@@ -104,6 +194,7 @@ static void greet(const struct line *l)
 	printf("%s on %s.  /help lists the commands, Ctrl-D quits.\n",
 	       info ? info->model_name : "?", info ? info->backend : "?");
 	fflush(stdout);
+	tell_recovered(l);
 }
 
 /* One message or command.  0: go on; an error that ends the chat otherwise. */
@@ -120,7 +211,7 @@ static int take_message(struct line *l, const struct buf *raw, struct err *err)
 	else if (text.len && text.data[0] == '/')
 		rc = cmd_run(l, text.data, err);
 	else if (text.len)
-		rc = ask(l, buf_str(&text), err);
+		rc = line_ask(l, buf_str(&text), err);
 	buf_release(&text);
 	if (rc && rc != ERR_IO) {
 		fprintf(stderr, "%s\n", err->text);
@@ -172,9 +263,13 @@ int line_run(struct app *app)
 	struct line l = {.app = app};
 	struct lineinput *in = NULL;
 	struct buf inputs = {0};
-	struct err err = {0};
-	int rc = await_engine(&l, &err);
+	struct err err = {0}, lost = {0};
+	int rc = record_open(&l.record, app, &err);
 
+	if (!rc)
+		rc = await_engine(&l, &err);
+	if (!rc)
+		rc = record_fill(&l.record, &l.dialog, &err);
 	if (!rc && app->opt.system)
 		rc = dialog_set_system(&l.dialog, str_of(app->opt.system), &err);
 	/* Without a place for earlier inputs the chat goes on without them. */
@@ -190,6 +285,14 @@ int line_run(struct app *app)
 		rc = chat(&l, in, &err);
 	}
 	lineinput_close(in);
+	/* It wrote what it remembered. */
+	if (l.forgotten.n && inputs_forget(&l.forgotten, &lost))
+		fprintf(stderr, "dsv4chat: %s\n", lost.text);
+	inputs_release(&l.forgotten);
+	if (record_close(&l.record, &lost)) {
+		fprintf(stderr, "dsv4chat: not all was kept: %s\n", lost.text);
+		rc = rc ? rc : exit_code_of(lost.code);
+	}
 	buf_release(&inputs);
 	dialog_release(&l.dialog);
 	return rc;

@@ -7,6 +7,7 @@
 #include "app/dialog.h"
 #include "app/exit.h"
 #include "app/question.h"
+#include "app/record.h"
 #include "app/show.h"
 #include "app/signals.h"
 #include "app/turn.h"
@@ -24,6 +25,8 @@ static struct turn_watch watch_of(struct show *s)
 {
 	return (struct turn_watch){
 		.event = show_event,
+		.drained = show_drained,
+		.due_ms = show_due_ms,
 		.ctx = s,
 		.wake_fd = signals_fd(),
 		.stopped = stopped,
@@ -57,17 +60,25 @@ static int ready(struct app *app, struct show *s, struct err *err)
 }
 
 /* Asks what the dialog ends with and adds the answer. */
-static int ask(struct app *app, struct show *s, struct dialog *d, const struct sampling *sampling,
-	       struct err *err)
+static int ask(struct app *app, struct show *s, struct dialog *d,
+	       const struct sampling *sampling, struct err *err)
 {
+	struct err lost = {0};
 	struct turn_watch watch = watch_of(s);
 	struct turn_answer answer = {0};
 	struct turn_request req = {
 		.chat = dialog_chat(d, (enum chat_effort)app->opt.effort),
 		.sampling = *sampling,
 	};
-	int rc = turn_run(app->engine, &req, &watch, &answer, err);
+	int rc = record_question(s->record, d, err);
 
+	if (!rc)
+		rc = record_begin(s->record, sampling, NULL, err);
+	if (rc)
+		return rc;
+	rc = turn_run(app->engine, &req, &watch, &answer, err);
+	if (record_end(s->record, rc, &answer, &lost) && !rc)
+		rc = err_set(err, lost.code, "%s", lost.text);
 	if (!rc)
 		rc = dialog_add_answer(d, &answer, err);
 	if (!rc)
@@ -87,6 +98,8 @@ static int finish(struct show *s, int rc, struct err *err)
 {
 	struct err lost = {0};
 
+	if (record_close(s->record, &lost) && !rc)
+		rc = err_set(err, lost.code, "%s", lost.text);
 	if (rc)
 		show_error(s, err);
 	if (show_finish(s, &lost) && !rc) {
@@ -109,13 +122,19 @@ int oneshot_run(struct app *app, bool stdin_too)
 	struct dialog d = {0};
 	struct buf question = {0};
 	struct err err = {0};
+	struct record record = {0};
 	struct show show;
 	size_t n_replaced = 0;
 	int rc;
 
 	show_init(&show, app);
+	show.record = &record;
 	rc = question_read(app, stdin_too, &question, &n_replaced, &err);
 	tell_replaced(n_replaced);
+	if (!rc)
+		rc = record_open(&record, app, &err);
+	if (!rc)
+		rc = record_fill(&record, &d, &err);
 	if (!rc && app->opt.system)
 		rc = dialog_set_system(&d, str_of(app->opt.system), &err);
 	if (!rc)
@@ -133,7 +152,8 @@ int oneshot_run(struct app *app, bool stdin_too)
 }
 
 /* {"text": …}, or {"role": "user" | "system", "content": …} */
-static int read_message(struct str line, enum chat_role *role, struct buf *text, struct err *err)
+static int read_message(struct str line, enum chat_role *role, struct buf *text,
+			struct err *err)
 {
 	struct json_doc doc = {0};
 	int rc = json_doc_parse(&doc, line, err);
@@ -143,9 +163,11 @@ static int read_message(struct str line, enum chat_role *role, struct buf *text,
 	if (rc)
 		return rc;
 	name = json_string_value(json_object_get(doc.root, "role"));
-	content = json_object_get(doc.root, json_object_get(doc.root, "text") ? "text" : "content");
+	content = json_object_get(doc.root,
+				  json_object_get(doc.root, "text") ? "text" : "content");
 	if (!json_is_object(doc.root) || !json_is_string(content))
-		rc = err_set(err, ERR_USAGE, "an object with \"text\", or \"role\" and \"content\", expected");
+		rc = err_set(err, ERR_USAGE,
+			     "an object with \"text\", or \"role\" and \"content\", expected");
 	else if (name && str_is(str_of(name), "system"))
 		*role = CHAT_SYSTEM;
 	else if (name && !str_is(str_of(name), "user"))
@@ -184,20 +206,27 @@ int oneshot_session(struct app *app)
 {
 	struct verb_input in = {0};
 	struct dialog d = {0};
+	struct record record = {0};
 	struct err err = {0};
 	struct show show;
 	struct str line;
 	int rc, worst = 0;
 
 	show_init(&show, app);
-	rc = app->opt.system ? dialog_set_system(&d, str_of(app->opt.system), &err) : 0;
+	show.record = &record;
+	rc = record_open(&record, app, &err);
+	if (!rc)
+		rc = record_fill(&record, &d, &err);
+	if (!rc && app->opt.system)
+		rc = dialog_set_system(&d, str_of(app->opt.system), &err);
 	if (!rc)
 		rc = ready(app, &show, &err);
 	if (!rc)
 		show_session(&show, app->opt.sampling.seed);
 	while (!rc && (rc = verb_line(&in, &line, &err)) > 0) {
 		rc = line.n ? session_line(app, &show, &d, line, &err) : 0;
-		/* A bad line or a cut answer ends neither the session nor its record of failure. */
+		/* A bad line or a cut answer ends neither the session nor its record of
+		 * failure. */
 		if (rc == ERR_USAGE || rc == ERR_LIMIT) {
 			if (rc == ERR_USAGE)
 				err_prefix(&err, "line %zu", in.n_lines);

@@ -32,6 +32,15 @@ const struct option_row option_rows[] = {
 	{NULL, "hide-thinking", 0, OPTION_SWITCH, AT(hide_thinking), EVERYWHERE, NULL,
 	 "do not show what the model thinks", .most = 0},
 
+	{"Conversations", "continue", 'c', OPTION_SWITCH, AT(go_on), OPTION_FLAG, NULL,
+	 "go on with the conversation used last", .most = 0},
+	{NULL, "resume", 'r', OPTION_TEXT, AT(resume), OPTION_FLAG, "ID",
+	 "go on with the one whose id begins with ID, or whose title says it", .most = 0},
+	{NULL, "fork", 0, OPTION_SWITCH, AT(fork), OPTION_FLAG, NULL,
+	 "with either (or by itself, as with -c): go on in a branch of it", .most = 0},
+	{NULL, "ephemeral", 0, OPTION_SWITCH, AT(ephemeral), AT_START, NULL,
+	 "keep nothing of the conversation", .most = 0},
+
 	{"Sampling", "temp", 0, OPTION_REAL, AT(sampling.temperature), EVERYWHERE, "T",
 	 "temperature (default 1; 0 = always the likeliest token)", .most = 100},
 	{NULL, "top-p", 0, OPTION_REAL, AT(sampling.top_p), EVERYWHERE, "P",

@@ -27,6 +27,9 @@ struct options {
 	char *prompt;            /* -p, or the words after the options, joined by blanks */
 	char **files;
 	size_t n_files;
+	bool go_on;              /* --continue */
+	char *resume;            /* a conversation by id or title */
+	bool fork, ephemeral;
 	bool json;
 	int input_format;        /* enum input_format */
 	bool plain;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/record.h"
 #include "engine/base/termsafe.h"
 
 #define DIM  "\033[2m"
@@ -59,8 +60,8 @@ static void end_thinking(struct show *s)
 }
 
 /* A progress line, on a terminal alone and ten times a second at most. */
-static void draw_bar(struct show *s, const char *what, uint64_t done, uint64_t all, uint64_t unit,
-		     const char *units)
+static void draw_bar(struct show *s, const char *what, uint64_t done, uint64_t all,
+		     uint64_t unit, const char *units)
 {
 	int64_t now = app_now_ms();
 
@@ -175,11 +176,16 @@ static void show_json(struct show *s, const struct event *ev)
 {
 	/* NULL: not told, or told by somebody else */
 	static const char *const types[] = {
-		[EV_PREFILL] = "prefill",	    [EV_THINKING] = "thinking",
-		[EV_TEXT] = "text",		    [EV_CALL_BEGIN] = "tool_call_begin",
-		[EV_CALL_PARAM] = NULL,		    [EV_CALL_END] = "tool_call",
-		[EV_CALL_BAD] = "tool_call_error",  [EV_NOTICE] = "notice",
-		[EV_DONE] = "done",		    [EV_ERROR] = NULL,
+		[EV_PREFILL] = "prefill",
+		[EV_THINKING] = "thinking",
+		[EV_TEXT] = "text",
+		[EV_CALL_BEGIN] = "tool_call_begin",
+		[EV_CALL_PARAM] = NULL,
+		[EV_CALL_END] = "tool_call",
+		[EV_CALL_BAD] = "tool_call_error",
+		[EV_NOTICE] = "notice",
+		[EV_DONE] = "done",
+		[EV_ERROR] = NULL,
 	};
 	struct buf line = {0};
 	struct jsonw w;
@@ -195,7 +201,8 @@ static void show_json(struct show *s, const struct event *ev)
 		jsonw_kv_string(&w, "stop_reason", str_of(stop_reason_name(ev->stop)));
 		add_usage(&w, &ev->usage);
 	} else {
-		if (ev->kind == EV_CALL_BEGIN || ev->kind == EV_CALL_END || ev->kind == EV_CALL_BAD)
+		if (ev->kind == EV_CALL_BEGIN || ev->kind == EV_CALL_END ||
+		    ev->kind == EV_CALL_BAD)
 			jsonw_kv_int(&w, "index", ev->call);
 		if (ev->kind == EV_CALL_END) {
 			jsonw_key(&w, "arguments");
@@ -233,11 +240,29 @@ int show_event(void *ctx, const struct event *ev)
 {
 	struct show *s = ctx;
 
+	/* Kept before it is shown: what stdout loses is in the history. */
+	if (s->record)
+		record_event(s->record, ev);
 	if (s->json)
 		show_json(s, ev);
 	else
 		show_text(s, ev);
 	return s->lost ? ERR_IO : 0;
+}
+
+void show_drained(void *ctx)
+{
+	struct show *s = ctx;
+
+	if (s->record)
+		record_drained(s->record);
+}
+
+int show_due_ms(void *ctx)
+{
+	struct show *s = ctx;
+
+	return s->record ? record_due_ms(s->record) : -1;
 }
 
 void show_error(struct show *s, const struct err *err)
@@ -246,10 +271,11 @@ void show_error(struct show *s, const struct err *err)
 		int code;
 		const char *name;
 	} names[] = {
-		{ERR_USAGE, "usage"},	  {ERR_MODEL, "model"},	    {ERR_LIMIT, "limit"},
-		{ERR_REFUSED, "refused"}, {ERR_STORE, "store"},	    {ERR_NOMEM, "memory"},
-		{ERR_IO, "io"},		  {ERR_CANCELLED, "interrupted"}, {ERR_TIMEOUT, "timeout"},
-		{0, "failed"},
+		{ERR_USAGE, "usage"},     {ERR_MODEL, "model"},
+		{ERR_LIMIT, "limit"},     {ERR_REFUSED, "refused"},
+		{ERR_STORE, "store"},     {ERR_NOMEM, "memory"},
+		{ERR_IO, "io"},           {ERR_CANCELLED, "interrupted"},
+		{ERR_TIMEOUT, "timeout"}, {0, "failed"},
 	};
 	struct buf line = {0};
 	struct jsonw w;

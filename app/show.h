@@ -6,8 +6,11 @@
 
 #include "app/app.h"
 
+struct record;
+
 struct show {
 	const struct app *app;
+	struct record *record; /* keeps what is shown; NULL: nothing does */
 	bool json, hide_thinking;
 	bool safe;        /* stdout is a terminal: text goes through termsafe */
 	bool color_err;   /* stderr may be dimmed */
@@ -22,6 +25,9 @@ void show_init(struct show *s, const struct app *app);
 
 /* Writes one event; ERR_IO once stdout is gone (watch.event of a turn). */
 int show_event(void *show, const struct event *ev);
+/* The others of a turn's watch. */
+void show_drained(void *show);
+int show_due_ms(void *show);
 /* With JSON: the session's first event, once the engine is ready. */
 void show_session(struct show *s, uint64_t seed);
 /* What went wrong, on stderr; with JSON an error event too. */

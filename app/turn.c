@@ -33,14 +33,15 @@ static int wait_for_event(struct engine *e, const struct turn_watch *watch, stru
 		{.fd = event_queue_fd(e->events), .events = POLLIN},
 		{.fd = watch->wake_fd, .events = POLLIN},
 	};
-	int timeout = -1, rc;
+	int timeout = watch->due_ms ? watch->due_ms(watch->ctx) : -1, rc;
 
 	if (watch->deadline_ms) {
 		int64_t left = watch->deadline_ms - now_ms();
 
 		if (left <= 0)
 			return err_set(err, ERR_TIMEOUT, "the time is up");
-		timeout = left < 60000 ? (int)left : 60000;
+		left = left < 60000 ? left : 60000;
+		timeout = timeout >= 0 && timeout < left ? timeout : (int)left;
 	}
 	if (poll(fds, watch->wake_fd >= 0 ? 2 : 1, timeout) < 0 && errno != EINTR)
 		return err_errno(err, "poll", "waiting for the engine");
@@ -188,9 +189,12 @@ int turn_run(struct engine *e, const struct turn_request *req, const struct turn
 		rc = wait_for_event(e, cancelled ? &patient : watch, first ? NULL : err);
 		if (!rc)
 			rc = take_events(e, turn, watch, out, &ended, first ? NULL : err);
+		if (watch->drained)
+			watch->drained(watch->ctx);
 		first = first ? first : rc;
 		if (rc && !ended && !cancelled) {
-			/* The engine ends a cancelled turn by itself; what it still says is kept. */
+			/* The engine ends a cancelled turn by itself; what it still says is
+			 * kept. */
 			e->ops->cancel(e, turn);
 			cancelled = true;
 			patient.deadline_ms = 0;

@@ -22,7 +22,7 @@ struct turn_answer {
 	size_t n_calls;
 	token_id *ids; /* from <think> or </think> on, as chat_message.ids wants them */
 	size_t n_ids;
-	bool done;     /* an EV_DONE came: stop is valid */
+	bool done; /* an EV_DONE came: stop is valid */
 	enum stop_reason stop;
 	struct turn_usage usage;
 };
@@ -33,13 +33,18 @@ struct turn_watch {
 	/* Every event of the turn in order, its last included; non-zero cancels the turn. */
 	int (*event)(void *ctx, const struct event *ev);
 	void *ctx;
-	int wake_fd;         /* readable when `stopped` may have changed; -1: none */
+	int wake_fd; /* readable when `stopped` may have changed; -1: none */
 	/* Asked whenever wake_fd is readable: ERR_CANCELLED, ERR_TIMEOUT … cancels the turn. */
 	int (*stopped)(void *ctx);
+	/* When no event waits any more; and in how many ms to call it again, -1: not before
+	 * one. */
+	void (*drained)(void *ctx);
+	int (*due_ms)(void *ctx);
 	int64_t deadline_ms; /* CLOCK_MONOTONIC; 0: none.  Then ERR_TIMEOUT. */
 };
 
-/* Waits for EV_READY, passing EV_LOAD events to watch->event.  0, or what the engine or watch said. */
+/* Waits for EV_READY, passing EV_LOAD events to watch->event.  0, or what the engine or watch
+ * said. */
 int turn_await_ready(struct engine *e, const struct turn_watch *watch, struct err *err);
 
 /*

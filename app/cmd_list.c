@@ -1,0 +1,26 @@
+#include <stdlib.h>
+#include <time.h>
+
+#include "app/line.h"
+
+int cmd_list(struct line *l, const char *arg, struct err *err)
+{
+	size_t n = *arg ? strtoul(arg, NULL, 10) : 10;
+	struct history_list list = {0};
+	int rc = history_list(l->record.h, HISTORY_ACTIVE, n ? n : 10, &list, err);
+
+	for (size_t i = 0; i < list.n; i++) {
+		time_t at = (time_t)(list.items[i].updated_ms / 1000);
+		struct tm tm = {0};
+		char when[20];
+
+		localtime_r(&at, &tm);
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+		line_say("%s  %s  %s%s", list.items[i].uid, when,
+			 list.items[i].pinned ? "* " : "", list.items[i].title);
+	}
+	if (!rc && list.n == 0)
+		line_say("(nothing yet)");
+	history_list_release(&list);
+	return rc;
+}
