@@ -40,9 +40,9 @@ struct result {
 	struct dsml_message message; /* of a raw answer the content alone */
 	struct dsml_call *malformed; /* arguments: why */
 	size_t n_malformed;
-	struct buf *names;           /* by call index */
+	struct buf *names; /* by call index */
 	size_t n_names;
-	struct event last;           /* EV_DONE or EV_ERROR */
+	struct event last; /* EV_DONE or EV_ERROR */
 	bool nomem;
 };
 
@@ -87,14 +87,15 @@ static int read_number(const struct json_doc *doc, const json_t *v, const char *
 			*real = strtod(text, &end);
 	}
 	if (end == text || *end != '\0' || errno == ERANGE)
-		return err_set(err, ERR_USAGE, "sampling: %s: found %.*s, expected a%s number", key,
-			       s.n ? (int)(s.n < 40 ? s.n : 40) : 7, s.n ? s.p : "nothing",
+		return err_set(err, ERR_USAGE, "sampling: %s: found %.*s, expected a%s number",
+			       key, s.n ? (int)(s.n < 40 ? s.n : 40) : 7, s.n ? s.p : "nothing",
 			       whole ? " whole" : "");
 	return 0;
 }
 
 /* Seeds use all 64 bits, so they are read apart from the other whole numbers. */
-static int read_seed(const struct json_doc *doc, const json_t *v, uint64_t *seed, struct err *err)
+static int read_seed(const struct json_doc *doc, const json_t *v, uint64_t *seed,
+		     struct err *err)
 {
 	struct str s = json_doc_number(doc, v);
 	uint64_t n = 0;
@@ -131,8 +132,9 @@ static int read_sampling(const struct json_doc *doc, const json_t *o, struct sam
 	int rc = 0;
 
 	if (!json_is_object(o))
-		return err_set(err, ERR_USAGE, "sampling: %s, expected an object", json_kind(o));
-	json_object_foreach((json_t *)o, key, v) {
+		return err_set(err, ERR_USAGE, "sampling: %s, expected an object",
+			       json_kind(o));
+	json_object_foreach ((json_t *)o, key, v) {
 		long long n = 0;
 		size_t row = 0;
 
@@ -161,8 +163,16 @@ static int read_sampling(const struct json_doc *doc, const json_t *o, struct sam
 static int check_keys(const json_t *o, bool raw, struct err *err)
 {
 	static const char *const chat_keys[] = {
-		"id", "sampling", "messages", "tools", "effort", "thinking_mode",
-		"reasoning_effort", "drop_thinking", "task", NULL,
+		"id",
+		"sampling",
+		"messages",
+		"tools",
+		"effort",
+		"thinking_mode",
+		"reasoning_effort",
+		"drop_thinking",
+		"task",
+		NULL,
 	};
 	static const char *const raw_keys[] = {"id", "sampling", "prompt", NULL};
 	const char *key;
@@ -170,7 +180,7 @@ static int check_keys(const json_t *o, bool raw, struct err *err)
 
 	if (!json_is_object(o))
 		return err_set(err, ERR_USAGE, "%s, expected an object", json_kind(o));
-	json_object_foreach((json_t *)o, key, v) {
+	json_object_foreach ((json_t *)o, key, v) {
 		const char *const *known = raw ? raw_keys : chat_keys;
 
 		while (*known && strcmp(*known, key) != 0)
@@ -370,8 +380,9 @@ static const char *code_name(int code)
 		int code;
 		const char *name;
 	} names[] = {
-		{ERR_USAGE, "usage"},     {ERR_MODEL, "model"},     {ERR_LIMIT, "limit"},
-		{ERR_REFUSED, "refused"}, {ERR_STORE, "store"},     {ERR_NOMEM, "memory"},
+		{ERR_USAGE, "usage"},     {ERR_MODEL, "model"},
+		{ERR_LIMIT, "limit"},     {ERR_REFUSED, "refused"},
+		{ERR_STORE, "store"},     {ERR_NOMEM, "memory"},
 		{ERR_IO, "io"},           {ERR_CANCELLED, "cancelled"},
 		{ERR_TIMEOUT, "timeout"},
 	};
@@ -456,12 +467,14 @@ static int run_job(struct engine *e, bool raw, struct str line, struct job *j, s
 		return rc;
 	if (r->last.kind == EV_ERROR)
 		*why = r->last.err;
-	else if (r->nomem || buf_failed(&r->message.content) || buf_failed(&r->message.reasoning))
+	else if (r->nomem || buf_failed(&r->message.content) ||
+		 buf_failed(&r->message.reasoning))
 		err_nomem(why, "answer", r->message.content.len);
 	return 0;
 }
 
-static int run_line(struct engine *e, bool raw, struct str line, struct buf *out, struct err *err)
+static int run_line(struct engine *e, bool raw, struct str line, struct buf *out,
+		    struct err *err)
 {
 	struct job j = {0};
 	struct result r = {0};
@@ -485,7 +498,8 @@ static int run_line(struct engine *e, bool raw, struct str line, struct buf *out
 			write_answer(&w, &j, &r, raw);
 		jsonw_end_object(&w);
 		buf_addc(out, '\n');
-		rc = buf_failed(out) ? err_nomem(err, "answer", out->len) : verb_write(out, err);
+		rc = buf_failed(out) ? err_nomem(err, "answer", out->len)
+				     : verb_write(out, err);
 	}
 	result_release(&r);
 	job_release(&j);

@@ -17,8 +17,8 @@
 
 struct event_queue {
 	pthread_mutex_t lock;
-	pthread_cond_t room;  /* an event left, or the queue was closed */
-	pthread_cond_t news;  /* an event came, or the queue was closed */
+	pthread_cond_t room; /* an event left, or the queue was closed */
+	pthread_cond_t news; /* an event came, or the queue was closed */
 	int fd;
 	bool closed;
 	size_t cap, head, n;
@@ -52,7 +52,8 @@ int event_queue_new(struct event_queue **q, size_t cap, struct err *err)
 
 	*q = NULL;
 	if (cap == 0 || cap > SIZE_MAX / 2 / sizeof(struct event))
-		return err_set(err, ERR_USAGE, "event queue: %zu places, expected 1 or more", cap);
+		return err_set(err, ERR_USAGE, "event queue: %zu places, expected 1 or more",
+			       cap);
 	nq = calloc(1, sizeof(*nq) + cap * sizeof(struct event));
 	if (!nq)
 		return err_nomem(err, "event queue", cap * sizeof(struct event));
@@ -130,7 +131,8 @@ static bool merge_ids(struct event *into, struct event *ev)
 	return true;
 }
 
-/* Whether *ev's news now stands in *into.  A merge that cannot be had leaves both as they were. */
+/* Whether *ev's news now stands in *into.  A merge that cannot be had leaves both as they were.
+ */
 static bool merge(struct event *into, struct event *ev)
 {
 	if (into->kind != ev->kind || into->turn != ev->turn)

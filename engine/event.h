@@ -69,7 +69,7 @@ struct event {
 	struct buf text; /* UTF-8, whole characters */
 	int call;        /* index within the turn, from 0 */
 	uint64_t progress, progress_all, cached; /* EV_LOAD: bytes; EV_PREFILL: tokens */
-	token_id *ids;   /* EV_TOKENS; owned */
+	token_id *ids;                           /* EV_TOKENS; owned */
 	size_t n_ids;
 	enum stop_reason stop;   /* EV_DONE */
 	struct turn_usage usage; /* EV_DONE, and EV_ERROR of a turn: what it came to */

@@ -34,11 +34,13 @@ int sampler_init(struct sampler *s, const struct sampling *how, int64_t vocab, s
 				       ranges[i].name, ranges[i].value, ranges[i].hi);
 	}
 	if (how->top_k < 0)
-		return err_set(err, ERR_USAGE, "top_k: found %d, expected 0 or more", how->top_k);
+		return err_set(err, ERR_USAGE, "top_k: found %d, expected 0 or more",
+			       how->top_k);
 	if (how->max_tokens < 0)
 		return err_set(err, ERR_USAGE, "max_tokens: found %lld, expected 0 or more",
 			       (long long)how->max_tokens);
-	if (how->temperature > 0 && (how->top_p < 1 || (how->top_k > 0 && how->top_k < vocab))) {
+	if (how->temperature > 0 &&
+	    (how->top_p < 1 || (how->top_k > 0 && how->top_k < vocab))) {
 		s->heap = malloc((size_t)vocab * sizeof(*s->heap));
 		if (!s->heap)
 			return err_nomem(err, "sampler", (size_t)vocab * sizeof(*s->heap));
@@ -60,10 +62,11 @@ static int find_best(const float *logits, int64_t n, int64_t position, token_id 
 
 	for (int64_t i = 0; i < n; i++) {
 		if (!isfinite(logits[i]))
-			return err_set(err, ERR_MODEL,
-				       "position %lld: the logit of token %lld is %f, expected a "
-				       "finite number", (long long)position, (long long)i,
-				       (double)logits[i]);
+			return err_set(
+				err, ERR_MODEL,
+				"position %lld: the logit of token %lld is %f, expected a "
+				"finite number",
+				(long long)position, (long long)i, (double)logits[i]);
 		if (logits[i] > logits[at])
 			at = i;
 	}
@@ -89,7 +92,8 @@ static double below_of(int k)
 	return exp(-exp(-(double)k)) * (1 - 1e-12);
 }
 
-static void race_start(struct race *r, const struct sampler *s, int64_t position, token_id first)
+static void race_start(struct race *r, const struct sampler *s, int64_t position,
+		       token_id first)
 {
 	r->seed = s->how.seed;
 	r->position = (uint64_t)position;

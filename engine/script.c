@@ -8,7 +8,7 @@
 
 #include "engine/base/jsonw.h"
 
-#define MAX_MS 3600000
+#define MAX_MS    3600000
 #define MAX_COUNT 1000000000
 
 struct reader {
@@ -20,7 +20,8 @@ struct reader {
 
 #define BAD(r, ...) bad_line((r), __VA_ARGS__)
 
-__attribute__((format(printf, 2, 3))) static int bad_line(struct reader *r, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static int bad_line(struct reader *r, const char *fmt,
+							  ...)
 {
 	char text[400];
 	va_list ap;
@@ -47,7 +48,8 @@ static int get_int(struct reader *r, const json_t *o, const char *key, int64_t l
 	return 0;
 }
 
-static int get_small(struct reader *r, const json_t *o, const char *key, int lo, int hi, int *out)
+static int get_small(struct reader *r, const json_t *o, const char *key, int lo, int hi,
+		     int *out)
 {
 	int64_t v = *out;
 	int rc = get_int(r, o, key, lo, hi, &v);
@@ -77,7 +79,8 @@ static int take_text(struct reader *r, const json_t *v, const char *key, struct 
 	return buf_failed(out) ? err_nomem(r->err, "script", json_string_length(v)) : 0;
 }
 
-static int get_text(struct reader *r, const json_t *o, const char *key, struct buf *out, bool *has)
+static int get_text(struct reader *r, const json_t *o, const char *key, struct buf *out,
+		    bool *has)
 {
 	const json_t *v = json_object_get(o, key);
 
@@ -94,7 +97,7 @@ static int check_keys(struct reader *r, json_t *o, const char *what, const char 
 
 	if (!json_is_object(o))
 		return BAD(r, "\"%s\" is not an object", what);
-	json_object_foreach(o, key, v) {
+	json_object_foreach (o, key, v) {
 		size_t n = strlen(key);
 		const char *p = known;
 
@@ -119,7 +122,7 @@ static void write_json(struct jsonw *w, const json_t *v)
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
 		jsonw_begin_object(w);
-		json_object_foreach((json_t *)v, key, item) {
+		json_object_foreach ((json_t *)v, key, item) {
 			jsonw_key(w, key);
 			write_json(w, item);
 		}
@@ -127,7 +130,7 @@ static void write_json(struct jsonw *w, const json_t *v)
 		break;
 	case JSON_ARRAY:
 		jsonw_begin_array(w);
-		json_array_foreach(v, i, item)
+		json_array_foreach (v, i, item)
 			write_json(w, item);
 		jsonw_end_array(w);
 		break;
@@ -158,24 +161,31 @@ struct name {
 };
 
 static const struct name stop_names[] = {
-	{"stop", STOP_END},       {"tool_calls", STOP_CALLS},        {"length", STOP_LENGTH},
+	{"stop", STOP_END},        {"tool_calls", STOP_CALLS},        {"length", STOP_LENGTH},
 	{"context", STOP_CONTEXT}, {"interrupted", STOP_INTERRUPTED}, {NULL, 0},
 };
 
 static const struct name effort_names[] = {
-	{"none", EFFORT_NONE}, {"low", EFFORT_LOW}, {"high", EFFORT_HIGH}, {"max", EFFORT_MAX},
-	{NULL, 0},
+	{"none", EFFORT_NONE}, {"low", EFFORT_LOW}, {"high", EFFORT_HIGH},
+	{"max", EFFORT_MAX},   {NULL, 0},
 };
 
 static const struct name code_names[] = {
-	{"failed", ERR_FAILED},   {"usage", ERR_USAGE}, {"model", ERR_MODEL},
-	{"limit", ERR_LIMIT},     {"nomem", ERR_NOMEM}, {"io", ERR_IO},
-	{"refused", ERR_REFUSED}, {"store", ERR_STORE}, {"cancelled", ERR_CANCELLED},
-	{"timeout", ERR_TIMEOUT}, {NULL, 0},
+	{"failed", ERR_FAILED},
+	{"usage", ERR_USAGE},
+	{"model", ERR_MODEL},
+	{"limit", ERR_LIMIT},
+	{"nomem", ERR_NOMEM},
+	{"io", ERR_IO},
+	{"refused", ERR_REFUSED},
+	{"store", ERR_STORE},
+	{"cancelled", ERR_CANCELLED},
+	{"timeout", ERR_TIMEOUT},
+	{NULL, 0},
 };
 
-static int get_name(struct reader *r, const json_t *v, const char *key, const struct name *table,
-		    int *out)
+static int get_name(struct reader *r, const json_t *v, const char *key,
+		    const struct name *table, int *out)
 {
 	const char *found = json_string_value(v);
 
@@ -218,7 +228,7 @@ static int fill_params(struct reader *r, struct script_step *st, json_t *args)
 	st->params = calloc(json_object_size(args), sizeof(*st->params));
 	if (!st->params)
 		return err_nomem(r->err, "script", json_object_size(args));
-	json_object_foreach(args, key, v) {
+	json_object_foreach (args, key, v) {
 		struct buf *p = &st->params[st->n_params++];
 		struct jsonw w;
 
@@ -405,8 +415,12 @@ static int read_step(struct reader *r, const struct step_row *row, json_t *o)
 	st = grow((void **)&r->s->steps, &r->s->n_steps, sizeof(*st));
 	if (!st)
 		return err_nomem(r->err, "script", sizeof(*st));
-	*st = (struct script_step){.kind = row->kind, .line = r->line, .chunk = row->chunk,
-				   .repeat = 1, .tokens = -1, .cached = 0};
+	*st = (struct script_step){.kind = row->kind,
+				   .line = r->line,
+				   .chunk = row->chunk,
+				   .repeat = 1,
+				   .tokens = -1,
+				   .cached = 0};
 	if (t->n_steps++ > 0 && st->kind == STEP_PAUSE)
 		st->of_thinking = st[-1].kind == STEP_THINKING || st[-1].of_thinking;
 	rc = get_small(r, o, "delay_ms", 0, MAX_MS, &st->delay_ms);
@@ -498,8 +512,8 @@ static int read_info(struct reader *r, json_t *v)
 		const char *key;
 		int64_t *to;
 	} ints[] = {
-		{"ctx_tokens", &info->ctx_tokens},     {"vocab", &info->vocab},
-		{"weight_bytes", &info->weight_bytes}, {"cache_bytes", &info->cache_bytes},
+		{"ctx_tokens", &info->ctx_tokens},       {"vocab", &info->vocab},
+		{"weight_bytes", &info->weight_bytes},   {"cache_bytes", &info->cache_bytes},
 		{"scratch_bytes", &info->scratch_bytes},
 	};
 	int rc = check_keys(r, v, "info",
@@ -577,8 +591,11 @@ int script_open(struct script *s, struct str text, struct err *err)
 
 	*s = (struct script){.load_bytes = 1000000, .load_steps = 1};
 	s->info = (struct engine_info){
-		.model_name = "scripted", .identity = "scripted", .backend = "script",
-		.ctx_tokens = 65536, .vocab = 129280,
+		.model_name = "scripted",
+		.identity = "scripted",
+		.backend = "script",
+		.ctx_tokens = 65536,
+		.vocab = 129280,
 	};
 	while (!rc && text.n) {
 		const char *end = memchr(text.p, '\n', text.n);

@@ -27,12 +27,12 @@ struct script_step {
 	struct buf name;    /* call, bad_call: the tool */
 	struct buf *params; /* call: `"name": value` each */
 	size_t n_params;
-	bool of_thinking;   /* pause: it follows thinking, so ended thinking leaves it out */
-	int delay_ms;       /* before each piece; -1: until cancelled (pause) */
-	int chunk;          /* thinking, text: characters a token; prefill: tokens an event */
-	int64_t repeat;     /* how often the step is played */
-	int64_t tokens, cached; /* prefill; -1: not given */
-	int code;           /* error */
+	bool of_thinking; /* pause: it follows thinking, so ended thinking leaves it out */
+	int delay_ms;     /* before each piece; -1: until cancelled (pause) */
+	int chunk;        /* thinking, text: characters a token; prefill: tokens an event */
+	int64_t repeat;   /* how often the step is played */
+	int64_t tokens, cached;   /* prefill; -1: not given */
+	int code;                 /* error */
 	bool has_stop, has_usage; /* done */
 	enum stop_reason stop;
 	struct turn_usage usage;
@@ -45,8 +45,8 @@ struct script_turn {
 	bool again;            /* when the turns of its kind run out, go on from here */
 	bool has_expect, has_expect_tool, has_expect_system;
 	struct buf expect, expect_tool, expect_system; /* the last such message contains this */
-	int64_t expect_messages, expect_resume; /* -1: any */
-	int expect_effort;                      /* -1: any, else an enum chat_effort */
+	int64_t expect_messages, expect_resume;        /* -1: any */
+	int expect_effort;                             /* -1: any, else an enum chat_effort */
 };
 
 struct script {

@@ -59,7 +59,14 @@
 
 #define QUEUE_EVENTS 256
 
-enum { ID_END = 0, ID_THINK = 1, ID_CHAT = 2, ID_THINK_END = 3, ID_FIRST = 1000, ID_SPAN = 100000 };
+enum {
+	ID_END = 0,
+	ID_THINK = 1,
+	ID_CHAT = 2,
+	ID_THINK_END = 3,
+	ID_FIRST = 1000,
+	ID_SPAN = 100000
+};
 
 struct scripted {
 	struct engine base;
@@ -67,7 +74,8 @@ struct scripted {
 	struct script script;
 	pthread_t thread;
 	_Atomic bool ready;
-	/* Engine thread only: the next turn of plain [0] and title [1] requests, and the last. */
+	/* Engine thread only: the next turn of plain [0] and title [1] requests, and the last.
+	 */
 	size_t next[2], last[2];
 	bool played[2];
 };
@@ -78,15 +86,15 @@ struct play {
 	const struct turn_request *req;
 	const struct script_turn *turn;
 	uint64_t number;
-	size_t n_ids;       /* ids of the answer so far, the silent ones included */
-	size_t resumed[2];  /* bytes of text [0] and thinking [1] that resumed ids stand for */
-	bool thinks;        /* the effort asks for thinking */
-	bool in_thinking;   /* no </think> yet */
-	bool closed;        /* the queue is closed: stop at once */
+	size_t n_ids;      /* ids of the answer so far, the silent ones included */
+	size_t resumed[2]; /* bytes of text [0] and thinking [1] that resumed ids stand for */
+	bool thinks;       /* the effort asks for thinking */
+	bool in_thinking;  /* no </think> yet */
+	bool closed;       /* the queue is closed: stop at once */
 	int n_calls, n_good;
 	int64_t started_ms, prefilled_ms;
 	struct turn_usage usage;
-	bool over;          /* a limit was met or the turn was cancelled: */
+	bool over; /* a limit was met or the turn was cancelled: */
 	enum stop_reason stop;
 };
 
@@ -97,7 +105,8 @@ static void push(struct play *p, struct event *ev)
 		p->closed = p->over = true;
 }
 
-/* The id in place n of an answer; those of control tokens depend on where they are asked for. */
+/* The id in place n of an answer; those of control tokens depend on where they are asked for.
+ */
 static token_id text_id(size_t n)
 {
 	return (token_id)(ID_FIRST + n % ID_SPAN);
@@ -280,7 +289,8 @@ static void play_call(struct play *p, const struct script_step *st)
 	end_thinking(p);
 	if (!before_piece(p, st))
 		return;
-	/* Calls are told again where an answer is resumed, so what produce() says is not asked. */
+	/* Calls are told again where an answer is resumed, so what produce() says is not asked.
+	 */
 	produce(p, text_id(p->n_ids));
 	if (p->over)
 		return;
@@ -317,8 +327,10 @@ static void play_bad_call(struct play *p, const struct script_step *st)
 
 static void send_prefill(struct play *p, int64_t done, int64_t all, int64_t cached)
 {
-	struct event ev = {.kind = EV_PREFILL, .progress = (uint64_t)done,
-			   .progress_all = (uint64_t)all, .cached = (uint64_t)cached};
+	struct event ev = {.kind = EV_PREFILL,
+			   .progress = (uint64_t)done,
+			   .progress_all = (uint64_t)all,
+			   .cached = (uint64_t)cached};
 
 	push(p, &ev);
 }
@@ -393,8 +405,8 @@ static void play_step(struct play *p, const struct script_step *st)
 		/* Where a resumed answer begins, its pause is over. */
 		if (p->req->n_resume_ids && p->n_ids <= p->req->n_resume_ids)
 			break;
-		if (st->of_thinking && (!p->in_thinking ||
-					desk_thinking_ended(&p->s->desk, p->number)))
+		if (st->of_thinking &&
+		    (!p->in_thinking || desk_thinking_ended(&p->s->desk, p->number)))
 			break;
 		desk_pause(&p->s->desk, p->number, st->delay_ms, st->of_thinking);
 		if (desk_cancelled(&p->s->desk, p->number))
@@ -435,8 +447,10 @@ static bool check_text(struct play *p, bool asked, const struct buf *want, enum 
 
 	if (!asked || contains(found, buf_str(want)))
 		return true;
-	err_set(&why, ERR_USAGE, "script line %d: the last %s message is \"%.*s\", expected it "
-		"to contain \"%.*s\"", p->turn->line, who, (int)(found.n < 150 ? found.n : 150),
+	err_set(&why, ERR_USAGE,
+		"script line %d: the last %s message is \"%.*s\", expected it "
+		"to contain \"%.*s\"",
+		p->turn->line, who, (int)(found.n < 150 ? found.n : 150),
 		found.p ? found.p : "", (int)(want->len < 150 ? want->len : 150), buf_z(want));
 	fail(p, &why);
 	return false;
@@ -523,7 +537,10 @@ static int64_t invented_prompt_tokens(const struct turn_request *req)
 static void play_turn(struct scripted *s, const struct turn_request *req, uint64_t number)
 {
 	static const struct script_step plain_prefill = {
-		.kind = STEP_PREFILL, .tokens = -1, .chunk = 1 << 30, .repeat = 1,
+		.kind = STEP_PREFILL,
+		.tokens = -1,
+		.chunk = 1 << 30,
+		.repeat = 1,
 	};
 	struct play p = {.s = s, .req = req, .number = number, .started_ms = desk_now_ms()};
 	const struct script_step *st;
@@ -532,8 +549,8 @@ static void play_turn(struct scripted *s, const struct turn_request *req, uint64
 	p.usage.prompt_tokens = invented_prompt_tokens(req);
 	p.turn = choose_turn(s, req);
 	if (!p.turn) {
-		err_set(&why, ERR_USAGE, "the script has no further %s", is_title(req) ?
-			"title turn" : "turn");
+		err_set(&why, ERR_USAGE, "the script has no further %s",
+			is_title(req) ? "title turn" : "turn");
 		fail(&p, &why);
 		return;
 	}
@@ -577,8 +594,8 @@ static bool load(struct scripted *s)
 
 		ev = (struct event){.kind = EV_ERROR, .err = sc->load_error};
 		if (event_queue_push(s->base.events, &ev) == 0 && turn) {
-			ev = (struct event){.kind = EV_ERROR, .turn = turn,
-					    .err = sc->load_error};
+			ev = (struct event){
+				.kind = EV_ERROR, .turn = turn, .err = sc->load_error};
 			event_queue_push(s->base.events, &ev);
 		}
 		return false;

@@ -111,7 +111,7 @@ static int read_generation_config(struct session *s, struct err *err)
 	eos = json_object_get(o, "eos_token_id");
 	if (json_is_integer(eos))
 		add_stop_id(s, json_integer_value(eos));
-	json_array_foreach(eos, i, v) {
+	json_array_foreach (eos, i, v) {
 		if (json_is_integer(v))
 			add_stop_id(s, json_integer_value(v));
 	}
@@ -131,8 +131,10 @@ static int open_tokenizer(struct session *s, struct err *err)
 		return rc;
 	n_ids = tokenizer_n_ids(s->tok);
 	if (n_ids > cfg->vocab)
-		return err_set(err, ERR_MODEL, "%s/tokenizer.json: %lld ids, the model's vocabulary "
-			       "holds %d", s->model_dir, (long long)n_ids, cfg->vocab);
+		return err_set(err, ERR_MODEL,
+			       "%s/tokenizer.json: %lld ids, the model's vocabulary "
+			       "holds %d",
+			       s->model_dir, (long long)n_ids, cfg->vocab);
 	s->n_choices = n_ids;
 	s->think = tokenizer_control(s->tok, TOKEN_THINK);
 	s->think_end = tokenizer_control(s->tok, TOKEN_THINK_END);

@@ -17,22 +17,22 @@
 
 struct session {
 	struct engine base;
-	struct desk desk;            /* any thread, see there */
-	pthread_t thread;            /* UI thread */
+	struct desk desk; /* any thread, see there */
+	pthread_t thread; /* UI thread */
 	_Atomic bool ready;
-	struct engine_info info;     /* written before `ready`, read by any thread after it */
+	struct engine_info info; /* written before `ready`, read by any thread after it */
 
 	char *model_dir, *backend;   /* owned; backend may be NULL */
 	struct engine_config config; /* its pointers are the two above */
 	struct tokenizer *tok;
 	struct model *model;
 	struct seq *seq;
-	struct tokens held;          /* the ids seq holds: seq_len(seq) of them */
-	int64_t longest;             /* the most it held since it was empty */
-	float *logits;               /* [vocab] */
-	int64_t n_choices;           /* ids the tokenizer knows: those beyond are padding rows */
+	struct tokens held; /* the ids seq holds: seq_len(seq) of them */
+	int64_t longest;    /* the most it held since it was empty */
+	float *logits;      /* [vocab] */
+	int64_t n_choices;  /* ids the tokenizer knows: those beyond are padding rows */
 	enum prompt_flavour flavour;
-	token_id think, think_end;   /* -1 where the tokenizer has none */
+	token_id think, think_end; /* -1 where the tokenizer has none */
 	token_id stop_ids[SESSION_MAX_STOPS];
 	size_t n_stop_ids;
 };

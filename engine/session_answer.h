@@ -17,13 +17,13 @@
 struct answer {
 	struct event_queue *events; /* borrowed */
 	uint64_t turn;
-	bool raw;            /* plain text: no grammar */
+	bool raw; /* plain text: no grammar */
 	struct dsml dsml;
 	struct detok detok;
-	bool muted;          /* earlier ids of a resumed answer */
-	size_t n_muted[2];   /* bytes of text [0] and thinking [1] not sent while muted */
-	struct buf owed[2];  /* sent already by the earlier turn, not yet met again */
-	bool closed;         /* the queue refused an event, or memory ran out */
+	bool muted;         /* earlier ids of a resumed answer */
+	size_t n_muted[2];  /* bytes of text [0] and thinking [1] not sent while muted */
+	struct buf owed[2]; /* sent already by the earlier turn, not yet met again */
+	bool closed;        /* the queue refused an event, or memory ran out */
 	bool nomem;
 };
 

@@ -39,7 +39,8 @@ int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn, 
 	if (d->failed.code) {
 		rc = err_set(err, d->failed.code, "%s", d->failed.text);
 	} else if (d->busy) {
-		rc = err_set(err, ERR_USAGE, "turn %llu is still running: one turn runs at a time",
+		rc = err_set(err, ERR_USAGE,
+			     "turn %llu is still running: one turn runs at a time",
 			     (unsigned long long)d->last_turn);
 	} else {
 		d->waiting = copy;

@@ -19,7 +19,7 @@ struct desk {
 	struct turn_request *waiting; /* submitted, not taken; owned */
 	bool busy;                    /* from submit to desk_done() */
 	uint64_t last_turn;
-	struct err failed;            /* code != 0: the engine answers no more */
+	struct err failed; /* code != 0: the engine answers no more */
 	/* Written under the lock, read anywhere: */
 	_Atomic uint64_t cancel_turn, answer_turn;
 	_Atomic bool closing;
@@ -29,12 +29,14 @@ void desk_init(struct desk *d);
 void desk_release(struct desk *d);
 
 /* UI thread. */
-int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn, struct err *err);
+int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn,
+		struct err *err);
 void desk_cancel(struct desk *d, uint64_t turn);
 void desk_end_thinking(struct desk *d, uint64_t turn);
 void desk_close(struct desk *d); /* from now on every turn counts as cancelled */
 
-/* Engine thread.  Waits for a request: true, *req is the caller's to free(); false once closed. */
+/* Engine thread.  Waits for a request: true, *req is the caller's to free(); false once closed.
+ */
 bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn);
 /* Turn 0, the engine itself, is cancelled by closing alone. */
 bool desk_cancelled(const struct desk *d, uint64_t turn);

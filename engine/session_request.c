@@ -17,8 +17,8 @@ struct block {
 /* Copies n bytes into the block, aligned; NULL while measuring or for n == 0. */
 static void *put(struct block *b, const void *p, size_t n)
 {
-	size_t pad = (alignof(max_align_t) - b->used % alignof(max_align_t)) %
-		     alignof(max_align_t);
+	size_t pad =
+		(alignof(max_align_t) - b->used % alignof(max_align_t)) % alignof(max_align_t);
 	char *to;
 
 	if (n == 0)
@@ -48,7 +48,8 @@ static struct str put_str(struct block *b, struct str s)
 	return (struct str){put(b, s.p, s.n), s.n};
 }
 
-static const struct chat_call *put_calls(struct block *b, const struct chat_call *calls, size_t n)
+static const struct chat_call *put_calls(struct block *b, const struct chat_call *calls,
+					 size_t n)
 {
 	struct chat_call *to = put_array(b, calls, n, sizeof(*calls));
 

@@ -17,9 +17,9 @@ struct turn {
 	struct session *s;
 	const struct turn_request *req;
 	uint64_t number;
-	struct tokens prompt;   /* the ids of a resumed answer included */
-	size_t resume_at;       /* where the answer's ids after the opening one begin */
-	token_id opening;       /* <think> or </think>, -1: none (raw, tasks) */
+	struct tokens prompt; /* the ids of a resumed answer included */
+	size_t resume_at;     /* where the answer's ids after the opening one begin */
+	token_id opening;     /* <think> or </think>, -1: none (raw, tasks) */
 	struct sampler sampler;
 	struct answer answer;
 	int64_t n_out;
@@ -76,15 +76,19 @@ static int add_resumed(struct turn *t)
 		return 0;
 	if (t->opening >= 0) {
 		if (!is_opening(t->s, req->resume_ids[0]))
-			return err_set(&t->err, ERR_USAGE, "resumed answer: its first id is %d, "
-				       "expected <think> or </think>", (int)req->resume_ids[0]);
+			return err_set(&t->err, ERR_USAGE,
+				       "resumed answer: its first id is %d, "
+				       "expected <think> or </think>",
+				       (int)req->resume_ids[0]);
 		t->opening = req->resume_ids[0];
 		t->prompt.n--;
 	}
 	for (size_t i = 0; i < req->n_resume_ids; i++) {
 		if (is_stop_id(t->s, req->resume_ids[i]))
-			return err_set(&t->err, ERR_USAGE, "resumed answer: id %zu of %zu ends it: "
-				       "nothing is left to resume", i, req->n_resume_ids);
+			return err_set(&t->err, ERR_USAGE,
+				       "resumed answer: id %zu of %zu ends it: "
+				       "nothing is left to resume",
+				       i, req->n_resume_ids);
 	}
 	t->resume_at = t->prompt.n + (t->opening >= 0);
 	tokens_add_all(&t->prompt, req->resume_ids, req->n_resume_ids);
@@ -121,23 +125,26 @@ static int encode(struct turn *t)
 		return err_nomem(&t->err, "prompt", t->prompt.n * sizeof(token_id));
 	t->usage.prompt_tokens = (int64_t)t->prompt.n;
 	if (t->usage.prompt_tokens >= ctx)
-		return err_set(&t->err, ERR_LIMIT, "the conversation has %lld tokens, the context "
-			       "holds %lld", (long long)t->usage.prompt_tokens, (long long)ctx);
+		return err_set(&t->err, ERR_LIMIT,
+			       "the conversation has %lld tokens, the context "
+			       "holds %lld",
+			       (long long)t->usage.prompt_tokens, (long long)ctx);
 	notice_replaced(t, n_replaced);
 	return 0;
 }
 
 static int open_answer(struct turn *t)
 {
-	enum dsml_mode mode = t->opening >= 0 && t->opening == t->s->think ? DSML_THINKING
-									   : DSML_CHAT;
+	enum dsml_mode mode =
+		t->opening >= 0 && t->opening == t->s->think ? DSML_THINKING : DSML_CHAT;
 	int rc = sampler_init(&t->sampler, &t->req->sampling, t->s->n_choices, &t->err);
 
 	if (!rc)
 		rc = answer_init(&t->answer, t->s->base.events, t->number, t->s->tok,
 				 t->req->is_raw, mode, &t->err);
 	if (!rc && t->req->n_resume_ids) {
-		const size_t has[2] = {t->req->resume_text_bytes, t->req->resume_thinking_bytes};
+		const size_t has[2] = {t->req->resume_text_bytes,
+				       t->req->resume_thinking_bytes};
 
 		rc = answer_resume(&t->answer, t->prompt.ids + t->resume_at,
 				   t->prompt.n - t->resume_at,
@@ -148,7 +155,8 @@ static int open_answer(struct turn *t)
 
 static void send_prefill(struct turn *t, int64_t done, int64_t all)
 {
-	struct event ev = {.kind = EV_PREFILL, .progress = (uint64_t)done,
+	struct event ev = {.kind = EV_PREFILL,
+			   .progress = (uint64_t)done,
 			   .progress_all = (uint64_t)all,
 			   .cached = (uint64_t)t->usage.cached_tokens};
 
@@ -282,11 +290,13 @@ void session_turn(struct session *s, const struct turn_request *req, uint64_t nu
 	t.usage.prefill_ms = t.decode_ms - t.started_ms;
 	t.usage.decode_ms = now - t.decode_ms;
 	t.usage.total_ms = now - t.started_ms;
-	log_add(LOG_INFO, "turn %llu: %s; %lld prompt tokens, %lld cached, %lld produced, "
-		"prefill %lld ms, decode %lld ms", (unsigned long long)number,
-		rc ? t.err.text : stop_reason_name(t.stop), (long long)t.usage.prompt_tokens,
-		(long long)t.usage.cached_tokens, (long long)t.usage.output_tokens,
-		(long long)t.usage.prefill_ms, (long long)t.usage.decode_ms);
+	log_add(LOG_INFO,
+		"turn %llu: %s; %lld prompt tokens, %lld cached, %lld produced, "
+		"prefill %lld ms, decode %lld ms",
+		(unsigned long long)number, rc ? t.err.text : stop_reason_name(t.stop),
+		(long long)t.usage.prompt_tokens, (long long)t.usage.cached_tokens,
+		(long long)t.usage.output_tokens, (long long)t.usage.prefill_ms,
+		(long long)t.usage.decode_ms);
 	ev.kind = rc ? EV_ERROR : EV_DONE;
 	ev.stop = t.stop;
 	ev.usage = t.usage;

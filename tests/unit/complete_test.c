@@ -14,13 +14,13 @@
 #include "app/verb.h"
 #include "tests/support/tmpdir.h"
 
-#define SCRIPT                                                                                \
-	"{\"turn\": {\"again\": true}}\n{\"thinking\": \"so\"}\n{\"text\": \"Hello\"}\n"      \
-	"{\"done\": {}}\n"                                                                    \
-	"{\"turn\": {\"expect\": \"tool\"}}\n{\"text\": \"I look.\"}\n"                       \
-	"{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"ls\"}}}\n"           \
-	"{\"bad_call\": {\"name\": \"edit\", \"why\": \"cut\"}}\n{\"done\": {}}\n"            \
-	"{\"error\": {\"code\": \"model\", \"text\": \"lost\"}}\n"                            \
+#define SCRIPT                                                                                 \
+	"{\"turn\": {\"again\": true}}\n{\"thinking\": \"so\"}\n{\"text\": \"Hello\"}\n"       \
+	"{\"done\": {}}\n"                                                                     \
+	"{\"turn\": {\"expect\": \"tool\"}}\n{\"text\": \"I look.\"}\n"                        \
+	"{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"ls\"}}}\n"            \
+	"{\"bad_call\": {\"name\": \"edit\", \"why\": \"cut\"}}\n{\"done\": {}}\n"             \
+	"{\"error\": {\"code\": \"model\", \"text\": \"lost\"}}\n"                             \
 	"{\"turn\": {\"task\": \"title\"}}\n{\"text\": \"A name\"}\n{\"done\": {}}\n"
 
 static struct tmpdir dir;
@@ -121,13 +121,15 @@ static void each_line_gets_its_answer_in_order(void **state)
 	json_t *o;
 
 	(void)state;
-	assert_int_equal(run(SCRIPT,
-			     "{" HI ", \"effort\": \"low\", \"id\": 7, \"sampling\": {\"seed\": 5}}\n"
-			     "{\"messages\": [{\"role\": \"user\", \"content\": \"use a tool\"}]}\n"
-			     "{" HI "}\n"
-			     "{" HI ", \"task\": \"title\"}\n"
-			     "{" HI ", \"effort\": \"none\"}\n",
-			     NULL, false, &out), 0);
+	assert_int_equal(
+		run(SCRIPT,
+		    "{" HI ", \"effort\": \"low\", \"id\": 7, \"sampling\": {\"seed\": 5}}\n"
+		    "{\"messages\": [{\"role\": \"user\", \"content\": \"use a tool\"}]}\n"
+		    "{" HI "}\n"
+		    "{" HI ", \"task\": \"title\"}\n"
+		    "{" HI ", \"effort\": \"none\"}\n",
+		    NULL, false, &out),
+		0);
 	rest = buf_str(&out);
 	o = answer_line(&rest);
 	expect(o, "id", "7");
@@ -222,10 +224,13 @@ static void raw_lines_continue_plain_text(void **state)
 	json_t *o;
 
 	(void)state;
-	assert_int_equal(run("{\"turn\": {\"expect\": \"Once upon\"}}\n{\"text\": \" a time\"}\n"
-			     "{\"done\": {}}\n",
-			     "{\"prompt\": \"Once upon\", \"sampling\": {\"seed\": 1}}\n"
-			     "{\"messages\": []}\n", NULL, true, &out), 0);
+	assert_int_equal(
+		run("{\"turn\": {\"expect\": \"Once upon\"}}\n{\"text\": \" a time\"}\n"
+		    "{\"done\": {}}\n",
+		    "{\"prompt\": \"Once upon\", \"sampling\": {\"seed\": 1}}\n"
+		    "{\"messages\": []}\n",
+		    NULL, true, &out),
+		0);
 	rest = buf_str(&out);
 	o = answer_line(&rest);
 	expect(o, "text", " a time");
@@ -244,9 +249,11 @@ static void a_seed_that_was_not_given_is_told_and_not_the_same_twice(void **stat
 	json_t *a, *b;
 
 	(void)state;
-	assert_int_equal(run(SCRIPT, "{" HI ", \"effort\": \"none\"}\n"
-			     "{\"messages\": [{\"role\": \"user\", \"content\": \"tool\"}]}\n", NULL,
-			     false, &out), 0);
+	assert_int_equal(run(SCRIPT,
+			     "{" HI ", \"effort\": \"none\"}\n"
+			     "{\"messages\": [{\"role\": \"user\", \"content\": \"tool\"}]}\n",
+			     NULL, false, &out),
+			 0);
 	rest = buf_str(&out);
 	a = answer_line(&rest);
 	b = answer_line(&rest);
@@ -264,8 +271,9 @@ static void lost_output_and_a_failed_load_have_their_exit_codes(void **state)
 	(void)state;
 	if (access("/dev/full", W_OK) == 0)
 		assert_int_equal(run(SCRIPT, "{" HI "}\n", "/dev/full", false, &out), 1);
-	assert_int_equal(run("{\"load\": {\"error\": \"no model\"}}\n", "{" HI "}\n", NULL, false,
-			     &out), 3);
+	assert_int_equal(
+		run("{\"load\": {\"error\": \"no model\"}}\n", "{" HI "}\n", NULL, false, &out),
+		3);
 	assert_int_equal(out.len, 0);
 	assert_int_equal(run("{\"txet\": 1}\n", "", NULL, false, &out), 2);
 	assert_int_equal(run(SCRIPT, "", NULL, false, &out), 0);

@@ -293,7 +293,8 @@ int main(void)
 		cmocka_unit_test(of_waiting_progress_the_newest_stands),
 		cmocka_unit_test(the_descriptor_is_readable_exactly_while_events_wait),
 		cmocka_unit_test(a_pop_with_a_timeout_returns_when_nothing_comes),
-		cmocka_unit_test(a_flood_through_a_small_queue_loses_no_byte_and_keeps_the_order),
+		cmocka_unit_test(
+			a_flood_through_a_small_queue_loses_no_byte_and_keeps_the_order),
 		cmocka_unit_test(text_nobody_reads_stops_the_pusher_in_the_end),
 		cmocka_unit_test(a_closed_queue_refuses_pushes_and_still_gives_what_it_holds),
 		cmocka_unit_test(events_left_in_the_queue_are_freed_with_it),

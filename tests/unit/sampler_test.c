@@ -41,9 +41,7 @@ static void the_generator_gives_the_published_words(void **state)
 	static const struct {
 		uint32_t counter[4], key[2], want[4];
 	} cases[] = {
-		{{0, 0, 0, 0},
-		 {0, 0},
-		 {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+		{{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
 		{{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
 		 {0xffffffff, 0xffffffff},
 		 {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
@@ -119,7 +117,8 @@ static double chi_square(const struct sampling *how, const float *logits, int vo
 	}
 	for (int i = 0; i < vocab; i++) {
 		if (want[i] > 0)
-			chi += (count[i] - n * want[i]) * (count[i] - n * want[i]) / (n * want[i]);
+			chi += (count[i] - n * want[i]) * (count[i] - n * want[i]) /
+			       (n * want[i]);
 		else
 			assert_int_equal(count[i], 0);
 	}
@@ -136,7 +135,8 @@ static void choices_follow_the_softmax_at_every_temperature(void **state)
 
 	(void)state;
 	for (size_t k = 0; k < sizeof(temperatures) / sizeof(temperatures[0]); k++) {
-		struct sampling how = {.temperature = temperatures[k], .top_p = 1, .seed = 11 + k};
+		struct sampling how = {
+			.temperature = temperatures[k], .top_p = 1, .seed = 11 + k};
 		double p[10], all = 0;
 
 		for (int i = 0; i < 10; i++)
@@ -159,7 +159,8 @@ static void kept_tokens_keep_their_proportions_and_no_other_appears(void **state
 		{{.temperature = 1, .top_p = 1, .top_k = 2}, {3, 0}, 2},
 		{{.temperature = 1, .top_p = 1, .top_k = 3}, {3, 0, 6}, 3},
 		{{.temperature = 1, .top_p = 1, .top_k = 10},
-		 {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 10},
+		 {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		 10},
 		{{.temperature = 1, .top_p = 0}, {3}, 1},
 		{{.temperature = 1, .top_p = 0.30}, {3}, 1},
 		{{.temperature = 1, .top_p = 0.45}, {3, 0}, 2},
@@ -327,7 +328,8 @@ static void a_draft_near_the_main_model_mostly_chooses_as_it_does(void **state)
 	}
 	for (int64_t p = 0; p < 400; p++) {
 		same += choose(&how, main_l, vocab, p) == choose(&how, draft, vocab, p);
-		same_by_chance += choose(&how, main_l, vocab, p) == choose(&own, draft, vocab, p);
+		same_by_chance +=
+			choose(&how, main_l, vocab, p) == choose(&own, draft, vocab, p);
 	}
 	assert_true(same > 380 && same < 400);
 	assert_true(same_by_chance < 100);
@@ -365,7 +367,8 @@ static void settings_that_make_no_sense_are_named(void **state)
 		const char *text;
 	} cases[] = {
 		{{.temperature = -1, .top_p = 1}, "temperature: found -1, expected 0 to 1000"},
-		{{.temperature = NAN, .top_p = 1}, "temperature: found nan, expected 0 to 1000"},
+		{{.temperature = NAN, .top_p = 1},
+		 "temperature: found nan, expected 0 to 1000"},
 		{{.temperature = 1, .top_p = 1.5}, "top_p: found 1.5, expected 0 to 1"},
 		{{.temperature = 1, .top_p = 1, .min_p = -0.1},
 		 "min_p: found -0.1, expected 0 to 1"},

@@ -169,7 +169,8 @@ static void a_turn_gives_its_thinking_text_and_ids_in_order(void **state)
 
 static void without_effort_there_is_no_thinking(void **state)
 {
-	struct engine *e = open_script("{\"thinking\": \"hmm\"}\n{\"text\": \"Hi\"}\n{\"done\": {}}\n");
+	struct engine *e =
+		open_script("{\"thinking\": \"hmm\"}\n{\"text\": \"Hi\"}\n{\"done\": {}}\n");
 	struct turn_request req = say_hello();
 	struct turn_log log = {0};
 
@@ -256,9 +257,10 @@ static void title_requests_have_turns_of_their_own(void **state)
 	static const struct chat_message ask[] = {
 		{.role = CHAT_USER, .content = {"hello", 5}, .task = CHAT_TASK_TITLE},
 	};
-	struct engine *e = open_script("{\"text\": \"one\"}\n{\"done\": {}}\n"
-				       "{\"turn\": {\"task\": \"title\"}}\n{\"text\": \"Name\"}\n"
-				       "{\"done\": {}}\n{\"text\": \"two\"}\n{\"done\": {}}\n");
+	struct engine *e =
+		open_script("{\"text\": \"one\"}\n{\"done\": {}}\n"
+			    "{\"turn\": {\"task\": \"title\"}}\n{\"text\": \"Name\"}\n"
+			    "{\"done\": {}}\n{\"text\": \"two\"}\n{\"done\": {}}\n");
 	static const char *const want[] = {"one", "Name", "two"};
 	struct turn_request req = say_hello();
 
@@ -288,7 +290,8 @@ static void an_unmet_expectation_fails_the_turn_and_says_what_was_found(void **s
 		{"\"expect_messages\": 3", "script line 1: messages: found 1, expected 3"},
 		{"\"expect_effort\": \"max\"", "script line 1: effort: found 1, expected 3"},
 		{"\"expect_resume\": 2", "script line 1: resume ids: found 0, expected 2"},
-		{"\"expect\": \"ell\", \"expect_messages\": 1, \"expect_effort\": \"low\"", NULL},
+		{"\"expect\": \"ell\", \"expect_messages\": 1, \"expect_effort\": \"low\"",
+		 NULL},
 	};
 
 	(void)state;
@@ -532,14 +535,17 @@ static void a_bad_script_is_refused_with_its_line(void **state)
 	} cases[] = {
 		{"{\"text\": \"a\"}\n\n# note\n{\"txet\": \"b\"}\n",
 		 "script line 4: names no step"},
-		{"{\"text\": \"a\"}\n", "script line 1: the last turn has no \"done\" or \"error\""},
+		{"{\"text\": \"a\"}\n",
+		 "script line 1: the last turn has no \"done\" or \"error\""},
 		{"{\"text\": 5}\n", "script line 1: \"text\" is not a string"},
 		{"{\"text\": \"a\", \"dealy_ms\": 5}\n",
-		 "script line 1: \"text\" knows no \"dealy_ms\", only: text delay_ms chunk repeat"},
+		 "script line 1: \"text\" knows no \"dealy_ms\", only: text delay_ms chunk "
+		 "repeat"},
 		{"{\"text\": \"a\", \"delay_ms\": -5}\n",
 		 "script line 1: \"delay_ms\" is not a whole number from 0 to 3600000"},
 		{"{\"done\": \"never\"}\n", "script line 1: \"stop\": unknown value \"never\""},
-		{"{\"call\": {\"arguments\": {}}}\n", "script line 1: \"call\" has no \"name\""},
+		{"{\"call\": {\"arguments\": {}}}\n",
+		 "script line 1: \"call\" has no \"name\""},
 		{"[1]\n", "script line 1: is not a JSON object"},
 		{"{\"turn\": {}}\n{\"turn\": {}}\n",
 		 "script line 2: the turn before has no \"done\" or \"error\""},

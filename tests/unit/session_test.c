@@ -18,8 +18,8 @@
 enum { ID_EOS = 1, ID_THINK = 5, ID_THINK_END = 6, N_CONTROL = 9 };
 
 static const char *const controls[N_CONTROL] = {
-	TOKEN_BOS, TOKEN_EOS, "<｜▁pad▁｜>", TOKEN_USER, TOKEN_ASSISTANT, TOKEN_THINK,
-	TOKEN_THINK_END, TOKEN_DSML, "<｜title｜>",
+	TOKEN_BOS,   TOKEN_EOS,       "<｜▁pad▁｜>", TOKEN_USER,    TOKEN_ASSISTANT,
+	TOKEN_THINK, TOKEN_THINK_END, TOKEN_DSML,    "<｜title｜>",
 };
 
 static struct tmpdir dir;
@@ -44,17 +44,18 @@ static void write_tokenizer(void)
 	struct buf out = {0};
 	struct jsonw w;
 
-	buf_addz(&out, "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, "
-		       "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": []}, "
-		       "\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": "
-		       "[{\"type\": \"Split\", \"pattern\": {\"Regex\": \"\\\\s+\"}, "
-		       "\"behavior\": \"Isolated\", \"invert\": false}, "
-		       "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, "
-		       "\"trim_offsets\": true, \"use_regex\": false}]}, "
-		       "\"post_processor\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, "
-		       "\"trim_offsets\": false, \"use_regex\": true}, "
-		       "\"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, "
-		       "\"trim_offsets\": true, \"use_regex\": true}, \"added_tokens\": ");
+	buf_addz(&out,
+		 "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, "
+		 "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": []}, "
+		 "\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": "
+		 "[{\"type\": \"Split\", \"pattern\": {\"Regex\": \"\\\\s+\"}, "
+		 "\"behavior\": \"Isolated\", \"invert\": false}, "
+		 "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, "
+		 "\"trim_offsets\": true, \"use_regex\": false}]}, "
+		 "\"post_processor\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, "
+		 "\"trim_offsets\": false, \"use_regex\": true}, "
+		 "\"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, "
+		 "\"trim_offsets\": true, \"use_regex\": true}, \"added_tokens\": ");
 	jsonw_init(&w, &out);
 	jsonw_begin_array(&w);
 	for (int i = 0; i < N_CONTROL; i++) {
@@ -69,9 +70,10 @@ static void write_tokenizer(void)
 		jsonw_end_object(&w);
 	}
 	jsonw_end_array(&w);
-	buf_addz(&out, ", \"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, "
-		       "\"continuing_subword_prefix\": null, \"end_of_word_suffix\": null, "
-		       "\"fuse_unk\": false, \"byte_fallback\": false, \"vocab\": ");
+	buf_addz(&out,
+		 ", \"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, "
+		 "\"continuing_subword_prefix\": null, \"end_of_word_suffix\": null, "
+		 "\"fuse_unk\": false, \"byte_fallback\": false, \"vocab\": ");
 	jsonw_init(&w, &out);
 	jsonw_begin_object(&w);
 	for (int i = 0; i < N_CONTROL; i++)
@@ -93,7 +95,8 @@ static void write_tokenizer(void)
 static int make_model(void **state)
 {
 	static const char *const files[] = {
-		MODEL "/config.json", MODEL "/model.safetensors.index.json",
+		MODEL "/config.json",
+		MODEL "/model.safetensors.index.json",
 		MODEL "/model-00001-of-00003.safetensors",
 		MODEL "/model-00002-of-00003.safetensors",
 		MODEL "/model-00003-of-00003.safetensors",
@@ -136,7 +139,10 @@ static void log_release(struct turn_log *log)
 static struct engine *open_model(int64_t ctx)
 {
 	struct engine_config config = {
-		.model_dir = dir.path, .backend = "cpu", .n_threads = 1, .ctx_tokens = ctx,
+		.model_dir = dir.path,
+		.backend = "cpu",
+		.n_threads = 1,
+		.ctx_tokens = ctx,
 		.prefill_chunk = 16,
 	};
 	struct engine *e;
@@ -232,9 +238,14 @@ static const struct chat_message question[] = {
 static struct turn_request ask(int64_t max_tokens)
 {
 	return (struct turn_request){
-		.chat = {.messages = question, .n_messages = 1, .effort = EFFORT_LOW,
+		.chat = {.messages = question,
+			 .n_messages = 1,
+			 .effort = EFFORT_LOW,
 			 .drop_thinking = true},
-		.sampling = {.temperature = 1, .top_p = 1, .seed = 42, .max_tokens = max_tokens},
+		.sampling = {.temperature = 1,
+			     .top_p = 1,
+			     .seed = 42,
+			     .max_tokens = max_tokens},
 	};
 }
 
@@ -292,9 +303,12 @@ static void the_next_turn_computes_only_what_is_new(void **state)
 	req.chat.effort = EFFORT_NONE;
 	play_well(e, &req, &first);
 	messages[0] = question[0];
-	messages[1] = (struct chat_message){.role = CHAT_ASSISTANT, .ids = first.ids,
-					    .n_ids = first.n_ids, .content = buf_str(&first.text)};
-	messages[2] = (struct chat_message){.role = CHAT_USER, .content = STR_LIT("And Spain?")};
+	messages[1] = (struct chat_message){.role = CHAT_ASSISTANT,
+					    .ids = first.ids,
+					    .n_ids = first.n_ids,
+					    .content = buf_str(&first.text)};
+	messages[2] =
+		(struct chat_message){.role = CHAT_USER, .content = STR_LIT("And Spain?")};
 	req.chat.messages = messages;
 	req.chat.n_messages = 3;
 	play_well(e, &req, &warm);
@@ -489,12 +503,14 @@ static void bytes_that_are_not_utf8_are_replaced_and_said_so(void **state)
 
 	(void)state;
 	req.chat.messages = &(struct chat_message){.role = CHAT_USER,
-						   .content = STR_LIT("a\xff" "b\xfe")};
+						   .content = STR_LIT("a\xff"
+								      "b\xfe")};
 	submit(e, &req);
 	while (!over) {
 		assert_int_equal(event_queue_pop(e->events, &ev, 60000), 1);
 		if (ev.kind == EV_NOTICE) {
-			assert_string_equal(buf_z(&ev.text), "2 byte sequences of the prompt were "
+			assert_string_equal(buf_z(&ev.text),
+					    "2 byte sequences of the prompt were "
 					    "not UTF-8 and became U+FFFD");
 			noticed = true;
 		}
