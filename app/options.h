@@ -37,8 +37,6 @@ struct options {
 	double timeout_s;        /* 0 = none */
 	char *log_level;
 	char *engine_script;
-	bool ephemeral, go_on;   /* keep nothing; open the last conversation */
-	char *resume;            /* the conversation to open: its id or title */
 	bool mouse;
 	char **bindings;         /* ACTION=KEYS, of the full screen */
 	size_t n_bindings;
