@@ -75,7 +75,7 @@ static int read_number(const struct json_doc *doc, const json_t *v, const char *
 		       double *real, long long *integer, struct err *err)
 {
 	struct str s = json_doc_number(doc, v);
-	char text[64], *end = text;
+	char text[64] = "", *end = text;
 
 	if (s.n > 0 && s.n < sizeof(text)) {
 		memcpy(text, s.p, s.n);
