@@ -116,8 +116,12 @@ int line_answer(struct line *l, const struct history_message *resume, struct err
 	struct turn_watch watch;
 	struct show show;
 	struct err lost = {0};
-	int rc = record_begin(&l->record, &sampling, resume, err);
+	int rc;
 
+	/* The same noise: it goes on as it would have. */
+	if (resume && resume->run)
+		req.sampling.seed = sampling.seed = resume->run->seed;
+	rc = record_begin(&l->record, &sampling, resume, err);
 	if (rc)
 		return rc;
 	show_init(&show, l->app);

@@ -248,33 +248,31 @@ int record_begin(struct record *r, const struct sampling *sampling,
 	return history_answer_begin(&r->answer, r->t, &run, resume, err);
 }
 
-void record_event(struct record *r, const struct event *ev)
+void record_feed(struct history_answer *a, const struct event *ev)
 {
 	struct str text = buf_str(&ev->text);
 
-	if (!r->answer)
-		return;
 	switch (ev->kind) {
 	case EV_THINKING:
-		history_answer_say(r->answer, HISTORY_THINKING, text);
+		history_answer_say(a, HISTORY_THINKING, text);
 		break;
 	case EV_TEXT:
-		history_answer_say(r->answer, HISTORY_TEXT, text);
+		history_answer_say(a, HISTORY_TEXT, text);
 		break;
 	case EV_NOTICE:
-		history_answer_say(r->answer, HISTORY_NOTICE, text);
+		history_answer_say(a, HISTORY_NOTICE, text);
 		break;
 	case EV_CALL_BEGIN:
-		history_answer_call_begin(r->answer, text, (struct str){0});
+		history_answer_call_begin(a, text, (struct str){0});
 		break;
 	case EV_CALL_END:
-		history_answer_call_end(r->answer, text);
+		history_answer_call_end(a, text);
 		break;
 	case EV_CALL_BAD:
-		history_answer_call_bad(r->answer, text);
+		history_answer_call_bad(a, text);
 		break;
 	case EV_TOKENS:
-		history_answer_tokens(r->answer, ev->ids, ev->n_ids);
+		history_answer_tokens(a, ev->ids, ev->n_ids);
 		break;
 	case EV_CALL_PARAM:
 	case EV_LOAD:
@@ -284,6 +282,12 @@ void record_event(struct record *r, const struct event *ev)
 	case EV_ERROR:
 		break;
 	}
+}
+
+void record_event(struct record *r, const struct event *ev)
+{
+	if (r->answer)
+		record_feed(r->answer, ev);
 }
 
 static void note_loss(struct record *r, const struct err *err)

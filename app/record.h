@@ -46,6 +46,8 @@ int record_question(struct record *r, const struct dialog *d, struct err *err);
 int record_begin(struct record *r, const struct sampling *sampling,
 		 const struct history_message *resume, struct err *err);
 void record_event(struct record *r, const struct event *ev);
+/* What an event says, into an answer; the screen's too. */
+void record_feed(struct history_answer *a, const struct event *ev);
 void record_drained(struct record *r);     /* every event that waited was handed over */
 int record_due_ms(const struct record *r); /* as history_answer_due_ms() */
 /* rc: what turn_run() said.  ERR_STORE where the answer could not be kept. */

@@ -170,8 +170,10 @@ static void take_events(struct screen *s)
 	struct event ev;
 
 	for (int i = 0; i < EVENTS_AT_ONCE && !s->quit; i++) {
-		if (event_queue_pop(s->engine->events, &ev, 0) <= 0)
+		if (event_queue_pop(s->engine->events, &ev, 0) <= 0) {
+			screen_drained(s);
 			return;
+		}
 		screen_event(s, &ev);
 		event_release(&ev);
 	}
@@ -238,6 +240,8 @@ static void loop(struct screen *s, int signals_in)
 			wake_at = now + wake;
 			timeout = sooner(timeout, wake);
 		}
+		if (screen_journal_due_ms(s) >= 0)
+			timeout = sooner(timeout, screen_journal_due_ms(s));
 		if (keyparse_pending(&s->keys))
 			timeout = sooner(timeout, KEYPARSE_ESC_MS);
 		if (poll(fds, 3, timeout) < 0 && errno != EINTR)
@@ -248,7 +252,7 @@ static void loop(struct screen *s, int signals_in)
 			read_keys(s);
 		else if (keyparse_pending(&s->keys))
 			flush_keys(s);
-		if (fds[1].revents & POLLIN)
+		if ((fds[1].revents & POLLIN) || screen_journal_due_ms(s) == 0)
 			take_events(s);
 		if (wake_at >= 0 && screen_now_ms() >= wake_at)
 			s->dirty = true;

@@ -51,6 +51,9 @@ struct screen {
 	uint64_t turn;
 	struct talk *turn_talk;      /* where it belongs: may not be the one shown */
 	struct talk_message *answer; /* what was said so far; not in the tree yet */
+	struct history_answer *journal; /* the same in the store, as it comes; NULL = not there */
+	bool unjournalled;              /* it could not be begun: the end is tried alone */
+	int64_t resumed;                /* the stored message it goes on with; 0 = none */
 	bool interrupted;
 	uint64_t seed; /* of the turn */
 	bool thinking_over;
@@ -77,6 +80,9 @@ void screen_send(struct screen *s, struct str text);
 void screen_answer(struct screen *s); /* asks the engine to answer the leaf */
 void screen_continue(struct screen *s, struct talk_message *m);
 void screen_event(struct screen *s, struct event *ev);
+/* Every event that waited was heard: writes the journal where that is due. */
+void screen_drained(struct screen *s);
+int screen_journal_due_ms(const struct screen *s);
 void screen_interrupt(struct screen *s);
 void screen_drop_queue(struct screen *s);
 void screen_recall_queue(struct screen *s); /* what waits goes back to the composer */

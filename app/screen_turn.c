@@ -1,3 +1,4 @@
+#include "app/record.h"
 #include "app/screen_private.h"
 
 #include <stdio.h>
@@ -106,6 +107,12 @@ static int submit(struct screen *s, const struct talk_message *resume, struct er
 		if (resume != NULL) {
 			req.resume_ids = resume->ids;
 			req.n_resume_ids = resume->n_ids;
+			req.resume_counted = true;
+			req.resume_text_bytes = resume->text.len;
+			req.resume_thinking_bytes = resume->thinking.len;
+			/* The same noise: it goes on as it would have. */
+			if (resume->run.known)
+				req.sampling.seed = resume->run.run.seed;
 		}
 		rc = s->engine->ops->submit(s->engine, &req, &s->turn, err);
 		s->seed = req.sampling.seed;
@@ -145,6 +152,8 @@ static void begin(struct screen *s, struct talk_message *answer)
 	s->turn_talk = s->talk;
 	s->answer = answer;
 	s->interrupted = s->thinking_over = false;
+	s->unjournalled = false;
+	s->resumed = 0;
 	note_run(s, &answer->run);
 	s->thinking_item = s->answer_item = TRANSCRIPT_NONE;
 	s->n_call_items = 0;
@@ -192,7 +201,9 @@ void screen_continue(struct screen *s, struct talk_message *m)
 		return;
 	}
 	talk_rewind(s->talk, m->parent);
-	if (talk_message_copy(&answer, m, &err) < 0 || submit(s, answer, &err) < 0) {
+	if (talk_message_copy(&answer, m, &err) == 0)
+		answer->run = m->run;
+	if (answer == NULL || submit(s, answer, &err) < 0) {
 		talk_message_free(answer);
 		s->turn = 0;
 		talk_show(s->talk, m);
@@ -207,6 +218,7 @@ void screen_continue(struct screen *s, struct talk_message *m)
 		buf_release(&c->arguments);
 	}
 	begin(s, answer);
+	s->resumed = m->stored;
 	s->thinking_over = answer->text.len > 0;
 	screen_show_talk(s);
 	transcript_follow(s->said);
@@ -499,6 +511,59 @@ static void note_usage(struct history_run *run, const struct turn_usage *u)
 	run->total_ms = u->total_ms;
 }
 
+/* ---- journal ---- */
+
+/* The store hears what the model says as it comes, so that a crash leaves it there. */
+static void journal_event(struct screen *s, const struct event *ev)
+{
+	struct err err = {0};
+	bool says = ev->kind == EV_THINKING || ev->kind == EV_TEXT || ev->kind == EV_TOKENS ||
+		    ev->kind == EV_CALL_BEGIN;
+
+	if (s->answer == NULL || s->unjournalled)
+		return;
+	if (s->journal == NULL && says) {
+		/* The model is known by now, also where it was still loading at the question.
+		 */
+		int64_t started_ms = s->answer->run.run.started_ms;
+
+		note_run(s, &s->answer->run);
+		s->answer->run.run.started_ms = started_ms;
+		if (talk_store_begin(&s->talks, s->turn_talk, s->answer, s->resumed,
+				     &s->journal, &err) < 0)
+			tui_say(s->tui, STYLE_ERROR, "not kept until it ends: %s", err.text);
+		s->unjournalled = s->journal == NULL;
+	}
+	if (s->journal != NULL)
+		record_feed(s->journal, ev);
+}
+
+int screen_journal_due_ms(const struct screen *s)
+{
+	return s->journal != NULL ? history_answer_due_ms(s->journal) : -1;
+}
+
+void screen_drained(struct screen *s)
+{
+	struct err err = {0};
+
+	if (screen_journal_due_ms(s) == 0 && history_answer_flush(s->journal, &err) < 0) {
+		tui_say(s->tui, STYLE_ERROR, "not kept so far: %s", err.text);
+		s->dirty = true;
+	}
+}
+
+/* The journal becomes the message; where that fails, saving it as a whole is tried. */
+static void journal_end(struct screen *s, struct talk_message *m)
+{
+	struct err err = {0};
+
+	if (s->journal == NULL)
+		return;
+	talk_store_end(s->journal, m, &err);
+	s->journal = NULL;
+}
+
 /* The turn is over: the answer joins the tree, if anything was said. */
 static void finish(struct screen *s, const struct turn_usage *u, bool whole, const char *stop)
 {
@@ -516,9 +581,12 @@ static void finish(struct screen *s, const struct turn_usage *u, bool whole, con
 	if (m->text.len + m->thinking.len + m->n_calls > 0) {
 		m->run.run.stop = stop;
 		note_usage(&m->run.run, u);
+		journal_end(s, m);
 		talk_say(t, m, wall_ms());
 		screen_save(s, t);
 	} else {
+		m->run.run.stop = stop;
+		journal_end(s, m);
 		talk_message_free(m);
 		t->leaf = leaf;
 	}
@@ -663,6 +731,8 @@ void screen_event(struct screen *s, struct event *ev)
 	/* News of a turn that is no longer ours. */
 	if (ev->turn != 0 && (ev->turn != s->turn || s->answer == NULL))
 		return;
+	if (ev->turn != 0)
+		journal_event(s, ev);
 	switch (ev->kind) {
 	case EV_LOAD:
 	case EV_PREFILL:
@@ -717,6 +787,8 @@ void screen_leave_turn(struct screen *s)
 
 void screen_turn_release(struct screen *s)
 {
+	history_answer_free(s->journal);
+	s->journal = NULL;
 	talk_message_free(s->answer);
 	s->answer = NULL;
 	free(s->call_items);

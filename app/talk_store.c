@@ -112,6 +112,8 @@ static int convert(struct talk_message **out, const struct history_message *h, s
 	m->stored = h->id;
 	m->unfinished = history_message_unfinished(h);
 	if (h->run != NULL) {
+		m->run.known = true;
+		m->run.run.seed = h->run->seed;
 		m->thinking_tokens = h->run->thinking_tokens > 0 ? h->run->thinking_tokens : -1;
 		m->context_tokens = h->run->prompt_tokens + h->run->output_tokens;
 	}
@@ -181,15 +183,22 @@ static int open_tree(struct talks *ts, struct talk *t, struct err *err)
 			      : history_tree_new(&t->tree, ts->store, err);
 }
 
+static void name_run(const struct talk_run *from, struct history_run *run)
+{
+	*run = from->run;
+	run->model = from->model;
+	run->identity = from->identity;
+	run->device = from->device;
+	run->build = DSV4CHAT_VERSION;
+}
+
 static int say(struct talk *t, struct talk_message *m, struct err *err)
 {
 	struct history_part *parts = calloc(m->n_calls + 2, sizeof(*parts));
-	struct history_message h = {.role = to_history(m->role),
-				    .parts = parts,
-				    .ids = m->ids,
-				    .n_ids = m->n_ids};
+	struct history_message h = {
+		.role = to_history(m->role), .parts = parts, .ids = m->ids, .n_ids = m->n_ids};
 	const struct history_message *said;
-	struct history_run run = m->run.run;
+	struct history_run run;
 	int rc;
 
 	if (parts == NULL)
@@ -208,10 +217,7 @@ static int say(struct talk *t, struct talk_message *m, struct err *err)
 			.info = m->calls[i].bad ? STR_LIT("{\"cut\": true}") : (struct str){0},
 		};
 	if (m->role == CHAT_ASSISTANT && m->run.known) {
-		run.model = m->run.model;
-		run.identity = m->run.identity;
-		run.device = m->run.device;
-		run.build = DSV4CHAT_VERSION;
+		name_run(&m->run, &run);
 		h.run = &run;
 	}
 	history_tree_rewind(t->tree, m->parent != NULL
@@ -244,6 +250,38 @@ int talk_store_save(struct talks *ts, struct talk *t, struct err *err)
 	}
 	if (rc == 0)
 		t->stored = history_tree_conversation(t->tree);
+	return rc;
+}
+
+int talk_store_begin(struct talks *ts, struct talk *t, const struct talk_message *m,
+		     int64_t resumed, struct history_answer **out, struct err *err)
+{
+	const struct history_message *leaf, *from = NULL;
+	struct history_run run;
+
+	*out = NULL;
+	if (ts->store == NULL || t->tree == NULL || t->leaf == NULL || t->leaf->stored == 0)
+		return 0;
+	leaf = history_tree_find(t->tree, t->leaf->stored);
+	if (resumed != 0)
+		from = history_tree_find(t->tree, resumed);
+	if (leaf == NULL || (resumed != 0 && (from == NULL || from->parent != leaf)))
+		return 0;
+	name_run(&m->run, &run);
+	run.resumed_tokens = from != NULL ? (int64_t)from->n_ids : 0;
+	history_tree_rewind(t->tree, leaf);
+	return history_answer_begin(out, t->tree, &run, from, err);
+}
+
+int talk_store_end(struct history_answer *a, struct talk_message *m, struct err *err)
+{
+	const struct history_message *said = NULL;
+	int rc = history_answer_commit(a, &m->run.run, &said, err);
+
+	if (rc < 0)
+		history_answer_free(a);
+	else if (said != NULL)
+		m->stored = said->id;
 	return rc;
 }
 

@@ -19,6 +19,14 @@ int talk_store_list(struct talks *ts, struct err *err);
 int talk_store_load(struct talks *ts, struct talk *t, struct err *err);
 /* Writes what of the branch shown is not in the store.  `err` also on success: untouched. */
 int talk_store_save(struct talks *ts, struct talk *t, struct err *err);
+/*
+ * Begins the journal of an answer to t's leaf, `resumed`: the stored message it goes on with.
+ * *out stays NULL, without an error, where there is no store or the leaf is not in it.
+ */
+int talk_store_begin(struct talks *ts, struct talk *t, const struct talk_message *m,
+		     int64_t resumed, struct history_answer **out, struct err *err);
+/* Ends it: m is in the store then.  Frees the answer in any case. */
+int talk_store_end(struct history_answer *a, struct talk_message *m, struct err *err);
 /* The branch through t's leaf is the one that opens next time. */
 int talk_store_show(struct talks *ts, struct talk *t, struct err *err);
 /* Title, pin and archive as they are in memory. */
