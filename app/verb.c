@@ -7,6 +7,8 @@
 #include "engine/base/termsafe.h"
 
 const struct verb verbs[] = {
+	{"bench", verb_bench, "measure the engine beside this machine's memory",
+	 "[--model DIR | --dummy SHAPE [--layers N]] [--ctx N] [--threads T]"},
 	{"complete", verb_complete, "answer conversations for programs, one JSON a line",
 	 "[--model DIR] [--raw] [--backend NAME] [--threads N] [--ctx N]"},
 	{"doctor", verb_doctor, "say what is found on this machine, and what is missing",
@@ -21,6 +23,8 @@ const struct verb verbs[] = {
 	 "--thinking|--chat [--jsonl]"},
 	{"paths", verb_paths, "say where files are kept", ""},
 	{"prompt", verb_prompt, "write conversations as the model reads them", "[--model DIR]"},
+	{"score", verb_score, "compute the perplexity of a text",
+	 "[--model DIR] [--ctx N] [--chunk C] [--threads T] FILE"},
 	{"tokens", verb_tokens, "turn text into token ids, and back",
 	 "[--model DIR] [--special] [--decode] [--json]"},
 	{0},

@@ -26,6 +26,7 @@ int verb_usage(const char *name);
 /* The exit code of rc; what went wrong goes to stderr. */
 int verb_status(const char *name, int rc, const struct err *err);
 
+int verb_bench(struct app *app, int argc, char **argv);
 int verb_complete(struct app *app, int argc, char **argv);
 int verb_doctor(struct app *app, int argc, char **argv);
 int verb_help(struct app *app, int argc, char **argv);
@@ -34,6 +35,7 @@ int verb_logits(struct app *app, int argc, char **argv);
 int verb_parse(struct app *app, int argc, char **argv);
 int verb_paths(struct app *app, int argc, char **argv);
 int verb_prompt(struct app *app, int argc, char **argv);
+int verb_score(struct app *app, int argc, char **argv);
 int verb_tokens(struct app *app, int argc, char **argv);
 
 #endif

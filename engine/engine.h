@@ -11,6 +11,7 @@
 #define ENGINE_ENGINE_H
 
 #include "engine/base/err.h"
+#include "engine/bench.h"
 #include "engine/chat.h"
 #include "engine/detok.h"
 #include "engine/dsml.h"
@@ -18,6 +19,7 @@
 #include "engine/logits.h"
 #include "engine/prompt.h"
 #include "engine/prompt_json.h"
+#include "engine/score.h"
 #include "engine/tokenizer.h"
 #include "engine/tokens.h"
 

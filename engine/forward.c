@@ -244,9 +244,11 @@ int model_forward(struct seq *s, const token_id *ids, int n, enum forward_want w
 
 	if (rc)
 		return rc;
+	m->clock.last = m->clock.on ? phase_now() : 0;
 	rc = set_rows(m, &k->main, s->len, ids, n, err);
 	if (!rc)
 		rc = m->be->ops->embed(m->be, &embed, err);
+	phase_mark(&m->clock, PHASE_START);
 	for (int i = 0; !rc && i < m->cfg.n_layers; i++) {
 		const struct layer_weights *w = &m->weights->layers[i];
 
@@ -259,8 +261,12 @@ int model_forward(struct seq *s, const token_id *ids, int n, enum forward_want w
 	if (!rc)
 		rc = wanted_logits(m, &m->weights->hc_head, m->weights->norm, x, n, want, logits,
 				   err);
+	phase_mark(&m->clock, PHASE_HEAD);
+	m->clock.drafting = true;
 	if (!rc && m->has_draft)
 		rc = draft_head(s, ids, n, want, draft, err);
+	phase_mark(&m->clock, PHASE_DRAFT);
+	m->clock.drafting = false;
 	if (rc) {
 		s->len = s->high = 0;
 		return rc;

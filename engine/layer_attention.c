@@ -71,6 +71,7 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 		rc = run_linear(m, &w->weights_proj, r->n, k->u, k->iw, 1, err);
 	if (!rc)
 		rc = m->be->ops->index_query(m->be, &query, err);
+	phase_mark(&m->clock, PHASE_COMPRESSOR);
 	if (!rc)
 		rc = m->be->ops->index_select(m->be, &select, err);
 	return rc;
@@ -199,18 +200,24 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 	};
 	int rc = ops->mhc_pre(m->be, &pre, err);
 
+	phase_mark(&m->clock, PHASE_MHC);
 	if (!rc)
 		rc = queries_and_window(m, w, c, r, rope, err);
+	phase_mark(&m->clock, PHASE_ATTENTION);
 	if (!rc && w->ratio)
 		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, c->comp_ring, c->rows, pages, r,
 			      err);
+	phase_mark(&m->clock, PHASE_COMPRESSOR);
 	if (!rc && w->ratio == 4)
 		rc = choose_rows(m, &w->indexer, c, pages, r, err);
 	if (!rc)
 		rc = ops->attention(m->be, &attention, err);
+	phase_mark(&m->clock, PHASE_CACHE);
 	if (!rc)
 		rc = attention_out(m, w, r, err);
+	phase_mark(&m->clock, PHASE_ATTENTION);
 	if (!rc)
 		rc = ops->mhc_post(m->be, &post, err);
+	phase_mark(&m->clock, PHASE_MHC);
 	return rc;
 }

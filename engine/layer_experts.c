@@ -58,13 +58,17 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 	};
 	int rc = ops->mhc_pre(m->be, &pre, err);
 
+	phase_mark(&m->clock, PHASE_MHC);
 	if (!rc)
 		rc = run_linear(m, &w->gate, r->n, k->u, k->route, 1, err);
 	if (!rc)
 		rc = ops->route(m->be, &route, err);
+	phase_mark(&m->clock, PHASE_ROUTER);
 	if (!rc)
 		rc = ops->experts(m->be, &experts, err);
+	phase_mark(&m->clock, PHASE_EXPERTS);
 	if (!rc)
 		rc = ops->mhc_post(m->be, &post, err);
+	phase_mark(&m->clock, PHASE_MHC);
 	return rc;
 }

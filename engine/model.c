@@ -162,6 +162,27 @@ static int put_frequencies(struct model *m, struct err *err)
 	return 0;
 }
 
+static int open_weights(struct model *m, const struct model_options *opt, struct err *err)
+{
+	int rc;
+
+	if (opt->dummy) {
+		rc = dummy_new(&m->dummy, err);
+		if (!rc) {
+			struct weight_source source = dummy_source(m->dummy);
+
+			rc = weights_new(&m->weights, &m->cfg, &source, err);
+		}
+		return rc;
+	}
+	rc = safetensors_open(&m->files, opt->dir, err);
+	if (!rc)
+		rc = weights_open(&m->weights, &m->cfg, m->files, err);
+	if (!rc)
+		rc = safetensors_load(m->files, opt->progress, opt->progress_ctx, err);
+	return rc;
+}
+
 int model_open(struct model **out, const struct model_options *opt, struct err *err)
 {
 	struct model *m = calloc(1, sizeof(*m));
@@ -170,7 +191,8 @@ int model_open(struct model **out, const struct model_options *opt, struct err *
 	*out = NULL;
 	if (!m)
 		return err_nomem(err, "model", sizeof(*m));
-	rc = model_config_read(opt->dir, &m->cfg, err);
+	rc = opt->dummy ? dummy_config(opt->dummy, opt->dummy_layers, &m->cfg, err)
+			: model_config_read(opt->dir, &m->cfg, err);
 	if (!rc)
 		rc = open_backend(m, opt, err);
 	if (!rc)
@@ -178,11 +200,7 @@ int model_open(struct model **out, const struct model_options *opt, struct err *
 	if (!rc)
 		rc = plan_memory(m, opt->ctx_tokens != 0, err);
 	if (!rc)
-		rc = safetensors_open(&m->files, opt->dir, err);
-	if (!rc)
-		rc = weights_open(&m->weights, &m->cfg, m->files, err);
-	if (!rc)
-		rc = safetensors_load(m->files, opt->progress, opt->progress_ctx, err);
+		rc = open_weights(m, opt, err);
 	if (!rc)
 		rc = alloc_work(m, err);
 	if (!rc)
@@ -191,7 +209,8 @@ int model_open(struct model **out, const struct model_options *opt, struct err *
 		model_close(m);
 		return rc;
 	}
-	log_add(LOG_INFO, "model open: %s, %s, %d layers, context %lld, chunk %d", opt->dir,
+	log_add(LOG_INFO, "model open: %s, %s, %d layers, context %lld, chunk %d",
+		opt->dummy ? opt->dummy : opt->dir,
 		m->caps.name, m->cfg.n_layers, (long long)m->ctx, m->chunk);
 	*out = m;
 	return 0;
@@ -206,6 +225,7 @@ void model_close(struct model *m)
 	free(m->buffers);
 	weights_free(m->weights);
 	safetensors_close(m->files);
+	dummy_free(m->dummy);
 	if (m->be)
 		m->be->close(m->be);
 	free(m);
@@ -234,7 +254,8 @@ int model_prefill_chunk(const struct model *m)
 struct model_memory model_memory(const struct model *m)
 {
 	struct model_memory mem = {
-		.weight_bytes = (int64_t)safetensors_bytes(m->files),
+		.weight_bytes = (int64_t)(m->dummy ? dummy_bytes(m->dummy)
+						 : safetensors_bytes(m->files)),
 		.scratch_bytes = m->work_bytes,
 	};
 

@@ -21,6 +21,8 @@ struct seq;
 
 struct model_options {
 	const char *dir;
+	const char *dummy;    /* instead: random weights of this shape, see engine/dummy.h */
+	int dummy_layers;     /* so many layers of it; 0 = all */
 	const char *backend;  /* as engine_config */
 	int n_threads;
 	const char *isa;      /* CPU: NULL for the best there is; see backend_open_cpu() */

@@ -4,7 +4,9 @@
 #ifndef ENGINE_MODEL_INTERNAL_H
 #define ENGINE_MODEL_INTERNAL_H
 
+#include "engine/dummy.h"
 #include "engine/model.h"
+#include "engine/phases.h"
 #include "engine/weights.h"
 #include "kernels/ops.h"
 
@@ -47,7 +49,8 @@ struct work {
 
 struct model {
 	struct model_config cfg;
-	struct safetensors *files;
+	struct safetensors *files; /* NULL with random weights */
+	struct dummy *dummy;       /* those, or NULL */
 	struct weights *weights;
 	struct backend *be;
 	struct backend_caps caps;
@@ -61,6 +64,7 @@ struct model {
 	dbuf *buffers;  /* every allocation of the work area, for freeing */
 	int n_buffers;
 	int64_t work_bytes;
+	struct phase_clock clock;
 	forward_tap tap;
 	void *tap_ctx;
 };
@@ -83,6 +87,12 @@ struct seq {
 	struct layer_cache *layers; /* [n_layers + 1]: the draft layer last */
 	int n_layers;
 };
+
+/*
+ * Makes the sequence len tokens long, its compressed rows random up to there: for measuring
+ * steps at a length that would take hours to prefill.
+ */
+int seq_pretend(struct seq *s, int64_t len, struct err *err);
 
 /* Frequencies in radians per position, double, as the model's published scaling has them. */
 void rope_frequencies(const struct model_config *cfg, enum rope_kind kind, double out[32]);

@@ -140,3 +140,47 @@ int seq_truncate(struct seq *s, int64_t len, struct err *err)
 	s->len = len;
 	return 0;
 }
+
+static int pretend_rows(struct seq *s, dbuf rows, int64_t n_rows, size_t row_bytes, uint64_t *seed,
+			struct err *err)
+{
+	unsigned char *host = malloc((size_t)n_rows * row_bytes);
+	int rc;
+
+	if (!host)
+		return err_nomem(err, "random cache rows", (size_t)n_rows * row_bytes);
+	dummy_fill(row_bytes == KV_ROW_BYTES ? DTYPE_F8_E4M3 : DTYPE_U8, host,
+		   (size_t)n_rows * row_bytes, seed);
+	for (int64_t i = 0; i < n_rows; i++) {
+		unsigned char *row = host + (size_t)i * row_bytes;
+
+		if (row_bytes == KV_ROW_BYTES) {
+			dummy_fill(DTYPE_F8_E8M0, row + 448, 8, seed);
+			dummy_fill(DTYPE_BF16, row + 456, 128, seed);
+		} else {
+			dummy_fill(DTYPE_F8_E8M0, row + 64, 4, seed);
+		}
+	}
+	rc = s->m->be->put(s->m->be, rows, host, (size_t)n_rows * row_bytes, err);
+	free(host);
+	return rc;
+}
+
+int seq_pretend(struct seq *s, int64_t len, struct err *err)
+{
+	uint64_t seed = 7;
+	int rc = 0;
+
+	for (int i = 0; !rc && i < s->n_layers; i++) {
+		const struct layer_cache *c = &s->layers[i];
+		int ratio = s->m->cfg.compress_ratio[i];
+
+		if (c->rows)
+			rc = pretend_rows(s, c->rows, len / ratio, KV_ROW_BYTES, &seed, err);
+		if (!rc && c->index_rows)
+			rc = pretend_rows(s, c->index_rows, len / ratio, INDEX_ROW_BYTES, &seed, err);
+	}
+	if (!rc)
+		s->len = s->high = len;
+	return rc;
+}

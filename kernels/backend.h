@@ -45,6 +45,8 @@ struct backend {
 	int (*put)(struct backend *be, dbuf dst, const void *src, size_t bytes, struct err *err);
 	int (*get)(struct backend *be, void *dst, dbuf src, size_t bytes, struct err *err);
 	int (*copy)(struct backend *be, dbuf dst, dbuf src, size_t bytes, struct err *err);
+	/* Reads every byte once, as fast as it can: measures the bandwidth that bounds a step. */
+	int (*read)(struct backend *be, dbuf p, size_t bytes, struct err *err);
 	void (*close)(struct backend *be);
 };
 

@@ -111,6 +111,33 @@ static void cpu_caps(const struct backend *be, struct backend_caps *caps)
 	memcpy(caps->name, c->name, sizeof(caps->name));
 }
 
+/* --------------------------------------------------------------- bandwidth */
+
+#define READ_BLOCK ((int64_t)1 << 20)
+
+struct read_job {
+	struct cpu *c;
+	const unsigned char *p;
+};
+
+static void read_blocks(void *ctx, int worker, int64_t i0, int64_t i1)
+{
+	const struct read_job *j = ctx;
+
+	*(float *)j->c->own[worker].p =
+		j->c->leaf->read(j->p + i0 * READ_BLOCK, (size_t)((i1 - i0) * READ_BLOCK));
+}
+
+static int cpu_read(struct backend *be, dbuf p, size_t bytes, struct err *err)
+{
+	struct read_job j = {cpu_of(be), p};
+
+	if (cpu_own(j.c, sizeof(float), err))
+		return err->code;
+	pool_for(j.c->pool, (int64_t)bytes / READ_BLOCK, 1, (double)bytes, read_blocks, &j);
+	return 0;
+}
+
 static void cpu_close(struct backend *be)
 {
 	struct cpu *c = cpu_of(be);
@@ -226,6 +253,7 @@ int backend_open_cpu(struct backend **out, int n_threads, const char *isa_name, 
 		.put = cpu_put,
 		.get = cpu_get,
 		.copy = cpu_copy,
+		.read = cpu_read,
 		.close = cpu_close,
 	};
 	c->leaf = isa->leaf;

@@ -81,6 +81,8 @@ struct leaf {
 	/* t[i] = silu(min(g, limit)) · clamp(v, ±limit) · weight */
 	void (*swiglu)(const float *g, const float *v, int n, float limit, float weight,
 		       float *t);
+	/* Touches n bytes (a multiple of 1024); the value only keeps the loop from being left out. */
+	float (*read)(const unsigned char *p, size_t n);
 	/* y[i] += x[i] */
 	void (*add)(const float *x, int n, float *y);
 };

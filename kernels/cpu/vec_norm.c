@@ -33,6 +33,22 @@ void LEAF(add)(const float *x, int n, float *y)
 		f16_store(y + i, f16_add(f16_load(y + i), f16_load(x + i)));
 }
 
+float LEAF(read)(const unsigned char *p, size_t n)
+{
+	const float *f = (const float *)(const void *)p;
+	f16 acc[8] = {f16_zero(), f16_zero(), f16_zero(), f16_zero(),
+		      f16_zero(), f16_zero(), f16_zero(), f16_zero()};
+
+	for (size_t i = 0; i < n / sizeof(float); i += 8 * LANES) {
+#pragma GCC unroll 8
+		for (size_t j = 0; j < 8; j++)
+			acc[j] = f16_max(acc[j], f16_load(f + i + j * LANES));
+	}
+	for (size_t j = 1; j < 8; j++)
+		acc[0] = f16_max(acc[0], acc[j]);
+	return f16_sum(acc[0]);
+}
+
 /* A handful for each row, so in double: every later value is multiplied by them. */
 static float sigmoid_one(float x)
 {

@@ -27,4 +27,5 @@ const struct leaf LEAF(leaf) = {
 	.mix = LEAF(mix),
 	.swiglu = LEAF(swiglu),
 	.add = LEAF(add),
+	.read = LEAF(read),
 };
