@@ -50,7 +50,7 @@ VEC_INLINE uint32_t float_bits(float f)
 /* 2^(b-127); b = 255 (NaN in E8M0) becomes infinity, and the logits say so. */
 VEC_INLINE float e8m0_float(uint8_t b)
 {
-	return b ? bits_float((uint32_t)b << 23) : bits_float(0x00400000u);
+	return bits_float((uint32_t)b << 23 | (uint32_t)(b == 0) << 22);
 }
 
 VEC_INLINE float bf16_float(uint16_t b)
@@ -128,10 +128,17 @@ VEC_INLINE f16 f16_bf16(const uint16_t *p)
 
 	return _mm512_castsi512_ps(_mm512_slli_epi32(v, 16));
 }
-/* 16 bytes = 32 columns of FP4, times s */
-VEC_INLINE void f16_fp4(const uint8_t *p, float s, f16 *a, f16 *b)
+/* 2^(b-127) in every lane */
+VEC_INLINE f16 f16_e8m0(uint8_t b)
 {
-	__m512 table = _mm512_mul_ps(_mm512_loadu_ps(e2m1_value), _mm512_set1_ps(s));
+	__m512i v = _mm512_slli_epi32(_mm512_set1_epi32(b), 23);
+
+	return _mm512_castsi512_ps(_mm512_max_epu32(v, _mm512_set1_epi32(0x00400000)));
+}
+/* 16 bytes = 32 columns of FP4, times s */
+VEC_INLINE void f16_fp4(const uint8_t *p, f16 s, f16 *a, f16 *b)
+{
+	__m512 table = _mm512_mul_ps(_mm512_loadu_ps(e2m1_value), s);
 	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
 	__m128i hi = _mm_srli_epi16(v, 4); /* bits above the low four are ignored below */
 
@@ -233,12 +240,16 @@ VEC_INLINE __m256 v8_of_i8(__m128i v, __m256 s)
 {
 	return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v)), s);
 }
-VEC_INLINE void f16_fp4(const uint8_t *p, float s, f16 *a, f16 *b)
+VEC_INLINE f16 f16_e8m0(uint8_t b)
+{
+	return f16_set1(e8m0_float(b));
+}
+VEC_INLINE void f16_fp4(const uint8_t *p, f16 s, f16 *a, f16 *b)
 {
 	/* Twice the values are small integers.  -0 comes out as +0: adding either is the same. */
 	const __m128i twice =
 		_mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
-	__m256 half = _mm256_set1_ps(s * 0.5f);
+	__m256 half = _mm256_mul_ps(s.v[0], _mm256_set1_ps(0.5f));
 	__m128i mask = _mm_set1_epi8(15);
 	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
 	__m128i lo = _mm_shuffle_epi8(twice, _mm_and_si128(v, mask));
@@ -357,11 +368,15 @@ VEC_INLINE f16 f16_bf16(const uint16_t *p)
 	VEC_EACH(bf16_float(p[l]));
 	return r;
 }
-VEC_INLINE void f16_fp4(const uint8_t *p, float s, f16 *a, f16 *b)
+VEC_INLINE f16 f16_e8m0(uint8_t b)
+{
+	return f16_set1(e8m0_float(b));
+}
+VEC_INLINE void f16_fp4(const uint8_t *p, f16 s, f16 *a, f16 *b)
 {
 	for (int l = 0; l < LANES; l++) {
-		a->v[l] = e2m1_value[p[l / 2] >> (l % 2 * 4) & 15] * s;
-		b->v[l] = e2m1_value[p[8 + l / 2] >> (l % 2 * 4) & 15] * s;
+		a->v[l] = e2m1_value[p[l / 2] >> (l % 2 * 4) & 15] * s.v[l];
+		b->v[l] = e2m1_value[p[8 + l / 2] >> (l % 2 * 4) & 15] * s.v[l];
 	}
 }
 VEC_INLINE float f16_sum(f16 a)

@@ -8,10 +8,21 @@
  *
  * Up to eight rows: four (or two) rows of W at a time are decoded in registers
  * and used for every x: the floor is the bytes of W.  More rows: sixteen rows of
- * W by 1024 columns are decoded to a tile, and blocks of 4 × 6 outputs run over
- * it: the floor is the multiply-adds.
+ * W by 1024 columns are decoded to a tile, and blocks of TILE_W × TILE_X outputs run
+ * over it: the floor is the multiply-adds.
  */
 #include "kernels/cpu/vec_leaf.h"
+
+/* As many sums as there are registers for: 32 of 16 lanes, or 16 of half as many. */
+#if defined(VEC_AVX512)
+#define ROWS_OF_W(nx) ((nx) < 8 ? 4 : 2)
+#define TILE_W 4
+#define TILE_X 6
+#else
+#define ROWS_OF_W(nx) ((nx) == 1 ? 4 : (nx) == 2 ? 2 : 1)
+#define TILE_W 2
+#define TILE_X 3
+#endif
 
 /* One row of W as the decoders want it. */
 struct wrow {
@@ -43,11 +54,16 @@ VEC_INLINE struct wrow wrow_of(const struct weight *w, int o)
 	return r;
 }
 
-/* 32 columns from column k (a multiple of 32) */
-VEC_INLINE void decode32(enum weight_type type, struct wrow r, int k, f16 *a, f16 *b)
+/* What FP8 codes are multiplied by in the 128 columns around column k; unused elsewhere. */
+VEC_INLINE f16 block_scale(enum weight_type type, struct wrow r, int k)
 {
-	f16 s;
+	return type == WEIGHT_F8 ? f16_mul(f16_e8m0(r.scale[k / 128]), f16_set1(F8_RAW_SCALE))
+				 : f16_zero();
+}
 
+/* 32 columns from column k (a multiple of 32), s = block_scale() there */
+VEC_INLINE void decode32(enum weight_type type, struct wrow r, int k, f16 s, f16 *a, f16 *b)
+{
 	switch (type) {
 	case WEIGHT_F32:
 		*a = f16_load((const float *)(const void *)r.w + k);
@@ -58,14 +74,25 @@ VEC_INLINE void decode32(enum weight_type type, struct wrow r, int k, f16 *a, f1
 		*b = f16_bf16((const uint16_t *)(const void *)r.w + k + LANES);
 		break;
 	case WEIGHT_F8:
-		s = f16_set1(e8m0_float(r.scale[k / 128]) * F8_RAW_SCALE);
 		*a = f16_mul(f16_raw_f8(r.w + k), s);
 		*b = f16_mul(f16_raw_f8(r.w + k + LANES), s);
 		break;
 	case WEIGHT_FP4:
-		f16_fp4(r.w + k / 2, e8m0_float(r.scale[k / 32]), a, b);
+		f16_fp4(r.w + k / 2, f16_e8m0(r.scale[k / 32]), a, b);
 		break;
 	}
+}
+
+/* Asks for the same 128 columns of the row nr rows further on. */
+VEC_INLINE void prefetch_row(enum weight_type type, struct wrow r, int k, int nr, int in)
+{
+	const size_t bits = type == WEIGHT_F32 ? 32 : type == WEIGHT_BF16 ? 16
+						  : type == WEIGHT_F8	    ? 8
+									    : 4;
+	const uint8_t *p = r.w + ((size_t)nr * (size_t)in + (size_t)k) * bits / 8;
+
+	for (size_t line = 0; line < 128 * bits / 8; line += 64)
+		__builtin_prefetch(p + line, 0, 3);
 }
 
 /* nr rows of W by nx rows of x; both constants where this is inlined */
@@ -82,16 +109,28 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 		for (int i = 0; i < nx; i++)
 			acc[r][i] = f16_zero();
 	}
-	for (int k = 0; k < w->in; k += 32) {
+	for (int k0 = 0; k0 < w->in; k0 += 128) {
+		int k1 = w->in - k0 < 128 ? w->in : k0 + 128;
+		f16 s[4];
+
 #pragma GCC unroll 4
 		for (int r = 0; r < nr; r++) {
-			f16 a, b;
+			s[r] = block_scale(type, row[r], k0);
+			/* The hardware sees nr short streams; their common next rows it does not. */
+			prefetch_row(type, row[r], k0, nr, w->in);
+		}
+		for (int k = k0; k < k1; k += 32) {
+#pragma GCC unroll 4
+			for (int r = 0; r < nr; r++) {
+				f16 a, b;
 
-			decode32(type, row[r], k, &a, &b);
+				decode32(type, row[r], k, s[r], &a, &b);
 #pragma GCC unroll 8
-			for (int i = 0; i < nx; i++) {
-				acc[r][i] = f16_fma(a, f16_load(x[i] + k), acc[r][i]);
-				acc[r][i] = f16_fma(b, f16_load(x[i] + k + LANES), acc[r][i]);
+				for (int i = 0; i < nx; i++) {
+					acc[r][i] = f16_fma(a, f16_load(x[i] + k), acc[r][i]);
+					acc[r][i] = f16_fma(b, f16_load(x[i] + k + LANES),
+							    acc[r][i]);
+				}
 			}
 		}
 	}
@@ -106,7 +145,7 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 VEC_INLINE void direct_rows(enum weight_type type, int nx, const struct weight *w, int o0, int o1,
 			    const float *const *x, float *const *y)
 {
-	const int nr = nx < 8 ? 4 : 2;
+	const int nr = ROWS_OF_W(nx);
 	int o = o0;
 
 	for (; o + nr <= o1; o += nr)
@@ -147,7 +186,7 @@ VEC_INLINE void decode_row(enum weight_type type, const struct weight *w, int o,
 	for (int k = k0; k < k1; k += 32) {
 		f16 a, b;
 
-		decode32(type, row, k, &a, &b);
+		decode32(type, row, k, block_scale(type, row, k), &a, &b);
 		f16_store(out + (k - k0), a);
 		f16_store(out + (k - k0) + LANES, b);
 	}
@@ -171,28 +210,28 @@ static void decode_columns(const struct weight *w, int o, int k0, int k1, float 
 	}
 }
 
-/* 4 tile rows by nx rows of x; accumulators live in `acc` ([row of x][tile row][16]) between tiles */
+/* TILE_W tile rows by nx rows of x; accumulators live in `acc` ([row of x][tile row][16]) between tiles */
 VEC_INLINE void tile_block(int nx, const float *tile, const float *const *x, int k0, int n_col,
 			   int first, float *acc)
 {
 	const size_t stride = (size_t)MATMUL_TILE_ROWS * LANES;
-	f16 s[4][6];
+	f16 s[TILE_W][TILE_X];
 
 #pragma GCC unroll 4
-	for (int r = 0; r < 4; r++) {
+	for (int r = 0; r < TILE_W; r++) {
 #pragma GCC unroll 6
 		for (int i = 0; i < nx; i++)
 			s[r][i] = first ? f16_zero()
 					: f16_load(acc + (size_t)i * stride + r * LANES);
 	}
 	for (int k = 0; k < n_col; k += LANES) {
-		f16 v[6];
+		f16 v[TILE_X];
 
 #pragma GCC unroll 6
 		for (int i = 0; i < nx; i++)
 			v[i] = f16_load(x[i] + k0 + k);
 #pragma GCC unroll 4
-		for (int r = 0; r < 4; r++) {
+		for (int r = 0; r < TILE_W; r++) {
 			f16 a = f16_load(tile + (size_t)r * MATMUL_TILE_COLS + k);
 
 #pragma GCC unroll 6
@@ -201,25 +240,25 @@ VEC_INLINE void tile_block(int nx, const float *tile, const float *const *x, int
 		}
 	}
 #pragma GCC unroll 4
-	for (int r = 0; r < 4; r++) {
+	for (int r = 0; r < TILE_W; r++) {
 #pragma GCC unroll 6
 		for (int i = 0; i < nx; i++)
 			f16_store(acc + (size_t)i * stride + r * LANES, s[r][i]);
 	}
 }
 
-/* Up to six rows: the last one is repeated where there are fewer, into accumulators of its own. */
+/* Up to TILE_X rows: the last one is repeated where there are fewer, into accumulators of its own. */
 static void tile_rows(int nx, const float *tile, const float *const *x, int k0, int n_col,
 		      int first, float *acc)
 {
-	const float *xs[6];
+	const float *xs[TILE_X];
 
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < TILE_X; i++)
 		xs[i] = x[i < nx ? i : nx - 1];
-	if (nx <= 2)
-		tile_block(2, tile, xs, k0, n_col, first, acc);
+	if (nx <= TILE_X / 3)
+		tile_block(TILE_X / 3, tile, xs, k0, n_col, first, acc);
 	else
-		tile_block(6, tile, xs, k0, n_col, first, acc);
+		tile_block(TILE_X, tile, xs, k0, n_col, first, acc);
 }
 
 static void tiled(const struct weight *w, int o0, int o1, int n, const float *const *x,
@@ -238,11 +277,11 @@ static void tiled(const struct weight *w, int o0, int o1, int n, const float *co
 			for (int r = 0; r < n_row; r++)
 				decode_columns(w, o + r, k0, k1,
 					       tile + (size_t)r * MATMUL_TILE_COLS);
-			for (int i = 0; i < n; i += 6) {
-				int nx = n - i < 6 ? n - i : 6;
+			for (int i = 0; i < n; i += TILE_X) {
+				int nx = n - i < TILE_X ? n - i : TILE_X;
 
 				/* rows beyond n_row hold an earlier tile; nobody reads their sums */
-				for (int r = 0; r < n_row; r += 4)
+				for (int r = 0; r < n_row; r += TILE_W)
 					tile_rows(nx, tile + (size_t)r * MATMUL_TILE_COLS, x + i,
 						  k0, k1 - k0, k0 == 0,
 						  acc + (size_t)i * stride + (size_t)r * LANES);

@@ -140,7 +140,7 @@ void LEAF(index_unpack)(const uint8_t *row, float *codes, float scales[4])
 	for (int b = 0; b < 4; b++) {
 		f16 lo, hi;
 
-		f16_fp4(row + 16 * b, 1.0f, &lo, &hi);
+		f16_fp4(row + 16 * b, f16_set1(1.0f), &lo, &hi);
 		f16_store(codes + 32 * b, lo);
 		f16_store(codes + 32 * b + LANES, hi);
 		scales[b] = e8m0_float(row[64 + b]);
