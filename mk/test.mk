@@ -36,7 +36,7 @@ MAN_PAGES := $(wildcard man/*.[1-8])
 UNIT_LINES = $(foreach t,$(TESTS),'$(1) $(VARIANT)-$(notdir $(t)) DSV4CHAT_PROGRAM=$(B)/dsv4chat $(t)')
 REPLAY_LINES = $(foreach f,$(FUZZERS),'$(1) $(VARIANT)-$(f)-corpus $(B)/tests/fuzz/$(f)_replay tests/fuzz/corpus/$(f)')
 LINT_LINES = $(foreach l,$(LINTS),'60 lint-$(basename $(notdir $(l))) sh $(l)') \
-	$(foreach m,$(MAN_PAGES),'20 man-$(notdir $(m)) mandoc -T lint -W style $(m)')
+	$(foreach m,$(MAN_PAGES),'20 man-$(notdir $(m)) mandoc -T lint -W warning $(m)')
 
 .PHONY: check check-all check-list check-all-list lint
 check:
