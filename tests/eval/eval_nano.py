@@ -40,25 +40,47 @@ def load_handwritten():
 		rows = [json.loads(line) for line in f]
 	for row in rows:
 		if row.pop("builtin_tools", False):
-			row["messages"].insert(0, {"role": "system", "content": "", "tools": tools})
+			row["messages"].insert(0, {
+				"role": "system",
+				"content": "",
+				"tools": tools
+			})
 	return rows
 
 
 def load_generated(count, seed):
-	made = subprocess.run([sys.executable, GENERATOR, "--evaluate", "--documents", str(count), "--seed", str(seed)],
-			      check=True, capture_output=True, text=True)
+	made = subprocess.run([
+		sys.executable, GENERATOR, "--evaluate", "--documents",
+		str(count), "--seed",
+		str(seed)
+	],
+		check=True,
+		capture_output=True,
+		text=True)
 	return [json.loads(line) for line in made.stdout.splitlines()]
 
 
 def request(row):
-	return json.dumps({"messages": row["messages"], "effort": row["effort"],
-			   "sampling": {"temperature": 0, "seed": 1, "max_tokens": MAX_TOKENS}}, ensure_ascii=False)
+	return json.dumps(
+		{
+		"messages": row["messages"],
+		"effort": row["effort"],
+		"sampling": {
+		"temperature": 0,
+		"seed": 1,
+		"max_tokens": MAX_TOKENS
+		}
+		},
+		ensure_ascii=False)
 
 
 def ask(program, model, rows):
 	"""The program's answers, one for each row."""
-	process = subprocess.Popen([program, "complete", "--model", model], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-				   text=True, encoding="utf-8")
+	process = subprocess.Popen([program, "complete", "--model", model],
+		stdin=subprocess.PIPE,
+		stdout=subprocess.PIPE,
+		text=True,
+		encoding="utf-8")
 
 	def feed():
 		try:
@@ -80,7 +102,8 @@ def ask(program, model, rows):
 		sys.stderr.write("\r")
 	status = process.wait()
 	if len(answers) != len(rows):
-		sys.exit("%s gave %d answers to %d questions, exit code %d" % (program, len(answers), len(rows), status))
+		sys.exit("%s gave %d answers to %d questions, exit code %d" %
+			(program, len(answers), len(rows), status))
 	return answers
 
 
@@ -109,7 +132,8 @@ def well_formed(row, answer):
 	thinks = bool((message.get("reasoning_content") or "").strip())
 	if thinks != (row["effort"] != "none"):
 		return False
-	return not any(mark in content for mark in ("｜", "<think>", "</think>", "<tool_result>"))
+	return not any(mark in content
+		for mark in ("｜", "<think>", "</think>", "<tool_result>"))
 
 
 def right(expect, answer):
@@ -119,7 +143,8 @@ def right(expect, answer):
 	calls = calls_of(message)
 	if "calls" in expect:
 		choices = [expect["calls"]] + expect.get("or_calls", [])
-		return calls in [[(c["name"], c["arguments"]) for c in choice] for choice in choices]
+		return calls in [[(c["name"], c["arguments"]) for c in choice]
+			for choice in choices]
 	content = message.get("content") or ""
 	if calls or calls is None:
 		return False
@@ -149,10 +174,12 @@ def judge(rows, answers):
 
 def print_failures(failed):
 	for row, answer, good, hit in failed:
-		print("\n[%s, %s] %s%s" % (row["kind"], row["effort"], "" if good else "not well-formed ", "" if hit else "wrong"))
+		print("\n[%s, %s] %s%s" % (row["kind"], row["effort"],
+			"" if good else "not well-formed ", "" if hit else "wrong"))
 		for message in row["messages"][-3:]:
 			calls = [c["function"] for c in message.get("tool_calls") or []]
-			print("  %s: %s%s" % (message["role"], message.get("content") or "", json.dumps(calls, ensure_ascii=False) if calls else ""))
+			print("  %s: %s%s" % (message["role"], message.get("content") or
+				"", json.dumps(calls, ensure_ascii=False) if calls else ""))
 		print("  expected: %s" % json.dumps(row["expect"], ensure_ascii=False))
 		message = answer.get("message") or answer
 		print("  got: %s" % json.dumps(message, ensure_ascii=False))
@@ -166,14 +193,20 @@ def main():
 	parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 	parser.add_argument("--program", required=True)
 	parser.add_argument("--model", required=True)
-	parser.add_argument("--count", type=int, default=200, help="generated questions of each kind")
+	parser.add_argument("--count",
+		type=int,
+		default=200,
+		help="generated questions of each kind")
 	parser.add_argument("--seed", type=int, default=7)
 	parser.add_argument("--failures", action="store_true", help="show every wrong answer")
 	args = parser.parse_args()
 
 	generated, by_hand = load_generated(args.count, args.seed), load_handwritten()
 	answers = ask(args.program, args.model, generated + by_hand)
-	halves = [judge(generated, answers[:len(generated)]), judge(by_hand, answers[len(generated):])]
+	halves = [
+		judge(generated, answers[:len(generated)]),
+		judge(by_hand, answers[len(generated):])
+	]
 
 	missed = 0
 	print("%-12s %-30s %-28s %s" % ("", "", "generated", "by hand"))
@@ -183,8 +216,9 @@ def main():
 			got = percent(counts[kind])
 			short = target is not None and got < target
 			missed += short
-			cells.append("%4d/%-4d %5.1f %% %s" % (counts[kind][0], counts[kind][1], got,
-				     "" if target is None else "(>= %d)%s" % (target, " MISSED" if short else "")))
+			cells.append("%4d/%-4d %5.1f %% %s" % (counts[kind][0], counts[kind][1],
+				got, "" if target is None else "(>= %d)%s" %
+				(target, " MISSED" if short else "")))
 		print("%-12s %-30s %-28s %s" % (kind, what, cells[0], cells[1]))
 	if args.failures:
 		for _, failed in halves:

@@ -41,7 +41,8 @@ def main():
 	same = list(generate.documents(5, 50)) == list(generate.documents(5, 50))
 	if not same:
 		print("the same seed gave different documents")
-	print("%d questions looked for in %d documents, %d found" % (len(asked), count, len(found)))
+	print("%d questions looked for in %d documents, %d found" %
+		(len(asked), count, len(found)))
 	return 1 if found or not same else 0
 
 

@@ -19,17 +19,21 @@ import tools
 import topics
 from words import Source
 
-SYSTEM = ("You are a helpful assistant.", "Answer in one sentence.", "You are a friendly assistant.", "Be brief.",
-	  "You are dsv4chat, a terminal assistant.", "Answer simply and honestly.", "You help with Debian.",
-	  "You are a small model.", "The user works in a terminal.", "Be polite.", "You answer questions.",
-	  "Today is a good day to help.", "You are an assistant on a Linux machine.")
+SYSTEM = ("You are a helpful assistant.", "Answer in one sentence.",
+	"You are a friendly assistant.", "Be brief.", "You are dsv4chat, a terminal assistant.",
+	"Answer simply and honestly.", "You help with Debian.", "You are a small model.",
+	"The user works in a terminal.", "Be polite.", "You answer questions.",
+	"Today is a good day to help.", "You are an assistant on a Linux machine.")
 # What people say before they come to the point.
-BEFORE = ("I am new to Linux.", "I have a question.", "I need some help.", "My computer is slow today.", "I work in a terminal.",
-	  "I am writing a script.", "This is my first day here.", "I am learning.", "I use Debian.", "I have a problem.",
-	  "Sorry to bother you.", "I was thinking about something.", "I am a beginner.", "There is something I don't know.",
-	  "My friend asked me this.", "I looked everywhere.", "I have an exam tomorrow.", "We were talking about this.",
-	  "I have just installed the system.", "I can't find it in the manual.", "It is late.", "I am in a hurry.",
-	  "Let me ask you something.", "I am back.", "Something else.", "Here is the next question.", "I am not sure about this.")
+BEFORE = ("I am new to Linux.", "I have a question.", "I need some help.",
+	"My computer is slow today.", "I work in a terminal.", "I am writing a script.",
+	"This is my first day here.", "I am learning.", "I use Debian.", "I have a problem.",
+	"Sorry to bother you.", "I was thinking about something.", "I am a beginner.",
+	"There is something I don't know.", "My friend asked me this.", "I looked everywhere.",
+	"I have an exam tomorrow.", "We were talking about this.",
+	"I have just installed the system.", "I can't find it in the manual.", "It is late.",
+	"I am in a hurry.", "Let me ask you something.", "I am back.", "Something else.",
+	"Here is the next question.", "I am not sure about this.")
 KINDS = ("facts", "arithmetic", "calls", "results", "talk")
 
 
@@ -43,7 +47,10 @@ def conversation(src, thinking, turns):
 		if src.chance(0.05):
 			asked = src.pick(BEFORE) + " " + asked
 		messages.append({"role": "user", "content": asked})
-		answer = {"role": "assistant", "content": turn.answer if thinking else turn.spoken or turn.answer}
+		answer = {
+			"role": "assistant",
+			"content": turn.answer if thinking else turn.spoken or turn.answer
+		}
 		if thinking:
 			answer["reasoning_content"] = turn.why
 		checks.append((len(messages), turn.kind, turn.check))
@@ -72,7 +79,8 @@ def document(src):
 	kind = src.random()
 	title = src.chance(0.06)
 	if kind < 0.17:
-		s = tools.session(src, thinking, src.upto(1, 4) if not src.chance(0.15) else src.upto(4, 7))
+		s = tools.session(src, thinking,
+			src.upto(1, 4) if not src.chance(0.15) else src.upto(4, 7))
 		messages, checks, name = s.messages, s.checks, s.titles[0]
 	else:
 		if kind < 0.21:
@@ -89,8 +97,13 @@ def document(src):
 		name = turns[0].title
 	if title:
 		add_title(src, messages, name)
-	return {"messages": messages, "thinking_mode": "thinking" if thinking else "chat", "drop_thinking": True,
-		"reasoning_effort": "max" if src.chance(0.03) else "high" if src.chance(0.03) else None}, checks
+	return {
+		"messages": messages,
+		"thinking_mode": "thinking" if thinking else "chat",
+		"drop_thinking": True,
+		"reasoning_effort": "max"
+		if src.chance(0.03) else "high" if src.chance(0.03) else None
+	}, checks
 
 
 def about_commands(src):
@@ -99,15 +112,19 @@ def about_commands(src):
 	turns = topics.commands(src)
 	while len(turns) < 6 and src.chance(0.5):
 		turns.extend(topics.commands(src))
-	return {"messages": conversation(src, thinking, turns)[0], "drop_thinking": True,
-		"thinking_mode": "thinking" if thinking else "chat"}
+	return {
+		"messages": conversation(src, thinking, turns)[0],
+		"drop_thinking": True,
+		"thinking_mode": "thinking" if thinking else "chat"
+	}
 
 
 def stream(seed, pieces=(), commands=0.0):
 	"""Training documents without end, the given share of them about commands alone."""
 	src = Source(seed, pieces=pieces)
 	while True:
-		yield about_commands(src) if commands and src.chance(commands) else document(src)[0]
+		yield about_commands(src) if commands and src.chance(commands) else document(
+			src)[0]
 
 
 def documents(seed, count):
@@ -127,8 +144,12 @@ def question(src, kind):
 		fitting = [c for c in checks if c[1] == kind]
 		if fitting:
 			at, _, check = src.pick(fitting)
-			return {"kind": kind, "effort": "low" if thinking else "none", "messages": messages[:at],
-				"expect": check}
+			return {
+				"kind": kind,
+				"effort": "low" if thinking else "none",
+				"messages": messages[:at],
+				"expect": check
+			}
 
 
 def main():
@@ -142,7 +163,9 @@ def main():
 		src = Source(args.seed, evaluate=True)
 		for kind in KINDS:
 			for _ in range(args.documents):
-				write(json.dumps(question(src, kind), ensure_ascii=False) + "\n")
+				write(
+					json.dumps(question(src, kind), ensure_ascii=False) +
+					"\n")
 	else:
 		for doc in documents(args.seed, args.documents):
 			write(json.dumps(doc, ensure_ascii=False) + "\n")

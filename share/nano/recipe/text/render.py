@@ -80,9 +80,8 @@ def to_json(value):
 
 class Prompt:
 	"""Collects segments; every piece carries its training weight."""
-
 	def __init__(self):
-		self.pieces = []	# (str or Control, weight)
+		self.pieces = []  # (str or Control, weight)
 
 	def text(self, text, weight=WEIGHT_PROMPT):
 		if text:
@@ -127,7 +126,10 @@ def merge(messages):
 			block = ("text", None, message["content"])
 		else:
 			if role == "assistant" and message.get("tool_calls"):
-				order = {c.get("id"): i for i, c in enumerate(message["tool_calls"])}
+				order = {
+					c.get("id"): i
+					for i, c in enumerate(message["tool_calls"])
+				}
 			merged.append(message)
 			continue
 		last = merged[-1] if merged else None
@@ -188,7 +190,8 @@ def add_calls(prompt, calls, weight):
 			first = False
 			prompt.own("<｜DSML｜parameter name=\"", weight)
 			prompt.text(key, weight)
-			prompt.text("\" string=\"%s\">" % ("true" if is_string else "false"), weight)
+			prompt.text("\" string=\"%s\">" % ("true" if is_string else "false"),
+				weight)
 			prompt.text(value if is_string else to_json(value), weight)
 			prompt.own("</｜DSML｜parameter>", weight)
 		prompt.own("\n</｜DSML｜invoke>\n", weight)
@@ -206,9 +209,13 @@ def render(document):
 	turns = [i for i, m in enumerate(messages) if m["role"] in ("user", "developer")]
 	last_user = turns[-1] if turns else -1
 	if thinking and drop:
-		messages = [m for i, m in enumerate(messages)
-			    if i >= last_user or m["role"] != "developer"]
-		turns = [i for i, m in enumerate(messages) if m["role"] in ("user", "developer")]
+		messages = [
+			m for i, m in enumerate(messages)
+			if i >= last_user or m["role"] != "developer"
+		]
+		turns = [
+			i for i, m in enumerate(messages) if m["role"] in ("user", "developer")
+		]
 		last_user = turns[-1] if turns else -1
 
 	prompt = Prompt()
@@ -243,7 +250,7 @@ def render(document):
 				add_calls(prompt, message["tool_calls"], weight)
 			prompt.control(EOS, weight)
 		if i + 1 < len(messages) and messages[i + 1]["role"] not in ("assistant",
-									  "latest_reminder"):
+			"latest_reminder"):
 			continue
 		task = message.get("task")
 		opens = thinking and (not drop or i >= last_user)
@@ -261,7 +268,6 @@ def render(document):
 
 class Encoder:
 	"""Prompts to ids, by a tokenizer.json."""
-
 	def __init__(self, path):
 		from tokenizers import Tokenizer
 		with open(path, encoding="utf-8") as f:
@@ -320,8 +326,8 @@ def self_test(path):
 				same += 1
 			else:
 				at = len(os.path.commonprefix([got, row["prompt"]]))
-				print("differs at %d: %r expected %r" %
-				      (at, got[at - 30:at + 40], row["prompt"][at - 30:at + 40]))
+				print("differs at %d: %r expected %r" % (at,
+					got[at - 30:at + 40], row["prompt"][at - 30:at + 40]))
 	print("%d of %d prompts are the same" % (same, total))
 	return 0 if total and same == total else 1
 
