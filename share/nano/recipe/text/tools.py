@@ -236,7 +236,7 @@ def listing(s):
 		question, args = src.phrase(SAY.LIST_HERE), {}
 	elif kind < 0.8:
 		question = src.phrase(SAY.LIST_NAMED, d=named(src, d), n=called[0]) if called else \
-                               src.phrase(SAY.LIST_KIND, d=named(src, d), p=p)
+				src.phrase(SAY.LIST_KIND, d=named(src, d), p=p)
 		args = {"path": d, "pattern": p}
 	else:
 		question = src.phrase(SAY.LIST_NAMED_HERE,

@@ -107,7 +107,7 @@ def commands(src):
 	row = src.pick(COMMANDS)
 	kind = src.random()
 	maker = what_turn if kind < 0.36 else how_turn if kind < 0.72 else which_turn if kind < 0.8 \
-         else example_turn if kind < 0.92 else line_turn
+		else example_turn if kind < 0.92 else line_turn
 	turns = [maker(src, row)]
 	while src.chance(0.3) and len(turns) < 4:
 		kind = src.random()
