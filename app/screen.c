@@ -13,6 +13,7 @@
 #define FRAME_MS 33
 /* Events taken before keys get their turn again. */
 #define EVENTS_AT_ONCE 64
+#define JOURNAL_PAUSE_MS 20
 
 int64_t screen_now_ms(void)
 {
@@ -226,7 +227,7 @@ static void loop(struct screen *s, int signals_in)
 			{.fd = s->terminal != NULL ? terminal_fd(s->terminal) : -1,
 			 .events = POLLIN},
 		};
-		int timeout = s->script != NULL ? play(s) : -1, wake;
+		int timeout = s->script != NULL ? play(s) : -1, wake, due;
 		int64_t now = screen_now_ms(), wake_at = -1;
 
 		if (s->quit)
@@ -240,8 +241,10 @@ static void loop(struct screen *s, int signals_in)
 			wake_at = now + wake;
 			timeout = sooner(timeout, wake);
 		}
-		if (screen_journal_due_ms(s) >= 0)
-			timeout = sooner(timeout, screen_journal_due_ms(s));
+		/* Where another process writes, it stays due: not without a pause. */
+		due = screen_journal_due_ms(s);
+		if (due >= 0)
+			timeout = sooner(timeout, due < JOURNAL_PAUSE_MS ? JOURNAL_PAUSE_MS : due);
 		if (keyparse_pending(&s->keys))
 			timeout = sooner(timeout, KEYPARSE_ESC_MS);
 		if (poll(fds, 3, timeout) < 0 && errno != EINTR)

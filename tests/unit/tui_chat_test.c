@@ -31,7 +31,7 @@
 #include "engine/base/utf8.h"
 #include "tests/support/tmpdir.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 20000 /* a loaded machine is slow */
 
 static const char script[] = "{\"info\": {\"model_name\": \"scripted\", \"backend\": \"none\", "
 			     "\"ctx_tokens\": 4096}}\n"
@@ -88,14 +88,19 @@ static void crash_now(int sig)
 
 static _Noreturn void child_main(const struct setup *su)
 {
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
 	struct options opt;
 	struct screen_config c = {.opt = &opt, .tty = 0, .inputs_path = su->inputs_path};
+	struct history_list recovered = {0};
 	struct err err = {0};
 	int signo = 0, rc;
 
 	setlocale(LC_ALL, "C.UTF-8");
 	unsetenv("COLORTERM");
 	unsetenv("NO_COLOR");
+	/* cmocka's own handlers came along with the fork. */
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		signal(faults[i], SIG_DFL);
 	if (su->crash)
 		signal(SIGUSR1, crash_now);
 	setenv("TERM", su->term, 1);
@@ -106,6 +111,7 @@ static _Noreturn void child_main(const struct setup *su)
 	}
 	if (su->history_path != NULL &&
 	    (history_open(&c.history, su->history_path, &err) < 0 ||
+	     history_recover(c.history, &recovered, &err) < 0 ||
 	     (su->last && history_last(c.history, &c.conversation, &err) < 0))) {
 		fprintf(stderr, "%s\n", err.text);
 		_exit(91);
@@ -658,6 +664,46 @@ static void what_was_said_is_there_the_next_time(void **state)
 	tmpdir_release(&dir);
 }
 
+static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
+{
+	static const char engine_script[] =
+		"{\"turn\": {\"again\": true}}\n"
+		"{\"text\": \"one two three four five six \", \"chunk\": 4, \"delay_ms\": 60}\n"
+		"{\"text\": \"seven eight nine ten eleven twelve \", \"chunk\": 4, "
+		"\"delay_ms\": 60}\n"
+		"{\"text\": \"the end\"}\n{\"done\": {}}\n";
+	struct setup su = {
+		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct tmpdir dir;
+	struct stage st;
+	int status;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.history_path = tmpdir_file(&dir, "history.db");
+	stage_open(&st, &su);
+	wait_for(&st, "ready");
+	type(&st, "count\r");
+	wait_for(&st, "seven eight");
+	kill(st.child, SIGKILL);
+	status = stage_close(&st);
+	assert_true(WIFSIGNALED(status));
+
+	su.last = true;
+	stage_open(&st, &su);
+	wait_for(&st, "ready");
+	wait_for(&st, "one two three four five");
+	assert_false(shows(&st, "the end"));
+	wait_for(&st, "interrupted; c in the transcript goes on");
+	type(&st, "/continue\r");
+	wait_for(&st, "one two three four five six seven eight nine ten eleven twelve the end");
+	wait_for(&st, "ready");
+	assert_true(shows(&st, "‹2/2›"));
+	type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	tmpdir_release(&dir);
+}
+
 static void a_full_store_is_told_and_the_chat_goes_on(void **state)
 {
 	struct setup su = {.engine_script = script,
@@ -941,6 +987,7 @@ int main(void)
 		cmocka_unit_test(suspended_and_continued_it_paints_anew),
 		cmocka_unit_test(when_the_terminal_vanishes_the_text_is_kept),
 		cmocka_unit_test(what_was_said_is_there_the_next_time),
+		cmocka_unit_test(a_killed_answer_is_there_and_goes_on_where_it_was),
 		cmocka_unit_test(a_full_store_is_told_and_the_chat_goes_on),
 		cmocka_unit_test(ten_megabytes_may_be_pasted_and_sent),
 		cmocka_unit_test(errors_of_the_engine_are_shown_and_nothing_is_lost),
