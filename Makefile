@@ -13,7 +13,8 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 	-Wundef -Wformat=2 -Wswitch-enum -Werror
 VARIANT_release := -O2 -DNDEBUG
 VARIANT_debug := -O0
-VARIANT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+VARIANT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	-fno-var-tracking
 VARIANT_tsan := -O1 -fsanitize=thread
 # clang's; its warnings differ from gcc's from version to version, so none is an error here.
 VARIANT_fuzz := -O1 -fsanitize=address,undefined -fsanitize=fuzzer-no-link -fno-sanitize-recover=all \
