@@ -52,7 +52,7 @@ explain() {
 if [ $check_only = 1 ]; then
     echo "Missing:" >&2
     explain >&2
-    echo "\`make setup\` installs them." >&2
+    echo "This installs them: scripts/setup.sh$kinds" >&2
     exit 1
 fi
 
