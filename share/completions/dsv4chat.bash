@@ -1,0 +1,46 @@
+# Completion of dsv4chat for bash.
+
+_dsv4chat()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local options='--prompt --file --system --effort --think --nothink --hide-thinking
+		--continue --resume --fork --ephemeral
+		--temp --top-p --top-k --min-p --seed --max-tokens
+		--model --ctx --backend --threads
+		--json --input-format --plain --mouse --bind --script --color --timeout --log-level
+		--help --version'
+	local verbs='bench complete doctor help history logits parse paths prompt score tokens'
+
+	case $prev in
+	-m | --model)
+		COMPREPLY=($(compgen -d -- "$cur"))
+		return
+		;;
+	-f | --file | --script)
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return
+		;;
+	--effort)
+		COMPREPLY=($(compgen -W 'none low high max' -- "$cur"))
+		return
+		;;
+	--color)
+		COMPREPLY=($(compgen -W 'auto always never' -- "$cur"))
+		return
+		;;
+	--input-format)
+		COMPREPLY=($(compgen -W 'text jsonl' -- "$cur"))
+		return
+		;;
+	--log-level)
+		COMPREPLY=($(compgen -W 'error warn info debug' -- "$cur"))
+		return
+		;;
+	esac
+	if [[ $cur == -* ]]; then
+		COMPREPLY=($(compgen -W "$options" -- "$cur"))
+	elif ((COMP_CWORD == 1)); then
+		COMPREPLY=($(compgen -W "$verbs" -- "$cur"))
+	fi
+}
+complete -o default -F _dsv4chat dsv4chat
