@@ -90,3 +90,12 @@ format:
 .PHONY: eval-nano
 eval-nano: $(B)/dsv4chat
 	python3 tests/eval/eval_nano.py --program $(B)/dsv4chat --model share/nano
+
+# What the screen costs; prints figures beside their goals.
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(ARCHIVES)
+	$(call say,LD,$@)
+	$(call link,$<,$(ARCHIVES))
+
+.PHONY: bench-tui
+bench-tui: $(B)/tests/bench/tui_bench
+	$(B)/tests/bench/tui_bench
