@@ -32,12 +32,12 @@ void screen_add_message(struct screen *s, const struct talk_message *m)
 	}
 	for (size_t k = 0; k < m->n_calls; k++) {
 		const struct talk_call *c = &m->calls[k];
+		const struct str none = {0};
 
 		i = transcript_add(tr, ITEM_TOOL, m->id, -1);
 		if (i == TRANSCRIPT_NONE)
 			continue;
-		transcript_set_call(tr, i, buf_str(&c->name),
-				    c->bad ? (struct str){0} : buf_str(&c->arguments));
+		transcript_set_call(tr, i, buf_str(&c->name), c->bad ? none : buf_str(&c->arguments));
 		if (c->bad)
 			transcript_append(tr, i, buf_str(&c->arguments));
 		transcript_finish(tr, i, c->bad ? ITEM_FAILED : ITEM_DONE, -1, -1, -1);

@@ -9,11 +9,12 @@
 /* -log p(id), by log-sum-exp in double */
 static double surprise(const float *logits, size_t vocab, token_id id)
 {
-	double max = (double)logits[0], sum = 0;
+	double max = (double)logits[0], sum;
 
 	for (size_t i = 1; i < vocab; i++)
 		max = fmax(max, (double)logits[i]);
-	for (size_t i = 0; i < vocab; i++)
+	sum = exp((double)logits[0] - max);
+	for (size_t i = 1; i < vocab; i++)
 		sum += exp((double)logits[i] - max);
 	return max + log(sum) - (double)logits[id];
 }

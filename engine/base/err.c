@@ -28,7 +28,7 @@ static void tidy(char *text)
 
 int err_set(struct err *err, int code, const char *fmt, ...)
 {
-	char text[sizeof(err->text)];
+	char text[sizeof((struct err){0}.text)];
 	va_list ap;
 
 	if (!err)

@@ -15,7 +15,8 @@ int cpu_shared(struct cpu *c, size_t bytes, struct err *err)
 	if (!p)
 		return err_nomem(err, "scratch", bytes);
 	free(c->shared.p);
-	c->shared = (struct scratch){p, bytes};
+	c->shared.p = p;
+	c->shared.bytes = bytes;
 	return 0;
 }
 

@@ -155,11 +155,11 @@ void LEAF(pool4)(const float *const a[8], const float *const z[8], const float *
 	for (int c = c0; c < c1; c += LANES) {
 		f16 v[8], max, sum = f16_zero(), mix = f16_zero();
 
-		for (int t = first; t < 8; t++)
+		max = v[first] = f16_add(f16_load(z[first] + c), f16_load(ape[first] + c));
+		for (int t = first + 1; t < 8; t++) {
 			v[t] = f16_add(f16_load(z[t] + c), f16_load(ape[t] + c));
-		max = v[first];
-		for (int t = first + 1; t < 8; t++)
 			max = f16_max(max, v[t]);
+		}
 		for (int t = first; t < 8; t++) {
 			f16 e = f16_exp(f16_sub(v[t], max));
 
