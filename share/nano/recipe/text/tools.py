@@ -696,13 +696,26 @@ def unfit(s):
 	s.assistant(answer, "No tool fits.", {"all": [answer]}, "talk")
 
 
-JOBS = ((show, 12, ("read_file", )), (part, 8, ("read_file", )), (value, 9, ("read_file", )),
-	(count, 4, ("shell",)), (listing, 11, ("list_files", )), (search, 9,
-	("search_files", )), (run, 9, ("shell",)), (wish, 8, ("shell",)), (wish_named, 7,
-	("shell",)), (write, 11, ("write_file", )), (edit, 9, ("edit_file", )), (set_value, 5,
-	("read_file", "edit_file")), (read_two, 4, ("read_file", )), (write_two, 7,
-	("write_file", )), (find_show, 4, ("search_files", "read_file")), (make_run, 2,
-	("write_file", "shell")), (plain, 10, ()))
+# A job, how often it comes, and the tools it needs.
+JOBS = (
+	(show, 12, ("read_file",)),
+	(part, 8, ("read_file",)),
+	(value, 9, ("read_file",)),
+	(count, 4, ("shell",)),
+	(listing, 11, ("list_files",)),
+	(search, 9, ("search_files",)),
+	(run, 9, ("shell",)),
+	(wish, 8, ("shell",)),
+	(wish_named, 7, ("shell",)),
+	(write, 11, ("write_file",)),
+	(edit, 9, ("edit_file",)),
+	(set_value, 5, ("read_file", "edit_file")),
+	(read_two, 4, ("read_file",)),
+	(write_two, 3, ("write_file",)),
+	(find_show, 4, ("search_files", "read_file")),
+	(make_run, 2, ("write_file", "shell")),
+	(plain, 10, ()),
+)
 NAMES = ("shell", "read_file", "write_file", "edit_file", "list_files", "search_files")
 SCHEMA = schemas()
 SYSTEM = ("", "", "", "", "You are a helpful assistant.", "You are an agent with tools.",
