@@ -214,6 +214,7 @@ static int set_choice(const struct option_row *row, const char *value, int *out,
 	for (int i = 0; row->choices[i]; i++) {
 		if (strcmp(row->choices[i], value) == 0) {
 			*out = i;
+			buf_release(&expected);
 			return 0;
 		}
 		buf_addf(&expected, "%s%s", i ? ", " : "", row->choices[i]);

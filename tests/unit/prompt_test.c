@@ -132,16 +132,17 @@ static void official_cases_are_identical(void **state)
 {
 	(void)state;
 	for (int i = 1; i <= 4; i++) {
-		struct buf in = {0}, want = {0}, text = {0}, name = {0};
+		struct buf in = {0}, want = {0}, text = {0};
 		struct chat_doc *doc = NULL;
 		struct chat chat;
 		struct err err = {0};
+		char name[64];
 
-		buf_addf(&name, "encoding/official/test_input_%d.json", i);
-		shared_read(buf_z(&name), &in);
-		buf_reset(&name);
-		buf_addf(&name, "encoding/official/test_output_%d.txt", i);
-		shared_read(buf_z(&name), &want);
+		/* Reading skips the test where there is no file: nothing is held by then. */
+		snprintf(name, sizeof(name), "encoding/official/test_input_%d.json", i);
+		shared_read(name, &in);
+		snprintf(name, sizeof(name), "encoding/official/test_output_%d.txt", i);
+		shared_read(name, &want);
 		assert_int_equal(chat_doc_parse(&doc, buf_str(&in), &err), 0);
 		chat = *chat_doc_chat(doc);
 		if (i == 4)
@@ -152,7 +153,6 @@ static void official_cases_are_identical(void **state)
 		buf_release(&in);
 		buf_release(&want);
 		buf_release(&text);
-		buf_release(&name);
 	}
 }
 
