@@ -12,7 +12,7 @@
 /* What the engine says is drawn so often at most; keys are drawn at once. */
 #define FRAME_MS 33
 /* Events taken before keys get their turn again. */
-#define EVENTS_AT_ONCE 64
+#define EVENTS_AT_ONCE   64
 #define JOURNAL_PAUSE_MS 20
 
 int64_t screen_now_ms(void)
@@ -123,6 +123,7 @@ static void draw(struct screen *s)
 {
 	int64_t now = screen_now_ms();
 
+	s->status.turn = s->turn != 0;
 	tui_set_status(s->tui, &s->status);
 	tui_draw(s->tui, &s->surface, now);
 	if (s->terminal != NULL && s->failed.code == 0)
@@ -133,6 +134,7 @@ static void draw(struct screen *s)
 
 static void handle(struct screen *s, const struct key_event *ev)
 {
+	s->status.turn = s->turn != 0;
 	tui_set_status(s->tui, &s->status);
 	tui_key(s->tui, ev, screen_now_ms());
 	screen_intents(s);
@@ -244,7 +246,8 @@ static void loop(struct screen *s, int signals_in)
 		/* Where another process writes, it stays due: not without a pause. */
 		due = screen_journal_due_ms(s);
 		if (due >= 0)
-			timeout = sooner(timeout, due < JOURNAL_PAUSE_MS ? JOURNAL_PAUSE_MS : due);
+			timeout = sooner(timeout,
+					 due < JOURNAL_PAUSE_MS ? JOURNAL_PAUSE_MS : due);
 		if (keyparse_pending(&s->keys))
 			timeout = sooner(timeout, KEYPARSE_ESC_MS);
 		if (poll(fds, 3, timeout) < 0 && errno != EINTR)
@@ -396,6 +399,8 @@ int screen_run(const struct screen_config *config, int *signo, struct err *err)
 	if (rc == 0) {
 		resize(&s);
 		screen_show_talk(&s);
+		if (config->fork && s.talk->leaf != NULL)
+			screen_fork(&s, s.talk->leaf);
 		loop(&s, sp.fd[0]);
 		if (s.failed.code != 0) {
 			*err = s.failed;

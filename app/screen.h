@@ -21,6 +21,7 @@ struct screen_config {
 	int tty;                 /* read and written; < 0: none, only with `script` */
 	struct history *history; /* borrowed; NULL = what is said is gone at the end */
 	int64_t conversation;    /* of the history, to open; 0 = a new one           */
+	bool fork;               /* goes on in a branch of it                        */
 	const char *inputs_path; /* earlier inputs are kept here; NULL = not   */
 	/*
 	 * Keys, waits and pictures instead of a person (screen_script.h); the screen ends with

@@ -10,6 +10,7 @@
 #include "engine/base/file.h"
 
 #define SCRIPT_MAX_BYTES ((size_t)16 << 20)
+#define STORE_WAIT_MS    300
 
 static int exit_of(int rc, int signo, const struct err *err)
 {
@@ -32,9 +33,13 @@ static int open_history(struct app *app, struct screen_config *config, struct er
 	if (!rc)
 		rc = history_recover(config->history, &recovered, err);
 	history_list_release(&recovered);
+	/* The screen stands still for so long at most: what can't be written is tried again. */
+	if (!rc)
+		history_set_wait_ms(config->history, STORE_WAIT_MS);
+	config->fork = app->opt.fork;
 	if (!rc && app->opt.resume)
 		rc = history_find(config->history, app->opt.resume, &config->conversation, err);
-	else if (!rc && app->opt.go_on)
+	else if (!rc && (app->opt.go_on || app->opt.fork))
 		rc = history_last(config->history, &config->conversation, err);
 	buf_release(&path);
 	return rc;

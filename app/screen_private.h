@@ -3,7 +3,8 @@
  *
  *   screen.c          life and the loop
  *   screen_show.c     conversations → transcript, list, status
- *   screen_turn.c     a turn: request, events, what it leaves
+ *   screen_ask.c      a turn begins: request, queue, interrupting
+ *   screen_turn.c     what the engine says, and what a turn leaves
  *   screen_intent.c   what the user wants → all of these
  *   screen_command.c  /commands, completion
  *   screen_option.c   options that change while it runs
@@ -51,9 +52,10 @@ struct screen {
 	uint64_t turn;
 	struct talk *turn_talk;      /* where it belongs: may not be the one shown */
 	struct talk_message *answer; /* what was said so far; not in the tree yet */
-	struct history_answer *journal; /* the same in the store, as it comes; NULL = not there */
-	bool unjournalled;              /* it could not be begun: the end is tried alone */
-	int64_t resumed;                /* the stored message it goes on with; 0 = none */
+	struct history_answer
+		*journal;  /* the same in the store, as it comes; NULL = not there */
+	bool unjournalled; /* it could not be begun: the end is tried alone */
+	int64_t resumed;   /* the stored message it goes on with; 0 = none */
 	bool interrupted;
 	uint64_t seed; /* of the turn */
 	bool thinking_over;
@@ -75,7 +77,13 @@ void screen_show_list(struct screen *s);
 void screen_show_siblings(struct screen *s);
 void screen_add_message(struct screen *s, const struct talk_message *m);
 
+/* screen_ask.c */
+void screen_note_run(const struct screen *s, struct talk_run *r); /* how an answer is made */
+void screen_send_next(struct screen *s);                          /* of what waits */
+
 /* screen_turn.c */
+int64_t screen_wall_ms(void);
+void screen_error(struct screen *s, const char *text); /* where it happened */
 void screen_send(struct screen *s, struct str text);
 void screen_answer(struct screen *s); /* asks the engine to answer the leaf */
 void screen_continue(struct screen *s, struct talk_message *m);

@@ -30,6 +30,7 @@ struct status {
 	double tokens_per_s;
 	double per_step; /* tokens a draft step; 0 = no drafts */
 	int64_t memory;  /* bytes; 0 = unknown */
+	bool turn;       /* one runs or waits for the model: it can be stopped */
 	int queued;      /* messages that wait */
 };
 

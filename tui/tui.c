@@ -99,18 +99,7 @@ bool tui_next_intent(struct tui *t, struct tui_intent *in)
 
 bool tui_is_busy(const struct tui *t)
 {
-	switch (t->status.phase) {
-	case STATUS_PREFILL:
-	case STATUS_THINKING:
-	case STATUS_ANSWERING:
-	case STATUS_STOPPING:
-		return true;
-	case STATUS_LOADING:
-	case STATUS_IDLE:
-	case STATUS_NO_ENGINE:
-		break;
-	}
-	return false;
+	return t->status.turn;
 }
 
 void tui_set_status(struct tui *t, const struct status *s)

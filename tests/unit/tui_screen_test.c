@@ -95,6 +95,7 @@ static void talk(struct tui *t)
 static void thinking(struct tui *t)
 {
 	struct status s = {.phase = STATUS_THINKING,
+			   .turn = true,
 			   .model = "nano",
 			   .context_used = 1234,
 			   .context_all = 4096,
@@ -113,6 +114,7 @@ static void thinking(struct tui *t)
 static void prefill(struct tui *t)
 {
 	struct status s = {.phase = STATUS_PREFILL,
+			   .turn = true,
 			   .model = "nano",
 			   .done = 21000,
 			   .all = 29268,
@@ -168,7 +170,8 @@ static void world(struct tui *t)
 	    ITEM_DONE);
 	add(t, ITEM_ANSWER, 3,
 	    "日本語の文章は**スペースなし**で書かれますから、折り返しの場所は文字の間です。"
-	    "絵文字は 👩‍👩‍👧‍👦 や 🇫🇷 や ❤️ です。\n\n- שלום עולם\n- مرحبا بالعالم\n- "
+	    "絵文字は 👩‍👩‍👧‍👦 や 🇫🇷 や ❤️ です。\n\n- שלום עולם\n- مرحبا "
+	    "بالعالم\n- "
 	    "Z\u0351\u036B\u0343a\u0327lgo\n"
 	    "- ไทย ภาษา\n\n| 名 | 値 |\n|----|---:|\n| 東京 | 1 |\n| 大阪 | 22 |\n",
 	    ITEM_DONE);

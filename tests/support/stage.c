@@ -1,0 +1,269 @@
+#include "tests/support/stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <poll.h>
+#include <pty.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <utmp.h>
+
+#include <cmocka.h>
+
+#include "app/screen.h"
+#include "engine/base/utf8.h"
+
+int64_t stage_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void crash_now(int sig)
+{
+	(void)sig;
+	raise(SIGSEGV);
+}
+
+static _Noreturn void child_main(const struct stage_setup *su)
+{
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+	struct options opt;
+	struct screen_config c = {.opt = &opt, .tty = 0, .inputs_path = su->inputs_path};
+	struct history_list recovered = {0};
+	struct err err = {0};
+	int signo = 0, rc;
+
+	setlocale(LC_ALL, "C.UTF-8");
+	unsetenv("COLORTERM");
+	unsetenv("NO_COLOR");
+	/* cmocka's own handlers came along with the fork. */
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		signal(faults[i], SIG_DFL);
+	if (su->crash)
+		signal(SIGUSR1, crash_now);
+	setenv("TERM", su->term, 1);
+	options_default(&opt);
+	if (engine_open_scripted(&c.engine, str_of(su->engine_script), &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		_exit(90);
+	}
+	if (su->history_path != NULL &&
+	    (history_open(&c.history, su->history_path, &err) < 0 ||
+	     history_recover(c.history, &recovered, &err) < 0 ||
+	     (su->last && history_last(c.history, &c.conversation, &err) < 0))) {
+		fprintf(stderr, "%s\n", err.text);
+		_exit(91);
+	}
+	if (su->file_limit > 0) {
+		struct rlimit limit = {su->file_limit, su->file_limit};
+
+		signal(SIGXFSZ, SIG_IGN);
+		setrlimit(RLIMIT_FSIZE, &limit);
+	}
+	rc = screen_run(&c, &signo, &err);
+	history_close(c.history);
+	c.engine->ops->close(c.engine);
+	if (rc < 0)
+		fprintf(stderr, "%s\n", err.text);
+	_exit(signo != 0 ? 128 + signo : rc < 0 ? 1 : 0);
+}
+
+/* Plays the shell: the screen is a job in a group of its own, in the foreground. */
+static _Noreturn void shell_main(const struct stage_setup *su)
+{
+	int status;
+	pid_t job;
+
+	signal(SIGTTOU, SIG_IGN);
+	job = fork();
+	if (job == 0) {
+		setpgid(0, 0);
+		tcsetpgrp(0, getpid());
+		signal(SIGTTOU, SIG_DFL);
+		child_main(su);
+	}
+	waitpid(job, &status, 0);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 99);
+}
+
+void stage_open(struct stage *st, const struct stage_setup *su)
+{
+	struct winsize ws = {.ws_col = (unsigned short)su->w, .ws_row = (unsigned short)su->h};
+	int slave;
+
+	*st = (struct stage){.w = su->w, .h = su->h};
+	assert_int_equal(openpty(&st->fd, &slave, NULL, NULL, &ws), 0);
+	assert_int_equal(tcgetattr(slave, &st->before), 0);
+	st->child = fork();
+	assert_true(st->child >= 0);
+	if (st->child == 0) {
+		close(st->fd);
+		login_tty(slave);
+		if (su->job)
+			shell_main(su);
+		child_main(su);
+	}
+	/* The slave stays open here, so that its modes can be read after the child. */
+	close(slave);
+	fcntl(st->fd, F_SETFL, O_NONBLOCK);
+	st->vt = vterm_new(su->h, su->w);
+	vterm_set_utf8(st->vt, 1);
+	vterm_screen_enable_altscreen(vterm_obtain_screen(st->vt), 1);
+	vterm_screen_reset(vterm_obtain_screen(st->vt), 1);
+}
+
+bool stage_read(struct stage *st, int ms)
+{
+	struct pollfd p = {.fd = st->fd, .events = POLLIN};
+	char bytes[65536];
+	ssize_t n;
+
+	if (poll(&p, 1, ms) <= 0)
+		return true;
+	n = read(st->fd, bytes, sizeof(bytes));
+	if (n <= 0)
+		return n < 0 && errno == EAGAIN;
+	st->bytes += (size_t)n;
+	buf_add(&st->raw, bytes, (size_t)n);
+	vterm_input_write(st->vt, bytes, (size_t)n);
+	return true;
+}
+
+static void add_row(const struct stage *st, int y, struct buf *out)
+{
+	VTermScreen *screen = vterm_obtain_screen(st->vt);
+
+	for (int x = 0; x < st->w; x++) {
+		VTermScreenCell cell;
+		char bytes[4];
+
+		vterm_screen_get_cell(screen, (VTermPos){y, x}, &cell);
+		if (cell.chars[0] == (uint32_t)-1)
+			continue;
+		if (cell.chars[0] == 0)
+			buf_addc(out, ' ');
+		for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] != 0; i++)
+			buf_add(out, bytes, utf8_encode(cell.chars[i], bytes));
+		if (cell.width == 2)
+			x++;
+	}
+	while (out->len > 0 && out->data[out->len - 1] == ' ')
+		buf_truncate(out, out->len - 1);
+	buf_addc(out, '\n');
+}
+
+void stage_text(const struct stage *st, struct buf *out)
+{
+	buf_reset(out);
+	for (int y = 0; y < st->h; y++)
+		add_row(st, y, out);
+}
+
+bool stage_shows(struct stage *st, const char *text)
+{
+	struct buf all = {0};
+	bool found;
+
+	stage_text(st, &all);
+	found = strstr(buf_z(&all), text) != NULL;
+	buf_release(&all);
+	return found;
+}
+
+void stage_wait_for(struct stage *st, const char *text)
+{
+	int64_t start = stage_now_ms();
+	struct buf all = {0};
+
+	while (!stage_shows(st, text)) {
+		if (stage_now_ms() - start > STAGE_PATIENCE_MS || !stage_read(st, 50)) {
+			stage_text(st, &all);
+			fail_msg("\"%s\" did not come; there is:\n%s", text, buf_z(&all));
+		}
+	}
+}
+
+void stage_wait_gone(struct stage *st, const char *text)
+{
+	int64_t start = stage_now_ms();
+
+	while (stage_shows(st, text)) {
+		if (stage_now_ms() - start > STAGE_PATIENCE_MS || !stage_read(st, 50))
+			fail_msg("\"%s\" did not go", text);
+	}
+}
+
+void stage_type(struct stage *st, const char *bytes)
+{
+	size_t n = strlen(bytes), at = 0;
+
+	while (at < n) {
+		ssize_t k = write(st->fd, bytes + at, n - at);
+
+		if (k > 0)
+			at += (size_t)k;
+		else
+			stage_read(st, 20);
+	}
+}
+
+void stage_settle(struct stage *st)
+{
+	size_t before;
+
+	do {
+		before = st->bytes;
+		stage_read(st, 150);
+	} while (st->bytes != before);
+}
+
+void stage_assert_clean(struct stage *st)
+{
+	struct buf was = {0}, is = {0};
+
+	stage_settle(st);
+	stage_text(st, &was);
+	stage_type(st, "\x0C");
+	stage_settle(st);
+	stage_text(st, &is);
+	assert_string_equal(buf_z(&was), buf_z(&is));
+	buf_release(&was);
+	buf_release(&is);
+}
+
+int stage_close(struct stage *st)
+{
+	int status;
+	int64_t start = stage_now_ms();
+
+	while (waitpid(st->child, &status, WNOHANG) == 0) {
+		stage_read(st, 20);
+		if (stage_now_ms() - start > STAGE_PATIENCE_MS) {
+			kill(st->child, SIGKILL);
+			waitpid(st->child, &status, 0);
+			fail_msg("the screen did not end");
+		}
+	}
+	while (stage_read(st, 0) && st->fd >= 0) {
+		struct pollfd p = {.fd = st->fd, .events = POLLIN};
+
+		if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLIN))
+			break;
+	}
+	vterm_free(st->vt);
+	buf_release(&st->raw);
+	close(st->fd);
+	return status;
+}
