@@ -67,7 +67,7 @@ static int insert(struct dialog *d, size_t at, struct chat_message *m, int rc, s
 		if (!grown)
 			rc = err_nomem(err, "conversation", (d->n + 1) * sizeof(*grown));
 	}
-	if (rc) {
+	if (rc || !grown) {
 		free_message(m);
 		return rc;
 	}

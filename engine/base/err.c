@@ -28,7 +28,7 @@ static void tidy(char *text)
 
 int err_set(struct err *err, int code, const char *fmt, ...)
 {
-	char text[sizeof((struct err){0}.text)];
+	char text[ERR_TEXT_BYTES];
 	va_list ap;
 
 	if (!err)
@@ -45,8 +45,8 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 
 int err_prefix(struct err *err, const char *fmt, ...)
 {
-	char old[sizeof(err->text)];
-	char head[sizeof(err->text)];
+	char old[ERR_TEXT_BYTES];
+	char head[ERR_TEXT_BYTES];
 	va_list ap;
 
 	if (!err)

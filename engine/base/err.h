@@ -25,9 +25,11 @@ enum err_code {
 	ERR_TIMEOUT = -10,  /* --timeout ran out                              */
 };
 
+#define ERR_TEXT_BYTES 500
+
 struct err {
 	int code;       /* 0, or an enum err_code                               */
-	char text[500]; /* one line without a newline; "" while code is 0       */
+	char text[ERR_TEXT_BYTES]; /* one line without a newline; "" while code is 0       */
 };
 
 /* Sets code and text (cut to fit, at a character border) and returns `code`.  `err` may be NULL,

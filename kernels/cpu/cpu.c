@@ -31,7 +31,8 @@ int cpu_own(struct cpu *c, size_t bytes, struct err *err)
 		if (!p)
 			return err_nomem(err, "scratch of a thread", bytes);
 		free(c->own[i].p);
-		c->own[i] = (struct scratch){p, bytes};
+		c->own[i].p = p;
+		c->own[i].bytes = bytes;
 	}
 	return 0;
 }

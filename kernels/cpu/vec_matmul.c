@@ -30,12 +30,12 @@ struct wrow {
 	const uint8_t *scale;
 };
 
-VEC_INLINE struct wrow wrow_of(const struct weight *w, int o)
+VEC_INLINE struct wrow wrow_of(enum weight_type type, const struct weight *w, int o)
 {
 	size_t out = (size_t)o, in = (size_t)w->in;
 	struct wrow r = {0};
 
-	switch (w->type) {
+	switch (type) {
 	case WEIGHT_F32:
 		r.w = w->w + out * in * 4;
 		break;
@@ -104,7 +104,7 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 
 #pragma GCC unroll 4
 	for (int r = 0; r < nr; r++) {
-		row[r] = wrow_of(w, o + r);
+		row[r] = wrow_of(type, w, o + r);
 #pragma GCC unroll 8
 		for (int i = 0; i < nx; i++)
 			acc[r][i] = f16_zero();
@@ -181,7 +181,7 @@ VEC_INLINE void direct_type(enum weight_type type, const struct weight *w, int o
 VEC_INLINE void decode_row(enum weight_type type, const struct weight *w, int o, int k0, int k1,
 			   float *out)
 {
-	struct wrow row = wrow_of(w, o);
+	struct wrow row = wrow_of(type, w, o);
 
 	for (int k = k0; k < k1; k += 32) {
 		f16 a, b;

@@ -153,7 +153,7 @@ void LEAF(pool4)(const float *const a[8], const float *const z[8], const float *
 	int first = a[0] ? 0 : 4; /* block 0 has no block before it */
 
 	for (int c = c0; c < c1; c += LANES) {
-		f16 v[8], max, sum = f16_zero(), mix = f16_zero();
+		f16 v[8], max = f16_set1(-INFINITY), sum = f16_zero(), mix = f16_zero();
 
 		max = v[first] = f16_add(f16_load(z[first] + c), f16_load(ape[first] + c));
 		for (int t = first + 1; t < 8; t++) {
