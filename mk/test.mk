@@ -91,11 +91,14 @@ format:
 eval-nano: $(B)/dsv4chat
 	python3 tests/eval/eval_nano.py --program $(B)/dsv4chat --model share/nano
 
-# What the screen costs; prints figures beside their goals.
+# What the screen and the history cost; prints figures beside their goals.
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(ARCHIVES)
 	$(call say,LD,$@)
 	$(call link,$<,$(ARCHIVES))
 
-.PHONY: bench-tui
+.PHONY: bench-tui bench-history
+bench-history: $(B)/tests/bench/history_bench
+	$(B)/tests/bench/history_bench
+
 bench-tui: $(B)/tests/bench/tui_bench
 	$(B)/tests/bench/tui_bench

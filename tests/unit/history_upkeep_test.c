@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "engine/base/file.h"
 #include "history/history.h"
 
 static char dir[64], path[96];
@@ -432,6 +433,68 @@ static void a_step_that_fails_leaves_the_old_file(void **state)
 	assert_sound();
 }
 
+/* What stands between \n.Bd and \n.Ed, one after another; false at the end. */
+static bool next_example(const char **at, struct buf *sql)
+{
+	const char *from = strstr(*at, "\n.Bd -literal"), *to;
+
+	if (!from)
+		return false;
+	from = strchr(from + 1, '\n') + 1;
+	to = strstr(from, "\n.Ed");
+	assert_non_null(to);
+	buf_reset(sql);
+	buf_add(sql, from, (size_t)(to - from));
+	*at = to;
+	return true;
+}
+
+static void the_manual_tells_of_every_column_and_its_examples_run(void **state)
+{
+	struct buf man = {0}, sql = {0};
+	const char *section = "", *at;
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	int n_columns = 0, n_examples = 0;
+
+	(void)state;
+	if (file_read(&man, "man/dsv4chat-history.5", 1 << 20, &err))
+		fail_msg("%s", err.text);
+	talk("q", "t", "a");
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(db,
+				   "SELECT s.name, c.name FROM sqlite_schema s,"
+				   " pragma_table_info(s.name) c WHERE s.type = 'table'"
+				   " AND s.sql LIKE '%STRICT%' ORDER BY s.rowid, c.cid",
+				   -1, &st, NULL),
+		SQLITE_OK);
+	for (; sqlite3_step(st) == SQLITE_ROW; n_columns++) {
+		char text[100];
+		const char *end;
+
+		snprintf(text, sizeof(text), ".Ss %s\n", sqlite3_column_text(st, 0));
+		section = strstr(buf_z(&man), text);
+		if (!section)
+			fail_msg("no %s", text);
+		end = strstr(section, "\n.El");
+		snprintf(text, sizeof(text), ".It Va %s\n", sqlite3_column_text(st, 1));
+		at = strstr(section, text);
+		if (!at || at > end)
+			fail_msg("%s: no %s", sqlite3_column_text(st, 0), text);
+	}
+	assert_int_equal(n_columns, 70);
+	sqlite3_finalize(st);
+	for (at = buf_z(&man); next_example(&at, &sql); n_examples++) {
+		if (sqlite3_exec(db, buf_z(&sql), NULL, NULL, NULL) != SQLITE_OK)
+			fail_msg("%s: %s", buf_z(&sql), sqlite3_errmsg(db));
+	}
+	assert_int_equal(n_examples, 3);
+	sqlite3_close(db);
+	buf_release(&man);
+	buf_release(&sql);
+}
+
 static void verify_names_what_is_wrong(void **state)
 {
 	static const struct {
@@ -632,6 +695,7 @@ int main(void)
 		T(a_file_of_the_first_version_opens_with_a_backup_beside_it),
 		T(a_migrated_file_has_the_schema_of_a_new_one),
 		T(a_step_that_fails_leaves_the_old_file),
+		T(the_manual_tells_of_every_column_and_its_examples_run),
 		T(verify_names_what_is_wrong),
 		T(an_export_comes_in_again_as_an_equal_tree),
 		T(a_broken_import_names_the_line_and_leaves_no_half),
