@@ -88,7 +88,7 @@ static void resize(struct screen *s)
 
 static void take_signals(struct screen *s, int fd)
 {
-	char sigs[64];
+	unsigned char sigs[64];
 	ssize_t n = read(fd, sigs, sizeof(sigs));
 
 	for (ssize_t i = 0; i < n; i++) {

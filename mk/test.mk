@@ -56,7 +56,7 @@ check-all:
 	@$(MAKE) -s --no-print-directory check-all-list | tests/run build/logs/check-all
 
 ANALYSED := $(foreach f,$(FOLDERS),$(call srcs,$(f)))
-TIDY_FLAGS = $(filter-out -MMD -MP,$(CPPFLAGS)) -std=c17 -DCPU_TARGET=v3
+TIDY_FLAGS = $(filter-out -MMD -MP -DDSV4CHAT_VERSION=%,$(CPPFLAGS)) -DDSV4CHAT_VERSION=\"$(VERSION)\" -std=c17 -DCPU_TARGET=v3
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
 
 check-all-list:

@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* defined below, whatever err.h makes of the names for the analyser */
+#undef err_set
+#undef err_nomem
+#undef err_errno
+
 /* Cuts a half UTF-8 sequence that truncation left at the end, and newlines anywhere. */
 static void tidy(char *text)
 {

@@ -118,7 +118,7 @@ void jsonw_int(struct jsonw *w, int64_t v)
 /* The shortest digits that read back as v, laid out as Python's repr() does. */
 void jsonw_double(struct jsonw *w, double v)
 {
-	char text[40], digits[32];
+	char text[40], digits[32] = "0";
 	const char *e;
 	int exp10, n = 0;
 
