@@ -201,7 +201,7 @@ static void add_color(struct buf *b, const char *set, int color, int depth, bool
 {
 	if (color == THEME_DEFAULT)
 		return;
-	if (depth >= 256 || depth >= 16) {
+	if (depth >= 16) {
 		add_cap(b, tiparm(set, color));
 		return;
 	}
