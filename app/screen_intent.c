@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* Messages looked at for the filter of the conversations. */
+#define FOUND_MAX 200
+
 /* Branches stay as they are while an answer to one of them is written. */
 static bool is_writing(struct screen *s)
 {
@@ -157,6 +160,36 @@ static void want_remove(struct screen *s, struct talk *t)
 	tui_say(s->tui, STYLE_NOTICE, "deleted; Alt-U among the conversations takes it back");
 }
 
+/* Where the words were said; the last one may be unfinished yet. */
+static void want_found(struct screen *s, struct str words)
+{
+	struct history_query q = {.limit = FOUND_MAX};
+	struct history_hits hits;
+	int64_t ids[FOUND_MAX];
+	struct buf text = {0};
+	struct err err;
+	size_t n = 0;
+
+	if (s->talks.store == NULL)
+		return;
+	buf_adds(&text, words);
+	if (text.len > 0 && strchr(" *\"", text.data[text.len - 1]) == NULL)
+		buf_addc(&text, '*');
+	q.text = buf_str(&text);
+	/* Words that can't be searched for leave the titles. */
+	if (history_search(s->talks.store, &q, &hits, &err) == 0) {
+		for (size_t i = 0; i < hits.n && n < FOUND_MAX; i++)
+			for (size_t k = 0; k < s->talks.n; k++)
+				if (s->talks.v[k]->stored == hits.items[i].conversation) {
+					ids[n++] = s->talks.v[k]->id;
+					break;
+				}
+		history_hits_release(&hits);
+		tui_set_found(s->tui, ids, n);
+	}
+	buf_release(&text);
+}
+
 static void want_back(struct screen *s)
 {
 	struct talk *t = s->talks.removed;
@@ -266,6 +299,9 @@ static void intent(struct screen *s, struct tui_intent *in)
 		break;
 	case TUI_COPY:
 		want_copy(s, buf_str(&in->text));
+		break;
+	case TUI_FIND:
+		want_found(s, buf_str(&in->text));
 		break;
 	case TUI_NEW:
 		screen_new(s);

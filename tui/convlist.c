@@ -24,6 +24,7 @@ static void drop(struct convlist *l)
 void convlist_release(struct convlist *l)
 {
 	drop(l);
+	free(l->found);
 	editbuf_release(&l->filter);
 	*l = (struct convlist){0};
 }
@@ -73,6 +74,26 @@ void convlist_set(struct convlist *l, const struct convlist_row *rows, size_t n)
 	convlist_choose(l, id);
 }
 
+static bool is_found(const struct convlist *l, int64_t id)
+{
+	for (size_t i = 0; i < l->n_found; i++)
+		if (l->found[i] == id)
+			return true;
+	return false;
+}
+
+void convlist_set_found(struct convlist *l, const int64_t *ids, size_t n)
+{
+	int64_t *found = n > 0 ? malloc(n * sizeof(*found)) : NULL;
+
+	free(l->found);
+	l->found = found;
+	l->n_found = found != NULL ? n : 0;
+	if (found != NULL)
+		memcpy(found, ids, n * sizeof(*found));
+	convlist_refresh(l);
+}
+
 /* Every word of the filter stands in the title. */
 static bool matches(const struct convlist *l, const struct convlist_row *r)
 {
@@ -101,7 +122,7 @@ void convlist_refresh(struct convlist *l)
 {
 	l->n_shown = 0;
 	for (size_t i = 0; i < l->n; i++)
-		if (matches(l, &l->rows[i]))
+		if (matches(l, &l->rows[i]) || is_found(l, l->rows[i].id))
 			l->shown[l->n_shown++] = i;
 	if (l->chosen >= l->n_shown)
 		l->chosen = l->n_shown > 0 ? l->n_shown - 1 : 0;

@@ -23,6 +23,8 @@ struct convlist {
 	struct buf *text;          /* title and when of each */
 	size_t n;
 	struct editbuf filter;
+	int64_t *found; /* conversations in which the filter's words were said */
+	size_t n_found;
 	size_t *shown;
 	size_t n_shown, chosen, top;
 };
@@ -31,6 +33,8 @@ void convlist_release(struct convlist *l);
 /* Copies; keeps the chosen conversation chosen where it is still there. */
 void convlist_set(struct convlist *l, const struct convlist_row *rows, size_t n);
 void convlist_refresh(struct convlist *l);
+/* Conversations that match the filter by what was said in them; copied. */
+void convlist_set_found(struct convlist *l, const int64_t *ids, size_t n);
 void convlist_step(struct convlist *l, int by);
 const struct convlist_row *convlist_chosen(const struct convlist *l); /* NULL = none */
 /* Chooses that conversation, where it is shown. */

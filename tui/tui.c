@@ -112,6 +112,11 @@ void tui_set_conversations(struct tui *t, const struct convlist_row *rows, size_
 	convlist_set(&t->list, rows, n);
 }
 
+void tui_set_found(struct tui *t, const int64_t *ids, size_t n)
+{
+	convlist_set_found(&t->list, ids, n);
+}
+
 void tui_choose_conversation(struct tui *t, int64_t id)
 {
 	convlist_choose(&t->list, id);

@@ -39,6 +39,7 @@ enum tui_intent_kind {
 	TUI_FORK,       /* id: the last message that is kept                    */
 	TUI_SIBLING,    /* id, step                                             */
 	TUI_COPY,       /* text                                                 */
+	TUI_FIND,       /* text: the filter of the conversations, for tui_set_found() */
 	TUI_NEW,
 	TUI_OPEN, /* id: a conversation, as below                         */
 	TUI_PIN,
@@ -95,6 +96,8 @@ bool tui_next_intent(struct tui *t, struct tui_intent *in);
 
 void tui_set_status(struct tui *t, const struct status *s);
 void tui_set_conversations(struct tui *t, const struct convlist_row *rows, size_t n);
+/* Conversations in which the filter's words were said, beside those whose title has them. */
+void tui_set_found(struct tui *t, const int64_t *ids, size_t n);
 void tui_choose_conversation(struct tui *t, int64_t id);
 /* One line in the last row until the next key. */
 void tui_say(struct tui *t, enum style_role role, const char *fmt, ...)

@@ -169,10 +169,18 @@ static void editor(struct tui *t)
 	buf_adds(&in->text, buf_str(&t->composer.edit.text));
 }
 
+/* Titles are looked at here, what was said by the controller. */
+static void filter_changed(struct tui *t)
+{
+	convlist_set_found(&t->list, NULL, 0);
+	if (t->list.filter.text.len > 0)
+		buf_adds(&tui_want(t, TUI_FIND)->text, buf_str(&t->list.filter.text));
+}
+
 static void clear_filter(struct tui *t)
 {
 	editbuf_set(&t->list.filter, (struct str){0});
-	convlist_refresh(&t->list);
+	filter_changed(t);
 }
 
 static void rename_row(struct tui *t)
@@ -443,7 +451,7 @@ static void type(struct tui *t, struct str text)
 	if (t->focus == KEYS_LIST) {
 		if (t->list.filter.text.len + text.n < 200)
 			editbuf_insert(&t->list.filter, text);
-		convlist_refresh(&t->list);
+		filter_changed(t);
 	} else {
 		t->focus = KEYS_COMPOSER;
 		if (!editbuf_insert(&t->composer.edit, text))
@@ -469,7 +477,7 @@ static void plain_key(struct tui *t, struct key k, int64_t now_ms)
 	}
 	if (t->focus == KEYS_LIST && k.code == KEY_BACKSPACE) {
 		editbuf_delete(&t->list.filter, EDIT_LEFT, false);
-		convlist_refresh(&t->list);
+		filter_changed(t);
 	} else if (key_is_char(k) && t->focus != KEYS_TRANSCRIPT) {
 		type(t, (struct str){bytes, utf8_encode(k.code, bytes)});
 	}

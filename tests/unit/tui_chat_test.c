@@ -146,6 +146,14 @@ static void what_was_said_is_there_the_next_time(void **state)
 	stage_type(&st, "\x1B[1;3Dgreet\r");
 	/* The branch that was shown last. */
 	stage_wait_for(&st, "hello world");
+	/* By what was said, too, as it is typed. */
+	stage_type(&st, "\x1B[1;3Dzebra");
+	stage_wait_for(&st, "nothing matches");
+	stage_type(&st, "\x15hello worl");
+	stage_wait_gone(&st, "nothing matches");
+	stage_wait_for(&st, "greetings");
+	stage_type(&st, "\x15\x1B");
+	stage_wait_gone(&st, "type to find");
 	stage_type(&st, "\x1B[1;3D");
 	stage_wait_for(&st, "type to find");
 	stage_type(&st, "\x15");
