@@ -22,7 +22,7 @@ static struct growing_part *add_part(struct history_answer *a, enum history_kind
 {
 	struct growing_part *p;
 
-	if (a->n_parts == a->cap_parts) {
+	if (!a->parts || a->n_parts == a->cap_parts) {
 		size_t cap = a->cap_parts ? a->cap_parts * 2 : 8;
 
 		p = realloc(a->parts, cap * sizeof(*p));

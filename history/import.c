@@ -108,7 +108,7 @@ static int choose_uid(struct history_import *in, struct str wanted, struct err *
 	int64_t taken = 0;
 	int rc;
 
-	if (!uid_valid(wanted))
+	if (!wanted.p || !uid_valid(wanted))
 		return 0;
 	rc = sql_int(in->h, &taken, 0, err, "SELECT id FROM conversation WHERE uid = ?", "s",
 		     wanted);

@@ -58,7 +58,7 @@ static int make_folders(const char *path, struct err *err)
 		*slash = '\0';
 		if (mkdir(folder, 0700) != 0 && errno != EEXIST && errno != EISDIR &&
 		    access(folder, F_OK) != 0) {
-			rc = err_errno(err, folder, "cannot make the folder");
+			err_errno(err, folder, "cannot make the folder");
 			rc = err_set(err, ERR_STORE, "%s", err->text);
 			break;
 		}

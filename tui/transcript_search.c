@@ -34,7 +34,7 @@ static void fold_cp(struct folded *f, uint32_t cp, size_t line, size_t byte)
 	cp = cp < 0x80 ? (cp >= 'A' && cp <= 'Z' ? cp + 32 : cp)
 		       : (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp);
 	n = utf8_encode(cp, bytes);
-	if (f->text.len + n + 1 > f->cap) {
+	if (f->line == NULL || f->byte == NULL || f->text.len + n + 1 > f->cap) {
 		size_t cap = f->cap > 0 ? f->cap * 2 : 256;
 		size_t *l = realloc(f->line, cap * sizeof(*l)), *b;
 

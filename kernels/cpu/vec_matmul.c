@@ -57,6 +57,8 @@ VEC_INLINE struct wrow wrow_of(enum weight_type type, const struct weight *w, in
 /* What FP8 codes are multiplied by in the 128 columns around column k; unused elsewhere. */
 VEC_INLINE f16 block_scale(enum weight_type type, struct wrow r, int k)
 {
+	/* `type` is the weight's own, so wrow_of() set r.scale. */
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	return type == WEIGHT_F8 ? f16_mul(f16_e8m0(r.scale[k / 128]), f16_set1(F8_RAW_SCALE))
 				 : f16_zero();
 }
@@ -78,6 +80,7 @@ VEC_INLINE void decode32(enum weight_type type, struct wrow r, int k, f16 s, f16
 		*b = f16_mul(f16_raw_f8(r.w + k + LANES), s);
 		break;
 	case WEIGHT_FP4:
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): as above */
 		f16_fp4(r.w + k / 2, f16_e8m0(r.scale[k / 32]), a, b);
 		break;
 	}
