@@ -1,5 +1,6 @@
 #include "app/app.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -8,6 +9,7 @@
 
 #include "app/paths.h"
 #include "engine/base/file.h"
+#include "engine/base/termsafe.h"
 
 #define SCRIPT_MAX_BYTES ((size_t)256 << 20)
 
@@ -56,9 +58,22 @@ struct sampling app_sampling(const struct app *app)
 {
 	struct sampling s = app->opt.sampling;
 
-	if (!app->opt.seed_given && getrandom(&s.seed, sizeof(s.seed), 0) != sizeof(s.seed))
-		s.seed = (uint64_t)app_now_ms();
+	if (app->opt.seed_given)
+		return s;
+	if (getrandom(&s.seed, sizeof(s.seed), 0) != sizeof(s.seed))
+		s.seed = (uint64_t)app_now_ms() << 11;
+	/* 53 bits: who reads the events as JSON may keep numbers as doubles. */
+	s.seed >>= 11;
 	return s;
+}
+
+void app_tell(const char *text)
+{
+	struct buf safe = {0};
+
+	termsafe_add(&safe, str_of(text));
+	fprintf(stderr, "dsv4chat: %s\n", buf_z(&safe));
+	buf_release(&safe);
 }
 
 bool app_color(const struct app *app, int fd)

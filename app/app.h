@@ -23,6 +23,9 @@ void app_close_engine(struct app *app);
 /* The sampling of the next turn: as the options say, with a seed of its own if none was given. */
 struct sampling app_sampling(const struct app *app);
 
+/* "dsv4chat: TEXT" on stderr.  Messages quote files and models: nothing acts on a terminal. */
+void app_tell(const char *text);
+
 /* May `fd` be coloured: a terminal, not dumb, NO_COLOR not set; or as --color says. */
 bool app_color(const struct app *app, int fd);
 

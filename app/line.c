@@ -133,7 +133,7 @@ int line_answer(struct line *l, const struct history_message *resume, struct err
 	rc = turn_run(l->app->engine, &req, &watch, &answer, err);
 	if (record_end(&l->record, rc, &answer, &lost) && !rc)
 		rc = err_set(err, lost.code, "not kept: %s", lost.text);
-	if (show_finish(&show, &lost) && !rc)
+	if (show_finish(&show, &lost) && (!rc || !err->text[0]))
 		rc = err_set(err, lost.code, "%s", lost.text);
 	if (!rc)
 		tell_usage(l, &answer);
@@ -218,7 +218,7 @@ static int take_message(struct line *l, const struct buf *raw, struct err *err)
 		rc = line_ask(l, buf_str(&text), err);
 	buf_release(&text);
 	if (rc && rc != ERR_IO) {
-		fprintf(stderr, "%s\n", err->text);
+		app_tell(err->text);
 		rc = 0;
 	}
 	return rc;
@@ -258,7 +258,7 @@ static int chat(struct line *l, struct lineinput *in, struct err *err)
 			return signo == SIGTERM ? EXIT_TERMINATED : EXIT_INTERRUPTED;
 	}
 	if (rc)
-		fprintf(stderr, "dsv4chat: %s\n", err->text);
+		app_tell(err->text);
 	return exit_code_of(rc);
 }
 
@@ -282,7 +282,7 @@ int line_run(struct app *app)
 	if (!rc)
 		rc = lineinput_open(&in, inputs.len ? inputs.data : NULL, &err);
 	if (rc) {
-		fprintf(stderr, "dsv4chat: %s\n", err.text);
+		app_tell(err.text);
 		rc = exit_code_of(rc);
 	} else {
 		greet(&l);

@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 	if (!rc)
 		rc = signals_open(&err);
 	if (rc) {
-		fprintf(stderr, "dsv4chat: %s\n", err.text);
+		app_tell(err.text);
 		rc = exit_code_of(rc);
 	} else {
 		open_log(&app);

@@ -100,11 +100,12 @@ static int finish(struct show *s, int rc, struct err *err)
 
 	if (record_close(s->record, &lost) && !rc)
 		rc = err_set(err, lost.code, "%s", lost.text);
-	if (rc)
+	/* A turn that ended because stdout was gone has no word of its own. */
+	if (rc && err->text[0])
 		show_error(s, err);
-	if (show_finish(s, &lost) && !rc) {
-		rc = lost.code;
-		fprintf(stderr, "dsv4chat: %s\n", lost.text);
+	if (show_finish(s, &lost)) {
+		rc = rc ? rc : lost.code;
+		app_tell(lost.text);
 	}
 	return exit_of(rc);
 }
@@ -160,6 +161,8 @@ static int read_message(struct str line, enum chat_role *role, struct buf *text,
 	const json_t *content = NULL;
 	const char *name;
 
+	if (rc == ERR_FAILED) /* whoever wrote the line can mend it */
+		rc = err->code = ERR_USAGE;
 	if (rc)
 		return rc;
 	name = json_string_value(json_object_get(doc.root, "role"));
@@ -221,6 +224,9 @@ int oneshot_session(struct app *app)
 		rc = dialog_set_system(&d, str_of(app->opt.system), &err);
 	if (!rc)
 		rc = ready(app, &show, &err);
+	/* One seed for all of it, so that the session event tells how to have it again. */
+	app->opt.sampling = app_sampling(app);
+	app->opt.seed_given = true;
 	if (!rc)
 		show_session(&show, app->opt.sampling.seed);
 	while (!rc && (rc = verb_line(&in, &line, &err)) > 0) {

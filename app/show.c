@@ -23,10 +23,23 @@ void show_init(struct show *s, const struct app *app)
 	};
 }
 
+static void lose(struct show *s, int why)
+{
+	if (!s->lost)
+		s->lost_errno = why;
+	s->lost = true;
+}
+
 static void put(struct show *s, struct str text)
 {
 	if (fwrite(text.p, 1, text.n, stdout) != text.n)
-		s->lost = true;
+		lose(s, errno);
+}
+
+static void flush_stdout(struct show *s)
+{
+	if (fflush(stdout) != 0)
+		lose(s, errno);
 }
 
 /* Text of the model for a stream that may be a terminal. */
@@ -99,8 +112,7 @@ static void show_text(struct show *s, const struct event *ev)
 		end_thinking(s);
 		put_text(s, stdout, s->safe, t);
 		s->midline = t.n && t.p[t.n - 1] != '\n';
-		if (fflush(stdout) != 0)
-			s->lost = true;
+		flush_stdout(s);
 		return;
 	case EV_CALL_BEGIN:
 	case EV_CALL_PARAM:
@@ -165,10 +177,9 @@ static void send_line(struct show *s, struct jsonw *w)
 	jsonw_end_object(w);
 	buf_addc(w->out, '\n');
 	if (buf_failed(w->out))
-		s->lost = true;
+		lose(s, ENOMEM);
 	put(s, buf_str(w->out));
-	if (fflush(stdout) != 0)
-		s->lost = true;
+	flush_stdout(s);
 	buf_release(w->out);
 }
 
@@ -288,7 +299,7 @@ void show_error(struct show *s, const struct err *err)
 		fflush(stdout);
 		s->midline = false;
 	}
-	fprintf(stderr, "dsv4chat: %s\n", err->text);
+	app_tell(err->text);
 	if (!s->json)
 		return;
 	while (names[i].code && names[i].code != err->code)
@@ -306,8 +317,11 @@ int show_finish(struct show *s, struct err *err)
 	if (s->midline && !s->json)
 		put(s, STR_LIT("\n"));
 	s->midline = false;
-	if (fflush(stdout) != 0 || s->lost || ferror(stdout))
-		return err_set(err, ERR_IO, "stdout: the answer could not be written: %s",
-			       strerror(errno));
-	return 0;
+	flush_stdout(s);
+	if (!s->lost && ferror(stdout))
+		lose(s, 0);
+	if (!s->lost)
+		return 0;
+	return err_set(err, ERR_IO, "stdout: the answer could not be written%s%s",
+		       s->lost_errno ? ": " : "", s->lost_errno ? strerror(s->lost_errno) : "");
 }

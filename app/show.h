@@ -18,7 +18,8 @@ struct show {
 	bool midline;     /* stdout's last line lacks its newline */
 	bool bar;         /* a progress line stands on stderr */
 	int64_t bar_ms;   /* when it was last drawn */
-	bool lost;        /* stdout did not take what was written */
+	bool lost;        /* stdout did not take what was written: */
+	int lost_errno;   /* why, 0 = unknown */
 };
 
 void show_init(struct show *s, const struct app *app);
