@@ -1,0 +1,264 @@
+/*
+ * One question and out, and scripted sessions: what comes out where, and the exit codes.
+ * The program runs as a user runs it, on the scripted engine.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "engine/base/file.h"
+#include "tests/support/program.h"
+#include "tests/support/tmpdir.h"
+
+#define ERR_MAX_BYTES ((size_t)1 << 20)
+
+/* What the model says, by file name; `$d NAME …` asks it. */
+static const struct {
+	const char *name, *text;
+} scripts[] = {
+	{"answer", "{\"turn\": {\"again\": true}}\n{\"thinking\": \"so I think\"}\n"
+		   "{\"text\": \"so I say\"}\n{\"done\": {}}\n"},
+	{"lines", "{\"text\": \"one\\ntwo\\n\"}\n{\"done\": {}}\n"},
+	{"slow", "{\"text\": \"begun\"}\n{\"pause\": -1}\n{\"text\": \" ended\"}\n{\"done\": {}}\n"},
+	{"late", "{\"pause\": 500}\n{\"text\": \"too late\"}\n{\"done\": {}}\n"},
+	{"long", "{\"text\": \"cut\"}\n{\"done\": \"length\"}\n"},
+	{"full", "{\"text\": \"cut\"}\n{\"done\": \"context\"}\n"},
+	{"broken", "{\"text\": \"half\"}\n{\"error\": {\"code\": \"model\", \"text\": \"lost it\"}}\n"},
+	{"unloaded", "{\"load\": {\"error\": \"no weights\"}}\n{\"text\": \"x\"}\n{\"done\": {}}\n"},
+	{"call", "{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"ls\"}}}\n{\"done\": {}}\n"},
+	{"pipe", "{\"turn\": {\"expect\": \"<stdin>\\nfrom the pipe\\n</stdin>\\n\\nwhat is it?\"}}\n"
+		 "{\"text\": \"yes\"}\n{\"done\": {}}\n"},
+	{"bare", "{\"turn\": {\"expect\": \"from the pipe\"}}\n{\"text\": \"yes\"}\n{\"done\": {}}\n"},
+	{"file", "{\"turn\": {\"expect\": \"/note.txt\\\">\\nbuy milk\\n</file>\\n\\nwhat then?\"}}\n"
+		 "{\"text\": \"yes\"}\n{\"done\": {}}\n"},
+	{"system", "{\"turn\": {\"expect_system\": \"be brief\", \"expect_effort\": \"max\"}}\n"
+		   "{\"text\": \"yes\"}\n{\"done\": {}}\n"},
+	{"clean", "{\"turn\": {\"expect\": \"a\\ufffdb\"}}\n{\"text\": \"yes\"}\n{\"done\": {}}\n"},
+	{"second", "{\"text\": \"first\"}\n{\"done\": {}}\n"
+		   "{\"turn\": {\"expect\": \"b\", \"expect_messages\": 3}}\n"
+		   "{\"text\": \"second\"}\n{\"done\": {}}\n"},
+};
+
+static struct tmpdir dir;
+
+static int set_up(void **state)
+{
+	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
+					    "XDG_CACHE_HOME"};
+	static const char *const unset[] = {"DSV4CHAT_MODEL", "DSV4CHAT_EFFORT", "NO_COLOR"};
+
+	(void)state;
+	tmpdir_init(&dir);
+	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
+		setenv(homes[i], dir.path, 1);
+	for (size_t i = 0; i < sizeof(unset) / sizeof(unset[0]); i++)
+		unsetenv(unset[i]);
+	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
+		tmpdir_write_text(&dir, scripts[i].name, scripts[i].text);
+	tmpdir_write_text(&dir, "note.txt", "buy milk\n");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	tmpdir_release(&dir);
+	return 0;
+}
+
+/*
+ * Runs a shell line; in it `d NAME …` runs the program on the script NAME, and $T is the
+ * directory of the scripts.
+ */
+static int run(const char *line, struct buf *out, struct buf *err)
+{
+	struct err why = {0};
+	struct buf command = {0};
+	char part[4096];
+	FILE *pipe;
+	size_t n;
+	int status;
+
+	buf_addf(&command,
+		 "T=%s; p=%s; d() { s=$1; shift; $w $p --ephemeral --engine-script $T/$s \"$@\"; }; "
+		 "{ %s; } 2>$T/stderr",
+		 dir.path, program_path(), line);
+	pipe = popen(buf_z(&command), "r");
+	assert_non_null(pipe);
+	while ((n = fread(part, 1, sizeof(part), pipe)) > 0)
+		buf_add(out, part, n);
+	status = pclose(pipe);
+	buf_release(&command);
+	assert_int_equal(file_read(err, tmpdir_file(&dir, "stderr"), ERR_MAX_BYTES, &why), 0);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+struct line_case {
+	const char *line;
+	int status;
+	const char *out; /* all of stdout; NULL = anything */
+	const char *err; /* a part of stderr; "" = nothing is there; NULL = anything */
+};
+
+static void check(const struct line_case *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct line_case *c = &cases[i];
+		struct buf out = {0}, err = {0};
+		int status = run(c->line, &out, &err);
+
+		if (status != c->status || (c->out && strcmp(buf_z(&out), c->out) != 0) ||
+		    (c->err && !*c->err && err.len) ||
+		    (c->err && !strstr(buf_z(&err), c->err)))
+			fail_msg("%s\nstatus %d, expected %d\nstdout: %s\nstderr: %s", c->line,
+				 status, c->status, buf_z(&out), buf_z(&err));
+		buf_release(&out);
+		buf_release(&err);
+	}
+}
+
+#define CHECK(cases) check(cases, sizeof(cases) / sizeof((cases)[0]))
+
+static void the_answer_goes_to_stdout_and_thinking_to_stderr(void **state)
+{
+	static const struct line_case cases[] = {
+		{"d answer hello </dev/null", 0, "so I say\n", "so I think"},
+		{"d answer -p hello </dev/null", 0, "so I say\n", "so I think"},
+		{"d answer --hide-thinking hello </dev/null", 0, "so I say\n", ""},
+		{"d answer --nothink hello </dev/null", 0, "so I say\n", ""},
+		{"d answer --color always hello </dev/null", 0, "so I say\n", "\033[2m"},
+		{"d lines hello </dev/null", 0, "one\ntwo\n", ""},
+		{"d call hello </dev/null", 0, NULL, "call: shell"},
+	};
+
+	(void)state;
+	CHECK(cases);
+}
+
+static void stdin_files_and_words_become_one_question(void **state)
+{
+	static const struct line_case cases[] = {
+		{"echo from the pipe | d pipe -p 'what is it?'", 0, "yes\n", ""},
+		{"echo from the pipe | d pipe what is it?", 0, "yes\n", ""},
+		{"echo from the pipe | d bare", 0, "yes\n", ""},
+		{"d file -f $T/note.txt what then? </dev/null", 0, "yes\n", ""},
+		{"d system -s 'be brief' --effort max hi </dev/null", 0, "yes\n", ""},
+		{"printf 'a\\377b' | d clean", 0, "yes\n", "1 invalid UTF-8 sequence became U+FFFD"},
+		{"(sleep 1.6; echo from the pipe) | d bare", 0, "yes\n", "reading stdin…"},
+		/* The check can fail: this script expects other words. */
+		{"d pipe hi </dev/null", 2, "", NULL},
+	};
+
+	(void)state;
+	CHECK(cases);
+}
+
+static void each_way_to_fail_has_its_exit_code_and_keeps_what_was_said(void **state)
+{
+	static const struct line_case cases[] = {
+		{"d answer hi >/dev/full </dev/null", 1, "", "could not be written"},
+		{"{ d late hi </dev/null; echo $? >$T/status; } | true; exit $(cat $T/status)", 1,
+		 "", "could not be written"},
+		{"d answer -f $T/none hi </dev/null", 1, "", "none"},
+		{"d answer -f $T hi </dev/null", 1, "", NULL},
+		{"d answer --tmep 1 hi </dev/null", 2, "", "--temp"},
+		{"d answer --temp warm hi </dev/null", 2, "", "warm"},
+		{"d answer </dev/null", 2, "", "nothing is asked"},
+		{"$p --ephemeral -m $T/none hi </dev/null", 3, "", "none"},
+		{"d unloaded hi </dev/null", 3, "", "no weights"},
+		{"d broken hi </dev/null", 3, "half\n", "lost it"},
+		{"d long hi </dev/null", 4, "cut\n", "limit"},
+		{"d full hi </dev/null", 4, "cut\n", "context"},
+		{"d slow --timeout 2 hi </dev/null", 124, "begun\n", NULL},
+		{"w='timeout --preserve-status -s INT 2'; d slow hi </dev/null", 130, "begun\n",
+		 "interrupted"},
+		{"w='timeout --preserve-status -s TERM 2'; d slow hi </dev/null", 143, "begun\n",
+		 NULL},
+	};
+
+	(void)state;
+	CHECK(cases);
+}
+
+/* The types of the events, one after another; text of equal neighbours counts once. */
+static void types_of(const struct buf *out, struct buf *types)
+{
+	char *copy = strdup(buf_z(out)), *save = NULL, last[32] = "";
+
+	assert_non_null(copy);
+	for (char *l = strtok_r(copy, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		json_t *event = json_loads(l, JSON_REJECT_DUPLICATES, NULL);
+		const char *type = json_string_value(json_object_get(event, "type"));
+
+		if (!type)
+			fail_msg("no event: %s", l);
+		if (strcmp(type, last) != 0)
+			buf_addf(types, "%s%s", types->len ? " " : "", type);
+		snprintf(last, sizeof(last), "%s", type);
+		json_decref(event);
+	}
+	free(copy);
+}
+
+static void json_events_come_in_order_and_each_line_is_json(void **state)
+{
+	static const struct {
+		const char *line;
+		int status;
+		const char *types, *part;
+	} cases[] = {
+		{"d answer --json hi </dev/null", 0, "session prefill thinking text done",
+		 "\"stop_reason\": \"stop\""},
+		{"d answer --json --hide-thinking hi </dev/null", 0, "session prefill text done",
+		 "\"output_tokens\""},
+		{"d call --json hi </dev/null", 0,
+		 "session prefill tool_call_begin tool_call done", "\"command\": \"ls\""},
+		{"d broken --json hi </dev/null", 3, "session prefill text error", "lost it"},
+		{"d unloaded --json hi </dev/null", 3, "error", "no weights"},
+		{"d slow --json --timeout 2 hi </dev/null", 124,
+		 "session prefill text done error", "\"timeout\""},
+		{"printf '{\"text\": \"a\"}\\n{\"role\": \"user\", \"content\": \"b\"}\\n' | "
+		 "d second --input-format jsonl", 0,
+		 "session prefill text done prefill text done", "second"},
+		{"printf '{\"text\": \"a\"}\\nnonsense\\n{\"text\": \"b\"}\\n' | "
+		 "d second --input-format jsonl", 2,
+		 "session prefill text done error prefill text done", "line 2"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf out = {0}, err = {0}, types = {0};
+		int status = run(cases[i].line, &out, &err);
+
+		types_of(&out, &types);
+		if (status != cases[i].status || strcmp(buf_z(&types), cases[i].types) != 0 ||
+		    !strstr(buf_z(&out), cases[i].part))
+			fail_msg("%s\nstatus %d, expected %d\n%s\nexpected: %s\n%s%s",
+				 cases[i].line, status, cases[i].status, buf_z(&types),
+				 cases[i].types, buf_z(&out), buf_z(&err));
+		buf_release(&types);
+		buf_release(&out);
+		buf_release(&err);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_answer_goes_to_stdout_and_thinking_to_stderr),
+		cmocka_unit_test(stdin_files_and_words_become_one_question),
+		cmocka_unit_test(each_way_to_fail_has_its_exit_code_and_keeps_what_was_said),
+		cmocka_unit_test(json_events_come_in_order_and_each_line_is_json),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
