@@ -194,7 +194,7 @@ static int install(void **state)
 	(void)state;
 	/* Thousands of real syncs would take minutes. */
 	if (access("/dev/shm", W_OK) == 0)
-		setenv("TMPDIR", "/dev/shm", 0);
+		setenv("TMPDIR", "/dev/shm", 1);
 	disk = sqlite3_vfs_find(NULL);
 	failing = *disk;
 	failing.zName = "failing";
