@@ -146,7 +146,7 @@ int line_answer(struct line *l, const struct history_message *resume, struct err
 /* A turn that failed before it said anything leaves the conversation as it was. */
 int line_ask(struct line *l, struct str text, struct err *err)
 {
-	const struct history_message *before = history_tree_leaf(l->record.t);
+	const struct history_message *before = history_tree_leaf(l->record.t), *leaf;
 	struct err again = {0};
 	int rc = dialog_add(&l->dialog, CHAT_USER, text, err);
 
@@ -157,8 +157,9 @@ int line_ask(struct line *l, struct str text, struct err *err)
 		dialog_drop(&l->dialog, 1);
 	else
 		rc = line_answer(l, NULL, err);
-	if (rc && history_tree_leaf(l->record.t) &&
-	    history_tree_leaf(l->record.t)->role == HISTORY_USER) {
+	/* An answer without parts is the opening <think> alone. */
+	leaf = history_tree_leaf(l->record.t);
+	if (rc && leaf && (leaf->role == HISTORY_USER || !leaf->n_parts)) {
 		history_tree_rewind(l->record.t, before);
 		record_fill(&l->record, &l->dialog, &again);
 	}
