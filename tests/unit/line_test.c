@@ -1,0 +1,369 @@
+/*
+ * The line mode as a person at a terminal has it: the program in a pseudo-terminal, on the
+ * scripted engine, and once on the small model.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <utmp.h>
+
+#include "engine/base/buf.h"
+#include "tests/support/program.h"
+#include "tests/support/tmpdir.h"
+
+#define PATIENCE_MS 20000 /* a loaded machine is slow */
+
+static struct tmpdir dir;
+
+struct chat {
+	pid_t child;
+	int fd, slave; /* the slave stays open here, so that its modes can be read afterwards */
+	struct buf shown;
+	size_t seen;   /* of it, what was waited for */
+	struct termios before;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int set_up(void **state)
+{
+	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
+					    "XDG_CACHE_HOME"};
+	static const char *const unset[] = {"DSV4CHAT_MODEL", "DSV4CHAT_EFFORT", "NO_COLOR"};
+
+	(void)state;
+	tmpdir_init(&dir);
+	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
+		setenv(homes[i], dir.path, 1);
+	for (size_t i = 0; i < sizeof(unset) / sizeof(unset[0]); i++)
+		unsetenv(unset[i]);
+	setenv("TERM", "xterm", 1);
+	setenv("LC_ALL", "C.UTF-8", 1);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	tmpdir_release(&dir);
+	return 0;
+}
+
+/* Takes what comes within `ms`. */
+static void hear(struct chat *c, int ms)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+	char bytes[4096];
+	ssize_t n;
+
+	if (poll(&p, 1, ms) <= 0)
+		return;
+	n = read(c->fd, bytes, sizeof(bytes));
+	if (n > 0)
+		buf_add(&c->shown, bytes, (size_t)n);
+}
+
+/* Waits until `text` is shown after what was waited for before. */
+static void wait_for(struct chat *c, const char *text)
+{
+	int64_t end = now_ms() + PATIENCE_MS;
+	const char *at;
+
+	while (!(at = strstr(buf_z(&c->shown) + c->seen, text))) {
+		if (now_ms() > end)
+			fail_msg("\"%s\" did not come after:\n%s", text, buf_z(&c->shown));
+		hear(c, 50);
+	}
+	c->seen = (size_t)(at - buf_z(&c->shown)) + strlen(text);
+}
+
+static void type(struct chat *c, const char *bytes)
+{
+	size_t n = strlen(bytes);
+
+	assert_int_equal(write(c->fd, bytes, n), (ssize_t)n);
+}
+
+/* Starts the program; `script` NULL: the small model. */
+static void start(struct chat *c, const char *script, const char *option)
+{
+	struct winsize ws = {.ws_col = 80, .ws_row = 24};
+	const char *args[12] = {program_path(), "--plain", "--temp", "0", "--ephemeral", "--model",
+				"share/nano", option};
+	size_t n = option ? 8 : 7;
+
+	*c = (struct chat){0};
+	if (script) {
+		tmpdir_write_text(&dir, "script", script);
+		args[n++] = "--engine-script";
+		args[n++] = tmpdir_file(&dir, "script");
+	}
+	assert_int_equal(openpty(&c->fd, &c->slave, NULL, NULL, &ws), 0);
+	assert_int_equal(tcgetattr(c->slave, &c->before), 0);
+	c->child = fork();
+	assert_true(c->child >= 0);
+	if (!c->child) {
+		close(c->fd);
+		login_tty(c->slave);
+		execv(args[0], (char *const *)(uintptr_t)args);
+		_exit(127);
+	}
+	wait_for(c, "/help lists the commands");
+	wait_for(c, "> ");
+}
+
+/* Waits for the end; the terminal must be as it was. */
+static void end(struct chat *c, int status)
+{
+	int64_t limit = now_ms() + PATIENCE_MS;
+	struct termios after;
+	int got;
+
+	while (waitpid(c->child, &got, WNOHANG) == 0) {
+		if (now_ms() > limit) {
+			kill(c->child, SIGKILL);
+			waitpid(c->child, &got, 0);
+			fail_msg("it did not end:\n%s", buf_z(&c->shown));
+		}
+		hear(c, 20);
+	}
+	hear(c, 0);
+	assert_true(WIFEXITED(got));
+	if (WEXITSTATUS(got) != status)
+		fail_msg("status %d, expected %d:\n%s", WEXITSTATUS(got), status,
+			 buf_z(&c->shown));
+	assert_int_equal(tcgetattr(c->slave, &after), 0);
+	assert_int_equal(after.c_lflag, c->before.c_lflag);
+	assert_int_equal(after.c_iflag, c->before.c_iflag);
+	assert_int_equal(after.c_oflag, c->before.c_oflag);
+	close(c->fd);
+	close(c->slave);
+	buf_release(&c->shown);
+}
+
+#define AGAIN "{\"turn\": {\"again\": true}}\n"
+#define DONE  "{\"done\": {}}\n"
+
+static void answers_stream_and_ctrl_d_quits(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c, AGAIN "{\"thinking\": \"so I think\"}\n{\"text\": \"so I say\"}\n" DONE, NULL);
+	type(&c, "hello\n");
+	wait_for(&c, "\033[2m"); /* dimmed */
+	wait_for(&c, "so I think");
+	wait_for(&c, "so I say");
+	wait_for(&c, "> ");
+	type(&c, "\004");
+	end(&c, 0);
+}
+
+static void ctrl_c_keeps_what_was_said_and_the_next_question_follows_it(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c, "{\"text\": \"begun\"}\n{\"pause\": -1}\n" DONE
+		  "{\"turn\": {\"expect\": \"go on\", \"expect_messages\": 3}}\n"
+		  "{\"text\": \"gone on\"}\n" DONE, NULL);
+	type(&c, "hello\n");
+	wait_for(&c, "begun");
+	type(&c, "\003");
+	wait_for(&c, "> ");
+	type(&c, "go on\n");
+	wait_for(&c, "gone on");
+	wait_for(&c, "> ");
+	type(&c, "/quit\n");
+	end(&c, 0);
+}
+
+static void ctrl_c_twice_at_the_prompt_quits(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c, AGAIN "{\"text\": \"x\"}\n" DONE, NULL);
+	type(&c, "not sent\003");
+	wait_for(&c, "Ctrl-C again quits");
+	wait_for(&c, "> ");
+	type(&c, "\003");
+	end(&c, 0);
+}
+
+static void several_lines_become_one_message(void **state)
+{
+	static const struct {
+		const char *what, *typed;
+	} cases[] = {
+		{"a bracketed paste", "\033[200~one\ntwo\rthree\033[201~\n"},
+		{"lines that were waiting", "one\ntwo\nthree\n"},
+		{"backslashes", "one\\\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct chat c;
+
+		start(&c, "{\"turn\": {\"expect\": \"one\\ntwo\\nthree\", \"expect_messages\": 1}}\n"
+			  "{\"text\": \"one message\"}\n" DONE, NULL);
+		type(&c, cases[i].typed);
+		if (strchr(cases[i].typed, '\\')) {
+			wait_for(&c, "… ");
+			type(&c, "two\\\n");
+			wait_for(&c, "… ");
+			type(&c, "three\n");
+		}
+		wait_for(&c, "one message");
+		wait_for(&c, "> ");
+		type(&c, "/quit\n");
+		end(&c, 0);
+	}
+}
+
+static void commands_act_and_wrong_ones_say_so(void **state)
+{
+	static const struct {
+		const char *typed, *shown;
+	} steps[] = {
+		{"/help\n", "/effort"},		       {"/effort max\n", "effort: max"},
+		{"/effort most\n", "expected"},	       {"/set temp 0.5\n", "0.5"},
+		{"/set tmep 0.5\n", "cannot be set"},  {"/nonsense\n", "nonsense"},
+		{"/system be brief\n", "> "},	       {"hello\n", "brief and max"},
+		{"/new\n", "> "},		       {"hello\n", "brief and max"},
+	};
+	struct chat c;
+
+	(void)state;
+	start(&c, "{\"turn\": {\"expect_system\": \"be brief\", \"expect_effort\": \"max\", "
+		  "\"expect_messages\": 2, \"again\": true}}\n"
+		  "{\"text\": \"brief and max\"}\n" DONE, NULL);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		type(&c, steps[i].typed);
+		wait_for(&c, "\n"); /* the echo */
+		wait_for(&c, steps[i].shown);
+		if (strcmp(steps[i].shown, "> ") != 0)
+			wait_for(&c, "> ");
+	}
+	type(&c, "/quit\n");
+	end(&c, 0);
+}
+
+static void hostile_text_never_steers_the_terminal(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c, AGAIN "{\"text\": \"a\\u001b]0;owned\\u0007b\\u202ec\\u009bd\"}\n" DONE, NULL);
+	type(&c, "hello\n");
+	wait_for(&c, "owned");
+	wait_for(&c, "> ");
+	assert_null(strstr(buf_z(&c.shown), "\033]0;"));
+	assert_null(strstr(buf_z(&c.shown), "\a"));
+	assert_null(strstr(buf_z(&c.shown), "\xE2\x80\xAE"));
+	assert_null(strstr(buf_z(&c.shown), "\xC2\x9B"));
+	type(&c, "/quit\n");
+	end(&c, 0);
+}
+
+static void a_failed_turn_and_a_resize_end_nothing(void **state)
+{
+	struct winsize ws = {.ws_col = 40, .ws_row = 12};
+	struct chat c;
+
+	(void)state;
+	start(&c, "{\"error\": \"the engine stumbled\"}\n"
+		  "{\"turn\": {\"expect\": \"again\", \"expect_messages\": 1}}\n"
+		  "{\"text\": \"it answers\"}\n" DONE, NULL);
+	type(&c, "hello\n");
+	wait_for(&c, "the engine stumbled");
+	wait_for(&c, "> ");
+	assert_int_equal(ioctl(c.fd, TIOCSWINSZ, &ws), 0);
+	type(&c, "again\n");
+	wait_for(&c, "it answers");
+	wait_for(&c, "> ");
+	type(&c, "/quit\n");
+	end(&c, 0);
+}
+
+static void what_was_typed_is_kept_for_its_owner_alone(void **state)
+{
+	struct stat st;
+	struct chat c;
+
+	(void)state;
+	start(&c, AGAIN "{\"text\": \"yes\"}\n" DONE, NULL);
+	type(&c, "remember this\n");
+	wait_for(&c, "yes");
+	wait_for(&c, "> ");
+	type(&c, "/quit\n");
+	end(&c, 0);
+	assert_int_equal(stat(tmpdir_file(&dir, "dsv4chat/input_history"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+
+	/* Arrow up in the next run brings it back: /quit first, then the question. */
+	start(&c, AGAIN "{\"text\": \"yes\"}\n" DONE, NULL);
+	type(&c, "\033[A\033[A");
+	wait_for(&c, "remember this");
+	type(&c, "\n");
+	wait_for(&c, "yes");
+	wait_for(&c, "> ");
+	type(&c, "/quit\n");
+	end(&c, 0);
+}
+
+static void the_small_model_adds_up(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	if (access("share/nano/model.safetensors", R_OK) != 0) {
+		print_message("share/nano: no model, skipped\n");
+		skip();
+	}
+	start(&c, NULL, "--hide-thinking");
+	type(&c, "what is 2 + 2?\n");
+	wait_for(&c, "2 + 2 = 4");
+	wait_for(&c, "> ");
+	type(&c, "\004");
+	end(&c, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers_stream_and_ctrl_d_quits),
+		cmocka_unit_test(ctrl_c_keeps_what_was_said_and_the_next_question_follows_it),
+		cmocka_unit_test(ctrl_c_twice_at_the_prompt_quits),
+		cmocka_unit_test(several_lines_become_one_message),
+		cmocka_unit_test(commands_act_and_wrong_ones_say_so),
+		cmocka_unit_test(hostile_text_never_steers_the_terminal),
+		cmocka_unit_test(a_failed_turn_and_a_resize_end_nothing),
+		cmocka_unit_test(what_was_typed_is_kept_for_its_owner_alone),
+		cmocka_unit_test(the_small_model_adds_up),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
