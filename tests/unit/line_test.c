@@ -99,6 +99,23 @@ static void wait_for(struct chat *c, const char *text)
 	c->seen = (size_t)(at - buf_z(&c->shown)) + strlen(text);
 }
 
+/* The prompt is shown shortly before keys are taken one by one: in between Ctrl-D is lost. */
+static void wait_for_prompt(struct chat *c)
+{
+	int64_t end = now_ms() + PATIENCE_MS;
+	struct termios modes;
+
+	wait_for(c, "> ");
+	for (;;) {
+		assert_int_equal(tcgetattr(c->slave, &modes), 0);
+		if (!(modes.c_lflag & (tcflag_t)ICANON))
+			return;
+		if (now_ms() > end)
+			fail_msg("the prompt takes no keys:\n%s", buf_z(&c->shown));
+		hear(c, 5);
+	}
+}
+
 static void type(struct chat *c, const char *bytes)
 {
 	size_t n = strlen(bytes);
@@ -131,7 +148,7 @@ static void start(struct chat *c, const char *script, const char *option)
 		_exit(127);
 	}
 	wait_for(c, "/help lists the commands");
-	wait_for(c, "> ");
+	wait_for_prompt(c);
 }
 
 /* Waits for the end; the terminal must be as it was. */
@@ -176,7 +193,7 @@ static void answers_stream_and_ctrl_d_quits(void **state)
 	wait_for(&c, "\033[2m"); /* dimmed */
 	wait_for(&c, "so I think");
 	wait_for(&c, "so I say");
-	wait_for(&c, "> ");
+	wait_for_prompt(&c);
 	type(&c, "\004");
 	end(&c, 0);
 }
@@ -192,10 +209,10 @@ static void ctrl_c_keeps_what_was_said_and_the_next_question_follows_it(void **s
 	type(&c, "hello\n");
 	wait_for(&c, "begun");
 	type(&c, "\003");
-	wait_for(&c, "> ");
+	wait_for_prompt(&c);
 	type(&c, "go on\n");
 	wait_for(&c, "gone on");
-	wait_for(&c, "> ");
+	wait_for_prompt(&c);
 	type(&c, "/quit\n");
 	end(&c, 0);
 }
@@ -208,7 +225,7 @@ static void ctrl_c_twice_at_the_prompt_quits(void **state)
 	start(&c, AGAIN "{\"text\": \"x\"}\n" DONE, NULL);
 	type(&c, "not sent\003");
 	wait_for(&c, "Ctrl-C again quits");
-	wait_for(&c, "> ");
+	wait_for_prompt(&c);
 	type(&c, "\003");
 	end(&c, 0);
 }
@@ -237,7 +254,7 @@ static void several_lines_become_one_message(void **state)
 			type(&c, "three\n");
 		}
 		wait_for(&c, "one message");
-		wait_for(&c, "> ");
+		wait_for_prompt(&c);
 		type(&c, "/quit\n");
 		end(&c, 0);
 	}
@@ -246,13 +263,13 @@ static void several_lines_become_one_message(void **state)
 static void commands_act_and_wrong_ones_say_so(void **state)
 {
 	static const struct {
-		const char *typed, *shown;
+		const char *typed, *shown; /* NULL: only the prompt */
 	} steps[] = {
 		{"/help\n", "/effort"},		       {"/effort max\n", "effort: max"},
 		{"/effort most\n", "expected"},	       {"/set temp 0.5\n", "0.5"},
 		{"/set tmep 0.5\n", "cannot be set"},  {"/nonsense\n", "nonsense"},
-		{"/system be brief\n", "> "},	       {"hello\n", "brief and max"},
-		{"/new\n", "> "},		       {"hello\n", "brief and max"},
+		{"/system be brief\n", NULL},	       {"hello\n", "brief and max"},
+		{"/new\n", NULL},		       {"hello\n", "brief and max"},
 	};
 	struct chat c;
 
@@ -263,9 +280,9 @@ static void commands_act_and_wrong_ones_say_so(void **state)
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		type(&c, steps[i].typed);
 		wait_for(&c, "\n"); /* the echo */
-		wait_for(&c, steps[i].shown);
-		if (strcmp(steps[i].shown, "> ") != 0)
-			wait_for(&c, "> ");
+		if (steps[i].shown)
+			wait_for(&c, steps[i].shown);
+		wait_for_prompt(&c);
 	}
 	type(&c, "/quit\n");
 	end(&c, 0);
@@ -279,7 +296,7 @@ static void hostile_text_never_steers_the_terminal(void **state)
 	start(&c, AGAIN "{\"text\": \"a\\u001b]0;owned\\u0007b\\u202ec\\u009bd\"}\n" DONE, NULL);
 	type(&c, "hello\n");
 	wait_for(&c, "owned");
-	wait_for(&c, "> ");
+	wait_for_prompt(&c);
 	assert_null(strstr(buf_z(&c.shown), "\033]0;"));
 	assert_null(strstr(buf_z(&c.shown), "\a"));
 	assert_null(strstr(buf_z(&c.shown), "\xE2\x80\xAE"));
@@ -299,11 +316,11 @@ static void a_failed_turn_and_a_resize_end_nothing(void **state)
 		  "{\"text\": \"it answers\"}\n" DONE, NULL);
 	type(&c, "hello\n");
 	wait_for(&c, "the engine stumbled");
-	wait_for(&c, "> ");
+	wait_for_prompt(&c);
 	assert_int_equal(ioctl(c.fd, TIOCSWINSZ, &ws), 0);
 	type(&c, "again\n");
 	wait_for(&c, "it answers");
-	wait_for(&c, "> ");
+	wait_for_prompt(&c);
 	type(&c, "/quit\n");
 	end(&c, 0);
 }
@@ -317,7 +334,7 @@ static void what_was_typed_is_kept_for_its_owner_alone(void **state)
 	start(&c, AGAIN "{\"text\": \"yes\"}\n" DONE, NULL);
 	type(&c, "remember this\n");
 	wait_for(&c, "yes");
-	wait_for(&c, "> ");
+	wait_for_prompt(&c);
 	type(&c, "/quit\n");
 	end(&c, 0);
 	assert_int_equal(stat(tmpdir_file(&dir, "dsv4chat/input_history"), &st), 0);
@@ -329,7 +346,7 @@ static void what_was_typed_is_kept_for_its_owner_alone(void **state)
 	wait_for(&c, "remember this");
 	type(&c, "\n");
 	wait_for(&c, "yes");
-	wait_for(&c, "> ");
+	wait_for_prompt(&c);
 	type(&c, "/quit\n");
 	end(&c, 0);
 }
@@ -346,7 +363,7 @@ static void the_small_model_adds_up(void **state)
 	start(&c, NULL, "--hide-thinking");
 	type(&c, "what is 2 + 2?\n");
 	wait_for(&c, "2 + 2 = 4");
-	wait_for(&c, "> ");
+	wait_for_prompt(&c);
 	type(&c, "\004");
 	end(&c, 0);
 }
