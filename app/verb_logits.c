@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "app/exit.h"
 #include "app/verb.h"
 #include "app/verb_io.h"
+#include "engine/base/jsontree.h"
 #include "engine/engine.h"
 
 struct logits_verb {
@@ -88,26 +87,31 @@ static int read_options(struct logits_verb *v, int argc, char **argv, struct err
 static int read_ids(token_id **ids, int64_t *n, struct err *err)
 {
 	struct buf text = {0};
-	json_error_t where;
-	json_t *root = NULL, *value;
+	struct json_tree tree = {0};
+	struct err why = {0};
+	json_t *value;
 	size_t i;
 	int rc = verb_rest(&text, err);
 
 	if (rc)
 		goto done;
-	root = json_loadb(buf_z(&text), text.len, 0, &where);
-	if (!json_is_array(root) || json_array_size(root) == 0) {
-		rc = err_set(err, ERR_USAGE, "stdin: a JSON array of token ids expected%s%s",
-			     root ? "" : ": ", root ? "" : where.text);
+	rc = json_tree_parse(&tree, buf_str(&text), 0, &why);
+	if (rc == ERR_NOMEM) {
+		rc = err_set(err, rc, "stdin: %s", why.text);
 		goto done;
 	}
-	*n = (int64_t)json_array_size(root);
+	if (!json_is_array(tree.root) || json_array_size(tree.root) == 0) {
+		rc = err_set(err, ERR_USAGE, "stdin: a JSON array of token ids expected%s%s",
+			     rc ? ": " : "", rc ? why.text : "");
+		goto done;
+	}
+	*n = (int64_t)json_array_size(tree.root);
 	*ids = malloc((size_t)*n * sizeof(**ids));
 	if (!*ids) {
 		rc = err_nomem(err, "token ids", (size_t)*n * sizeof(**ids));
 		goto done;
 	}
-	json_array_foreach (root, i, value) {
+	json_array_foreach (tree.root, i, value) {
 		json_int_t id = json_integer_value(value);
 
 		if (!json_is_integer(value) || id < 0 || id > INT32_MAX) {
@@ -118,7 +122,7 @@ static int read_ids(token_id **ids, int64_t *n, struct err *err)
 		(*ids)[i] = (token_id)id;
 	}
 done:
-	json_decref(root);
+	json_tree_release(&tree);
 	buf_release(&text);
 	return rc;
 }
