@@ -34,7 +34,7 @@ int cmd_export(struct line *l, const char *arg, struct err *err)
 		rc = err_errno(err, arg, "cannot write it");
 		goto done;
 	}
-	if (fwrite(out.data, 1, out.len, to) != out.len)
+	if (fwrite(buf_z(&out), 1, out.len, to) != out.len)
 		rc = err_errno(err, arg, "cannot write it");
 	if (fclose(to) != 0 && !rc)
 		rc = err_errno(err, arg, "cannot write it");

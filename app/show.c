@@ -32,7 +32,7 @@ static void lose(struct show *s, int why)
 
 static void put(struct show *s, struct str text)
 {
-	if (fwrite(text.p, 1, text.n, stdout) != text.n)
+	if (text.n && fwrite(text.p, 1, text.n, stdout) != text.n)
 		lose(s, errno);
 }
 
@@ -53,7 +53,7 @@ static void put_text(struct show *s, FILE *to, bool safe, struct str text)
 	}
 	if (to == stdout)
 		put(s, text);
-	else
+	else if (text.n)
 		fwrite(text.p, 1, text.n, to);
 	buf_release(&clean);
 }

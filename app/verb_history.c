@@ -265,7 +265,7 @@ static int export_one(struct run *r, int64_t id, enum history_format format, FIL
 	struct buf out = {0};
 	int rc = history_export(r->h, id, format, &out, err);
 
-	if (!rc && to && fwrite(out.data, 1, out.len, to) != out.len)
+	if (!rc && to && fwrite(buf_z(&out), 1, out.len, to) != out.len)
 		rc = err_errno(err, r->to, "cannot write the export");
 	else if (!rc && !to)
 		rc = verb_write(&out, err);

@@ -62,7 +62,7 @@ int verb_write(const struct buf *text, struct err *err)
 {
 	if (buf_failed(text))
 		return err_nomem(err, "a line", text->len);
-	if (fwrite(text->data, 1, text->len, stdout) != text->len || fflush(stdout) != 0)
+	if (fwrite(buf_z(text), 1, text->len, stdout) != text->len || fflush(stdout) != 0)
 		return err_errno(err, "stdout", "write");
 	return 0;
 }
