@@ -194,7 +194,8 @@ int lineinput_open(struct lineinput **out, const char *inputs, struct err *err)
 	el_set(in->el, EL_EDITOR, "emacs");
 	el_set(in->el, EL_SIGNAL, 0);
 	el_set(in->el, EL_GETCFN, next_char);
-	el_set(in->el, EL_ADDFN, "complete-command", "complete a / command", complete);
+	/* wide, because el_set() would copy the two texts and never free them */
+	el_wset(in->el, EL_ADDFN, L"complete-command", L"complete a / command", complete);
 	el_set(in->el, EL_BIND, "^I", "complete-command", NULL);
 	el_source(in->el, NULL); /* ~/.editrc: the user's own keys */
 	history(in->history, &ev, H_SETSIZE, INPUTS_KEPT);
