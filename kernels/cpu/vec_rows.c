@@ -155,8 +155,7 @@ void LEAF(pool4)(const float *const a[8], const float *const z[8], const float *
 	for (int c = c0; c < c1; c += LANES) {
 		f16 v[8], max = f16_set1(-INFINITY), sum = f16_zero(), mix = f16_zero();
 
-		max = v[first] = f16_add(f16_load(z[first] + c), f16_load(ape[first] + c));
-		for (int t = first + 1; t < 8; t++) {
+		for (int t = first; t < 8; t++) {
 			v[t] = f16_add(f16_load(z[t] + c), f16_load(ape[t] + c));
 			max = f16_max(max, v[t]);
 		}
