@@ -156,21 +156,6 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 	const struct ops *ops = m->be->ops;
 	struct work *k = &m->work;
 	dbuf rope = r->rope[w->ratio ? ROPE_YARN : ROPE_PLAIN];
-	struct mhc_pre_args pre = {
-		.n_tok = r->n,
-		.d = cfg->dim,
-		.n_iter = cfg->hc_iters,
-		.eps = cfg->hc_eps,
-		.rms_eps = cfg->rms_eps,
-		.x = x,
-		.fn = w->hc_attn.fn,
-		.base = w->hc_attn.base,
-		.scale = w->hc_attn.scale,
-		.norm = w->attn_norm,
-		.out = k->u,
-		.post = k->post,
-		.comb = k->comb,
-	};
 	struct attention_args attention = {
 		.n_tok = r->n,
 		.n_head = cfg->n_heads,
@@ -190,17 +175,8 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 		.n_sel = k->n_sel,
 		.out = k->o,
 	};
-	struct mhc_post_args post = {
-		.n_tok = r->n,
-		.d = cfg->dim,
-		.y = k->y,
-		.post = k->post,
-		.comb = k->comb,
-		.x = x,
-	};
-	int rc = ops->mhc_pre(m->be, &pre, err);
+	int rc = sublayer_begin(m, &w->hc_attn, w->attn_norm, r, x, err);
 
-	phase_mark(&m->clock, PHASE_MHC);
 	if (!rc)
 		rc = queries_and_window(m, w, c, r, rope, err);
 	phase_mark(&m->clock, PHASE_ATTENTION);
@@ -217,7 +193,6 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 		rc = attention_out(m, w, r, err);
 	phase_mark(&m->clock, PHASE_ATTENTION);
 	if (!rc)
-		rc = ops->mhc_post(m->be, &post, err);
-	phase_mark(&m->clock, PHASE_MHC);
+		rc = sublayer_end(m, r, x, err);
 	return rc;
 }

@@ -7,21 +7,6 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 	const struct model_config *cfg = &m->cfg;
 	const struct ops *ops = m->be->ops;
 	struct work *k = &m->work;
-	struct mhc_pre_args pre = {
-		.n_tok = r->n,
-		.d = cfg->dim,
-		.n_iter = cfg->hc_iters,
-		.eps = cfg->hc_eps,
-		.rms_eps = cfg->rms_eps,
-		.x = x,
-		.fn = w->hc_ffn.fn,
-		.base = w->hc_ffn.base,
-		.scale = w->hc_ffn.scale,
-		.norm = w->ffn_norm,
-		.out = k->u,
-		.post = k->post,
-		.comb = k->comb,
-	};
 	struct route_args route = {
 		.n_tok = r->n,
 		.n_expert = cfg->n_experts,
@@ -48,17 +33,8 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 		.weight = k->expert_weight,
 		.y = k->y,
 	};
-	struct mhc_post_args post = {
-		.n_tok = r->n,
-		.d = cfg->dim,
-		.y = k->y,
-		.post = k->post,
-		.comb = k->comb,
-		.x = x,
-	};
-	int rc = ops->mhc_pre(m->be, &pre, err);
+	int rc = sublayer_begin(m, &w->hc_ffn, w->ffn_norm, r, x, err);
 
-	phase_mark(&m->clock, PHASE_MHC);
 	if (!rc)
 		rc = run_linear(m, &w->gate, r->n, k->u, k->route, 1, err);
 	if (!rc)
@@ -68,7 +44,6 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 		rc = ops->experts(m->be, &experts, err);
 	phase_mark(&m->clock, PHASE_EXPERTS);
 	if (!rc)
-		rc = ops->mhc_post(m->be, &post, err);
-	phase_mark(&m->clock, PHASE_MHC);
+		rc = sublayer_end(m, r, x, err);
 	return rc;
 }

@@ -106,6 +106,11 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r, dbuf x,
 		  struct err *err);
 
+/* Around a sublayer: streams → work.u with its norm, and work.y → streams, in place. */
+int sublayer_begin(struct model *m, const struct hc_weights *hc, dbuf norm, const struct rows *r,
+		   dbuf x, struct err *err);
+int sublayer_end(struct model *m, const struct rows *r, dbuf x, struct err *err);
+
 /* y = W x over r->n rows, act to act; or to float32. */
 int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,
 	       struct err *err);
