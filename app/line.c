@@ -16,24 +16,6 @@
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
 
-static int stopped(void *ctx)
-{
-	(void)ctx;
-	return signals_seen() ? ERR_CANCELLED : 0;
-}
-
-static struct turn_watch watch_of(struct show *s)
-{
-	return (struct turn_watch){
-		.event = show_event,
-		.drained = show_drained,
-		.due_ms = show_due_ms,
-		.ctx = s,
-		.wake_fd = signals_fd(),
-		.stopped = stopped,
-	};
-}
-
 /* "42 tokens, 310 tokens/s", after an answer, dimmed */
 static void tell_usage(const struct line *l, const struct turn_answer *a)
 {
@@ -126,7 +108,7 @@ int line_answer(struct line *l, const struct history_message *resume, struct err
 		return rc;
 	show_init(&show, l->app);
 	show.record = &l->record;
-	watch = watch_of(&show);
+	watch = show_watch(&show, 0);
 	req.chat = dialog_chat(&l->dialog, (enum chat_effort)l->app->opt.effort);
 	if (resume)
 		record_resume(resume, &req);
@@ -173,7 +155,7 @@ static int await_engine(struct line *l, struct err *err)
 	int rc = app_open_engine(l->app, err);
 
 	show_init(&show, l->app);
-	watch = watch_of(&show);
+	watch = show_watch(&show, 0);
 	if (!rc)
 		rc = turn_await_ready(l->app->engine, &watch, err);
 	show_finish(&show, NULL);

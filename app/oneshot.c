@@ -15,25 +15,6 @@
 #include "engine/base/jsonr.h"
 #include "engine/base/utf8.h"
 
-static int stopped(void *ctx)
-{
-	(void)ctx;
-	return signals_seen() ? ERR_CANCELLED : 0;
-}
-
-static struct turn_watch watch_of(struct show *s)
-{
-	return (struct turn_watch){
-		.event = show_event,
-		.drained = show_drained,
-		.due_ms = show_due_ms,
-		.ctx = s,
-		.wake_fd = signals_fd(),
-		.stopped = stopped,
-		.deadline_ms = app_deadline_ms(s->app),
-	};
-}
-
 /* A turn that was cut short is no success, however it was cut. */
 static int stop_code(const struct turn_answer *a, struct err *err)
 {
@@ -53,7 +34,7 @@ static int stop_code(const struct turn_answer *a, struct err *err)
 
 static int ready(struct app *app, struct show *s, struct err *err)
 {
-	struct turn_watch watch = watch_of(s);
+	struct turn_watch watch = show_watch(s, app_deadline_ms(app));
 	int rc = app_open_engine(app, err);
 
 	return rc ? rc : turn_await_ready(app->engine, &watch, err);
@@ -64,7 +45,7 @@ static int ask(struct app *app, struct show *s, struct dialog *d,
 	       const struct sampling *sampling, struct err *err)
 {
 	struct err lost = {0};
-	struct turn_watch watch = watch_of(s);
+	struct turn_watch watch = show_watch(s, app_deadline_ms(app));
 	struct turn_answer answer = {0};
 	struct turn_request req = {
 		.chat = dialog_chat(d, (enum chat_effort)app->opt.effort),

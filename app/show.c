@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/record.h"
+#include "app/signals.h"
 #include "engine/base/termsafe.h"
 
 #define DIM  "\033[2m"
@@ -308,6 +309,25 @@ void show_error(struct show *s, const struct err *err)
 	jsonw_kv_string(&w, "code", str_of(names[i].name));
 	jsonw_kv_string(&w, "message", str_of(err->text));
 	send_line(s, &w);
+}
+
+static int stopped(void *ctx)
+{
+	(void)ctx;
+	return signals_seen() ? ERR_CANCELLED : 0;
+}
+
+struct turn_watch show_watch(struct show *s, int64_t deadline_ms)
+{
+	return (struct turn_watch){
+		.event = show_event,
+		.drained = show_drained,
+		.due_ms = show_due_ms,
+		.ctx = s,
+		.wake_fd = signals_fd(),
+		.stopped = stopped,
+		.deadline_ms = deadline_ms,
+	};
 }
 
 int show_finish(struct show *s, struct err *err)

@@ -5,6 +5,7 @@
 #define APP_SHOW_H
 
 #include "app/app.h"
+#include "app/turn.h"
 
 struct record;
 
@@ -29,6 +30,8 @@ int show_event(void *show, const struct event *ev);
 /* The others of a turn's watch. */
 void show_drained(void *show);
 int show_due_ms(void *show);
+/* A turn shown by s, which signals and the deadline (0 = none) end. */
+struct turn_watch show_watch(struct show *s, int64_t deadline_ms);
 /* With JSON: the session's first event, once the engine is ready. */
 void show_session(struct show *s, uint64_t seed);
 /* What went wrong, on stderr; with JSON an error event too. */
