@@ -37,15 +37,10 @@ static int read_options(struct app *app, int argc, char **argv, struct err *err)
 /* A log that cannot be kept is no reason not to talk. */
 static void open_log(const struct app *app)
 {
-	static const char *const names[] = {"error", "warn", "info", "debug"};
-	enum log_level level = LOG_INFO;
+	enum log_level level = (enum log_level)app->opt.log_level;
 	struct buf path = {0};
 	struct err err = {0};
 
-	for (int i = 0; app->opt.log_level && i < 4; i++) {
-		if (strcmp(names[i], app->opt.log_level) == 0)
-			level = (enum log_level)i;
-	}
 	if (path_to_write(PATH_LOG, &path, &err) == 0 && log_open(buf_z(&path), level, &err) != 0)
 		fprintf(stderr, "dsv4chat: no log: %s\n", err.text);
 	buf_release(&path);

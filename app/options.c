@@ -8,12 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/log.h"
+
 #define AT(field) offsetof(struct options, field)
 #define EVERYWHERE (OPTION_FLAG | OPTION_FILE | OPTION_LIVE)
 #define AT_START (OPTION_FLAG | OPTION_FILE)
 
 static const char *const efforts[] = {"none", "low", "high", "max", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
+static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const formats[] = {"text", "jsonl", NULL};
 
 const struct option_row option_rows[] = {
@@ -79,8 +82,8 @@ const struct option_row option_rows[] = {
 	 .choices = colors},
 	{NULL, "timeout", 0, OPTION_REAL, AT(timeout_s), AT_START, "S",
 	 "give up after S seconds (default 0 = never)", .most = 1e9},
-	{NULL, "log-level", 0, OPTION_TEXT, AT(log_level), AT_START, "LEVEL",
-	 "error, warn, info (default) or debug", .most = 0},
+	{NULL, "log-level", 0, OPTION_CHOICE, AT(log_level), AT_START, "LEVEL",
+	 "error, warn, info (default) or debug", .choices = log_levels},
 	{NULL, "engine-script", 0, OPTION_TEXT, AT(engine_script), OPTION_FLAG | OPTION_HIDDEN,
 	 "FILE", "answer from a script instead of a model", .most = 0},
 	{NULL, "help", 'h', OPTION_SWITCH, AT(help), OPTION_FLAG, NULL, "show this", .most = 0},
@@ -94,20 +97,37 @@ static void *field(const struct options *o, const struct option_row *row)
 	return (char *)(uintptr_t)o + row->at;
 }
 
+/* Of an OPTION_LIST: how long it is, which stands behind it. */
+static size_t *list_length(const struct options *o, const struct option_row *row)
+{
+	return (size_t *)(uintptr_t)((char ***)field(o, row) + 1);
+}
+
+_Static_assert(AT(n_files) == AT(files) + sizeof(char **), "files: its length stands behind it");
+_Static_assert(AT(n_bindings) == AT(bindings) + sizeof(char **),
+	       "bindings: its length stands behind it");
+
 void options_default(struct options *o)
 {
-	*o = (struct options){.effort = EFFORT_LOW, .sampling = sampling_default()};
+	*o = (struct options){.effort = EFFORT_LOW,
+			      .sampling = sampling_default(),
+			      .log_level = LOG_INFO};
 }
 
 void options_release(struct options *o)
 {
 	for (const struct option_row *row = option_rows; row->name; row++) {
+		char **list;
+
 		if (row->type == OPTION_TEXT)
 			free(*(char **)field(o, row));
+		if (row->type != OPTION_LIST)
+			continue;
+		list = *(char ***)field(o, row);
+		for (size_t i = 0; i < *list_length(o, row); i++)
+			free(list[i]);
+		free(list);
 	}
-	for (size_t i = 0; i < o->n_files; i++)
-		free(o->files[i]);
-	free(o->files);
 	*o = (struct options){0};
 }
 
@@ -276,7 +296,7 @@ int option_set(struct options *o, const struct option_row *row, const char *valu
 	case OPTION_TEXT:
 		return set_text(at, value, err);
 	case OPTION_LIST:
-		return add_to_list(&o->files, &o->n_files, value, err);
+		return add_to_list(at, list_length(o, row), value, err);
 	case OPTION_SEED:
 		return set_seed(o, row, value, err);
 	case OPTION_CHOICE:
@@ -315,8 +335,8 @@ void option_get(const struct options *o, const struct option_row *row, struct bu
 		buf_addz(out, *(char *const *)at ? *(char *const *)at : "");
 		break;
 	case OPTION_LIST:
-		for (size_t i = 0; i < o->n_files; i++)
-			buf_addf(out, "%s%s", i ? " " : "", o->files[i]);
+		for (size_t i = 0; i < *list_length(o, row); i++)
+			buf_addf(out, "%s%s", i ? " " : "", (*(char **const *)at)[i]);
 		break;
 	case OPTION_SEED:
 		if (o->seed_given)

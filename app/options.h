@@ -35,7 +35,7 @@ struct options {
 	bool plain;
 	int color;               /* enum color_when */
 	double timeout_s;        /* 0 = none */
-	char *log_level;
+	int log_level;           /* enum log_level */
 	char *engine_script;
 	bool mouse;
 	char **bindings;         /* ACTION=KEYS, of the full screen */

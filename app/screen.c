@@ -279,7 +279,7 @@ static int bind_keys(struct screen *s, struct err *err)
 				       binding);
 		rc = keymap_bind(tui_keymap(s->tui), action, str_of(eq + 1), err);
 		if (rc < 0)
-			return err_prefix(err, "bind: ");
+			return err_prefix(err, "bind");
 	}
 	return 0;
 }

@@ -23,6 +23,11 @@ static void on_signal(int signo)
 	errno = saved;
 }
 
+void signals_ignore_limits(void)
+{
+	signal(SIGXFSZ, SIG_IGN);
+}
+
 int signals_open(struct err *err)
 {
 	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};

@@ -8,6 +8,12 @@
 
 #include "engine/base/err.h"
 
+/*
+ * A file that may not grow further fails its write, and is told, instead of ending the program
+ * (SIGXFSZ); for good.
+ */
+void signals_ignore_limits(void);
+
 /* SIGINT, SIGTERM and SIGHUP are caught from here on; SIGPIPE is ignored. */
 int signals_open(struct err *err);
 void signals_close(void);  /* as they were */

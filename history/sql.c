@@ -68,6 +68,10 @@ int sql_fail(struct history *h, const char *what, struct err *err)
 			return err_set(err, ERR_STORE, "%s: %s: %s (%s)", path, what,
 				       sqlite3_errmsg(h->db), advices[i].text);
 	}
+	/* "disk I/O error" alone says little; the system knows which. */
+	if (code == SQLITE_IOERR && sqlite3_system_errno(h->db))
+		return err_set(err, ERR_STORE, "%s: %s: %s: %s", path, what,
+			       sqlite3_errmsg(h->db), strerror(sqlite3_system_errno(h->db)));
 	return err_set(err, ERR_STORE, "%s: %s: %s", path, what, sqlite3_errmsg(h->db));
 }
 

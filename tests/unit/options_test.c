@@ -33,6 +33,8 @@ static void values_are_set_shown_and_refused(void **state)
 		{"ctx", "1048577", NULL},     {"color", "always", "always"},
 		{"hide-thinking", "off", "off"}, {"hide-thinking", "maybe", NULL},
 		{"system", "be brief", "be brief"},
+		{"log-level", "debug", "debug"}, {"log-level", "loud", NULL},
+		{"mouse", "on", "on"},	      {"timeout", "1.5", "1.5"},
 	};
 
 	(void)state;
@@ -56,6 +58,30 @@ static void values_are_set_shown_and_refused(void **state)
 		buf_release(&shown);
 		options_release(&o);
 	}
+}
+
+static void each_list_is_its_own(void **state)
+{
+	static const struct {
+		const char *name, *value;
+	} given[] = {{"file", "a"}, {"bind", "send=M-Enter"}, {"file", "b"}, {"bind", "quit=F9"}};
+	struct err err = {0};
+	struct buf shown = {0};
+	struct options o;
+
+	(void)state;
+	options_default(&o);
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
+		assert_int_equal(
+			option_set(&o, option_find(given[i].name), given[i].value, &err), 0);
+	assert_int_equal(o.n_files, 2);
+	assert_string_equal(o.files[1], "b");
+	assert_int_equal(o.n_bindings, 2);
+	assert_string_equal(o.bindings[0], "send=M-Enter");
+	option_get(&o, option_find("bind"), &shown);
+	assert_string_equal(buf_z(&shown), "send=M-Enter quit=F9");
+	buf_release(&shown);
+	options_release(&o);
 }
 
 static int read_flags(struct options *o, const char *words, struct err *err)
@@ -220,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_are_set_shown_and_refused),
+		cmocka_unit_test(each_list_is_its_own),
 		cmocka_unit_test(flags_and_words_mix),
 		cmocka_unit_test(bad_flags_say_what_is_wrong),
 		cmocka_unit_test(the_file_is_read_and_its_errors_have_lines),
