@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 
 	setlocale(LC_ALL, "");
 	mapfault_install();
+	signals_ignore_limits();
 	if (verb && !question)
 		return verb->run(NULL, argc - 1, argv + 1);
 	rc = read_options(&app, argc, argv, &err);

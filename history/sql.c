@@ -48,6 +48,7 @@ static const struct advice advices[] = {
 	{SQLITE_BUSY, "another process is writing; try again"},
 	{SQLITE_LOCKED, "another process is writing; try again"},
 	{SQLITE_FULL, "free some space, then try again"},
+	{SQLITE_IOERR, "the disk failed, or the file may not grow further"},
 	{SQLITE_READONLY, "the file or its folder may not be written"},
 	{SQLITE_PERM, "the file or its folder may not be written"},
 	{SQLITE_CANTOPEN, "the file or its folder may not be written"},
