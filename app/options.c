@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/binding.h"
 #include "engine/base/log.h"
 
 #define AT(field) offsetof(struct options, field)
@@ -75,7 +76,8 @@ const struct option_row option_rows[] = {
 	{NULL, "mouse", 0, OPTION_SWITCH, AT(mouse), EVERYWHERE, NULL,
 	 "use the mouse on the full screen (else selecting stays the terminal's)", .most = 0},
 	{NULL, "bind", 0, OPTION_LIST, AT(bindings), AT_START, "ACTION=KEYS",
-	 "other keys on the full screen, like send=M-Enter; F1 there names all", .most = 0},
+	 "other keys on the full screen, like send=M-Enter; F1 there names all",
+	 .check = binding_check},
 	{NULL, "script", 0, OPTION_TEXT, AT(script), OPTION_FLAG, "FILE",
 	 "drive the full screen by keys and waits from FILE", .most = 0},
 	{NULL, "color", 0, OPTION_CHOICE, AT(color), AT_START, "WHEN", "auto, always or never",
@@ -296,6 +298,8 @@ int option_set(struct options *o, const struct option_row *row, const char *valu
 	case OPTION_TEXT:
 		return set_text(at, value, err);
 	case OPTION_LIST:
+		if (row->check && row->check(value, err))
+			return err_prefix(err, "%s", row->name);
 		return add_to_list(at, list_length(o, row), value, err);
 	case OPTION_SEED:
 		return set_seed(o, row, value, err);

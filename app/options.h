@@ -74,6 +74,7 @@ struct option_row {
 	double least, most; /* of numbers */
 	const char *const *choices; /* ends with NULL */
 	int fixed;          /* of an alias */
+	int (*check)(const char *value, struct err *err); /* of a list's items; NULL: any text */
 };
 
 extern const struct option_row option_rows[]; /* ends with a row without a name */

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/binding.h"
+
 /* What the engine says is drawn so often at most; keys are drawn at once. */
 #define FRAME_MS 33
 /* Events taken before keys get their turn again. */
@@ -270,15 +272,7 @@ static void loop(struct screen *s, int signals_in)
 static int bind_keys(struct screen *s, struct err *err)
 {
 	for (size_t i = 0; i < s->opt->n_bindings; i++) {
-		const char *binding = s->opt->bindings[i], *eq = strchr(binding, '=');
-		struct str action = {binding, eq != NULL ? (size_t)(eq - binding) : 0};
-		int rc;
-
-		if (eq == NULL)
-			return err_set(err, ERR_USAGE, "bind: %s: expected ACTION=KEYS",
-				       binding);
-		rc = keymap_bind(tui_keymap(s->tui), action, str_of(eq + 1), err);
-		if (rc < 0)
+		if (binding_apply(tui_keymap(s->tui), s->opt->bindings[i], err) < 0)
 			return err_prefix(err, "bind");
 	}
 	return 0;

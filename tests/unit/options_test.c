@@ -171,6 +171,14 @@ static void the_file_is_read_and_its_errors_have_lines(void **state)
 	assert_int_equal(read_text(&o, "temp = 1\nmodle = x\n", &err), ERR_USAGE);
 	assert_non_null(strstr(err.text, "line 2: modle: no such option; did you mean model?"));
 	options_release(&o);
+	assert_int_equal(read_text(&o, "bind = send = M-Enter F9\nbind = sned=F9\n", &err),
+			 ERR_USAGE);
+	assert_non_null(strstr(err.text, "line 2: bind: sned: no such action"));
+	assert_int_equal(o.n_bindings, 1);
+	options_release(&o);
+	assert_int_equal(read_text(&o, "bind = quit\n", &err), ERR_USAGE);
+	assert_non_null(strstr(err.text, "line 1: bind: 'quit', expected ACTION=KEYS"));
+	options_release(&o);
 	assert_int_equal(read_text(&o, "prompt = hi\n", &err), ERR_USAGE);
 	options_release(&o);
 	assert_int_equal(read_text(&o, "just words\n", &err), ERR_USAGE);
