@@ -67,6 +67,9 @@ static void add_time(struct buf *out, int64_t ms)
 
 static void add_conversation_json(struct buf *out, const struct history_conversation *c)
 {
+	static const char *const title_from[] = {[HISTORY_TITLE_PROMPT] = "prompt",
+						 [HISTORY_TITLE_MODEL] = "model",
+						 [HISTORY_TITLE_USER] = "user"};
 	struct jsonw w;
 
 	jsonw_init(&w, out);
@@ -78,6 +81,7 @@ static void add_conversation_json(struct buf *out, const struct history_conversa
 	jsonw_kv_int(&w, "messages", c->n_messages);
 	jsonw_kv_int(&w, "created_ms", c->created_ms);
 	jsonw_kv_int(&w, "updated_ms", c->updated_ms);
+	jsonw_kv_string(&w, "title_from", str_of(title_from[c->title_from]));
 	jsonw_end_object(&w);
 	buf_addc(out, '\n');
 }

@@ -124,6 +124,10 @@ static void a_question_is_kept_and_gone_on_with(void **state)
 	expect(WORDS("history", "list", "--json"), 0,
 	       "\"title\": \"aside\", \"pinned\": false,"
 	       " \"archived\": false, \"messages\": 6");
+	expect(WORDS("history", "list", "--json"), 0, "\"title_from\": \"prompt\"}");
+	expect(WORDS("history", "rename", "aside", "By", "hand"), 0, "");
+	expect(WORDS("history", "list", "--json"), 0, "\"title\": \"By hand\"");
+	expect(WORDS("history", "list", "--json"), 0, "\"title_from\": \"user\"}");
 	expect(WORDS("history", "search", "--json", "more"), 0, "\"snippet\": \"more\"");
 	expect(WORDS("history", "search", "hush"), 0, "");
 	expect(WORDS("history", "verify"), 0, "ok");
