@@ -21,6 +21,7 @@ install: all
 	$(INSTALL) -D -m 755 $(B)/dsv4chat $(DEST)/bin/dsv4chat
 	$(foreach f,$(NANO_FILES),$(INSTALL) -D -m 644 $(f) $(DATA)/nano/$(notdir $(f)) &&) true
 	$(foreach f,$(TOOL_FILES),$(INSTALL) -D -m 644 $(f) $(DATA)/tools/$(notdir $(f)) &&) true
+	$(INSTALL) -D -m 644 share/config.example $(DATA)/config.example
 	$(foreach f,$(MAN_PAGES),$(INSTALL) -D -m 644 $(f) $(call man_page,$(f)) &&) true
 	$(foreach s,$(SHELLS),$(INSTALL) -D -m 644 share/completions/dsv4chat.$(s) $(call completion,$(s)) &&) true
 
