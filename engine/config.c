@@ -11,13 +11,13 @@
 #include <string.h>
 #include <strings.h>
 
-#include <jansson.h>
-
 #include "engine/base/file.h"
+#include "engine/base/jsontree.h"
 
 #define CONFIG_MAX_BYTES ((size_t)4 << 20)
 
-/* Wider than any model that fits a machine, and small enough that products of three fit 64 bits. */
+/* Wider than any model that fits a machine, and small enough that products of three fit 64
+ * bits. */
 #define MAX_WIDTH 65536
 
 struct int_key {
@@ -119,7 +119,8 @@ struct reader {
 /* What stands in the file, short enough for a message.  `text` holds at least 64 bytes. */
 static const char *found(const json_t *v, char text[64])
 {
-	char *dump = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
+	char *dump =
+		v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
 
 	if (!dump)
 		return v ? "something else" : "nothing";
@@ -132,8 +133,8 @@ static int refuse(struct reader *r, const char *key, const json_t *v, const char
 {
 	char text[64];
 
-	return err_set(r->err, ERR_MODEL, "%s: %s%s: found %s, expected %s", r->name, r->section,
-		       key, found(v, text), expected);
+	return err_set(r->err, ERR_MODEL, "%s: %s%s: found %s, expected %s", r->name,
+		       r->section, key, found(v, text), expected);
 }
 
 static void *field(const struct reader *r, size_t at)
@@ -151,10 +152,11 @@ static int read_int(struct reader *r, const json_t *object, const struct int_key
 		snprintf(expected, sizeof(expected), "%d, the only value this engine computes",
 			 k->min);
 	else if (k->multiple > 1)
-		snprintf(expected, sizeof(expected), "a multiple of %d from %d to %d", k->multiple,
-			 k->min, k->max);
+		snprintf(expected, sizeof(expected), "a multiple of %d from %d to %d",
+			 k->multiple, k->min, k->max);
 	else
-		snprintf(expected, sizeof(expected), "an integer from %d to %d", k->min, k->max);
+		snprintf(expected, sizeof(expected), "an integer from %d to %d", k->min,
+			 k->max);
 	if (!json_is_integer(v))
 		return refuse(r, k->key, v, expected);
 	n = json_integer_value(v);
@@ -181,7 +183,8 @@ static int read_real(struct reader *r, const json_t *object, const struct real_k
 	return 0;
 }
 
-static int read_ints(struct reader *r, const json_t *object, const struct int_key *keys, size_t n)
+static int read_ints(struct reader *r, const json_t *object, const struct int_key *keys,
+		     size_t n)
 {
 	int rc = 0;
 
@@ -208,23 +211,24 @@ static int check_fixed(struct reader *r, const json_t *root)
 		const struct fixed_key *k = &fixed_keys[i];
 		const json_t *in = k->section ? json_object_get(root, k->section) : root;
 		const json_t *v = json_object_get(in, k->key);
-		json_t *want;
+		struct json_tree want = {0};
 		bool same;
+		int rc;
 
 		if (!v && !k->required)
 			continue;
-		want = json_loads(k->value, JSON_DECODE_ANY, NULL);
-		if (!want)
-			return err_nomem(r->err, "config", 0);
-		same = v && json_equal(v, want);
-		json_decref(want);
+		rc = json_tree_parse(&want, str_of(k->value), JSON_DECODE_ANY, r->err);
+		if (rc)
+			return rc;
+		same = v && json_equal(v, want.root);
+		json_tree_release(&want);
 		if (!same) {
 			char key[96], expected[96];
 
 			snprintf(key, sizeof(key), "%s%s%s", k->section ? k->section : "",
 				 k->section ? "." : "", k->key);
-			snprintf(expected, sizeof(expected), "%s, the only one this engine computes",
-				 k->value);
+			snprintf(expected, sizeof(expected),
+				 "%s, the only one this engine computes", k->value);
 			return refuse(r, key, v, expected);
 		}
 	}
@@ -264,10 +268,11 @@ static int read_ratios(struct reader *r, const json_t *root)
 	if (!json_is_array(list))
 		return refuse(r, "compress_ratios", list, "an array");
 	if (n < n_layers || n > n_layers + CONFIG_MAX_DRAFT)
-		return err_set(r->err, ERR_MODEL,
-			       "%s: compress_ratios: found %zu entries, expected num_hidden_layers "
-			       "(%d) and up to %d more for draft layers",
-			       r->name, n, cfg->n_layers, CONFIG_MAX_DRAFT);
+		return err_set(
+			r->err, ERR_MODEL,
+			"%s: compress_ratios: found %zu entries, expected num_hidden_layers "
+			"(%d) and up to %d more for draft layers",
+			r->name, n, cfg->n_layers, CONFIG_MAX_DRAFT);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *v = json_array_get(list, i);
 		json_int_t ratio = json_is_integer(v) ? json_integer_value(v) : -1;
@@ -331,19 +336,22 @@ static int read_spark(struct reader *r, const json_t *root)
 	if (!rc)
 		rc = read_spark_targets(r, root);
 	if (!rc && cfg->spark.noise_token >= cfg->vocab)
-		rc = err_set(r->err, ERR_MODEL,
-			     "%s: dspark_noise_token_id: found %d, expected less than vocab_size "
-			     "(%d)",
-			     r->name, cfg->spark.noise_token, cfg->vocab);
+		rc = err_set(
+			r->err, ERR_MODEL,
+			"%s: dspark_noise_token_id: found %d, expected less than vocab_size "
+			"(%d)",
+			r->name, cfg->spark.noise_token, cfg->vocab);
 	if (!rc && cfg->n_draft_layers < 1)
-		rc = err_set(r->err, ERR_MODEL,
-			     "%s: compress_ratios: found %d entries, expected one more for each "
-			     "stage of the dspark_* drafter",
-			     r->name, cfg->n_layers);
+		rc = err_set(
+			r->err, ERR_MODEL,
+			"%s: compress_ratios: found %d entries, expected one more for each "
+			"stage of the dspark_* drafter",
+			r->name, cfg->n_layers);
 	return rc;
 }
 
-/* Without the block drafter, num_nextn_predict_layers and compress_ratios count the same layers. */
+/* Without the block drafter, num_nextn_predict_layers and compress_ratios count the same
+ * layers. */
 static int check_draft_count(struct reader *r, const json_t *root)
 {
 	static const char key[] = "num_nextn_predict_layers";
@@ -353,7 +361,8 @@ static int check_draft_count(struct reader *r, const json_t *root)
 
 	if (!json_is_integer(v) || json_integer_value(v) < 0 ||
 	    json_integer_value(v) > CONFIG_MAX_DRAFT) {
-		snprintf(expected, sizeof(expected), "an integer from 0 to %d", CONFIG_MAX_DRAFT);
+		snprintf(expected, sizeof(expected), "an integer from 0 to %d",
+			 CONFIG_MAX_DRAFT);
 		return refuse(r, key, v, expected);
 	}
 	if (cfg->spark.present)
@@ -391,7 +400,8 @@ static int read_expert_dtype(struct reader *r, const json_t *root)
 {
 	const json_t *v = json_object_get(root, "expert_dtype");
 
-	/* Base checkpoints have FP8 experts and say so by leaving the key out, or by its value. */
+	/* Base checkpoints have FP8 experts and say so by leaving the key out, or by its value.
+	 */
 	r->cfg->expert_dtype = EXPERT_FP8;
 	if (!v || json_is_null(v))
 		return 0;
@@ -407,26 +417,29 @@ static int check_together(struct reader *r)
 	const struct model_config *cfg = r->cfg;
 
 	if (cfg->n_heads % cfg->o_groups)
-		return err_set(r->err, ERR_MODEL,
-			       "%s: o_groups: found %d, expected a divisor of num_attention_heads "
-			       "(%d)",
-			       r->name, cfg->o_groups, cfg->n_heads);
+		return err_set(
+			r->err, ERR_MODEL,
+			"%s: o_groups: found %d, expected a divisor of num_attention_heads "
+			"(%d)",
+			r->name, cfg->o_groups, cfg->n_heads);
 	if ((int64_t)cfg->o_groups * cfg->o_lora_rank % 32 ||
 	    (int64_t)cfg->o_groups * cfg->o_lora_rank > (int64_t)MAX_WIDTH * 16)
-		return err_set(r->err, ERR_MODEL,
-			       "%s: o_lora_rank: found %d, expected o_groups (%d) times it to be a "
-			       "multiple of 32, at most %d",
-			       r->name, cfg->o_lora_rank, cfg->o_groups, MAX_WIDTH * 16);
+		return err_set(
+			r->err, ERR_MODEL,
+			"%s: o_lora_rank: found %d, expected o_groups (%d) times it to be a "
+			"multiple of 32, at most %d",
+			r->name, cfg->o_lora_rank, cfg->o_groups, MAX_WIDTH * 16);
 	if (cfg->n_experts_used > cfg->n_experts)
 		return err_set(r->err, ERR_MODEL,
 			       "%s: num_experts_per_tok: found %d, expected at most "
 			       "n_routed_experts (%d)",
 			       r->name, cfg->n_experts_used, cfg->n_experts);
 	if (cfg->n_hash_layers > cfg->n_layers)
-		return err_set(r->err, ERR_MODEL,
-			       "%s: num_hash_layers: found %d, expected at most num_hidden_layers "
-			       "(%d)",
-			       r->name, cfg->n_hash_layers, cfg->n_layers);
+		return err_set(
+			r->err, ERR_MODEL,
+			"%s: num_hash_layers: found %d, expected at most num_hidden_layers "
+			"(%d)",
+			r->name, cfg->n_hash_layers, cfg->n_layers);
 	return 0;
 }
 
@@ -435,15 +448,15 @@ static int read_root(struct reader *r, const json_t *root)
 	int rc;
 
 	if (!json_is_object(root))
-		return err_set(r->err, ERR_MODEL, "%s: found no object at the top, expected one",
-			       r->name);
+		return err_set(r->err, ERR_MODEL,
+			       "%s: found no object at the top, expected one", r->name);
 	/* First what kind of model it is: the best message for another family's file. */
 	if ((rc = check_fixed(r, root)) ||
 	    (rc = read_ints(r, root, int_keys, COUNT(int_keys))) ||
 	    (rc = read_reals(r, root, real_keys, COUNT(real_keys))) ||
-	    (rc = check_together(r)) || (rc = read_yarn(r, root)) || (rc = read_ratios(r, root)) ||
-	    (rc = read_spark(r, root)) || (rc = check_draft_count(r, root)) ||
-	    (rc = read_expert_dtype(r, root)) ||
+	    (rc = check_together(r)) || (rc = read_yarn(r, root)) ||
+	    (rc = read_ratios(r, root)) || (rc = read_spark(r, root)) ||
+	    (rc = check_draft_count(r, root)) || (rc = read_expert_dtype(r, root)) ||
 	    (rc = read_token(r, root, "bos_token_id", &r->cfg->bos_id)))
 		return rc;
 	return read_token(r, root, "eos_token_id", &r->cfg->eos_id);
@@ -453,17 +466,19 @@ int model_config_parse(struct str json, const char *name, struct model_config *c
 		       struct err *err)
 {
 	struct reader r = {.name = name, .section = "", .cfg = cfg, .err = err};
-	json_error_t where;
-	json_t *root;
+	struct json_tree tree;
+	struct err why;
 	int rc;
 
 	memset(cfg, 0, sizeof(*cfg));
-	root = json_loadb(json.n ? json.p : "", json.n, JSON_REJECT_DUPLICATES, &where);
-	if (!root)
-		return err_set(err, ERR_MODEL, "%s: line %d: %s, expected a JSON object", name,
-			       where.line, where.text);
-	rc = read_root(&r, root);
-	json_decref(root);
+	rc = json_tree_parse(&tree, json, JSON_REJECT_DUPLICATES, &why);
+	if (rc == ERR_FAILED)
+		return err_set(err, ERR_MODEL, "%s: %s, expected a JSON object", name,
+			       why.text);
+	if (rc)
+		return err_set(err, rc, "%s: %s", name, why.text);
+	rc = read_root(&r, tree.root);
+	json_tree_release(&tree);
 	return rc;
 }
 

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <jansson.h>
 #include <xxhash.h>
 
 #include "engine/base/file.h"
+#include "engine/base/jsontree.h"
 #include "engine/base/mapped.h"
 
 #define INDEX_NAME      "model.safetensors.index.json"
@@ -27,22 +27,14 @@ static const struct {
 	const char *name;
 	size_t bytes;
 } dtypes[] = {
-	[DTYPE_BOOL] = {"BOOL", 1},
-	[DTYPE_U8] = {"U8", 1},
-	[DTYPE_I8] = {"I8", 1},
-	[DTYPE_F8_E4M3] = {"F8_E4M3", 1},
-	[DTYPE_F8_E5M2] = {"F8_E5M2", 1},
-	[DTYPE_F8_E8M0] = {"F8_E8M0", 1},
-	[DTYPE_I16] = {"I16", 2},
-	[DTYPE_U16] = {"U16", 2},
-	[DTYPE_F16] = {"F16", 2},
-	[DTYPE_BF16] = {"BF16", 2},
-	[DTYPE_I32] = {"I32", 4},
-	[DTYPE_U32] = {"U32", 4},
-	[DTYPE_F32] = {"F32", 4},
-	[DTYPE_I64] = {"I64", 8},
-	[DTYPE_U64] = {"U64", 8},
-	[DTYPE_F64] = {"F64", 8},
+	[DTYPE_BOOL] = {"BOOL", 1},       [DTYPE_U8] = {"U8", 1},
+	[DTYPE_I8] = {"I8", 1},           [DTYPE_F8_E4M3] = {"F8_E4M3", 1},
+	[DTYPE_F8_E5M2] = {"F8_E5M2", 1}, [DTYPE_F8_E8M0] = {"F8_E8M0", 1},
+	[DTYPE_I16] = {"I16", 2},         [DTYPE_U16] = {"U16", 2},
+	[DTYPE_F16] = {"F16", 2},         [DTYPE_BF16] = {"BF16", 2},
+	[DTYPE_I32] = {"I32", 4},         [DTYPE_U32] = {"U32", 4},
+	[DTYPE_F32] = {"F32", 4},         [DTYPE_I64] = {"I64", 8},
+	[DTYPE_U64] = {"U64", 8},         [DTYPE_F64] = {"F64", 8},
 };
 
 #define N_DTYPES (sizeof(dtypes) / sizeof(dtypes[0]))
@@ -128,7 +120,8 @@ struct header {
 	const unsigned char *map;
 };
 
-static int parse_dtype(struct tensor *t, const struct header *h, const json_t *v, struct err *err)
+static int parse_dtype(struct tensor *t, const struct header *h, const json_t *v,
+		       struct err *err)
 {
 	const char *name = json_string_value(v);
 
@@ -138,19 +131,22 @@ static int parse_dtype(struct tensor *t, const struct header *h, const json_t *v
 			return 0;
 		}
 	}
-	return err_set(err, ERR_MODEL, "%s: %.200s: dtype %.40s, expected one such as F8_E4M3 or BF16",
+	return err_set(err, ERR_MODEL,
+		       "%s: %.200s: dtype %.40s, expected one such as F8_E4M3 or BF16",
 		       h->shard, t->name, name ? name : "missing");
 }
 
 /* Sets shape and n_bytes = element size · product of the shape, or says that it overflows. */
-static int parse_shape(struct tensor *t, const struct header *h, const json_t *v, struct err *err)
+static int parse_shape(struct tensor *t, const struct header *h, const json_t *v,
+		       struct err *err)
 {
 	size_t n = json_array_size(v), bytes = dtype_bytes(t->dtype);
 
 	if (!json_is_array(v) || n > TENSOR_MAX_DIMS)
-		return err_set(err, ERR_MODEL,
-			       "%s: %.200s: shape of %zu dimensions, expected an array of at most %d",
-			       h->shard, t->name, n, TENSOR_MAX_DIMS);
+		return err_set(
+			err, ERR_MODEL,
+			"%s: %.200s: shape of %zu dimensions, expected an array of at most %d",
+			h->shard, t->name, n, TENSOR_MAX_DIMS);
 	t->n_dims = (int)n;
 	for (size_t i = 0; i < n; i++) {
 		const json_t *dim = json_array_get(v, i);
@@ -158,7 +154,8 @@ static int parse_shape(struct tensor *t, const struct header *h, const json_t *v
 
 		if (d < 0 || __builtin_mul_overflow(bytes, (size_t)d, &bytes))
 			return err_set(err, ERR_MODEL,
-				       "%s: %.200s: shape[%zu] is %lld, expected a size of memory that "
+				       "%s: %.200s: shape[%zu] is %lld, expected a size of "
+				       "memory that "
 				       "can exist",
 				       h->shard, t->name, i, (long long)d);
 		t->shape[i] = d;
@@ -167,7 +164,8 @@ static int parse_shape(struct tensor *t, const struct header *h, const json_t *v
 	return 0;
 }
 
-static int parse_offsets(struct tensor *t, const struct header *h, const json_t *v, struct err *err)
+static int parse_offsets(struct tensor *t, const struct header *h, const json_t *v,
+			 struct err *err)
 {
 	const json_t *first = json_array_get(v, 0), *last = json_array_get(v, 1);
 	uint64_t begin, end;
@@ -176,36 +174,41 @@ static int parse_offsets(struct tensor *t, const struct header *h, const json_t 
 	    json_integer_value(first) < 0 ||
 	    json_integer_value(last) < json_integer_value(first))
 		return err_set(err, ERR_MODEL,
-			       "%s: %.200s: data_offsets are not two ascending positions", h->shard,
-			       t->name);
+			       "%s: %.200s: data_offsets are not two ascending positions",
+			       h->shard, t->name);
 	begin = (uint64_t)json_integer_value(first);
 	end = (uint64_t)json_integer_value(last);
 	if (end > h->data_size)
-		return err_set(err, ERR_MODEL,
-			       "%s: %.200s: data ends at %llu, expected at most %llu, the end of the "
-			       "file",
-			       h->shard, t->name, (unsigned long long)end,
-			       (unsigned long long)h->data_size);
+		return err_set(
+			err, ERR_MODEL,
+			"%s: %.200s: data ends at %llu, expected at most %llu, the end of the "
+			"file",
+			h->shard, t->name, (unsigned long long)end,
+			(unsigned long long)h->data_size);
 	if (end - begin != t->n_bytes)
-		return err_set(err, ERR_MODEL,
-			       "%s: %.200s: %llu bytes of data, expected %zu from dtype and shape",
-			       h->shard, t->name, (unsigned long long)(end - begin), t->n_bytes);
+		return err_set(
+			err, ERR_MODEL,
+			"%s: %.200s: %llu bytes of data, expected %zu from dtype and shape",
+			h->shard, t->name, (unsigned long long)(end - begin), t->n_bytes);
 	t->data = h->map + h->data_at + begin;
 	if ((uintptr_t)t->data % dtype_bytes(t->dtype))
-		return err_set(err, ERR_MODEL,
-			       "%s: %.200s: data at byte %llu of the file, expected a multiple of %zu",
-			       h->shard, t->name, (unsigned long long)(h->data_at + begin),
-			       dtype_bytes(t->dtype));
+		return err_set(
+			err, ERR_MODEL,
+			"%s: %.200s: data at byte %llu of the file, expected a multiple of %zu",
+			h->shard, t->name, (unsigned long long)(h->data_at + begin),
+			dtype_bytes(t->dtype));
 	return 0;
 }
 
-static int parse_tensor(struct tensor *t, const struct header *h, const json_t *v, struct err *err)
+static int parse_tensor(struct tensor *t, const struct header *h, const json_t *v,
+			struct err *err)
 {
 	int rc;
 
 	if (!json_is_object(v))
-		return err_set(err, ERR_MODEL, "%s: %.200s: not an object of dtype, shape, offsets",
-			       h->shard, t->name);
+		return err_set(err, ERR_MODEL,
+			       "%s: %.200s: not an object of dtype, shape, offsets", h->shard,
+			       t->name);
 	rc = parse_dtype(t, h, json_object_get(v, "dtype"), err);
 	if (!rc)
 		rc = parse_shape(t, h, json_object_get(v, "shape"), err);
@@ -225,7 +228,8 @@ static int by_data(const void *a, const void *b)
 }
 
 /* The format has neither overlaps nor gaps; either would mean that some offset is wrong. */
-static int check_layout(const struct header *h, const struct tensor *t, size_t n, struct err *err)
+static int check_layout(const struct header *h, const struct tensor *t, size_t n,
+			struct err *err)
 {
 	const unsigned char *at = h->map + h->data_at;
 	uint64_t left;
@@ -234,21 +238,24 @@ static int check_layout(const struct header *h, const struct tensor *t, size_t n
 		const unsigned char *data = t[i].data;
 
 		if (data < at)
-			return err_set(err, ERR_MODEL, "%s: %.150s: overlaps %.150s, expected it to "
-						       "begin where that ends",
+			return err_set(err, ERR_MODEL,
+				       "%s: %.150s: overlaps %.150s, expected it to "
+				       "begin where that ends",
 				       h->shard, t[i].name, t[i - 1].name);
 		if (data > at)
-			return err_set(err, ERR_MODEL,
-				       "%s: %.200s: begins %zu bytes after the end of what stands "
-				       "before it, expected no gap",
-				       h->shard, t[i].name, (size_t)(data - at));
+			return err_set(
+				err, ERR_MODEL,
+				"%s: %.200s: begins %zu bytes after the end of what stands "
+				"before it, expected no gap",
+				h->shard, t[i].name, (size_t)(data - at));
 		at = data + t[i].n_bytes;
 	}
 	left = h->data_size - (uint64_t)(at - (h->map + h->data_at));
 	if (left)
-		return err_set(err, ERR_MODEL,
-			       "%s: %llu bytes after the last tensor, expected the end of the file",
-			       h->shard, (unsigned long long)left);
+		return err_set(
+			err, ERR_MODEL,
+			"%s: %llu bytes after the last tensor, expected the end of the file",
+			h->shard, (unsigned long long)left);
 	return 0;
 }
 
@@ -261,15 +268,15 @@ static int add_tensors(struct safetensors *st, int shard, const struct header *h
 	json_t *v;
 	int rc;
 
-	json_object_foreach(root, name, v) {
-
+	json_object_foreach (root, name, v) {
 		if (!strcmp(name, "__metadata__"))
 			continue;
 		if (strlen(name) > NAME_MAX_BYTES || !*name)
 			return err_set(err, ERR_MODEL,
-				       "%s: a tensor name of %zu bytes, expected 1 to %d", h->shard,
-				       strlen(name), NAME_MAX_BYTES);
-		tensors = room_for_one(st->tensors, &st->cap_tensors, st->n_tensors, sizeof(*t), err);
+				       "%s: a tensor name of %zu bytes, expected 1 to %d",
+				       h->shard, strlen(name), NAME_MAX_BYTES);
+		tensors = room_for_one(st->tensors, &st->cap_tensors, st->n_tensors, sizeof(*t),
+				       err);
 		if (!tensors)
 			return ERR_NOMEM;
 		st->tensors = tensors;
@@ -293,33 +300,37 @@ static int parse_header(struct safetensors *st, int shard, struct err *err)
 {
 	const struct shard *s = &st->shards[shard];
 	struct header h = {.shard = s->name, .map = s->map};
-	json_error_t where;
+	struct json_tree tree;
+	struct err why;
 	uint64_t n = 0;
-	json_t *root;
 	int rc;
 
 	BUG_ON(!s->map || s->size < sizeof(n));
 	/* Little-endian, as every target of this program is. */
 	memcpy(&n, s->map, sizeof(n));
 	if (n > HEADER_MAX || n > s->size - sizeof(n))
-		return err_set(err, ERR_MODEL,
-			       "%s: header of %llu bytes, expected at most %llu in a file of %zu",
-			       s->name, (unsigned long long)n,
-			       (unsigned long long)(HEADER_MAX < s->size - sizeof(n)
-							    ? HEADER_MAX
-							    : s->size - sizeof(n)),
-			       s->size);
+		return err_set(
+			err, ERR_MODEL,
+			"%s: header of %llu bytes, expected at most %llu in a file of %zu",
+			s->name, (unsigned long long)n,
+			(unsigned long long)(HEADER_MAX < s->size - sizeof(n)
+						     ? HEADER_MAX
+						     : s->size - sizeof(n)),
+			s->size);
 	h.data_at = sizeof(n) + n;
 	h.data_size = s->size - h.data_at;
-	root = json_loadb((const char *)s->map + sizeof(n), (size_t)n, JSON_REJECT_DUPLICATES, &where);
-	if (!root)
-		return err_set(err, ERR_MODEL, "%s: header, byte %d: %s, expected a JSON object",
-			       s->name, where.position, where.text);
-	if (json_is_object(root))
-		rc = add_tensors(st, shard, &h, root, err);
+	rc = json_tree_parse(&tree, (struct str){(const char *)s->map + sizeof(n), (size_t)n},
+			     JSON_REJECT_DUPLICATES, &why);
+	if (rc == ERR_FAILED)
+		return err_set(err, ERR_MODEL, "%s: header: %s, expected a JSON object",
+			       s->name, why.text);
+	if (rc)
+		return err_set(err, rc, "%s: header: %s", s->name, why.text);
+	if (json_is_object(tree.root))
+		rc = add_tensors(st, shard, &h, tree.root, err);
 	else
 		rc = err_set(err, ERR_MODEL, "%s: header is not a JSON object", s->name);
-	json_decref(root);
+	json_tree_release(&tree);
 	return rc;
 }
 
@@ -331,7 +342,8 @@ static int map_shard(struct shard *s, struct err *err)
 	if (s->fd < 0)
 		return s->fd;
 	if (s->size < sizeof(uint64_t))
-		return err_set(err, ERR_MODEL, "%s: %zu bytes, expected at least 8", s->name, s->size);
+		return err_set(err, ERR_MODEL, "%s: %zu bytes, expected at least 8", s->name,
+			       s->size);
 	s->map = mmap(NULL, s->size, PROT_READ, MAP_SHARED, s->fd, 0);
 	if (s->map == MAP_FAILED) {
 		s->map = NULL;
@@ -349,7 +361,8 @@ static int add_shard(struct safetensors *st, const char *name, char *path, struc
 
 	if (st->n_shards >= SHARDS_MAX) {
 		free(path);
-		return err_set(err, ERR_MODEL, "%s: more than %d shards", INDEX_NAME, SHARDS_MAX);
+		return err_set(err, ERR_MODEL, "%s: more than %d shards", INDEX_NAME,
+			       SHARDS_MAX);
 	}
 	shards = room_for_one(st->shards, &st->cap_shards, st->n_shards, sizeof(*s), err);
 	if (!shards) {
@@ -420,21 +433,23 @@ static int find_shard(const struct safetensors *st, const char *name)
 	return -1;
 }
 
-static int add_indexed_shards(struct safetensors *st, const char *dir, json_t *map, struct err *err)
+static int add_indexed_shards(struct safetensors *st, const char *dir, json_t *map,
+			      struct err *err)
 {
 	const char *last = "", *tensor;
 	json_t *v;
 
-	json_object_foreach(map, tensor, v) {
+	json_object_foreach (map, tensor, v) {
 		const char *name = json_string_value(v);
 		char *path = NULL;
 		int rc;
 
 		if (!plain_name(name))
-			return err_set(err, ERR_MODEL,
-				       "%s: %.200s: shard %.100s, expected the plain name of a file "
-				       "beside the index",
-				       INDEX_NAME, tensor, name ? name : "that is not a string");
+			return err_set(
+				err, ERR_MODEL,
+				"%s: %.200s: shard %.100s, expected the plain name of a file "
+				"beside the index",
+				INDEX_NAME, tensor, name ? name : "that is not a string");
 		if (!strcmp(name, last) || find_shard(st, name) >= 0)
 			continue;
 		rc = join(&path, dir, name, err);
@@ -453,40 +468,45 @@ static int check_index(const struct safetensors *st, json_t *map, struct err *er
 	const char *name;
 	json_t *v;
 
-	json_object_foreach(map, name, v) {
+	json_object_foreach (map, name, v) {
 		const struct tensor *t = safetensors_find(st, name);
 
 		if (!t || strcmp(st->shards[t->shard].name, json_string_value(v)) != 0)
 			return err_set(err, ERR_MODEL,
-				       "%s: %.200s: not in %.100s, expected there by the index", INDEX_NAME,
-				       name, json_string_value(v));
+				       "%s: %.200s: not in %.100s, expected there by the index",
+				       INDEX_NAME, name, json_string_value(v));
 	}
 	for (size_t i = 0; i < st->n_tensors; i++)
 		if (!json_object_get(map, st->tensors[i].name))
-			return err_set(err, ERR_MODEL, "%s: %.200s: found in the file, not in %s",
-				       st->shards[st->tensors[i].shard].name, st->tensors[i].name,
-				       INDEX_NAME);
+			return err_set(err, ERR_MODEL,
+				       "%s: %.200s: found in the file, not in %s",
+				       st->shards[st->tensors[i].shard].name,
+				       st->tensors[i].name, INDEX_NAME);
 	return 0;
 }
 
-static int open_indexed(struct safetensors *st, const char *dir, const char *index, struct err *err)
+static int open_indexed(struct safetensors *st, const char *dir, const char *index,
+			struct err *err)
 {
 	struct buf text = {0};
-	json_error_t where;
-	json_t *root = NULL, *map;
+	struct json_tree tree = {0};
+	struct err why;
+	json_t *map;
 	int rc;
 
 	rc = file_read(&text, index, INDEX_MAX_BYTES, err);
 	if (rc)
 		goto done;
-	root = json_loadb(buf_z(&text), text.len, JSON_REJECT_DUPLICATES, &where);
+	rc = json_tree_parse(&tree, buf_str(&text), JSON_REJECT_DUPLICATES, &why);
 	buf_release(&text);
-	if (!root) {
-		rc = err_set(err, ERR_MODEL, "%s: line %d: %s, expected a JSON object", INDEX_NAME,
-			     where.line, where.text);
+	if (rc) {
+		rc = rc == ERR_FAILED
+			     ? err_set(err, ERR_MODEL, "%s: %s, expected a JSON object",
+				       INDEX_NAME, why.text)
+			     : err_set(err, rc, "%s: %s", INDEX_NAME, why.text);
 		goto done;
 	}
-	map = json_object_get(root, "weight_map");
+	map = json_object_get(tree.root, "weight_map");
 	if (!json_is_object(map)) {
 		rc = err_set(err, ERR_MODEL, "%s: weight_map: not found, expected an object",
 			     INDEX_NAME);
@@ -498,7 +518,7 @@ static int open_indexed(struct safetensors *st, const char *dir, const char *ind
 	if (!rc)
 		rc = check_index(st, map, err);
 done:
-	json_decref(root);
+	json_tree_release(&tree);
 	buf_release(&text);
 	return rc;
 }
@@ -530,7 +550,8 @@ done:
 }
 
 /* A file that cannot be read is a broken model to whoever opens a checkpoint. */
-static int finish_open(struct safetensors **out, struct safetensors *st, int rc, struct err *err)
+static int finish_open(struct safetensors **out, struct safetensors *st, int rc,
+		       struct err *err)
 {
 	if (!rc) {
 		*out = st;
@@ -627,8 +648,8 @@ int safetensors_check(const struct safetensors *st, struct err *err)
 			return err_errno(err, s->path, "cannot stat");
 		if (now.st_size < 0 || (uint64_t)now.st_size < s->size)
 			return err_set(err, ERR_MODEL,
-				       "%s: %lld bytes now, expected %zu as when it was opened", s->name,
-				       (long long)now.st_size, s->size);
+				       "%s: %lld bytes now, expected %zu as when it was opened",
+				       s->name, (long long)now.st_size, s->size);
 	}
 	return 0;
 }
@@ -647,8 +668,9 @@ static int populate(const struct shard *s, size_t at, size_t n, struct err *err)
 			(void)madvise(from, n, MADV_WILLNEED);
 			return 0;
 		}
-		return err_set(err, ERR_MODEL, "%s: cannot read bytes %zu to %zu: %s", s->name, at,
-			       at + n, errno == EFAULT ? "not there any more" : strerror(errno));
+		return err_set(err, ERR_MODEL, "%s: cannot read bytes %zu to %zu: %s", s->name,
+			       at, at + n,
+			       errno == EFAULT ? "not there any more" : strerror(errno));
 	}
 	return 0;
 }

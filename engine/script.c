@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
+#include "engine/base/jsontree.h"
 #include "engine/base/jsonw.h"
 
 #define MAX_MS    3600000
@@ -564,8 +563,8 @@ static int read_object(struct reader *r, json_t *o)
 
 static int read_line(struct reader *r, struct str line)
 {
-	json_error_t why;
-	json_t *o;
+	struct json_tree tree;
+	struct err why;
 	int rc;
 
 	while (line.n && strchr(" \t\r", line.p[line.n - 1]))
@@ -576,11 +575,14 @@ static int read_line(struct reader *r, struct str line)
 	}
 	if (line.n == 0 || line.p[0] == '#')
 		return 0;
-	o = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-	if (!o)
+	rc = json_tree_parse(&tree, line, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+	if (rc == ERR_FAILED)
 		return BAD(r, "%s", why.text);
-	rc = json_is_object(o) ? read_object(r, o) : BAD(r, "is not a JSON object");
-	json_decref(o);
+	if (rc)
+		return err_set(r->err, rc, "script line %d: %s", r->line, why.text);
+	rc = json_is_object(tree.root) ? read_object(r, tree.root)
+				       : BAD(r, "is not a JSON object");
+	json_tree_release(&tree);
 	return rc;
 }
 

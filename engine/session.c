@@ -4,13 +4,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include <jansson.h>
-
+#include "engine/base/file.h"
+#include "engine/base/jsontree.h"
 #include "engine/base/log.h"
 #include "engine/session_identity.h"
 
-#define QUEUE_EVENTS 1024
+#define QUEUE_EVENTS         1024
+#define GENERATION_MAX_BYTES ((size_t)1 << 20)
 
 /* The sequence. */
 
@@ -90,9 +92,11 @@ static void add_stop_id(struct session *s, int64_t id)
 /* eos_token_id of generation_config.json, an id or an array of them; the file is optional. */
 static int read_generation_config(struct session *s, struct err *err)
 {
-	struct buf path = {0};
-	json_error_t why;
-	json_t *o = NULL, *eos, *v;
+	struct buf path = {0}, text = {0};
+	struct json_tree tree = {0};
+	struct err why;
+	struct stat st;
+	json_t *eos, *v;
 	size_t i;
 	int rc = 0;
 
@@ -101,14 +105,20 @@ static int read_generation_config(struct session *s, struct err *err)
 		rc = err_nomem(err, "path", path.len);
 		goto done;
 	}
-	o = json_load_file(buf_z(&path), JSON_REJECT_DUPLICATES, &why);
-	if (!o) {
-		if (json_error_code(&why) != json_error_cannot_open_file)
-			rc = err_set(err, ERR_MODEL, "%s: line %d: %s", buf_z(&path), why.line,
-				     why.text);
+	if (lstat(buf_z(&path), &st) != 0 && errno == ENOENT)
+		goto done;
+	rc = file_read(&text, buf_z(&path), GENERATION_MAX_BYTES, &why);
+	if (rc) {
+		rc = err_set(err, rc == ERR_IO ? ERR_MODEL : rc, "%s", why.text);
 		goto done;
 	}
-	eos = json_object_get(o, "eos_token_id");
+	rc = json_tree_parse(&tree, buf_str(&text), JSON_REJECT_DUPLICATES, &why);
+	if (rc) {
+		rc = err_set(err, rc == ERR_FAILED ? ERR_MODEL : rc, "%s: %s", buf_z(&path),
+			     why.text);
+		goto done;
+	}
+	eos = json_object_get(tree.root, "eos_token_id");
 	if (json_is_integer(eos))
 		add_stop_id(s, json_integer_value(eos));
 	json_array_foreach (eos, i, v) {
@@ -116,7 +126,8 @@ static int read_generation_config(struct session *s, struct err *err)
 			add_stop_id(s, json_integer_value(v));
 	}
 done:
-	json_decref(o);
+	json_tree_release(&tree);
+	buf_release(&text);
 	buf_release(&path);
 	return rc;
 }

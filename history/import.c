@@ -3,10 +3,10 @@
  * conversation written in one transaction.
  */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/jsontree.h"
 #include "history/base64.h"
 #include "history/export.h"
 #include "history/uid.h"
@@ -318,23 +318,25 @@ int history_import_begin(struct history_import **out, struct history *h, struct 
 
 int history_import_line(struct history_import *in, struct str line, struct err *err)
 {
-	json_error_t why;
-	json_t *doc;
+	struct json_tree tree;
+	struct err why;
 	struct str type;
 	int rc;
 
 	in->n_lines++;
-	doc = json_loadb(line.p, line.n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
-	if (!doc)
+	rc = json_tree_parse(&tree, line, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
+	if (rc == ERR_FAILED)
 		return bad(in, why.text, err);
-	type = get_str(doc, "type");
+	if (rc)
+		return err_set(err, rc, "line %zu: %s", in->n_lines, why.text);
+	type = get_str(tree.root, "type");
 	if (str_is(type, "conversation"))
-		rc = begin_conversation(in, doc, err);
+		rc = begin_conversation(in, tree.root, err);
 	else if (str_is(type, "message"))
-		rc = add_message(in, doc, err);
+		rc = add_message(in, tree.root, err);
 	else
 		rc = bad(in, "type: conversation or message expected", err);
-	json_decref(doc);
+	json_tree_release(&tree);
 	return rc;
 }
 

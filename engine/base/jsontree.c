@@ -5,6 +5,7 @@
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define BLOCK_BYTES (64u << 10)
 
@@ -78,6 +79,13 @@ static bool load(struct reading *r, struct str text, size_t flags, json_error_t 
 	return true;
 }
 
+static int not_json(const json_error_t *why, struct str text, struct err *err)
+{
+	if (text.n && memchr(text.p, '\n', text.n))
+		return err_set(err, ERR_FAILED, "line %d: %s", why->line, why->text);
+	return err_set(err, ERR_FAILED, "%s", why->text);
+}
+
 int json_tree_parse(struct json_tree *t, struct str text, size_t flags, struct err *err)
 {
 	struct reading r = {.tree = t};
@@ -92,8 +100,7 @@ int json_tree_parse(struct json_tree *t, struct str text, size_t flags, struct e
 	if (loaded && t->root)
 		return 0;
 	json_tree_release(t);
-	return loaded ? err_set(err, ERR_FAILED, "line %d: %s", why.line, why.text)
-		      : err_nomem(err, "JSON values", text.n);
+	return loaded ? not_json(&why, text, err) : err_nomem(err, "JSON values", text.n);
 }
 
 void json_tree_release(struct json_tree *t)

@@ -32,11 +32,11 @@ enum how {
 	APPEND,   /* so many zero bytes                                         */
 	LENGTH,   /* the header's length becomes this                           */
 	REMOVE,
-	DANGLE,   /* a symbolic link to nowhere                                 */
-	LOOP,     /* a symbolic link to itself                                  */
+	DANGLE, /* a symbolic link to nowhere                                 */
+	LOOP,   /* a symbolic link to itself                                  */
 	FIFO,
 	FOLDER,
-	ZERO,     /* a symbolic link to /dev/zero                               */
+	ZERO, /* a symbolic link to /dev/zero                               */
 };
 
 struct broken {
@@ -77,18 +77,20 @@ static const struct broken checkpoints[] = {
 	 "\"shape\":[65536],\"data_offsets\"", 0, "shape [65536], expected [512, 128]"},
 	{SHARD1, REPLACE, "\"shape\":[512,128],\"data_offsets\"",
 	 "\"shape\":[4611686018427387904,4611686018427387904],\"data_offsets\"", 0, "shape[1]"},
-	{SHARD1, REPLACE, "\"data_offsets\":[0,", "\"data_offsets\":[8,", 0, "bytes of data, expected"},
+	{SHARD1, REPLACE, "\"data_offsets\":[0,", "\"data_offsets\":[8,", 0,
+	 "bytes of data, expected"},
 	{SHARD1, REPLACE, "\"data_offsets\":[0,15360]", "\"data_offsets\":[7680,23040]", 0,
 	 "no gap"},
 	{SHARD1, REPLACE, "\"data_offsets\":[15360,15376]", "\"data_offsets\":[15344,15360]", 0,
 	 "overlaps"},
 	{SHARD1, REPLACE, "\"layers.0.attn.attn_sink\"", "\"layers.0.attn.attn_sunk\"", 0,
 	 "layers.0.attn.attn_sink: not in " SHARD1},
-	{SHARD1, REPLACE, "\"layers.0.attn.attn_sink\"", "\"layers.0.attn\\u0000\"", 0, SHARD1 ": header"},
+	{SHARD1, REPLACE, "\"layers.0.attn.attn_sink\"", "\"layers.0.attn\\u0000\"", 0,
+	 SHARD1 ": header"},
 	{SHARD1, REPLACE, "{\"layers.0.ffn", "{\"\xff\xfe", 0, SHARD1 ": header"},
 
 	{INDEX, REMOVE, NULL, NULL, 0, "found neither " INDEX " nor model.safetensors"},
-	{INDEX, TRUNCATE, NULL, NULL, 0, INDEX ": line"},
+	{INDEX, TRUNCATE, NULL, NULL, 0, INDEX ": '[' or '{' expected near end of file"},
 	{INDEX, TRUNCATE, NULL, NULL, 5000, INDEX ": line"},
 	{INDEX, FIFO, NULL, NULL, 0, INDEX ": not a regular file"},
 	{INDEX, ZERO, NULL, NULL, 0, INDEX ": not a regular file"},
@@ -101,9 +103,11 @@ static const struct broken checkpoints[] = {
 	 "not in " SHARD1},
 
 	{"config.json", REMOVE, NULL, NULL, 0, "config.json: cannot open"},
-	{"config.json", TRUNCATE, NULL, NULL, 0, "config.json: line"},
+	{"config.json", TRUNCATE, NULL, NULL, 0,
+	 "config.json: '[' or '{' expected near end of file"},
 	{"config.json", TRUNCATE, NULL, NULL, 500, "config.json: line"},
-	{"config.json", APPEND, NULL, NULL, 5000000, "config.json: 5001424 bytes, expected at most"},
+	{"config.json", APPEND, NULL, NULL, 5000000,
+	 "config.json: 5001424 bytes, expected at most"},
 	{"config.json", FIFO, NULL, NULL, 0, "config.json: not a regular file"},
 	{"config.json", FOLDER, NULL, NULL, 0, "config.json: not a regular file"},
 	{"config.json", ZERO, NULL, NULL, 0, "config.json: not a regular file"},
@@ -111,7 +115,8 @@ static const struct broken checkpoints[] = {
 	 "expected [320, 256]"},
 	{"config.json", REPLACE, "\"hidden_size\": 128", "\"hidden_size\": -128", 0,
 	 "hidden_size: found -128"},
-	{"config.json", REPLACE, "\"hidden_size\": 128", "\"hidden_size\": 1e99", 0, "hidden_size"},
+	{"config.json", REPLACE, "\"hidden_size\": 128", "\"hidden_size\": 1e99", 0,
+	 "hidden_size"},
 	{"config.json", REPLACE, "\"vocab_size\": 320", "\"vocab_size\": 999999999999999", 0,
 	 "vocab_size: found 999999999999999"},
 	{"config.json", REPLACE, "\"num_hidden_layers\": 4", "\"num_hidden_layers\": 5", 0,
@@ -122,8 +127,8 @@ static const struct broken checkpoints[] = {
 	 "missing layers.1.ffn.gate.tid2eid"},
 	{"config.json", REPLACE, "\"expert_dtype\": \"fp4\"", "\"expert_dtype\": \"fp8\"", 0,
 	 "dtype I8, expected F8_E4M3"},
-	{"config.json", REPLACE, "\"scoring_func\": \"sqrtsoftplus\"", "\"scoring_func\": \"sigmoid\"",
-	 0, "scoring_func: found \"sigmoid\""},
+	{"config.json", REPLACE, "\"scoring_func\": \"sqrtsoftplus\"",
+	 "\"scoring_func\": \"sigmoid\"", 0, "scoring_func: found \"sigmoid\""},
 };
 
 /* dir becomes a copy of the golden checkpoint, by links. */
@@ -269,8 +274,9 @@ static void every_broken_checkpoint_is_refused_in_one_line(void **state)
 		link_golden(&dir);
 		break_file(&dir, how);
 		program_run(&run,
-			    (const char *const[]){"logits", "--model", dir.path, "--prefill", "2",
-						  "-o", tmpdir_file(&out, "out.safetensors"), NULL},
+			    (const char *const[]){"logits", "--model", dir.path, "--prefill",
+						  "2", "-o",
+						  tmpdir_file(&out, "out.safetensors"), NULL},
 			    STR_LIT("[5, 6, 7]"), 20);
 		if (!how->expect) {
 			assert_int_equal(run.status, 0);
@@ -309,7 +315,9 @@ static void a_hash_table_that_names_no_expert_is_refused(void **state)
 		    (const char *const[]){"logits", "--model", dir.path, "--prefill", "1", "-o",
 					  tmpdir_file(&dir, "out"), NULL},
 		    STR_LIT("[5, 6]"), 20);
-	check_refusal(0, "layers.0.ffn.gate.tid2eid[2, 1]: found 10, expected an expert below 10", &run);
+	check_refusal(0,
+		      "layers.0.ffn.gate.tid2eid[2, 1]: found 10, expected an expert below 10",
+		      &run);
 	program_run_release(&run);
 	tmpdir_release(&dir);
 }
@@ -317,7 +325,8 @@ static void a_hash_table_that_names_no_expert_is_refused(void **state)
 static void tensors_too_many_are_no_error(void **state)
 {
 	static const struct broken fewer = {
-		"config.json", REPLACE, "\"num_hash_layers\": 1", "\"num_hash_layers\":1", 0, NULL};
+		"config.json",           REPLACE, "\"num_hash_layers\": 1",
+		"\"num_hash_layers\":1", 0,       NULL};
 	struct program_run run;
 	struct tmpdir dir;
 
@@ -326,10 +335,11 @@ static void tensors_too_many_are_no_error(void **state)
 	link_golden(&dir);
 	break_file(&dir, &fewer);
 	/* Without its draft layer the model is whole, and mtp.0.* is left over. */
-	break_file(&dir, &(struct broken){"config.json", REPLACE,
-					  "\"num_nextn_predict_layers\": 1",
-					  "\"num_nextn_predict_layers\": 0", 0, NULL});
-	break_file(&dir, &(struct broken){"config.json", REPLACE, " 4,\n  0\n ]", " 4\n ]", 0, NULL});
+	break_file(&dir,
+		   &(struct broken){"config.json", REPLACE, "\"num_nextn_predict_layers\": 1",
+				    "\"num_nextn_predict_layers\": 0", 0, NULL});
+	break_file(&dir,
+		   &(struct broken){"config.json", REPLACE, " 4,\n  0\n ]", " 4\n ]", 0, NULL});
 	program_run(&run,
 		    (const char *const[]){"logits", "--model", dir.path, "--prefill", "1", "-o",
 					  tmpdir_file(&dir, "out"), NULL},
@@ -346,7 +356,8 @@ static void output_that_cannot_be_written_is_said_and_leaves_nothing(void **stat
 		const char *out, *expect;
 	} cases[] = {
 		{"/dev/full", "/dev/full: cannot write: No space left on device"},
-		{"/nowhere/out.safetensors", "/nowhere/out.safetensors: cannot write: No such file"},
+		{"/nowhere/out.safetensors",
+		 "/nowhere/out.safetensors: cannot write: No such file"},
 		{"/", "/: cannot write: Is a directory"},
 	};
 
@@ -355,8 +366,8 @@ static void output_that_cannot_be_written_is_said_and_leaves_nothing(void **stat
 		struct program_run run;
 
 		program_run(&run,
-			    (const char *const[]){"logits", "--model", GOLDEN, "--prefill", "1", "-o",
-						  cases[i].out, NULL},
+			    (const char *const[]){"logits", "--model", GOLDEN, "--prefill", "1",
+						  "-o", cases[i].out, NULL},
 			    STR_LIT("[5, 6]"), 20);
 		assert_int_equal(run.status, 1);
 		if (!strstr(buf_z(&run.err), cases[i].expect))
@@ -389,8 +400,8 @@ static void ids_that_are_none_are_refused(void **state)
 		struct program_run run;
 
 		program_run(&run,
-			    (const char *const[]){"logits", "--model", GOLDEN, "--prefill", "1", "-o",
-						  "/dev/null", NULL},
+			    (const char *const[]){"logits", "--model", GOLDEN, "--prefill", "1",
+						  "-o", "/dev/null", NULL},
 			    str_of(cases[i].ids), 20);
 		if (run.status != cases[i].status || !strstr(buf_z(&run.err), cases[i].expect))
 			fail_msg("%s: exit %d, \"%s\" lacks \"%s\"", cases[i].ids, run.status,
