@@ -430,7 +430,7 @@ static void write_usage(struct jsonw *w, const struct turn_usage *u)
 	jsonw_kv_int(w, "accepted", u->accepted);
 	jsonw_kv_int(w, "prefill_ms", u->prefill_ms);
 	jsonw_kv_int(w, "decode_ms", u->decode_ms);
-	jsonw_kv_int(w, "total_ms", u->total_ms);
+	jsonw_kv_int(w, "ms", u->total_ms);
 	jsonw_end_object(w);
 }
 
