@@ -89,11 +89,24 @@ static int run_mode(struct app *app)
 	return oneshot_run(app, !isatty(STDIN_FILENO));
 }
 
+/* The verb, if the first word is one; it goes before the options, which then are its own. */
+static const struct verb *take_verb(int argc, char **argv)
+{
+	int at = options_first_word(argc, argv);
+	const struct verb *verb = at ? verb_find(argv[at]) : NULL;
+	char *word = verb ? argv[at] : NULL;
+
+	/* "help" alone asks for the verbs; "help me …" is a question */
+	if (!verb || (at + 1 < argc && strcmp(verb->name, "help") == 0))
+		return NULL;
+	memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof(*argv));
+	argv[1] = word;
+	return verb;
+}
+
 int main(int argc, char **argv)
 {
-	const struct verb *verb = argc > 1 ? verb_find(argv[1]) : NULL;
-	/* "help" alone asks for the verbs; "help me …" is a question */
-	const bool question = verb && argc > 2 && strcmp(verb->name, "help") == 0;
+	const struct verb *verb = take_verb(argc, argv);
 	struct app app = {.start_ms = app_now_ms()};
 	struct err err = {0};
 	int rc;
@@ -101,7 +114,7 @@ int main(int argc, char **argv)
 	setlocale(LC_ALL, "");
 	mapfault_install();
 	signals_ignore_limits();
-	if (verb && !question)
+	if (verb)
 		return verb->run(NULL, argc - 1, argv + 1);
 	rc = read_options(&app, argc, argv, &err);
 	if (!rc)

@@ -95,6 +95,9 @@ void option_get(const struct options *o, const struct option_row *row, struct bu
 /* The file at `path` (none is fine), then the environment. */
 int options_read_file(struct options *o, const char *path, struct err *err);
 int options_read_env(struct options *o, struct err *err);
+/* Where in argv the first word is that belongs to no option; 0: there is none, or the words are a
+ * question's for certain (behind --, or with -p), or the options before it are wrong. */
+int options_first_word(int argc, char **argv);
 /* Flags and words; argv may be reordered. */
 int options_read_flags(struct options *o, int argc, char **argv, struct err *err);
 

@@ -40,7 +40,8 @@ static int read_line(struct options *o, char *line, struct err *err)
 		const char *near = option_near(key);
 
 		return err_set(err, ERR_USAGE, "%.60s: no such option%s%s%s", key,
-			       near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+			       near ? "; did you mean " : "", near ? near : "",
+			       near ? "?" : "");
 	}
 	return option_set(o, row, trimmed(value), err);
 }
@@ -117,27 +118,68 @@ static int join_words(struct options *o, int argc, char **argv, struct err *err)
 	return o->prompt ? 0 : err_nomem(err, "question", 0);
 }
 
-int options_read_flags(struct options *o, int argc, char **argv, struct err *err)
-{
-	struct option longs[N_ROWS_MAX] = {0};
-	char letters[2 * N_ROWS_MAX + 2] = ":";
-	const struct option_row *row;
-	int n = 0, c, rc = 0;
+/* The table as getopt_long() takes it. */
+struct flags {
+	struct option longs[N_ROWS_MAX];
+	char letters[2 * N_ROWS_MAX + 3];
+};
 
-	for (row = option_rows; row->name; row++, n++) {
-		size_t len = strlen(letters);
+/* `how`: what the letters begin with.  getopt_long() begins anew. */
+static void flags_init(struct flags *f, const char *how)
+{
+	int n = 0;
+
+	*f = (struct flags){0};
+	snprintf(f->letters, sizeof(f->letters), "%s", how);
+	for (const struct option_row *row = option_rows; row->name; row++, n++) {
+		size_t len = strlen(f->letters);
 
 		if (n >= N_ROWS_MAX - 1)
 			BUG("more options than the parser has room for");
-		longs[n] = (struct option){row->name, row->arg ? required_argument : no_argument,
-					   NULL, 256 + n};
+		f->longs[n] = (struct option){
+			row->name, row->arg ? required_argument : no_argument, NULL, 256 + n};
 		if (row->letter)
-			snprintf(letters + len, sizeof(letters) - len, "%c%s", row->letter,
-				 row->arg ? ":" : "");
+			snprintf(f->letters + len, sizeof(f->letters) - len, "%c%s",
+				 row->letter, row->arg ? ":" : "");
 	}
 	optind = 0;
 	opterr = 0;
-	while (!rc && (c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+}
+
+/* The row that getopt_long() returned `c` for. */
+static const struct option_row *row_of(int c)
+{
+	const struct option_row *row = option_rows;
+
+	while (row->name && c != 256 + (int)(row - option_rows) &&
+	       (!row->letter || c != row->letter))
+		row++;
+	return row;
+}
+
+int options_first_word(int argc, char **argv)
+{
+	struct flags f;
+	int c;
+
+	flags_init(&f, "+:");
+	while ((c = getopt_long(argc, argv, f.letters, f.longs, NULL)) != -1) {
+		if (c == ':' || c == '?' || strcmp(row_of(c)->name, "prompt") == 0)
+			return 0;
+	}
+	if (optind >= argc || (optind > 1 && strcmp(argv[optind - 1], "--") == 0))
+		return 0;
+	return optind;
+}
+
+int options_read_flags(struct options *o, int argc, char **argv, struct err *err)
+{
+	const struct option_row *row;
+	struct flags f;
+	int c, rc = 0;
+
+	flags_init(&f, ":");
+	while (!rc && (c = getopt_long(argc, argv, f.letters, f.longs, NULL)) != -1) {
 		if (c == ':' || (c == '?' && optopt >= 256))
 			return err_set(err, ERR_USAGE, "%s: %s", argv[optind - 1],
 				       c == ':' ? "a value is missing" : "takes no value");
@@ -145,10 +187,7 @@ int options_read_flags(struct options *o, int argc, char **argv, struct err *err
 			return err_set(err, ERR_USAGE, "-%c: no such option", optopt);
 		if (c == '?')
 			return unknown(argv[optind - 1], err);
-		for (row = option_rows; row->name; row++) {
-			if (c == 256 + (int)(row - option_rows) || (row->letter && c == row->letter))
-				break;
-		}
+		row = row_of(c);
 		if (row->type == OPTION_SWITCH)
 			*(bool *)((char *)o + row->at) = true;
 		else

@@ -2,6 +2,7 @@
  * doctor: what the program finds on this machine, line by line, and what to do
  * about what is missing.  Exits 0 unless something is wrong that stops it.
  */
+#include <getopt.h>
 #include <langinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +74,8 @@ static void check_model(struct doctor *d, const char *given)
 		info = e->ops->info(e);
 		tell(d, GOOD, "model", "%s: %s", info->model_name, info->model_path);
 		tell(d, GOOD, "memory",
-		     "weights %.1f MB, cache %.1f MB at %lld tokens of context, scratch %.1f MB",
+		     "weights %.1f MB, cache %.1f MB at %lld tokens of context, scratch %.1f "
+		     "MB",
 		     (double)info->weight_bytes / 1e6, (double)info->cache_bytes / 1e6,
 		     (long long)info->ctx_tokens, (double)info->scratch_bytes / 1e6);
 		tell(d, GOOD, "backend", "%s", info->backend);
@@ -139,16 +141,22 @@ static void check_config(struct doctor *d, struct options *o)
 
 int verb_doctor(struct app *app, int argc, char **argv)
 {
+	static const struct option options[] = {{"model", required_argument, NULL, 'm'}, {0}};
 	struct doctor d = {0};
 	struct options o;
 	struct err err = {0};
 	const char *model = NULL;
-	int rc;
+	int c, rc;
 
 	(void)app;
-	if (argc == 3 && (strcmp(argv[1], "--model") == 0 || strcmp(argv[1], "-m") == 0))
-		model = argv[2];
-	else if (argc > 1)
+	optind = 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
+		if (c != 'm')
+			return verb_usage("doctor");
+		model = optarg;
+	}
+	if (optind < argc)
 		return verb_usage("doctor");
 	tell(&d, GOOD, "program", "dsv4chat " DSV4CHAT_VERSION ", %s, SQLite %s, jansson %s",
 	     curses_version(), sqlite3_libversion(), JANSSON_VERSION);

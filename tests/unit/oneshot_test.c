@@ -27,21 +27,29 @@ static const struct {
 	{"answer", "{\"turn\": {\"again\": true}}\n{\"thinking\": \"so I think\"}\n"
 		   "{\"text\": \"so I say\"}\n{\"done\": {}}\n"},
 	{"lines", "{\"text\": \"one\\ntwo\\n\"}\n{\"done\": {}}\n"},
-	{"slow", "{\"text\": \"begun\"}\n{\"pause\": -1}\n{\"text\": \" ended\"}\n{\"done\": {}}\n"},
+	{"slow",
+	 "{\"text\": \"begun\"}\n{\"pause\": -1}\n{\"text\": \" ended\"}\n{\"done\": {}}\n"},
 	{"late", "{\"pause\": 500}\n{\"text\": \"too late\"}\n{\"done\": {}}\n"},
 	{"long", "{\"text\": \"cut\"}\n{\"done\": \"length\"}\n"},
 	{"full", "{\"text\": \"cut\"}\n{\"done\": \"context\"}\n"},
-	{"broken", "{\"text\": \"half\"}\n{\"error\": {\"code\": \"model\", \"text\": \"lost it\"}}\n"},
-	{"unloaded", "{\"load\": {\"error\": \"no weights\"}}\n{\"text\": \"x\"}\n{\"done\": {}}\n"},
-	{"call", "{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"ls\"}}}\n{\"done\": {}}\n"},
-	{"pipe", "{\"turn\": {\"expect\": \"<stdin>\\nfrom the pipe\\n</stdin>\\n\\nwhat is it?\"}}\n"
-		 "{\"text\": \"yes\"}\n{\"done\": {}}\n"},
-	{"bare", "{\"turn\": {\"expect\": \"from the pipe\"}}\n{\"text\": \"yes\"}\n{\"done\": {}}\n"},
-	{"file", "{\"turn\": {\"expect\": \"/note.txt\\\">\\nbuy milk\\n</file>\\n\\nwhat then?\"}}\n"
-		 "{\"text\": \"yes\"}\n{\"done\": {}}\n"},
+	{"broken",
+	 "{\"text\": \"half\"}\n{\"error\": {\"code\": \"model\", \"text\": \"lost it\"}}\n"},
+	{"unloaded",
+	 "{\"load\": {\"error\": \"no weights\"}}\n{\"text\": \"x\"}\n{\"done\": {}}\n"},
+	{"call", "{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": "
+		 "\"ls\"}}}\n{\"done\": {}}\n"},
+	{"pipe",
+	 "{\"turn\": {\"expect\": \"<stdin>\\nfrom the pipe\\n</stdin>\\n\\nwhat is it?\"}}\n"
+	 "{\"text\": \"yes\"}\n{\"done\": {}}\n"},
+	{"bare",
+	 "{\"turn\": {\"expect\": \"from the pipe\"}}\n{\"text\": \"yes\"}\n{\"done\": {}}\n"},
+	{"file",
+	 "{\"turn\": {\"expect\": \"/note.txt\\\">\\nbuy milk\\n</file>\\n\\nwhat then?\"}}\n"
+	 "{\"text\": \"yes\"}\n{\"done\": {}}\n"},
 	{"system", "{\"turn\": {\"expect_system\": \"be brief\", \"expect_effort\": \"max\"}}\n"
 		   "{\"text\": \"yes\"}\n{\"done\": {}}\n"},
-	{"clean", "{\"turn\": {\"expect\": \"a\\ufffdb\"}}\n{\"text\": \"yes\"}\n{\"done\": {}}\n"},
+	{"clean",
+	 "{\"turn\": {\"expect\": \"a\\ufffdb\"}}\n{\"text\": \"yes\"}\n{\"done\": {}}\n"},
 	{"second", "{\"text\": \"first\"}\n{\"done\": {}}\n"
 		   "{\"turn\": {\"expect\": \"b\", \"expect_messages\": 3}}\n"
 		   "{\"text\": \"second\"}\n{\"done\": {}}\n"},
@@ -51,8 +59,8 @@ static struct tmpdir dir;
 
 static int set_up(void **state)
 {
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
-					    "XDG_CACHE_HOME"};
+	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
+					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
 	static const char *const unset[] = {"DSV4CHAT_MODEL", "DSV4CHAT_EFFORT", "NO_COLOR"};
 
 	(void)state;
@@ -88,7 +96,8 @@ static int run(const char *line, struct buf *out, struct buf *err)
 	int status;
 
 	buf_addf(&command,
-		 "T=%s; p=%s; d() { s=$1; shift; $w $p --ephemeral --engine-script $T/$s \"$@\"; }; "
+		 "T=%s; p=%s; d() { s=$1; shift; $w $p --ephemeral --engine-script $T/$s "
+		 "\"$@\"; }; "
 		 "{ %s; } 2>$T/stderr",
 		 dir.path, program_path(), line);
 	pipe = popen(buf_z(&command), "r");
@@ -117,8 +126,7 @@ static void check(const struct line_case *cases, size_t n)
 		int status = run(c->line, &out, &err);
 
 		if (status != c->status || (c->out && strcmp(buf_z(&out), c->out) != 0) ||
-		    (c->err && !*c->err && err.len) ||
-		    (c->err && !strstr(buf_z(&err), c->err)))
+		    (c->err && !*c->err && err.len) || (c->err && !strstr(buf_z(&err), c->err)))
 			fail_msg("%s\nstatus %d, expected %d\nstdout: %s\nstderr: %s", c->line,
 				 status, c->status, buf_z(&out), buf_z(&err));
 		buf_release(&out);
@@ -144,6 +152,30 @@ static void the_answer_goes_to_stdout_and_thinking_to_stderr(void **state)
 	CHECK(cases);
 }
 
+static void a_verb_is_one_before_and_behind_options_and_a_question_when_told(void **state)
+{
+	static const struct line_case cases[] = {
+		{"$p doctor --model share/nano </dev/null", 0, NULL, ""},
+		{"$p --model share/nano doctor </dev/null", 0, NULL, ""},
+		{"$p -m share/nano doctor </dev/null", 0, NULL, ""},
+		{"$p --model=share/nano doctor </dev/null | grep -c '^ok    model'", 0, "1\n",
+		 ""},
+		{"$p --temp 0 doctor </dev/null", 2, "", "usage: dsv4chat doctor"},
+		{"$p --tmep 0 doctor </dev/null", 2, "", "--temp"},
+		{"d answer doctor </dev/null", 2, "", "usage: dsv4chat doctor"},
+		{"d answer -p doctor </dev/null", 0, "so I say\n", "so I think"},
+		{"d answer --prompt=doctor who </dev/null", 0, "so I say\n", "so I think"},
+		{"d answer -p who doctor </dev/null", 0, "so I say\n", "so I think"},
+		{"d answer -- doctor </dev/null", 0, "so I say\n", "so I think"},
+		{"d answer 'doctor who' </dev/null", 0, "so I say\n", "so I think"},
+		{"d answer help me </dev/null", 0, "so I say\n", "so I think"},
+		{"d answer who doctor </dev/null", 0, "so I say\n", "so I think"},
+	};
+
+	(void)state;
+	check(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
 static void stdin_files_and_words_become_one_question(void **state)
 {
 	static const struct line_case cases[] = {
@@ -152,7 +184,8 @@ static void stdin_files_and_words_become_one_question(void **state)
 		{"echo from the pipe | d bare", 0, "yes\n", ""},
 		{"d file -f $T/note.txt what then? </dev/null", 0, "yes\n", ""},
 		{"d system -s 'be brief' --effort max hi </dev/null", 0, "yes\n", ""},
-		{"printf 'a\\377b' | d clean", 0, "yes\n", "1 invalid UTF-8 sequence became U+FFFD"},
+		{"printf 'a\\377b' | d clean", 0, "yes\n",
+		 "1 invalid UTF-8 sequence became U+FFFD"},
 		{"(sleep 1.6; echo from the pipe) | d bare", 0, "yes\n", "reading stdin…"},
 		/* The check can fail: this script expects other words. */
 		{"d pipe hi </dev/null", 2, "", NULL},
@@ -166,8 +199,8 @@ static void each_way_to_fail_has_its_exit_code_and_keeps_what_was_said(void **st
 {
 	static const struct line_case cases[] = {
 		{"d answer hi >/dev/full </dev/null", 1, "", "could not be written"},
-		{"{ d late hi </dev/null; echo $? >$T/status; } | true; exit $(cat $T/status)", 1,
-		 "", "could not be written"},
+		{"{ d late hi </dev/null; echo $? >$T/status; } | true; exit $(cat $T/status)",
+		 1, "", "could not be written"},
 		{"d answer -f $T/none hi </dev/null", 1, "", "none"},
 		{"d answer -f $T hi </dev/null", 1, "", NULL},
 		{"d answer --tmep 1 hi </dev/null", 2, "", "--temp"},
@@ -181,8 +214,8 @@ static void each_way_to_fail_has_its_exit_code_and_keeps_what_was_said(void **st
 		{"d slow --timeout 2 hi </dev/null", 124, "begun\n", NULL},
 		{"w='timeout --preserve-status -s INT 2'; d slow hi </dev/null", 130, "begun\n",
 		 "interrupted"},
-		{"w='timeout --preserve-status -s TERM 2'; d slow hi </dev/null", 143, "begun\n",
-		 NULL},
+		{"w='timeout --preserve-status -s TERM 2'; d slow hi </dev/null", 143,
+		 "begun\n", NULL},
 	};
 
 	(void)state;
@@ -218,8 +251,8 @@ static void json_events_come_in_order_and_each_line_is_json(void **state)
 	} cases[] = {
 		{"d answer --json hi </dev/null", 0, "session prefill thinking text done",
 		 "\"stop_reason\": \"stop\""},
-		{"d answer --json --hide-thinking hi </dev/null", 0, "session prefill text done",
-		 "\"output_tokens\""},
+		{"d answer --json --hide-thinking hi </dev/null", 0,
+		 "session prefill text done", "\"output_tokens\""},
 		{"d call --json hi </dev/null", 0,
 		 "session prefill tool_call_begin tool_call done", "\"command\": \"ls\""},
 		{"d broken --json hi </dev/null", 3, "session prefill text error", "lost it"},
@@ -227,11 +260,11 @@ static void json_events_come_in_order_and_each_line_is_json(void **state)
 		{"d slow --json --timeout 2 hi </dev/null", 124,
 		 "session prefill text done error", "\"timeout\""},
 		{"printf '{\"text\": \"a\"}\\n{\"role\": \"user\", \"content\": \"b\"}\\n' | "
-		 "d second --input-format jsonl", 0,
-		 "session prefill text done prefill text done", "second"},
+		 "d second --input-format jsonl",
+		 0, "session prefill text done prefill text done", "second"},
 		{"printf '{\"text\": \"a\"}\\nnonsense\\n{\"text\": \"b\"}\\n' | "
-		 "d second --input-format jsonl", 2,
-		 "session prefill text done error prefill text done", "line 2"},
+		 "d second --input-format jsonl",
+		 2, "session prefill text done error prefill text done", "line 2"},
 	};
 
 	(void)state;
@@ -256,6 +289,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_answer_goes_to_stdout_and_thinking_to_stderr),
 		cmocka_unit_test(stdin_files_and_words_become_one_question),
+		cmocka_unit_test(
+			a_verb_is_one_before_and_behind_options_and_a_question_when_told),
 		cmocka_unit_test(each_way_to_fail_has_its_exit_code_and_keeps_what_was_said),
 		cmocka_unit_test(json_events_come_in_order_and_each_line_is_json),
 	};
