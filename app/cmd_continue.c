@@ -1,4 +1,5 @@
 #include "app/line.h"
+#include "app/screen_private.h"
 
 int cmd_continue(struct line *l, const char *arg, struct err *err)
 {
@@ -29,4 +30,26 @@ int cmd_continue(struct line *l, const char *arg, struct err *err)
 		record_fill(&l->record, &l->dialog, &again);
 	}
 	return rc;
+}
+
+int cmd_continue_screen(struct screen *s, const char *arg, struct err *err)
+{
+	const struct history_list *cut = &s->config->recovered;
+	struct talk *t;
+	int rc = 0;
+
+	(void)arg;
+	/* Before anything else was said, what a crash has cut is meant. */
+	if (s->talk->leaf == NULL && cut->n > 0) {
+		rc = screen_stored(s, cut->items[0].id, &t, err);
+		if (rc == 0)
+			screen_open(s, t);
+	}
+	if (rc < 0)
+		return rc;
+	if (s->talk->leaf == NULL)
+		return err_set(err, ERR_USAGE, "nothing was said yet");
+	if (!screen_is_writing(s))
+		screen_continue(s, s->talk->leaf);
+	return 0;
 }

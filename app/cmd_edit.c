@@ -1,4 +1,5 @@
 #include "app/line.h"
+#include "app/screen_private.h"
 
 int cmd_edit(struct line *l, const char *arg, struct err *err)
 {
@@ -23,4 +24,24 @@ int cmd_edit(struct line *l, const char *arg, struct err *err)
 		record_fill(&l->record, &l->dialog, &again);
 	}
 	return rc;
+}
+
+/* Without a text the last question comes back to the input. */
+int cmd_edit_screen(struct screen *s, const char *arg, struct err *err)
+{
+	struct talk_message *m = s->talk->leaf;
+
+	while (m != NULL && m->role != CHAT_USER)
+		m = m->parent;
+	if (m == NULL)
+		return err_set(err, ERR_USAGE, "nothing was asked yet");
+	if (screen_is_writing(s))
+		return 0;
+	if (*arg == '\0') {
+		tui_edit(s->tui, m->id, buf_str(&m->text));
+		return 0;
+	}
+	talk_rewind(s->talk, m->parent);
+	screen_send(s, str_of(arg));
+	return 0;
 }

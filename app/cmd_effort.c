@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "app/line.h"
+#include "app/screen_private.h"
 
 int cmd_effort(struct line *l, const char *arg, struct err *err)
 {
@@ -15,4 +16,9 @@ int cmd_effort(struct line *l, const char *arg, struct err *err)
 	fflush(stdout);
 	buf_release(&value);
 	return 0;
+}
+
+int cmd_effort_screen(struct screen *s, const char *arg, struct err *err)
+{
+	return screen_set_option(s, "effort", *arg != '\0' ? arg : NULL, err);
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "app/line.h"
+#include "app/screen_private.h"
 
 /* The format is in the name; a name that says none means Markdown. */
 static enum history_format format_of(const char *path)
@@ -14,36 +15,53 @@ static enum history_format format_of(const char *path)
 	return dot && strcmp(dot, ".json") == 0 ? HISTORY_JSON : HISTORY_MARKDOWN;
 }
 
-int cmd_export(struct line *l, const char *arg, struct err *err)
+static int write_it(struct history *h, int64_t id, const char *path, struct err *err)
 {
-	int64_t id = history_tree_conversation(l->record.t);
 	struct buf out = {0};
 	FILE *to;
 	int rc;
 
-	if (!id || !*arg)
+	if (!id || !*path)
 		return err_set(err, ERR_USAGE,
 			       !id ? "nothing was said yet"
 				   : "/export FILE: no file was named");
-	rc = history_export(l->record.h, id, format_of(arg), &out, err);
+	rc = history_export(h, id, format_of(path), &out, err);
 	if (rc)
 		goto done;
 	/* x: what stands there is never replaced. */
-	to = fopen(arg, "wxe");
+	to = fopen(path, "wxe");
 	if (!to) {
-		rc = err_errno(err, arg, "cannot write it");
+		rc = err_errno(err, path, "cannot write it");
 		goto done;
 	}
 	if (fwrite(buf_z(&out), 1, out.len, to) != out.len)
-		rc = err_errno(err, arg, "cannot write it");
+		rc = err_errno(err, path, "cannot write it");
 	if (fclose(to) != 0 && !rc)
-		rc = err_errno(err, arg, "cannot write it");
+		rc = err_errno(err, path, "cannot write it");
 	if (rc)
-		unlink(arg);
-	else
-		line_say("written: %s", arg);
+		unlink(path);
 done:
 	buf_release(&out);
 	/* A file that can't be written ends no chat. */
 	return rc == ERR_IO ? err_set(err, ERR_FAILED, "%s", err->text) : rc;
+}
+
+int cmd_export(struct line *l, const char *arg, struct err *err)
+{
+	int rc = write_it(l->record.h, history_tree_conversation(l->record.t), arg, err);
+
+	if (!rc)
+		line_say("written: %s", arg);
+	return rc;
+}
+
+int cmd_export_screen(struct screen *s, const char *arg, struct err *err)
+{
+	int rc = screen_store(s, err);
+
+	if (rc == 0)
+		rc = write_it(s->talks.store, s->talk->stored, arg, err);
+	if (rc == 0)
+		tui_say(s->tui, STYLE_FAINT, "written: %s", arg);
+	return rc;
 }

@@ -1,4 +1,5 @@
 #include "app/line.h"
+#include "app/screen_private.h"
 
 int cmd_fork(struct line *l, const char *arg, struct err *err)
 {
@@ -10,4 +11,13 @@ int cmd_fork(struct line *l, const char *arg, struct err *err)
 	if (!rc)
 		line_say("A branch; what was said before stays as it is.");
 	return rc;
+}
+
+int cmd_fork_screen(struct screen *s, const char *arg, struct err *err)
+{
+	(void)arg;
+	if (s->talk->leaf == NULL)
+		return err_set(err, ERR_USAGE, "nothing was said yet");
+	screen_fork(s, s->talk->leaf);
+	return 0;
 }

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "app/line.h"
+#include "app/screen_private.h"
 
 int cmd_help(struct line *l, const char *arg, struct err *err)
 {
@@ -18,5 +19,13 @@ int cmd_help(struct line *l, const char *arg, struct err *err)
 	     "end with \\ become one message.  Ctrl-C interrupts an answer and keeps what was "
 	     "said.");
 	fflush(stdout);
+	return 0;
+}
+
+int cmd_help_screen(struct screen *s, const char *arg, struct err *err)
+{
+	(void)arg;
+	(void)err;
+	tui_action(s->tui, ACTION_HELP, screen_now_ms());
 	return 0;
 }

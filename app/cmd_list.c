@@ -2,12 +2,14 @@
 #include <time.h>
 
 #include "app/line.h"
+#include "app/screen_private.h"
 
-int cmd_list(struct line *l, const char *arg, struct err *err)
+/* One line for each, appended to `out`. */
+static int describe(struct history *h, const char *arg, struct buf *out, struct err *err)
 {
 	size_t n = *arg ? strtoul(arg, NULL, 10) : 10;
 	struct history_list list = {0};
-	int rc = history_list(l->record.h, HISTORY_ACTIVE, n ? n : 10, &list, err);
+	int rc = history_list(h, HISTORY_ACTIVE, n ? n : 10, &list, err);
 
 	for (size_t i = 0; i < list.n; i++) {
 		time_t at = (time_t)(list.items[i].updated_ms / 1000);
@@ -16,11 +18,35 @@ int cmd_list(struct line *l, const char *arg, struct err *err)
 
 		localtime_r(&at, &tm);
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
-		line_say("%s  %s  %s%s", list.items[i].uid, when,
+		buf_addf(out, "%s%s  %s  %s%s", i ? "\n" : "", list.items[i].uid, when,
 			 list.items[i].pinned ? "* " : "", list.items[i].title);
 	}
 	if (!rc && list.n == 0)
-		line_say("(nothing yet)");
+		buf_addz(out, "(nothing yet)");
 	history_list_release(&list);
+	return rc;
+}
+
+int cmd_list(struct line *l, const char *arg, struct err *err)
+{
+	struct buf text = {0};
+	int rc = describe(l->record.h, arg, &text, err);
+
+	if (!rc)
+		line_say("%s", buf_z(&text));
+	buf_release(&text);
+	return rc;
+}
+
+int cmd_list_screen(struct screen *s, const char *arg, struct err *err)
+{
+	struct buf text = {0};
+	int rc = screen_store(s, err);
+
+	if (rc == 0)
+		rc = describe(s->talks.store, arg, &text, err);
+	if (rc == 0)
+		screen_notice(s, buf_str(&text));
+	buf_release(&text);
 	return rc;
 }

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "app/line.h"
+#include "app/screen_private.h"
 
 int cmd_new(struct line *l, const char *arg, struct err *err)
 {
@@ -22,5 +23,13 @@ int cmd_new(struct line *l, const char *arg, struct err *err)
 	l->dialog = fresh;
 	puts("A new conversation.");
 	fflush(stdout);
+	return 0;
+}
+
+int cmd_new_screen(struct screen *s, const char *arg, struct err *err)
+{
+	(void)arg;
+	(void)err;
+	screen_new(s);
 	return 0;
 }

@@ -1,4 +1,5 @@
 #include "app/line.h"
+#include "app/screen_private.h"
 
 int cmd_regen(struct line *l, const char *arg, struct err *err)
 {
@@ -20,4 +21,13 @@ int cmd_regen(struct line *l, const char *arg, struct err *err)
 		record_fill(&l->record, &l->dialog, &again);
 	}
 	return rc;
+}
+
+int cmd_regen_screen(struct screen *s, const char *arg, struct err *err)
+{
+	(void)arg;
+	if (s->talk->leaf == NULL)
+		return err_set(err, ERR_USAGE, "nothing was asked yet");
+	screen_regenerate(s, s->talk->leaf);
+	return 0;
 }

@@ -1,10 +1,12 @@
 #include "app/line.h"
+#include "app/screen_private.h"
 
-int cmd_search(struct line *l, const char *arg, struct err *err)
+/* Two lines for each place, appended to `out`. */
+static int describe(struct history *h, const char *words, struct buf *out, struct err *err)
 {
-	struct history_query q = {.text = str_of(arg), .limit = 20};
+	struct history_query q = {.text = str_of(words), .limit = 20};
 	struct history_hits hits = {0};
-	int rc = history_search(l->record.h, &q, &hits, err);
+	int rc = history_search(h, &q, &hits, err);
 
 	for (size_t i = 0; i < hits.n; i++) {
 		char *s = hits.items[i].snippet;
@@ -15,10 +17,36 @@ int cmd_search(struct line *l, const char *arg, struct err *err)
 			else if (*p == HISTORY_MARK_OFF)
 				*p = ']';
 		}
-		line_say("%s  %s\n    %s", hits.items[i].uid, hits.items[i].title, s);
+		buf_addf(out, "%s%s  %s\n    %s", i ? "\n" : "", hits.items[i].uid,
+			 hits.items[i].title, s);
 	}
 	if (!rc && hits.n == 0)
-		line_say("(not found)");
+		buf_addz(out, "(not found)");
 	history_hits_release(&hits);
+	return rc;
+}
+
+int cmd_search(struct line *l, const char *arg, struct err *err)
+{
+	struct buf text = {0};
+	int rc = describe(l->record.h, arg, &text, err);
+
+	if (!rc)
+		line_say("%s", buf_z(&text));
+	buf_release(&text);
+	return rc;
+}
+
+/* In all conversations; Ctrl-S searches the one that is shown. */
+int cmd_search_screen(struct screen *s, const char *arg, struct err *err)
+{
+	struct buf text = {0};
+	int rc = screen_store(s, err);
+
+	if (rc == 0)
+		rc = describe(s->talks.store, arg, &text, err);
+	if (rc == 0)
+		screen_notice(s, buf_str(&text));
+	buf_release(&text);
 	return rc;
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "app/line.h"
+#include "app/screen_private.h"
 
 static void show(const struct options *o, const struct option_row *row)
 {
@@ -42,4 +43,18 @@ int cmd_set(struct line *l, const char *arg, struct err *err)
 		show(&l->app->opt, row);
 	fflush(stdout);
 	return rc;
+}
+
+int cmd_set_screen(struct screen *s, const char *arg, struct err *err)
+{
+	size_t n = strcspn(arg, " \t=");
+	char name[64];
+
+	if (*arg == '\0') {
+		screen_show_options(s);
+		return 0;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)(n < 60 ? n : 60), arg);
+	arg += n + strspn(arg + n, " \t=");
+	return screen_set_option(s, name, *arg != '\0' ? arg : NULL, err);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "app/line.h"
+#include "app/screen_private.h"
 #include "engine/base/termsafe.h"
 
 int cmd_system(struct line *l, const char *arg, struct err *err)
@@ -18,4 +19,16 @@ int cmd_system(struct line *l, const char *arg, struct err *err)
 	fflush(stdout);
 	buf_release(&shown);
 	return 0;
+}
+
+int cmd_system_screen(struct screen *s, const char *arg, struct err *err)
+{
+	int rc = *arg != '\0' ? screen_set_option(s, "system", arg, err) : 0;
+	struct str text = screen_system(s);
+
+	if (rc == 0)
+		tui_say(s->tui, STYLE_FAINT, "system: %.*s",
+			text.n > 0 ? (int)(text.n < 400 ? text.n : 400) : 6,
+			text.n > 0 ? text.p : "(none)");
+	return rc;
 }

@@ -1,4 +1,5 @@
 #include "app/line.h"
+#include "app/screen_private.h"
 
 int cmd_title(struct line *l, const char *arg, struct err *err)
 {
@@ -17,4 +18,17 @@ int cmd_title(struct line *l, const char *arg, struct err *err)
 		line_say("title: %s", list.items[0].title);
 	history_list_release(&list);
 	return rc;
+}
+
+int cmd_title_screen(struct screen *s, const char *arg, struct err *err)
+{
+	if (s->talk->leaf == NULL)
+		return err_set(err, ERR_USAGE,
+			       "nothing was said yet: there is nothing to name");
+	if (*arg != '\0')
+		screen_rename(s, s->talk, str_of(arg));
+	/* Where it could not be kept, that was said. */
+	if (*arg == '\0' || s->talk->stored != 0)
+		tui_say(s->tui, STYLE_FAINT, "title: %s", buf_z(&s->talk->title));
+	return 0;
 }

@@ -3,12 +3,174 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "app/paths.h"
 #include "engine/base/file.h"
 
-#define INPUTS_MAX_BYTES ((size_t)64 << 20)
+#define INPUTS_MAX_BYTES  ((size_t)64 << 20) /* read */
+#define INPUTS_KEPT_BYTES ((off_t)8 << 20)   /* a longer file is halved */
+
+static const char first_line[] = "_HiStOrY_V2_\n";
+
+/* ---- the file ---- */
+
+/*
+ * Characters as libedit's line mode (vis(3), in any of its ways) or this file wrote them.
+ * Returns the bytes taken.
+ */
+static size_t decode_one(const char *p, size_t n, char *out)
+{
+	bool octal = n >= 4 && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
+		     p[3] >= '0' && p[3] <= '7';
+
+	*out = p[0];
+	if (p[0] != '\\' || n < 2)
+		return 1;
+	if (octal) {
+		*out = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+		return 4;
+	}
+	if (p[1] == '^' && n >= 3) {
+		*out = (char)(p[2] == '?' ? 0x7f : p[2] & 0x1f);
+		return 3;
+	}
+	if (p[1] == 'M' && n >= 4 && (p[2] == '-' || p[2] == '^')) {
+		*out = (char)((p[2] == '-' ? p[3] : p[3] & 0x1f) | 0x80);
+		return 4;
+	}
+	*out = p[1];
+	if (p[1] == 'n')
+		*out = '\n';
+	else if (p[1] == 't')
+		*out = '\t';
+	else if (p[1] == 's')
+		*out = ' ';
+	return 2;
+}
+
+static void decode_line(struct str line, struct buf *text)
+{
+	buf_reset(text);
+	for (size_t i = 0; i < line.n;) {
+		char c;
+
+		i += decode_one(line.p + i, line.n - i, &c);
+		buf_addc(text, c);
+	}
+}
+
+/* The line at *at, without its end; *at moves behind it.  False at the end of all. */
+static bool next_line(const struct buf *all, size_t *at, struct str *line)
+{
+	const char *nl;
+	size_t end;
+
+	if (*at >= all->len)
+		return false;
+	nl = memchr(all->data + *at, '\n', all->len - *at);
+	end = nl ? (size_t)(nl - all->data) : all->len;
+	*line = (struct str){all->data + *at, end - *at};
+	*at = end + 1;
+	return true;
+}
+
+int inputs_read(const char *path, void (*each)(void *ctx, struct str text), void *ctx,
+		struct err *err)
+{
+	struct buf all = {0}, text = {0};
+	struct str line;
+	size_t at = 0;
+	int rc;
+
+	if (access(path, F_OK) != 0)
+		return 0;
+	rc = file_read(&all, path, INPUTS_MAX_BYTES, err);
+	if (!rc && all.len >= sizeof(first_line) - 1 &&
+	    memcmp(all.data, first_line, sizeof(first_line) - 1) == 0)
+		at = sizeof(first_line) - 1;
+	while (!rc && next_line(&all, &at, &line)) {
+		decode_line(line, &text);
+		if (text.len && !buf_failed(&text))
+			each(ctx, buf_str(&text));
+	}
+	buf_release(&all);
+	buf_release(&text);
+	return rc;
+}
+
+static int write_all(int fd, const struct buf *b, const char *path, struct err *err)
+{
+	size_t at = 0;
+
+	if (b->failed)
+		return err_nomem(err, "inputs", b->len);
+	while (at < b->len) {
+		ssize_t n = write(fd, b->data + at, b->len - at);
+
+		if (n < 0)
+			return err_errno(err, path, "cannot write it");
+		at += (size_t)n;
+	}
+	return 0;
+}
+
+/* The newer half stays. */
+static int halve(const char *path, int fd, struct err *err)
+{
+	struct buf all = {0}, kept = {0};
+	int rc = file_read(&all, path, INPUTS_MAX_BYTES, err);
+	const char *nl =
+		rc ? NULL : memchr(all.data + all.len / 2, '\n', all.len - all.len / 2);
+
+	if (nl) {
+		buf_addz(&kept, first_line);
+		buf_add(&kept, nl + 1, all.len - (size_t)(nl + 1 - all.data));
+		if (ftruncate(fd, 0) != 0)
+			rc = err_errno(err, path, "cannot cut it");
+		if (!rc)
+			rc = write_all(fd, &kept, path, err);
+	}
+	buf_release(&all);
+	buf_release(&kept);
+	return rc;
+}
+
+int inputs_append(const char *path, struct str text, struct err *err)
+{
+	struct buf line = {0};
+	int fd, rc = 0;
+
+	if (!text.n || text.n > INPUT_MAX_BYTES)
+		return 0;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || flock(fd, LOCK_EX) != 0) {
+		rc = err_errno(err, path, "cannot write it");
+		goto done;
+	}
+	if (lseek(fd, 0, SEEK_END) == 0)
+		buf_addz(&line, first_line);
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c <= ' ' || c == '\\' || c == 0x7f)
+			buf_addf(&line, "\\%03o", c);
+		else
+			buf_addc(&line, (char)c);
+	}
+	buf_addc(&line, '\n');
+	rc = write_all(fd, &line, path, err);
+	if (!rc && lseek(fd, 0, SEEK_END) > INPUTS_KEPT_BYTES)
+		rc = halve(path, fd, err);
+done:
+	if (fd >= 0)
+		close(fd);
+	buf_release(&line);
+	return rc;
+}
+
+/* ---- forgetting ---- */
 
 void inputs_release(struct inputs *in)
 {
@@ -62,49 +224,11 @@ int inputs_gather(struct inputs *in, struct history *h, int64_t conversation, st
 	return rc;
 }
 
-/*
- * The file's lines are texts as the line mode (libedit) or the full screen wrote them; both
- * put a backslash before what would not fit on one line.  Returns the bytes taken.
- */
-static size_t decode_one(const char *p, size_t n, char *out)
-{
-	bool octal = n >= 4 && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
-		     p[3] >= '0' && p[3] <= '7';
-
-	*out = p[0];
-	if (p[0] != '\\' || n < 2)
-		return 1;
-	if (octal) {
-		*out = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
-		return 4;
-	}
-	if (p[1] == '^' && n >= 3) {
-		*out = (char)(p[2] == '?' ? 0x7f : p[2] & 0x1f);
-		return 3;
-	}
-	if (p[1] == 'M' && n >= 4 && (p[2] == '-' || p[2] == '^')) {
-		*out = (char)((p[2] == '-' ? p[3] : p[3] & 0x1f) | 0x80);
-		return 4;
-	}
-	*out = p[1];
-	if (p[1] == 'n')
-		*out = '\n';
-	else if (p[1] == 't')
-		*out = '\t';
-	return 2;
-}
-
 /* A line holds one of the texts, by itself or in a command.  Forgetting too much is harmless.
  */
 static bool is_one(const struct inputs *in, struct str line, struct buf *text)
 {
-	buf_reset(text);
-	for (size_t i = 0; i < line.n;) {
-		char c;
-
-		i += decode_one(line.p + i, line.n - i, &c);
-		buf_addc(text, c);
-	}
+	decode_line(line, text);
 	for (size_t i = 0; i < in->n; i++) {
 		if (text->len && in->texts[i].len &&
 		    memmem(text->data, text->len, in->texts[i].data, in->texts[i].len))
@@ -114,51 +238,63 @@ static bool is_one(const struct inputs *in, struct str line, struct buf *text)
 }
 
 /* The lines that stay, in place, with zeros over what is left of the old ones. */
-static int rewrite(const char *path, const struct buf *kept, size_t old, struct err *err)
+static int rewrite(const char *path, int fd, const struct buf *kept, size_t old,
+		   struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	struct buf padded = {0};
-	int rc = 0;
+	int rc;
 
 	buf_adds(&padded, buf_str(kept));
 	while (padded.len < old && !padded.failed)
 		buf_addc(&padded, '\0');
-	if (padded.failed)
-		rc = err_nomem(err, "inputs", old);
-	else if (fd < 0 || write(fd, padded.data, padded.len) != (ssize_t)padded.len ||
-		 ftruncate(fd, (off_t)kept->len) != 0)
+	rc = write_all(fd, &padded, path, err);
+	if (!rc && ftruncate(fd, (off_t)kept->len) != 0)
 		rc = err_errno(err, path, "cannot forget what was typed");
-	if (fd >= 0)
-		close(fd);
 	buf_release(&padded);
 	return rc;
 }
 
-int inputs_forget(const struct inputs *in, struct err *err)
+static int forget_in(const struct inputs *in, const char *path, int fd, struct err *err)
 {
-	struct buf path = {0}, all = {0}, kept = {0}, text = {0};
-	int rc = path_of(PATH_INPUTS, &path, err);
+	struct buf all = {0}, kept = {0}, text = {0};
+	int rc = file_read(&all, path, INPUTS_MAX_BYTES, err);
+	struct str line;
+	size_t at = 0;
 
-	if (rc || access(buf_z(&path), F_OK) != 0)
-		goto done;
-	rc = file_read(&all, buf_z(&path), INPUTS_MAX_BYTES, err);
-	for (size_t at = 0; at < all.len && !rc;) {
-		const char *nl = memchr(all.data + at, '\n', all.len - at);
-		size_t end = nl ? (size_t)(nl - all.data) + 1 : all.len;
-		struct str line = {all.data + at, end - at - (nl != NULL)};
-
-		if (!is_one(in, line, &text))
-			buf_add(&kept, all.data + at, end - at);
-		at = end;
+	while (!rc && next_line(&all, &at, &line)) {
+		if (is_one(in, line, &text))
+			continue;
+		buf_adds(&kept, line);
+		buf_addc(&kept, '\n');
 	}
 	if (!rc && (kept.failed || text.failed))
 		rc = err_nomem(err, "inputs", all.len);
 	if (!rc && kept.len < all.len)
-		rc = rewrite(buf_z(&path), &kept, all.len, err);
-done:
-	buf_release(&path);
+		rc = rewrite(path, fd, &kept, all.len, err);
 	buf_release(&all);
 	buf_release(&kept);
 	buf_release(&text);
+	return rc;
+}
+
+int inputs_forget(const struct inputs *in, const char *path, struct err *err)
+{
+	struct buf own = {0};
+	int rc = path ? 0 : path_of(PATH_INPUTS, &own, err);
+	int fd = -1;
+
+	if (!path)
+		path = buf_z(&own);
+	if (rc || access(path, F_OK) != 0)
+		goto done;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX) != 0)
+		rc = err_errno(err, path, "cannot forget what was typed");
+	if (!rc)
+		rc = forget_in(in, path, fd, err);
+done:
+	if (fd >= 0)
+		close(fd);
+	buf_release(&own);
 	return rc;
 }

@@ -1,12 +1,30 @@
 /*
- * What was typed, in the input line's memory ($XDG_STATE_HOME/dsv4chat/input_history):
- * forgotten together with its conversation.
+ * The input line's memory ($XDG_STATE_HOME/dsv4chat/input_history), which line mode and
+ * the full screen share.
+ *
+ * The format is libedit's: a first line that names it, then one input a line, oldest first,
+ * with blanks, controls and backslashes as \ooo.  Each input is appended as it is sent, under
+ * a lock, so that several programs may write at once.
  */
 #ifndef APP_INPUTS_H
 #define APP_INPUTS_H
 
 #include "engine/base/buf.h"
 #include "history/history.h"
+
+#define INPUT_MAX_BYTES 65536 /* longer ones are not kept */
+
+/* Hands over each input of the file, oldest first; none where there is no file. */
+int inputs_read(const char *path, void (*each)(void *ctx, struct str text), void *ctx,
+		struct err *err);
+
+/*
+ * Appends one (0600).  A file that has grown long is cut to its newer half.  "" and what
+ * is longer than INPUT_MAX_BYTES is not written, and no error.
+ */
+int inputs_append(const char *path, struct str text, struct err *err);
+
+/* ---- what is forgotten together with its conversation ---- */
 
 struct inputs {
 	struct buf *texts;
@@ -18,7 +36,7 @@ void inputs_release(struct inputs *in); /* a zeroed struct is empty */
 /* The user's texts of a conversation, all branches, and its title. */
 int inputs_gather(struct inputs *in, struct history *h, int64_t conversation, struct err *err);
 
-/* Takes them out of the file, if there is one.  ERR_IO, ERR_NOMEM. */
-int inputs_forget(const struct inputs *in, struct err *err);
+/* Takes them out of the file, if there is one; path NULL: the program's own. */
+int inputs_forget(const struct inputs *in, const char *path, struct err *err);
 
 #endif

@@ -184,6 +184,14 @@ static void greet(const struct line *l)
 	tell_recovered(l);
 }
 
+static int run_command(struct line *l, const char *text, struct err *err)
+{
+	const char *arg;
+	const struct cmd *c = cmd_find(text, &arg, err);
+
+	return c ? c->line(l, arg, err) : err->code;
+}
+
 /* One message or command.  0: go on; an error that ends the chat otherwise. */
 static int take_message(struct line *l, const struct buf *raw, struct err *err)
 {
@@ -195,8 +203,8 @@ static int take_message(struct line *l, const struct buf *raw, struct err *err)
 		buf_truncate(&text, text.len - 1);
 	if (buf_failed(&text))
 		rc = err_nomem(err, "message", text.len);
-	else if (text.len && text.data[0] == '/')
-		rc = cmd_run(l, text.data, err);
+	else if (cmd_meant(buf_str(&text)))
+		rc = run_command(l, text.data, err);
 	else if (text.len)
 		rc = line_ask(l, buf_str(&text), err);
 	buf_release(&text);
@@ -272,10 +280,6 @@ int line_run(struct app *app)
 		rc = chat(&l, in, &err);
 	}
 	lineinput_close(in);
-	/* It wrote what it remembered. */
-	if (l.forgotten.n && inputs_forget(&l.forgotten, &lost))
-		fprintf(stderr, "dsv4chat: %s\n", lost.text);
-	inputs_release(&l.forgotten);
 	if (record_close(&l.record, &lost)) {
 		fprintf(stderr, "dsv4chat: not all was kept: %s\n", lost.text);
 		rc = rc ? rc : exit_code_of(lost.code);

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
 
-#include "app/line.h"
+#include "app/cmd.h"
+#include "app/inputs.h"
 #include "app/signals.h"
 #include "engine/base/utf8.h"
 
@@ -22,8 +22,8 @@ struct lineinput {
 	char *inputs;
 	char bytes[4096]; /* read from the terminal, not yet taken */
 	size_t n, at;
-	bool pasting;     /* between ESC[200~ and ESC[201~ */
-	bool more;        /* the line that ends here is not the message's last */
+	bool pasting; /* between ESC[200~ and ESC[201~ */
+	bool more;    /* the line that ends here is not the message's last */
 };
 
 static const char paste_begin[] = "\033[200~", paste_end[] = "\033[201~";
@@ -174,9 +174,23 @@ static char *prompt(EditLine *el)
 	return in->more ? next : first;
 }
 
+/* For the arrow keys. */
+static void remember(void *ctx, struct str text)
+{
+	struct lineinput *in = ctx;
+	struct buf z = {0};
+	HistEvent ev;
+
+	buf_adds(&z, text);
+	if (!buf_failed(&z))
+		history(in->history, &ev, H_ENTER, buf_z(&z));
+	buf_release(&z);
+}
+
 int lineinput_open(struct lineinput **out, const char *inputs, struct err *err)
 {
 	struct lineinput *in = calloc(1, sizeof(*in));
+	struct err ignored;
 	HistEvent ev;
 
 	*out = NULL;
@@ -201,20 +215,17 @@ int lineinput_open(struct lineinput **out, const char *inputs, struct err *err)
 	history(in->history, &ev, H_SETSIZE, INPUTS_KEPT);
 	history(in->history, &ev, H_SETUNIQUE, 1);
 	el_set(in->el, EL_HIST, history, in->history);
+	/* Earlier inputs that can't be read are none. */
 	if (in->inputs)
-		history(in->history, &ev, H_LOAD, in->inputs);
+		inputs_read(in->inputs, remember, in, &ignored);
 	*out = in;
 	return 0;
 }
 
 void lineinput_close(struct lineinput *in)
 {
-	HistEvent ev;
-
 	if (!in)
 		return;
-	if (in->inputs && in->history && history(in->history, &ev, H_SAVE, in->inputs) >= 0)
-		(void)chmod(in->inputs, 0600);
 	if (in->el)
 		el_end(in->el);
 	if (in->history)
@@ -262,6 +273,19 @@ static int read_line(struct lineinput *in, struct buf *out, bool *last, struct e
 	return 1;
 }
 
+/* A file that can't be written is told once. */
+static void keep(struct lineinput *in, struct str text)
+{
+	struct err err;
+
+	remember(in, text);
+	if (!in->inputs || inputs_append(in->inputs, text, &err) == 0)
+		return;
+	fprintf(stderr, "dsv4chat: inputs are not kept: %s\n", err.text);
+	free(in->inputs);
+	in->inputs = NULL;
+}
+
 int lineinput_read(struct lineinput *in, struct buf *out, struct err *err)
 {
 	bool last = false;
@@ -282,10 +306,7 @@ int lineinput_read(struct lineinput *in, struct buf *out, struct err *err)
 	}
 	if (rc == 1 && buf_failed(out))
 		rc = err_nomem(err, "message", out->len);
-	if (rc == 1 && out->len && !memchr(out->data, '\n', out->len)) {
-		HistEvent ev;
-
-		history(in->history, &ev, H_ENTER, out->data);
-	}
+	if (rc == 1 && out->len)
+		keep(in, buf_str(out));
 	return rc;
 }

@@ -14,11 +14,11 @@
 struct lineinput;
 
 /*
- * `inputs` names the file of earlier inputs (NULL: none are kept).  Completes the slash
+ * `inputs` names the file of earlier inputs (NULL: none are kept), which grows by each.  Completes the slash
  * commands with Tab.  SIGINT must be caught by signals_open().
  */
 int lineinput_open(struct lineinput **out, const char *inputs, struct err *err);
-void lineinput_close(struct lineinput *in); /* keeps the inputs; the terminal is as it was */
+void lineinput_close(struct lineinput *in); /* the terminal is as it was */
 
 /*
  * Reads one message, without its last newline, into `out`.  1; 0 at the end of input;

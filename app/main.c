@@ -75,11 +75,6 @@ static int run_mode(struct app *app)
 		buf_addz(&text, "dsv4chat " DSV4CHAT_VERSION "\n");
 		return print(&text);
 	}
-	if (wants_screen(&app->opt) && app->opt.fork) {
-		fputs("dsv4chat: --fork needs --plain or a question; the full screen has a key for it\n",
-		      stderr);
-		return EXIT_USAGE;
-	}
 	if (wants_screen(&app->opt))
 		return screen_mode(app);
 	if (app->opt.input_format == INPUT_JSONL)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/binding.h"
+#include "app/cmd.h"
 
 /* What the engine says is drawn so often at most; keys are drawn at once. */
 #define FRAME_MS 33
@@ -299,9 +300,36 @@ static int first_talk(struct screen *s, struct err *err)
 		    s->talks.v[i]->stored != s->config->conversation)
 			continue;
 		s->talk = s->talks.v[i];
+		if (s->opt->system != NULL) {
+			s->talk->asks_system = true;
+			buf_addz(&s->talk->system, s->opt->system);
+		}
 		return talk_store_load(&s->talks, s->talk, err);
 	}
 	return talks_add(&s->talks, &s->talk, err);
+}
+
+/* What a crash cut, and how to go on with it. */
+static void tell_recovered(struct screen *s)
+{
+	const struct history_list *cut = &s->config->recovered;
+	struct buf text = {0};
+
+	for (size_t i = 0; i < cut->n; i++) {
+		buf_reset(&text);
+		if (cut->items[i].id == s->talk->stored)
+			buf_addz(&text, "The program was stopped during this answer: /continue "
+					"goes on with it.");
+		else
+			buf_addf(&text,
+				 "The program was stopped during an answer in \"%s\": /open %s "
+				 "shows what was said%s.",
+				 cut->items[i].title, cut->items[i].uid,
+				 i == 0 && s->talk->leaf == NULL ? ", /continue goes on with it"
+								 : "");
+		screen_notice(s, buf_str(&text));
+	}
+	buf_release(&text);
 }
 
 static int open_screen(struct screen *s, const struct screen_config *config, struct err *err)
@@ -322,6 +350,8 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 	rc = tui_new(&s->tui, &tc, err);
 	if (rc < 0)
 		return rc;
+	for (const struct cmd *c = cmds; c->name != NULL; c++)
+		tui_add_command(s->tui, c->name, c->arg, c->help);
 	s->said = tui_transcript(s->tui);
 	rc = bind_keys(s, err);
 	if (rc == 0 && config->script != NULL)
@@ -355,8 +385,7 @@ static int save_all(struct screen *s, struct err *err)
 	for (size_t i = 0; i < s->talks.n; i++)
 		if (talk_count_unstored(s->talks.v[i]) > 0)
 			talk_store_save(&s->talks, s->talks.v[i], &why);
-	if (s->talks.removed != NULL)
-		talk_store_remove(&s->talks, s->talks.removed, &why);
+	screen_forget(s, &why);
 	n = talk_store_missing(&s->talks);
 	if (n > 0)
 		return err_set(err, ERR_STORE, "%zu messages could not be kept: %s", n,
@@ -393,6 +422,7 @@ int screen_run(const struct screen_config *config, int *signo, struct err *err)
 	if (rc == 0) {
 		resize(&s);
 		screen_show_talk(&s);
+		tell_recovered(&s);
 		if (config->fork && s.talk->leaf != NULL)
 			screen_fork(&s, s.talk->leaf);
 		loop(&s, sp.fd[0]);

@@ -22,6 +22,7 @@ struct screen_config {
 	struct history *history; /* borrowed; NULL = what is said is gone at the end */
 	int64_t conversation;    /* of the history, to open; 0 = a new one           */
 	bool fork;               /* goes on in a branch of it                        */
+	struct history_list recovered; /* what a crash had cut: told at the start     */
 	const char *inputs_path; /* earlier inputs are kept here; NULL = not   */
 	/*
 	 * Keys, waits and pictures instead of a person (screen_script.h); the screen ends with

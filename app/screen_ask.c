@@ -5,7 +5,10 @@
 #include <string.h>
 #include <time.h>
 
-/* The branch as the engine takes it; all borrowed but the arrays. */
+/*
+ * The branch as the engine takes it; all borrowed but the arrays.  Of several system prompts
+ * the last holds, and stands first.
+ */
 struct request {
 	struct chat_message *messages;
 	struct chat_call *calls;
@@ -18,10 +21,33 @@ static void request_release(struct request *r)
 	free(r->calls);
 }
 
+/* Returns how many of `calls` it took. */
+static size_t add_message(struct chat_message *to, const struct talk_message *m,
+			  struct chat_call *calls)
+{
+	*to = (struct chat_message){
+		.role = m->role,
+		.content = buf_str(&m->text),
+		.reasoning = buf_str(&m->thinking),
+		.ids = m->ids,
+		.n_ids = m->n_ids,
+		.calls = calls,
+	};
+	for (size_t k = 0; k < m->n_calls; k++) {
+		if (m->calls[k].bad)
+			continue;
+		calls[to->n_calls++] = (struct chat_call){
+			.name = buf_str(&m->calls[k].name),
+			.arguments = buf_str(&m->calls[k].arguments),
+		};
+	}
+	return to->n_calls;
+}
+
 static int request_build(struct request *r, const struct talk *t, struct err *err)
 {
 	size_t n = talk_path(t, NULL, 0), n_calls = 0, at = 0;
-	const struct talk_message **path = malloc((n + 1) * sizeof(*path));
+	const struct talk_message **path = malloc((n + 1) * sizeof(*path)), *system = NULL;
 
 	*r = (struct request){0};
 	if (path == NULL)
@@ -35,26 +61,15 @@ static int request_build(struct request *r, const struct talk *t, struct err *er
 		free(path);
 		return err_nomem(err, "request", (n + 1) * sizeof(*r->messages));
 	}
-	for (size_t i = 0; i < n; i++) {
-		const struct talk_message *m = path[i];
-		struct chat_message *to = &r->messages[r->n++];
-
-		to->role = m->role;
-		to->content = buf_str(&m->text);
-		to->reasoning = buf_str(&m->thinking);
-		to->ids = m->ids;
-		to->n_ids = m->n_ids;
-		to->calls = &r->calls[at];
-		for (size_t k = 0; k < m->n_calls; k++) {
-			if (m->calls[k].bad)
-				continue;
-			r->calls[at++] = (struct chat_call){
-				.name = buf_str(&m->calls[k].name),
-				.arguments = buf_str(&m->calls[k].arguments),
-			};
-			to->n_calls++;
-		}
-	}
+	for (size_t i = 0; i < n; i++)
+		if (path[i]->role == CHAT_SYSTEM)
+			system = path[i];
+	if (system != NULL && system->text.len > 0)
+		r->messages[r->n++] = (struct chat_message){.role = CHAT_SYSTEM,
+							    .content = buf_str(&system->text)};
+	for (size_t i = 0; i < n; i++)
+		if (path[i]->role != CHAT_SYSTEM)
+			at += add_message(&r->messages[r->n++], path[i], &r->calls[at]);
 	free(path);
 	return 0;
 }
@@ -234,18 +249,31 @@ void screen_save(struct screen *s, struct talk *t)
 		err.text);
 }
 
+/* Says the system prompt where it is not the one of the branch. */
 static int add_system(struct screen *s, struct err *err)
 {
-	struct talk_message *m = talk_message_new(CHAT_SYSTEM, err);
+	struct talk *t = s->talk;
+	struct str text = screen_system(s);
+	struct talk_message *m;
+	bool asked = t->asks_system;
 
+	if (t->leaf == NULL && text.n == 0)
+		return 0;
+	if (t->leaf != NULL) {
+		t->asks_system = false;
+		if (!asked || str_eq(screen_system(s), text))
+			return 0;
+	}
+	m = talk_message_new(CHAT_SYSTEM, err);
 	if (m == NULL)
 		return ERR_NOMEM;
-	buf_addz(&m->text, s->opt->system);
+	buf_adds(&m->text, text);
 	if (buf_failed(&m->text)) {
 		talk_message_free(m);
-		return err_nomem(err, "system prompt", strlen(s->opt->system));
+		return err_nomem(err, "system prompt", text.n);
 	}
-	talk_say(s->talk, m, screen_wall_ms());
+	t->asks_system = false;
+	talk_say(t, m, screen_wall_ms());
 	return 0;
 }
 
@@ -267,7 +295,7 @@ void screen_send(struct screen *s, struct str text)
 		tui_say(s->tui, STYLE_ERROR, "out of memory: the message was not sent");
 		return;
 	}
-	if (s->talk->leaf == NULL && s->opt->system != NULL && add_system(s, &err) < 0)
+	if (add_system(s, &err) < 0)
 		screen_error(s, err.text);
 	talk_say(s->talk, m, screen_wall_ms());
 	screen_show_talk(s);

@@ -3,151 +3,42 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+
+#include "app/cmd.h"
 
 /* At most so many files are offered at once. */
 #define MAX_FILES 500
 
-struct command {
-	const char *name, *argument, *help;
-	/* `rest`: what follows the name. */
-	void (*run)(struct screen *s, struct str rest);
-};
-
-static void run_action(struct screen *s, enum action a)
+void screen_notice(struct screen *s, struct str text)
 {
-	tui_action(s->tui, a, screen_now_ms());
-	screen_intents(s);
+	size_t i = transcript_add(s->said, ITEM_NOTICE, 0, -1);
+
+	if (i != TRANSCRIPT_NONE)
+		transcript_append(s->said, i, text);
+	transcript_follow(s->said);
+	s->dirty = true;
 }
 
-static void cmd_help(struct screen *s, struct str rest)
-{
-	(void)rest;
-	run_action(s, ACTION_HELP);
-}
-
-static void cmd_new(struct screen *s, struct str rest)
-{
-	(void)rest;
-	screen_new(s);
-}
-
-static void cmd_quit(struct screen *s, struct str rest)
-{
-	(void)rest;
-	s->quit = true;
-}
-
-static void cmd_options(struct screen *s, struct str rest)
-{
-	(void)rest;
-	screen_show_options(s);
-}
-
-static void cmd_effort(struct screen *s, struct str rest)
-{
-	screen_set_option(s, STR_LIT("effort"), rest);
-}
-
-static void cmd_set(struct screen *s, struct str rest)
-{
-	const char *blank = rest.n > 0 ? memchr(rest.p, ' ', rest.n) : NULL;
-	size_t n = blank != NULL ? (size_t)(blank - rest.p) : rest.n;
-
-	if (blank == NULL)
-		screen_show_options(s);
-	else
-		screen_set_option(s, (struct str){rest.p, n},
-				  (struct str){blank + 1, rest.n - n - 1});
-}
-
-static void cmd_title(struct screen *s, struct str rest)
-{
-	if (rest.n == 0) {
-		tui_say(s->tui, STYLE_NOTICE, "/title TEXT");
-		return;
-	}
-	screen_rename(s, s->talk, rest);
-}
-
-static void cmd_fork(struct screen *s, struct str rest)
-{
-	(void)rest;
-	if (s->talk->leaf != NULL)
-		screen_fork(s, s->talk->leaf);
-	else
-		tui_say(s->tui, STYLE_NOTICE, "nothing was said yet");
-}
-
-static void cmd_regen(struct screen *s, struct str rest)
-{
-	(void)rest;
-	if (s->talk->leaf != NULL)
-		screen_regenerate(s, s->talk->leaf);
-	else
-		tui_say(s->tui, STYLE_NOTICE, "nothing was said yet");
-}
-
-static void cmd_continue(struct screen *s, struct str rest)
-{
-	(void)rest;
-	if (s->talk->leaf == NULL)
-		tui_say(s->tui, STYLE_NOTICE, "nothing was said yet");
-	else if (s->turn == 0)
-		screen_continue(s, s->talk->leaf);
-}
-
-static void cmd_search(struct screen *s, struct str rest)
-{
-	if (rest.n == 0)
-		run_action(s, ACTION_SEARCH);
-	else if (!transcript_search(s->said, rest, -1))
-		tui_say(s->tui, STYLE_NOTICE, "not found");
-}
-
-static const struct command commands[] = {
-	{"/continue", "", "go on with an unfinished answer", cmd_continue},
-	{"/effort", "none|low|high|max", "how long the model thinks", cmd_effort},
-	{"/fork", "", "a conversation of its own from here", cmd_fork},
-	{"/help", "", "every key", cmd_help},
-	{"/new", "", "begin a new conversation", cmd_new},
-	{"/options", "", "change options", cmd_options},
-	{"/quit", "", "quit", cmd_quit},
-	{"/regen", "", "answer again", cmd_regen},
-	{"/search", "TEXT", "find text in this conversation", cmd_search},
-	{"/set", "OPTION VALUE", "change an option", cmd_set},
-	{"/title", "TEXT", "name this conversation", cmd_title},
-};
-#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
-/* True where the line was a command, or looked like one: a letter behind the slash, one line.
- */
+/* True where the line was a command, or looked like one. */
 bool screen_command(struct screen *s, struct str line)
 {
-	size_t n = 1;
+	struct buf text = {0};
+	struct err err = {0};
+	const struct cmd *c;
+	const char *arg;
 
-	if (line.n < 2 || line.p[0] != '/' || memchr(line.p, '\n', line.n) != NULL)
+	if (!cmd_meant(line))
 		return false;
-	while (n < line.n && line.p[n] >= 'a' && line.p[n] <= 'z')
-		n++;
-	/* "/usr/bin is…" is no command. */
-	if (n == 1 || (n < line.n && line.p[n] != ' '))
-		return false;
-	for (size_t i = 0; i < N_COMMANDS; i++) {
-		struct str rest = {line.p + n, line.n - n};
-
-		if (!str_is((struct str){line.p, n}, commands[i].name))
-			continue;
-		while (rest.n > 0 && rest.p[0] == ' ') {
-			rest.p++;
-			rest.n--;
-		}
-		commands[i].run(s, rest);
-		return true;
+	buf_adds(&text, line);
+	c = cmd_find(buf_z(&text), &arg, &err);
+	if (c == NULL) {
+		tui_edit(s->tui, 0, line);
+		tui_say(s->tui, STYLE_NOTICE, "%s", err.text);
+	} else if (c->screen(s, arg, &err) < 0) {
+		tui_say(s->tui, err.code == ERR_USAGE ? STYLE_NOTICE : STYLE_ERROR, "%s",
+			err.text);
 	}
-	tui_edit(s->tui, 0, line);
-	tui_say(s->tui, STYLE_NOTICE,
-		"no such command: Tab shows them; a blank before / sends it");
+	buf_release(&text);
 	return true;
 }
 
@@ -200,22 +91,24 @@ static void complete_file(struct tui *t, struct str path)
 
 void screen_complete(void *ctx, struct tui *t, struct str word)
 {
-	struct buf help = {0};
+	struct buf name = {0}, help = {0};
 
 	(void)ctx;
 	if (word.p[0] == '@') {
 		complete_file(t, (struct str){word.p + 1, word.n - 1});
 		return;
 	}
-	for (size_t i = 0; word.p[0] == '/' && i < N_COMMANDS; i++) {
-		if (strlen(commands[i].name) < word.n ||
-		    memcmp(commands[i].name, word.p, word.n) != 0)
+	for (const struct cmd *c = cmds; word.p[0] == '/' && c->name != NULL; c++) {
+		if (strncmp(c->name, word.p + 1, word.n - 1) != 0)
 			continue;
+		buf_reset(&name);
+		buf_addf(&name, "/%s", c->name);
 		buf_reset(&help);
-		if (commands[i].argument[0] != '\0')
-			buf_addf(&help, "%s  ", commands[i].argument);
-		buf_addz(&help, commands[i].help);
-		tui_add_completion(t, str_of(commands[i].name), buf_str(&help));
+		if (c->arg[0] != '\0')
+			buf_addf(&help, "%s  ", c->arg);
+		buf_addz(&help, c->help);
+		tui_add_completion(t, buf_str(&name), buf_str(&help));
 	}
+	buf_release(&name);
 	buf_release(&help);
 }

@@ -1,7 +1,6 @@
 #include "app/screen_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,140 +8,38 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/base/log.h"
+#include "app/inputs.h"
+#include "engine/base/file.h"
 
-/* Inputs longer than this aren't kept in the file. */
-#define INPUT_MAX  65536
-#define FILE_MAX   ((size_t)8 << 20)
 #define EDITED_MAX ((size_t)64 << 20)
 
-/*
- * The file of inputs is libedit's, so that line mode has them too: a first line
- * that names the format, then one input a line, oldest first, with blanks,
- * controls and backslashes as \ooo.  It is appended to, by several programs at
- * once if need be, and cut to its newer half when it grows beyond FILE_MAX.
- */
-static const char first_line[] = "_HiStOrY_V2_\n";
-
-static int read_whole(const char *path, size_t max, struct buf *out)
+static void add_input(void *ctx, struct str text)
 {
-	char part[65536];
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct screen *s = ctx;
 
-	if (fd < 0)
-		return -1;
-	while ((n = read(fd, part, sizeof(part))) > 0 && out->len <= max)
-		buf_add(out, part, (size_t)n);
-	close(fd);
-	return n < 0 || out->len > max || buf_failed(out) ? -1 : 0;
+	tui_add_input(s->tui, text);
 }
 
-static bool is_octal(char c)
-{
-	return c >= '0' && c <= '7';
-}
-
-/* Appends the character that the escape at p[0..n) stands for; returns its bytes. */
-static size_t unescape(struct buf *out, const char *p, size_t n)
-{
-	if (n >= 4 && is_octal(p[1]) && is_octal(p[2]) && is_octal(p[3])) {
-		buf_addc(out, (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0')));
-		return 4;
-	}
-	if (n >= 3 && p[1] == '^') {
-		buf_addc(out, (char)(p[2] & 0x1F));
-		return 3;
-	}
-	if (n >= 2) {
-		buf_addc(out, p[1] == 'n'   ? '\n'
-			      : p[1] == 't' ? '\t'
-			      : p[1] == 's' ? ' '
-					    : p[1]);
-		return 2;
-	}
-	buf_addc(out, p[0]);
-	return 1;
-}
-
+/* Earlier inputs that can't be read are told, and none. */
 void screen_load_inputs(struct screen *s)
 {
-	struct buf all = {0}, one = {0};
-	size_t at = 0;
+	struct err err;
 
-	if (s->config->inputs_path == NULL ||
-	    read_whole(s->config->inputs_path, 2 * FILE_MAX, &all) < 0)
-		goto done;
-	if (all.len >= sizeof(first_line) - 1 &&
-	    memcmp(all.data, first_line, sizeof(first_line) - 1) == 0)
-		at = sizeof(first_line) - 1;
-	while (at < all.len) {
-		const char *nl = memchr(all.data + at, '\n', all.len - at);
-		size_t end = nl != NULL ? (size_t)(nl - all.data) : all.len;
-
-		buf_reset(&one);
-		while (at < end) {
-			if (all.data[at] == '\\')
-				at += unescape(&one, all.data + at, end - at);
-			else
-				buf_addc(&one, all.data[at++]);
-		}
-		tui_add_input(s->tui, buf_str(&one));
-		at = end + 1;
-	}
-done:
-	buf_release(&all);
-	buf_release(&one);
-}
-
-static void halve(const char *path, int fd)
-{
-	struct buf all = {0};
-	const char *nl;
-
-	if (read_whole(path, 2 * FILE_MAX, &all) == 0 && all.len > FILE_MAX &&
-	    (nl = memchr(all.data + all.len / 2, '\n', all.len - all.len / 2)) != NULL) {
-		size_t from = (size_t)(nl - all.data) + 1;
-
-		if (ftruncate(fd, 0) < 0 || write(fd, first_line, sizeof(first_line) - 1) < 0 ||
-		    write(fd, all.data + from, all.len - from) < 0)
-			log_add(LOG_WARN, "inputs: %s", strerror(errno));
-	}
-	buf_release(&all);
+	if (s->config->inputs_path != NULL &&
+	    inputs_read(s->config->inputs_path, add_input, s, &err) < 0)
+		tui_say(s->tui, STYLE_NOTICE, "%s", err.text);
 }
 
 void screen_keep_input(struct screen *s, struct str text)
 {
-	const char *path = s->config->inputs_path;
-	struct buf line = {0};
-	int fd;
+	struct err err;
 
 	if (text.n == 0)
 		return;
 	tui_add_input(s->tui, text);
-	if (path == NULL || text.n > INPUT_MAX)
-		return;
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0 && lseek(fd, 0, SEEK_END) == 0)
-		buf_addz(&line, first_line);
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		if (c <= ' ' || c == '\\' || c == 0x7F)
-			buf_addf(&line, "\\%03o", c);
-		else
-			buf_addc(&line, (char)c);
-	}
-	buf_addc(&line, '\n');
-	if (fd < 0 || buf_failed(&line) ||
-	    write(fd, line.data, line.len) != (ssize_t)line.len) {
-		tui_say(s->tui, STYLE_NOTICE, "%s: not kept: %s", path, strerror(errno));
-	} else if (lseek(fd, 0, SEEK_END) > (off_t)FILE_MAX) {
-		halve(path, fd);
-	}
-	if (fd >= 0)
-		close(fd);
-	buf_release(&line);
+	if (s->config->inputs_path != NULL &&
+	    inputs_append(s->config->inputs_path, text, &err) < 0)
+		tui_say(s->tui, STYLE_NOTICE, "this input was not kept: %s", err.text);
 }
 
 /* ---- the external editor ---- */
@@ -178,6 +75,7 @@ void screen_editor(struct screen *s, int64_t editing, struct str text)
 	const char *tmp = getenv("TMPDIR");
 	char path[512];
 	struct buf edited = {0};
+	struct err err;
 	bool ok;
 	int fd;
 
@@ -196,7 +94,7 @@ void screen_editor(struct screen *s, int64_t editing, struct str text)
 		terminal_release(s->terminal);
 		ok = run_editor(path) == 0;
 		terminal_resume(s->terminal, &s->failed);
-		ok = ok && read_whole(path, EDITED_MAX, &edited) == 0;
+		ok = ok && file_read(&edited, path, EDITED_MAX, &err) == 0;
 	}
 	unlink(path);
 	while (edited.len > 0 && edited.data[edited.len - 1] == '\n')

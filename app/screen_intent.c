@@ -5,15 +5,6 @@
 /* Messages looked at for the filter of the conversations. */
 #define FOUND_MAX 200
 
-/* Branches stay as they are while an answer to one of them is written. */
-static bool is_writing(struct screen *s)
-{
-	if (s->turn == 0 || s->turn_talk != s->talk)
-		return false;
-	tui_say(s->tui, STYLE_NOTICE, "an answer is being written: Esc stops it");
-	return true;
-}
-
 static struct talk_message *message(struct screen *s, int64_t id)
 {
 	struct talk_message *m = talk_find(s->talk, id);
@@ -21,77 +12,6 @@ static struct talk_message *message(struct screen *s, int64_t id)
 	if (m == NULL)
 		tui_say(s->tui, STYLE_NOTICE, "nothing is chosen");
 	return m;
-}
-
-/* Changes that the store refused stay on the screen, and are told. */
-static void tell_store(struct screen *s, int rc, const struct err *err)
-{
-	if (rc < 0)
-		tui_say(s->tui, STYLE_ERROR, "not kept: %s", err->text);
-}
-
-void screen_open(struct screen *s, struct talk *t)
-{
-	struct err err;
-
-	if (t == s->talk)
-		return;
-	if (talk_store_load(&s->talks, t, &err) < 0) {
-		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
-		return;
-	}
-	screen_recall_queue(s);
-	s->talk = t;
-	screen_show_talk(s);
-	transcript_follow(s->said);
-	screen_show_list(s);
-}
-
-void screen_new(struct screen *s)
-{
-	struct err err;
-	struct talk *t = NULL;
-
-	/* One that nothing was said in serves again. */
-	for (size_t i = 0; i < s->talks.n; i++)
-		if (s->talks.v[i]->first == NULL && !s->talks.v[i]->unread &&
-		    (s->turn == 0 || s->turn_talk != s->talks.v[i]))
-			t = s->talks.v[i];
-	if (t == NULL && talks_add(&s->talks, &t, &err) < 0) {
-		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
-		return;
-	}
-	screen_open(s, t);
-}
-
-void screen_fork(struct screen *s, const struct talk_message *at)
-{
-	struct err err;
-	struct talk *t;
-
-	if (talks_fork(&s->talks, s->talk, at, &t, &err) < 0) {
-		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
-		return;
-	}
-	tell_store(s, talk_store_fork(&s->talks, t, s->talk, at, &err), &err);
-	screen_open(s, t);
-	tui_say(s->tui, STYLE_FAINT, "a conversation of its own, from here on");
-}
-
-void screen_regenerate(struct screen *s, struct talk_message *m)
-{
-	if (is_writing(s))
-		return;
-	/* An answer is made again after what it answers. */
-	if (m->role == CHAT_ASSISTANT)
-		m = m->parent;
-	if (m == NULL || m->role != CHAT_USER) {
-		tui_say(s->tui, STYLE_NOTICE, "there is no question before this");
-		return;
-	}
-	talk_rewind(s->talk, m);
-	screen_show_talk(s);
-	screen_answer(s);
 }
 
 static void want_send(struct screen *s, const struct tui_intent *in)
@@ -102,7 +22,7 @@ static void want_send(struct screen *s, const struct tui_intent *in)
 	if (in->id == 0 && screen_command(s, buf_str(&in->text)))
 		return;
 	if (m != NULL) {
-		if (is_writing(s)) {
+		if (screen_is_writing(s)) {
 			tui_edit(s->tui, in->id, buf_str(&in->text));
 			return;
 		}
@@ -115,7 +35,7 @@ static void want_edit(struct screen *s, int64_t id)
 {
 	struct talk_message *m = message(s, id);
 
-	if (m != NULL && !is_writing(s))
+	if (m != NULL && !screen_is_writing(s))
 		tui_edit(s->tui, id, buf_str(&m->text));
 }
 
@@ -124,7 +44,7 @@ static void want_sibling(struct screen *s, int64_t id, int step)
 	struct talk_message *m = message(s, id), *to;
 	struct err err;
 
-	if (m == NULL || is_writing(s))
+	if (m == NULL || screen_is_writing(s))
 		return;
 	to = talk_sibling(s->talk, m, step);
 	if (to == NULL) {
@@ -133,31 +53,7 @@ static void want_sibling(struct screen *s, int64_t id, int step)
 	}
 	talk_show(s->talk, to);
 	screen_show_talk(s);
-	tell_store(s, talk_store_show(&s->talks, s->talk, &err), &err);
-}
-
-static void want_remove(struct screen *s, struct talk *t)
-{
-	struct err err;
-
-	if (s->turn != 0 && s->turn_talk == t) {
-		tui_say(s->tui, STYLE_NOTICE, "an answer is being written there: Esc stops it");
-		return;
-	}
-	if (t->first == NULL && !t->unread) {
-		tui_say(s->tui, STYLE_FAINT, "nothing was said in it yet");
-		return;
-	}
-	/* Only the last one removed can come back. */
-	if (s->talks.removed != NULL)
-		tell_store(s, talk_store_remove(&s->talks, s->talks.removed, &err), &err);
-	talks_remove(&s->talks, t);
-	if (t == s->talk) {
-		s->talk = NULL;
-		screen_new(s);
-	}
-	screen_show_list(s);
-	tui_say(s->tui, STYLE_NOTICE, "deleted; Alt-U among the conversations takes it back");
+	screen_tell_store(s, talk_store_show(&s->talks, s->talk, &err), &err);
 }
 
 /* Where the words were said; the last one may be unfinished yet. */
@@ -209,7 +105,7 @@ static void want_pin(struct screen *s, struct talk *t)
 	struct err err;
 
 	t->pinned = !t->pinned;
-	tell_store(s, talk_store_mark(&s->talks, t, &err), &err);
+	screen_tell_store(s, talk_store_mark(&s->talks, t, &err), &err);
 	screen_show_list(s);
 }
 
@@ -219,19 +115,16 @@ static void want_archive(struct screen *s, struct talk *t)
 
 	t->archived = !t->archived;
 	tui_say(s->tui, STYLE_FAINT, t->archived ? "archived" : "no longer archived");
-	tell_store(s, talk_store_mark(&s->talks, t, &err), &err);
+	screen_tell_store(s, talk_store_mark(&s->talks, t, &err), &err);
 	screen_show_list(s);
 }
 
-void screen_rename(struct screen *s, struct talk *t, struct str title)
+static void want_set(struct screen *s, const struct tui_intent *in)
 {
-	struct err err;
+	struct err err = {0};
 
-	buf_reset(&t->title);
-	buf_adds(&t->title, title);
-	t->titled = true;
-	tell_store(s, talk_store_rename(&s->talks, t, &err), &err);
-	screen_show_list(s);
+	if (screen_set_option(s, buf_z(&in->name), buf_z(&in->text), &err) < 0)
+		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
 }
 
 static void want_copy(struct screen *s, struct str text)
@@ -267,7 +160,7 @@ static void want_message(struct screen *s, const struct tui_intent *in)
 		screen_fork(s, m);
 	else if (in->kind == TUI_REGENERATE)
 		screen_regenerate(s, m);
-	else if (!is_writing(s))
+	else if (!screen_is_writing(s))
 		screen_continue(s, m);
 }
 
@@ -323,8 +216,9 @@ static void intent(struct screen *s, struct tui_intent *in)
 			want_archive(s, t);
 		break;
 	case TUI_DELETE:
-		if (t != NULL)
-			want_remove(s, t);
+		if (t != NULL && screen_remove(s, t))
+			tui_say(s->tui, STYLE_NOTICE,
+				"deleted; Alt-U among the conversations takes it back");
 		break;
 	case TUI_UNDELETE:
 		want_back(s);
@@ -333,7 +227,7 @@ static void intent(struct screen *s, struct tui_intent *in)
 		screen_show_options(s);
 		break;
 	case TUI_SET:
-		screen_set_option(s, buf_str(&in->name), buf_str(&in->text));
+		want_set(s, in);
 		break;
 	case TUI_EDITOR:
 		screen_editor(s, in->id, buf_str(&in->text));

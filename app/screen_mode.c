@@ -22,25 +22,25 @@ static int exit_of(int rc, int signo, const struct err *err)
 }
 
 /* Opens the store and finds the conversation that the options ask for. */
-static int open_history(struct app *app, struct screen_config *config, struct err *err)
+static int open_history(const struct options *o, struct screen_config *config, struct err *err)
 {
-	struct history_list recovered = {0};
 	struct buf path = {0};
-	int rc = path_to_write(PATH_HISTORY, &path, err);
+	int rc = o->ephemeral ? 0 : path_to_write(PATH_HISTORY, &path, err);
 
 	if (!rc)
-		rc = history_open(&config->history, buf_z(&path), err);
+		rc = history_open(&config->history, o->ephemeral ? NULL : buf_z(&path), err);
 	if (!rc)
-		rc = history_recover(config->history, &recovered, err);
-	history_list_release(&recovered);
+		rc = history_recover(config->history, &config->recovered, err);
 	/* The screen stands still for so long at most: what can't be written is tried again. */
 	if (!rc)
 		history_set_wait_ms(config->history, STORE_WAIT_MS);
-	config->fork = app->opt.fork;
-	if (!rc && app->opt.resume)
-		rc = history_find(config->history, app->opt.resume, &config->conversation, err);
-	else if (!rc && (app->opt.go_on || app->opt.fork))
+	config->fork = o->fork;
+	if (!rc && o->resume)
+		rc = history_find(config->history, o->resume, &config->conversation, err);
+	else if (!rc && (o->go_on || o->fork))
 		rc = history_last(config->history, &config->conversation, err);
+	if (!rc && (o->go_on || o->fork) && !config->conversation)
+		rc = err_set(err, ERR_USAGE, "there is no conversation to go on with yet");
 	buf_release(&path);
 	return rc;
 }
@@ -62,14 +62,15 @@ int screen_mode(struct app *app)
 		config.script = buf_z(&script);
 		config.inputs_path = NULL;
 	}
-	if (!rc && !app->opt.ephemeral)
-		rc = open_history(app, &config, &err);
+	if (!rc)
+		rc = open_history(&app->opt, &config, &err);
 	if (!rc)
 		rc = app_open_engine(app, &err);
 	if (!rc) {
 		config.engine = app->engine;
 		rc = screen_run(&config, &signo, &err);
 	}
+	history_list_release(&config.recovered);
 	history_close(config.history);
 	rc = exit_of(rc, signo, &err);
 	buf_release(&inputs);

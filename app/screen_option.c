@@ -43,27 +43,50 @@ void screen_show_options(struct screen *s)
 	free(rows);
 }
 
-void screen_set_option(struct screen *s, struct str name, struct str value)
+struct str screen_system(const struct screen *s)
 {
-	struct buf n = {0}, v = {0}, now = {0};
-	const struct option_row *row;
-	struct err err;
+	const struct talk_message *m = s->talk->leaf;
 
-	buf_adds(&n, name);
-	buf_adds(&v, value);
-	row = option_find(buf_z(&n));
-	if (row == NULL || !is_live(row)) {
-		tui_say(s->tui, STYLE_ERROR, "%s: no option that changes here: F2 shows them",
-			buf_z(&n));
-	} else if (option_set(s->opt, row, buf_z(&v), &err) < 0) {
-		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
-	} else {
-		option_get(s->opt, row, &now);
-		tui_say(s->tui, STYLE_FAINT, "%s is %s", row->name, buf_z(&now));
-		if (s->terminal != NULL)
-			terminal_set_mouse(s->terminal, s->opt->mouse);
-	}
-	buf_release(&n);
-	buf_release(&v);
+	if (m == NULL || s->talk->asks_system)
+		return m == NULL ? str_of(s->opt->system) : buf_str(&s->talk->system);
+	/* What was said last holds. */
+	while (m != NULL && m->role != CHAT_SYSTEM)
+		m = m->parent;
+	return m != NULL ? buf_str(&m->text) : (struct str){0};
+}
+
+/* It holds for this conversation, from the next question on, and for new ones. */
+static int set_system(struct screen *s, const struct option_row *row, const char *text,
+		      struct err *err)
+{
+	int rc = option_set(s->opt, row, strcmp(text, "-") == 0 ? "" : text, err);
+
+	if (rc < 0)
+		return rc;
+	buf_reset(&s->talk->system);
+	buf_addz(&s->talk->system, s->opt->system);
+	s->talk->asks_system = true;
+	return buf_failed(&s->talk->system) ? err_nomem(err, "system prompt", strlen(text)) : 0;
+}
+
+int screen_set_option(struct screen *s, const char *name, const char *value, struct err *err)
+{
+	const struct option_row *row = option_find(name);
+	struct buf now = {0};
+	int rc = 0;
+
+	if (row == NULL || !is_live(row))
+		return err_set(err, ERR_USAGE, "%s: cannot be set here; F2 shows what can",
+			       name);
+	if (value != NULL)
+		rc = strcmp(name, "system") == 0 ? set_system(s, row, value, err)
+						 : option_set(s->opt, row, value, err);
+	if (rc < 0)
+		return rc;
+	option_get(s->opt, row, &now);
+	tui_say(s->tui, STYLE_FAINT, "%s: %s", row->name, buf_z(&now));
+	if (s->terminal != NULL)
+		terminal_set_mouse(s->terminal, s->opt->mouse);
 	buf_release(&now);
+	return 0;
 }

@@ -5,6 +5,7 @@
  *   screen_show.c     conversations → transcript, list, status
  *   screen_ask.c      a turn begins: request, queue, interrupting
  *   screen_turn.c     what the engine says, and what a turn leaves
+ *   screen_talk.c     which conversation is shown, its name, its removal
  *   screen_intent.c   what the user wants → all of these
  *   screen_command.c  /commands, completion
  *   screen_option.c   options that change while it runs
@@ -99,21 +100,38 @@ void screen_leave_turn(struct screen *s);
 void screen_save(struct screen *s, struct talk *t);
 void screen_turn_release(struct screen *s);
 
-/* screen_intent.c */
-void screen_intents(struct screen *s);
+/* screen_talk.c */
+/* Branches stay as they are while an answer to one of them is written: says so. */
+bool screen_is_writing(struct screen *s);
+/* Changes that the store refused stay on the screen, and are told. */
+void screen_tell_store(struct screen *s, int rc, const struct err *err);
+int screen_store(const struct screen *s, struct err *err); /* ERR_USAGE without a store */
+/* The conversation that the store knows by this number. */
+int screen_stored(struct screen *s, int64_t conversation, struct talk **out, struct err *err);
 void screen_new(struct screen *s);
 void screen_open(struct screen *s, struct talk *t);
 void screen_rename(struct screen *s, struct talk *t, struct str title);
 void screen_fork(struct screen *s, const struct talk_message *at);
 void screen_regenerate(struct screen *s, struct talk_message *m);
+/* Takes it out of sight; it may come back until screen_forget().  False: it can't go now. */
+bool screen_remove(struct screen *s, struct talk *t);
+/* What was removed goes for good, with what was typed in it.  On failure it is back. */
+int screen_forget(struct screen *s, struct err *err);
+
+/* screen_intent.c */
+void screen_intents(struct screen *s);
 
 /* screen_command.c */
 bool screen_command(struct screen *s, struct str line);
+void screen_notice(struct screen *s, struct str text); /* behind what was said */
 void screen_complete(void *ctx, struct tui *t, struct str word);
 
 /* screen_option.c */
 void screen_show_options(struct screen *s);
-void screen_set_option(struct screen *s, struct str name, struct str value);
+/* Sets it, and says what it is; value NULL: only says it. */
+int screen_set_option(struct screen *s, const char *name, const char *value, struct err *err);
+/* The system prompt of the next question. */
+struct str screen_system(const struct screen *s);
 
 /* screen_input.c */
 void screen_load_inputs(struct screen *s);

@@ -37,7 +37,8 @@ void screen_add_message(struct screen *s, const struct talk_message *m)
 		i = transcript_add(tr, ITEM_TOOL, m->id, -1);
 		if (i == TRANSCRIPT_NONE)
 			continue;
-		transcript_set_call(tr, i, buf_str(&c->name), c->bad ? none : buf_str(&c->arguments));
+		transcript_set_call(tr, i, buf_str(&c->name),
+				    c->bad ? none : buf_str(&c->arguments));
 		if (c->bad)
 			transcript_append(tr, i, buf_str(&c->arguments));
 		transcript_finish(tr, i, c->bad ? ITEM_FAILED : ITEM_DONE, -1, -1, -1);

@@ -252,6 +252,7 @@ static void talk_free(struct talk *t)
 		return;
 	talk_forget(t);
 	buf_release(&t->title);
+	buf_release(&t->system);
 	free(t);
 }
 
@@ -356,6 +357,12 @@ bool talks_unremove(struct talks *ts)
 	ts->removed = NULL;
 	talks_sort(ts);
 	return true;
+}
+
+void talks_drop_removed(struct talks *ts)
+{
+	talk_free(ts->removed);
+	ts->removed = NULL;
 }
 
 static int newer(const void *a, const void *b)

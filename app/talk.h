@@ -64,6 +64,8 @@ struct talk {
 	bool titled;               /* by the user: what is said first no longer names it */
 	bool pinned, archived;
 	int64_t updated_ms;
+	bool asks_system;  /* the next question says `system` first, where it is another one */
+	struct buf system;
 	struct talk_message *first; /* the first messages: siblings */
 	struct talk_message *newest_first;
 	struct talk_message *leaf; /* NULL: nothing, or before the first message */
@@ -106,6 +108,7 @@ int talks_fork(struct talks *ts, const struct talk *from, const struct talk_mess
 struct talk *talks_find(const struct talks *ts, int64_t id);
 void talks_remove(struct talks *ts, struct talk *t);
 bool talks_unremove(struct talks *ts);
+void talks_drop_removed(struct talks *ts); /* it can no longer come back */
 /* Pinned first, then newest first. */
 void talks_sort(struct talks *ts);
 

@@ -31,9 +31,29 @@ static enum chat_role to_chat(enum history_role role)
 
 /* ---- reading ---- */
 
+int talk_store_add(struct talks *ts, const struct history_conversation *c, struct talk **out,
+		   struct err *err)
+{
+	struct talk *t;
+	int rc = talks_add(ts, &t, err);
+
+	if (rc < 0)
+		return rc;
+	t->stored = c->id;
+	t->unread = true;
+	t->pinned = c->pinned;
+	t->archived = c->archived;
+	t->titled = c->title_from != HISTORY_TITLE_PROMPT;
+	t->updated_ms = c->updated_ms;
+	buf_addz(&t->title, c->title);
+	*out = t;
+	return 0;
+}
+
 int talk_store_list(struct talks *ts, struct err *err)
 {
 	struct history_list list;
+	struct talk *t;
 	int rc;
 
 	if (ts->store == NULL)
@@ -41,21 +61,8 @@ int talk_store_list(struct talks *ts, struct err *err)
 	rc = history_list(ts->store, HISTORY_ALL, 0, &list, err);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < list.n && rc == 0; i++) {
-		const struct history_conversation *c = &list.items[i];
-		struct talk *t;
-
-		rc = talks_add(ts, &t, err);
-		if (rc < 0)
-			break;
-		t->stored = c->id;
-		t->unread = true;
-		t->pinned = c->pinned;
-		t->archived = c->archived;
-		t->titled = c->title_from != HISTORY_TITLE_PROMPT;
-		t->updated_ms = c->updated_ms;
-		buf_addz(&t->title, c->title);
-	}
+	for (size_t i = 0; i < list.n && rc == 0; i++)
+		rc = talk_store_add(ts, &list.items[i], &t, err);
 	history_list_release(&list);
 	return rc;
 }
@@ -232,6 +239,8 @@ static int say(struct talk *t, struct talk_message *m, struct err *err)
 
 int talk_store_save(struct talks *ts, struct talk *t, struct err *err)
 {
+	/* A name that it had before it was there. */
+	bool named = t->titled && t->stored == 0 && t->tree == NULL;
 	int rc;
 
 	if (ts->store == NULL || t->leaf == NULL)
@@ -250,7 +259,7 @@ int talk_store_save(struct talks *ts, struct talk *t, struct err *err)
 	}
 	if (rc == 0)
 		t->stored = history_tree_conversation(t->tree);
-	return rc;
+	return rc == 0 && named ? talk_store_rename(ts, t, err) : rc;
 }
 
 int talk_store_begin(struct talks *ts, struct talk *t, const struct talk_message *m,

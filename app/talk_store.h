@@ -15,6 +15,9 @@
 
 /* The conversations of the store, without their messages. */
 int talk_store_list(struct talks *ts, struct err *err);
+/* One of them, that is not in memory yet. */
+int talk_store_add(struct talks *ts, const struct history_conversation *c, struct talk **out,
+		   struct err *err);
 /* Reads a conversation's messages where they aren't in memory yet. */
 int talk_store_load(struct talks *ts, struct talk *t, struct err *err);
 /* Writes what of the branch shown is not in the store.  `err` also on success: untouched. */

@@ -387,7 +387,7 @@ static int remove_one(struct run *r, int word, struct err *err)
 	if (!rc)
 		rc = history_remove(r->h, id, err);
 	if (!rc)
-		rc = inputs_forget(&typed, err);
+		rc = inputs_forget(&typed, NULL, err);
 	inputs_release(&typed);
 	history_list_release(&list);
 	return rc;

@@ -1,11 +1,26 @@
 #include "tui/help.h"
 
+#include <stdlib.h>
+
 #define KEYS_COLUMNS 20 /* at most; a third of a narrow box */
 
 void help_release(struct help *h)
 {
 	lines_release(&h->lines);
+	free(h->commands);
 	*h = (struct help){0};
+}
+
+void help_add_command(struct help *h, const char *name, const char *arg, const char *help)
+{
+	struct help_command *v =
+		realloc(h->commands, (h->n_commands + 1) * sizeof(*h->commands));
+
+	if (v == NULL)
+		return;
+	h->commands = v;
+	v[h->n_commands++] = (struct help_command){name, arg, help};
+	h->width = 0;
 }
 
 void help_open(struct help *h)
@@ -15,10 +30,71 @@ void help_open(struct help *h)
 	h->width = 0;
 }
 
+/* Lays one row out: what is pressed or typed, and behind it what that does. */
+static void add_row(struct help *h, int width, struct str left, const char *help)
+{
+	size_t columns = width / 3 < KEYS_COLUMNS ? (size_t)width / 3 : KEYS_COLUMNS;
+	struct rich r = {0}, first = {0}, rest = {0};
+
+	rich_addz(&first, "  ", STYLE_TEXT);
+	rich_add(&first, left, STYLE_KEY);
+	while (first.text.len < columns)
+		rich_addz(&first, " ", STYLE_TEXT);
+	rich_addz(&first, " ", STYLE_TEXT);
+	while (rest.text.len < columns + 1)
+		rich_addz(&rest, " ", STYLE_TEXT);
+	rich_addz(&r, help, STYLE_TEXT);
+	lines_wrap(&h->lines, &r, width, &first, &rest, true);
+	rich_release(&r);
+	rich_release(&first);
+	rich_release(&rest);
+}
+
+static void add_title(struct help *h, const char *title)
+{
+	struct rich r = {0};
+
+	rich_addz(&r, title, STYLE_TITLE);
+	lines_add(&h->lines, NULL, NULL, 0, 0, LINE_OWN);
+	lines_add(&h->lines, NULL, &r, 0, r.text.len, LINE_OWN);
+	rich_release(&r);
+}
+
+static void add_context(struct help *h, const struct keymap *km, int width, int context)
+{
+	struct buf keys = {0};
+
+	add_title(h, key_context_name((enum key_context)context));
+	for (int a = ACTION_NONE + 1; a < ACTION_N; a++) {
+		const struct action_row *row = action_row((enum action)a);
+
+		if ((int)row->context != context)
+			continue;
+		buf_reset(&keys);
+		keymap_add_keys(km, (enum action)a, &keys);
+		add_row(h, width, keys.len > 0 ? buf_str(&keys) : STR_LIT("—"), row->help);
+	}
+	buf_release(&keys);
+}
+
+static void add_commands(struct help *h, int width)
+{
+	struct buf left = {0};
+
+	add_title(h, "Commands, typed into the input");
+	for (size_t i = 0; i < h->n_commands; i++) {
+		const struct help_command *c = &h->commands[i];
+
+		buf_reset(&left);
+		buf_addf(&left, "/%s%s%s", c->name, c->arg[0] != '\0' ? " " : "", c->arg);
+		add_row(h, width, buf_str(&left), c->help);
+	}
+	buf_release(&left);
+}
+
 static void make(struct help *h, const struct keymap *km, int width)
 {
-	struct rich r = {0}, first = {0}, rest = {0};
-	size_t columns = width / 3 < KEYS_COLUMNS ? (size_t)width / 3 : KEYS_COLUMNS;
+	struct rich r = {0};
 
 	lines_reset(&h->lines);
 	rich_addz(&r,
@@ -29,37 +105,11 @@ static void make(struct help *h, const struct keymap *km, int width)
 		  "branch beside the old one. C- is Ctrl, M- is Alt.",
 		  STYLE_TEXT);
 	lines_wrap(&h->lines, &r, width, NULL, NULL, true);
-	for (int c = 0; c < KEYS_N_CONTEXTS; c++) {
-		rich_reset(&r);
-		rich_addz(&r, key_context_name((enum key_context)c), STYLE_TITLE);
-		lines_add(&h->lines, NULL, NULL, 0, 0, LINE_OWN);
-		lines_add(&h->lines, NULL, &r, 0, r.text.len, LINE_OWN);
-		for (int a = ACTION_NONE + 1; a < ACTION_N; a++) {
-			const struct action_row *row = action_row((enum action)a);
-			struct buf keys = {0};
-
-			if ((int)row->context != c)
-				continue;
-			keymap_add_keys(km, (enum action)a, &keys);
-			rich_reset(&first);
-			rich_reset(&rest);
-			rich_reset(&r);
-			rich_addz(&first, "  ", STYLE_TEXT);
-			rich_add(&first, keys.len > 0 ? buf_str(&keys) : STR_LIT("—"),
-				 STYLE_KEY);
-			while (first.text.len < columns)
-				rich_addz(&first, " ", STYLE_TEXT);
-			rich_addz(&first, " ", STYLE_TEXT);
-			while (rest.text.len < columns + 1)
-				rich_addz(&rest, " ", STYLE_TEXT);
-			rich_addz(&r, row->help, STYLE_TEXT);
-			lines_wrap(&h->lines, &r, width, &first, &rest, true);
-			buf_release(&keys);
-		}
-	}
 	rich_release(&r);
-	rich_release(&first);
-	rich_release(&rest);
+	for (int c = 0; c < KEYS_N_CONTEXTS; c++)
+		add_context(h, km, width, c);
+	if (h->n_commands > 0)
+		add_commands(h, width);
 	h->width = width;
 }
 

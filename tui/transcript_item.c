@@ -301,6 +301,13 @@ void transcript_append(struct transcript *t, size_t i, struct str text)
 {
 	struct item *it = get(t, i);
 
+	if (text.n == 0)
+		return;
+	/* "\r\n" may come in two pieces. */
+	if (it->held_cr && text.p[0] != '\n')
+		termsafe_add(&it->doc.src, STR_LIT("\r"));
+	it->held_cr = text.p[text.n - 1] == '\r';
+	text.n -= it->held_cr;
 	termsafe_add(&it->doc.src, text);
 	it->doc.dirty = true;
 	it->matched = 0;
@@ -315,6 +322,7 @@ void transcript_set_text(struct transcript *t, size_t i, struct str text)
 	t->n_laid -= it->doc.width != 0;
 	mddoc_forget(&it->doc);
 	buf_reset(&it->doc.src);
+	it->held_cr = false;
 	transcript_append(t, i, text);
 }
 
@@ -341,6 +349,11 @@ void transcript_finish(struct transcript *t, size_t i, enum item_state state, in
 {
 	struct item *it = get(t, i);
 
+	if (it->held_cr) {
+		it->held_cr = false;
+		termsafe_add(&it->doc.src, STR_LIT("\r"));
+		it->doc.dirty = true;
+	}
 	it->ms = ms >= 0                              ? ms
 		 : now_ms >= 0 && it->started_ms >= 0 ? now_ms - it->started_ms
 						      : -1;

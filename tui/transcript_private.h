@@ -26,6 +26,7 @@ struct item {
 	int sibling, n_siblings;
 	int64_t started_ms, ms, number;
 	bool folded;
+	bool held_cr; /* the text ended in '\r': what follows says what it means */
 	struct match *matches;
 	size_t n_matches, n_numbers;
 	uint64_t matched; /* transcript.query_no of `matches`; 0 = none */

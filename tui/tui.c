@@ -155,6 +155,11 @@ void tui_add_input(struct tui *t, struct str text)
 	composer_add_input(&t->composer, text);
 }
 
+void tui_add_command(struct tui *t, const char *name, const char *arg, const char *help)
+{
+	help_add_command(&t->help, name, arg, help);
+}
+
 /* ---- drawing ---- */
 
 bool tui_list_shown(const struct tui *t)

@@ -21,6 +21,23 @@
 
 #include "app/screen.h"
 #include "engine/base/utf8.h"
+#include "tests/support/program.h"
+
+const char stage_talk[] = "{\"info\": {\"model_name\": \"scripted\", \"backend\": \"none\", "
+			  "\"ctx_tokens\": 4096}}\n"
+			  "{\"load\": {\"bytes\": 1000, \"steps\": 2}}\n"
+			  "{\"turn\": {\"expect\": \"hello\"}}\n"
+			  "{\"prefill\": {\"tokens\": 100, \"cached\": 40}}\n"
+			  "{\"thinking\": \"They greet me, so I greet them back.\"}\n"
+			  "{\"text\": \"Hello **there**. A list:\\n\\n- one\\n- two\\n\"}\n"
+			  "{\"done\": {}}\n"
+			  "{\"turn\": {\"expect\": \"slowly\"}}\n"
+			  "{\"text\": \"This takes for ever \", \"delay_ms\": 5}\n"
+			  "{\"pause\": -1}\n"
+			  "{\"done\": {}}\n"
+			  "{\"turn\": {\"again\": true}}\n"
+			  "{\"text\": \"Another answer.\"}\n"
+			  "{\"done\": {}}\n";
 
 int64_t stage_now_ms(void)
 {
@@ -36,12 +53,40 @@ static void crash_now(int sig)
 	raise(SIGSEGV);
 }
 
+/* The program as its user starts it. */
+static _Noreturn void program_main(const struct stage_setup *su)
+{
+	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
+					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
+	const char *argv[32] = {program_path()};
+	char script[512];
+	size_t n = 1;
+	FILE *f;
+
+	setenv("LC_ALL", "C.UTF-8", 1);
+	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
+		setenv(homes[i], su->home, 1);
+	while (su->args[n - 1] != NULL && n < 29) {
+		argv[n] = su->args[n - 1];
+		n++;
+	}
+	if (su->engine_script != NULL) {
+		snprintf(script, sizeof(script), "%s/engine-script", su->home);
+		f = fopen(script, "w");
+		if (f == NULL || fputs(su->engine_script, f) < 0 || fclose(f) != 0)
+			_exit(90);
+		argv[n++] = "--engine-script";
+		argv[n++] = script;
+	}
+	execv(argv[0], (char *const *)(uintptr_t)argv);
+	_exit(92);
+}
+
 static _Noreturn void child_main(const struct stage_setup *su)
 {
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
 	struct options opt;
 	struct screen_config c = {.opt = &opt, .tty = 0, .inputs_path = su->inputs_path};
-	struct history_list recovered = {0};
 	struct err err = {0};
 	int signo = 0, rc;
 
@@ -54,6 +99,8 @@ static _Noreturn void child_main(const struct stage_setup *su)
 	if (su->crash)
 		signal(SIGUSR1, crash_now);
 	setenv("TERM", su->term, 1);
+	if (su->args != NULL)
+		program_main(su);
 	options_default(&opt);
 	if (engine_open_scripted(&c.engine, str_of(su->engine_script), &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
@@ -61,7 +108,7 @@ static _Noreturn void child_main(const struct stage_setup *su)
 	}
 	if (su->history_path != NULL &&
 	    (history_open(&c.history, su->history_path, &err) < 0 ||
-	     history_recover(c.history, &recovered, &err) < 0 ||
+	     history_recover(c.history, &c.recovered, &err) < 0 ||
 	     (su->last && history_last(c.history, &c.conversation, &err) < 0))) {
 		fprintf(stderr, "%s\n", err.text);
 		_exit(91);

@@ -19,8 +19,17 @@
 
 #define STAGE_PATIENCE_MS 20000 /* a loaded machine is slow */
 
+/* A model that greets, takes for ever when asked to go slowly, and else has another answer. */
+extern const char stage_talk[];
+
 struct stage_setup {
 	const char *engine_script;
+	/*
+	 * The program itself with these arguments (the last is NULL) and `engine_script`, its
+	 * files below `home`, instead of a screen of this process.  NULL = not so.
+	 */
+	const char *const *args;
+	const char *home;
 	const char *term;
 	const char *inputs_path;
 	const char *history_path; /* NULL = nothing is kept */

@@ -17,26 +17,10 @@
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
-static const char script[] = "{\"info\": {\"model_name\": \"scripted\", \"backend\": \"none\", "
-			     "\"ctx_tokens\": 4096}}\n"
-			     "{\"load\": {\"bytes\": 1000, \"steps\": 2}}\n"
-			     "{\"turn\": {\"expect\": \"hello\"}}\n"
-			     "{\"prefill\": {\"tokens\": 100, \"cached\": 40}}\n"
-			     "{\"thinking\": \"They greet me, so I greet them back.\"}\n"
-			     "{\"text\": \"Hello **there**. A list:\\n\\n- one\\n- two\\n\"}\n"
-			     "{\"done\": {}}\n"
-			     "{\"turn\": {\"expect\": \"slowly\"}}\n"
-			     "{\"text\": \"This takes for ever \", \"delay_ms\": 5}\n"
-			     "{\"pause\": -1}\n"
-			     "{\"done\": {}}\n"
-			     "{\"turn\": {\"again\": true}}\n"
-			     "{\"text\": \"Another answer.\"}\n"
-			     "{\"done\": {}}\n";
-
 static void a_person_asks_reads_folds_searches_edits_forks_and_quits(void **state)
 {
 	static const struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
 	struct stage st;
 
 	(void)state;
@@ -102,7 +86,7 @@ static void a_person_asks_reads_folds_searches_edits_forks_and_quits(void **stat
 static void what_was_said_is_there_the_next_time(void **state)
 {
 	struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
 	struct tmpdir dir;
 	struct stage st;
 
@@ -208,6 +192,7 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 	stage_wait_for(&st, "one two three four five");
 	assert_false(stage_shows(&st, "the end"));
 	stage_wait_for(&st, "interrupted; c in the transcript goes on");
+	stage_wait_for(&st, "was stopped during this answer: /continue goes on");
 	stage_type(&st, "/continue\r");
 	stage_wait_for(
 		&st, "one two three four five six seven eight nine ten eleven twelve the end");
@@ -220,7 +205,7 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 
 static void a_full_store_is_told_and_the_chat_goes_on(void **state)
 {
-	struct stage_setup su = {.engine_script = script,
+	struct stage_setup su = {.engine_script = stage_talk,
 				 .term = "xterm-256color",
 				 .w = 80,
 				 .h = 24,
@@ -365,7 +350,7 @@ static void a_flood_is_swallowed_and_keys_still_work(void **state)
 static void idle_it_sleeps(void **state)
 {
 	static const struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
 	bool slow = getenv("DSV4CHAT_SLOW") != NULL;
 	char path[64], line[256];
 	long before = -1, after = -1;

@@ -255,6 +255,7 @@ static const struct {
 	{"input-search", 80, 24, talk, "'alpha' Enter 'beta' Enter C-r 'al'"},
 	{"help-80x24", 80, 24, talk, "F1"},
 	{"help-40x12", 40, 12, talk, "F1 PgDn"},
+	{"help-commands", 80, 24, talk, "!commands F1 G"},
 	{"palette", 80, 24, talk, "C-p 'fold'"},
 	{"palette-40x12", 40, 12, talk, "C-p"},
 	{"completion", 80, 24, talk, "'/e' Tab"},
@@ -282,7 +283,10 @@ static void cue(struct tui *t, const char *name)
 		{"temperature", "1.0", "how freely it chooses", NULL},
 	};
 
-	if (strcmp(name, "more") == 0)
+	if (strcmp(name, "commands") == 0) {
+		tui_add_command(t, "help", "", "what can be done here");
+		tui_add_command(t, "effort", "[none|low|high|max]", "how much the model thinks");
+	} else if (strcmp(name, "more") == 0)
 		add(t, ITEM_USER, 99, "one more", ITEM_DONE);
 	else if (strcmp(name, "options") == 0)
 		tui_show_options(t, options, 2);

@@ -17,28 +17,12 @@
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
-static const char script[] = "{\"info\": {\"model_name\": \"scripted\", \"backend\": \"none\", "
-			     "\"ctx_tokens\": 4096}}\n"
-			     "{\"load\": {\"bytes\": 1000, \"steps\": 2}}\n"
-			     "{\"turn\": {\"expect\": \"hello\"}}\n"
-			     "{\"prefill\": {\"tokens\": 100, \"cached\": 40}}\n"
-			     "{\"thinking\": \"They greet me, so I greet them back.\"}\n"
-			     "{\"text\": \"Hello **there**. A list:\\n\\n- one\\n- two\\n\"}\n"
-			     "{\"done\": {}}\n"
-			     "{\"turn\": {\"expect\": \"slowly\"}}\n"
-			     "{\"text\": \"This takes for ever \", \"delay_ms\": 5}\n"
-			     "{\"pause\": -1}\n"
-			     "{\"done\": {}}\n"
-			     "{\"turn\": {\"again\": true}}\n"
-			     "{\"text\": \"Another answer.\"}\n"
-			     "{\"done\": {}}\n";
-
 static void resizing_at_any_time_leaves_nothing_behind(void **state)
 {
 	static const int sizes[][2] = {{80, 24}, {40, 12},  {200, 60}, {20, 5},
 				       {7, 3},   {120, 40}, {1, 1},    {80, 24}};
 	static const struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
 	struct stage st;
 
 	(void)state;
@@ -85,7 +69,7 @@ static void the_terminal_is_as_before_after_every_end(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		struct stage_setup su = {.engine_script = script,
+		struct stage_setup su = {.engine_script = stage_talk,
 					 .term = "xterm-256color",
 					 .w = 80,
 					 .h = 24,
@@ -165,7 +149,7 @@ static char process_state(pid_t pid)
 
 static void suspended_and_continued_it_paints_anew(void **state)
 {
-	static const struct stage_setup su = {.engine_script = script,
+	static const struct stage_setup su = {.engine_script = stage_talk,
 					      .term = "xterm-256color",
 					      .w = 80,
 					      .h = 24,
@@ -207,7 +191,7 @@ static void suspended_and_continued_it_paints_anew(void **state)
 static void when_the_terminal_vanishes_the_text_is_kept(void **state)
 {
 	struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
 	struct tmpdir dir;
 	struct stage st;
 	char kept[256] = "";
@@ -251,7 +235,7 @@ static void every_terminal_gets_what_it_can_show(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(terms) / sizeof(terms[0]); i++) {
 		struct stage_setup su = {
-			.engine_script = script, .term = terms[i], .w = 80, .h = 24};
+			.engine_script = stage_talk, .term = terms[i], .w = 80, .h = 24};
 		struct stage st;
 
 		stage_open(&st, &su);
@@ -273,7 +257,7 @@ static void a_terminal_that_cannot_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(terms) / sizeof(terms[0]); i++) {
 		struct stage_setup su = {
-			.engine_script = script, .term = terms[i], .w = 80, .h = 24};
+			.engine_script = stage_talk, .term = terms[i], .w = 80, .h = 24};
 		struct stage st;
 
 		stage_open(&st, &su);

@@ -11,6 +11,7 @@
 
 #include "tui/glyph.h"
 #include "tui/markdown.h"
+#include "tui/transcript.h"
 #include "tui/wrap.h"
 
 static const struct {
@@ -233,6 +234,38 @@ static void two_megabytes_stream_in_linear_time(void **state)
 	}
 }
 
+static void a_line_end_in_two_pieces_is_one_line_end(void **state)
+{
+	static const struct {
+		const char *pieces[4];
+		const char *text;
+	} cases[] = {
+		{{"a\r", "\nb"}, "a\nb"},
+		{{"a\r\n", "b"}, "a\nb"},
+		{{"a", "\r", "\n", "b"}, "a\nb"},
+		{{"a\r", "b"}, "a␍b"},
+		{{"a\r", "\r\n"}, "a␍\n"},
+		{{"a\r", ""}, "a␍"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct transcript *t;
+		struct err err;
+		size_t item;
+
+		assert_int_equal(transcript_new(&t, &err), 0);
+		item = transcript_add(t, ITEM_ANSWER, 1, 0);
+		for (int k = 0; k < 4 && cases[i].pieces[k] != NULL; k++)
+			transcript_append(t, item, str_of(cases[i].pieces[k]));
+		transcript_finish(t, item, ITEM_DONE, -1, -1, 0);
+		if (!str_is(transcript_text(t, item), cases[i].text))
+			fail_msg("case %zu: \"%.*s\"", i, (int)transcript_text(t, item).n,
+				 transcript_text(t, item).p);
+		transcript_free(t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +274,7 @@ int main(void)
 		cmocka_unit_test(a_text_that_arrives_in_pieces_looks_as_if_it_came_at_once),
 		cmocka_unit_test(markdown_becomes_lines),
 		cmocka_unit_test(hostile_markdown_ends_soon_and_stays_in_its_columns),
+		cmocka_unit_test(a_line_end_in_two_pieces_is_one_line_end),
 		cmocka_unit_test(two_megabytes_stream_in_linear_time),
 	};
 
