@@ -7,16 +7,44 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int open_one(struct history *h, const char *path, sqlite3 **db)
+{
+	int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+	return rc == SQLITE_OK ? sqlite3_busy_timeout(*db, h->wait_ms) : rc;
+}
+
+/* A connection that reads beside h, which may be in a transaction; in memory there is but h. */
+static int open_source(struct history *h, sqlite3 **from)
+{
+	*from = h->db;
+	return *h->path ? open_one(h, h->path, from) : SQLITE_OK;
+}
+
+/* A change of mode asks for its lock once and does not wait. */
+static int leave_wal(struct history *h, sqlite3 *db)
+{
+	for (int waited = 0;; waited += 20) {
+		int rc = sqlite3_exec(db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+
+		if (rc != SQLITE_BUSY || waited >= h->wait_ms)
+			return rc;
+		sqlite3_sleep(20);
+	}
+}
+
 /* The copy leaves WAL: a backup is one file, readable from read-only places too. */
 static int copy_into(struct history *h, const char *path, struct err *err)
 {
-	sqlite3 *to = NULL;
+	sqlite3 *from = NULL, *to = NULL;
 	sqlite3_backup *copy = NULL;
 	int rc;
 
-	rc = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = open_source(h, &from);
+	if (rc == SQLITE_OK)
+		rc = open_one(h, path, &to);
 	if (rc == SQLITE_OK) {
-		copy = sqlite3_backup_init(to, "main", h->db, "main");
+		copy = sqlite3_backup_init(to, "main", from, "main");
 		rc = copy ? SQLITE_OK : sqlite3_errcode(to);
 	}
 	for (int waited = 0; copy; waited += 20) {
@@ -28,11 +56,13 @@ static int copy_into(struct history *h, const char *path, struct err *err)
 	if (copy)
 		rc = sqlite3_backup_finish(copy);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+		rc = leave_wal(h, to);
 	if (rc != SQLITE_OK)
 		err_set(err, ERR_STORE, "%s: cannot write the backup: %s", path,
-			to ? sqlite3_errmsg(to) : sqlite3_errstr(rc));
+			sqlite3_errstr(rc));
 	sqlite3_close_v2(to);
+	if (from != h->db)
+		sqlite3_close_v2(from);
 	return rc == SQLITE_OK ? 0 : ERR_STORE;
 }
 
@@ -50,23 +80,53 @@ static int sync_file(const char *path, struct err *err)
 	return rc;
 }
 
-int backup_file(struct history *h, const char *path, bool replace, struct err *err)
+/* The file that was being written, and what SQLite puts beside one. */
+static void drop_temp(struct buf *temp)
 {
-	struct buf temp = {0};
-	int fd, rc;
+	static const char *const ends[] = {"", "-journal", "-wal", "-shm"};
+	size_t n = temp->len;
 
-	if (!replace && access(path, F_OK) == 0)
-		return err_set(err, ERR_USAGE, "%s: exists already", path);
-	buf_addf(&temp, "%s.XXXXXX", path);
-	if (buf_failed(&temp))
-		return err_nomem(err, "path", temp.cap);
-	fd = mkostemp(temp.data, O_CLOEXEC);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		buf_addz(temp, ends[i]);
+		if (!buf_failed(temp))
+			unlink(temp->data);
+		buf_truncate(temp, n);
+	}
+}
+
+/* An empty file of a name of its own, in `temp`; one that a migration cut short has left goes.
+ */
+static int make_temp(const char *path, bool replace, struct buf *temp, struct err *err)
+{
+	int fd;
+
+	buf_addf(temp, replace ? "%s.tmp" : "%s.XXXXXX", path);
+	if (buf_failed(temp))
+		return err_nomem(err, "path", temp->cap);
+	if (replace) {
+		drop_temp(temp);
+		fd = open(temp->data, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	} else {
+		fd = mkostemp(temp->data, O_CLOEXEC);
+	}
 	if (fd < 0) {
 		err_errno(err, path, "cannot write the backup");
-		buf_release(&temp);
 		return err->code = ERR_STORE;
 	}
 	close(fd);
+	return 0;
+}
+
+int backup_file(struct history *h, const char *path, bool replace, struct err *err)
+{
+	struct buf temp = {0};
+	int rc;
+
+	if (!replace && access(path, F_OK) == 0)
+		return err_set(err, ERR_USAGE, "%s: exists already", path);
+	rc = make_temp(path, replace, &temp, err);
+	if (rc)
+		goto done;
 	rc = copy_into(h, temp.data, err);
 	if (!rc)
 		rc = sync_file(temp.data, err);
@@ -76,8 +136,8 @@ int backup_file(struct history *h, const char *path, bool replace, struct err *e
 		err_errno(err, path, "cannot write the backup");
 		err->code = rc;
 	}
-	if (rc || !replace)
-		unlink(temp.data);
+	drop_temp(&temp);
+done:
 	buf_release(&temp);
 	return rc;
 }

@@ -19,13 +19,17 @@ static int read_version(struct history *h, int64_t *version, struct err *err)
 int migrate_check(struct history *h, struct err *err)
 {
 	int64_t application = 0, version = 0, n_tables = 0;
-	int rc;
+	int rc = sql_begin_read(h, err);
 
+	if (rc)
+		return rc;
+	/* One state of the file: another process may be making it just now. */
 	rc = sql_int(h, &application, 0, err, "PRAGMA application_id", "");
 	if (!rc)
 		rc = read_version(h, &version, err);
 	if (!rc)
 		rc = sql_int(h, &n_tables, 0, err, "SELECT count(*) FROM sqlite_schema", "");
+	rc = sql_end(h, rc, err);
 	if (rc)
 		return rc;
 	if (application != HISTORY_APPLICATION_ID && (application || version || n_tables))
@@ -71,28 +75,33 @@ static int take_steps(struct history *h, int64_t from, struct err *err)
 	return rc;
 }
 
+static int back_up(struct history *h, int64_t version, struct err *err)
+{
+	struct buf path = {0};
+	int rc;
+
+	backup_path(h, version, &path);
+	rc = buf_failed(&path) ? err_nomem(err, "path", path.cap)
+			       : backup_file(h, buf_z(&path), true, err);
+	buf_release(&path);
+	return rc ? err_prefix(err, "before schema %d", HISTORY_SCHEMA) : 0;
+}
+
 int migrate_run(struct history *h, struct err *err)
 {
-	struct buf backup = {0};
 	int64_t version = 0;
 	int rc;
 
 	rc = read_version(h, &version, err);
 	if (rc || version == HISTORY_SCHEMA)
 		return rc;
-	if (version > 0 && *h->path) {
-		backup_path(h, version, &backup);
-		rc = buf_failed(&backup) ? err_nomem(err, "path", backup.cap)
-					 : backup_file(h, buf_z(&backup), true, err);
-		buf_release(&backup);
-		if (rc)
-			return err_prefix(err, "before schema %d", HISTORY_SCHEMA);
-	}
 	rc = sql_begin(h, err);
 	if (rc)
 		return rc;
 	/* Another process may have done it between the look and the lock. */
 	rc = read_version(h, &version, err);
+	if (!rc && version > 0 && version < HISTORY_SCHEMA && *h->path)
+		rc = back_up(h, version, err);
 	if (!rc && version < HISTORY_SCHEMA)
 		rc = take_steps(h, version, err);
 	return sql_end(h, rc, err);
@@ -133,15 +142,20 @@ failed:
 
 int migrate_drop_backups(struct history *h, struct err *err)
 {
+	/* What a kill during a backup leaves goes as well. */
+	static const char *const ends[] = {"", ".tmp", ".tmp-journal", ".tmp-wal", ".tmp-shm"};
 	struct buf path = {0};
 	int rc = 0;
 
 	if (!*h->path)
 		return 0;
-	for (int64_t v = 1; v < HISTORY_SCHEMA && !rc; v++) {
-		backup_path(h, v, &path);
-		rc = buf_failed(&path) ? err_nomem(err, "path", path.cap)
-				       : wipe_and_unlink(buf_z(&path), err);
+	for (int64_t v = 1; v < HISTORY_SCHEMA; v++) {
+		for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]) && !rc; i++) {
+			backup_path(h, v, &path);
+			buf_addz(&path, ends[i]);
+			rc = buf_failed(&path) ? err_nomem(err, "path", path.cap)
+					       : wipe_and_unlink(buf_z(&path), err);
+		}
 	}
 	buf_release(&path);
 	return rc;

@@ -1,11 +1,12 @@
 /*
- * The store on a disk that fails: a VFS of the test's own lets every call in turn fail, in
- * every way, and the store must say so, keep what it had, and work again afterwards.
+ * The store on a disk that fails: every call in turn fails, in every way, and the store must
+ * say so, keep what it had, and work again afterwards.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,179 +16,8 @@
 #include <sqlite3.h>
 
 #include "history/history.h"
+#include "tests/support/badvfs.h"
 #include "tests/support/tmpdir.h"
-
-/* -- the failing VFS ---------------------------------------------------------- */
-
-enum call { CALL_OPEN, CALL_READ, CALL_WRITE, CALL_TRUNCATE, CALL_SYNC, CALL_LOCK, N_CALLS };
-
-static struct {
-	long countdown; /* the call at which it fails; < 0: none does */
-	long calls;     /* of the kinds below, since it was set */
-	unsigned kinds; /* bits of enum call that may fail */
-	int code;
-	bool lasting; /* every later call fails as well */
-	bool struck;
-} fault;
-
-static int strike(enum call kind)
-{
-	if (!(fault.kinds & 1u << kind))
-		return SQLITE_OK;
-	fault.calls++;
-	if (fault.countdown < 0 || fault.countdown-- > 0)
-		return SQLITE_OK;
-	fault.struck = true;
-	if (fault.lasting)
-		fault.countdown = 0;
-	return fault.code;
-}
-
-struct shim {
-	sqlite3_file base;
-	sqlite3_file *real;
-};
-
-static sqlite3_file *real_of(sqlite3_file *f)
-{
-	return ((struct shim *)f)->real;
-}
-
-#define REAL(f) (real_of(f)->pMethods)
-
-static int shim_close(sqlite3_file *f)
-{
-	return REAL(f)->xClose(real_of(f));
-}
-
-static int shim_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
-{
-	int rc = strike(CALL_READ);
-
-	return rc ? rc : REAL(f)->xRead(real_of(f), p, n, at);
-}
-
-static int shim_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
-{
-	int rc = strike(CALL_WRITE);
-
-	/* A disk that is full takes a part of it. */
-	if (rc && n > 1)
-		REAL(f)->xWrite(real_of(f), p, n / 2, at);
-	return rc ? rc : REAL(f)->xWrite(real_of(f), p, n, at);
-}
-
-static int shim_truncate(sqlite3_file *f, sqlite3_int64 size)
-{
-	int rc = strike(CALL_TRUNCATE);
-
-	return rc ? rc : REAL(f)->xTruncate(real_of(f), size);
-}
-
-static int shim_sync(sqlite3_file *f, int flags)
-{
-	int rc = strike(CALL_SYNC);
-
-	return rc ? rc : REAL(f)->xSync(real_of(f), flags);
-}
-
-static int shim_size(sqlite3_file *f, sqlite3_int64 *size)
-{
-	return REAL(f)->xFileSize(real_of(f), size);
-}
-
-static int shim_lock(sqlite3_file *f, int level)
-{
-	int rc = strike(CALL_LOCK);
-
-	return rc ? rc : REAL(f)->xLock(real_of(f), level);
-}
-
-static int shim_unlock(sqlite3_file *f, int level)
-{
-	return REAL(f)->xUnlock(real_of(f), level);
-}
-
-static int shim_reserved(sqlite3_file *f, int *out)
-{
-	return REAL(f)->xCheckReservedLock(real_of(f), out);
-}
-
-static int shim_control(sqlite3_file *f, int op, void *arg)
-{
-	return REAL(f)->xFileControl(real_of(f), op, arg);
-}
-
-static int shim_sector(sqlite3_file *f)
-{
-	return REAL(f)->xSectorSize(real_of(f));
-}
-
-static int shim_traits(sqlite3_file *f)
-{
-	return REAL(f)->xDeviceCharacteristics(real_of(f));
-}
-
-static int shim_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **out)
-{
-	return REAL(f)->xShmMap(real_of(f), page, size, extend, out);
-}
-
-static int shim_shm_lock(sqlite3_file *f, int at, int n, int flags)
-{
-	int rc = flags & SQLITE_SHM_LOCK ? strike(CALL_LOCK) : SQLITE_OK;
-
-	return rc ? rc : REAL(f)->xShmLock(real_of(f), at, n, flags);
-}
-
-static void shim_shm_barrier(sqlite3_file *f)
-{
-	REAL(f)->xShmBarrier(real_of(f));
-}
-
-static int shim_shm_unmap(sqlite3_file *f, int drop)
-{
-	return REAL(f)->xShmUnmap(real_of(f), drop);
-}
-
-static const sqlite3_io_methods shim_methods = {
-	.iVersion = 2,
-	.xClose = shim_close,
-	.xRead = shim_read,
-	.xWrite = shim_write,
-	.xTruncate = shim_truncate,
-	.xSync = shim_sync,
-	.xFileSize = shim_size,
-	.xLock = shim_lock,
-	.xUnlock = shim_unlock,
-	.xCheckReservedLock = shim_reserved,
-	.xFileControl = shim_control,
-	.xSectorSize = shim_sector,
-	.xDeviceCharacteristics = shim_traits,
-	.xShmMap = shim_shm_map,
-	.xShmLock = shim_shm_lock,
-	.xShmBarrier = shim_shm_barrier,
-	.xShmUnmap = shim_shm_unmap,
-};
-
-static sqlite3_vfs *disk;
-static sqlite3_vfs failing;
-
-static int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
-{
-	struct shim *s = (struct shim *)f;
-	int rc = strike(CALL_OPEN);
-
-	(void)vfs;
-	s->base.pMethods = NULL;
-	if (rc)
-		return rc;
-	s->real = (sqlite3_file *)(s + 1);
-	rc = disk->xOpen(disk, name, s->real, flags, out);
-	if (rc == SQLITE_OK)
-		s->base.pMethods = &shim_methods;
-	return rc;
-}
 
 static int install(void **state)
 {
@@ -195,18 +25,15 @@ static int install(void **state)
 	/* Thousands of real syncs would take minutes. */
 	if (access("/dev/shm", W_OK) == 0)
 		setenv("TMPDIR", "/dev/shm", 1);
-	disk = sqlite3_vfs_find(NULL);
-	failing = *disk;
-	failing.zName = "failing";
-	failing.szOsFile = (int)sizeof(struct shim) + disk->szOsFile;
-	failing.xOpen = shim_open;
-	return sqlite3_vfs_register(&failing, 1);
+	badvfs_install();
+	return 0;
 }
 
 static int uninstall(void **state)
 {
 	(void)state;
-	return sqlite3_vfs_unregister(&failing);
+	badvfs_uninstall();
+	return 0;
 }
 
 /* -- what users do, as one scene --------------------------------------------------- */
@@ -297,11 +124,11 @@ static struct scene play(const char *path, long at)
 	struct history *h = NULL;
 
 	/* While a file is opened the store waits for seconds: too long for each of these. */
-	if (fault.kinds & 1u << CALL_LOCK)
-		fault.countdown = -1;
+	if (badvfs->kinds & BAD_BIT(BAD_LOCK))
+		badvfs->countdown = -1;
 	s.rc = history_open(&h, path, &s.err);
-	if (fault.kinds & 1u << CALL_LOCK)
-		fault.countdown = at;
+	if (badvfs->kinds & BAD_BIT(BAD_LOCK))
+		badvfs->countdown = at;
 	if (!s.rc) {
 		history_set_wait_ms(h, 0);
 		converse(h, &s);
@@ -366,16 +193,11 @@ static void every_call_fails_once(const char *what, unsigned kinds, int code, bo
 
 		tmpdir_init(&dir);
 		snprintf(path, sizeof(path), "%s/history.db", dir.path);
-		fault.calls = 0;
-		fault.countdown = at;
-		fault.kinds = kinds;
-		fault.code = code;
-		fault.lasting = lasting;
-		fault.struck = false;
+		badvfs_set(kinds, code, lasting, at);
 		s = play(path, at);
-		more = fault.struck;
+		more = badvfs->struck;
 		n_struck += more;
-		fault.countdown = -1;
+		badvfs->countdown = -1;
 		check_after(path, &s, what, at);
 		if (!more && s.rc)
 			fail_msg("%s: fails without a fault: %s", what, s.err.text);
@@ -385,37 +207,162 @@ static void every_call_fails_once(const char *what, unsigned kinds, int code, bo
 	assert_true(n_struck >= 2);
 }
 
-#define BIT(c) (1u << (c))
-
 static void a_full_disk_is_told_and_survived(void **state)
 {
 	(void)state;
-	every_call_fails_once("full", BIT(CALL_WRITE), SQLITE_FULL, false);
-	every_call_fails_once("full for good", BIT(CALL_WRITE), SQLITE_FULL, true);
+	every_call_fails_once("full", BAD_BIT(BAD_WRITE), SQLITE_FULL, false);
+	every_call_fails_once("full for good", BAD_BIT(BAD_WRITE), SQLITE_FULL, true);
 }
 
 static void errors_of_the_disk_are_told_and_survived(void **state)
 {
 	(void)state;
-	every_call_fails_once("write", BIT(CALL_WRITE), SQLITE_IOERR_WRITE, true);
-	every_call_fails_once("read", BIT(CALL_READ), SQLITE_IOERR_READ, false);
-	every_call_fails_once("sync", BIT(CALL_SYNC), SQLITE_IOERR_FSYNC, true);
-	every_call_fails_once("truncate", BIT(CALL_TRUNCATE) | BIT(CALL_SYNC),
+	every_call_fails_once("write", BAD_BIT(BAD_WRITE), SQLITE_IOERR_WRITE, true);
+	every_call_fails_once("read", BAD_BIT(BAD_READ), SQLITE_IOERR_READ, false);
+	every_call_fails_once("sync", BAD_BIT(BAD_SYNC), SQLITE_IOERR_FSYNC, true);
+	every_call_fails_once("truncate", BAD_BIT(BAD_TRUNCATE) | BAD_BIT(BAD_SYNC),
 			      SQLITE_IOERR_TRUNCATE, false);
+	every_call_fails_once("size", BAD_BIT(BAD_SIZE), SQLITE_IOERR_FSTAT, false);
+	every_call_fails_once("index", BAD_BIT(BAD_SHM), SQLITE_IOERR_SHMSIZE, true);
 }
 
 static void locks_of_others_are_told_and_survived(void **state)
 {
 	(void)state;
-	every_call_fails_once("busy", BIT(CALL_LOCK), SQLITE_BUSY, false);
+	every_call_fails_once("busy", BAD_BIT(BAD_LOCK), SQLITE_BUSY, false);
 }
 
 static void a_file_that_cannot_be_opened_is_told_and_survived(void **state)
 {
 	(void)state;
-	every_call_fails_once("open", BIT(CALL_OPEN), SQLITE_CANTOPEN, true);
-	every_call_fails_once("read-only", BIT(CALL_WRITE) | BIT(CALL_OPEN), SQLITE_READONLY,
-			      true);
+	every_call_fails_once("open", BAD_BIT(BAD_OPEN), SQLITE_CANTOPEN, true);
+	every_call_fails_once("read-only", BAD_BIT(BAD_WRITE) | BAD_BIT(BAD_OPEN),
+			      SQLITE_READONLY, true);
+}
+
+/* -- a file of an older version ------------------------------------------------------------ */
+
+/* Every file of the folder is one that the store means to have. */
+static void check_names(const struct tmpdir *dir, const char *what, long at)
+{
+	static const char *const ends[] = {"", "-wal", "-shm", "-journal", ".v1.bak"};
+	DIR *d = opendir(dir->path);
+	struct dirent *e;
+
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		const char *rest = strstr(e->d_name, "history_v1.db");
+		bool known = e->d_name[0] == '.';
+
+		for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]) && rest; i++)
+			known |= strcmp(rest + strlen("history_v1.db"), ends[i]) == 0;
+		if (!known)
+			fail_msg("%s, call %ld: left behind: %s", what, at, e->d_name);
+	}
+	closedir(d);
+}
+
+static int64_t number_of(const char *path, const char *sql)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return n;
+}
+
+static void check_migrated(const struct tmpdir *dir, const char *path, const char *what,
+			   long at)
+{
+	char backup[320];
+	struct history_list list;
+	struct buf problems = {0};
+	struct history *h;
+	struct err err = {0};
+	size_t n;
+
+	check_names(dir, what, at);
+	if (history_open(&h, path, &err))
+		fail_msg("%s, call %ld: cannot be opened again: %s", what, at, err.text);
+	if (history_verify(h, &problems, &n, &err) || n)
+		fail_msg("%s, call %ld: %s%s", what, at, buf_z(&problems), err.text);
+	assert_int_equal(history_list(h, HISTORY_ALL, 0, &list, &err), 0);
+	assert_int_equal(list.n, 4);
+	history_list_release(&list);
+	history_close(h);
+	buf_release(&problems);
+	snprintf(backup, sizeof(backup), "%s.v1.bak", path);
+	assert_int_equal(access(backup, F_OK), 0);
+	assert_int_equal(number_of(backup, "PRAGMA user_version"), 1);
+	assert_int_equal(number_of(backup, "SELECT count(*) FROM conversation"), 4);
+	assert_int_equal(number_of(backup, "SELECT integrity_check = 'ok'"
+					   " FROM pragma_integrity_check"),
+			 1);
+}
+
+static void a_migration_that_fails_anywhere_is_told_and_done_the_next_time(void **state)
+{
+	static const struct {
+		const char *what;
+		unsigned kinds;
+		int code;
+		bool lasting;
+	} cases[] = {
+		{"open", BAD_BIT(BAD_OPEN), SQLITE_CANTOPEN, true},
+		{"read", BAD_BIT(BAD_READ), SQLITE_IOERR_READ, false},
+		{"full", BAD_BIT(BAD_WRITE), SQLITE_FULL, true},
+		{"write", BAD_BIT(BAD_WRITE), SQLITE_IOERR_WRITE, false},
+		{"sync", BAD_BIT(BAD_SYNC), SQLITE_IOERR_FSYNC, true},
+		{"truncate", BAD_BIT(BAD_TRUNCATE) | BAD_BIT(BAD_SIZE), SQLITE_IOERR, false},
+		{"index", BAD_BIT(BAD_SHM), SQLITE_IOERR_SHMSIZE, true},
+		{"delete", BAD_BIT(BAD_DELETE), SQLITE_IOERR_DELETE, true},
+		{"busy", BAD_BIT(BAD_LOCK), SQLITE_BUSY, false},
+	};
+	bool slow = getenv("DSV4CHAT_SLOW") != NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool more = true;
+		long at, n_failed = 0;
+
+		for (at = 0; more; at += slow || at < 20 ? 1 : 7) {
+			struct history *h = NULL;
+			struct err err = {0};
+			struct tmpdir dir;
+			char path[300];
+			int rc;
+
+			tmpdir_init(&dir);
+			snprintf(path, sizeof(path), "%s/history_v1.db", dir.path);
+			tmpdir_copy(&dir, "tests/fixtures/history_v1.db");
+			badvfs_set(cases[i].kinds, cases[i].code, cases[i].lasting, at);
+			rc = history_open(&h, path, &err);
+			if (rc && (rc != ERR_STORE || !err.text[0] || h))
+				fail_msg("%s, call %ld: code %d, \"%s\"", cases[i].what, at, rc,
+					 err.text);
+			history_close(h);
+			more = badvfs->struck;
+			badvfs->countdown = -1;
+			n_failed += rc != 0;
+			if (rc && cases[i].code == SQLITE_BUSY)
+				fail_msg("a lock that is free the next moment, call %ld: %s",
+					 at, err.text);
+			if (!more && rc)
+				fail_msg("%s: fails without a fault: %s", cases[i].what,
+					 err.text);
+			check_migrated(&dir, path, cases[i].what, at);
+			tmpdir_release(&dir);
+		}
+		/* Whatever lasts must have been noticed. */
+		if (cases[i].lasting && n_failed == 0)
+			fail_msg("%s: none of %ld failed", cases[i].what, at);
+	}
 }
 
 int main(void)
@@ -425,6 +372,8 @@ int main(void)
 		cmocka_unit_test(errors_of_the_disk_are_told_and_survived),
 		cmocka_unit_test(locks_of_others_are_told_and_survived),
 		cmocka_unit_test(a_file_that_cannot_be_opened_is_told_and_survived),
+		cmocka_unit_test(
+			a_migration_that_fails_anywhere_is_told_and_done_the_next_time),
 	};
 
 	return cmocka_run_group_tests(tests, install, uninstall);

@@ -132,6 +132,19 @@ static void live(const char *path)
 	}
 }
 
+/* A backup that the kill cut short is made anew or gone. */
+static void check_no_half_backup(const char *path, const char *at)
+{
+	static const char *const ends[] = {".tmp", ".tmp-journal", ".tmp-wal", ".tmp-shm"};
+	char name[400];
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		snprintf(name, sizeof(name), "%s.v1.bak%s", path, ends[i]);
+		if (access(name, F_OK) == 0)
+			fail_msg("%s: %s is there", at, name);
+	}
+}
+
 static void check(const char *path, const char *at)
 {
 	struct history_list recovered = {0}, gone = {0};
@@ -144,6 +157,7 @@ static void check(const char *path, const char *at)
 
 	if (history_open(&h, path, &err))
 		fail_msg("%s: %s", at, err.text);
+	check_no_half_backup(path, at);
 	if (history_recover(h, &recovered, &err))
 		fail_msg("%s: %s", at, err.text);
 	if (history_verify(h, &problems, &n, &err) || n)
@@ -223,6 +237,45 @@ static void no_kill_loses_what_was_kept(void **state)
 	tmpdir_release(&dir);
 }
 
+static void several_processes_make_or_migrate_the_same_file(void **state)
+{
+	int rounds = getenv("DSV4CHAT_SLOW") ? 200 : 30;
+
+	(void)state;
+	for (int i = 0; i < rounds; i++) {
+		struct tmpdir dir;
+		char path[300];
+		pid_t children[3];
+		int status, failed = 0;
+
+		tmpdir_init(&dir);
+		snprintf(path, sizeof(path), "%s/history_v1.db", dir.path);
+		if (i % 2)
+			tmpdir_copy(&dir, "tests/fixtures/history_v1.db");
+		for (int k = 0; k < 3; k++) {
+			children[k] = fork();
+			assert_true(children[k] >= 0);
+			if (children[k] == 0) {
+				struct history *h;
+				struct err err;
+
+				if (history_open(&h, path, &err)) {
+					fprintf(stderr, "%s\n", err.text);
+					_exit(1);
+				}
+				history_close(h);
+				_exit(0);
+			}
+		}
+		for (int k = 0; k < 3; k++) {
+			assert_int_equal(waitpid(children[k], &status, 0), children[k]);
+			failed += status != 0;
+		}
+		assert_int_equal(failed, 0);
+		tmpdir_release(&dir);
+	}
+}
+
 static void two_processes_write_at_once(void **state)
 {
 	int seconds = getenv("DSV4CHAT_SLOW") ? 60 : 2;
@@ -245,8 +298,10 @@ static void two_processes_write_at_once(void **state)
 			time_t end = time(NULL) + seconds;
 			struct history_tree *t;
 
-			if (history_open(&h, path, &err) || history_tree_new(&t, h, &err))
+			if (history_open(&h, path, &err) || history_tree_new(&t, h, &err)) {
+				fprintf(stderr, "%s\n", err.text);
 				_exit(10);
+			}
 			while (time(NULL) < end) {
 				say(t, "question");
 				answer(t);
@@ -280,6 +335,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_kill_loses_what_was_kept),
+		cmocka_unit_test(several_processes_make_or_migrate_the_same_file),
 		cmocka_unit_test(two_processes_write_at_once),
 	};
 

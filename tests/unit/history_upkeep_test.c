@@ -223,6 +223,18 @@ static bool stands_in_files(const char *bytes)
 	return found;
 }
 
+static void write_beside(const char *name, const char *text)
+{
+	char file[160];
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/%s", dir, name);
+	f = fopen(file, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
 static void assert_sound(void)
 {
 	struct buf problems = {0};
@@ -250,6 +262,9 @@ static void nothing_of_a_removed_conversation_stays(void **state)
 		history_set_title(h, id, STR_LIT("Wyverntitle"), HISTORY_TITLE_USER, &err), 0);
 	assert_true(stands_in_files("quixoticprompt"));
 	assert_true(stands_in_files("zephyrthought"));
+	/* What a kill during a migration may leave. */
+	write_beside("history.db.v1.bak.tmp", "half a backup with quixotic words");
+	write_beside("history.db.v1.bak.tmp-journal", "and its zephyr journal");
 	if (history_remove(h, id, &err) != 0)
 		fail_msg("%s", err.text);
 	assert_false(stands_in_files("quixotic"));
