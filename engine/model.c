@@ -21,6 +21,16 @@ static int open_backend(struct model *m, const struct model_options *opt, struct
 	return rc;
 }
 
+static int choose_n_frontiers(const struct model *m)
+{
+	int64_t rows = 0, n;
+
+	for (int i = 0; i < m->cfg.n_layers + m->has_draft; i++)
+		rows += layer_cache_bytes(m, m->cfg.compress_ratio[i], true);
+	n = rows / FRONTIERS_SHARE / frontier_bytes(m);
+	return n < FRONTIERS_MIN ? FRONTIERS_MIN : n > FRONTIERS_MAX ? FRONTIERS_MAX : (int)n;
+}
+
 /* How many rows a call has, and what follows from it. */
 static int choose_sizes(struct model *m, const struct model_options *opt, struct err *err)
 {
@@ -37,6 +47,8 @@ static int choose_sizes(struct model *m, const struct model_options *opt, struct
 	/* rows complete at the last position, in whole tiles of 16 */
 	m->work.score_stride = (m->ctx / 4 + 15) / 16 * 16 + 16;
 	m->has_draft = m->cfg.n_draft_layers == 1 && !m->cfg.spark.present;
+	if (opt->keeps_frontiers)
+		m->n_frontiers = choose_n_frontiers(m);
 	return 0;
 }
 
@@ -140,6 +152,7 @@ static int plan_memory(struct model *m, bool ctx_given, struct err *err)
 		p.cache_page += (uint64_t)(layer_cache_bytes(m, ratio, true) /
 					   (p.ctx_tokens / PLAN_PAGE_TOKENS));
 	}
+	p.cache_fixed += (uint64_t)(m->n_frontiers * frontier_bytes(m));
 	fits = plan_ctx_that_fits(&p);
 	if (!ctx_given && fits > 0 && fits < m->ctx) {
 		m->ctx = fits;
@@ -251,6 +264,11 @@ int model_prefill_chunk(const struct model *m)
 	return m->chunk;
 }
 
+int model_n_frontiers(const struct model *m)
+{
+	return m->n_frontiers;
+}
+
 struct model_memory model_memory(const struct model *m)
 {
 	struct model_memory mem = {
@@ -262,6 +280,7 @@ struct model_memory model_memory(const struct model *m)
 	for (int i = 0; i < m->cfg.n_layers + m->has_draft; i++)
 		mem.cache_bytes += layer_cache_bytes(m, m->cfg.compress_ratio[i], false) +
 				   layer_cache_bytes(m, m->cfg.compress_ratio[i], true);
+	mem.cache_bytes += m->n_frontiers * frontier_bytes(m);
 	return mem;
 }
 

@@ -16,6 +16,12 @@
 /* How many tokens a sequence can be rolled back by a mere change of length. */
 #define SEQ_MAX_ROLLBACK 8
 
+/* A session keeps at most so many frontiers (engine/frontier.h) of its sequence … */
+#define FRONTIERS_MAX 32
+/* … and so many at least; between the two, as many as fill this part of the growing rows. */
+#define FRONTIERS_MIN   16
+#define FRONTIERS_SHARE 8
+
 struct model;
 struct seq;
 
@@ -28,6 +34,7 @@ struct model_options {
 	const char *isa;      /* CPU: NULL for the best there is; see backend_open_cpu() */
 	int64_t ctx_tokens;   /* 0: the model's own */
 	int prefill_chunk;    /* 0: the backend's choice */
+	bool keeps_frontiers; /* a session's sequence does; they count as cache */
 	/* Called between tensors while weights are mapped and touched; may be NULL.  Non-zero
 	 * stops the load with ERR_CANCELLED. */
 	int (*progress)(void *ctx, uint64_t done, uint64_t all);
@@ -40,10 +47,11 @@ const struct model_config *model_config(const struct model *m);
 const char *model_backend_name(const struct model *m); /* "cpu x86-64-v4, 2 threads" */
 int64_t model_ctx_tokens(const struct model *m);
 int model_prefill_chunk(const struct model *m); /* rows of one prefill call */
+int model_n_frontiers(const struct model *m);   /* that a sequence may have kept at once */
 
 struct model_memory {
 	int64_t weight_bytes;  /* mapped */
-	int64_t cache_bytes;   /* of one sequence at full context */
+	int64_t cache_bytes;   /* of one sequence at full context, its frontiers included */
 	int64_t scratch_bytes;
 };
 struct model_memory model_memory(const struct model *m);
@@ -52,7 +60,10 @@ int seq_new(struct seq **out, struct model *m, struct err *err);
 void seq_free(struct seq *s);
 int64_t seq_len(const struct seq *s);
 
-/* Back to `len` tokens: at most SEQ_MAX_ROLLBACK less than the longest it has been, or 0. */
+/* How far back a roll-back reaches: SEQ_MAX_ROLLBACK less than the longest it has been. */
+int64_t seq_floor(const struct seq *s);
+
+/* Back to `len` tokens: not before seq_floor(), or 0.  Further back: engine/frontier.h. */
 int seq_truncate(struct seq *s, int64_t len, struct err *err);
 
 /* What a forward call returns beside its effect on the caches. */

@@ -5,6 +5,7 @@
 #define ENGINE_MODEL_INTERNAL_H
 
 #include "engine/dummy.h"
+#include "engine/frontier.h"
 #include "engine/model.h"
 #include "engine/phases.h"
 #include "engine/weights.h"
@@ -59,6 +60,7 @@ struct model {
 	int max_rows;   /* rows of any call: chunk, and room for verifying drafts */
 	int ring_rows;  /* of every window ring */
 	bool has_draft; /* the one-token draft head */
+	int n_frontiers; /* that a sequence may have kept */
 	dbuf freq[N_ROPE_KINDS]; /* f64 [32] */
 	struct work work;
 	dbuf *buffers;  /* every allocation of the work area, for freeing */

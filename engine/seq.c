@@ -126,6 +126,11 @@ int64_t seq_len(const struct seq *s)
 	return s->len;
 }
 
+int64_t seq_floor(const struct seq *s)
+{
+	return s->high > SEQ_MAX_ROLLBACK ? s->high - SEQ_MAX_ROLLBACK : 0;
+}
+
 int seq_truncate(struct seq *s, int64_t len, struct err *err)
 {
 	if (len < 0 || len > s->len)
@@ -134,7 +139,7 @@ int seq_truncate(struct seq *s, int64_t len, struct err *err)
 		s->len = s->high = 0;
 		return 0;
 	}
-	if (s->high - len > SEQ_MAX_ROLLBACK)
+	if (len < seq_floor(s))
 		return err_set(err, ERR_LIMIT, "roll-back of %lld tokens: at most %d",
 			       (long long)(s->high - len), SEQ_MAX_ROLLBACK);
 	s->len = len;

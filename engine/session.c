@@ -27,23 +27,22 @@ static size_t common_prefix(const struct tokens *held, const token_id *ids, size
 
 int64_t session_keep_prefix(struct session *s, const token_id *ids, size_t n, struct err *err)
 {
-	int64_t keep = (int64_t)common_prefix(&s->held, ids, n);
-	int rc;
+	int64_t common = (int64_t)common_prefix(&s->held, ids, n);
+	int64_t keep = common < (int64_t)n ? common : common - 1;
+	const struct frontier *back;
+	int rc = 0;
 
-	if (keep == (int64_t)n)
-		keep--;
-	/* Further back than a change of length reaches, the caches cannot be restored. */
-	if (s->longest - keep > SEQ_MAX_ROLLBACK)
-		keep = 0;
-	if (keep < (int64_t)s->held.n) {
+	/* What comes after is about to be written anew. */
+	frontier_set_cut(&s->frontiers, common);
+	back = frontier_set_find(&s->frontiers, keep);
+	if (keep >= seq_floor(s->seq))
 		rc = seq_truncate(s->seq, keep, err);
-		if (rc)
-			return rc;
-		s->held.n = (size_t)keep;
-	}
-	if (keep == 0)
-		s->longest = 0;
-	return keep;
+	else if (back)
+		rc = seq_restore(s->seq, back, err);
+	else
+		rc = seq_truncate(s->seq, 0, err);
+	s->held.n = (size_t)seq_len(s->seq);
+	return rc ? rc : seq_len(s->seq);
 }
 
 int session_forward(struct session *s, const token_id *ids, int n, float *logits,
@@ -59,10 +58,8 @@ int session_forward(struct session *s, const token_id *ids, int n, float *logits
 		return err_nomem(err, "token ids", (unsigned long long)n * sizeof(*ids));
 	}
 	rc = model_forward(s->seq, ids, n, logits ? WANT_LAST : WANT_NONE, logits, NULL, err);
+	/* Some failures leave the sequence empty. */
 	s->held.n = (size_t)seq_len(s->seq);
-	/* Some failures leave the sequence empty, which begins its count anew. */
-	if (s->held.n == 0 || (int64_t)s->held.n > s->longest)
-		s->longest = (int64_t)s->held.n;
 	return rc;
 }
 
@@ -147,6 +144,8 @@ static int open_tokenizer(struct session *s, struct err *err)
 			       "holds %d",
 			       s->model_dir, (long long)n_ids, cfg->vocab);
 	s->n_choices = n_ids;
+	s->user = tokenizer_control(s->tok, TOKEN_USER);
+	s->assistant = tokenizer_control(s->tok, TOKEN_ASSISTANT);
 	s->think = tokenizer_control(s->tok, TOKEN_THINK);
 	s->think_end = tokenizer_control(s->tok, TOKEN_THINK_END);
 	add_stop_id(s, tokenizer_control(s->tok, TOKEN_EOS));
@@ -191,6 +190,7 @@ static int load(struct session *s, struct err *err)
 		.n_threads = s->config.n_threads,
 		.ctx_tokens = s->config.ctx_tokens,
 		.prefill_chunk = s->config.prefill_chunk,
+		.keeps_frontiers = true,
 		.progress = on_progress,
 		.progress_ctx = s,
 	};
@@ -210,6 +210,7 @@ static int load(struct session *s, struct err *err)
 		rc = seq_new(&s->seq, s->model, err);
 	if (rc)
 		return rc;
+	frontier_set_init(&s->frontiers, s->model);
 	s->logits = malloc((size_t)cfg->vocab * sizeof(float));
 	if (!s->logits)
 		return err_nomem(err, "logits", (size_t)cfg->vocab * sizeof(float));
@@ -223,6 +224,7 @@ static int load(struct session *s, struct err *err)
 
 static void unload(struct session *s)
 {
+	frontier_set_release(&s->frontiers);
 	seq_free(s->seq);
 	s->seq = NULL;
 	tokenizer_close(s->tok);

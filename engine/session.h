@@ -7,6 +7,7 @@
 #define ENGINE_SESSION_H
 
 #include "engine/engine.h"
+#include "engine/frontier_set.h"
 #include "engine/model.h"
 #include "engine/prompt.h"
 #include "engine/session_desk.h"
@@ -28,19 +29,19 @@ struct session {
 	struct model *model;
 	struct seq *seq;
 	struct tokens held; /* the ids seq holds: seq_len(seq) of them */
-	int64_t longest;    /* the most it held since it was empty */
+	struct frontier_set frontiers; /* places of it to go back to */
 	float *logits;      /* [vocab] */
 	int64_t n_choices;  /* ids the tokenizer knows: those beyond are padding rows */
 	enum prompt_flavour flavour;
-	token_id think, think_end; /* -1 where the tokenizer has none */
+	token_id user, assistant, think, think_end; /* -1 where the tokenizer has none */
 	token_id stop_ids[SESSION_MAX_STOPS];
 	size_t n_stop_ids;
 };
 
 /*
  * Makes the sequence hold a beginning of ids[0..n), as much of it as can be kept and less
- * than all (the last id is always computed anew: its logits are wanted).  Returns how many,
- * or a negative code.
+ * than all (the last id is always computed anew: its logits are wanted): a roll-back reaches
+ * a few tokens back, further back the frontiers do.  Returns how many, or a negative code.
  */
 int64_t session_keep_prefix(struct session *s, const token_id *ids, size_t n, struct err *err);
 

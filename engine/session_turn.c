@@ -4,7 +4,8 @@
  *
  * The sequence keeps prompt and answer (but for the last id, which was chosen and
  * not fed).  The next turn's prompt replays the answer by its ids, so that only
- * the new message is computed.
+ * the new message is computed; where it parts from what is held further back, a
+ * frontier on the way there is gone back to.
  */
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@
 #include "engine/sampler.h"
 #include "engine/session.h"
 #include "engine/session_answer.h"
+#include "engine/session_places.h"
 
 struct turn {
 	struct session *s;
@@ -163,31 +165,65 @@ static void send_prefill(struct turn *t, int64_t done, int64_t all)
 	push(t, &ev);
 }
 
+static int64_t last_frontier(const struct session *s)
+{
+	const struct frontier *f = frontier_set_last(&s->frontiers);
+
+	return f ? frontier_len(f) : 0;
+}
+
+/*
+ * Where the chunk that begins at `at` ends: at its place, if one lies in it too far from its
+ * end for a frontier to be taken afterwards.
+ */
+static int64_t chunk_end(const struct session *s, const struct places *p, int64_t at)
+{
+	int64_t chunk = model_prefill_chunk(s->model);
+	int64_t end = p->n - at < chunk ? p->n : at + chunk;
+	int64_t place = places_next(p, at, last_frontier(s));
+
+	return end - place > SEQ_MAX_ROLLBACK ? place : end;
+}
+
+/* The frontiers that a chunk from `from` has reached. */
+static void keep_frontiers(struct session *s, const struct places *p, int64_t from)
+{
+	int64_t at = seq_len(s->seq);
+	int64_t place = from;
+
+	while ((place = places_next(p, place, last_frontier(s))) <= at && place < p->n)
+		frontier_set_keep(&s->frontiers, s->seq, place);
+	if (at - last_frontier(s) >= PLACE_EVERY)
+		frontier_set_keep(&s->frontiers, s->seq, at);
+}
+
 static int prefill(struct turn *t)
 {
 	struct session *s = t->s;
 	int64_t n = (int64_t)t->prompt.n;
-	int64_t chunk = model_prefill_chunk(s->model);
 	int64_t at = session_keep_prefix(s, t->prompt.ids, t->prompt.n, &t->err);
 	int64_t cached = at;
+	struct places places;
 
 	if (at < 0)
 		return (int)at;
+	places_init(&places, t->prompt.ids, n, s->user, s->assistant);
 	t->usage.cached_tokens = cached;
 	send_prefill(t, 0, n - cached);
 	while (at < n) {
-		int64_t rows = n - at < chunk ? n - at : chunk;
+		int64_t end = chunk_end(s, &places, at);
 		int rc;
 
 		if (desk_cancelled(&s->desk, t->number)) {
 			stop_with(t, STOP_INTERRUPTED);
 			return 0;
 		}
-		rc = session_forward(s, t->prompt.ids + at, (int)rows,
-				     at + rows == n ? s->logits : NULL, &t->err);
+		rc = session_forward(s, t->prompt.ids + at, (int)(end - at),
+				     end == n ? s->logits : NULL, &t->err);
 		if (rc)
 			return rc;
-		at += rows;
+		keep_frontiers(s, &places, at);
+		at = end;
 		send_prefill(t, at - cached, n - cached);
 	}
 	return 0;
@@ -256,6 +292,7 @@ static int decode(struct turn *t)
 
 static int run(struct turn *t)
 {
+	struct session *s = t->s;
 	int n_calls = 0;
 	int rc = encode(t);
 
@@ -266,6 +303,9 @@ static int run(struct turn *t)
 	t->decode_ms = desk_now_ms();
 	if (!rc && !t->stopped)
 		rc = decode(t);
+	/* The answer's end: what follows may part from here, a title or the next message. */
+	if (!rc && t->n_out > 0)
+		frontier_set_keep(&s->frontiers, s->seq, seq_len(s->seq));
 	if (!rc) {
 		rc = answer_finish(&t->answer, t->stop != STOP_END, &n_calls, &t->err);
 		if (!rc && t->stop == STOP_END && n_calls > 0)

@@ -329,31 +329,171 @@ static void the_next_turn_computes_only_what_is_new(void **state)
 	e->ops->close(e);
 }
 
-static void an_earlier_place_is_kept_only_as_far_back_as_a_roll_back_reaches(void **state)
+/* A conversation for the tests below; messages point into the log of its first answer. */
+struct talk {
+	struct engine *e;
+	struct turn_log first;
+	struct chat_message messages[4];
+	struct turn_request req;
+	int64_t asked; /* ids of the first prompt up to <｜Assistant｜> */
+};
+
+static void talk_begin(struct talk *k, enum chat_effort effort, int64_t n_out)
 {
-	static const struct {
-		int64_t n_out;
-		bool kept;
-	} cases[] = {{1, true}, {8, true}, {9, false}, {30, false}};
-	struct engine *e = open_model(512);
+	*k = (struct talk){.e = open_model(4096), .req = ask(n_out)};
+	k->req.chat.effort = effort;
+	play_well(k->e, &k->req, &k->first);
+	k->asked = k->first.last.usage.prompt_tokens - 1;
+	k->messages[0] = question[0];
+	k->messages[1] = (struct chat_message){.role = CHAT_ASSISTANT,
+					       .ids = k->first.ids,
+					       .n_ids = k->first.n_ids,
+					       .reasoning = buf_str(&k->first.thinking),
+					       .content = buf_str(&k->first.text)};
+	k->messages[2] =
+		(struct chat_message){.role = CHAT_USER, .content = STR_LIT("And Spain?")};
+	k->req.chat.messages = k->messages;
+	k->req.chat.n_messages = 3;
+}
+
+static void talk_end(struct talk *k)
+{
+	log_release(&k->first);
+	k->e->ops->close(k->e);
+}
+
+/* The next turn answers what a fresh engine answers, and finds so many tokens again. */
+static void is_answered_like_fresh(struct talk *k, int64_t cached)
+{
+	struct turn_log warm = {0}, cold = {0};
+	struct engine *fresh = open_model(4096);
+
+	play_well(k->e, &k->req, &warm);
+	play_well(fresh, &k->req, &cold);
+	assert_int_equal(warm.last.usage.cached_tokens, cached);
+	assert_int_equal(warm.prefill_all, warm.last.usage.prompt_tokens - cached);
+	assert_int_equal(cold.last.usage.cached_tokens, 0);
+	assert_int_equal(warm.n_ids, cold.n_ids);
+	assert_memory_equal(warm.ids, cold.ids, cold.n_ids * sizeof(token_id));
+	assert_string_equal(buf_z(&warm.text), buf_z(&cold.text));
+	log_release(&warm);
+	log_release(&cold);
+	fresh->ops->close(fresh);
+}
+
+static void an_answer_made_anew_computes_one_id_of_its_prompt(void **state)
+{
+	static const int64_t n_out[] = {1, 8, 9, 30, 60};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct turn_request req = ask(cases[i].n_out);
-		struct turn_log a = {0}, b = {0};
+	for (size_t i = 0; i < sizeof(n_out) / sizeof(n_out[0]); i++) {
+		struct talk k;
 
-		req.sampling.seed = 7 + i;
-		/* The same prompt again: all of it but the last id may be kept. */
-		play_well(e, &req, &a);
-		assert_int_equal(a.last.stop, STOP_LENGTH);
-		play_well(e, &req, &b);
-		assert_int_equal(b.last.usage.cached_tokens,
-				 cases[i].kept ? b.last.usage.prompt_tokens - 1 : 0);
-		assert_memory_equal(a.ids, b.ids, a.n_ids * sizeof(token_id));
-		log_release(&a);
-		log_release(&b);
+		talk_begin(&k, EFFORT_LOW, n_out[i]);
+		assert_int_equal(k.first.last.stop, STOP_LENGTH);
+		k.req.chat.n_messages = 1;
+		k.req.sampling.seed++;
+		k.req.sampling.max_tokens = 30;
+		is_answered_like_fresh(&k, k.asked);
+		k.req.sampling.seed--;
+		is_answered_like_fresh(&k, k.asked);
+		talk_end(&k);
 	}
-	e->ops->close(e);
+}
+
+static void thinking_that_is_dropped_leaves_what_was_asked_in_place(void **state)
+{
+	struct talk k;
+
+	(void)state;
+	talk_begin(&k, EFFORT_LOW, 150);
+	k.messages[1].content = STR_LIT("It is Paris.");
+	k.req.sampling.max_tokens = 20;
+	is_answered_like_fresh(&k, k.asked);
+	/* The same with another effort: what the answer is opened with differs too. */
+	k.req.chat.effort = EFFORT_NONE;
+	is_answered_like_fresh(&k, k.asked + 1 + 12 + 1 + 1 + 10 + 1);
+	talk_end(&k);
+}
+
+static void a_changed_message_is_read_from_the_answer_before_it(void **state)
+{
+	struct talk k;
+	int64_t end;
+
+	(void)state;
+	talk_begin(&k, EFFORT_NONE, 60);
+	end = k.first.last.usage.prompt_tokens + k.first.last.usage.output_tokens - 1;
+	k.req.sampling.max_tokens = 20;
+	is_answered_like_fresh(&k, end);
+	k.messages[2].content = STR_LIT("And Portugal?");
+	is_answered_like_fresh(&k, end);
+	/* and the first one from nothing, since nothing is before it */
+	k.messages[0].content = STR_LIT("What is the capital of Spain?");
+	k.req.chat.n_messages = 1;
+	is_answered_like_fresh(&k, 0);
+	talk_end(&k);
+}
+
+static void a_title_costs_the_conversation_nothing(void **state)
+{
+	(void)state;
+	for (int effort = EFFORT_NONE; effort <= EFFORT_LOW; effort++) {
+		struct talk plain, titled;
+		struct turn_request title;
+		struct turn_log name = {0}, log = {0};
+		int64_t end;
+
+		talk_begin(&plain, effort, 60);
+		talk_begin(&titled, effort, 60);
+		end = plain.first.last.usage.prompt_tokens + 59;
+		title = titled.req;
+		title.chat.n_messages = 2;
+		title.sampling = (struct sampling){.top_p = 1, .max_tokens = 24};
+		titled.messages[1].task = CHAT_TASK_TITLE;
+		play_well(titled.e, &title, &name);
+		titled.messages[1].task = CHAT_TASK_NONE;
+		/* All of it was there but the answer's last id, its end, and the task. */
+		assert_int_equal(name.last.usage.cached_tokens, end);
+		assert_int_equal(name.last.usage.prompt_tokens, end + 3);
+		assert_int_equal(name.thinking.len, 0);
+		play_well(plain.e, &plain.req, &log);
+		is_answered_like_fresh(&titled, log.last.usage.cached_tokens);
+		assert_int_equal(log.last.usage.cached_tokens, effort ? plain.asked : end);
+		log_release(&name);
+		log_release(&log);
+		talk_end(&plain);
+		talk_end(&titled);
+	}
+}
+
+static void a_long_text_is_read_again_from_near_where_it_changed(void **state)
+{
+	struct talk k;
+	char *text = malloc(6000);
+
+	(void)state;
+	assert_non_null(text);
+	for (int i = 0; i < 6000; i++)
+		text[i] = (char)('a' + i * i % 23);
+	talk_begin(&k, EFFORT_NONE, 2);
+	k.e->ops->close(k.e);
+	k.e = open_model(4096);
+	k.req.is_raw = true;
+	k.req.raw = (struct str){text, 4000};
+	is_answered_like_fresh(&k, 0);
+	text[3900] = '!';
+	is_answered_like_fresh(&k, 2048);
+	/* A system prompt that is long enough serves another conversation. */
+	k.req.is_raw = false;
+	k.messages[0] = (struct chat_message){.role = CHAT_SYSTEM, .content = {text, 600}};
+	k.messages[1] = question[0];
+	k.req.chat.n_messages = 2;
+	is_answered_like_fresh(&k, 0);
+	k.messages[1].content = STR_LIT("hello");
+	is_answered_like_fresh(&k, 601);
+	talk_end(&k);
+	free(text);
 }
 
 static void a_resumed_answer_goes_on_as_if_it_had_never_stopped(void **state)
@@ -592,8 +732,11 @@ int main(void)
 		cmocka_unit_test(the_info_says_what_was_loaded),
 		cmocka_unit_test(a_seed_reproduces_a_turn_and_another_does_not),
 		cmocka_unit_test(the_next_turn_computes_only_what_is_new),
-		cmocka_unit_test(
-			an_earlier_place_is_kept_only_as_far_back_as_a_roll_back_reaches),
+		cmocka_unit_test(an_answer_made_anew_computes_one_id_of_its_prompt),
+		cmocka_unit_test(thinking_that_is_dropped_leaves_what_was_asked_in_place),
+		cmocka_unit_test(a_changed_message_is_read_from_the_answer_before_it),
+		cmocka_unit_test(a_title_costs_the_conversation_nothing),
+		cmocka_unit_test(a_long_text_is_read_again_from_near_where_it_changed),
 		cmocka_unit_test(a_resumed_answer_goes_on_as_if_it_had_never_stopped),
 		cmocka_unit_test(ended_thinking_closes_with_its_token_and_goes_on_as_answer),
 		cmocka_unit_test(cancelling_keeps_what_was_said_and_the_engine_goes_on),
