@@ -8,7 +8,8 @@
  *   TEXT     ⇄
  *
  * A tag in an unexpected place does what its name says (an invoke opens a call
- * with or without a block around it) and leaves a note of what was wrong.
+ * with or without a block around it) and leaves a note of what was wrong.  What
+ * begins like a tag and does not read on as one is text.
  */
 #include "engine/dsml.h"
 
@@ -42,7 +43,8 @@ struct dsml_private {
 	bool in_thinking;  /* block, tag, value: what is around them is thinking */
 	bool in_block;     /* a block is open */
 	bool in_call;      /* a call is open */
-	bool tag_closes;   /* tag: it began with </ */
+	const struct stop *tag_word; /* tag: what it began with */
+	bool tag_control;  /* tag: the ｜DSML｜ of that was the control token */
 	bool value_end;    /* tag: it closes a value */
 	bool stray;        /* block: there was text since the last tag */
 	bool any;          /* something was pushed */
@@ -63,16 +65,25 @@ struct stop {
 	{                                                                                      \
 		z, sizeof(z) - 1                                                               \
 	}
+enum { STOP_BLOCK, STOP_OPEN, STOP_CLOSE, STOP_THINK_END };
 static const struct stop stops[] = {
-	{WORD("\n\n" DSML_OPEN), false, false},
-	{WORD(DSML_OPEN), false, false},
-	{WORD(DSML_CLOSE), false, true},
-	{WORD(TOKEN_THINK_END), true, false},
+	[STOP_BLOCK] = {WORD("\n\n" DSML_OPEN), false, false},
+	[STOP_OPEN] = {WORD(DSML_OPEN), false, false},
+	[STOP_CLOSE] = {WORD(DSML_CLOSE), false, true},
+	[STOP_THINK_END] = {WORD(TOKEN_THINK_END), true, false},
 };
 static const struct str value_end = WORD("/" TOKEN_DSML DSML_PARAMETER);
 static const struct str end_token = WORD(TOKEN_EOS);
 static const struct str tag_open = WORD(DSML_OPEN), tag_close = WORD(DSML_CLOSE);
 static const struct str tag_invoke = WORD(DSML_INVOKE), tag_parameter = WORD(DSML_PARAMETER);
+static const struct str tag_name = WORD("name=\""), tag_dsml = WORD(TOKEN_DSML);
+
+/* Names whose tags are known without their ">", the last of them often mistaken for the first. */
+static const struct str tag_names[] = {WORD(DSML_WRAPPER), WORD(DSML_INVOKE), WORD(DSML_PARAMETER),
+				       WORD("function_calls")};
+
+/* More blanks than this between a tag's name and its attribute are no tag's. */
+#define TAG_BLANKS_MAX 16
 
 int dsml_init(struct dsml *d, enum dsml_mode mode, dsml_event_fn fn, void *ctx, struct err *err)
 {
@@ -159,10 +170,11 @@ static const struct stop *find_stop(struct str text, bool think_end, size_t *at)
 	return NULL;
 }
 
-static void begin_tag(struct dsml_private *p, bool closes)
+static void begin_tag(struct dsml_private *p, const struct stop *word)
 {
 	p->state = STATE_TAG;
-	p->tag_closes = closes;
+	p->tag_word = word;
+	p->tag_control = false;
 	p->value_end = false;
 }
 
@@ -199,7 +211,7 @@ static bool step_prose(struct dsml_private *p)
 		return true;
 	}
 	p->in_thinking = thinking;
-	begin_tag(p, stop->tag_closes);
+	begin_tag(p, stop);
 	return true;
 }
 
@@ -238,7 +250,7 @@ static bool step_block(struct dsml_private *p)
 		leave_block(p);
 		p->state = STATE_TEXT;
 	} else {
-		begin_tag(p, stop->tag_closes);
+		begin_tag(p, stop);
 	}
 	return true;
 }
@@ -248,20 +260,61 @@ static bool may_become(struct str text, struct str word)
 	return memcmp(text.p, word.p, text.n < word.n ? text.n : word.n) == 0;
 }
 
+static size_t name_length(struct str tag)
+{
+	size_t n = 0;
+
+	while (n < tag.n && ((tag.p[n] >= 'a' && tag.p[n] <= 'z') ||
+			     (tag.p[n] >= 'A' && tag.p[n] <= 'Z') ||
+			     (tag.p[n] >= '0' && tag.p[n] <= '9') || tag.p[n] == '_'))
+		n++;
+	return n;
+}
+
+/* Behind a name: does `name="` follow, or may it still?  *sure: it does. */
+static bool attribute_follows(struct str text, bool *sure)
+{
+	size_t blanks = dsml_space(text);
+
+	text = str_from(text, blanks);
+	*sure = str_starts(text, tag_name);
+	return blanks <= TAG_BLANKS_MAX && may_become(text, tag_name);
+}
+
+/* Is `tag` the head of a call or of a parameter, or may it become one?  *sure: it is. */
+static bool has_name(const struct dsml_private *p, struct str tag, bool *sure)
+{
+	*sure = false;
+	if (p->tag_word->tag_closes)
+		return false;
+	if (str_starts(tag, tag_invoke))
+		return attribute_follows(str_from(tag, tag_invoke.n), sure);
+	if (str_starts(tag, tag_parameter))
+		return attribute_follows(str_from(tag, tag_parameter.n), sure);
+	return may_become(tag, tag_invoke) || may_become(tag, tag_parameter);
+}
+
 /*
  * Where the tag that `tag` begins with ends: its bytes without the last ">", or 0 for not yet.
  * *whole tells whether that ">" is there; else the next tag, or the line's end, is.
  *
  * Names may hold anything, so that the tags of calls and parameters end at `">`.
  */
-static bool find_tag_end(const struct dsml_private *p, struct str tag, size_t *end, bool *whole)
+static bool find_tag_end(struct dsml_private *p, struct str tag, size_t *end, bool *whole,
+			 bool *named)
 {
-	bool has_name = !p->tag_closes &&
-			(may_become(tag, tag_invoke) || may_become(tag, tag_parameter));
+	bool sure;
+
+	*named = has_name(p, tag, &sure);
+	/* While that is not sure all of it is looked at again: it is short. */
+	if (*named && !sure)
+		p->scanned = 0;
+	if (*named && !sure && !p->finishing)
+		return false;
 
 	for (size_t i = p->scanned; i < tag.n; i++) {
 		struct str here = str_from(tag, i);
-		bool quoted = has_name && memchr(tag.p, '"', i);
+		bool quoted = *named && memchr(tag.p, '"', i);
 
 		*end = i;
 		*whole = here.p[0] == '>';
@@ -270,11 +323,13 @@ static bool find_tag_end(const struct dsml_private *p, struct str tag, size_t *e
 		*whole = false;
 		if (str_starts(here, tag_open) || str_starts(here, tag_close))
 			return true;
-		if (!has_name && (here.p[0] == '\n' || here.p[0] == '<'))
+		if (!*named && (here.p[0] == '\n' || here.p[0] == '<'))
 			return true;
 	}
 	*end = tag.n;
 	*whole = false;
+	/* An unfinished <｜DSML｜ at the end has to be seen whole. */
+	p->scanned = tag.n > tag_close.n ? tag.n - tag_close.n : 0;
 	return p->finishing;
 }
 
@@ -333,17 +388,73 @@ static void begin_value(struct dsml_private *p, struct str tag, bool whole)
 	buf_adds(&p->parameter, name);
 }
 
+static bool is_tag_name(struct str name, bool whole_name)
+{
+	for (size_t i = 0; i < sizeof(tag_names) / sizeof(*tag_names); i++) {
+		if (whole_name ? str_eq(name, tag_names[i]) : may_become(name, tag_names[i]))
+			return name.n > 0;
+	}
+	return false;
+}
+
+/*
+ * Does it read on as a tag, up to *end?  A name and its attribute; a name alone, known or with
+ * its ">".  Behind a known name the tag may end without one.
+ */
+static bool is_tag(const struct dsml_private *p, struct str tag, bool named, size_t *end,
+		   bool *whole)
+{
+	size_t n = name_length(tag);
+	struct str name = {tag.p, n}, after = {tag.p + n, *end - n};
+	bool cut = p->finishing && *end == tag.n && !*whole;
+	/* `<｜DSML｜invoke me later` is what somebody says, not a call. */
+	bool alone = p->tag_word->tag_closes ||
+		     (!str_eq(name, tag_invoke) && !str_eq(name, tag_parameter));
+
+	if (p->value_end)
+		return true;
+	if (!n)
+		return false;
+	if (named)
+		return true;
+	if (is_blank(after))
+		return *whole || (alone && is_tag_name(name, !cut || after.n));
+	if (!alone || !is_tag_name(name, true))
+		return false;
+	*end = n;
+	*whole = false;
+	return true;
+}
+
+/* It was no tag: what it began with is said, and the rest read again. */
+static bool say_no_tag(struct dsml_private *p)
+{
+	struct str word = p->tag_word->word;
+
+	if (p->in_block) {
+		p->stray = true;
+		dsml_calls_trouble(&p->calls, "text between the tags of a call block");
+	}
+	if (p->tag_control) { /* which is never shown */
+		notice_control(p);
+		word.n -= tag_dsml.n;
+	}
+	say(p, word);
+	p->scanned = 0;
+	p->state = p->in_block ? STATE_BLOCK : p->in_thinking ? STATE_THINKING : STATE_TEXT;
+	return true;
+}
+
 static bool step_tag(struct dsml_private *p)
 {
 	struct str tag = rest(p);
-	bool whole, opens = !p->tag_closes;
+	bool whole, named, opens = !p->tag_word->tag_closes;
 	size_t end;
 
-	if (!find_tag_end(p, tag, &end, &whole)) {
-		/* An unfinished <｜DSML｜ at the end has to be seen whole. */
-		p->scanned = tag.n > tag_close.n ? tag.n - tag_close.n : 0;
+	if (!find_tag_end(p, tag, &end, &whole, &named))
 		return false;
-	}
+	if (!is_tag(p, tag, named, &end, &whole))
+		return say_no_tag(p);
 	tag.n = end;
 	if (!whole)
 		dsml_calls_trouble(&p->calls, "a tag without its >");
@@ -429,7 +540,7 @@ static bool step_value(struct dsml_private *p)
 			dsml_calls_trouble(&p->calls, "a parameter's end without its <");
 		end_value(p, value);
 		consume(p, at + value_end.n - tag_parameter.n);
-		begin_tag(p, true);
+		begin_tag(p, &stops[STOP_CLOSE]);
 		p->value_end = true;
 		return true;
 	}
@@ -526,9 +637,10 @@ static bool tag_begun(const struct dsml_private *p)
  */
 static bool belongs(const struct dsml_private *p, struct str token)
 {
-	bool in_thinking = thinks(p);
+	bool in_thinking = thinks(p), sure;
 
-	if (p->state == STATE_VALUE || p->state == STATE_TAG)
+	if (p->state == STATE_VALUE ||
+	    (p->state == STATE_TAG && has_name(p, buf_str(&p->pending), &sure) && sure))
 		return true;
 	if (str_is(token, TOKEN_THINK_END))
 		return in_thinking;
@@ -560,6 +672,7 @@ void dsml_push_id(struct dsml *d, struct detok *detok, token_id id)
 		p->ended = true;
 	} else if (belongs(p, token)) {
 		feed(p, token);
+		p->tag_control = p->tag_control || p->state == STATE_TAG;
 	} else {
 		/* Left out for people, but the official grammar shall see it. */
 		buf_adds(&p->raw, token);

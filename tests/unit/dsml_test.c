@@ -319,6 +319,9 @@ static const struct slip {
 	{"a" CALLS "<" D "invoke name=\"f", DSML_CHAT, DSML_END_CUT,
 	 "text \"a\"\nnotice -1 \"the answer ends within a tag\"\n"},
 	/* the beginning of a word that never comes is text */
+	{"a<" D, DSML_CHAT, DSML_END_CUT, "text \"a<｜DSML｜\"\n"},
+	{"a<" D "and</" D "b>c<" D "tool_calls d", DSML_CHAT, DSML_END_CUT,
+	 "text \"a<｜DSML｜andc d\"\n"},
 	{"a\n\n<｜DSM", DSML_CHAT, DSML_END_CUT, "text \"a\\n\\n<｜DSM\"\n"},
 	{"a</thin", DSML_THINKING, DSML_END_CUT, "thinking \"a</thin\"\n"},
 	{"a<｜end▁of", DSML_CHAT, DSML_END_CUT, "text \"a<｜end▁of\"\n"},
@@ -465,6 +468,92 @@ static void no_text_is_lost(void **state)
 	}
 }
 
+/* Pieces that make no tag, whatever follows whatever; the first two are an open block's. */
+static const char *const no_tags[] = {
+	"so ",
+	" and ",
+	"\n",
+	"\n\n",
+	"<",
+	"</",
+	"> ",
+	"/",
+	"=\"",
+	" name=\"f\"",
+	"é",
+	"<thi",
+	"</thin ",
+	"<｜",
+	"<｜DSML",
+	"<｜end▁of",
+	"<" D " ",
+	"\n\n<" D " ",
+	"</" D " ",
+	"<" D "\n",
+	"</" D "\n",
+	"<" D "=",
+	"</" D "<" D ">",
+	"</" D "\">",
+	"<" D "tools\n",
+	"<" D "a tag> ",
+	"</" D "an end\n",
+	"<" D "invoke me later\n",
+	"<" D "invoke na me",
+	"<" D "parameter of life ",
+	"<" D "invoke\n\nname it ",
+	"<" D "invoke                        name=\"far\">",
+	"</" D "parameters\n",
+	D,
+	D " ",
+};
+
+/* Outside of parsed tags text is text: all of it comes out, as it was. */
+static void what_is_no_tag_comes_out_as_it_was(void **state)
+{
+	static const char half[] = "Half a tag: <" D " and </" D " and <thi and";
+	struct record r = read_in(STR_LIT(half), DSML_CHAT, 1, DSML_END_STOP);
+
+	(void)state;
+	assert_string_equal(buf_z(&r.answer), half);
+	record_release(&r);
+	srand(13);
+	for (int round = 0; round < 4000; round++) {
+		enum dsml_end end = rand() % 2 ? DSML_END_STOP : DSML_END_CUT;
+		bool thinking = rand() % 2, in_block = !thinking && rand() % 4 == 0;
+		struct buf text = {0}, want = {0};
+		struct str all;
+		int n = 1 + rand() % 12;
+
+		if (in_block)
+			buf_addz(&text, CALLS);
+		for (int i = 0; i < n; i++) {
+			size_t at = (size_t)rand() % (sizeof(no_tags) / sizeof(*no_tags));
+
+			/* In a block white space alone is the grammar's. */
+			at = in_block && i == 0 ? 0 : at;
+			buf_addz(&text, no_tags[at]);
+			buf_addz(&want, no_tags[at]);
+		}
+		/* a name at the very end may have been about to become a tag */
+		buf_addz(&text, " .\n");
+		buf_addz(&want, " .\n");
+		r = read_in(buf_str(&text), thinking ? DSML_THINKING : DSML_CHAT,
+			    (size_t)(rand() % 12), end);
+		all = buf_str(thinking ? &r.thinking : &r.answer);
+		if (in_block && all.n && all.p[0] == '\n') {
+			all.p++;
+			all.n--;
+		}
+		if (!str_eq(all, buf_str(&want)))
+			fail_msg("%s\nbecame\n%s", buf_z(&text), all.p);
+		assert_int_equal(r.n_end + r.n_bad, 0);
+		check_splits(buf_str(&text), thinking ? DSML_THINKING : DSML_CHAT, end);
+		record_release(&r);
+		buf_release(&text);
+		buf_release(&want);
+	}
+}
+
 /* The ids of `text`, control tokens parsed. */
 static void push_ids(struct dsml *d, struct detok *detok, const char *text)
 {
@@ -589,6 +678,7 @@ int main(void)
 		cmocka_unit_test(every_slip_is_survived_and_reported),
 		cmocka_unit_test(random_answers_are_read_the_same_in_any_pieces),
 		cmocka_unit_test(no_text_is_lost),
+		cmocka_unit_test(what_is_no_tag_comes_out_as_it_was),
 		cmocka_unit_test(control_ids_act_and_never_show),
 		cmocka_unit_test(a_call_of_ids_ends_well),
 		cmocka_unit_test(the_official_grammar_says_what_it_missed),
