@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* So long a cancelled turn is waited for before what is said so far is kept again. */
+#define CANCELLED_WAIT_MS 100
+
 void turn_answer_release(struct turn_answer *a)
 {
 	buf_release(&a->thinking);
@@ -155,14 +158,16 @@ static int gather(struct turn_answer *a, const struct event *ev, struct err *err
 	return rc;
 }
 
-/* Everything that waits; *ended once the turn's last event was among it. */
-static int take_events(struct engine *e, uint64_t turn, const struct turn_watch *watch,
+/*
+ * Everything that waits, or comes within `ms`; *ended once the turn's last event was among it.
+ */
+static int take_events(struct engine *e, uint64_t turn, const struct turn_watch *watch, int ms,
 		       struct turn_answer *out, bool *ended, struct err *err)
 {
 	struct event ev = {0};
 	int rc = 0;
 
-	while (!*ended && event_queue_pop(e->events, &ev, 0)) {
+	for (; !*ended && event_queue_pop(e->events, &ev, ms); ms = 0) {
 		if (ev.turn == turn || (ev.turn == 0 && ev.kind == EV_ERROR)) {
 			int failed = gather(out, &ev, err), told;
 
@@ -178,7 +183,6 @@ static int take_events(struct engine *e, uint64_t turn, const struct turn_watch 
 int turn_run(struct engine *e, const struct turn_request *req, const struct turn_watch *watch,
 	     struct turn_answer *out, struct err *err)
 {
-	struct turn_watch patient = *watch;
 	bool ended = false, cancelled = false;
 	uint64_t turn;
 	int rc = e->ops->submit(e, req, &turn, err), first = 0;
@@ -186,9 +190,11 @@ int turn_run(struct engine *e, const struct turn_request *req, const struct turn
 	if (rc)
 		return rc;
 	while (!ended) {
-		rc = wait_for_event(e, cancelled ? &patient : watch, first ? NULL : err);
+		/* Once it is cancelled nothing else is waited for, not even a poll() that fails. */
+		rc = cancelled ? 0 : wait_for_event(e, watch, err);
 		if (!rc)
-			rc = take_events(e, turn, watch, out, &ended, first ? NULL : err);
+			rc = take_events(e, turn, watch, cancelled ? CANCELLED_WAIT_MS : 0, out, &ended,
+					 first ? NULL : err);
 		if (watch->drained)
 			watch->drained(watch->ctx);
 		first = first ? first : rc;
@@ -197,9 +203,6 @@ int turn_run(struct engine *e, const struct turn_request *req, const struct turn
 			 * kept. */
 			e->ops->cancel(e, turn);
 			cancelled = true;
-			patient.deadline_ms = 0;
-			patient.wake_fd = -1;
-			patient.stopped = NULL;
 		}
 	}
 	return first;
