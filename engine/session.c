@@ -259,6 +259,9 @@ static void *run(void *arg)
 	struct err err = {0};
 
 	if (load(s, &err)) {
+		/* A file that cannot be read is a broken model to whoever opens one. */
+		if (err.code == ERR_IO)
+			err.code = ERR_MODEL;
 		report_failed_load(s, &err);
 	} else {
 		atomic_store(&s->ready, true);

@@ -38,11 +38,14 @@ static int add_bytes(XXH3_state_t *h, int fd, int64_t n, const char *path, struc
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got < 0)
-			rc = err_errno(err, path, "read");
-		if (got <= 0)
-			break;
-		XXH3_128bits_update(h, chunk, (size_t)got);
+		if (got < 0) {
+			rc = err_errno(err, path, "cannot read");
+		} else if (got == 0) {
+			rc = err_set(err, ERR_IO, "%s: found cut short, expected %" PRId64
+				     " bytes more", path, n);
+		} else {
+			XXH3_128bits_update(h, chunk, (size_t)got);
+		}
 		n -= got;
 	}
 	free(chunk);
@@ -59,10 +62,10 @@ static int add_file(XXH3_state_t *h, const char *path, const char *name, bool we
 	int rc = 0;
 
 	if (fd < 0 && errno != ENOENT)
-		return err_errno(err, path, "open");
+		return err_errno(err, path, "cannot open");
 	if (fd >= 0) {
 		if (fstat(fd, &st) < 0)
-			rc = err_errno(err, path, "stat");
+			rc = err_errno(err, path, "cannot stat");
 		else
 			n = st.st_size;
 	}

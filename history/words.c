@@ -294,6 +294,9 @@ int words_register(struct history *h, struct err *err)
 		sqlite3_step(st);
 		rc = sqlite3_finalize(st);
 	}
+	/* SQLITE_ERROR: no such function */
+	if (rc != SQLITE_OK && rc != SQLITE_ERROR)
+		return sql_fail(h, "cannot set the search up", err);
 	if (rc != SQLITE_OK || !api)
 		return err_set(err, ERR_STORE, "SQLite %s has no full-text search (FTS5)",
 			       sqlite3_libversion());
