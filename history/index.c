@@ -12,7 +12,7 @@ struct index {
 		"INSERT INTO " t " (rowid, text) VALUES (?, ?)",                               \
 			"INSERT INTO " t " (" t ", rowid, text) SELECT 'delete', v.id, v.text" \
 			" FROM part p JOIN " t "_text v ON v.id = p.id"                        \
-			" WHERE p.message_id = ? AND v.text <> ''",                            \
+			" WHERE p.message_id = ?",                                             \
 			"INSERT INTO " t " (" t ") VALUES ('optimize')",                       \
 			"INSERT INTO " t " (" t ") VALUES ('rebuild')",                        \
 			"INSERT INTO " t " (" t ", rank) VALUES ('integrity-check', 1)",       \
@@ -42,7 +42,7 @@ int part_write(struct history *h, int64_t message, int64_t seq, const char *kind
 		     "INSERT INTO part (message_id, seq, kind, name, ref, text, info)"
 		     " VALUES (?, ?, ?, ?, ?, ?, ?)",
 		     "iizssss", message, seq, kind, p->name, p->ref, p->text, p->info);
-	/* An empty text has no words and no entry, here as in a rebuilt index. */
+	/* An empty text has no words and no entry; the indexes' views leave it out, too. */
 	if (rc || !kind_from(str_of(kind), &k) || scope_of[k] < 0 || p->text.n == 0)
 		return rc;
 	return sql_run(h, err, indexes[scope_of[k]].add, "is", sqlite3_last_insert_rowid(h->db),

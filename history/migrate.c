@@ -8,8 +8,9 @@
 #include "history/backup.h"
 #include "schema_1.h"
 #include "schema_2.h"
+#include "schema_3.h"
 
-static const char *const steps[HISTORY_SCHEMA] = {schema_1, schema_2};
+static const char *const steps[HISTORY_SCHEMA] = {schema_1, schema_2, schema_3};
 
 static int read_version(struct history *h, int64_t *version, struct err *err)
 {

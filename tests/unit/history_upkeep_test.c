@@ -510,6 +510,31 @@ static void the_manual_tells_of_every_column_and_its_examples_run(void **state)
 	buf_release(&sql);
 }
 
+/* A call that is cut, and a system prompt that is taken back, have none. */
+static void parts_without_text_are_no_fault_of_the_search(void **state)
+{
+	static const enum history_kind kinds[] = {HISTORY_TEXT, HISTORY_THINKING, HISTORY_CALL,
+						  HISTORY_RESULT, HISTORY_ATTACHMENT};
+	struct history_tree *t;
+	int64_t id;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		assert_int_equal(history_tree_new(&t, h, &err), 0);
+		say(t, HISTORY_USER, HISTORY_TEXT, "a question");
+		say(t, HISTORY_ASSISTANT, kinds[i], "");
+		assert_sound();
+		id = history_tree_conversation(t);
+		history_tree_free(t);
+		if (i % 2) {
+			assert_int_equal(history_remove(h, id, &err), 0);
+			assert_sound();
+		}
+	}
+	talk("q", "t", "a");
+	assert_sound();
+}
+
 static void verify_names_what_is_wrong(void **state)
 {
 	static const struct {
@@ -711,6 +736,7 @@ int main(void)
 		T(a_migrated_file_has_the_schema_of_a_new_one),
 		T(a_step_that_fails_leaves_the_old_file),
 		T(the_manual_tells_of_every_column_and_its_examples_run),
+		T(parts_without_text_are_no_fault_of_the_search),
 		T(verify_names_what_is_wrong),
 		T(an_export_comes_in_again_as_an_equal_tree),
 		T(a_broken_import_names_the_line_and_leaves_no_half),
