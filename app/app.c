@@ -72,7 +72,15 @@ void app_tell(const char *text)
 	struct buf safe = {0};
 
 	termsafe_add(&safe, str_of(text));
-	fprintf(stderr, "dsv4chat: %s\n", buf_z(&safe));
+	if (!buf_failed(&safe)) {
+		fprintf(stderr, "dsv4chat: %s\n", buf_z(&safe));
+	} else {
+		/* Without memory the words come plainly: what is not ASCII as a question mark. */
+		fputs("dsv4chat: ", stderr);
+		for (; *text; text++)
+			fputc(*text >= ' ' && *text <= '~' ? *text : '?', stderr);
+		fputc('\n', stderr);
+	}
 	buf_release(&safe);
 }
 

@@ -523,18 +523,30 @@ done:
 	return rc;
 }
 
+/* *is: something of that name is there.  Not being allowed to know is an error. */
+static int is_there(const char *path, bool *is, struct err *err)
+{
+	*is = !access(path, F_OK);
+	return *is || errno == ENOENT ? 0 : err_errno(err, path, "cannot open");
+}
+
 static int open_dir(struct safetensors *st, const char *dir, struct err *err)
 {
+	bool has_index = false, has_single = false;
 	char *index = NULL, *single = NULL;
 	int rc = join(&index, dir, INDEX_NAME, err);
 
 	if (!rc)
 		rc = join(&single, dir, SINGLE_NAME, err);
+	if (!rc)
+		rc = is_there(index, &has_index, err);
+	if (!rc && !has_index)
+		rc = is_there(single, &has_single, err);
 	if (rc)
 		goto done;
-	if (!access(index, F_OK)) {
+	if (has_index) {
 		rc = open_indexed(st, dir, index, err);
-	} else if (!access(single, F_OK)) {
+	} else if (has_single) {
 		rc = add_shard(st, SINGLE_NAME, single, err);
 		single = NULL;
 		if (!rc)
