@@ -8,6 +8,13 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)
 	$(call say,LD,$@)
 	$(call link,$<,$(TEST_ARCHIVES),-lcmocka -lvterm -lutil)
 
+# What lets a program's calls fail, see there.
+FAULTS := $(B)/tests/faults/faults.so
+$(FAULTS): tests/faults/faults.c tests/faults/faults.h | $(B)/tests-packages.ok
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(filter-out -Werror,$(WARN)) -shared -fPIC -o $@ $< -ldl
+
 # A fuzz target is linked with a main of ours that replays files, or (VARIANT=fuzz, clang) with
 # libFuzzer, which looks for new ones.
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -27,7 +34,7 @@ $(B)/tests-packages.ok: scripts/packages scripts/setup.sh
 $(B)/tests/%.o: | $(B)/tests-packages.ok
 
 .PHONY: tests
-tests: $(B)/dsv4chat $(TESTS) $(REPLAYS)
+tests: $(B)/dsv4chat $(TESTS) $(REPLAYS) $(FAULTS)
 
 LINTS := $(wildcard tests/lint/*.sh)
 MAN_PAGES := $(wildcard man/*.[1-8])
@@ -48,7 +55,8 @@ check-list:
 	@printf '%s\n' $(call UNIT_LINES,120) $(call REPLAY_LINES,60) $(LINT_LINES)
 
 # The slow ones: the same tests under the sanitizers (and with DSV4CHAT_SLOW=1, which lengthens
-# some), a turn under valgrind, and static analysis of every file.
+# some), every call of whole turns failing once, a turn under valgrind, and static analysis of
+# every file.
 check-all:
 	@scripts/setup.sh build test analysis
 	@$(PARALLEL) tests
@@ -63,6 +71,7 @@ check-all-list:
 	@$(MAKE) -s --no-print-directory VARIANT=asan sanitized-list
 	@printf '%s\n' $(foreach f,$(ANALYSED),'300 tidy-$(subst /,-,$(f)) clang-tidy --quiet $(f) -- $(TIDY_FLAGS)')
 	@printf '%s\n' '1200 cppcheck tests/analysis/cppcheck.sh $(sort $(foreach f,$(FOLDERS),$(firstword $(subst /, ,$(f)))))'
+	@printf '%s\n' '1200 every-fault DSV4CHAT_SLOW=1 DSV4CHAT_PROGRAM=$(B)/dsv4chat $(B)/tests/unit/program_fault_test'
 	@printf '%s\n' "1200 valgrind-turn $(VALGRIND) $(B)/dsv4chat --model share/nano --ephemeral --threads 1 --seed 1 -p hello"
 
 .PHONY: sanitized-list
@@ -85,7 +94,7 @@ fuzz:
 
 .PHONY: format
 format:
-	clang-format -i $(foreach f,$(FOLDERS) tests/unit tests/support tests/fuzz,$(wildcard $(f)/*.[ch]))
+	clang-format -i $(foreach f,$(FOLDERS) tests/unit tests/support tests/fuzz tests/faults,$(wildcard $(f)/*.[ch]))
 
 .PHONY: eval-nano
 eval-nano: $(B)/dsv4chat

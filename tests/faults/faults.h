@@ -1,0 +1,16 @@
+/* What faults.so counts: shared with the test that asked for it, through a mapped file. */
+#ifndef TESTS_FAULTS_FAULTS_H
+#define TESTS_FAULTS_FAULTS_H
+
+#include <stdatomic.h>
+
+enum faults_kind { FAULTS_ALLOC, FAULTS_IO, FAULTS_EOF, FAULTS_SHORT, FAULTS_N_KINDS };
+
+struct faults_report {
+	atomic_ulong calls[FAULTS_N_KINDS]; /* since main() began */
+	atomic_ulong failed;                /* of them, as was wished */
+	atomic_long live;                   /* blocks of memory that are held now */
+	long live_at_end;                   /* when main() returned; 0: it did not */
+};
+
+#endif

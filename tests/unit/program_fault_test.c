@@ -1,0 +1,374 @@
+/*
+ * Whole turns of the program, as a user runs it, in which one call fails: every allocation
+ * and every call of the system once, and from every one on.  The turn ends promptly, with its
+ * answer whole and kept, or with an error of one line and its exit code; nothing leaks; and
+ * the history is whole whatever happened.
+ *
+ * Not all calls are tried each time: with DSV4CHAT_SLOW=1 they are, or (where a sanitizer
+ * makes the program slow) many of them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/base/file.h"
+#include "history/history.h"
+#include "tests/faults/faults.h"
+#include "tests/support/program.h"
+#include "tests/support/tmpdir.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SLOW_PROGRAM true
+#else
+#define SLOW_PROGRAM false
+#endif
+
+#define STORE_MAX_BYTES ((size_t)64 << 20)
+#define SECONDS         30
+
+static struct tmpdir home, scratch;
+static struct buf shim;  /* where faults.so is */
+static struct buf store; /* the history's file before each run */
+
+static const struct turn {
+	const char *name;
+	const char *args[12];
+	const char *input;
+	bool json;      /* what is printed */
+	bool fresh;     /* no history's file yet */
+	int n_messages; /* of the newest conversation afterwards */
+} turns[] = {
+	{.name = "a question to the small model",
+	 .args = {"--model", "share/nano", "--threads", "1", "--temp", "0", "--hide-thinking",
+		  "-p", "what is 2 + 3?"},
+	 .n_messages = 2},
+	{.name = "a question before there is a history",
+	 .args = {"--engine-script", "answer", "--hide-thinking", "-p", "hello"},
+	 .fresh = true,
+	 .n_messages = 2},
+	{.name = "a script's call, as JSON, in a conversation that goes on",
+	 .args = {"--engine-script", "call", "--json", "-c", "-p", "hello"},
+	 .json = true,
+	 .n_messages = 4},
+	{.name = "a session of lines",
+	 .args = {"--engine-script", "answer", "--input-format", "jsonl", "--seed", "1"},
+	 .input = "{\"text\": \"one\"}\n{\"role\": \"user\", \"content\": \"two\"}\n",
+	 .json = true,
+	 .n_messages = 4},
+};
+
+static const struct trial {
+	size_t turn;
+	const char *kind;
+	const char *on;   /* "+": that call and all after it */
+	unsigned n_tried; /* without DSV4CHAT_SLOW */
+	bool harmless;    /* ends well, always */
+} trials[] = {
+	{0, "alloc", "", 50, false}, {0, "alloc", "+", 20, false}, {0, "io", "", 60, false},
+	{0, "io", "+", 20, false},   {0, "eof", "", 15, false},    {0, "eof", "+", 5, false},
+	{0, "short", "", 10, true},  {0, "short", "+", 1, true},   {1, "alloc", "", 30, false},
+	{1, "io", "", 30, false},    {1, "io", "+", 8, false},     {2, "alloc", "", 25, false},
+	{2, "alloc", "+", 8, false}, {2, "io", "", 25, false},     {3, "alloc", "", 25, false},
+	{3, "io", "", 25, false},    {3, "short", "+", 1, true},
+};
+
+static const char *const kinds[FAULTS_N_KINDS] = {"alloc", "io", "eof", "short"};
+
+static enum faults_kind kind_of(const char *name)
+{
+	int kind = 0;
+
+	while (strcmp(kinds[kind], name) != 0)
+		kind++;
+	return (enum faults_kind)kind;
+}
+
+static const char *store_path(void)
+{
+	return tmpdir_file(&home, "dsv4chat/history.db");
+}
+
+/* The history's file as it was, or none. */
+static void restore(const struct turn *t)
+{
+	unlink(store_path());
+	unlink(tmpdir_file(&home, "dsv4chat/history.db-wal"));
+	unlink(tmpdir_file(&home, "dsv4chat/history.db-shm"));
+	if (!t->fresh)
+		tmpdir_write(&home, "dsv4chat/history.db", store.data, store.len);
+}
+
+static void run(const struct turn *t, const char *wish, struct program_run *r,
+		struct faults_report *report)
+{
+	struct buf path = {0}, text = {0};
+	struct err err = {0};
+	const char *args[13];
+	size_t n = 0;
+
+	for (; t->args[n]; n++)
+		args[n] = n && strcmp(t->args[n - 1], "--engine-script") == 0
+				  ? tmpdir_file(&scratch, t->args[n])
+				  : t->args[n];
+	args[n] = NULL;
+	*report = (struct faults_report){0};
+	tmpdir_write(&scratch, "report", report, sizeof(*report));
+	buf_addz(&path, tmpdir_file(&scratch, "report"));
+	setenv("FAULTS_REPORT", buf_z(&path), 1);
+	setenv("FAULTS", wish, 1);
+	setenv("LD_PRELOAD", buf_z(&shim), 1);
+	program_run(r, args, str_of(t->input ? t->input : ""), SECONDS);
+	unsetenv("LD_PRELOAD");
+	assert_int_equal(file_read(&text, buf_z(&path), sizeof(*report), &err), 0);
+	assert_int_equal(text.len, sizeof(*report));
+	memcpy(report, text.data, sizeof(*report));
+	buf_release(&text);
+	buf_release(&path);
+}
+
+/* How many messages the newest conversation has; every message of the file can be read. */
+static int count_messages(const char *wish)
+{
+	struct history_list list = {0};
+	struct history *h = NULL;
+	struct buf problems = {0};
+	struct err err = {0};
+	size_t n_problems = 0;
+	int n = 0;
+
+	if (history_open(&h, store_path(), &err) || history_recover(h, &list, &err))
+		fail_msg("%s: %s", wish, err.text);
+	history_list_release(&list);
+	if (history_verify(h, &problems, &n_problems, &err) || n_problems)
+		fail_msg("%s: %s%s", wish, buf_z(&problems), err.text);
+	assert_int_equal(history_list(h, HISTORY_ALL, 1, &list, &err), 0);
+	if (list.n)
+		n = (int)list.items[0].n_messages;
+	history_list_release(&list);
+	history_close(h);
+	buf_release(&problems);
+	return n;
+}
+
+static size_t count_lines(const struct buf *text)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text->len; i++)
+		n += text->data[i] == '\n';
+	return n;
+}
+
+static bool is_error(const struct program_run *r)
+{
+	static const char event[] = "{\"type\": \"error\"";
+
+	return strncmp(buf_z(&r->err), "dsv4chat: ", 10) == 0 ||
+	       memmem(r->out.data, r->out.len, event, strlen(event));
+}
+
+/* Of the lines of JSON those that end an answer: how many come before them differs. */
+static size_t count_done(const struct buf *text)
+{
+	static const char event[] = "\n{\"type\": \"done\"";
+	size_t n = 0;
+
+	for (const char *at = buf_z(text); (at = strstr(at, event)) != NULL; at++)
+		n++;
+	return n;
+}
+
+static bool same_output(const struct turn *t, const struct buf *a, const struct buf *b)
+{
+	return t->json ? count_done(a) == count_done(b) : str_eq(buf_str(a), buf_str(b));
+}
+
+static void check_end(const struct trial *trial, const char *wish,
+		      const struct program_run *want, const struct program_run *r, long leaked)
+{
+	const struct turn *t = &turns[trial->turn];
+	int n_messages = count_messages(wish);
+	const char *wrong = NULL;
+
+	if (r->status == 0) {
+		if (!same_output(t, &r->out, &want->out))
+			wrong = "success, and not all of the answer";
+		else if (n_messages != t->n_messages)
+			wrong = "success, and the answer was not kept";
+		else if (count_lines(&r->err) > 1)
+			wrong = "success, and more than one line of warning";
+	} else if (trial->harmless) {
+		wrong = "half a read or write is no error";
+	} else if (r->status != 1 && r->status != 3 && r->status != 6) {
+		wrong = "exit code 1, 3 or 6 expected";
+	} else if (!is_error(r)) {
+		wrong = "no error was told";
+	} else if (!*trial->on && count_lines(&r->err) > 1) {
+		wrong = "one line expected";
+	}
+	if (!wrong && leaked > 0)
+		wrong = "memory leaked";
+	if (wrong)
+		fail_msg("%s, %s: %s\nexit %d, %ld blocks more than without, %d messages\n"
+			 "stdout: %s\nstderr: %s",
+			 t->name, wish, wrong, r->status, leaked, n_messages, buf_z(&r->out),
+			 buf_z(&r->err));
+}
+
+/* Which calls are tried: `step` apart. */
+static unsigned long step_of(const struct trial *trial, unsigned long n_calls)
+{
+	unsigned long step = n_calls / trial->n_tried;
+
+	if (getenv("DSV4CHAT_SLOW"))
+		step = SLOW_PROGRAM ? step / 2 : 1;
+	return step ? step : 1;
+}
+
+static void try_all(const struct trial *trial)
+{
+	const struct turn *t = &turns[trial->turn];
+	enum faults_kind kind = kind_of(trial->kind);
+	struct faults_report whole, report;
+	struct program_run want;
+	unsigned long step, n_tried = 0;
+	bool failed = true;
+
+	restore(t);
+	run(t, "none", &want, &whole);
+	if (want.status != 0 || want.err.len)
+		fail_msg("%s: exit %d: %s", t->name, want.status, buf_z(&want.err));
+	assert_int_equal(count_messages("none"), t->n_messages);
+	step = step_of(trial, whole.calls[kind]);
+	/* Where the threads run otherwise there are a few calls more or less. */
+	for (unsigned long n = 1; failed && n < 2 * whole.calls[kind] + 100; n += step) {
+		struct program_run r;
+		struct buf wish = {0};
+
+		buf_addf(&wish, "%s:%lu%s", trial->kind, n, trial->on);
+		restore(t);
+		run(t, buf_z(&wish), &r, &report);
+		failed = report.failed > 0;
+		n_tried += failed;
+		check_end(trial, buf_z(&wish), &want, &r,
+			  report.live_at_end - whole.live_at_end);
+		program_run_release(&r);
+		buf_release(&wish);
+	}
+	assert_false(failed);
+	print_message("%s, %s:N%s: %lu of %lu calls failed\n", t->name, trial->kind, trial->on,
+		      n_tried, whole.calls[kind]);
+	assert_true(n_tried >= trial->n_tried / 2);
+	program_run_release(&want);
+}
+
+static void try_turn(size_t turn)
+{
+	for (size_t i = 0; i < sizeof(trials) / sizeof(trials[0]); i++) {
+		if (trials[i].turn == turn)
+			try_all(&trials[i]);
+	}
+}
+
+static void a_question_to_the_model_ends_well_or_with_an_error(void **state)
+{
+	(void)state;
+	try_turn(0);
+}
+
+static void the_first_question_ends_well_or_with_an_error(void **state)
+{
+	(void)state;
+	try_turn(1);
+}
+
+static void a_conversation_that_goes_on_ends_well_or_with_an_error(void **state)
+{
+	(void)state;
+	try_turn(2);
+}
+
+static void a_session_of_lines_ends_well_or_with_an_error(void **state)
+{
+	(void)state;
+	try_turn(3);
+}
+
+/* A history that was made by the program itself: two messages. */
+static void make_store(void)
+{
+	const struct turn *t = &turns[1];
+	struct faults_report report;
+	struct program_run r;
+	struct err err = {0};
+
+	run(t, "none", &r, &report);
+	if (r.status != 0)
+		fail_msg("exit %d: %s", r.status, buf_z(&r.err));
+	assert_true(report.calls[FAULTS_ALLOC] > 100 && report.calls[FAULTS_IO] > 20);
+	program_run_release(&r);
+	assert_int_equal(count_messages("none"), t->n_messages);
+	assert_int_equal(file_read(&store, store_path(), STORE_MAX_BYTES, &err), 0);
+}
+
+static int set_up(void **state)
+{
+	static const char *const homes[] = {"HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
+	const char *slash = strrchr(program_path(), '/');
+
+	(void)state;
+	tmpdir_init(&home);
+	tmpdir_init(&scratch);
+	assert_int_equal(mkdir(tmpdir_file(&home, "dsv4chat"), 0700), 0);
+	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
+		setenv(homes[i], home.path, 1);
+	unsetenv("DSV4CHAT_MODEL");
+	/* strerror() keeps translations in memory elsewhere */
+	setenv("LC_ALL", "C", 1);
+	/* the one library that comes before the sanitizer's is ours */
+	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+	assert_non_null(slash);
+	buf_add(&shim, program_path(), (size_t)(slash - program_path()) + 1);
+	buf_addz(&shim, "tests/faults/faults.so");
+	if (access(buf_z(&shim), R_OK) != 0)
+		fail_msg("%s is not there", buf_z(&shim));
+	tmpdir_write_text(&scratch, "answer",
+			  "{\"turn\": {\"again\": true}}\n{\"thinking\": \"hm\"}\n"
+			  "{\"text\": \"this is an answer\"}\n{\"done\": {}}\n");
+	tmpdir_write_text(
+		&scratch, "call",
+		"{\"text\": \"so I call\"}\n{\"call\": {\"name\": \"shell\", \"arguments\": "
+		"{\"command\": \"ls\", \"n\": 1.50}}}\n{\"done\": {}}\n");
+	make_store();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	tmpdir_release(&home);
+	tmpdir_release(&scratch);
+	buf_release(&shim);
+	buf_release(&store);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_question_to_the_model_ends_well_or_with_an_error),
+		cmocka_unit_test(the_first_question_ends_well_or_with_an_error),
+		cmocka_unit_test(a_conversation_that_goes_on_ends_well_or_with_an_error),
+		cmocka_unit_test(a_session_of_lines_ends_well_or_with_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
