@@ -210,8 +210,9 @@ static struct view pane_view(struct view all, struct pane p)
 static void draw_welcome(const struct tui *t, struct view v)
 {
 	static const char *const lines[] = {
-		"Type a question below and press Enter.",
-		"Alt-↑ goes to the transcript, Alt-← to the conversations.",
+		"Type a question, press Enter.",
+		"Alt-↑ goes to the transcript,",
+		"Alt-← to the conversations.",
 		"F1 shows every key.",
 	};
 	int n = (int)(sizeof(lines) / sizeof(lines[0]));
