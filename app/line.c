@@ -223,6 +223,7 @@ static int chat(struct line *l, struct lineinput *in, struct err *err)
 		struct buf raw = {0};
 		int got, signo;
 
+		lineinput_set_vi(in, l->app->opt.keys == INPUT_VI);
 		got = lineinput_read(in, &raw, err);
 		signo = signals_take();
 		if (got == 1) {

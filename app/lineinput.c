@@ -23,7 +23,8 @@ struct lineinput {
 	char bytes[4096]; /* read from the terminal, not yet taken */
 	size_t n, at;
 	bool pasting; /* between ESC[200~ and ESC[201~ */
-	bool more;    /* the line that ends here is not the message's last */
+	bool vi;
+	bool more; /* the line that ends here is not the message's last */
 };
 
 static const char paste_begin[] = "\033[200~", paste_end[] = "\033[201~";
@@ -187,6 +188,21 @@ static void remember(void *ctx, struct str text)
 	buf_release(&z);
 }
 
+static void set_keys(struct lineinput *in)
+{
+	el_set(in->el, EL_EDITOR, in->vi ? "vi" : "emacs");
+	el_set(in->el, EL_BIND, "^I", "complete-command", NULL);
+	el_source(in->el, NULL); /* ~/.editrc: the user's own keys */
+}
+
+void lineinput_set_vi(struct lineinput *in, bool on)
+{
+	if (in->vi == on)
+		return;
+	in->vi = on;
+	set_keys(in);
+}
+
 int lineinput_open(struct lineinput **out, const char *inputs, struct err *err)
 {
 	struct lineinput *in = calloc(1, sizeof(*in));
@@ -205,13 +221,11 @@ int lineinput_open(struct lineinput **out, const char *inputs, struct err *err)
 	}
 	el_set(in->el, EL_CLIENTDATA, in);
 	el_set(in->el, EL_PROMPT, prompt);
-	el_set(in->el, EL_EDITOR, "emacs");
 	el_set(in->el, EL_SIGNAL, 0);
 	el_set(in->el, EL_GETCFN, next_char);
 	/* wide, because el_set() would copy the two texts and never free them */
 	el_wset(in->el, EL_ADDFN, L"complete-command", L"complete a / command", complete);
-	el_set(in->el, EL_BIND, "^I", "complete-command", NULL);
-	el_source(in->el, NULL); /* ~/.editrc: the user's own keys */
+	set_keys(in);
 	history(in->history, &ev, H_SETSIZE, INPUTS_KEPT);
 	history(in->history, &ev, H_SETUNIQUE, 1);
 	el_set(in->el, EL_HIST, history, in->history);

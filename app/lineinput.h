@@ -8,17 +8,22 @@
 #ifndef APP_LINEINPUT_H
 #define APP_LINEINPUT_H
 
+#include <stdbool.h>
+
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
 
 struct lineinput;
 
 /*
- * `inputs` names the file of earlier inputs (NULL: none are kept), which grows by each.  Completes the slash
- * commands with Tab.  SIGINT must be caught by signals_open().
+ * `inputs` names the file of earlier inputs (NULL: none are kept), which grows by each.
+ * Completes the slash commands with Tab.  SIGINT must be caught by signals_open().
  */
 int lineinput_open(struct lineinput **out, const char *inputs, struct err *err);
 void lineinput_close(struct lineinput *in); /* the terminal is as it was */
+
+/* The editor's keys are vi's, else emacs'; ~/.editrc is read anew. */
+void lineinput_set_vi(struct lineinput *in, bool on);
 
 /*
  * Reads one message, without its last newline, into `out`.  1; 0 at the end of input;

@@ -18,6 +18,7 @@
 static const char *const efforts[] = {"none", "low", "high", "max", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const key_styles[] = {"emacs", "vi", NULL};
 static const char *const formats[] = {"text", "jsonl", NULL};
 
 const struct option_row option_rows[] = {
@@ -75,6 +76,8 @@ const struct option_row option_rows[] = {
 	 "chat a line at a time", .most = 0},
 	{NULL, "mouse", 0, OPTION_SWITCH, AT(mouse), EVERYWHERE, NULL,
 	 "use the mouse on the full screen (else selecting stays the terminal's)", .most = 0},
+	{NULL, "keys", 0, OPTION_CHOICE, AT(keys), EVERYWHERE, "STYLE",
+	 "of the input: emacs (default) or vi", .choices = key_styles},
 	{NULL, "bind", 0, OPTION_LIST, AT(bindings), AT_START, "ACTION=KEYS",
 	 "other keys on the full screen, like send=M-Enter; F1 there names all",
 	 .check = binding_check},

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+enum input_keys { INPUT_EMACS, INPUT_VI };
 enum input_format { INPUT_TEXT, INPUT_JSONL };
 
 /* Strings are owned; NULL = not given. */
@@ -38,6 +39,7 @@ struct options {
 	int log_level;           /* enum log_level */
 	char *engine_script;
 	bool mouse;
+	int keys;                /* enum input_keys */
 	char **bindings;         /* ACTION=KEYS, of the full screen */
 	size_t n_bindings;
 	char *script;

@@ -352,6 +352,7 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 		return rc;
 	for (const struct cmd *c = cmds; c->name != NULL; c++)
 		tui_add_command(s->tui, c->name, c->arg, c->help);
+	tui_set_vi(s->tui, config->opt->keys == INPUT_VI);
 	s->said = tui_transcript(s->tui);
 	rc = bind_keys(s, err);
 	if (rc == 0 && config->script != NULL)

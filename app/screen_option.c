@@ -85,6 +85,7 @@ int screen_set_option(struct screen *s, const char *name, const char *value, str
 		return rc;
 	option_get(s->opt, row, &now);
 	tui_say(s->tui, STYLE_FAINT, "%s: %s", row->name, buf_z(&now));
+	tui_set_vi(s->tui, s->opt->keys == INPUT_VI);
 	if (s->terminal != NULL)
 		terminal_set_mouse(s->terminal, s->opt->mouse);
 	buf_release(&now);

@@ -6,6 +6,7 @@
 #define COMP KEYS_COMPOSER
 #define TRAN KEYS_TRANSCRIPT
 #define LIST KEYS_LIST
+#define VI   KEYS_VI
 
 static const struct action_row rows[ACTION_N] = {
 	[ACTION_NONE] = {"", ANY, "", "", false},
@@ -96,6 +97,56 @@ static const struct action_row rows[ACTION_N] = {
 	[ACTION_LIST_UNDO] = {"list-undo", LIST, "M-u C-_", "take the deletion back", false},
 	[ACTION_LIST_CLEAR] = {"list-clear", LIST, "C-u", "clear the filter; letters filter",
 			       false},
+
+	[ACTION_VI_LEFT] = {"vi-left", VI, "h", "left", false},
+	[ACTION_VI_RIGHT] = {"vi-right", VI, "l Space", "right", false},
+	[ACTION_VI_DOWN] = {"vi-down", VI, "j", "down a line; on the last: later inputs",
+			    false},
+	[ACTION_VI_UP] = {"vi-up", VI, "k", "up a line; on the first: earlier inputs", false},
+	[ACTION_VI_WORD] = {"vi-word", VI, "w", "to the next word", false},
+	[ACTION_VI_WORD_END] = {"vi-word-end", VI, "e", "to the word's end", false},
+	[ACTION_VI_WORD_BACK] = {"vi-word-back", VI, "b", "back to the word's start", false},
+	[ACTION_VI_LINE_START] = {"vi-line-start", VI, "0", "start of the line", false},
+	[ACTION_VI_LINE_FIRST] = {"vi-line-first", VI, "^",
+				  "the line's first sign that is no blank", false},
+	[ACTION_VI_LINE_END] = {"vi-line-end", VI, "$", "end of the line", false},
+	[ACTION_VI_TOP] = {"vi-top", VI, "g", "twice: the first line, or the counted one",
+			   false},
+	[ACTION_VI_BOTTOM] = {"vi-bottom", VI, "G", "the last line, or the counted one", false},
+	[ACTION_VI_FIND] = {"vi-find", VI, "f", "to the next of the character that follows",
+			    false},
+	[ACTION_VI_FIND_BACK] = {"vi-find-back", VI, "F", "back to the character that follows",
+				 false},
+	[ACTION_VI_TILL] = {"vi-till", VI, "t", "to before that character", false},
+	[ACTION_VI_TILL_BACK] = {"vi-till-back", VI, "T", "back to behind that character",
+				 false},
+	[ACTION_VI_FIND_NEXT] = {"vi-find-next", VI, ";", "find it again", false},
+	[ACTION_VI_FIND_PREVIOUS] = {"vi-find-previous", VI, ",", "find it the other way",
+				     false},
+	[ACTION_VI_DELETE] = {"vi-delete", VI, "d",
+			      "cut to where a motion goes; twice: the line", false},
+	[ACTION_VI_CHANGE] = {"vi-change", VI, "c", "write instead of it; twice: the line",
+			      false},
+	[ACTION_VI_COPY] = {"vi-copy", VI, "y", "copy it; twice: the line", false},
+	[ACTION_VI_CUT_CHAR] = {"vi-cut-char", VI, "x", "cut the character", false},
+	[ACTION_VI_RUBOUT] = {"vi-rubout", VI, "X", "cut the character to the left", false},
+	[ACTION_VI_REPLACE] = {"vi-replace", VI, "r",
+			       "put the character that follows in its place", false},
+	[ACTION_VI_CASE] = {"vi-case", VI, "~", "small becomes capital, capital small", false},
+	[ACTION_VI_DELETE_END] = {"vi-delete-end", VI, "D", "cut to the line's end", false},
+	[ACTION_VI_CHANGE_END] = {"vi-change-end", VI, "C", "write instead of the line's rest",
+				  false},
+	[ACTION_VI_PUT] = {"vi-put", VI, "p", "put what was cut behind the cursor", false},
+	[ACTION_VI_PUT_BEFORE] = {"vi-put-before", VI, "P",
+				  "put what was cut before the cursor", false},
+	[ACTION_VI_UNDO] = {"vi-undo", VI, "u", "undo the last change", false},
+	[ACTION_VI_INSERT] = {"vi-insert", VI, "i", "write before the cursor", false},
+	[ACTION_VI_INSERT_START] = {"vi-insert-start", VI, "I", "write at the line's start",
+				    false},
+	[ACTION_VI_APPEND] = {"vi-append", VI, "a", "write behind the cursor", false},
+	[ACTION_VI_APPEND_END] = {"vi-append-end", VI, "A", "write at the line's end", false},
+	[ACTION_VI_OPEN] = {"vi-open", VI, "o", "write on a new line below", false},
+	[ACTION_VI_OPEN_ABOVE] = {"vi-open-above", VI, "O", "write on a new line above", false},
 };
 
 static const char *const context_names[KEYS_N_CONTEXTS] = {
@@ -103,6 +154,7 @@ static const char *const context_names[KEYS_N_CONTEXTS] = {
 	[KEYS_COMPOSER] = "Input",
 	[KEYS_TRANSCRIPT] = "Transcript",
 	[KEYS_LIST] = "Conversations",
+	[KEYS_VI] = "Input with keys = vi, after Esc; a count may stand before",
 };
 
 const struct action_row *action_row(enum action a)

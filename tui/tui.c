@@ -136,6 +136,7 @@ void tui_edit(struct tui *t, int64_t id, struct str text)
 {
 	editbuf_replace(&t->composer.edit, 0, t->composer.edit.text.len, text);
 	composer_changed(&t->composer);
+	vi_insert(&t->vi);
 	t->editing = id;
 	t->focus = KEYS_COMPOSER;
 }
@@ -153,6 +154,11 @@ struct str tui_draft(const struct tui *t)
 void tui_add_input(struct tui *t, struct str text)
 {
 	composer_add_input(&t->composer, text);
+}
+
+void tui_set_vi(struct tui *t, bool on)
+{
+	vi_switch(&t->vi, on);
 }
 
 void tui_add_command(struct tui *t, const char *name, const char *arg, const char *help)
@@ -229,6 +235,14 @@ static void draw_welcome(const struct tui *t, struct view v)
 
 static const char *hint_for(const struct tui *t)
 {
+	bool vi = t->vi.on && t->focus == KEYS_COMPOSER;
+
+	if (vi && !t->vi.normal)
+		return tui_is_busy(t) ? "vi: writing · Esc Esc stops"
+				      : "vi: writing · Esc commands · F1 help";
+	if (vi)
+		return tui_is_busy(t) ? "vi: commands · Esc stops"
+				      : "vi: commands · i writes · F1 help";
 	if (tui_is_busy(t))
 		return "Esc stops";
 	switch (t->focus) {
@@ -238,6 +252,7 @@ static const char *hint_for(const struct tui *t)
 		return "Enter opens · Esc back · F1 help";
 	case KEYS_ANYWHERE:
 	case KEYS_COMPOSER:
+	case KEYS_VI:
 	case KEYS_N_CONTEXTS:
 		break;
 	}

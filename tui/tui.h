@@ -109,6 +109,7 @@ int64_t tui_editing(const struct tui *t); /* the message that sending would repl
 struct str tui_draft(const struct tui *t);
 /* An earlier input, for Up and Ctrl-R. */
 void tui_add_input(struct tui *t, struct str text);
+void tui_set_vi(struct tui *t, bool on); /* vi's keys in the composer */
 /* A slash command, for the help; the strings are borrowed for the screen's life. */
 void tui_add_command(struct tui *t, const char *name, const char *arg, const char *help);
 void tui_add_completion(struct tui *t, struct str word, struct str help);

@@ -88,6 +88,7 @@ static void send(struct tui *t)
 	t->editing = 0;
 	composer_add_input(&t->composer, buf_str(&in->text));
 	editbuf_set(e, (struct str){0});
+	vi_insert(&t->vi);
 	transcript_follow(t->said);
 }
 
@@ -201,6 +202,7 @@ bool tui_action(struct tui *t, enum action a, int64_t now_ms)
 		return true;
 	}
 	if (edit_action(&t->composer.edit, a)) {
+		vi_settle(&t->vi, &t->composer.edit);
 		composer_changed(&t->composer);
 		return true;
 	}
@@ -406,6 +408,43 @@ bool tui_action(struct tui *t, enum action a, int64_t now_ms)
 	case ACTION_YANK:
 	case ACTION_UNDO:
 		break; /* edit_action() did them */
+	case ACTION_VI_LEFT:
+	case ACTION_VI_RIGHT:
+	case ACTION_VI_DOWN:
+	case ACTION_VI_UP:
+	case ACTION_VI_WORD:
+	case ACTION_VI_WORD_END:
+	case ACTION_VI_WORD_BACK:
+	case ACTION_VI_LINE_START:
+	case ACTION_VI_LINE_FIRST:
+	case ACTION_VI_LINE_END:
+	case ACTION_VI_TOP:
+	case ACTION_VI_BOTTOM:
+	case ACTION_VI_FIND:
+	case ACTION_VI_FIND_BACK:
+	case ACTION_VI_TILL:
+	case ACTION_VI_TILL_BACK:
+	case ACTION_VI_FIND_NEXT:
+	case ACTION_VI_FIND_PREVIOUS:
+	case ACTION_VI_DELETE:
+	case ACTION_VI_CHANGE:
+	case ACTION_VI_COPY:
+	case ACTION_VI_CUT_CHAR:
+	case ACTION_VI_RUBOUT:
+	case ACTION_VI_REPLACE:
+	case ACTION_VI_CASE:
+	case ACTION_VI_DELETE_END:
+	case ACTION_VI_CHANGE_END:
+	case ACTION_VI_PUT:
+	case ACTION_VI_PUT_BEFORE:
+	case ACTION_VI_UNDO:
+	case ACTION_VI_INSERT:
+	case ACTION_VI_INSERT_START:
+	case ACTION_VI_APPEND:
+	case ACTION_VI_APPEND_END:
+	case ACTION_VI_OPEN:
+	case ACTION_VI_OPEN_ABOVE:
+		break; /* vi_key() did them */
 	}
 	return true;
 }
@@ -460,6 +499,48 @@ static void type(struct tui *t, struct str text)
 	}
 }
 
+/* Where keys are vi's commands; false: the key is as it is without vi. */
+static bool vi_key(struct tui *t, struct key k)
+{
+	struct editbuf *e = &t->composer.edit;
+	enum action a;
+	long times = 0;
+
+	if (!t->vi.on || t->focus != KEYS_COMPOSER)
+		return false;
+	if (keymap_find(&t->keys, KEYS_COMPOSER, k) == ACTION_INTERRUPT)
+		return vi_escape(&t->vi, e);
+	if (!t->vi.normal)
+		return false;
+	if (key_is_char(k) && vi_takes_char(&t->vi, k.code)) {
+		vi_char(&t->vi, e, k.code);
+		composer_changed(&t->composer);
+		return true;
+	}
+	a = keymap_find(&t->keys, KEYS_VI, k);
+	if (a == ACTION_NONE || action_row(a)->context != KEYS_VI) {
+		/* A command that waits is over; no other character types. */
+		vi_escape(&t->vi, e);
+		return key_is_char(k) && a == ACTION_NONE;
+	}
+	switch (vi_action(&t->vi, e, a, &times)) {
+	case VI_DONE:
+		composer_changed(&t->composer);
+		break;
+	case VI_UP:
+		while (times-- > 0)
+			composer_up(&t->composer);
+		vi_settle(&t->vi, e);
+		break;
+	case VI_DOWN:
+		while (times-- > 0)
+			composer_down(&t->composer);
+		vi_settle(&t->vi, e);
+		break;
+	}
+	return true;
+}
+
 static void plain_key(struct tui *t, struct key k, int64_t now_ms)
 {
 	enum action a = keymap_find(&t->keys, t->focus, k);
@@ -467,6 +548,8 @@ static void plain_key(struct tui *t, struct key k, int64_t now_ms)
 	char bytes[4];
 
 	t->quit_asked = false;
+	if (vi_key(t, k))
+		return;
 	if (a == ACTION_CANCEL && quits) {
 		tui_want(t, TUI_QUIT);
 		return;

@@ -9,6 +9,7 @@
 #include "tui/help.h"
 #include "tui/picker.h"
 #include "tui/tui.h"
+#include "tui/vi.h"
 
 enum picker_use { PICK_ACTION, PICK_INPUT, PICK_COMPLETION, PICK_OPTION, PICK_VALUE };
 
@@ -24,6 +25,7 @@ struct tui {
 	struct transcript *said;
 	struct convlist list;
 	struct composer composer;
+	struct vi vi; /* of the composer */
 	struct status status;
 	struct help help;
 

@@ -7,7 +7,7 @@ _dsv4chat()
 		--continue --resume --fork --ephemeral
 		--temp --top-p --top-k --min-p --seed --max-tokens
 		--model --ctx --backend --threads
-		--json --input-format --plain --mouse --bind --script --color --timeout --log-level
+		--json --input-format --plain --mouse --keys --bind --script --color --timeout --log-level
 		--help --version'
 	local verbs='bench complete doctor help history logits parse paths prompt score tokens'
 
@@ -22,6 +22,10 @@ _dsv4chat()
 		;;
 	--effort)
 		COMPREPLY=($(compgen -W 'none low high max' -- "$cur"))
+		return
+		;;
+	--keys)
+		COMPREPLY=($(compgen -W 'emacs vi' -- "$cur"))
 		return
 		;;
 	--color)

@@ -288,6 +288,34 @@ static void commands_act_and_wrong_ones_say_so(void **state)
 	end(&c, 0);
 }
 
+static void vi_keys_edit_the_line_from_the_moment_they_are_asked_for(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c, "{\"turn\": {\"expect\": \"abc\"}}\n{\"text\": \"as vi has it\"}\n" DONE
+		  "{\"turn\": {\"expect\": \"abd\"}}\n{\"text\": \"as emacs has it\"}\n" DONE,
+	      NULL);
+	type(&c, "/set keys vi\n");
+	wait_for(&c, "keys");
+	wait_for_prompt(&c);
+	type(&c, "abXc");
+	wait_for(&c, "abXc");
+	type(&c, "\033");
+	hear(&c, 300); /* Esc by itself */
+	type(&c, "hx\n");
+	wait_for(&c, "as vi has it");
+	wait_for_prompt(&c);
+	type(&c, "/set keys emacs\n");
+	wait_for(&c, "keys");
+	wait_for_prompt(&c);
+	type(&c, "abXd\002\002\004\n");
+	wait_for(&c, "as emacs has it");
+	wait_for_prompt(&c);
+	type(&c, "/quit\n");
+	end(&c, 0);
+}
+
 static void hostile_text_never_steers_the_terminal(void **state)
 {
 	struct chat c;
@@ -376,6 +404,7 @@ int main(void)
 		cmocka_unit_test(ctrl_c_twice_at_the_prompt_quits),
 		cmocka_unit_test(several_lines_become_one_message),
 		cmocka_unit_test(commands_act_and_wrong_ones_say_so),
+		cmocka_unit_test(vi_keys_edit_the_line_from_the_moment_they_are_asked_for),
 		cmocka_unit_test(hostile_text_never_steers_the_terminal),
 		cmocka_unit_test(a_failed_turn_and_a_resize_end_nothing),
 		cmocka_unit_test(what_was_typed_is_kept_for_its_owner_alone),

@@ -133,6 +133,12 @@ static const struct step {
 	{"/fork\r", "a conversation of its own"},
 	{"hello mars\r", "mars it is"},
 	{NULL, "ready"},
+	{"/set keys vi\r", "keys: vi"},
+	{"x", "vi: writing"},
+	{"\x1B", "vi: commands"},
+	{"dd", "Ask anything"},
+	{"i/set keys emacs\r", "keys: emacs"},
+	{"\x15", "F1 help"},
 };
 
 static const char brief_script[] =

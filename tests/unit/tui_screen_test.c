@@ -170,7 +170,8 @@ static void world(struct tui *t)
 	    ITEM_DONE);
 	add(t, ITEM_ANSWER, 3,
 	    "日本語の文章は**スペースなし**で書かれますから、折り返しの場所は文字の間です。"
-	    "絵文字は 👩‍👩‍👧‍👦 や 🇫🇷 や ❤️ です。\n\n- שלום עולם\n- مرحبا "
+	    "絵文字は 👩‍👩‍👧‍👦 や 🇫🇷 や ❤️ です。\n\n- שלום עולם\n- "
+	    "مرحبا "
 	    "بالعالم\n- "
 	    "Z\u0351\u036B\u0343a\u0327lgo\n"
 	    "- ไทย ภาษา\n\n| 名 | 値 |\n|----|---:|\n| 東京 | 1 |\n| 大阪 | 22 |\n",
@@ -267,6 +268,8 @@ static const struct {
 	{"list-40x12", 40, 12, talk, "M-Left Down"},
 	{"list-filter", 80, 24, talk, "M-Left 'fold'"},
 	{"list-rename", 80, 24, talk, "M-Left Down M-r ' now'"},
+	{"vi-writing", 80, 24, talk, "!vi 'a first line'"},
+	{"vi-commands", 80, 24, talk, "!vi 'a first line' Esc b"},
 	{"editing", 80, 24, talk, "M-Up e !edit"},
 	{"bare", 80, 24, talk, "F4"},
 	{"quit-asked", 80, 24, talk, "C-c"},
@@ -285,8 +288,11 @@ static void cue(struct tui *t, const char *name)
 
 	if (strcmp(name, "commands") == 0) {
 		tui_add_command(t, "help", "", "what can be done here");
-		tui_add_command(t, "effort", "[none|low|high|max]", "how much the model thinks");
-	} else if (strcmp(name, "more") == 0)
+		tui_add_command(t, "effort", "[none|low|high|max]",
+				"how much the model thinks");
+	} else if (strcmp(name, "vi") == 0)
+		tui_set_vi(t, true);
+	else if (strcmp(name, "more") == 0)
 		add(t, ITEM_USER, 99, "one more", ITEM_DONE);
 	else if (strcmp(name, "options") == 0)
 		tui_show_options(t, options, 2);
@@ -392,8 +398,19 @@ static void each_view_and_state_looks_as_it_was_approved(void **state)
 	}
 }
 
-static void (*const scenes[])(struct tui *t) = {welcome, loading, talk,  thinking, prefill,
-						tools,   stopped, world, hostile,  long_talk};
+static void vi_talk(struct tui *t)
+{
+	struct key_event esc = {.kind = KEY_EVENT_KEY, .key = {KEY_ESC, 0}};
+
+	talk(t);
+	tui_set_vi(t, true);
+	tui_edit(t, 0, STR_LIT("one, two\n日本 👩‍💻 three\n\nfour"));
+	tui_key(t, &esc, 0);
+}
+
+static void (*const scenes[])(struct tui *t) = {welcome, loading,   talk,    thinking,
+						prefill, tools,     stopped, world,
+						hostile, long_talk, vi_talk};
 
 static void check_surface(const struct surface *s)
 {
