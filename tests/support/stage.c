@@ -66,6 +66,8 @@ static _Noreturn void program_main(const struct stage_setup *su)
 	setenv("LC_ALL", "C.UTF-8", 1);
 	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
 		setenv(homes[i], su->home, 1);
+	for (size_t i = 0; su->env != NULL && su->env[i] != NULL; i++)
+		putenv((char *)(uintptr_t)su->env[i]);
 	while (su->args[n - 1] != NULL && n < 29) {
 		argv[n] = su->args[n - 1];
 		n++;

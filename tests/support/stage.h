@@ -30,6 +30,7 @@ struct stage_setup {
 	 */
 	const char *const *args;
 	const char *home;
+	const char *const *env; /* … and NAME=VALUE beside; the last is NULL; NULL = none */
 	const char *term;
 	const char *inputs_path;
 	const char *history_path; /* NULL = nothing is kept */

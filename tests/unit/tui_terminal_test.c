@@ -250,6 +250,117 @@ static void every_terminal_gets_what_it_can_show(void **state)
 	}
 }
 
+/* The highest colour that a sequence asked for: 0 none, 1 of the first sixteen, 2 of 256, 3
+ * any. */
+static int colours_used(const char *raw)
+{
+	int most = 0;
+
+	for (const char *p = raw; (p = strstr(p, "\x1B[")) != NULL;) {
+		size_t n = strspn(p + 2, "0123456789;");
+		const char *at = p + 2, *end = at + n;
+
+		p = end;
+		while (*end == 'm' && at < end) {
+			long v = strtol(at, NULL, 10), kind = 0;
+
+			at += strcspn(at, ";m") + 1;
+			if (v == 38 || v == 48) {
+				kind = strtol(at, NULL, 10) == 2 ? 3 : 2;
+				at = end;
+			} else if ((v >= 30 && v <= 47) || (v >= 90 && v <= 107)) {
+				kind = 1;
+			}
+			most = kind > most ? (int)kind : most;
+		}
+	}
+	return most;
+}
+
+static void colours_are_those_the_terminal_and_its_user_have(void **state)
+{
+	static const char *const args[] = {"--ephemeral", NULL};
+	static const char *const never[] = {"--ephemeral", "--color", "never", NULL};
+	static const struct {
+		const char *term, *env;
+		const char *const *args;
+		int colours;
+	} cases[] = {
+		{"xterm", "A=1", args, 1},
+		{"xterm-256color", "A=1", args, 2},
+		{"xterm-256color", "COLORTERM=truecolor", args, 3},
+		{"xterm-256color", "NO_COLOR=1", args, 0},
+		{"xterm-256color", "A=1", never, 0},
+		{"vt100", "A=1", args, 0},
+		{"vt220", "COLORTERM=truecolor", args, 0},
+	};
+	struct tmpdir home;
+
+	(void)state;
+	tmpdir_init(&home);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const env[] = {cases[i].env, NULL};
+		struct stage_setup su = {.engine_script = stage_talk,
+					 .term = cases[i].term,
+					 .w = 80,
+					 .h = 24,
+					 .args = cases[i].args,
+					 .home = home.path,
+					 .env = env};
+		struct stage st;
+
+		stage_open(&st, &su);
+		stage_wait_for(&st, "ready");
+		stage_type(&st, "hello\r");
+		stage_wait_for(&st, "• two");
+		stage_settle(&st);
+		if (colours_used(buf_z(&st.raw)) != cases[i].colours)
+			fail_msg("case %zu: colours of kind %d", i,
+				 colours_used(buf_z(&st.raw)));
+		/* What stands out does so without colours, too. */
+		assert_true(strstr(buf_z(&st.raw), "\x1B[1") != NULL ||
+			    strstr(buf_z(&st.raw), "\x1B[7") != NULL || cases[i].colours > 0);
+		stage_type(&st, "\x11");
+		assert_int_equal(stage_close(&st), 0);
+	}
+	tmpdir_release(&home);
+}
+
+static void where_the_locale_knows_ascii_alone_nothing_else_is_sent(void **state)
+{
+	static const char *const args[] = {"--ephemeral", NULL};
+	static const char *const env[] = {"LC_ALL=C", NULL};
+	struct tmpdir home;
+	struct stage_setup su = {.engine_script = stage_talk,
+				 .term = "xterm-256color",
+				 .w = 120,
+				 .h = 24,
+				 .args = args,
+				 .env = env};
+	struct stage st;
+
+	(void)state;
+	tmpdir_init(&home);
+	su.home = home.path;
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "hello\r");
+	stage_wait_for(&st, "Hello there. A list:");
+	stage_wait_for(&st, "two");
+	stage_type(&st, "\x1BOP");
+	stage_wait_for(&st, "Help: arrows scroll");
+	/* Boxes and rules of signs that every terminal has. */
+	assert_true(stage_shows(&st, "+- Help"));
+	assert_true(stage_shows(&st, "--------"));
+	assert_true(stage_shows(&st, "|"));
+	for (size_t i = 0; i < st.raw.len; i++)
+		if ((unsigned char)st.raw.data[i] >= 0x80)
+			fail_msg("byte %02x at %zu", (unsigned char)st.raw.data[i], i);
+	stage_type(&st, "q\x11");
+	assert_int_equal(stage_close(&st), 0);
+	tmpdir_release(&home);
+}
+
 static void a_terminal_that_cannot_is_refused(void **state)
 {
 	static const char *const terms[] = {"dumb", "no-such-terminal"};
@@ -274,6 +385,8 @@ int main(void)
 		cmocka_unit_test(suspended_and_continued_it_paints_anew),
 		cmocka_unit_test(when_the_terminal_vanishes_the_text_is_kept),
 		cmocka_unit_test(every_terminal_gets_what_it_can_show),
+		cmocka_unit_test(colours_are_those_the_terminal_and_its_user_have),
+		cmocka_unit_test(where_the_locale_knows_ascii_alone_nothing_else_is_sent),
 		cmocka_unit_test(a_terminal_that_cannot_is_refused),
 	};
 

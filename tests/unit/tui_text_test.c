@@ -240,12 +240,9 @@ static void a_line_end_in_two_pieces_is_one_line_end(void **state)
 		const char *pieces[4];
 		const char *text;
 	} cases[] = {
-		{{"a\r", "\nb"}, "a\nb"},
-		{{"a\r\n", "b"}, "a\nb"},
-		{{"a", "\r", "\n", "b"}, "a\nb"},
-		{{"a\r", "b"}, "a␍b"},
-		{{"a\r", "\r\n"}, "a␍\n"},
-		{{"a\r", ""}, "a␍"},
+		{{"a\r", "\nb"}, "a\nb"},         {{"a\r\n", "b"}, "a\nb"},
+		{{"a", "\r", "\n", "b"}, "a\nb"}, {{"a\r", "b"}, "a␍b"},
+		{{"a\r", "\r\n"}, "a␍\n"},        {{"a\r", ""}, "a␍"},
 	};
 
 	(void)state;

@@ -1,0 +1,228 @@
+/* The screen when things go wrong: a store that is locked, a terminal that goes, text without
+ * end. */
+#include <locale.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "history/history.h"
+#include "tests/support/stage.h"
+#include "tests/support/tmpdir.h"
+
+static const char script[] =
+	"{\"info\": {\"model_name\": \"scripted\", \"backend\": \"none\"}}\n"
+	"{\"text\": \"answer one\"}\n{\"done\": {}}\n{\"text\": \"answer two\"}\n{\"done\": "
+	"{}}\n"
+	"{\"text\": \"answer three\"}\n{\"done\": {}}\n";
+
+/* Another program that writes: from lock() on nobody else can. */
+static sqlite3 *lock(const char *path)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	assert_int_equal(sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+	return db;
+}
+
+static void unlock(sqlite3 *db)
+{
+	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* The last conversation's messages, their texts joined by "|". */
+static void stored(const char *path, struct buf *out)
+{
+	struct history_list recovered;
+	const struct history_message *const *m;
+	struct history_tree *t;
+	struct history *h;
+	struct err err;
+	int64_t id;
+	size_t n;
+
+	buf_reset(out);
+	assert_int_equal(history_open(&h, path, &err), 0);
+	assert_int_equal(history_recover(h, &recovered, &err), 0);
+	assert_int_equal(history_last(h, &id, &err), 0);
+	if (id != 0) {
+		assert_int_equal(history_tree_open(&t, h, id, &err), 0);
+		m = history_tree_path(t, &n);
+		for (size_t i = 0; i < n; i++) {
+			buf_addz(out, i > 0 ? "|" : "");
+			history_message_add_text(m[i], HISTORY_TEXT, out);
+		}
+		history_tree_free(t);
+	}
+	history_list_release(&recovered);
+	history_close(h);
+}
+
+static void a_locked_store_is_told_and_written_as_soon_as_it_can_be(void **state)
+{
+	struct stage_setup su = {
+		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct buf all = {0};
+	struct tmpdir dir;
+	struct stage st;
+	sqlite3 *db;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.history_path = tmpdir_file(&dir, "history.db");
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "question one\r");
+	stage_wait_for(&st, "answer one");
+	stage_wait_for(&st, "ready");
+	db = lock(su.history_path);
+	stage_type(&st, "question two\r");
+	stage_wait_for(&st, "answer two");
+	stage_wait_for(&st, "not kept, tried again with the next message");
+	assert_true(stage_shows(&st, "question two"));
+	stage_type(&st, "still here");
+	stage_wait_for(&st, "still here");
+	unlock(db);
+	stage_type(&st, "\x15question three\r");
+	stage_wait_for(&st, "answer three");
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	stored(su.history_path, &all);
+	assert_string_equal(buf_z(&all), "question one|answer one|question two|answer two|"
+					 "question three|answer three");
+	buf_release(&all);
+	tmpdir_release(&dir);
+}
+
+static void what_a_lock_kept_from_the_store_is_told_at_the_end(void **state)
+{
+	struct stage_setup su = {
+		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct buf all = {0};
+	struct tmpdir dir;
+	struct stage st;
+	sqlite3 *db;
+	int status;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.history_path = tmpdir_file(&dir, "history.db");
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "question one\r");
+	stage_wait_for(&st, "answer one");
+	stage_wait_for(&st, "ready");
+	db = lock(su.history_path);
+	stage_type(&st, "question two\r");
+	stage_wait_for(&st, "answer two");
+	stage_type(&st, "\x11");
+	stage_wait_for(&st, "2 messages could not be kept");
+	status = stage_close(&st);
+	assert_true(WIFEXITED(status));
+	assert_int_not_equal(WEXITSTATUS(status), 0);
+	unlock(db);
+	stored(su.history_path, &all);
+	assert_string_equal(buf_z(&all), "question one|answer one");
+	buf_release(&all);
+	tmpdir_release(&dir);
+}
+
+static void a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing(void **state)
+{
+	static const char slow[] = "{\"text\": \"said so far \", \"delay_ms\": 2}\n"
+				   "{\"pause\": -1}\n{\"done\": {}}\n";
+	struct stage_setup su = {
+		.engine_script = slow, .term = "xterm-256color", .w = 80, .h = 24};
+	struct buf all = {0};
+	struct tmpdir dir;
+	struct stage st;
+	int64_t start;
+	int status;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.history_path = tmpdir_file(&dir, "history.db");
+	su.inputs_path = tmpdir_file(&dir, "inputs");
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "a question\r");
+	stage_wait_for(&st, "said so far");
+	stage_type(&st, "half a thought");
+	stage_wait_for(&st, "half a thought");
+	close(st.fd);
+	st.fd = -1;
+	start = stage_now_ms();
+	while (waitpid(st.child, &status, WNOHANG) == 0) {
+		assert_true(stage_now_ms() - start < STAGE_PATIENCE_MS);
+		usleep(20000);
+	}
+	assert_true(WIFEXITED(status));
+	stored(su.history_path, &all);
+	assert_string_equal(buf_z(&all), "a question|said so far ");
+	vterm_free(st.vt);
+	buf_release(&st.raw);
+	buf_release(&all);
+	tmpdir_release(&dir);
+}
+
+static void a_line_of_a_hundred_thousand_characters_is_typed_sent_and_answered(void **state)
+{
+	static const char engine_script[] =
+		"{\"text\": \"x\", \"repeat\": 100000, \"chunk\": 1000}\n{\"text\": \"日本\", "
+		"\"repeat\": 50000, \"chunk\": 1000}\n{\"text\": \" and the end\"}\n"
+		"{\"done\": {}}\n";
+	static const struct stage_setup su = {
+		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct buf paste = {0};
+	struct stage st;
+
+	(void)state;
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	buf_addz(&paste, "\x1B[200~begin");
+	while (paste.len < 100000)
+		buf_addc(&paste, 'y');
+	buf_addz(&paste, "\x1B[201~END");
+	stage_type(&st, buf_z(&paste));
+	stage_wait_for(&st, "yEND");
+	stage_assert_clean(&st);
+	stage_type(&st, "\x01"); /* to its start and back */
+	stage_wait_for(&st, "beginyyy");
+	stage_type(&st, "\x05\r");
+	stage_wait_for(&st, "and the end");
+	stage_wait_for(&st, "ready");
+	stage_assert_clean(&st);
+	stage_type(&st, "\x1B[1;3Ag"); /* Alt-Up, g: to the beginning */
+	stage_wait_for(&st, "beginyyy");
+	stage_assert_clean(&st);
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	buf_release(&paste);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_locked_store_is_told_and_written_as_soon_as_it_can_be),
+		cmocka_unit_test(what_a_lock_kept_from_the_store_is_told_at_the_end),
+		cmocka_unit_test(a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing),
+		cmocka_unit_test(
+			a_line_of_a_hundred_thousand_characters_is_typed_sent_and_answered),
+	};
+
+	setlocale(LC_ALL, "C.UTF-8");
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
