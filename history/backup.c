@@ -24,18 +24,20 @@ static int open_source(struct history *h, sqlite3 **from)
 /* A change of mode asks for its lock once and does not wait. */
 static int leave_wal(struct history *h, sqlite3 *db)
 {
-	for (int waited = 0;; waited += 20) {
+	int64_t until = ticks_ms() + h->wait_ms;
+
+	for (;;) {
 		int rc = sqlite3_exec(db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
 
-		if (rc != SQLITE_BUSY || waited >= h->wait_ms)
+		if (rc != SQLITE_BUSY || !wait_till(until))
 			return rc;
-		sqlite3_sleep(20);
 	}
 }
 
 /* The copy leaves WAL: a backup is one file, readable from read-only places too. */
 static int copy_into(struct history *h, const char *path, struct err *err)
 {
+	int64_t until = ticks_ms() + h->wait_ms;
 	sqlite3 *from = NULL, *to = NULL;
 	sqlite3_backup *copy = NULL;
 	int rc;
@@ -47,12 +49,9 @@ static int copy_into(struct history *h, const char *path, struct err *err)
 		copy = sqlite3_backup_init(to, "main", from, "main");
 		rc = copy ? SQLITE_OK : sqlite3_errcode(to);
 	}
-	for (int waited = 0; copy; waited += 20) {
-		rc = sqlite3_backup_step(copy, -1);
-		if ((rc != SQLITE_BUSY && rc != SQLITE_LOCKED) || waited >= h->wait_ms)
-			break;
-		sqlite3_sleep(20);
-	}
+	do {
+		rc = copy ? sqlite3_backup_step(copy, -1) : rc;
+	} while ((rc == SQLITE_BUSY || rc == SQLITE_LOCKED) && copy && wait_till(until));
 	if (copy)
 		rc = sqlite3_backup_finish(copy);
 	if (rc == SQLITE_OK)

@@ -123,15 +123,16 @@ static int remove_rows(struct history *h, int64_t conversation, struct err *err)
 /* Every page of the log into the file, and the log to length 0. */
 static int empty_log(struct history *h, struct err *err)
 {
-	for (int waited = 0;; waited += 10) {
+	int64_t until = ticks_ms() + h->wait_ms;
+
+	for (;;) {
 		int rc = sqlite3_wal_checkpoint_v2(h->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
 						   NULL, NULL);
 
 		if (rc == SQLITE_OK)
 			return 0;
-		if (!sql_is_busy(h) || waited >= h->wait_ms)
+		if (!sql_is_busy(h) || !wait_till(until))
 			return sql_fail(h, "cannot empty the log", err);
-		sqlite3_sleep(10);
 	}
 }
 

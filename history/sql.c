@@ -12,12 +12,22 @@ int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static int64_t ticks_ms(void)
+int64_t ticks_ms(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+bool wait_till(int64_t until)
+{
+	struct timespec pause = {0, 5000000};
+
+	if (ticks_ms() >= until)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
 }
 
 int32_t get_le32(const char *p)
@@ -270,21 +280,19 @@ static int begin(struct history *h, const char *sql, const char *what, struct er
 	if (!st)
 		return err->code;
 	for (;;) {
-		struct timespec pause = {0, 5000000};
 		int rc = sqlite3_step(st);
 
 		if (rc == SQLITE_DONE) {
 			sql_done(st);
 			return 0;
 		}
-		if (!sql_is_busy(h) || ticks_ms() >= until) {
+		if (!sql_is_busy(h) || !wait_till(until)) {
 			h->was_busy = sql_is_busy(h);
 			rc = sql_fail(h, what, err);
 			sql_done(st);
 			return rc;
 		}
 		sqlite3_reset(st);
-		nanosleep(&pause, NULL);
 	}
 }
 

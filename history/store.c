@@ -91,6 +91,7 @@ static int make_private(const char *path, struct err *err)
 static int set_pragmas(struct history *h, struct err *err)
 {
 	bool wal = *h->path && !on_network(h->path);
+	int64_t until = ticks_ms() + h->wait_ms;
 	sqlite3_stmt *st = NULL;
 	int rc;
 
@@ -109,12 +110,11 @@ static int set_pragmas(struct history *h, struct err *err)
 		return sql_fail(h, "cannot open the history", err);
 	/* The change of mode is refused, without waiting, while another process opens the file.
 	 */
-	for (int waited = 0;; waited += 5) {
+	for (;;) {
 		rc = sqlite3_step(st);
-		if (rc == SQLITE_ROW || !sql_is_busy(h) || waited >= h->wait_ms)
+		if (rc == SQLITE_ROW || !sql_is_busy(h) || !wait_till(until))
 			break;
 		sqlite3_reset(st);
-		sqlite3_sleep(5);
 	}
 	rc = rc == SQLITE_ROW ? 0 : sql_fail(h, "cannot open the history", err);
 	sqlite3_finalize(st);
