@@ -180,6 +180,12 @@ int record_fill(struct record *r, struct dialog *d, struct err *err)
 
 /* -- into it --------------------------------------------------------------------- */
 
+static void note_loss(struct record *r, const struct err *err)
+{
+	if (!r->lost.code)
+		r->lost = *err;
+}
+
 static int say(struct record *r, enum history_role role, struct str text, struct err *err)
 {
 	struct history_part part = {.kind = HISTORY_TEXT, .text = text};
@@ -219,8 +225,10 @@ int record_question(struct record *r, const struct dialog *d, struct err *err)
 		rc = say(r, HISTORY_SYSTEM, system, err);
 	if (!rc)
 		rc = say(r, HISTORY_USER, d->messages[d->n - 1].content, err);
-	if (rc)
+	if (rc) {
 		history_tree_rewind(r->t, before);
+		note_loss(r, err);
+	}
 	return rc;
 }
 
@@ -244,8 +252,11 @@ int record_begin(struct record *r, const struct sampling *sampling,
 		.ctx_tokens = info ? info->ctx_tokens : 0,
 		.resumed_tokens = resume ? (int64_t)resume->n_ids : 0,
 	};
+	int rc = history_answer_begin(&r->answer, r->t, &run, resume, err);
 
-	return history_answer_begin(&r->answer, r->t, &run, resume, err);
+	if (rc == ERR_STORE)
+		note_loss(r, err);
+	return rc;
 }
 
 void record_feed(struct history_answer *a, const struct event *ev)
@@ -288,12 +299,6 @@ void record_event(struct record *r, const struct event *ev)
 {
 	if (r->answer)
 		record_feed(r->answer, ev);
-}
-
-static void note_loss(struct record *r, const struct err *err)
-{
-	if (!r->lost.code)
-		r->lost = *err;
 }
 
 /* A journal that fails is told once; the answer goes on and its commit is tried anyway. */
