@@ -36,7 +36,7 @@ int cpu_shared(struct cpu *c, size_t bytes, struct err *err);
 /* y[i] = W[o0…o1) x[i] with the work shared out; xs, ys: n row pointers that stay valid. */
 void cpu_matmul(struct cpu *c, const struct weight *w, int o0, int o1, int n,
 		const float *const *xs, float *const *ys);
-int cpu_matmul_scratch(struct cpu *c, int n, struct err *err); /* before cpu_matmul */
+int cpu_matmul_scratch(struct cpu *c, struct err *err); /* before cpu_matmul */
 
 /* Rotates the last 64 of `dim` values by the 32 (cos, sin) pairs; sign -1 turns back. */
 void cpu_rotate(float *x, int dim, const float *cs, float sign);

@@ -12,23 +12,38 @@
 
 #include "kernels/ops.h"
 
-/* Floats of scratch that matmul needs for n rows. */
-#define MATMUL_TILE_ROWS 16
-#define MATMUL_TILE_COLS 1024
-#define MATMUL_SCRATCH(n)                                                                     \
-	((size_t)MATMUL_TILE_ROWS * MATMUL_TILE_COLS + ((size_t)(n) + 6) * MATMUL_TILE_ROWS * 16)
+/*
+ * Many rows of x are multiplied in tiles of MATMUL_TILE_ROWS rows of W by MATMUL_TILE_X of x,
+ * whose sums (16 lanes each) wait in scratch beside a run of decoded columns.
+ */
+#define MATMUL_TILE_ROWS 64
+#define MATMUL_TILE_X	 96
+#define MATMUL_RUN	 384
+#define MATMUL_RUN_ROWS	 16
+#define MATMUL_SCRATCH                                                                        \
+	((size_t)MATMUL_RUN * MATMUL_RUN_ROWS + (size_t)MATMUL_TILE_ROWS * MATMUL_TILE_X * 16)
 #define MATMUL_EXACT_SCRATCH(in) (4 * (size_t)(in))
+
+/* FP4 columns are worked on in blocks, and x is padded to whole ones. */
+#define FP4_BLOCK      128
+#define FP4_ORDERED(n) (((size_t)(n) + FP4_BLOCK - 1) / FP4_BLOCK * FP4_BLOCK)
 
 struct leaf {
 	const char *name; /* "x86-64-v4" */
 
-	/* y[i][o] = W[o, :] · x[i][:] for o0 ≤ o < o1, i < n.  scratch: MATMUL_SCRATCH(n). */
+	/*
+	 * y[i][o] = W[o, :] · x[i][:] for o0 ≤ o < o1, i < n.  scratch: MATMUL_SCRATCH.
+	 * For FP4 weights x[i] is in the order that fp4_order gives it.
+	 */
 	void (*matmul)(const struct weight *w, int o0, int o1, int n, const float *const *x,
 		       float *const *y, float *scratch);
 
-	/* The same, summed in double.  scratch: MATMUL_EXACT_SCRATCH(in). */
+	/* The same, summed in double, but for FP4.  scratch: MATMUL_EXACT_SCRATCH(in). */
 	void (*matmul_exact)(const struct weight *w, int o0, int o1, int n, const float *const *x,
 			     float *const *y, float *scratch);
+
+	/* x as products with FP4 weights read it; out: FP4_ORDERED(n) floats, not x. */
+	void (*fp4_order)(const float *x, int n, float *out);
 
 	/* out[i] = x[i] · rsqrt(mean(x²) + eps) · norm[i], n a multiple of 16; may be in place */
 	void (*rms_norm)(const float *x, const uint16_t *norm, int n, float eps, float *out);

@@ -87,16 +87,21 @@ struct experts {
 	const struct experts_args *a;
 	struct job *jobs;
 	int n_job;
-	int blocks;         /* blocks of inner rows of one job */
-	int32_t *tok;       /* which token a list row is */
-	float *w;           /* its weight */
-	const float **xs;   /* its x */
-	float **g, **v, **t; /* its inner values [inner]; t may be g */
-	float **part;       /* its contribution [d] */
+	int blocks;       /* blocks of inner rows of one job */
+	int32_t *tok;     /* which token a list row is */
+	float *w;         /* its weight */
+	const float **xs; /* its x, in FP4 order where its expert is FP4 */
+	float **g, **v;   /* its inner values [FP4_ORDERED(inner)] */
+	float **t;        /* what goes down: g, or v in FP4 order */
+	float **part;     /* its contribution [d] */
 };
 
-/* Inner rows computed at once. */
-#define INNER_GRAIN 64
+/* Inner rows computed at once: whole blocks of what goes down. */
+#define INNER_GRAIN FP4_BLOCK
+
+/* Output rows computed at once, one token and many. */
+#define DOWN_GRAIN      16
+#define DOWN_GRAIN_MOST 64
 
 static void gate_and_up(void *ctx, int worker, int64_t i0, int64_t i1)
 {
@@ -109,102 +114,152 @@ static void gate_and_up(void *ctx, int worker, int64_t i0, int64_t i1)
 		int o1 = o0 + INNER_GRAIN < x->a->inner ? o0 + INNER_GRAIN : x->a->inner;
 		float *scratch = x->c->own[worker].p;
 
-		leaf->matmul(&j->e->w1, o0, o1, j->n, x->xs + j->first, x->g + j->first, scratch);
-		leaf->matmul(&j->e->w3, o0, o1, j->n, x->xs + j->first, x->v + j->first, scratch);
-		for (int r = j->first; r < j->first + j->n; r++)
+		leaf->matmul(&j->e->w1, o0, o1, j->n, x->xs + j->first, x->g + j->first,
+			     scratch);
+		leaf->matmul(&j->e->w3, o0, o1, j->n, x->xs + j->first, x->v + j->first,
+			     scratch);
+		for (int r = j->first; r < j->first + j->n; r++) {
 			leaf->swiglu(x->g[r] + o0, x->v[r] + o0, o1 - o0, x->a->limit, x->w[r],
-				     x->t[r] + o0);
+				     x->g[r] + o0);
+			if (x->t[r] == x->v[r])
+				leaf->fp4_order(x->g[r] + o0, o1 - o0, x->v[r] + o0);
+		}
 	}
 }
 
-/* Output rows o of every job, added up per token in the jobs' order. */
+/* Output rows of every job, added up per token in the jobs' order. */
 static void down(void *ctx, int worker, int64_t i0, int64_t i1)
 {
 	const struct experts *x = ctx;
 	const struct experts_args *a = x->a;
-	int o0 = (int)i0 * MATMUL_TILE_ROWS, o1 = (int)i1 * MATMUL_TILE_ROWS;
+	int o0 = (int)i0 * DOWN_GRAIN, o1 = (int)i1 * DOWN_GRAIN;
 
 	o1 = o1 < a->d ? o1 : a->d;
 	for (int t = 0; t < a->n_tok; t++)
 		memset(floats(a->y) + (size_t)t * (size_t)a->d + o0, 0,
 		       (size_t)(o1 - o0) * sizeof(float));
 	for (const struct job *j = x->jobs; j < x->jobs + x->n_job; j++) {
-		x->c->leaf->matmul(&j->e->w2, o0, o1, j->n, (const float *const *)(x->t + j->first),
-				   x->part + j->first, x->c->own[worker].p);
+		x->c->leaf->matmul(&j->e->w2, o0, o1, j->n,
+				   (const float *const *)(x->t + j->first), x->part + j->first,
+				   x->c->own[worker].p);
 		for (int r = j->first; r < j->first + j->n; r++)
 			x->c->leaf->add(x->part[r] + o0, o1 - o0,
 					floats(a->y) + (size_t)x->tok[r] * (size_t)a->d + o0);
 	}
 }
 
-static void add_row(struct experts *x, int *n, int t, float weight, float *inner, float *part)
+/* Where rows of the lists, and of what they point at, are taken from. */
+struct room {
+	float *ordered; /* x in FP4 order [n_tok, FP4_ORDERED(d)] */
+	float *inner;   /* [rows, 2, FP4_ORDERED(inner)] */
+	float *part;    /* [rows, d] */
+};
+
+static void add_row(struct experts *x, const struct expert_weights *e, const struct room *room,
+		    int *n, int t, float weight)
 {
 	const struct experts_args *a = x->a;
 	size_t at = (size_t)*n;
 
 	x->tok[at] = t;
 	x->w[at] = weight;
-	x->xs[at] = floats(a->x) + (size_t)t * (size_t)a->d;
-	x->g[at] = inner + 2 * at * (size_t)a->inner;
-	x->v[at] = x->g[at] + a->inner;
-	x->t[at] = x->g[at];
-	x->part[at] = part + at * (size_t)a->d;
+	x->xs[at] = e->w1.type == WEIGHT_FP4 ? room->ordered + (size_t)t * FP4_ORDERED(a->d)
+					     : floats(a->x) + (size_t)t * (size_t)a->d;
+	x->g[at] = room->inner + 2 * at * FP4_ORDERED(a->inner);
+	x->v[at] = x->g[at] + FP4_ORDERED(a->inner);
+	x->t[at] = e->w2.type == WEIGHT_FP4 ? x->v[at] : x->g[at];
+	x->part[at] = room->part + at * (size_t)a->d;
 	++*n;
 }
 
-int cpu_experts(struct backend *be, const struct experts_args *a, struct err *err)
+/*
+ * Slots are in ascending order of expert, so going through the experts in that order adds each
+ * token's slots up in theirs.
+ */
+static void list_jobs(struct experts *x, const struct room *room)
 {
-	struct experts x = {.c = cpu_of(be), .a = a};
-	size_t rows = (size_t)a->n_tok * ((size_t)a->n_used + 1);
-	size_t floats_of_row = 2 * (size_t)a->inner + (size_t)a->d;
-	size_t jobs = (size_t)a->n_expert + 1;
+	const struct experts_args *a = x->a;
 	const int32_t *chosen = (const int32_t *)(const void *)a->expert;
-	float *inner, *part;
-	unsigned char *p;
-	double work;
 	int n = 0;
 
-	if (a->inner % 32 || a->d % 32)
-		return err_set(err, ERR_MODEL, "experts: %d x %d: sizes in 32s expected", a->inner,
-			       a->d);
-	if (cpu_matmul_scratch(x.c, (int)rows, err) ||
-	    cpu_shared(x.c,
-		       rows * (floats_of_row * sizeof(float) + 5 * sizeof(void *) + 8) +
-			       jobs * sizeof(struct job),
-		       err))
-		return err->code;
-	p = x.c->shared.p;
-	inner = (float *)(void *)p;
-	part = inner + 2 * rows * (size_t)a->inner;
-	x.xs = (const float **)(void *)(part + rows * (size_t)a->d);
-	x.g = (float **)(void *)(x.xs + rows);
-	x.v = x.g + rows;
-	x.t = x.v + rows;
-	x.part = x.t + rows;
-	x.jobs = (struct job *)(void *)(x.part + rows);
-	x.tok = (int32_t *)(void *)(x.jobs + jobs);
-	x.w = (float *)(void *)(x.tok + rows);
-
-	/* Slots are in ascending order of expert, so going through the experts in that order adds
-	 * each token's slots up in theirs. */
 	for (int e = 0; e < a->n_expert; e++) {
 		int first = n;
 
 		for (int i = 0; i < a->n_tok * a->n_used; i++) {
 			if (chosen[i] == e)
-				add_row(&x, &n, i / a->n_used, floats(a->weight)[i], inner, part);
+				add_row(x, &a->experts[e], room, &n, i / a->n_used,
+					floats(a->weight)[i]);
 		}
 		if (n > first)
-			x.jobs[x.n_job++] = (struct job){&a->experts[e], n - first, first};
+			x->jobs[x->n_job++] = (struct job){&a->experts[e], n - first, first};
 	}
-	x.jobs[x.n_job++] = (struct job){a->shared, a->n_tok, n};
+	x->jobs[x->n_job++] = (struct job){a->shared, a->n_tok, n};
 	for (int t = 0; t < a->n_tok; t++)
-		add_row(&x, &n, t, 1.0f, inner, part);
+		add_row(x, a->shared, room, &n, t, 1.0f);
+}
+
+static size_t rows_of(const struct experts_args *a)
+{
+	return (size_t)a->n_tok * ((size_t)a->n_used + 1);
+}
+
+static size_t room_bytes(const struct experts_args *a)
+{
+	size_t rows = rows_of(a);
+	size_t n_float = (size_t)a->n_tok * FP4_ORDERED(a->d) +
+			 rows * (2 * FP4_ORDERED(a->inner) + (size_t)a->d);
+
+	return n_float * sizeof(float) + rows * (5 * sizeof(void *) + 8) +
+	       ((size_t)a->n_expert + 1) * sizeof(struct job);
+}
+
+/* Cuts a piece of room_bytes() into the lists and what they point at. */
+static struct room cut_room(struct experts *x, void *p)
+{
+	const struct experts_args *a = x->a;
+	size_t rows = rows_of(a);
+	struct room room = {.ordered = p};
+
+	room.inner = room.ordered + (size_t)a->n_tok * FP4_ORDERED(a->d);
+	room.part = room.inner + 2 * rows * FP4_ORDERED(a->inner);
+	x->xs = (const float **)(void *)(room.part + rows * (size_t)a->d);
+	x->g = (float **)(void *)(x->xs + rows);
+	x->v = x->g + rows;
+	x->t = x->v + rows;
+	x->part = x->t + rows;
+	x->jobs = (struct job *)(void *)(x->part + rows);
+	x->tok = (int32_t *)(void *)(x->jobs + a->n_expert + 1);
+	x->w = (float *)(void *)(x->tok + rows);
+	return room;
+}
+
+int cpu_experts(struct backend *be, const struct experts_args *a, struct err *err)
+{
+	struct experts x = {.c = cpu_of(be), .a = a};
+	int64_t pieces = (a->d + DOWN_GRAIN - 1) / DOWN_GRAIN, grain;
+	struct room room;
+	double work;
+
+	if (a->inner % 32 || a->d % 32)
+		return err_set(err, ERR_MODEL, "experts: %d x %d: sizes in 32s expected",
+			       a->inner, a->d);
+	if (cpu_matmul_scratch(x.c, err) || cpu_shared(x.c, room_bytes(a), err))
+		return err->code;
+	room = cut_room(&x, x.c->shared.p);
+	for (int t = 0; t < a->n_tok; t++)
+		x.c->leaf->fp4_order(floats(a->x) + (size_t)t * (size_t)a->d, a->d,
+				     room.ordered + (size_t)t * FP4_ORDERED(a->d));
+	list_jobs(&x, &room);
 
 	x.blocks = (a->inner + INNER_GRAIN - 1) / INNER_GRAIN;
-	work = (double)n * (double)a->inner * (double)a->d;
+	work = (double)a->n_tok * (a->n_used + 1) * (double)a->inner * (double)a->d;
 	pool_for(x.c->pool, (int64_t)x.n_job * x.blocks, 1, 2.0 * work, gate_and_up, &x);
-	pool_for(x.c->pool, (a->d + MATMUL_TILE_ROWS - 1) / MATMUL_TILE_ROWS,
-		 a->n_tok > 8 ? 4 : 1, work, down, &x);
+	/* long pieces keep memory streaming, as long as every thread has a few */
+	grain = pieces / (8 * pool_size(x.c->pool));
+	if (grain > DOWN_GRAIN_MOST / DOWN_GRAIN)
+		grain = DOWN_GRAIN_MOST / DOWN_GRAIN;
+	if (grain < 1)
+		grain = 1;
+	pool_for(x.c->pool, pieces, grain, work, down, &x);
 	return 0;
 }

@@ -152,7 +152,7 @@ static int mhc_products(struct cpu *c, int n_tok, int n_out, int d, dbuf fn, dbu
 	const float **xs;
 	float **ys;
 
-	if (cpu_matmul_scratch(c, n_tok, err) ||
+	if (cpu_matmul_scratch(c, err) ||
 	    cpu_shared(c, n * (2 * sizeof(void *) + (size_t)n_out * sizeof(float)), err))
 		return err->code;
 	xs = c->shared.p;

@@ -104,6 +104,12 @@ VEC_INLINE f16 f16_fma(f16 a, f16 b, f16 c)
 {
 	return _mm512_fmadd_ps(a, b, c);
 }
+/* Makes the compiler hold a in a register, where it would load it again for every use. */
+VEC_INLINE f16 f16_hold(f16 a)
+{
+	__asm__("" : "+v"(a));
+	return a;
+}
 /* a · 2^n, n in the low bits of t (a magic-number rounding) */
 VEC_INLINE f16 f16_scale_bits(f16 a, f16 t)
 {
@@ -144,6 +150,33 @@ VEC_INLINE void f16_fp4(const uint8_t *p, f16 s, f16 *a, f16 *b)
 
 	*a = _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(_mm_unpacklo_epi8(v, hi)), table);
 	*b = _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(_mm_unpackhi_epi8(v, hi)), table);
+}
+/* 64 bytes = 128 columns of FP4: fp4_column(v, j) is the codes' values of columns 8 l + j */
+typedef __m512i fp4_block;
+
+VEC_INLINE fp4_block fp4_load(const uint8_t *p)
+{
+	return _mm512_loadu_si512(p);
+}
+VEC_INLINE f16 fp4_column(fp4_block v, int j)
+{
+	/* bits above the low four of an index are ignored */
+	__m512i index = j ? _mm512_srli_epi32(v, 4 * (unsigned)j) : v;
+
+	return _mm512_permutexvar_ps(index, _mm512_loadu_ps(e2m1_value));
+}
+/* the scales of the same columns: 2^(p[l / 4] - 127) */
+VEC_INLINE f16 fp4_scales(const uint8_t *p)
+{
+	const __m512i turn = _mm512_set_epi32(31, 31, 31, 31, 7, 7, 7, 7, 15, 15, 15, 15, 23, 23,
+					      23, 23);
+	uint32_t four;
+	__m512i v;
+
+	memcpy(&four, p, sizeof(four));
+	v = _mm512_rolv_epi32(_mm512_set1_epi32((int)four), turn);
+	v = _mm512_and_si512(v, _mm512_set1_epi32(0x7F800000));
+	return _mm512_castsi512_ps(_mm512_max_epu32(v, _mm512_set1_epi32(0x00400000)));
 }
 VEC_INLINE float f16_sum(f16 a)
 {
@@ -205,6 +238,11 @@ VEC_INLINE f16 f16_fma(f16 a, f16 b, f16 c)
 	return VEC_BOTH(_mm256_fmadd_ps(a.v[0], b.v[0], c.v[0]),
 			_mm256_fmadd_ps(a.v[1], b.v[1], c.v[1]));
 }
+VEC_INLINE f16 f16_hold(f16 a)
+{
+	__asm__("" : "+x"(a.v[0]), "+x"(a.v[1]));
+	return a;
+}
 VEC_INLINE __m256 v8_scale_bits(__m256 a, __m256 t)
 {
 	__m256i e = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
@@ -258,6 +296,39 @@ VEC_INLINE void f16_fp4(const uint8_t *p, f16 s, f16 *a, f16 *b)
 
 	*a = VEC_BOTH(v8_of_i8(c0, half), v8_of_i8(_mm_srli_si128(c0, 8), half));
 	*b = VEC_BOTH(v8_of_i8(c1, half), v8_of_i8(_mm_srli_si128(c1, 8), half));
+}
+/* 64 bytes = 128 columns of FP4: fp4_column(v, j) is the codes' values of columns 8 l + j */
+typedef struct {
+	__m256i v[2];
+} fp4_block;
+
+VEC_INLINE fp4_block fp4_load(const uint8_t *p)
+{
+	return (fp4_block){{_mm256_loadu_si256((const __m256i *)(const void *)p),
+			    _mm256_loadu_si256((const __m256i *)(const void *)(p + 32))}};
+}
+VEC_INLINE __m256 v8_fp4_column(__m256i v, int j)
+{
+	/* eight magnitudes by the low three bits of an index, and the fourth bit as the sign */
+	__m256i index = j ? _mm256_srli_epi32(v, 4 * j) : v;
+	__m256i sign = _mm256_and_si256(j < 7 ? _mm256_slli_epi32(v, 28 - 4 * j) : v,
+					_mm256_set1_epi32((int)0x80000000u));
+
+	return _mm256_xor_ps(_mm256_permutevar8x32_ps(_mm256_loadu_ps(e2m1_value), index),
+			     _mm256_castsi256_ps(sign));
+}
+VEC_INLINE f16 fp4_column(fp4_block b, int j)
+{
+	return VEC_BOTH(v8_fp4_column(b.v[0], j), v8_fp4_column(b.v[1], j));
+}
+/* the scales of the same columns: 2^(p[l / 4] - 127) */
+VEC_INLINE __m256 v8_fp4_scales(uint8_t a, uint8_t b)
+{
+	return _mm256_set_m128(_mm_set1_ps(e8m0_float(b)), _mm_set1_ps(e8m0_float(a)));
+}
+VEC_INLINE f16 fp4_scales(const uint8_t *p)
+{
+	return VEC_BOTH(v8_fp4_scales(p[0], p[1]), v8_fp4_scales(p[2], p[3]));
 }
 VEC_INLINE float f16_sum(f16 a)
 {
@@ -347,6 +418,10 @@ VEC_INLINE f16 f16_fma(f16 a, f16 b, f16 c)
 	VEC_EACH(__builtin_fmaf(a.v[l], b.v[l], c.v[l]));
 	return r;
 }
+VEC_INLINE f16 f16_hold(f16 a)
+{
+	return a;
+}
 VEC_INLINE f16 f16_scale_bits(f16 a, f16 t)
 {
 	f16 r;
@@ -378,6 +453,33 @@ VEC_INLINE void f16_fp4(const uint8_t *p, f16 s, f16 *a, f16 *b)
 		a->v[l] = e2m1_value[p[l / 2] >> (l % 2 * 4) & 15] * s.v[l];
 		b->v[l] = e2m1_value[p[8 + l / 2] >> (l % 2 * 4) & 15] * s.v[l];
 	}
+}
+/* 64 bytes = 128 columns of FP4: fp4_column(v, j) is the codes' values of columns 8 l + j */
+typedef struct {
+	uint8_t b[64];
+} fp4_block;
+
+VEC_INLINE fp4_block fp4_load(const uint8_t *p)
+{
+	fp4_block v;
+
+	memcpy(v.b, p, sizeof(v.b));
+	return v;
+}
+VEC_INLINE f16 fp4_column(fp4_block v, int j)
+{
+	f16 r;
+
+	VEC_EACH(e2m1_value[v.b[4 * l + j / 2] >> (j % 2 * 4) & 15]);
+	return r;
+}
+/* the scales of the same columns: 2^(p[l / 4] - 127) */
+VEC_INLINE f16 fp4_scales(const uint8_t *p)
+{
+	f16 r;
+
+	VEC_EACH(e8m0_float(p[l / 4]));
+	return r;
 }
 VEC_INLINE float f16_sum(f16 a)
 {

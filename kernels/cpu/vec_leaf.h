@@ -13,6 +13,9 @@ void LEAF(matmul)(const struct weight *w, int o0, int o1, int n, const float *co
 		  float *const *y, float *scratch);
 void LEAF(matmul_exact)(const struct weight *w, int o0, int o1, int n, const float *const *x,
 			float *const *y, float *scratch);
+void LEAF(fp4_order)(const float *x, int n, float *out);
+void LEAF(fp4_matmul)(const struct weight *w, int o0, int o1, int n, const float *const *x,
+		      float *const *y, float *scratch);
 void LEAF(rms_norm)(const float *x, const uint16_t *norm, int n, float eps, float *out);
 float LEAF(inv_rms)(const float *x, int n, float eps);
 void LEAF(scale)(float *x, int n, float a);

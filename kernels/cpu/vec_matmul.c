@@ -1,28 +1,37 @@
 /*
- * y = W x for one to many rows of x, from the packed weights.
+ * y = W x for one to many rows of x, from the packed weights; vec_fp4.c has FP4.
  *
  * Formula: y[i][o] = tree(acc), acc[l] = fma(code·scale, x[k], acc[l]) for the
  * k ≡ l (mod 16) in ascending order.  code·scale is exact (scales are powers of
  * two), so decoding first and multiplying later gives the same bits, and each
  * (i, o) is computed alike however many rows there are.
  *
- * Up to eight rows: four (or two) rows of W at a time are decoded in registers
- * and used for every x: the floor is the bytes of W.  More rows: sixteen rows of
- * W by 1024 columns are decoded to a tile, and blocks of TILE_W × TILE_X outputs run
- * over it: the floor is the multiply-adds.
+ * Up to four rows: four rows of W at a time (fewer, where there are fewer registers) are
+ * decoded in registers and used for every x: the floor is the bytes of W.  More rows: runs
+ * of RUN_ROWS × RUN columns of W are decoded once, and blocks of TILE_W × TILE_X outputs pass
+ * over them: the floor is the multiply-adds.
  */
 #include "kernels/cpu/vec_leaf.h"
 
+/* Rows of x that go the direct way. */
+#define MOST_DIRECT 4
+
 /* As many sums as there are registers for: 32 of 16 lanes, or 16 of half as many. */
 #if defined(VEC_AVX512)
-#define ROWS_OF_W(nx) ((nx) < 8 ? 4 : 2)
-#define TILE_W 4
-#define TILE_X 6
+#define ROWS_OF_W(nx) 4
+#define TILE_W        4
+#define TILE_X        6
 #else
 #define ROWS_OF_W(nx) ((nx) == 1 ? 4 : (nx) == 2 ? 2 : 1)
-#define TILE_W 2
-#define TILE_X 3
+#define TILE_W        2
+#define TILE_X        3
 #endif
+
+/* Columns, and rows of W, decoded at once: 24 KB, which the first-level cache holds. */
+#define RUN      MATMUL_RUN
+#define RUN_ROWS MATMUL_RUN_ROWS
+/* Rows of W that pass over MATMUL_TILE_X rows of x, all of it in the second-level cache. */
+#define TILE_ROWS MATMUL_TILE_ROWS
 
 /* One row of W as the decoders want it. */
 struct wrow {
@@ -46,9 +55,7 @@ VEC_INLINE struct wrow wrow_of(enum weight_type type, const struct weight *w, in
 		r.w = w->w + out * in;
 		r.scale = w->scale + out / 128 * ((in + 127) / 128);
 		break;
-	case WEIGHT_FP4:
-		r.w = w->w + out * in / 2;
-		r.scale = w->scale + out * (in / 32);
+	case WEIGHT_FP4: /* vec_fp4.c */
 		break;
 	}
 	return r;
@@ -80,8 +87,8 @@ VEC_INLINE void decode32(enum weight_type type, struct wrow r, int k, f16 s, f16
 		*b = f16_mul(f16_raw_f8(r.w + k + LANES), s);
 		break;
 	case WEIGHT_FP4:
-		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): as above */
-		f16_fp4(r.w + k / 2, f16_e8m0(r.scale[k / 32]), a, b);
+		*a = f16_zero();
+		*b = f16_zero();
 		break;
 	}
 }
@@ -89,12 +96,10 @@ VEC_INLINE void decode32(enum weight_type type, struct wrow r, int k, f16 s, f16
 /* Asks for the same 128 columns of the row nr rows further on. */
 VEC_INLINE void prefetch_row(enum weight_type type, struct wrow r, int k, int nr, int in)
 {
-	const size_t bits = type == WEIGHT_F32 ? 32 : type == WEIGHT_BF16 ? 16
-						  : type == WEIGHT_F8	    ? 8
-									    : 4;
-	const uint8_t *p = r.w + ((size_t)nr * (size_t)in + (size_t)k) * bits / 8;
+	const size_t bytes = type == WEIGHT_F32 ? 4 : type == WEIGHT_BF16 ? 2 : 1;
+	const uint8_t *p = r.w + ((size_t)nr * (size_t)in + (size_t)k) * bytes;
 
-	for (size_t line = 0; line < 128 * bits / 8; line += 64)
+	for (size_t line = 0; line < 128 * bytes; line += 64)
 		__builtin_prefetch(p + line, 0, 3);
 }
 
@@ -103,12 +108,12 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 		       const float *const *x, float *const *y)
 {
 	struct wrow row[4];
-	f16 acc[4][8];
+	f16 acc[4][MOST_DIRECT];
 
 #pragma GCC unroll 4
 	for (int r = 0; r < nr; r++) {
 		row[r] = wrow_of(type, w, o + r);
-#pragma GCC unroll 8
+#pragma GCC unroll 4
 		for (int i = 0; i < nx; i++)
 			acc[r][i] = f16_zero();
 	}
@@ -128,7 +133,7 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 				f16 a, b;
 
 				decode32(type, row[r], k, s[r], &a, &b);
-#pragma GCC unroll 8
+#pragma GCC unroll 4
 				for (int i = 0; i < nx; i++) {
 					acc[r][i] = f16_fma(a, f16_load(x[i] + k), acc[r][i]);
 					acc[r][i] = f16_fma(b, f16_load(x[i] + k + LANES),
@@ -139,14 +144,14 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 	}
 #pragma GCC unroll 4
 	for (int r = 0; r < nr; r++) {
-#pragma GCC unroll 8
+#pragma GCC unroll 4
 		for (int i = 0; i < nx; i++)
 			y[i][o + r] = f16_sum(acc[r][i]);
 	}
 }
 
-VEC_INLINE void direct_rows(enum weight_type type, int nx, const struct weight *w, int o0, int o1,
-			    const float *const *x, float *const *y)
+VEC_INLINE void direct_rows(enum weight_type type, int nx, const struct weight *w, int o0,
+			    int o1, const float *const *x, float *const *y)
 {
 	const int nr = ROWS_OF_W(nx);
 	int o = o0;
@@ -158,16 +163,16 @@ VEC_INLINE void direct_rows(enum weight_type type, int nx, const struct weight *
 }
 
 /*
- * 3 rows go as 4 and 5 to 7 as 8, the last one repeated: it is written more than once, with the
- * same bits.  That costs a few multiply-adds where memory sets the pace, and saves much code.
+ * 3 rows go as 4, the last one repeated: it is written more than once, with the same bits.
+ * That costs a few multiply-adds where memory sets the pace, and saves much code.
  */
-VEC_INLINE void direct_type(enum weight_type type, const struct weight *w, int o0, int o1, int n,
-			    const float *const *x, float *const *y)
+VEC_INLINE void direct_type(enum weight_type type, const struct weight *w, int o0, int o1,
+			    int n, const float *const *x, float *const *y)
 {
-	const float *xs[8];
-	float *ys[8];
+	const float *xs[MOST_DIRECT];
+	float *ys[MOST_DIRECT];
 
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < MOST_DIRECT; i++) {
 		xs[i] = x[i < n ? i : n - 1];
 		ys[i] = y[i < n ? i : n - 1];
 	}
@@ -175,10 +180,8 @@ VEC_INLINE void direct_type(enum weight_type type, const struct weight *w, int o
 		direct_rows(type, 1, w, o0, o1, xs, ys);
 	else if (n == 2)
 		direct_rows(type, 2, w, o0, o1, xs, ys);
-	else if (n <= 4)
-		direct_rows(type, 4, w, o0, o1, xs, ys);
 	else
-		direct_rows(type, 8, w, o0, o1, xs, ys);
+		direct_rows(type, MOST_DIRECT, w, o0, o1, xs, ys);
 }
 
 VEC_INLINE void decode_row(enum weight_type type, const struct weight *w, int o, int k0, int k1,
@@ -208,100 +211,119 @@ static void decode_columns(const struct weight *w, int o, int k0, int k1, float 
 		decode_row(WEIGHT_F8, w, o, k0, k1, out);
 		break;
 	case WEIGHT_FP4:
-		decode_row(WEIGHT_FP4, w, o, k0, k1, out);
 		break;
 	}
 }
 
-/* TILE_W tile rows by nx rows of x; accumulators live in `acc` ([row of x][tile row][16]) between tiles */
-VEC_INLINE void tile_block(int nx, const float *tile, const float *const *x, int k0, int n_col,
-			   int first, float *acc)
+/*
+ * TILE_W rows of the decoded run by nx rows of x, n_col columns from k0 on;
+ * acc: [nx][TILE_ROWS][16]
+ */
+VEC_INLINE void tile_block(int nx, const float *run, const float *const *x, int k0, int n_col,
+			   float *acc)
 {
-	const size_t stride = (size_t)MATMUL_TILE_ROWS * LANES;
 	f16 s[TILE_W][TILE_X];
 
 #pragma GCC unroll 4
 	for (int r = 0; r < TILE_W; r++) {
 #pragma GCC unroll 6
 		for (int i = 0; i < nx; i++)
-			s[r][i] = first ? f16_zero()
-					: f16_load(acc + (size_t)i * stride + r * LANES);
+			s[r][i] = f16_load(acc + (i * TILE_ROWS + r) * LANES);
 	}
 	for (int k = 0; k < n_col; k += LANES) {
-		f16 v[TILE_X];
+		f16 v[TILE_W];
 
-#pragma GCC unroll 6
-		for (int i = 0; i < nx; i++)
-			v[i] = f16_load(x[i] + k0 + k);
 #pragma GCC unroll 4
-		for (int r = 0; r < TILE_W; r++) {
-			f16 a = f16_load(tile + (size_t)r * MATMUL_TILE_COLS + k);
-
+		for (int r = 0; r < TILE_W; r++)
+			v[r] = f16_hold(f16_load(run + r * RUN + k));
 #pragma GCC unroll 6
-			for (int i = 0; i < nx; i++)
-				s[r][i] = f16_fma(a, v[i], s[r][i]);
+		for (int i = 0; i < nx; i++) {
+			f16 in = f16_hold(f16_load(x[i] + k0 + k));
+
+#pragma GCC unroll 4
+			for (int r = 0; r < TILE_W; r++)
+				s[r][i] = f16_fma(v[r], in, s[r][i]);
 		}
 	}
 #pragma GCC unroll 4
 	for (int r = 0; r < TILE_W; r++) {
 #pragma GCC unroll 6
 		for (int i = 0; i < nx; i++)
-			f16_store(acc + (size_t)i * stride + r * LANES, s[r][i]);
+			f16_store(acc + (i * TILE_ROWS + r) * LANES, s[r][i]);
 	}
 }
 
-/* Up to TILE_X rows: the last one is repeated where there are fewer, into accumulators of its own. */
-static void tile_rows(int nx, const float *tile, const float *const *x, int k0, int n_col,
-		      int first, float *acc)
+/*
+ * n_row ≤ RUN_ROWS decoded rows by up to TILE_X rows of x.  The last x is repeated where there
+ * are fewer, into accumulators of its own; rows of W beyond n_row hold an earlier run, and
+ * nobody reads their sums.
+ */
+static void tile_rows(int n_row, int nx, const float *run, const float *const *x, int k0,
+		      int n_col, float *acc)
 {
 	const float *xs[TILE_X];
 
 	for (int i = 0; i < TILE_X; i++)
 		xs[i] = x[i < nx ? i : nx - 1];
-	if (nx <= TILE_X / 3)
-		tile_block(TILE_X / 3, tile, xs, k0, n_col, first, acc);
-	else
-		tile_block(TILE_X, tile, xs, k0, n_col, first, acc);
+	for (int r = 0; r < n_row; r += TILE_W) {
+		const float *w = run + (size_t)r * RUN;
+		float *to = acc + (size_t)r * LANES;
+
+		if (nx <= TILE_X / 3)
+			tile_block(TILE_X / 3, w, xs, k0, n_col, to);
+		else
+			tile_block(TILE_X, w, xs, k0, n_col, to);
+	}
+}
+
+/* n_row ≤ TILE_ROWS rows of W by n ≤ MATMUL_TILE_X rows of x */
+static void tile(const struct weight *w, int o, int n_row, int n, const float *const *x,
+		 float *const *y, float *scratch)
+{
+	float *run = scratch, *acc = scratch + RUN_ROWS * RUN;
+
+	memset(acc, 0,
+	       (size_t)((n + TILE_X - 1) / TILE_X * TILE_X) * TILE_ROWS * LANES * sizeof(*acc));
+	for (int k0 = 0; k0 < w->in; k0 += RUN) {
+		int k1 = w->in - k0 < RUN ? w->in : k0 + RUN;
+
+		for (int r0 = 0; r0 < n_row; r0 += RUN_ROWS) {
+			int m = n_row - r0 < RUN_ROWS ? n_row - r0 : RUN_ROWS;
+
+			for (int r = 0; r < m; r++)
+				decode_columns(w, o + r0 + r, k0, k1, run + (size_t)r * RUN);
+			for (int i = 0; i < n; i += TILE_X)
+				tile_rows(m, n - i < TILE_X ? n - i : TILE_X, run, x + i, k0,
+					  k1 - k0,
+					  acc + ((size_t)i * TILE_ROWS + (size_t)r0) * LANES);
+		}
+	}
+	for (int i = 0; i < n; i++) {
+		for (int r = 0; r < n_row; r++)
+			y[i][o + r] = f16_sum(
+				f16_load(acc + ((size_t)i * TILE_ROWS + (size_t)r) * LANES));
+	}
 }
 
 static void tiled(const struct weight *w, int o0, int o1, int n, const float *const *x,
 		  float *const *y, float *scratch)
 {
-	float *tile = scratch;
-	float *acc = scratch + (size_t)MATMUL_TILE_ROWS * MATMUL_TILE_COLS;
-	const size_t stride = (size_t)MATMUL_TILE_ROWS * LANES;
-
-	for (int o = o0; o < o1; o += MATMUL_TILE_ROWS) {
-		int n_row = o1 - o < MATMUL_TILE_ROWS ? o1 - o : MATMUL_TILE_ROWS;
-
-		for (int k0 = 0; k0 < w->in; k0 += MATMUL_TILE_COLS) {
-			int k1 = w->in - k0 < MATMUL_TILE_COLS ? w->in : k0 + MATMUL_TILE_COLS;
-
-			for (int r = 0; r < n_row; r++)
-				decode_columns(w, o + r, k0, k1,
-					       tile + (size_t)r * MATMUL_TILE_COLS);
-			for (int i = 0; i < n; i += TILE_X) {
-				int nx = n - i < TILE_X ? n - i : TILE_X;
-
-				/* rows beyond n_row hold an earlier tile; nobody reads their sums */
-				for (int r = 0; r < n_row; r += TILE_W)
-					tile_rows(nx, tile + (size_t)r * MATMUL_TILE_COLS, x + i,
-						  k0, k1 - k0, k0 == 0,
-						  acc + (size_t)i * stride + (size_t)r * LANES);
-			}
-		}
-		for (int i = 0; i < n; i++) {
-			for (int r = 0; r < n_row; r++)
-				y[i][o + r] = f16_sum(f16_load(acc + (size_t)i * stride +
-							       (size_t)r * LANES));
-		}
+	for (int o = o0; o < o1; o += TILE_ROWS) {
+		for (int i = 0; i < n; i += MATMUL_TILE_X)
+			tile(w, o, o1 - o < TILE_ROWS ? o1 - o : TILE_ROWS,
+			     n - i < MATMUL_TILE_X ? n - i : MATMUL_TILE_X, x + i, y + i,
+			     scratch);
 	}
 }
 
 void LEAF(matmul)(const struct weight *w, int o0, int o1, int n, const float *const *x,
 		  float *const *y, float *scratch)
 {
-	if (n > 8) {
+	if (w->type == WEIGHT_FP4) {
+		LEAF(fp4_matmul)(w, o0, o1, n, x, y, scratch);
+		return;
+	}
+	if (n > MOST_DIRECT) {
 		tiled(w, o0, o1, n, x, y, scratch);
 		return;
 	}
@@ -316,7 +338,6 @@ void LEAF(matmul)(const struct weight *w, int o0, int o1, int n, const float *co
 		direct_type(WEIGHT_F8, w, o0, o1, n, x, y);
 		break;
 	case WEIGHT_FP4:
-		direct_type(WEIGHT_FP4, w, o0, o1, n, x, y);
 		break;
 	}
 }

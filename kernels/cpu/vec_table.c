@@ -8,6 +8,7 @@ const struct leaf LEAF(leaf) = {
 	.name = TEXT_OF(CPU_TARGET),
 	.matmul = LEAF(matmul),
 	.matmul_exact = LEAF(matmul_exact),
+	.fp4_order = LEAF(fp4_order),
 	.rms_norm = LEAF(rms_norm),
 	.inv_rms = LEAF(inv_rms),
 	.scale = LEAF(scale),
