@@ -80,7 +80,8 @@ struct engine;
 
 struct engine_ops {
 	/*
-	 * Copies the request and starts it; *turn is its number (> 0).  ERR_USAGE while one runs.
+	 * Copies the request and starts it; *turn is its number (> 0).  ERR_USAGE while one runs;
+	 * behind one that is cancelled it waits, and starts as soon as that has ended.
 	 * Before EV_READY the turn waits for the load, and fails with it.
 	 */
 	int (*submit)(struct engine *e, const struct turn_request *req, uint64_t *turn,

@@ -590,14 +590,7 @@ static bool load(struct scripted *s)
 			return false;
 	}
 	if (sc->load_error.code) {
-		uint64_t turn = desk_fail(&s->desk, &sc->load_error);
-
-		ev = (struct event){.kind = EV_ERROR, .err = sc->load_error};
-		if (event_queue_push(s->base.events, &ev) == 0 && turn) {
-			ev = (struct event){
-				.kind = EV_ERROR, .turn = turn, .err = sc->load_error};
-			event_queue_push(s->base.events, &ev);
-		}
+		desk_fail(&s->desk, &sc->load_error, s->base.events);
 		return false;
 	}
 	atomic_store(&s->ready, true);

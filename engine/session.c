@@ -237,18 +237,6 @@ static void unload(struct session *s)
 	s->logits = NULL;
 }
 
-static void report_failed_load(struct session *s, const struct err *why)
-{
-	uint64_t turn = desk_fail(&s->desk, why);
-	struct event ev = {.kind = EV_ERROR, .err = *why};
-
-	log_add(LOG_ERROR, "model %s: %s", s->model_dir, why->text);
-	if (event_queue_push(s->base.events, &ev) == 0 && turn) {
-		ev = (struct event){.kind = EV_ERROR, .turn = turn, .err = *why};
-		event_queue_push(s->base.events, &ev);
-	}
-}
-
 /* Model and sequence are made, used and freed on this thread alone. */
 static void *run(void *arg)
 {
@@ -262,7 +250,8 @@ static void *run(void *arg)
 		/* A file that cannot be read is a broken model to whoever opens one. */
 		if (err.code == ERR_IO)
 			err.code = ERR_MODEL;
-		report_failed_load(s, &err);
+		log_add(LOG_ERROR, "model %s: %s", s->model_dir, err.text);
+		desk_fail(&s->desk, &err, s->base.events);
 	} else {
 		atomic_store(&s->ready, true);
 		event_queue_push(s->base.events, &ev);

@@ -20,10 +20,15 @@ void desk_init(struct desk *d)
 	pthread_condattr_destroy(&attr);
 }
 
+static void drop_waiting(struct desk *d)
+{
+	while (d->n_waiting > 0)
+		free(d->waiting[--d->n_waiting]);
+}
+
 void desk_release(struct desk *d)
 {
-	free(d->waiting);
-	d->waiting = NULL;
+	drop_waiting(d);
 	pthread_cond_destroy(&d->changed);
 	pthread_mutex_destroy(&d->lock);
 }
@@ -38,12 +43,13 @@ int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn, 
 	pthread_mutex_lock(&d->lock);
 	if (d->failed.code) {
 		rc = err_set(err, d->failed.code, "%s", d->failed.text);
-	} else if (d->busy) {
+	} else if (d->busy &&
+		   (d->n_waiting == DESK_WAITING || !desk_cancelled(d, d->last_turn))) {
 		rc = err_set(err, ERR_USAGE,
 			     "turn %llu is still running: one turn runs at a time",
 			     (unsigned long long)d->last_turn);
 	} else {
-		d->waiting = copy;
+		d->waiting[d->n_waiting++] = copy;
 		copy = NULL;
 		d->busy = true;
 		*turn = ++d->last_turn;
@@ -87,12 +93,12 @@ bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn)
 	bool got = false;
 
 	pthread_mutex_lock(&d->lock);
-	while (!d->waiting && !atomic_load(&d->closing))
+	while (!d->n_waiting && !atomic_load(&d->closing))
 		pthread_cond_wait(&d->changed, &d->lock);
 	if (!atomic_load(&d->closing)) {
-		*req = d->waiting;
-		*turn = d->last_turn;
-		d->waiting = NULL;
+		*req = d->waiting[0];
+		*turn = d->last_turn - --d->n_waiting;
+		memmove(d->waiting, d->waiting + 1, d->n_waiting * sizeof(d->waiting[0]));
 		got = true;
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -101,7 +107,8 @@ bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn)
 
 bool desk_cancelled(const struct desk *d, uint64_t turn)
 {
-	return atomic_load(&d->closing) || (turn && atomic_load(&d->cancel_turn) == turn);
+	/* Behind a cancelled turn another may wait, and be cancelled too before the first ends. */
+	return atomic_load(&d->closing) || (turn && atomic_load(&d->cancel_turn) >= turn);
 }
 
 bool desk_thinking_ended(const struct desk *d, uint64_t turn)
@@ -145,23 +152,29 @@ void desk_pause(struct desk *d, uint64_t turn, int ms, bool until_answer)
 void desk_done(struct desk *d)
 {
 	pthread_mutex_lock(&d->lock);
-	d->busy = false;
+	d->busy = d->n_waiting > 0;
 	pthread_mutex_unlock(&d->lock);
 }
 
-uint64_t desk_fail(struct desk *d, const struct err *why)
+void desk_fail(struct desk *d, const struct err *why, struct event_queue *events)
 {
-	uint64_t turn = 0;
+	struct event ev = {.kind = EV_ERROR, .err = *why};
+	uint64_t turn, last;
+	int rc;
 
 	pthread_mutex_lock(&d->lock);
 	d->failed = *why;
-	if (d->waiting)
-		turn = d->last_turn;
-	free(d->waiting);
-	d->waiting = NULL;
+	last = d->last_turn; /* and none is added any more */
+	turn = last - d->n_waiting;
+	drop_waiting(d);
 	d->busy = false;
 	pthread_mutex_unlock(&d->lock);
-	return turn;
+	rc = event_queue_push(events, &ev);
+	while (!rc && turn < last) {
+		turn++;
+		ev = (struct event){.kind = EV_ERROR, .turn = turn, .err = *why};
+		rc = event_queue_push(events, &ev);
+	}
 }
 
 int desk_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct err *err)

@@ -12,13 +12,17 @@
 
 #include "engine/engine.h"
 
+/* Requests that may wait: one, behind others that were cancelled before they were taken. */
+#define DESK_WAITING 4
+
 struct desk {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* Under the lock: */
-	struct turn_request *waiting; /* submitted, not taken; owned */
-	bool busy;                    /* from submit to desk_done() */
-	uint64_t last_turn;
+	struct turn_request *waiting[DESK_WAITING]; /* submitted, not taken, in order; owned */
+	size_t n_waiting;             /* the numbers of all but the last one are cancelled */
+	bool busy;                    /* a turn waits or runs: from submit to desk_done() */
+	uint64_t last_turn; /* those that wait have the numbers up to it */
 	struct err failed; /* code != 0: the engine answers no more */
 	/* Written under the lock, read anywhere: */
 	_Atomic uint64_t cancel_turn, answer_turn;
@@ -28,7 +32,7 @@ struct desk {
 void desk_init(struct desk *d);
 void desk_release(struct desk *d);
 
-/* UI thread. */
+/* UI thread.  ERR_USAGE while a turn waits or runs that is not cancelled, or too many wait. */
 int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn,
 		struct err *err);
 void desk_cancel(struct desk *d, uint64_t turn);
@@ -49,10 +53,10 @@ void desk_pause(struct desk *d, uint64_t turn, int ms, bool until_answer);
 /* The turn is over: the next may be submitted.  Call before its last event is pushed. */
 void desk_done(struct desk *d);
 /*
- * The engine cannot work: submit fails with this from now on.  Returns the turn that
- * was waiting, which the caller answers with EV_ERROR, or 0.
+ * The engine cannot work: submit fails with this from now on, and EV_ERROR says it of the
+ * engine and of each turn that waits.
  */
-uint64_t desk_fail(struct desk *d, const struct err *why);
+void desk_fail(struct desk *d, const struct err *why, struct event_queue *events);
 
 /*
  * Starts an engine's thread.  It takes no signals but those its own instructions

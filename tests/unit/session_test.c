@@ -576,6 +576,37 @@ static void cancelling_keeps_what_was_said_and_the_engine_goes_on(void **state)
 	e->ops->close(e);
 }
 
+static void a_turn_behind_cancelled_ones_starts_when_they_have_ended(void **state)
+{
+	struct engine *e = open_model(20000);
+	struct turn_request endless = ask(0), req = ask(5);
+	struct turn_log log = {0}, alone = {0};
+	uint64_t turns[4], more;
+	struct err err = {0};
+
+	(void)state;
+	endless.sampling.seed = 3;
+	for (int i = 0; i < 3; i++) {
+		turns[i] = submit(e, &endless);
+		assert_int_equal(e->ops->submit(e, &req, &more, &err), ERR_USAGE);
+		e->ops->cancel(e, turns[i]);
+	}
+	turns[3] = submit(e, &req);
+	for (int i = 0; i < 4; i++) {
+		finish_turn(e, turns[i], &log);
+		assert_int_equal(log.last.kind, EV_DONE);
+		assert_int_equal(log.last.stop, i < 3 ? STOP_INTERRUPTED : STOP_LENGTH);
+		if (i < 3)
+			log_release(&log);
+	}
+	play_well(e, &req, &alone);
+	assert_int_equal(log.n_ids, alone.n_ids);
+	assert_memory_equal(log.ids, alone.ids, log.n_ids * sizeof(token_id));
+	log_release(&log);
+	log_release(&alone);
+	e->ops->close(e);
+}
+
 static void closing_in_the_middle_of_a_turn_ends_it(void **state)
 {
 	struct engine *e = open_model(20000);
@@ -740,6 +771,7 @@ int main(void)
 		cmocka_unit_test(a_resumed_answer_goes_on_as_if_it_had_never_stopped),
 		cmocka_unit_test(ended_thinking_closes_with_its_token_and_goes_on_as_answer),
 		cmocka_unit_test(cancelling_keeps_what_was_said_and_the_engine_goes_on),
+		cmocka_unit_test(a_turn_behind_cancelled_ones_starts_when_they_have_ended),
 		cmocka_unit_test(closing_in_the_middle_of_a_turn_ends_it),
 		cmocka_unit_test(the_context_fills_to_its_last_place_and_no_further),
 		cmocka_unit_test(plain_text_is_continued_without_any_grammar),
