@@ -5,6 +5,8 @@
 #include "history/tree.h"
 
 #define TITLE_CHARS 120
+/* For another process, where nobody asked for the write. */
+#define UNASKED_WAIT_MS 20
 
 #define CONVERSATION_COLUMNS                                                                   \
 	"c.id, c.uid, c.title, c.title_from, c.pinned, c.archived, c.created_ms,"              \
@@ -168,9 +170,11 @@ int history_set_title(struct history *h, int64_t id, struct str title,
 		      enum history_title_from from, struct err *err)
 {
 	struct buf clean = {0};
-	int rc;
+	int wait_ms = h->wait_ms, rc;
 
 	title_clean(&clean, title, TITLE_CHARS);
+	if (from != HISTORY_TITLE_USER && wait_ms > UNASKED_WAIT_MS)
+		history_set_wait_ms(h, UNASKED_WAIT_MS);
 	if (buf_failed(&clean))
 		rc = err_nomem(err, "title", title.n);
 	else if (clean.len == 0)
@@ -187,6 +191,7 @@ int history_set_title(struct history *h, int64_t id, struct str title,
 			     "UPDATE conversation SET title = ?, title_from = ?"
 			     " WHERE id = ? AND title_from <> 'user'",
 			     "szi", buf_str(&clean), title_from_name(from), id);
+	history_set_wait_ms(h, wait_ms);
 	buf_release(&clean);
 	return rc;
 }

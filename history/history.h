@@ -84,7 +84,10 @@ int history_find(struct history *h, const char *name, int64_t *id, struct err *e
 /* The one used last, archived ones aside; *id = 0 where there is none. */
 int history_last(struct history *h, int64_t *id, struct err *err);
 
-/* A title from the model (or a prompt) never replaces one that a user gave. */
+/*
+ * A title from the model (or a prompt) never replaces one that a user gave, and does not wait
+ * for another process: it comes while somebody may be typing.
+ */
 int history_set_title(struct history *h, int64_t id, struct str title,
 		      enum history_title_from from, struct err *err);
 int history_set_pinned(struct history *h, int64_t id, bool on, struct err *err);
