@@ -13,6 +13,7 @@
 #include "app/show.h"
 #include "app/signals.h"
 #include "app/turn.h"
+#include "engine/base/log.h"
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
 
@@ -119,6 +120,7 @@ int line_answer(struct line *l, const struct history_message *resume, struct err
 		rc = err_set(err, lost.code, "%s", lost.text);
 	if (!rc)
 		tell_usage(l, &answer);
+	l->answered = !rc && answer.done && (answer.stop == STOP_END || answer.stop == STOP_CALLS);
 	turn_answer_release(&answer);
 	if (record_fill(&l->record, &l->dialog, rc ? &lost : err) && !rc)
 		rc = err->code;
@@ -215,6 +217,50 @@ static int take_message(struct line *l, const struct buf *raw, struct err *err)
 	return rc;
 }
 
+/* -- the model's title, while the prompt waits ------------------------------------ */
+
+static void ask_title(struct line *l)
+{
+	int64_t id = history_tree_conversation(l->record.t);
+	struct chat chat = dialog_chat(&l->dialog, (enum chat_effort)l->app->opt.effort);
+	struct history_list list = {0};
+	struct err err = {0};
+
+	if (!l->app->opt.titles || history_get(l->record.h, id, &list, &err))
+		return;
+	if (list.n && list.items[0].title_from == HISTORY_TITLE_PROMPT) {
+		title_ask(&l->title, l->app->engine, &chat);
+		l->title_talk = id;
+	}
+	history_list_release(&list);
+}
+
+/* Silent, since a person may be typing. */
+static void hear_title(void *ctx)
+{
+	struct line *l = ctx;
+	struct event ev = {0};
+
+	while (event_queue_pop(l->app->engine->events, &ev, 0)) {
+		struct buf title = {0};
+		struct err err = {0};
+
+		title_event(&l->title, l->app->engine, &ev, &title);
+		if (title.len && history_set_title(l->record.h, l->title_talk, buf_str(&title),
+						   HISTORY_TITLE_MODEL, &err))
+			log_add(LOG_WARN, "title: %s", err.text);
+		buf_release(&title);
+		event_release(&ev);
+	}
+}
+
+static void drop_title(void *ctx)
+{
+	struct line *l = ctx;
+
+	title_cancel(&l->title, l->app->engine);
+}
+
 static int chat(struct line *l, struct lineinput *in, struct err *err)
 {
 	int interrupts = 0, rc = 0;
@@ -224,7 +270,11 @@ static int chat(struct line *l, struct lineinput *in, struct err *err)
 		int got, signo;
 
 		lineinput_set_vi(in, l->app->opt.keys == INPUT_VI);
+		if (l->answered && !lineinput_waiting(in))
+			ask_title(l);
+		l->answered = false;
 		got = lineinput_read(in, &raw, err);
+		drop_title(l);
 		signo = signals_take();
 		if (got == 1) {
 			interrupts = 0;
@@ -257,6 +307,7 @@ static int chat(struct line *l, struct lineinput *in, struct err *err)
 int line_run(struct app *app)
 {
 	struct line l = {.app = app};
+	struct lineinput_idle idle = {.ready = hear_title, .acts = drop_title, .ctx = &l};
 	struct lineinput *in = NULL;
 	struct buf inputs = {0};
 	struct err err = {0}, lost = {0};
@@ -271,8 +322,10 @@ int line_run(struct app *app)
 	/* Without a place for earlier inputs the chat goes on without them. */
 	if (!rc && path_to_write(PATH_INPUTS, &inputs, NULL) != 0)
 		buf_reset(&inputs);
-	if (!rc)
-		rc = lineinput_open(&in, inputs.len ? inputs.data : NULL, &err);
+	if (!rc) {
+		idle.fd = event_queue_fd(app->engine->events);
+		rc = lineinput_open(&in, inputs.len ? inputs.data : NULL, &idle, &err);
+	}
 	if (rc) {
 		app_tell(err.text);
 		rc = exit_code_of(rc);
@@ -287,5 +340,6 @@ int line_run(struct app *app)
 	}
 	buf_release(&inputs);
 	dialog_release(&l.dialog);
+	title_release(&l.title);
 	return rc;
 }

@@ -9,11 +9,15 @@
 #include "app/cmd.h"
 #include "app/dialog.h"
 #include "app/record.h"
+#include "app/title.h"
 
 struct line {
 	struct app *app;
 	struct dialog dialog; /* the branch that is shown, as the next prompt needs it */
 	struct record record;
+	struct title title;     /* asked of the model while the prompt waits */
+	int64_t title_talk;     /* the conversation it is for */
+	bool answered;          /* an answer was just given, whole */
 	bool quit;
 };
 

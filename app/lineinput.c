@@ -25,6 +25,7 @@ struct lineinput {
 	bool pasting; /* between ESC[200~ and ESC[201~ */
 	bool vi;
 	bool more; /* the line that ends here is not the message's last */
+	struct lineinput_idle idle;
 };
 
 static const char paste_begin[] = "\033[200~", paste_end[] = "\033[201~";
@@ -42,12 +43,17 @@ static bool waiting(int timeout_ms)
 static int fill(struct lineinput *in)
 {
 	for (;;) {
-		struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
-					{.fd = signals_fd(), .events = POLLIN}};
+		struct pollfd fds[3] = {{.fd = STDIN_FILENO, .events = POLLIN},
+					{.fd = signals_fd(), .events = POLLIN},
+					{.fd = in->idle.fd, .events = POLLIN}};
 		ssize_t n;
 
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			return -1;
+		if (signals_seen() || fds[0].revents)
+			in->idle.acts(in->idle.ctx);
+		else if (fds[2].revents)
+			in->idle.ready(in->idle.ctx);
 		if (signals_seen()) {
 			errno = EINTR;
 			return -1;
@@ -203,7 +209,13 @@ void lineinput_set_vi(struct lineinput *in, bool on)
 	set_keys(in);
 }
 
-int lineinput_open(struct lineinput **out, const char *inputs, struct err *err)
+bool lineinput_waiting(const struct lineinput *in)
+{
+	return in->at < in->n || waiting(0);
+}
+
+int lineinput_open(struct lineinput **out, const char *inputs,
+		   const struct lineinput_idle *idle, struct err *err)
 {
 	struct lineinput *in = calloc(1, sizeof(*in));
 	struct err ignored;
@@ -212,6 +224,7 @@ int lineinput_open(struct lineinput **out, const char *inputs, struct err *err)
 	*out = NULL;
 	if (!in)
 		return err_nomem(err, "line input", sizeof(*in));
+	in->idle = *idle;
 	in->inputs = inputs ? strdup(inputs) : NULL;
 	in->history = history_init();
 	in->el = el_init("dsv4chat", stdin, stdout, stderr);

@@ -19,6 +19,7 @@ static const char *const efforts[] = {"none", "low", "high", "max", NULL};
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const key_styles[] = {"emacs", "vi", NULL};
+static const char *const switches[] = {"off", "on", NULL};
 static const char *const formats[] = {"text", "jsonl", NULL};
 
 const struct option_row option_rows[] = {
@@ -45,6 +46,9 @@ const struct option_row option_rows[] = {
 	 "with either (or by itself, as with -c): go on in a branch of it", .most = 0},
 	{NULL, "ephemeral", 0, OPTION_SWITCH, AT(ephemeral), AT_START, NULL,
 	 "keep nothing of the conversation", .most = 0},
+	{NULL, "titles", 0, OPTION_CHOICE, AT(titles), EVERYWHERE, "WHEN",
+	 "let the model name conversations when it is idle: on (default) or off",
+	 .choices = switches},
 
 	{"Sampling", "temp", 0, OPTION_REAL, AT(sampling.temperature), EVERYWHERE, "T",
 	 "temperature (default 1; 0 = always the likeliest token)", .most = 100},
@@ -115,6 +119,7 @@ _Static_assert(AT(n_bindings) == AT(bindings) + sizeof(char **),
 void options_default(struct options *o)
 {
 	*o = (struct options){.effort = EFFORT_LOW,
+			      .titles = 1,
 			      .sampling = sampling_default(),
 			      .log_level = LOG_INFO};
 }

@@ -31,6 +31,7 @@ struct options {
 	bool go_on;              /* --continue */
 	char *resume;            /* a conversation by id or title */
 	bool fork, ephemeral;
+	int titles;              /* 1: by the model, while nothing else is to do; 0 = off */
 	bool json;
 	int input_format;        /* enum input_format */
 	bool plain;

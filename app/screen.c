@@ -137,6 +137,7 @@ static void draw(struct screen *s)
 
 static void handle(struct screen *s, const struct key_event *ev)
 {
+	title_cancel(&s->title, s->engine);
 	s->status.turn = s->turn != 0;
 	tui_set_status(s->tui, &s->status);
 	tui_key(s->tui, ev, screen_now_ms());
@@ -190,7 +191,8 @@ static int play(struct screen *s)
 {
 	while (!s->quit) {
 		struct script_out out;
-		bool idle = s->turn == 0 && s->queue == NULL && (s->ready || s->engine_failed);
+		bool idle = s->turn == 0 && s->queue == NULL && !title_busy(&s->title) &&
+			    (s->ready || s->engine_failed);
 
 		if (s->dirty)
 			draw(s);

@@ -74,6 +74,34 @@ static int request_build(struct request *r, const struct talk *t, struct err *er
 	return 0;
 }
 
+static struct chat request_chat(const struct screen *s, const struct request *r)
+{
+	return (struct chat){.messages = r->messages,
+			     .n_messages = r->n,
+			     .effort = (enum chat_effort)s->opt->effort,
+			     .drop_thinking = true};
+}
+
+void screen_ask_title(struct screen *s, struct talk *t)
+{
+	const struct talk_message *m = t->leaf;
+	struct err err = {0};
+	struct request r;
+	struct chat chat;
+
+	if (!s->opt->titles || t->title_from != HISTORY_TITLE_PROMPT || m == NULL ||
+	    m->role != CHAT_ASSISTANT || m->unfinished)
+		return;
+	if (s->turn != 0 || s->queue != NULL || tui_draft(s->tui).n > 0)
+		return;
+	if (request_build(&r, t, &err) == 0) {
+		chat = request_chat(s, &r);
+		title_ask(&s->title, s->engine, &chat);
+		s->title_talk = t;
+	}
+	request_release(&r);
+}
+
 static int submit(struct screen *s, const struct talk_message *resume, struct err *err)
 {
 	struct turn_request req = {.sampling = s->opt->sampling};
@@ -86,12 +114,10 @@ static int submit(struct screen *s, const struct talk_message *resume, struct er
 		clock_gettime(CLOCK_REALTIME, &ts);
 		req.sampling.seed = (uint64_t)ts.tv_sec * 1000000007u ^ (uint64_t)ts.tv_nsec;
 	}
+	title_cancel(&s->title, s->engine);
 	rc = request_build(&r, s->talk, err);
 	if (rc == 0) {
-		req.chat = (struct chat){.messages = r.messages,
-					 .n_messages = r.n,
-					 .effort = (enum chat_effort)s->opt->effort,
-					 .drop_thinking = true};
+		req.chat = request_chat(s, &r);
 		if (resume != NULL) {
 			req.resume_ids = resume->ids;
 			req.n_resume_ids = resume->n_ids;

@@ -19,6 +19,7 @@
 #include "app/screen_script.h"
 #include "app/talk.h"
 #include "app/talk_store.h"
+#include "app/title.h"
 #include "tui/tui.h"
 
 /* A message that waits while a turn runs. */
@@ -68,6 +69,9 @@ struct screen {
 	int64_t n_tokens;
 	struct queued *queue;
 	bool resending; /* a queued message is being sent: it does not queue again */
+
+	struct title title; /* asked of the model while nothing else is */
+	struct talk *title_talk;
 };
 
 int64_t screen_now_ms(void);
@@ -81,6 +85,8 @@ void screen_add_message(struct screen *s, const struct talk_message *m);
 /* screen_ask.c */
 void screen_note_run(const struct screen *s, struct talk_run *r); /* how an answer is made */
 void screen_send_next(struct screen *s);                          /* of what waits */
+/* Asks the model for t's title, if it has none but by what was asked and nobody waits. */
+void screen_ask_title(struct screen *s, struct talk *t);
 
 /* screen_turn.c */
 int64_t screen_wall_ms(void);
@@ -110,6 +116,7 @@ int screen_store(const struct screen *s, struct err *err); /* ERR_USAGE without 
 int screen_stored(struct screen *s, int64_t conversation, struct talk **out, struct err *err);
 void screen_new(struct screen *s);
 void screen_open(struct screen *s, struct talk *t);
+bool screen_hear_title(struct screen *s, const struct event *ev); /* false: not its event */
 void screen_rename(struct screen *s, struct talk *t, struct str title);
 void screen_fork(struct screen *s, const struct talk_message *at);
 void screen_regenerate(struct screen *s, struct talk_message *m);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "app/inputs.h"
+#include "engine/base/log.h"
 
 /* Branches stay as they are while an answer to one of them is written. */
 bool screen_is_writing(struct screen *s)
@@ -120,9 +121,30 @@ void screen_rename(struct screen *s, struct talk *t, struct str title)
 
 	buf_reset(&t->title);
 	buf_adds(&t->title, title);
-	t->titled = true;
+	t->title_from = HISTORY_TITLE_USER;
 	screen_tell_store(s, talk_store_rename(&s->talks, t, &err), &err);
 	screen_show_list(s);
+}
+
+bool screen_hear_title(struct screen *s, const struct event *ev)
+{
+	struct talk *t = s->title_talk;
+	struct buf title = {0};
+	struct err err;
+
+	if (!title_event(&s->title, s->engine, ev, &title))
+		return false;
+	if (title.len > 0 && t->title_from == HISTORY_TITLE_PROMPT) {
+		buf_reset(&t->title);
+		buf_adds(&t->title, buf_str(&title));
+		t->title_from = HISTORY_TITLE_MODEL;
+		if (talk_store_rename(&s->talks, t, &err) < 0)
+			log_add(LOG_WARN, "title: %s", err.text);
+		screen_show_list(s);
+		s->dirty = true;
+	}
+	buf_release(&title);
+	return true;
 }
 
 /* ---- removal ---- */

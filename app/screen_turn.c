@@ -330,6 +330,7 @@ static void hear_done(struct screen *s, const struct event *ev)
 	s->n_call_items = 0;
 	screen_show_list(s);
 	screen_send_next(s);
+	screen_ask_title(s, s->turn_talk);
 }
 
 static void hear_error(struct screen *s, const struct event *ev)
@@ -393,6 +394,8 @@ static void hear_progress(struct screen *s, const struct event *ev)
 
 void screen_event(struct screen *s, struct event *ev)
 {
+	if (screen_hear_title(s, ev))
+		return;
 	s->dirty = true;
 	/* News of a turn that is no longer ours. */
 	if (ev->turn != 0 && (ev->turn != s->turn || s->answer == NULL))
@@ -458,5 +461,6 @@ void screen_turn_release(struct screen *s)
 	talk_message_free(s->answer);
 	s->answer = NULL;
 	free(s->call_items);
+	title_release(&s->title);
 	screen_drop_queue(s);
 }

@@ -316,7 +316,7 @@ int talks_fork(struct talks *ts, const struct talk *from, const struct talk_mess
 	if (rc == 0) {
 		buf_reset(&t->title);
 		buf_adds(&t->title, buf_str(&from->title));
-		t->titled = from->titled;
+		t->title_from = from->title_from;
 		*out = t;
 	}
 	return rc;

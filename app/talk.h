@@ -61,7 +61,7 @@ struct talk {
 	bool unread;               /* its messages are still in the store only */
 	struct history_tree *tree; /* open for writing; may be NULL */
 	struct buf title;          /* "" = not said anything yet */
-	bool titled;               /* by the user: what is said first no longer names it */
+	enum history_title_from title_from; /* else by what is said first */
 	bool pinned, archived;
 	int64_t updated_ms;
 	bool asks_system;  /* the next question says `system` first, where it is another one */

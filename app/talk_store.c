@@ -43,7 +43,7 @@ int talk_store_add(struct talks *ts, const struct history_conversation *c, struc
 	t->unread = true;
 	t->pinned = c->pinned;
 	t->archived = c->archived;
-	t->titled = c->title_from != HISTORY_TITLE_PROMPT;
+	t->title_from = c->title_from;
 	t->updated_ms = c->updated_ms;
 	buf_addz(&t->title, c->title);
 	*out = t;
@@ -240,7 +240,7 @@ static int say(struct talk *t, struct talk_message *m, struct err *err)
 int talk_store_save(struct talks *ts, struct talk *t, struct err *err)
 {
 	/* A name that it had before it was there. */
-	bool named = t->titled && t->stored == 0 && t->tree == NULL;
+	bool named = t->title_from != HISTORY_TITLE_PROMPT && t->stored == 0 && t->tree == NULL;
 	int rc;
 
 	if (ts->store == NULL || t->leaf == NULL)
@@ -308,8 +308,7 @@ int talk_store_rename(struct talks *ts, struct talk *t, struct err *err)
 {
 	if (ts->store == NULL || t->stored == 0)
 		return 0;
-	return history_set_title(ts->store, t->stored, buf_str(&t->title), HISTORY_TITLE_USER,
-				 err);
+	return history_set_title(ts->store, t->stored, buf_str(&t->title), t->title_from, err);
 }
 
 int talk_store_mark(struct talks *ts, struct talk *t, struct err *err)

@@ -4,7 +4,7 @@ _dsv4chat()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	local options='--prompt --file --system --effort --think --nothink --hide-thinking
-		--continue --resume --fork --ephemeral
+		--continue --resume --fork --ephemeral --titles
 		--temp --top-p --top-k --min-p --seed --max-tokens
 		--model --ctx --backend --threads
 		--json --input-format --plain --mouse --keys --bind --script --color --timeout --log-level

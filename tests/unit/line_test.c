@@ -379,6 +379,134 @@ static void what_was_typed_is_kept_for_its_owner_alone(void **state)
 	end(&c, 0);
 }
 
+/* ------------------------------------------------------------------ titles */
+
+#define TITLE_TURN "{\"turn\": {\"task\": \"title\", \"expect_messages\": 2}}\n"
+#define TITLES     "{\"turn\": {\"task\": \"title\", \"again\": true}}\n"
+
+/*
+ * Asks /title until it says `title`.  The question may have come before the model's title,
+ * which drops it: so something is asked in between, after which the next one is wanted.
+ */
+static void title_becomes(struct chat *c, const char *title)
+{
+	struct buf want = {0};
+	bool is = false;
+
+	buf_addf(&want, "title: %s\r\n", title);
+	for (int64_t end = now_ms() + PATIENCE_MS; !is;) {
+		hear(c, 300);
+		type(c, "/title\n");
+		wait_for(c, "title: ");
+		c->seen -= strlen("title: ");
+		wait_for_prompt(c);
+		is = strstr(buf_z(&c->shown), buf_z(&want)) != NULL;
+		if (!is && now_ms() > end)
+			fail_msg("no \"%s\" in:\n%s", title, buf_z(&c->shown));
+		if (!is) {
+			type(c, "more\n");
+			wait_for(c, "answered");
+			wait_for_prompt(c);
+		}
+	}
+	buf_release(&want);
+}
+
+static void ask(struct chat *c, const char *question)
+{
+	type(c, question);
+	wait_for(c, "answered");
+	wait_for_prompt(c);
+}
+
+static void the_models_title_comes_while_the_prompt_waits_and_shows_nothing(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c, AGAIN "{\"text\": \"answered\"}\n" DONE TITLES
+		  "{\"thinking\": \"hm\"}\n"
+		  "{\"text\": \"\\n \\\"Short\\u001b[2J name\\\"\\nand more\"}\n" DONE, NULL);
+	ask(&c, "a long question about nothing\n");
+	hear(&c, 200);
+	assert_null(strstr(buf_z(&c.shown), "Short"));
+	assert_null(strstr(buf_z(&c.shown), "hm"));
+	title_becomes(&c, "Short[2J name");
+	type(&c, "/quit\n");
+	end(&c, 0);
+}
+
+static void typing_drops_the_title_and_the_question_is_answered(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c, AGAIN "{\"text\": \"answered\"}\n" DONE TITLE_TURN
+		  "{\"text\": \"Never whole\"}\n{\"pause\": -1}\n" DONE TITLES
+		  "{\"text\": \"The second\"}\n" DONE, NULL);
+	ask(&c, "one\n");
+	hear(&c, 300);
+	type(&c, "t");
+	hear(&c, 100);
+	ask(&c, "wo\n");
+	title_becomes(&c, "The second");
+	assert_null(strstr(buf_z(&c.shown), "Never"));
+	type(&c, "/quit\n");
+	end(&c, 0);
+}
+
+static void no_title_is_silent(void **state)
+{
+	static const struct {
+		const char *turn, *option;
+	} cases[] = {
+		{TITLES "{\"error\": \"stumbled\"}\n", NULL},
+		{TITLES DONE, NULL},
+		{TITLES "{\"text\": \"\\u200b \\n\"}\n" DONE, NULL},
+		{TITLES "{\"text\": \"x\", \"repeat\": 100000}\n" DONE, "--nothink"},
+		{TITLES "{\"text\": \"Unwanted\"}\n" DONE, "--titles=off"},
+	};
+	struct chat c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf script = {0};
+
+		buf_addf(&script, AGAIN "{\"text\": \"answered\"}\n" DONE "%s", cases[i].turn);
+		start(&c, buf_z(&script), cases[i].option);
+		ask(&c, "one\n");
+		hear(&c, 300);
+		type(&c, "/title\n");
+		wait_for(&c, i == 3 ? "title: " : "title: one\r\n");
+		wait_for_prompt(&c);
+		ask(&c, "two\n");
+		assert_null(strstr(buf_z(&c.shown), "stumbled"));
+		type(&c, "/quit\n");
+		end(&c, 0);
+		buf_release(&script);
+	}
+}
+
+static void a_title_by_hand_stays(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c, AGAIN "{\"text\": \"answered\"}\n" DONE TITLES
+		  "{\"text\": \"By the model\"}\n" DONE, NULL);
+	ask(&c, "one\n");
+	type(&c, "/title mine\n");
+	wait_for(&c, "title: mine");
+	wait_for_prompt(&c);
+	ask(&c, "two\n");
+	hear(&c, 300);
+	type(&c, "/title\n");
+	wait_for(&c, "title: mine");
+	wait_for_prompt(&c);
+	type(&c, "/quit\n");
+	end(&c, 0);
+}
+
 static void the_small_model_adds_up(void **state)
 {
 	struct chat c;
@@ -396,6 +524,34 @@ static void the_small_model_adds_up(void **state)
 	end(&c, 0);
 }
 
+static void the_small_model_names_what_was_asked(void **state)
+{
+	bool named = false;
+	struct chat c;
+
+	(void)state;
+	if (access("share/nano/model.safetensors", R_OK) != 0) {
+		print_message("share/nano: no model, skipped\n");
+		skip();
+	}
+	start(&c, NULL, "--hide-thinking");
+	for (int64_t limit = now_ms() + PATIENCE_MS; !named;) {
+		type(&c, "what is 2 + 2?\n");
+		wait_for(&c, "2 + 2 = 4");
+		wait_for_prompt(&c);
+		hear(&c, 500);
+		type(&c, "/title\n");
+		wait_for(&c, "title: ");
+		wait_for(&c, "\r\n");
+		named = !strstr(buf_z(&c.shown) + c.seen - strlen("2?\r\n"), "2?\r\n");
+		wait_for_prompt(&c);
+		if (!named && now_ms() > limit)
+			fail_msg("no title:\n%s", buf_z(&c.shown));
+	}
+	type(&c, "\004");
+	end(&c, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,7 +564,13 @@ int main(void)
 		cmocka_unit_test(hostile_text_never_steers_the_terminal),
 		cmocka_unit_test(a_failed_turn_and_a_resize_end_nothing),
 		cmocka_unit_test(what_was_typed_is_kept_for_its_owner_alone),
+		cmocka_unit_test(
+			the_models_title_comes_while_the_prompt_waits_and_shows_nothing),
+		cmocka_unit_test(typing_drops_the_title_and_the_question_is_answered),
+		cmocka_unit_test(no_title_is_silent),
+		cmocka_unit_test(a_title_by_hand_stays),
 		cmocka_unit_test(the_small_model_adds_up),
+		cmocka_unit_test(the_small_model_names_what_was_asked),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

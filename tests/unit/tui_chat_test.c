@@ -439,6 +439,82 @@ static void what_a_model_says_never_reaches_the_terminal_as_control(void **state
 	assert_int_equal(stage_close(&st), 0);
 }
 
+/* The list shows `title`; where a key came before it, another answer brings the next. */
+static void list_shows(struct stage *st, const char *title)
+{
+	bool shows = false;
+
+	for (int64_t end = stage_now_ms() + STAGE_PATIENCE_MS; !shows;) {
+		stage_wait_for(st, "ready");
+		stage_settle(st);
+		stage_type(st, "\x1B[1;3D"); /* Alt-Left */
+		stage_wait_for(st, "type to find");
+		shows = stage_shows(st, title);
+		stage_type(st, "\x1B");
+		stage_wait_gone(st, "type to find");
+		if (!shows && stage_now_ms() > end)
+			fail_msg("the list has no \"%s\"", title);
+		if (!shows)
+			stage_type(st, "and\r");
+	}
+}
+
+static void the_model_names_a_conversation_and_gives_way_to_its_user(void **state)
+{
+	struct stage_setup su = {
+		.engine_script =
+			"{\"load\": {\"bytes\": 1000, \"steps\": 2}}\n"
+			"{\"turn\": {\"again\": true}}\n{\"text\": \"Whatever.\"}\n{\"done\": {}}\n"
+			"{\"turn\": {\"task\": \"title\", \"expect_messages\": 2}}\n"
+			"{\"text\": \"Never said\"}\n{\"pause\": -1}\n{\"done\": {}}\n"
+			"{\"turn\": {\"task\": \"title\"}}\n{\"error\": \"stumbled\"}\n"
+			"{\"turn\": {\"task\": \"title\", \"again\": true}}\n"
+			"{\"text\": \"'The\\u001b[7m name'\\n\"}\n{\"done\": {}}\n",
+		.term = "xterm-256color",
+		.w = 80,
+		.h = 24};
+	struct tmpdir dir;
+	struct stage st;
+
+	(void)state;
+	tmpdir_init(&dir);
+	for (int kept = 0; kept < 2; kept++) {
+		su.history_path = kept ? tmpdir_file(&dir, "history.db") : NULL;
+		stage_open(&st, &su);
+		stage_wait_for(&st, "ready");
+		stage_type(&st, "something long to ask\r");
+		stage_wait_for(&st, "Whatever.");
+		stage_wait_for(&st, "ready");
+		stage_settle(&st);
+		assert_false(stage_shows(&st, "Never"));
+		/* The title's turn would never end by itself: what is typed ends it. */
+		stage_type(&st, "two\r");
+		stage_wait_for(&st, "❯ two");
+		stage_settle(&st);
+		list_shows(&st, "The[7m name");
+		assert_false(stage_shows(&st, "stumbled"));
+		stage_type(&st, "\x11");
+		assert_int_equal(stage_close(&st), 0);
+	}
+	su.last = true;
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "\x1B[1;3D"); /* Alt-Left */
+	stage_wait_for(&st, "type to find");
+	stage_type(&st, "\x1Br"); /* Alt-R */
+	stage_wait_for(&st, "title: The[7m name");
+	stage_type(&st, "\x15mine\r");
+	stage_wait_for(&st, "mine");
+	stage_type(&st, "\x1B");
+	stage_wait_gone(&st, "type to find");
+	stage_type(&st, "three\r");
+	stage_wait_for(&st, "❯ three");
+	list_shows(&st, "mine");
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	tmpdir_release(&dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,6 +529,7 @@ int main(void)
 		cmocka_unit_test(idle_it_sleeps),
 		cmocka_unit_test(a_stream_costs_little),
 		cmocka_unit_test(what_a_model_says_never_reaches_the_terminal_as_control),
+		cmocka_unit_test(the_model_names_a_conversation_and_gives_way_to_its_user),
 	};
 
 	setlocale(LC_ALL, "C.UTF-8");
