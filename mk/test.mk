@@ -101,13 +101,14 @@ eval-nano: $(B)/dsv4chat
 	python3 tests/eval/eval_nano.py --program $(B)/dsv4chat --model share/nano
 
 # What the screen and the history cost; prints figures beside their goals.
-$(B)/tests/bench/%: $(B)/tests/bench/%.o $(ARCHIVES)
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(TEST_ARCHIVES)
 	$(call say,LD,$@)
-	$(call link,$<,$(ARCHIVES))
+	$(call link,$<,$(TEST_ARCHIVES),-lcmocka -lvterm -lutil)
 
 .PHONY: bench-tui bench-history
 bench-history: $(B)/tests/bench/history_bench
 	$(B)/tests/bench/history_bench
 
-bench-tui: $(B)/tests/bench/tui_bench
+bench-tui: $(B)/tests/bench/tui_bench $(B)/tests/bench/screen_bench $(B)/dsv4chat
 	$(B)/tests/bench/tui_bench
+	DSV4CHAT_PROGRAM=$(B)/dsv4chat $(B)/tests/bench/screen_bench
