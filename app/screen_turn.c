@@ -280,7 +280,7 @@ static const char *why_stopped(enum stop_reason stop)
 {
 	switch (stop) {
 	case STOP_LENGTH:
-		return "the limit of tokens was reached; c in the transcript goes on";
+		return "the limit of tokens was reached; /continue goes on with it";
 	case STOP_CONTEXT:
 		return "the context is full: begin a new conversation, or edit an earlier "
 		       "message";
@@ -306,8 +306,13 @@ static void hear_done(struct screen *s, const struct event *ev)
 		const struct talk_message *m = s->talk->leaf;
 		int64_t id = m != NULL && m->role == CHAT_ASSISTANT ? m->id : 0;
 
-		if (s->thinking_item != TRANSCRIPT_NONE)
+		if (s->thinking_item != TRANSCRIPT_NONE) {
 			transcript_set_id(s->said, s->thinking_item, id);
+			/* The model's own count, as it is shown from the store. */
+			if (id != 0)
+				transcript_set_number(s->said, s->thinking_item,
+						      m->thinking_tokens);
+		}
 		for (size_t k = 0; k < s->n_call_items; k++)
 			if (s->call_items[k] != TRANSCRIPT_NONE)
 				transcript_set_id(s->said, s->call_items[k], id);

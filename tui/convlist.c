@@ -161,7 +161,8 @@ static void draw_row(const struct convlist_row *r, struct view v, int y, bool ch
 	view_put_cut(v, 2, y, room, title, r->current ? STYLE_TEXT | STYLE_BOLD : STYLE_TEXT);
 	if (room > 6)
 		view_put(v, v.w - when - 1, y, r->when, STYLE_FAINT);
-	if (chosen)
+	/* The one that is shown stands out by itself. */
+	if (chosen && (focused || !r->current))
 		view_restyle(v, 0, y, v.w, focused ? STYLE_SELECTED : STYLE_SELECTED_OFF);
 }
 

@@ -23,6 +23,12 @@ void help_add_command(struct help *h, const char *name, const char *arg, const c
 	h->width = 0;
 }
 
+void help_set_vi(struct help *h, bool on)
+{
+	h->vi = on;
+	h->width = 0;
+}
+
 void help_open(struct help *h)
 {
 	h->open = true;
@@ -107,7 +113,8 @@ static void make(struct help *h, const struct keymap *km, int width)
 	lines_wrap(&h->lines, &r, width, NULL, NULL, true);
 	rich_release(&r);
 	for (int c = 0; c < KEYS_N_CONTEXTS; c++)
-		add_context(h, km, width, c);
+		if (c != KEYS_VI || h->vi)
+			add_context(h, km, width, c);
 	if (h->n_commands > 0)
 		add_commands(h, width);
 	h->width = width;

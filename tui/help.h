@@ -23,11 +23,13 @@ struct help {
 	int rows; /* of the last drawing */
 	struct help_command *commands;
 	size_t n_commands;
+	bool vi; /* its keys hold, too */
 };
 
 void help_release(struct help *h);
 /* Without memory it is left out. */
 void help_add_command(struct help *h, const char *name, const char *arg, const char *help);
+void help_set_vi(struct help *h, bool on);
 void help_open(struct help *h);
 /* True where the key closed it. */
 bool help_key(struct help *h, const struct key_event *ev);

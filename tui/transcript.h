@@ -59,6 +59,8 @@ void transcript_set_call(struct transcript *t, size_t i, struct str name, struct
 /* Ends an item: `ms` it took (-1: as the clock says), `tokens` or exit code (-1: unknown). */
 void transcript_finish(struct transcript *t, size_t i, enum item_state state, int64_t ms,
 		       int64_t number, int64_t now_ms);
+/* The tokens or exit code, where they are known better later. */
+void transcript_set_number(struct transcript *t, size_t i, int64_t number);
 void transcript_set_siblings(struct transcript *t, size_t i, int pos, int n);
 
 size_t transcript_n(const struct transcript *t);

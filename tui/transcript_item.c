@@ -236,7 +236,7 @@ static void draw_foot(const struct item *it, struct view v, int y)
 		x = view_putz(v, x, y, "  ", STYLE_TEXT);
 	}
 	if (it->state == ITEM_STOPPED && it->kind != ITEM_THINKING)
-		view_putz(v, x, y, "interrupted; c in the transcript goes on", STYLE_NOTICE);
+		view_putz(v, x, y, "interrupted; /continue goes on with it", STYLE_NOTICE);
 	else if (it->state == ITEM_QUEUED)
 		view_putz(v, x, y, "waits for its turn", STYLE_FAINT);
 }
@@ -361,6 +361,11 @@ void transcript_finish(struct transcript *t, size_t i, enum item_state state, in
 	it->state = state;
 	if (it->kind == ITEM_THINKING && state != ITEM_OPEN)
 		it->folded = !t->thinking_open;
+}
+
+void transcript_set_number(struct transcript *t, size_t i, int64_t number)
+{
+	get(t, i)->number = number;
 }
 
 void transcript_set_siblings(struct transcript *t, size_t i, int pos, int n)

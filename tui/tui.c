@@ -110,6 +110,10 @@ void tui_set_status(struct tui *t, const struct status *s)
 void tui_set_conversations(struct tui *t, const struct convlist_row *rows, size_t n)
 {
 	convlist_set(&t->list, rows, n);
+	/* Where nobody chooses, the one that is shown is chosen. */
+	for (size_t i = 0; t->focus != KEYS_LIST && i < n; i++)
+		if (rows[i].current)
+			convlist_choose(&t->list, rows[i].id);
 }
 
 void tui_set_found(struct tui *t, const int64_t *ids, size_t n)
@@ -159,6 +163,7 @@ void tui_add_input(struct tui *t, struct str text)
 void tui_set_vi(struct tui *t, bool on)
 {
 	vi_switch(&t->vi, on);
+	help_set_vi(&t->help, on);
 }
 
 void tui_add_command(struct tui *t, const char *name, const char *arg, const char *help)

@@ -44,7 +44,7 @@ static void a_person_asks_reads_folds_searches_edits_forks_and_quits(void **stat
 	stage_type(&st, "\r");
 	stage_wait_for(&st, "waits for its turn");
 	stage_type(&st, "\x1B");
-	stage_wait_for(&st, "interrupted; c in the transcript goes on");
+	stage_wait_for(&st, "interrupted; /continue goes on with it");
 	stage_wait_for(&st, "ready");
 	/* What waited is back in the input. */
 	assert_false(stage_shows(&st, "waits for its turn"));
@@ -110,7 +110,7 @@ static void what_was_said_is_there_the_next_time(void **state)
 	stage_open(&st, &su);
 	stage_wait_for(&st, "ready");
 	stage_wait_for(&st, "This takes for ever");
-	assert_true(stage_shows(&st, "interrupted; c in the transcript goes on"));
+	assert_true(stage_shows(&st, "interrupted; /continue goes on with it"));
 	assert_true(stage_shows(&st, "‹2/2›"));
 	stage_type(&st, "\x1B[1;3A{["); /* to the question, the branch before */
 	stage_wait_for(&st, "• two");
@@ -191,7 +191,7 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 	stage_wait_for(&st, "ready");
 	stage_wait_for(&st, "one two three four five");
 	assert_false(stage_shows(&st, "the end"));
-	stage_wait_for(&st, "interrupted; c in the transcript goes on");
+	stage_wait_for(&st, "interrupted; /continue goes on with it");
 	stage_wait_for(&st, "was stopped during this answer: /continue goes on");
 	stage_type(&st, "/continue\r");
 	stage_wait_for(

@@ -269,6 +269,7 @@ static const struct {
 	{"list-filter", 80, 24, talk, "M-Left 'fold'"},
 	{"list-rename", 80, 24, talk, "M-Left Down M-r ' now'"},
 	{"vi-writing", 80, 24, talk, "!vi 'a first line'"},
+	{"help-vi", 80, 44, talk, "!vi F1 G"},
 	{"vi-commands", 80, 24, talk, "!vi 'a first line' Esc b"},
 	{"editing", 80, 24, talk, "M-Up e !edit"},
 	{"bare", 80, 24, talk, "F4"},
