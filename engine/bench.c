@@ -151,24 +151,25 @@ static int time_kernels(struct bench *b, struct err *err)
 
 /* ------------------------------------------------------------------ decode */
 
+/* What the draft head reads where its logits are not wanted: up to its window row. */
+static double draft_bytes(const struct model *m)
+{
+	const struct draft_weights *w = &m->weights->draft[0];
+
+	return weight_bytes(&w->e_proj) + weight_bytes(&w->h_proj) + weight_bytes(&w->layer.wkv) +
+	       24.0 * HC_MULT * m->cfg.dim * sizeof(float);
+}
+
 /* Bytes of weights that a step reads, by phase. */
 static int step_bytes(const struct model *m, double bytes[N_PHASES], struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
-	struct model_config bare = *cfg;
-	uint64_t w[N_WEIGHT_KINDS], base[N_WEIGHT_KINDS];
-	double used = (double)cfg->n_experts_used / cfg->n_experts, experts;
+	uint64_t w[N_WEIGHT_KINDS];
+	double used = (double)cfg->n_experts_used / cfg->n_experts;
 	int rc = weights_measure(cfg, w, err);
 
-	/* What one layer's experts weigh: the difference that a layer makes. */
-	bare.n_layers--;
-	memmove(bare.compress_ratio + bare.n_layers, bare.compress_ratio + cfg->n_layers,
-		(size_t)cfg->n_draft_layers);
-	if (!rc)
-		rc = weights_measure(&bare, base, err);
 	if (rc)
 		return rc;
-	experts = (double)(w[WEIGHT_KIND_EXPERTS] - base[WEIGHT_KIND_EXPERTS]);
 	memset(bytes, 0, N_PHASES * sizeof(*bytes));
 	bytes[PHASE_ATTENTION] = (double)w[WEIGHT_KIND_ATTENTION];
 	bytes[PHASE_COMPRESSOR] = (double)w[WEIGHT_KIND_COMPRESSOR];
@@ -177,7 +178,7 @@ static int step_bytes(const struct model *m, double bytes[N_PHASES], struct err 
 	bytes[PHASE_EXPERTS] = (double)w[WEIGHT_KIND_SHARED] + used * (double)w[WEIGHT_KIND_EXPERTS];
 	bytes[PHASE_HEAD] = (double)w[WEIGHT_KIND_HEAD];
 	if (m->has_draft)
-		bytes[PHASE_DRAFT] = (double)w[WEIGHT_KIND_DRAFT] - experts * (1 - used);
+		bytes[PHASE_DRAFT] = draft_bytes(m);
 	return 0;
 }
 

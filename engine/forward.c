@@ -118,10 +118,11 @@ static int call_tap(struct model *m, int layer, int n, dbuf x, struct err *err)
 
 /*
  * e = RMSNorm(embed[next]), x[j] = e_proj e + h_proj RMSNorm(X[j]); one layer; its own head.
- * `streams` are the main model's final ones of the draft rows.
+ * `streams` are the main model's final ones of the draft rows.  `unseen`: nobody reads what
+ * these rows come to, so they only enter the layer's window.
  */
-static int draft_rows(struct seq *s, dbuf streams, enum forward_want want, float *draft,
-		      struct err *err)
+static int draft_rows(struct seq *s, dbuf streams, bool unseen, enum forward_want want,
+		      float *draft, struct err *err)
 {
 	struct model *m = s->m;
 	const struct draft_weights *w = &m->weights->draft[0];
@@ -173,6 +174,8 @@ static int draft_rows(struct seq *s, dbuf streams, enum forward_want want, float
 		rc = run_linear(m, &w->h_proj, r->n * HC_MULT, k->dh, k->dx, 0, err);
 	if (!rc)
 		rc = ops->draft_join(m->be, &join, err);
+	if (!rc && unseen)
+		return layer_window(m, &w->layer, c, r, k->dx, err);
 	if (!rc)
 		rc = layer_attention(m, &w->layer, c, s->pages, r, k->dx, err);
 	if (!rc)
@@ -194,16 +197,22 @@ static int draft_head(struct seq *s, const token_id *ids, int n, enum forward_wa
 		.x = m->work.x,
 		.ring = s->streams,
 	};
-	int first = s->len > 0; /* a row for the position before this call's */
+	int skip = s->len > 0 ? 0 : 1; /* row 0 is the position before this call's */
+	bool unseen = (want == WANT_NONE || !draft) && m->weights->draft[0].layer.ratio == 0;
+	int kept = m->cfg.window + SEQ_MAX_ROLLBACK;
 	int rc = 0;
 
-	if (n - 1 + first > 0) {
+	if (n > skip) {
 		rc = m->be->ops->stream_recall(m->be, &ring, err);
+		/* No later row sees further back than its window. */
+		if (unseen && n - skip > kept)
+			skip = n - kept;
 		if (!rc)
-			rc = set_rows(m, &m->work.draft, s->len - first, ids + 1 - first,
-				      n - 1 + first, err);
+			rc = set_rows(m, &m->work.draft, s->len - 1 + skip, ids + skip, n - skip,
+				      err);
 		if (!rc)
-			rc = draft_rows(s, m->work.x + (first ? 0 : act(m, row)), want, draft, err);
+			rc = draft_rows(s, m->work.x + act(m, (size_t)skip * row), unseen, want,
+					draft, err);
 	}
 	return rc ? rc : m->be->ops->stream_keep(m->be, &ring, err);
 }

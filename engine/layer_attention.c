@@ -77,13 +77,38 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 	return rc;
 }
 
-/* u → qr, q, and the window row. */
-static int queries_and_window(struct model *m, const struct layer_weights *w,
-			      const struct layer_cache *c, const struct rows *r, dbuf rope,
-			      struct err *err)
+/* u → the window row. */
+static int window_row(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
+		      const struct rows *r, dbuf rope, struct err *err)
+{
+	struct linear_args kv = {
+		.n_tok = r->n,
+		.n_group = 1,
+		.exact = 1, /* its rows are rounded to FP8 next */
+		.w = w->wkv,
+		.x = m->work.u,
+		.y = m->work.kv,
+	};
+	struct window_row_args window = {
+		.n_tok = r->n,
+		.ring_rows = m->ring_rows,
+		.eps = m->cfg.rms_eps,
+		.step = r->step,
+		.kv = m->work.kv,
+		.norm = w->kv_norm,
+		.rope = rope,
+		.ring = c->ring,
+	};
+	int rc = m->be->ops->linear(m->be, &kv, err);
+
+	return rc ? rc : m->be->ops->window_row(m->be, &window, err);
+}
+
+/* u → qr, q */
+static int queries(struct model *m, const struct layer_weights *w, const struct rows *r,
+		   dbuf rope, struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
-	const struct ops *ops = m->be->ops;
 	struct work *k = &m->work;
 	struct rms_norm_args qr_norm = {
 		.n_tok = r->n,
@@ -100,37 +125,13 @@ static int queries_and_window(struct model *m, const struct layer_weights *w,
 		.rope = rope,
 		.q = k->q,
 	};
-	struct linear_args kv = {
-		.n_tok = r->n,
-		.n_group = 1,
-		.exact = 1, /* its rows are rounded to FP8 next */
-		.w = w->wkv,
-		.x = k->u,
-		.y = k->kv,
-	};
-	struct window_row_args window = {
-		.n_tok = r->n,
-		.ring_rows = m->ring_rows,
-		.eps = cfg->rms_eps,
-		.step = r->step,
-		.kv = k->kv,
-		.norm = w->kv_norm,
-		.rope = rope,
-		.ring = c->ring,
-	};
 	int rc = run_linear(m, &w->wq_a, r->n, k->u, k->qr, 0, err);
 
 	if (!rc)
-		rc = ops->rms_norm(m->be, &qr_norm, err);
+		rc = m->be->ops->rms_norm(m->be, &qr_norm, err);
 	if (!rc)
 		rc = run_linear(m, &w->wq_b, r->n, k->qr, k->q, 0, err);
-	if (!rc)
-		rc = ops->query(m->be, &query, err);
-	if (!rc)
-		rc = ops->linear(m->be, &kv, err);
-	if (!rc)
-		rc = ops->window_row(m->be, &window, err);
-	return rc;
+	return rc ? rc : m->be->ops->query(m->be, &query, err);
 }
 
 /* o → y */
@@ -178,7 +179,9 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 	int rc = sublayer_begin(m, &w->hc_attn, w->attn_norm, r, x, err);
 
 	if (!rc)
-		rc = queries_and_window(m, w, c, r, rope, err);
+		rc = queries(m, w, r, rope, err);
+	if (!rc)
+		rc = window_row(m, w, c, r, rope, err);
 	phase_mark(&m->clock, PHASE_ATTENTION);
 	if (!rc && w->ratio)
 		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, c->comp_ring, c->rows, pages, r,
@@ -195,4 +198,12 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 	if (!rc)
 		rc = sublayer_end(m, r, x, err);
 	return rc;
+}
+
+int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
+		 const struct rows *r, dbuf x, struct err *err)
+{
+	int rc = sublayer_begin(m, &w->hc_attn, w->attn_norm, r, x, err);
+
+	return rc ? rc : window_row(m, w, c, r, r->rope[ROPE_PLAIN], err);
 }

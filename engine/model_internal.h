@@ -108,6 +108,10 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r, dbuf x,
 		  struct err *err);
 
+/* Of a layer of ratio 0, only what later rows see of these: its window rows.  X stays. */
+int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
+		 const struct rows *r, dbuf x, struct err *err);
+
 /* Around a sublayer: streams → work.u with its norm, and work.y → streams, in place. */
 int sublayer_begin(struct model *m, const struct hc_weights *hc, dbuf norm, const struct rows *r,
 		   dbuf x, struct err *err);

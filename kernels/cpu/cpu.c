@@ -107,7 +107,7 @@ static void cpu_caps(const struct backend *be, struct backend_caps *caps)
 	*caps = (struct backend_caps){
 		.act_bytes = 4,
 		.max_rows = 512,
-		.prefill_rows = 128,
+		.prefill_rows = 512,
 		.host_weights = 1,
 	};
 	memcpy(caps->name, c->name, sizeof(caps->name));

@@ -316,7 +316,7 @@ static void roll_back_at(struct model *m, const struct golden *g, int len, int k
 	assert_true(logits && draft);
 	assert_int_equal(seq_new(&s, m, &err), 0);
 	while (at < len) {
-		int n = len - at < 100 ? len - at : 100;
+		int chunk = model_prefill_chunk(m), n = len - at < chunk ? len - at : chunk;
 
 		assert_int_equal(model_forward(s, g->ids + at, n, WANT_NONE, NULL, NULL, &err), 0);
 		at += n;
@@ -359,6 +359,25 @@ static void a_roll_back_leaves_no_trace(void **state)
 	}
 	for (int len = 246; len <= 260; len += 2)
 		roll_back_at(m, &g, len, 8, 1 + len % 7, &want);
+	rows_free(&want);
+	model_close(m);
+	safetensors_close(g.st);
+}
+
+/* Of a long call whose draft logits nobody wants, only the last rows enter the draft's window. */
+static void draft_rows_that_nobody_reads_leave_what_later_ones_see(void **state)
+{
+	struct golden g = golden_open(GOLDEN);
+	struct rows want = rows_of((struct setup){GOLDEN, NULL, 2, 100}, g.ids, g.n, 300);
+	struct model *m = open_model((struct setup){GOLDEN, NULL, 2, 300});
+
+	(void)state;
+	for (int len = 136; len <= 139; len++)
+		roll_back_at(m, &g, len, 8, 1, &want);
+	for (int k = 1; k <= 8; k++) {
+		roll_back_at(m, &g, 300, k, k, &want);
+		roll_back_at(m, &g, 300 + 20 * k / 3, 8, 9 - k, &want);
+	}
 	rows_free(&want);
 	model_close(m);
 	safetensors_close(g.st);
@@ -416,6 +435,7 @@ int main(void)
 		cmocka_unit_test(bits_do_not_depend_on_prefill_chunks_or_threads),
 		cmocka_unit_test(bits_do_not_depend_on_the_instruction_set),
 		cmocka_unit_test(a_roll_back_leaves_no_trace),
+		cmocka_unit_test(draft_rows_that_nobody_reads_leave_what_later_ones_see),
 		cmocka_unit_test(a_deeper_roll_back_is_refused),
 		cmocka_unit_test(a_bad_id_or_a_full_context_changes_nothing),
 	};
