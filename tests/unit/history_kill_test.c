@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "engine/base/file.h"
 #include "history/history.h"
 #include "tests/support/tmpdir.h"
 
@@ -145,6 +146,40 @@ static void check_no_half_backup(const char *path, const char *at)
 	}
 }
 
+static bool stands_in(const char *path, const char *bytes)
+{
+	struct buf all = {0};
+	struct err err;
+	bool found;
+
+	if (access(path, F_OK) != 0)
+		return false;
+	assert_int_equal(file_read(&all, path, (size_t)1 << 30, &err), 0);
+	found = all.len && memmem(all.data, all.len, bytes, strlen(bytes));
+	buf_release(&all);
+	return found;
+}
+
+/* Once a removal has happened, told or not, not a byte stays beyond the next start. */
+static void check_nothing_stays(struct history *h, const char *path, const char *at)
+{
+	static const char *const ends[] = {"", "-wal", "-shm", ".v1.bak"};
+	struct history_query q = {.text = STR_LIT("vanishingword")};
+	struct history_hits hits;
+	struct err err;
+	char name[400];
+	bool there;
+
+	assert_int_equal(history_search(h, &q, &hits, &err), 0);
+	there = hits.n > 0;
+	history_hits_release(&hits);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]) && !there; i++) {
+		snprintf(name, sizeof(name), "%s%s", path, ends[i]);
+		if (stands_in(name, "anishingword"))
+			fail_msg("%s: removed, but it stands in %s", at, name);
+	}
+}
+
 static void check(const char *path, const char *at)
 {
 	struct history_list recovered = {0}, gone = {0};
@@ -176,6 +211,7 @@ static void check(const char *path, const char *at)
 		assert_int_equal(history_get(h, report->removed, &gone, &err), 0);
 		assert_int_equal(gone.n, 0);
 	}
+	check_nothing_stays(h, path, at);
 	history_list_release(&recovered);
 	history_tree_free(t);
 	history_close(h);

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "engine/base/file.h"
+#include "history/history.h"
 #include "tests/support/program.h"
 #include "tests/support/tmpdir.h"
 
@@ -69,44 +70,61 @@ static void expect(const char *const *words, int status, const char *out)
 }
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define NO_WORDS   ((const char *const[]){NULL})
 
-/* Line mode on a terminal: types `keys` once it asks, waits for `wanted`, then the signal. */
-static void chat(const char *keys, const char *wanted, int signo)
+struct step {
+	const char *shown; /* what it waits for */
+	const char *typed; /* … and types once it asks; NULL: the signal */
+};
+
+/* Line mode on a terminal, ended by the signal after the last step. */
+static void chat(const char *const *options, const struct step *steps, int signo)
 {
-	const char *script = tmpdir_file(&dir, "script.jsonl");
+	const char *args[12] = {program_path(), "--plain", "--engine-script",
+				tmpdir_file(&dir, "script.jsonl")};
+	time_t end = time(NULL) + 30;
 	struct buf seen = {0};
-	bool typed = false, found = false;
-	time_t end = time(NULL) + 20;
+	size_t at = 0;
 	int fd, status;
-	pid_t pid = forkpty(&fd, NULL, NULL, NULL);
+	pid_t pid;
 
+	for (size_t n = 4; *options; options++)
+		args[n++] = *options;
+	pid = forkpty(&fd, NULL, NULL, NULL);
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		execl(program_path(), "dsv4chat", "--plain", "--engine-script", script, NULL);
+		execv(args[0], (char *const *)(uintptr_t)args);
 		_exit(127);
 	}
-	while (!found && time(NULL) < end) {
+	for (bool more = true; more;) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
+		const char *shown = strstr(buf_z(&seen) + at, steps->shown);
 		char bytes[4096];
-		ssize_t n = poll(&p, 1, 100) > 0 ? read(fd, bytes, sizeof(bytes)) : 0;
+		ssize_t n;
 
-		if (n < 0)
+		if (shown && !steps->typed)
 			break;
-		buf_add(&seen, bytes, (size_t)n);
-		if (!typed && strstr(buf_z(&seen), "> ")) {
-			assert_int_equal(write(fd, keys, strlen(keys)), strlen(keys));
-			buf_reset(&seen);
-			typed = true;
+		if (shown && (shown = strstr(shown, "> "))) {
+			at = (size_t)(shown - buf_z(&seen)) + 2;
+			n = (ssize_t)strlen(steps->typed);
+			assert_int_equal(write(fd, steps->typed, (size_t)n), n);
+			steps++;
+			continue;
 		}
-		found = typed && strstr(buf_z(&seen), wanted);
+		n = poll(&p, 1, 100) > 0 ? read(fd, bytes, sizeof(bytes)) : 0;
+		if (n > 0)
+			buf_add(&seen, bytes, (size_t)n);
+		more = n >= 0 && time(NULL) < end;
+		if (!more)
+			fail_msg("no \"%s\" in: %s", steps->shown, buf_z(&seen));
 	}
-	if (!found)
-		fail_msg("no \"%s\" in: %s", wanted, buf_z(&seen));
 	kill(pid, signo);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	close(fd);
 	buf_release(&seen);
 }
+
+#define STEPS(...) ((const struct step[]){__VA_ARGS__})
 
 static void a_question_is_kept_and_gone_on_with(void **state)
 {
@@ -143,8 +161,10 @@ static void an_answer_that_a_kill_cut_goes_on_to_the_very_same_text(void **state
 	struct program_run whole = {0};
 
 	(void)state;
-	chat("count\n", "w25", SIGKILL);
-	chat("/continue\n", "w59", SIGTERM);
+	chat(NO_WORDS, STEPS({"/help", "count\n"}, {"w25", NULL}), SIGKILL);
+	chat(NO_WORDS,
+	     STEPS({"was stopped during an answer in \"count\"", "/continue\n"}, {"w59", NULL}),
+	     SIGTERM);
 	program_run(&whole, WORDS("--ephemeral", "--engine-script", script, "-p", "count"),
 		    (struct str){0}, 20);
 	assert_int_equal(whole.status, 0);
@@ -152,6 +172,116 @@ static void an_answer_that_a_kill_cut_goes_on_to_the_very_same_text(void **state
 	expect(WORDS("history", "list", "--json"), 0, "\"messages\": 2");
 	expect(WORDS("history", "export"), 0, "\"stop\": \"crashed\"");
 	program_run_release(&whole);
+}
+
+/* The start after a crash says so, shows what was said, and goes on; later starts do as well.
+ */
+static void the_next_start_shows_what_a_crash_has_cut(void **state)
+{
+	(void)state;
+	chat(NO_WORDS, STEPS({"/help", "count\n"}, {"w30", NULL}), SIGKILL);
+	chat(NO_WORDS,
+	     STEPS({"was stopped during an answer in \"count\"", "/open count\n"},
+		   {"w9 ", "/list\n"}, {"count", NULL}),
+	     SIGKILL);
+	chat(WORDS("-c"),
+	     STEPS({"/help", "/open count\n"},
+		   {"this answer was cut: /continue", "/continue\n"}, {"w59", NULL}),
+	     SIGTERM);
+	expect(WORDS("history", "verify"), 0, "ok");
+}
+
+static unsigned chance;
+
+static unsigned pick(unsigned n)
+{
+	chance = chance * 1664525u + 1013904223u;
+	return (chance >> 8) % n;
+}
+
+/* One question, killed after some `ms`; what it has shown until then. */
+static void ask_and_kill(int ms, struct buf *shown)
+{
+	const char *script = tmpdir_file(&dir, "script.jsonl");
+	struct timespec rest = {ms / 1000, ms % 1000 * 1000000L};
+	char bytes[4096];
+	int out[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(pipe(out), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		dup2(out[1], 1);
+		close(out[0]);
+		close(out[1]);
+		execl(program_path(), "dsv4chat", "--hide-thinking", "--engine-script", script,
+		      "-p", "count", NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	nanosleep(&rest, NULL);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	while ((n = read(out[0], bytes, sizeof(bytes))) > 0)
+		buf_add(shown, bytes, (size_t)n);
+	close(out[0]);
+}
+
+/* The last answer that is kept, after what a start does first. */
+static void last_answer(struct buf *kept)
+{
+	const char *path = tmpdir_file(&dir, "data/dsv4chat/history.db");
+	struct history_list recovered = {0};
+	const struct history_message *leaf;
+	struct buf problems = {0};
+	struct history_tree *t;
+	struct history *h;
+	struct err err;
+	int64_t id = 0;
+	size_t n = 0;
+
+	if (history_open(&h, path, &err) || history_recover(h, &recovered, &err) ||
+	    history_verify(h, &problems, &n, &err) || n)
+		fail_msg("%s%s", buf_z(&problems), err.text);
+	assert_int_equal(history_last(h, &id, &err), 0);
+	if (id) {
+		assert_int_equal(history_tree_open(&t, h, id, &err), 0);
+		leaf = history_tree_leaf(t);
+		if (leaf->role == HISTORY_ASSISTANT)
+			history_message_add_text(leaf, HISTORY_TEXT, kept);
+		history_tree_free(t);
+		assert_int_equal(history_remove(h, id, &err), 0);
+	}
+	history_list_release(&recovered);
+	history_close(h);
+	buf_release(&problems);
+}
+
+/* The script says a character every three milliseconds. */
+#define CHARS_OF_TWO_INTERVALS (2 * HISTORY_JOURNAL_MS / 3)
+
+static void a_kill_loses_two_journal_intervals_of_what_was_shown_at_most(void **state)
+{
+	int n = getenv("DSV4CHAT_SLOW") ? 100 : 6;
+
+	(void)state;
+	chance = (unsigned)time(NULL);
+	for (int i = 0; i < n; i++) {
+		struct buf shown = {0}, kept = {0};
+		int ms = 100 + (int)pick(700);
+
+		ask_and_kill(ms, &shown);
+		last_answer(&kept);
+		if (kept.len + CHARS_OF_TWO_INTERVALS < shown.len ||
+		    memcmp(buf_z(&kept), buf_z(&shown),
+			   kept.len < shown.len ? kept.len : shown.len) != 0)
+			fail_msg("killed after %d ms: shown: %s\nkept: %s", ms, buf_z(&shown),
+				 buf_z(&kept));
+		buf_release(&shown);
+		buf_release(&kept);
+	}
 }
 
 static void what_cannot_be_kept_is_told_and_is_no_success(void **state)
@@ -171,6 +301,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(a_question_is_kept_and_gone_on_with),
 		T(an_answer_that_a_kill_cut_goes_on_to_the_very_same_text),
+		T(the_next_start_shows_what_a_crash_has_cut),
+		T(a_kill_loses_two_journal_intervals_of_what_was_shown_at_most),
 		T(what_cannot_be_kept_is_told_and_is_no_success),
 	};
 
