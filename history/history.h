@@ -313,7 +313,7 @@ struct history_hits {
 	size_t n;
 };
 
-/* ERR_USAGE where the query has no word that must be there. */
+/* ERR_USAGE where the query has no word that must be there, or more than 64 words. */
 int history_search(struct history *h, const struct history_query *q, struct history_hits *out,
 		   struct err *err);
 void history_hits_release(struct history_hits *hits);

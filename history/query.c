@@ -5,6 +5,9 @@
 
 #include "history/words.h"
 
+/* FTS5 opens an index for each word, and nests what is left out: both grow beyond use. */
+#define WORDS_MAX 64
+
 struct term {
 	struct str text;
 	bool without, prefix;
@@ -65,11 +68,31 @@ static void add_term(struct buf *out, const struct term *t)
 	buf_addz(out, t->prefix ? "\" *" : "\"");
 }
 
+static int count_word(void *ctx, const char *word, size_t n, size_t from, size_t to)
+{
+	(void)word, (void)n, (void)from, (void)to;
+	return ++*(int *)ctx > WORDS_MAX;
+}
+
+static int count_words(struct str typed, struct err *err)
+{
+	int n = 0;
+
+	if (words_each(typed, count_word, &n))
+		return err_set(err, ERR_USAGE, "too many words to search for: at most %d",
+			       WORDS_MAX);
+	return n ? 0
+		 : err_set(err, ERR_USAGE, "nothing to search for: give at least one word");
+}
+
 int query_make(struct buf *out, struct str typed, struct err *err)
 {
 	size_t n_terms = 0, at = 0;
 	struct term t;
+	int rc = count_words(typed, err);
 
+	if (rc)
+		return rc;
 	buf_addc(out, '(');
 	while (next_term(typed, &at, &t)) {
 		if (t.without || !words_any(t.text))

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -140,6 +141,46 @@ static void a_query_without_a_word_is_refused(void **state)
 		struct history_hits hits;
 
 		assert_int_equal(history_search(h, &q, &hits, &err), ERR_USAGE);
+	}
+}
+
+/* A megabyte of words, of words to leave out, of quotes and signs, and of one word. */
+static void long_queries_are_answered_at_once(void **state)
+{
+	static const struct {
+		const char *piece;
+		int rc;
+	} cases[] = {
+		{"word ", ERR_USAGE},	    {"x -word ", ERR_USAGE},
+		{"\"word\" ", ERR_USAGE},   {"wo* ", ERR_USAGE},
+		{"\xe5\xba\xa6", ERR_USAGE}, {"\"\"*-;(,) ", ERR_USAGE},
+		{"longword", 0},
+	};
+
+	(void)state;
+	talk("a word", "x", "y");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct history_query q = {0};
+		struct history_hits hits;
+		struct buf text = {0};
+		clock_t began = clock();
+
+		while (text.len < 1 << 20)
+			buf_addz(&text, cases[i].piece);
+		q.text = buf_str(&text);
+		assert_int_equal(history_search(h, &q, &hits, &err), cases[i].rc);
+		history_hits_release(&hits);
+		assert_in_range(clock() - began, 0, CLOCKS_PER_SEC);
+		buf_release(&text);
+	}
+	/* What is still allowed is found. */
+	{
+		struct buf text = {0};
+
+		for (int i = 0; i < 63; i++)
+			buf_addz(&text, i % 2 ? "word " : "-other ");
+		assert_int_equal(n_hits(buf_z(&text), 0), 1);
+		buf_release(&text);
 	}
 }
 
@@ -727,6 +768,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(searches_fold_case_accents_width_and_split_cjk),
 		T(a_query_without_a_word_is_refused),
+		T(long_queries_are_answered_at_once),
 		T(any_bytes_may_be_searched_for_and_in),
 		T(scopes_and_order_are_as_asked),
 		T(nothing_of_a_removed_conversation_stays),
