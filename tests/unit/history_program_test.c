@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <ftw.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -23,24 +24,31 @@
 
 static struct tmpdir dir;
 
-/* Sixty words, three milliseconds a character. */
-static int set_up(void **state)
+/* Sixty words, `ms` a character; and once more for every other question. */
+static void write_script(const char *name, int ms)
 {
 	struct buf script = {0};
 
+	buf_addf(&script,
+		 "{\"turn\": {\"again\": true}}\n"
+		 "{\"thinking\": \"Let me count.\", \"chunk\": 1, \"delay_ms\": %d}\n"
+		 "{\"text\": \"",
+		 ms);
+	for (int i = 0; i < 60; i++)
+		buf_addf(&script, "%sw%d", i ? " " : "", i);
+	buf_addf(&script, "\", \"chunk\": 1, \"delay_ms\": %d}\n{\"done\": {}}\n", ms);
+	tmpdir_write_text(&dir, name, buf_z(&script));
+	buf_release(&script);
+}
+
+static int set_up(void **state)
+{
 	(void)state;
 	tmpdir_init(&dir);
 	setenv("XDG_DATA_HOME", tmpdir_file(&dir, "data"), 1);
 	setenv("XDG_STATE_HOME", tmpdir_file(&dir, "state"), 1);
-	buf_addz(&script, "{\"thinking\": \"Let me count.\", \"chunk\": 1, \"delay_ms\": 3}\n"
-			  "{\"text\": \"");
-	for (int i = 0; i < 60; i++)
-		buf_addf(&script, "%sw%d", i ? " " : "", i);
-	buf_addz(&script,
-		 "\", \"chunk\": 1, \"delay_ms\": 3}\n{\"done\": {}}\n"
-		 "{\"turn\": {\"again\": true}}\n{\"text\": \"second\"}\n{\"done\": {}}\n");
-	tmpdir_write_text(&dir, "script.jsonl", buf_z(&script));
-	buf_release(&script);
+	write_script("script.jsonl", 3);
+	write_script("quick.jsonl", 0);
 	return 0;
 }
 
@@ -128,7 +136,7 @@ static void chat(const char *const *options, const struct step *steps, int signo
 
 static void a_question_is_kept_and_gone_on_with(void **state)
 {
-	const char *script = tmpdir_file(&dir, "script.jsonl");
+	const char *script = tmpdir_file(&dir, "quick.jsonl");
 
 	(void)state;
 	expect(WORDS("--engine-script", script, "-p", "count"), 0, "w0 w1 w2");
@@ -284,9 +292,97 @@ static void a_kill_loses_two_journal_intervals_of_what_was_shown_at_most(void **
 	}
 }
 
+static const char *sought; /* by look_into() */
+static int n_looked_into;
+
+static int look_into(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	struct buf all = {0};
+	struct err err;
+
+	(void)st;
+	if (type != FTW_F || strstr(path + ftw->base, ".jsonl"))
+		return 0;
+	assert_int_equal(file_read(&all, path, 1 << 24, &err), 0);
+	if (all.len && memmem(all.data, all.len, sought, strlen(sought)))
+		fail_msg("%s stands in %s", sought, path);
+	buf_release(&all);
+	n_looked_into++;
+	return 0;
+}
+
+static void nothing_of_it_stays_in_any_file_of_the_program(void **state)
+{
+	static const char *const words[] = {"uixotic", "uestion", "yvern", "w57 w58"};
+	const char *script = tmpdir_file(&dir, "script.jsonl");
+
+	(void)state;
+	setenv("DSV4CHAT_LOG_LEVEL", "debug", 1);
+	/* Typed and answered in the chat, then asked again by a script, and killed once. */
+	chat(NO_WORDS, STEPS({"/help", "quixotic question\n"}, {"w59", NULL}), SIGTERM);
+	expect(WORDS("-c", "--engine-script", script, "-p", "a quixotic one"), 0, "w59");
+	chat(WORDS("-c"), STEPS({"/help", "quixotic again\n"}, {"w30", NULL}), SIGKILL);
+	expect(WORDS("history", "rename", "quixotic", "Wyvern", "title"), 0, "");
+	expect(WORDS("history", "rm", "--yes", "Wyvern"), 0, "");
+	unsetenv("DSV4CHAT_LOG_LEVEL");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		sought = words[i];
+		n_looked_into = 0;
+		assert_int_equal(nftw(dir.path, look_into, 16, FTW_PHYS), 0);
+		/* The history, what was typed, the log. */
+		assert_true(n_looked_into >= 3);
+	}
+	expect(WORDS("history", "verify"), 0, "ok");
+}
+
+/* $XDG_… that is no absolute path does not count; HOME must be one. */
+static void files_lie_below_absolute_paths_only(void **state)
+{
+	static const struct {
+		const char *data, *home;
+		int status;
+		const char *out;
+	} cases[] = {
+		{"/elsewhere", "/home/me", 0, "history  /elsewhere/dsv4chat/history.db\n"},
+		{"relative", "/home/me", 0,
+		 "history  /home/me/.local/share/dsv4chat/history.db\n"},
+		{"../up", "/home/me", 0,
+		 "history  /home/me/.local/share/dsv4chat/history.db\n"},
+		{"", "/home/me", 0, "history  /home/me/.local/share/dsv4chat/history.db\n"},
+		{NULL, "/home/me", 0, "history  /home/me/.local/share/dsv4chat/history.db\n"},
+		{NULL, "me", 2, ""},
+		{NULL, "", 2, ""},
+		{NULL, NULL, 2, ""},
+	};
+	const char *home = getenv("HOME");
+	char kept[400];
+
+	(void)state;
+	snprintf(kept, sizeof(kept), "%s", home ? home : "");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsetenv("XDG_DATA_HOME");
+		unsetenv("HOME");
+		if (cases[i].data)
+			setenv("XDG_DATA_HOME", cases[i].data, 1);
+		if (cases[i].home)
+			setenv("HOME", cases[i].home, 1);
+		expect(WORDS("paths"), cases[i].status, cases[i].out);
+		if (cases[i].status)
+			expect(WORDS("--engine-script", tmpdir_file(&dir, "quick.jsonl"), "-p",
+				     "count"),
+			       2, "");
+	}
+	/* Where nothing is kept no place is needed. */
+	expect(WORDS("--ephemeral", "--engine-script", tmpdir_file(&dir, "quick.jsonl"), "-p",
+		     "count"),
+	       0, "w59");
+	if (home)
+		setenv("HOME", kept, 1);
+}
+
 static void what_cannot_be_kept_is_told_and_is_no_success(void **state)
 {
-	const char *script = tmpdir_file(&dir, "script.jsonl");
+	const char *script = tmpdir_file(&dir, "quick.jsonl");
 
 	(void)state;
 	tmpdir_write_text(&dir, "data", "a file where a folder should be");
@@ -303,6 +399,8 @@ int main(void)
 		T(an_answer_that_a_kill_cut_goes_on_to_the_very_same_text),
 		T(the_next_start_shows_what_a_crash_has_cut),
 		T(a_kill_loses_two_journal_intervals_of_what_was_shown_at_most),
+		T(nothing_of_it_stays_in_any_file_of_the_program),
+		T(files_lie_below_absolute_paths_only),
 		T(what_cannot_be_kept_is_told_and_is_no_success),
 	};
 
