@@ -1,3 +1,4 @@
+#include "app/attach.h"
 #include "app/line.h"
 
 #include <signal.h>
@@ -194,6 +195,23 @@ static int run_command(struct line *l, const char *text, struct err *err)
 	return c ? c->line(l, arg, err) : err->code;
 }
 
+static int ask_with_files(struct line *l, struct str typed, struct err *err)
+{
+	struct buf text = {0};
+	size_t n;
+	int rc = attach_named(&text, typed, &n, err);
+
+	/* A file that can't be read ends no chat. */
+	if (rc == ERR_IO)
+		rc = err_set(err, ERR_FAILED, "not sent: %s", err->text);
+	if (!rc && n)
+		line_say("(with %zu file%s)", n, n > 1 ? "s" : "");
+	if (!rc)
+		rc = line_ask(l, buf_str(&text), err);
+	buf_release(&text);
+	return rc;
+}
+
 /* One message or command.  0: go on; an error that ends the chat otherwise. */
 static int take_message(struct line *l, const struct buf *raw, struct err *err)
 {
@@ -208,7 +226,7 @@ static int take_message(struct line *l, const struct buf *raw, struct err *err)
 	else if (cmd_meant(buf_str(&text)))
 		rc = run_command(l, text.data, err);
 	else if (text.len)
-		rc = line_ask(l, buf_str(&text), err);
+		rc = ask_with_files(l, buf_str(&text), err);
 	buf_release(&text);
 	if (rc && rc != ERR_IO) {
 		app_tell(err->text);

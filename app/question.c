@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/attach.h"
 #include "app/signals.h"
 #include "engine/base/file.h"
 #include "engine/base/utf8.h"
@@ -66,19 +67,6 @@ static int read_stdin(const struct app *app, struct buf *out, struct err *err)
 	}
 }
 
-static void add_block(struct buf *out, const char *tag, const char *name, const struct buf *text,
-		      size_t *n_replaced)
-{
-	if (name)
-		buf_addf(out, "<%s name=\"%s\">\n", tag, name);
-	else
-		buf_addf(out, "<%s>\n", tag);
-	*n_replaced += utf8_add_clean(out, buf_str(text));
-	if (text->len && text->data[text->len - 1] != '\n')
-		buf_addc(out, '\n');
-	buf_addf(out, "</%s>\n\n", tag);
-}
-
 static int add_files(const struct app *app, struct buf *out, size_t *n_replaced, struct err *err)
 {
 	int rc = 0;
@@ -88,7 +76,7 @@ static int add_files(const struct app *app, struct buf *out, size_t *n_replaced,
 
 		rc = file_read(&text, app->opt.files[i], QUESTION_MAX_BYTES, err);
 		if (!rc)
-			add_block(out, "file", app->opt.files[i], &text, n_replaced);
+			attach_block(out, "file", app->opt.files[i], buf_str(&text), n_replaced);
 		buf_release(&text);
 	}
 	return rc;
@@ -106,7 +94,7 @@ int question_read(const struct app *app, bool stdin_too, struct buf *out, size_t
 	if (rc)
 		goto done;
 	if (piped.len && words) {
-		add_block(out, "stdin", NULL, &piped, n_replaced);
+		attach_block(out, "stdin", NULL, buf_str(&piped), n_replaced);
 	} else if (piped.len) {
 		while (piped.len && piped.data[piped.len - 1] == '\n')
 			buf_truncate(&piped, piped.len - 1);

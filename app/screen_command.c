@@ -19,16 +19,13 @@ void screen_notice(struct screen *s, struct str text)
 	s->dirty = true;
 }
 
-/* True where the line was a command, or looked like one. */
-bool screen_command(struct screen *s, struct str line)
+void screen_command(struct screen *s, struct str line)
 {
 	struct buf text = {0};
 	struct err err = {0};
 	const struct cmd *c;
 	const char *arg;
 
-	if (!cmd_meant(line))
-		return false;
 	buf_adds(&text, line);
 	c = cmd_find(buf_z(&text), &arg, &err);
 	if (c == NULL) {
@@ -39,7 +36,6 @@ bool screen_command(struct screen *s, struct str line)
 			err.text);
 	}
 	buf_release(&text);
-	return true;
 }
 
 static int by_name(const void *a, const void *b)

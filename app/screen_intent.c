@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "app/attach.h"
+#include "app/cmd.h"
+
 /* Messages looked at for the filter of the conversations. */
 #define FOUND_MAX 200
 
@@ -17,18 +20,30 @@ static struct talk_message *message(struct screen *s, int64_t id)
 static void want_send(struct screen *s, const struct tui_intent *in)
 {
 	struct talk_message *m = in->id != 0 ? talk_find(s->talk, in->id) : NULL;
+	struct buf text = {0};
+	struct err err = {0};
+	size_t n;
 
-	screen_keep_input(s, buf_str(&in->text));
-	if (in->id == 0 && screen_command(s, buf_str(&in->text)))
+	if (in->id == 0 && cmd_meant(buf_str(&in->text))) {
+		screen_keep_input(s, buf_str(&in->text));
+		screen_command(s, buf_str(&in->text));
 		return;
-	if (m != NULL) {
-		if (screen_is_writing(s)) {
-			tui_edit(s->tui, in->id, buf_str(&in->text));
-			return;
-		}
-		talk_rewind(s->talk, m->parent);
 	}
-	screen_send(s, buf_str(&in->text));
+	if (m != NULL && screen_is_writing(s)) {
+		tui_edit(s->tui, in->id, buf_str(&in->text));
+	} else if (attach_named(&text, buf_str(&in->text), &n, &err) < 0) {
+		tui_edit(s->tui, in->id, buf_str(&in->text));
+		tui_say(s->tui, STYLE_ERROR, "not sent: %s", err.text);
+	} else {
+		screen_keep_input(s, buf_str(&in->text));
+		if (m != NULL)
+			talk_rewind(s->talk, m->parent);
+		screen_send(s, buf_str(&text));
+		if (n > 0)
+			tui_say(s->tui, STYLE_FAINT, "sent with %zu file%s", n,
+				n > 1 ? "s" : "");
+	}
+	buf_release(&text);
 }
 
 static void want_edit(struct screen *s, int64_t id)

@@ -129,7 +129,7 @@ int screen_forget(struct screen *s, struct err *err);
 void screen_intents(struct screen *s);
 
 /* screen_command.c */
-bool screen_command(struct screen *s, struct str line);
+void screen_command(struct screen *s, struct str line); /* cmd_meant(line) */
 void screen_notice(struct screen *s, struct str text); /* behind what was said */
 void screen_complete(void *ctx, struct tui *t, struct str word);
 

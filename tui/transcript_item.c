@@ -9,8 +9,9 @@
 /* Folded tool output and long pasted text show so many lines at their beginning and end. */
 #define HEAD_LINES 6
 #define TAIL_LINES 3
-/* A message of the user's longer than this folds when it comes. */
-#define LONG_TEXT 65536
+/* A message of the user's longer than this, in bytes or lines, folds when it comes. */
+#define LONG_TEXT  65536
+#define LONG_LINES 40
 /* Longer rows are hard to read. */
 #define TEXT_COLUMNS 120
 
@@ -297,6 +298,15 @@ static struct item *get(const struct transcript *t, size_t i)
 	return t->items[i];
 }
 
+static bool is_long(struct str text)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < text.n && i < LONG_TEXT; i++)
+		lines += text.p[i] == '\n';
+	return text.n > LONG_TEXT || lines > LONG_LINES;
+}
+
 void transcript_append(struct transcript *t, size_t i, struct str text)
 {
 	struct item *it = get(t, i);
@@ -311,7 +321,7 @@ void transcript_append(struct transcript *t, size_t i, struct str text)
 	termsafe_add(&it->doc.src, text);
 	it->doc.dirty = true;
 	it->matched = 0;
-	if (it->kind == ITEM_USER && it->doc.src.len > LONG_TEXT)
+	if (it->kind == ITEM_USER && is_long(buf_str(&it->doc.src)))
 		it->folded = true;
 }
 

@@ -186,13 +186,20 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 	status = stage_close(&st);
 	assert_true(WIFSIGNALED(status));
 
+	/* A new conversation says what was cut, and opens it. */
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_wait_for(&st, "The program was stopped during an answer in \"count\"");
+	assert_false(stage_shows(&st, "one two"));
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	/* It is told once: what was cut is a message now. */
 	su.last = true;
 	stage_open(&st, &su);
 	stage_wait_for(&st, "ready");
 	stage_wait_for(&st, "one two three four five");
 	assert_false(stage_shows(&st, "the end"));
 	stage_wait_for(&st, "interrupted; /continue goes on with it");
-	stage_wait_for(&st, "was stopped during this answer: /continue goes on");
 	stage_type(&st, "/continue\r");
 	stage_wait_for(
 		&st, "one two three four five six seven eight nine ten eleven twelve the end");
@@ -200,6 +207,44 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 	assert_true(stage_shows(&st, "‹2/2›"));
 	stage_type(&st, "\x11");
 	assert_int_equal(stage_close(&st), 0);
+	tmpdir_release(&dir);
+}
+
+static void what_a_kill_cut_goes_on_from_a_new_conversation(void **state)
+{
+	static const char engine_script[] =
+		"{\"turn\": {\"again\": true}}\n"
+		"{\"text\": \"one two three four five six \", \"chunk\": 4, \"delay_ms\": 60}\n"
+		"{\"text\": \"seven eight nine ten eleven twelve \", \"chunk\": 4, "
+		"\"delay_ms\": 60}\n"
+		"{\"text\": \"the end\"}\n{\"done\": {}}\n";
+	struct stage_setup su = {
+		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct tmpdir dir;
+	struct stage st;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.history_path = tmpdir_file(&dir, "history.db");
+	for (int last = 0; last < 2; last++) {
+		su.last = false;
+		stage_open(&st, &su);
+		stage_wait_for(&st, "ready");
+		stage_type(&st, "count\r");
+		stage_wait_for(&st, "seven eight");
+		kill(st.child, SIGKILL);
+		assert_true(WIFSIGNALED(stage_close(&st)));
+
+		su.last = last;
+		stage_open(&st, &su);
+		stage_wait_for(&st, "ready");
+		stage_wait_for(&st, last ? "stopped during this answer"
+					 : "stopped during an answer");
+		stage_type(&st, "/continue\r");
+		stage_wait_for(&st, "eight nine ten eleven twelve the end");
+		stage_type(&st, "\x11");
+		assert_int_equal(stage_close(&st), 0);
+	}
 	tmpdir_release(&dir);
 }
 
@@ -464,7 +509,8 @@ static void the_model_names_a_conversation_and_gives_way_to_its_user(void **stat
 	struct stage_setup su = {
 		.engine_script =
 			"{\"load\": {\"bytes\": 1000, \"steps\": 2}}\n"
-			"{\"turn\": {\"again\": true}}\n{\"text\": \"Whatever.\"}\n{\"done\": {}}\n"
+			"{\"turn\": {\"again\": true}}\n{\"text\": \"Whatever.\"}\n{\"done\": "
+			"{}}\n"
 			"{\"turn\": {\"task\": \"title\", \"expect_messages\": 2}}\n"
 			"{\"text\": \"Never said\"}\n{\"pause\": -1}\n{\"done\": {}}\n"
 			"{\"turn\": {\"task\": \"title\"}}\n{\"error\": \"stumbled\"}\n"
@@ -509,6 +555,7 @@ static void the_model_names_a_conversation_and_gives_way_to_its_user(void **stat
 	stage_wait_gone(&st, "type to find");
 	stage_type(&st, "three\r");
 	stage_wait_for(&st, "❯ three");
+	stage_wait_for(&st, "ready"); /* Esc would stop the answer */
 	list_shows(&st, "mine");
 	stage_type(&st, "\x11");
 	assert_int_equal(stage_close(&st), 0);
@@ -521,6 +568,7 @@ int main(void)
 		cmocka_unit_test(a_person_asks_reads_folds_searches_edits_forks_and_quits),
 		cmocka_unit_test(what_was_said_is_there_the_next_time),
 		cmocka_unit_test(a_killed_answer_is_there_and_goes_on_where_it_was),
+		cmocka_unit_test(what_a_kill_cut_goes_on_from_a_new_conversation),
 		cmocka_unit_test(a_full_store_is_told_and_the_chat_goes_on),
 		cmocka_unit_test(ten_megabytes_may_be_pasted_and_sent),
 		cmocka_unit_test(errors_of_the_engine_are_shown_and_nothing_is_lost),
