@@ -5,18 +5,25 @@
 
 #include "engine/model_internal.h"
 
-#define READ_BYTES   ((size_t)1 << 30)
-#define STEPS        24   /* of decode; the median counts */
-#define WARM_UP      4
-#define PREFILL      512
+#define READ_BYTES   ((size_t)256 << 20)
+#define REPEATS	     7	/* of what is short; the median counts */
+#define STEPS	     24 /* of decode; the median counts */
+#define WARM_UP	     4
+#define PREFILL	     512
+#define PREFILL_MOST (256 << 10)
+
+static const int64_t lengths[] = {1 << 10, 32 << 10, 256 << 10, 1 << 20};
+
+#define N_LENGTHS (sizeof(lengths) / sizeof(lengths[0]))
 
 struct bench {
 	struct model *m;
 	struct seq *s;
 	struct buf *out;
-	double read_rate;  /* bytes/s */
+	dbuf memory;       /* READ_BYTES that are read to see how fast that goes */
+	double step;       /* seconds of a decode step */
 	uint64_t seed;
-	float *logits;
+	float *logits, *draft; /* one row each, draft behind logits */
 };
 
 static int by_size(const void *a, const void *b)
@@ -40,40 +47,55 @@ static void draw_ids(struct bench *b, token_id *ids, int n)
 	}
 }
 
-/* ------------------------------------------------------------------ memory */
+/* ------------------------------------------------------------- what bounds it */
 
-static int measure_read(struct bench *b, struct err *err)
+/*
+ * The memory of a shared machine is not equally fast at all times, so a pass of reads stands
+ * beside everything that is held against it.
+ */
+static int read_once(struct bench *b, double *rate, struct err *err)
+{
+	double start = phase_now();
+	int rc = b->m->be->read(b->m->be, b->memory, READ_BYTES, err);
+
+	*rate = (double)READ_BYTES / (phase_now() - start);
+	return rc;
+}
+
+static int multiply_once(struct bench *b, double *rate, struct err *err)
+{
+	double start = phase_now(), n_op;
+	int rc = b->m->be->multiply(b->m->be, &n_op, err);
+
+	*rate = n_op / (phase_now() - start);
+	return rc;
+}
+
+static int measure_bounds(struct bench *b, struct err *err)
 {
 	struct backend *be = b->m->be;
-	double t[5];
+	double reads[REPEATS], multiplies[REPEATS];
 	uint64_t seed = 3;
-	unsigned char *host;
-	dbuf p = NULL;
-	int rc = be->alloc(be, READ_BYTES, 0, &p, err);
+	unsigned char *host = malloc(READ_BYTES);
+	int rc;
 
-	if (rc)
-		return rc;
-	host = malloc(READ_BYTES);
-	if (!host) {
-		rc = err_nomem(err, "bench", READ_BYTES);
-		goto done;
-	}
+	if (!host)
+		return err_nomem(err, "bench", READ_BYTES);
 	dummy_fill(DTYPE_F32, host, READ_BYTES, &seed);
-	rc = be->put(be, p, host, READ_BYTES, err);
-	for (int i = 0; !rc && i < 5; i++) {
-		double start = phase_now();
-
-		rc = be->read(be, p, READ_BYTES, err);
-		t[i] = phase_now() - start;
-	}
-	if (!rc) {
-		b->read_rate = (double)READ_BYTES / median(t, 5);
-		buf_addf(b->out, "memory: reads %.1f GB/s with %s\n\n", b->read_rate / 1e9,
-			 b->m->caps.name);
-	}
-done:
+	rc = be->alloc(be, READ_BYTES, 0, &b->memory, err);
+	if (!rc)
+		rc = be->put(be, b->memory, host, READ_BYTES, err);
 	free(host);
-	be->free(be, p);
+	for (int i = 0; !rc && i < REPEATS; i++) {
+		rc = read_once(b, &reads[i], err);
+		if (!rc)
+			rc = multiply_once(b, &multiplies[i], err);
+	}
+	if (!rc)
+		buf_addf(b->out,
+			 "%s: memory reads %.1f GB/s, float32 multiply-adds %.0f GFLOP/s\n\n",
+			 b->m->caps.name, median(reads, REPEATS) / 1e9,
+			 median(multiplies, REPEATS) / 1e9);
 	return rc;
 }
 
@@ -101,25 +123,27 @@ static int time_linear(struct bench *b, const char *name, const struct weight *c
 		       struct err *err)
 {
 	struct work *k = &b->m->work;
-	double t[7], bytes = 0;
+	double t[REPEATS], reads[REPEATS], bytes = 0, rate, read;
 	int rc = 0;
 
 	for (int i = 0; i < n; i++)
 		bytes += weight_bytes(w[i]);
-	for (int rep = 0; !rc && rep < 7; rep++) {
-		double start = phase_now();
+	for (int rep = 0; !rc && rep < REPEATS; rep++) {
+		double start;
 
+		rc = read_once(b, &reads[rep], err);
+		start = phase_now();
 		for (int i = 0; !rc && i < n; i++)
 			rc = run_linear(b->m, w[i], 1, k->q, k->o, 1, err);
 		t[rep] = phase_now() - start;
 	}
-	if (!rc) {
-		double rate = bytes / median(t, 7);
-
-		buf_addf(b->out, "  %-24s %7.1f GB/s  %3.0f %% of what memory reads  (%.0f MB)\n", name,
-			 rate / 1e9, 100 * rate / b->read_rate, bytes / 1e6);
-	}
-	return rc;
+	if (rc)
+		return rc;
+	rate = bytes / median(t, REPEATS);
+	read = median(reads, REPEATS);
+	buf_addf(b->out, "  %-18s %7.1f GB/s  %3.0f %% of the %.1f that memory reads  (%.0f MB)\n", name,
+		 rate / 1e9, 100 * rate / read, read / 1e9, bytes / 1e6);
+	return 0;
 }
 
 static int time_kernels(struct bench *b, struct err *err)
@@ -182,7 +206,8 @@ static int step_bytes(const struct model *m, double bytes[N_PHASES], struct err 
 	return 0;
 }
 
-static int decode_steps(struct bench *b, double *t, int n, struct err *err)
+/* Seconds of each of n steps; `draft` is NULL or takes the draft head's logits. */
+static int decode_steps(struct bench *b, double *t, int n, float *draft, struct err *err)
 {
 	int rc = 0;
 
@@ -192,68 +217,83 @@ static int decode_steps(struct bench *b, double *t, int n, struct err *err)
 
 		draw_ids(b, &id, 1);
 		start = phase_now();
-		rc = model_forward(b->s, &id, 1, WANT_LAST, b->logits, NULL, err);
+		rc = model_forward(b->s, &id, 1, WANT_LAST, b->logits, draft, err);
 		t[i] = phase_now() - start;
 	}
 	return rc;
 }
 
-static int decode_by_phase(struct bench *b, struct err *err)
+static void show_phases(struct bench *b, const double bytes[N_PHASES], double read)
 {
-	struct phase_clock *clock = &b->m->clock;
-	double bytes[N_PHASES], t[STEPS], all = 0, total, sum = 0;
-	int rc = step_bytes(b->m, bytes, err);
+	const struct phase_clock *clock = &b->m->clock;
+	double sum = 0;
 
-	if (!rc)
-		rc = seq_pretend(b->s, b->m->ctx < 1024 ? b->m->ctx / 2 : 1000, err);
-	if (!rc)
-		rc = decode_steps(b, t, WARM_UP, err);
-	*clock = (struct phase_clock){.on = true};
-	if (!rc)
-		rc = decode_steps(b, t, STEPS, err);
-	clock->on = false;
-	if (rc)
-		return rc;
-	for (int p = 0; p < N_PHASES; p++) {
-		all += bytes[p];
+	for (int p = 0; p < N_PHASES; p++)
 		sum += clock->sum[p];
-	}
-	total = median(t, STEPS);
-	buf_addf(b->out,
-		 "decode, context 1000: %.2f ms/step, %.1f tokens/s, %.0f MB/step, %.0f %% of the limit\n"
-		 "  %-12s %9s %7s %9s %12s\n",
-		 1e3 * total, 1 / total, all / 1e6, 100 * all / total / b->read_rate, "phase", "ms",
-		 "share", "MB", "of the limit");
+	buf_addf(b->out, "  %-12s %9s %7s %9s %12s\n", "phase", "ms", "share", "MB",
+		 "of the limit");
 	for (int p = 0; p < N_PHASES; p++) {
 		double each = clock->sum[p] / STEPS;
 
 		buf_addf(b->out, "  %-12s %9.3f %5.1f %% %9.2f", phase_name((enum phase)p), 1e3 * each,
 			 100 * clock->sum[p] / sum, bytes[p] / 1e6);
 		if (bytes[p] > 0)
-			buf_addf(b->out, " %10.0f %%", 100 * bytes[p] / each / b->read_rate);
+			buf_addf(b->out, " %10.0f %%", 100 * bytes[p] / each / read);
 		buf_addc(b->out, '\n');
 	}
-	buf_addc(b->out, '\n');
-	return 0;
 }
 
-static int decode_by_context(struct bench *b, int64_t max_ctx, struct err *err)
+static int decode_by_phase(struct bench *b, struct err *err)
 {
-	static const int64_t lengths[] = {1 << 10, 32 << 10, 256 << 10, 1 << 20};
+	struct phase_clock *clock = &b->m->clock;
+	double bytes[N_PHASES], t[STEPS], reads[STEPS], all = 0, read;
+	int rc = step_bytes(b->m, bytes, err);
+
+	if (!rc)
+		rc = seq_pretend(b->s, b->m->ctx < 1024 ? b->m->ctx / 2 : 1000 - 2 * STEPS, err);
+	if (!rc)
+		rc = decode_steps(b, t, WARM_UP, NULL, err);
+	*clock = (struct phase_clock){0};
+	for (int i = 0; !rc && i < STEPS; i++) {
+		rc = read_once(b, &reads[i], err);
+		clock->on = true;
+		if (!rc)
+			rc = decode_steps(b, &t[i], 1, NULL, err);
+		clock->on = false;
+	}
+	if (rc)
+		return rc;
+	for (int p = 0; p < N_PHASES; p++)
+		all += bytes[p];
+	read = median(reads, STEPS);
+	b->step = median(t, STEPS);
+	buf_addf(b->out,
+		 "decode, context 1000: %.2f ms/step, %.1f tokens/s, %.0f MB/step, "
+		 "%.0f %% of the limit (%.1f GB/s)\n",
+		 1e3 * b->step, 1 / b->step, all / 1e6, 100 * all / b->step / read, read / 1e9);
+	show_phases(b, bytes, read);
+	if (b->m->has_draft && b->m->ctx >= 1024) {
+		rc = decode_steps(b, t, STEPS / 2, b->draft, err);
+		if (!rc)
+			buf_addf(b->out, "  with the draft head's logits: %.2f ms/step\n",
+				 1e3 * median(t, STEPS / 2));
+	}
+	buf_addc(b->out, '\n');
+	return rc;
+}
+
+static int decode_by_context(struct bench *b, struct err *err)
+{
 	double t[STEPS], first = 0;
 	int rc = 0;
 
 	buf_addz(b->out, "decode by context:\n");
-	for (int i = 0; !rc && i < 4; i++) {
-		int64_t len = lengths[i] - 2 * STEPS;
-
-		if (lengths[i] > max_ctx)
-			break;
-		rc = seq_pretend(b->s, len, err);
+	for (size_t i = 0; !rc && i < N_LENGTHS && lengths[i] <= b->m->ctx; i++) {
+		rc = seq_pretend(b->s, lengths[i] - 2 * STEPS, err);
 		if (!rc)
-			rc = decode_steps(b, t, WARM_UP, err);
+			rc = decode_steps(b, t, WARM_UP, NULL, err);
 		if (!rc)
-			rc = decode_steps(b, t, STEPS, err);
+			rc = decode_steps(b, t, STEPS, NULL, err);
 		if (rc)
 			break;
 		t[0] = median(t, STEPS);
@@ -265,28 +305,81 @@ static int decode_by_context(struct bench *b, int64_t max_ctx, struct err *err)
 	return rc;
 }
 
-static int time_prefill(struct bench *b, struct err *err)
+/* ----------------------------------------------------------------- prefill */
+
+static double macs(const struct weight *w)
+{
+	return (double)w->out * (double)w->in;
+}
+
+/* Operations of one prefilled token in products with weights; without heads. */
+static double token_ops(const struct model *m)
+{
+	const struct model_config *cfg = &m->cfg;
+	double n = 0;
+
+	for (int i = 0; i < cfg->n_layers; i++) {
+		const struct layer_weights *w = &m->weights->layers[i];
+		const struct indexer_weights *x = &w->indexer;
+
+		n += macs(&w->wq_a) + macs(&w->wq_b) + macs(&w->wkv) + macs(&w->wo_a) + macs(&w->wo_b);
+		if (w->ratio)
+			n += macs(&w->compressor.wkv) + macs(&w->compressor.wgate);
+		if (w->ratio == 4)
+			n += macs(&x->wq_b) + macs(&x->weights_proj) + macs(&x->compressor.wkv) +
+			     macs(&x->compressor.wgate);
+		n += macs(&w->gate) + 3 * macs(&w->shared.w1) +
+		     3 * macs(&w->experts[0].w1) * cfg->n_experts_used;
+		n += 2 * 24.0 * HC_MULT * cfg->dim; /* mHC, before each sublayer */
+	}
+	return 2 * n;
+}
+
+static int prefill_once(struct bench *b, int64_t len, int n, double *t, struct err *err)
 {
 	token_id ids[PREFILL];
-	double t[3];
+	double start;
+	int rc;
+
+	draw_ids(b, ids, n);
+	rc = len ? seq_pretend(b->s, len, err) : seq_truncate(b->s, 0, err);
+	start = phase_now();
+	for (int at = 0; !rc && at < n; at += b->m->chunk) {
+		int rows = n - at < b->m->chunk ? n - at : b->m->chunk;
+
+		rc = model_forward(b->s, ids + at, rows, at + rows == n ? WANT_LAST : WANT_NONE,
+				   b->logits, NULL, err);
+	}
+	*t = phase_now() - start;
+	return rc;
+}
+
+static int time_prefill(struct bench *b, struct err *err)
+{
 	int rc = 0, n = b->m->ctx < PREFILL ? (int)b->m->ctx : PREFILL;
+	double t[3], multiplies[3], ops = token_ops(b->m);
 
 	for (int rep = 0; !rc && rep < 3; rep++) {
-		double start = phase_now();
-
-		draw_ids(b, ids, n);
-		rc = seq_truncate(b->s, 0, err);
-		for (int at = 0; !rc && at < n; at += b->m->chunk)
-			rc = model_forward(b->s, ids + at,
-					   n - at < b->m->chunk ? n - at : b->m->chunk, WANT_LAST,
-					   b->logits, NULL, err);
-		t[rep] = phase_now() - start;
+		rc = multiply_once(b, &multiplies[rep], err);
+		if (!rc)
+			rc = prefill_once(b, 0, n, &t[rep], err);
 	}
-	if (!rc) {
-		double s = median(t, 3);
-
-		buf_addf(b->out, "prefill of %d tokens, %d at a time: %.0f ms, %.1f tokens/s\n", n,
-			 b->m->chunk, 1e3 * s, n / s);
+	if (rc)
+		return rc;
+	t[0] = median(t, 3);
+	buf_addf(b->out,
+		 "prefill of %d tokens, %d at a time: %.0f ms, %.1f tokens/s, %.1f times decode\n"
+		 "  %.2f GFLOP/token in products, %.0f %% of the limit (%.0f GFLOP/s)\n",
+		 n, b->m->chunk, 1e3 * t[0], n / t[0], n / t[0] * b->step, ops / 1e9,
+		 100 * ops * n / t[0] / median(multiplies, 3), median(multiplies, 3) / 1e9);
+	/* beyond this the scores of 512 rows take minutes */
+	for (size_t i = 1; !rc && i < N_LENGTHS && lengths[i] <= PREFILL_MOST; i++) {
+		if (lengths[i] > b->m->ctx)
+			break;
+		rc = prefill_once(b, lengths[i] - n, n, &t[0], err);
+		if (!rc)
+			buf_addf(b->out, "  up to %8lld tokens %9.1f tokens/s\n",
+				 (long long)lengths[i], n / t[0]);
 	}
 	return rc;
 }
@@ -309,21 +402,23 @@ int bench_run(const struct bench_request *req, struct buf *out, struct err *err)
 		 req->dummy ? req->dummy : req->model_dir, b.m->cfg.n_layers,
 		 req->dummy ? ", random" : "", (double)model_memory(b.m).weight_bytes / 1e6,
 		 (long long)b.m->ctx);
-	b.logits = malloc((size_t)b.m->cfg.vocab * sizeof(float));
+	b.logits = malloc(2 * (size_t)b.m->cfg.vocab * sizeof(float));
 	rc = b.logits ? seq_new(&b.s, b.m, err)
-		      : err_nomem(err, "logits", (size_t)b.m->cfg.vocab * sizeof(float));
+		      : err_nomem(err, "logits", 2 * (size_t)b.m->cfg.vocab * sizeof(float));
+	b.draft = b.logits ? b.logits + b.m->cfg.vocab : NULL;
 	if (!rc)
-		rc = measure_read(&b, err);
+		rc = measure_bounds(&b, err);
 	if (!rc)
 		rc = time_kernels(&b, err);
 	if (!rc)
 		rc = decode_by_phase(&b, err);
 	if (!rc)
-		rc = decode_by_context(&b, b.m->ctx, err);
+		rc = decode_by_context(&b, err);
 	if (!rc)
 		rc = time_prefill(&b, err);
 	if (!rc && buf_failed(out))
 		rc = err_nomem(err, "report", out->len);
+	b.m->be->free(b.m->be, b.memory);
 	seq_free(b.s);
 	free(b.logits);
 	model_close(b.m);

@@ -18,8 +18,9 @@ struct bench_request {
 };
 
 /*
- * Appends the report, a table for people: bandwidth of this machine's memory measured now,
- * kernels alone, a decode step by phase, decode by context length, prefill.  Medians.
+ * Appends the report, a table for people: how fast this machine's memory reads and its
+ * processor multiplies, measured beside each figure that is held against them; kernels alone, a
+ * decode step by phase, decode by context length, prefill.  Medians.
  */
 int bench_run(const struct bench_request *req, struct buf *out, struct err *err);
 

@@ -47,6 +47,9 @@ struct backend {
 	int (*copy)(struct backend *be, dbuf dst, dbuf src, size_t bytes, struct err *err);
 	/* Reads every byte once, as fast as it can: measures the bandwidth that bounds a step. */
 	int (*read)(struct backend *be, dbuf p, size_t bytes, struct err *err);
+	/* Multiply-adds in registers, as fast as it can, *n_op operations in all (two each):
+	 * measures the rate that bounds a product of many rows. */
+	int (*multiply)(struct backend *be, double *n_op, struct err *err);
 	void (*close)(struct backend *be);
 };
 

@@ -113,7 +113,7 @@ static void cpu_caps(const struct backend *be, struct backend_caps *caps)
 	memcpy(caps->name, c->name, sizeof(caps->name));
 }
 
-/* --------------------------------------------------------------- bandwidth */
+/* ------------------------------------------------------- what bounds a step */
 
 #define READ_BLOCK ((int64_t)1 << 20)
 
@@ -137,6 +137,27 @@ static int cpu_read(struct backend *be, dbuf p, size_t bytes, struct err *err)
 	if (cpu_own(j.c, sizeof(float), err))
 		return err->code;
 	pool_for(j.c->pool, (int64_t)bytes / READ_BLOCK, 1, (double)bytes, read_blocks, &j);
+	return 0;
+}
+
+#define ROUNDS 4096 /* of one piece: some milliseconds where a multiply-add is a call */
+
+static void multiply_pieces(void *ctx, int worker, int64_t i0, int64_t i1)
+{
+	struct cpu *c = ctx;
+
+	*(float *)c->own[worker].p = c->leaf->multiply((int)(i1 - i0) * ROUNDS);
+}
+
+static int cpu_multiply(struct backend *be, double *n_op, struct err *err)
+{
+	struct cpu *c = cpu_of(be);
+	int64_t pieces = 32 * pool_size(c->pool);
+
+	if (cpu_own(c, sizeof(float), err))
+		return err->code;
+	*n_op = 2.0 * FMA_ROUND * ROUNDS * (double)pieces;
+	pool_for(c->pool, pieces, 1, *n_op, multiply_pieces, c);
 	return 0;
 }
 
@@ -256,6 +277,7 @@ int backend_open_cpu(struct backend **out, int n_threads, const char *isa_name, 
 		.get = cpu_get,
 		.copy = cpu_copy,
 		.read = cpu_read,
+		.multiply = cpu_multiply,
 		.close = cpu_close,
 	};
 	c->leaf = isa->leaf;

@@ -24,6 +24,8 @@
 	((size_t)MATMUL_RUN * MATMUL_RUN_ROWS + (size_t)MATMUL_TILE_ROWS * MATMUL_TILE_X * 16)
 #define MATMUL_EXACT_SCRATCH(in) (4 * (size_t)(in))
 
+#define FMA_ROUND (24 * 16) /* multiply-adds that hang on none of their own round */
+
 /* FP4 columns are worked on in blocks, and x is padded to whole ones. */
 #define FP4_BLOCK      128
 #define FP4_ORDERED(n) (((size_t)(n) + FP4_BLOCK - 1) / FP4_BLOCK * FP4_BLOCK)
@@ -98,6 +100,8 @@ struct leaf {
 		       float *t);
 	/* Touches n bytes (a multiple of 1024); the value only keeps the loop from being left out. */
 	float (*read)(const unsigned char *p, size_t n);
+	/* Multiply-adds in registers, FMA_ROUND times `rounds` of them; a value as above. */
+	float (*multiply)(int rounds);
 	/* y[i] += x[i] */
 	void (*add)(const float *x, int n, float *y);
 };

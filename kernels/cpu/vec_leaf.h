@@ -41,6 +41,7 @@ void LEAF(softmax)(float *s, int n, float sink);
 void LEAF(mix)(const float *w, const float *v, int n, float *o);
 void LEAF(swiglu)(const float *g, const float *v, int n, float limit, float weight, float *t);
 float LEAF(read)(const unsigned char *p, size_t n);
+float LEAF(multiply)(int rounds);
 void LEAF(add)(const float *x, int n, float *y);
 
 #endif

@@ -16,6 +16,9 @@
 /* Rows of x that go the direct way. */
 #define MOST_DIRECT 4
 
+/* Bytes of W ahead of those at hand that are asked for, at the least. */
+#define AHEAD 8192
+
 /* As many sums as there are registers for: 32 of 16 lanes, or 16 of half as many. */
 #if defined(VEC_AVX512)
 #define ROWS_OF_W(nx) 4
@@ -93,20 +96,38 @@ VEC_INLINE void decode32(enum weight_type type, struct wrow r, int k, f16 s, f16
 	}
 }
 
-/* Asks for the same 128 columns of the row nr rows further on. */
-VEC_INLINE void prefetch_row(enum weight_type type, struct wrow r, int k, int nr, int in)
+VEC_INLINE size_t element_bytes(enum weight_type type)
 {
-	const size_t bytes = type == WEIGHT_F32 ? 4 : type == WEIGHT_BF16 ? 2 : 1;
-	const uint8_t *p = r.w + ((size_t)nr * (size_t)in + (size_t)k) * bytes;
+	return type == WEIGHT_F32 ? 4 : type == WEIGHT_BF16 ? 2 : 1;
+}
 
-	for (size_t line = 0; line < 128 * bytes; line += 64)
+/*
+ * How many bytes ahead the rows after the next groups of nr lie, AHEAD at the least, but 0 where
+ * that is beyond row o1: the hardware sees nr short streams; what follows them it does not.
+ */
+VEC_INLINE size_t bytes_ahead(enum weight_type type, const struct weight *w, int nr, int o,
+			      int o1)
+{
+	size_t group = (size_t)nr * (size_t)w->in * element_bytes(type);
+	size_t groups = (AHEAD + group - 1) / group;
+
+	return (size_t)(o1 - o) > groups * (size_t)nr ? groups * group : 0;
+}
+
+/* Asks for 128 columns from column k on, so many bytes ahead. */
+VEC_INLINE void prefetch_columns(enum weight_type type, struct wrow r, int k, size_t ahead)
+{
+	const uint8_t *p = r.w + (size_t)k * element_bytes(type) + ahead;
+
+	for (size_t line = 0; line < 128 * element_bytes(type); line += 64)
 		__builtin_prefetch(p + line, 0, 3);
 }
 
 /* nr rows of W by nx rows of x; both constants where this is inlined */
 VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weight *w, int o,
-		       const float *const *x, float *const *y)
+		       int o1, const float *const *x, float *const *y)
 {
+	const size_t ahead = bytes_ahead(type, w, nr, o, o1);
 	struct wrow row[4];
 	f16 acc[4][MOST_DIRECT];
 
@@ -124,8 +145,7 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 #pragma GCC unroll 4
 		for (int r = 0; r < nr; r++) {
 			s[r] = block_scale(type, row[r], k0);
-			/* The hardware sees nr short streams; their common next rows it does not. */
-			prefetch_row(type, row[r], k0, nr, w->in);
+			prefetch_columns(type, row[r], k0, ahead);
 		}
 		for (int k = k0; k < k1; k += 32) {
 #pragma GCC unroll 4
@@ -157,9 +177,9 @@ VEC_INLINE void direct_rows(enum weight_type type, int nx, const struct weight *
 	int o = o0;
 
 	for (; o + nr <= o1; o += nr)
-		direct(type, nr, nx, w, o, x, y);
+		direct(type, nr, nx, w, o, o1, x, y);
 	for (; o < o1; o++)
-		direct(type, 1, nx, w, o, x, y);
+		direct(type, 1, nx, w, o, o1, x, y);
 }
 
 /*

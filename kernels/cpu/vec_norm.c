@@ -49,6 +49,23 @@ float LEAF(read)(const unsigned char *p, size_t n)
 	return f16_sum(acc[0]);
 }
 
+float LEAF(multiply)(int rounds)
+{
+	f16 acc[FMA_ROUND / LANES], a = f16_set1(0x1.fp-1f), b = f16_set1(0x1p-5f);
+
+#pragma GCC unroll 24
+	for (int j = 0; j < FMA_ROUND / LANES; j++)
+		acc[j] = f16_set1((float)j);
+	for (int i = 0; i < rounds; i++) {
+#pragma GCC unroll 24
+		for (int j = 0; j < FMA_ROUND / LANES; j++)
+			acc[j] = f16_fma(acc[j], a, b);
+	}
+	for (int j = 1; j < FMA_ROUND / LANES; j++)
+		acc[0] = f16_add(acc[0], acc[j]);
+	return f16_sum(acc[0]);
+}
+
 /* A handful for each row, so in double: every later value is multiplied by them. */
 static float sigmoid_one(float x)
 {

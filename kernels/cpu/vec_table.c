@@ -29,4 +29,5 @@ const struct leaf LEAF(leaf) = {
 	.swiglu = LEAF(swiglu),
 	.add = LEAF(add),
 	.read = LEAF(read),
+	.multiply = LEAF(multiply),
 };
