@@ -24,26 +24,44 @@ static int open_scripted(struct app *app, struct err *err)
 	return rc;
 }
 
+int app_read_settings(struct options *o, struct err *err)
+{
+	struct buf path = {0};
+	int rc = 0;
+
+	options_default(o);
+	/* Without a home there is no file to read, and that is no error. */
+	if (path_of(PATH_CONFIG, &path, NULL) == 0)
+		rc = options_read_file(o, buf_z(&path), err);
+	buf_release(&path);
+	return rc ? rc : options_read_env(o, err);
+}
+
+int app_model_dir(const struct options *o, struct buf *out, struct err *err)
+{
+	if (!o->model)
+		return path_nano(out, err);
+	buf_addz(out, o->model);
+	return buf_failed(out) ? err_nomem(err, "path", strlen(o->model)) : 0;
+}
+
 int app_open_engine(struct app *app, struct err *err)
 {
-	struct buf nano = {0};
+	struct buf dir = {0};
 	struct engine_config config = {
-		.model_dir = app->opt.model,
 		.backend = app->opt.backend,
 		.n_threads = (int)app->opt.threads,
 		.ctx_tokens = app->opt.ctx,
 	};
-	int rc = 0;
+	int rc;
 
 	if (app->opt.engine_script)
 		return open_scripted(app, err);
-	if (!config.model_dir) {
-		rc = path_nano(&nano, err);
-		config.model_dir = buf_z(&nano);
-	}
+	rc = app_model_dir(&app->opt, &dir, err);
+	config.model_dir = buf_z(&dir);
 	if (!rc)
 		rc = engine_open(&app->engine, &config, err);
-	buf_release(&nano);
+	buf_release(&dir);
 	return rc;
 }
 

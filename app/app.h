@@ -13,6 +13,12 @@ struct app {
 	int64_t start_ms;      /* CLOCK_MONOTONIC, when the program began */
 };
 
+/* The options before any flag: defaults, the configuration file where there is one, DSV4CHAT_*. */
+int app_read_settings(struct options *o, struct err *err);
+
+/* The checkpoint's directory that they name, else the small model's; appended. */
+int app_model_dir(const struct options *o, struct buf *out, struct err *err);
+
 /*
  * Opens the engine that the options name: the scripted one (--engine-script), or the real one
  * on --model, else on the small model that comes along.  It loads in the background.

@@ -19,19 +19,9 @@
 
 static int read_options(struct app *app, int argc, char **argv, struct err *err)
 {
-	struct buf path = {0};
-	int rc = 0;
+	int rc = app_read_settings(&app->opt, err);
 
-	options_default(&app->opt);
-	/* Without a home there is no file to read, and that is no error. */
-	if (path_of(PATH_CONFIG, &path, NULL) == 0)
-		rc = options_read_file(&app->opt, buf_z(&path), err);
-	buf_release(&path);
-	if (!rc)
-		rc = options_read_env(&app->opt, err);
-	if (!rc)
-		rc = options_read_flags(&app->opt, argc, argv, err);
-	return rc;
+	return rc ? rc : options_read_flags(&app->opt, argc, argv, err);
 }
 
 /* A log that cannot be kept is no reason not to talk. */

@@ -2,7 +2,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 
-#include "app/paths.h"
 #include "app/verb.h"
 #include "app/verb_io.h"
 #include "engine/engine.h"
@@ -15,7 +14,7 @@ int verb_bench(struct app *app, int argc, char **argv)
 		{"threads", required_argument, NULL, 't'}, {0},
 	};
 	struct bench_request req = {0};
-	struct buf out = {0}, nano = {0};
+	struct buf out = {0}, dir = {0};
 	struct err err = {0};
 	int c, rc = 0;
 
@@ -47,11 +46,9 @@ int verb_bench(struct app *app, int argc, char **argv)
 	}
 	if (optind < argc || (req.model_dir && req.dummy))
 		return verb_usage("bench");
-	if (!req.dummy && !req.model_dir)
-		req.model_dir = getenv("DSV4CHAT_MODEL");
-	if (!req.dummy && !req.model_dir) {
-		rc = path_nano(&nano, &err);
-		req.model_dir = buf_z(&nano);
+	if (!req.dummy) {
+		rc = verb_model_dir(req.model_dir, &dir, &err);
+		req.model_dir = buf_z(&dir);
 	}
 	if (!rc)
 		rc = bench_run(&req, &out, &err);
@@ -59,6 +56,6 @@ int verb_bench(struct app *app, int argc, char **argv)
 	if (out.len && verb_write(&out, rc ? NULL : &err) != 0 && !rc)
 		rc = err.code;
 	buf_release(&out);
-	buf_release(&nano);
+	buf_release(&dir);
 	return verb_status("bench", rc, &err);
 }

@@ -21,7 +21,6 @@
 #include <sys/random.h>
 
 #include "app/app.h"
-#include "app/paths.h"
 #include "app/verb.h"
 #include "app/verb_io.h"
 #include "engine/base/jsonr.h"
@@ -521,20 +520,6 @@ static int run_lines(struct engine *e, bool raw, struct err *err)
 	return rc;
 }
 
-/* What the configuration file and the environment say. */
-static int read_settings(struct options *o, struct err *err)
-{
-	struct buf path = {0};
-	int rc = 0;
-
-	options_default(o);
-	/* Without a home there is no file to read, and that is no error. */
-	if (path_of(PATH_CONFIG, &path, NULL) == 0)
-		rc = options_read_file(o, buf_z(&path), err);
-	buf_release(&path);
-	return rc ? rc : options_read_env(o, err);
-}
-
 int verb_complete(struct app *app, int argc, char **argv)
 {
 	/* The names are those of the table of options, which knows how to read them. */
@@ -550,7 +535,7 @@ int verb_complete(struct app *app, int argc, char **argv)
 	struct app own = {0};
 	struct err err = {0};
 	bool raw = false;
-	int rc = read_settings(&own.opt, &err);
+	int rc = app_read_settings(&own.opt, &err);
 	int c, at = 0;
 
 	(void)app;

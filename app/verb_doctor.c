@@ -14,8 +14,8 @@
 #include <ncurses.h>
 #include <sqlite3.h>
 
+#include "app/app.h"
 #include "app/exit.h"
-#include "app/options.h"
 #include "app/paths.h"
 #include "app/verb.h"
 #include "app/verb_io.h"
@@ -127,16 +127,10 @@ static void check_paths(struct doctor *d)
 
 static void check_config(struct doctor *d, struct options *o)
 {
-	struct buf path = {0};
 	struct err err = {0};
 
-	options_default(o);
-	if (path_of(PATH_CONFIG, &path, NULL) == 0 &&
-	    options_read_file(o, path.data, &err) != 0)
+	if (app_read_settings(o, &err) != 0)
 		tell(d, FAIL, "options", "%s", err.text);
-	else if (options_read_env(o, &err) != 0)
-		tell(d, FAIL, "options", "%s", err.text);
-	buf_release(&path);
 }
 
 int verb_doctor(struct app *app, int argc, char **argv)

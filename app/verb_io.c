@@ -1,8 +1,9 @@
 #include "app/verb_io.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
+#include "app/app.h"
 #include "engine/base/utf8.h"
 
 static int too_long(struct err *err, const char *what)
@@ -75,13 +76,18 @@ void verb_say_replaced(const char *name, size_t n_replaced)
 			n_replaced);
 }
 
-int verb_model_dir(const char *given, const char **out, struct err *err)
+int verb_model_dir(const char *given, struct buf *out, struct err *err)
 {
-	const char *dir = given ? given : getenv("DSV4CHAT_MODEL");
+	struct options o;
+	int rc = 0;
 
-	if (!dir || !*dir)
-		return err_set(err, ERR_USAGE,
-			       "no model: give --model DIR or set DSV4CHAT_MODEL");
-	*out = dir;
-	return 0;
+	if (given) {
+		buf_addz(out, given);
+		return buf_failed(out) ? err_nomem(err, "path", strlen(given)) : 0;
+	}
+	rc = app_read_settings(&o, err);
+	if (!rc)
+		rc = app_model_dir(&o, out, err);
+	options_release(&o);
+	return rc;
 }

@@ -38,7 +38,10 @@ int verb_write(const struct buf *text, struct err *err);
 /* Says on stderr, if it is so, that invalid UTF-8 was replaced. */
 void verb_say_replaced(const char *name, size_t n_replaced);
 
-/* Where the tokenizer lies: `given`, or DSV4CHAT_MODEL.  ERR_USAGE if neither says. */
-int verb_model_dir(const char *given, const char **out, struct err *err);
+/*
+ * Appends the checkpoint's directory: `given`, else what the environment or the configuration
+ * file names, else the small model's.  ERR_USAGE, ERR_MODEL.
+ */
+int verb_model_dir(const char *given, struct buf *out, struct err *err);
 
 #endif

@@ -130,6 +130,7 @@ done:
 int verb_logits(struct app *app, int argc, char **argv)
 {
 	struct logits_verb v = {0};
+	struct buf dir = {0};
 	struct err err = {0};
 	token_id *ids = NULL;
 	int rc = read_options(&v, argc, argv, &err);
@@ -139,12 +140,14 @@ int verb_logits(struct app *app, int argc, char **argv)
 		verb_status("logits", rc, &err);
 		return verb_usage("logits");
 	}
-	rc = verb_model_dir(v.model, &v.config.model_dir, &err);
+	rc = verb_model_dir(v.model, &dir, &err);
+	v.config.model_dir = buf_z(&dir);
 	if (!rc)
 		rc = read_ids(&ids, &v.request.n_ids, &err);
 	v.request.ids = ids;
 	if (!rc)
 		rc = logits_run(&v.config, &v.request, &err);
 	free(ids);
+	buf_release(&dir);
 	return verb_status("logits", rc, &err);
 }

@@ -89,7 +89,8 @@ int verb_prompt(struct app *app, int argc, char **argv)
 {
 	static const struct option options[] = {{"model", required_argument, NULL, 'm'}, {0}};
 	struct prompt_verb v = {0};
-	const char *dir = NULL;
+	const char *given = NULL;
+	struct buf dir = {0};
 	struct err err = {0};
 	int c, rc;
 
@@ -97,21 +98,22 @@ int verb_prompt(struct app *app, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
 		if (c == '?')
 			return verb_usage(argv[0]);
-		dir = optarg;
+		given = optarg;
 	}
 	if (optind < argc)
 		return verb_usage(argv[0]);
-	rc = verb_model_dir(dir, &dir, &err);
+	rc = verb_model_dir(given, &dir, &err);
 	if (!rc)
-		rc = tokenizer_open(&v.tok, dir, &err);
+		rc = tokenizer_open(&v.tok, buf_z(&dir), &err);
 	if (!rc)
-		rc = prompt_flavour_read(dir, &v.flavour, &err);
+		rc = prompt_flavour_read(buf_z(&dir), &v.flavour, &err);
 	if (!rc)
 		rc = run(&v, &err);
 	verb_say_replaced(argv[0], v.n_replaced);
 	tokens_release(&v.ids);
 	buf_release(&v.text);
 	buf_release(&v.out);
+	buf_release(&dir);
 	tokenizer_close(v.tok);
 	return verb_status(argv[0], rc, &err);
 }

@@ -17,7 +17,7 @@ int verb_score(struct app *app, int argc, char **argv)
 		{0},
 	};
 	struct engine_config config = {0};
-	struct buf text = {0}, out = {0};
+	struct buf dir = {0}, text = {0}, out = {0};
 	struct err err = {0};
 	const char *model = NULL;
 	struct score score;
@@ -46,7 +46,8 @@ int verb_score(struct app *app, int argc, char **argv)
 	}
 	if (optind + 1 != argc)
 		return verb_usage("score");
-	rc = verb_model_dir(model, &config.model_dir, &err);
+	rc = verb_model_dir(model, &dir, &err);
+	config.model_dir = buf_z(&dir);
 	if (!rc)
 		rc = file_read(&text, argv[optind], QUESTION_MAX_BYTES, &err);
 	if (!rc)
@@ -59,6 +60,7 @@ int verb_score(struct app *app, int argc, char **argv)
 			 score.nats / log(2) / (double)text.len);
 		rc = verb_write(&out, &err);
 	}
+	buf_release(&dir);
 	buf_release(&text);
 	buf_release(&out);
 	return verb_status("score", rc, &err);

@@ -221,7 +221,8 @@ int verb_tokens(struct app *app, int argc, char **argv)
 		{0},
 	};
 	struct tokens_verb v = {0};
-	const char *dir = NULL;
+	const char *given = NULL;
+	struct buf dir = {0};
 	struct err err = {0};
 	int c, rc = 0;
 
@@ -230,21 +231,22 @@ int verb_tokens(struct app *app, int argc, char **argv)
 		v.special = v.special || c == 's';
 		v.decode = v.decode || c == 'd';
 		v.json = v.json || c == 'j';
-		dir = c == 'm' ? optarg : dir;
+		given = c == 'm' ? optarg : given;
 		if (c == '?')
 			return verb_usage(argv[0]);
 	}
 	if (optind < argc)
 		return verb_usage(argv[0]);
-	rc = verb_model_dir(dir, &dir, &err);
+	rc = verb_model_dir(given, &dir, &err);
 	if (!rc)
-		rc = tokenizer_open(&v.tok, dir, &err);
+		rc = tokenizer_open(&v.tok, buf_z(&dir), &err);
 	if (!rc)
 		rc = v.json ? run_rows(&v, &err) : run_plain(&v, &err);
 	verb_say_replaced(argv[0], v.n_replaced);
 	tokens_release(&v.ids);
 	buf_release(&v.text);
 	buf_release(&v.out);
+	buf_release(&dir);
 	tokenizer_close(v.tok);
 	return verb_status(argv[0], rc, &err);
 }

@@ -93,7 +93,12 @@ static void what_is_wrong_with_the_input_is_said_with_its_line(void **state)
 		 "…id -1, expected 0"},
 		{"echo '{\"ids\": [\"1\"]}' | $d tokens --decode --json" M, 2,
 		 "…ids[0]: a string"},
-		{"echo x | $d tokens", 2, "…no model"},
+		/* What the environment names, what the file does, else the small model. */
+		{"echo x | DSV4CHAT_MODEL=/nowhere $d tokens", 3, "…/nowhere"},
+		{"t=$(mktemp -d); mkdir $t/dsv4chat; echo model = /filed >$t/dsv4chat/config;"
+		 " echo x | XDG_CONFIG_HOME=$t $d tokens; s=$?; rm -r $t; exit $s",
+		 3, "…/filed"},
+		{"echo x | XDG_CONFIG_HOME=/nowhere $d tokens | $d tokens --decode" M, 0, "x\n"},
 		{"echo x | $d tokens -m /nowhere", 3, "…/nowhere/tokenizer.json"},
 		{"echo x | $d tokens --loud" M, 2, "…usage: dsv4chat tokens"},
 		{"echo x | $d tokens y" M, 2, "…usage: dsv4chat tokens"},
