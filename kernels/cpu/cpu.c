@@ -5,13 +5,30 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/*
+ * Scratch in pages of 2 MB where it is that large and the system has them: what passes over
+ * many rows at once touches more small pages than the processor remembers.
+ */
+static void *scratch_new(size_t bytes)
+{
+	size_t page = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
+	size_t all = (bytes + page - 1) / page * page;
+	void *p = aligned_alloc(page, all);
+
+	if (p && page == HUGE_PAGE)
+		(void)madvise(p, all, MADV_HUGEPAGE);
+	return p;
+}
+
 int cpu_shared(struct cpu *c, size_t bytes, struct err *err)
 {
 	void *p;
 
 	if (bytes <= c->shared.bytes)
 		return 0;
-	p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+	p = scratch_new(bytes);
 	if (!p)
 		return err_nomem(err, "scratch", bytes);
 	free(c->shared.p);
@@ -27,7 +44,7 @@ int cpu_own(struct cpu *c, size_t bytes, struct err *err)
 
 		if (bytes <= c->own[i].bytes)
 			continue;
-		p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+		p = scratch_new(bytes);
 		if (!p)
 			return err_nomem(err, "scratch of a thread", bytes);
 		free(c->own[i].p);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * About a thousand pauses are 10–40 µs: the time between two loops of one decode step.  A team
@@ -113,6 +114,67 @@ static int usable_cpus(void)
 	return sched_getaffinity(0, sizeof(may), &may) == 0 ? CPU_COUNT(&may) : 1;
 }
 
+/* The first processor of the core that `cpu` is a thread of. */
+static int core_of(int cpu)
+{
+	char path[128];
+	FILE *f;
+	int first = cpu;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list",
+		 cpu);
+	f = fopen(path, "re");
+	if (f) {
+		if (fscanf(f, "%d", &first) != 1 || first < 0 || first >= CPU_SETSIZE)
+			first = cpu;
+		fclose(f);
+	}
+	return first;
+}
+
+/*
+ * How many cores this process may run on.  cores[i], where there is room for it, gets those
+ * processors of the i-th that it may use.
+ */
+static int list_cores(cpu_set_t *cores, int n_room)
+{
+	int index[CPU_SETSIZE], n = 0; /* index[core]: its number + 1 */
+	cpu_set_t may;
+
+	if (sched_getaffinity(0, sizeof(may), &may) != 0)
+		return 0;
+	memset(index, 0, sizeof(index));
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		int core, i;
+
+		if (!CPU_ISSET((size_t)cpu, &may))
+			continue;
+		core = core_of(cpu);
+		if (!index[core])
+			index[core] = ++n;
+		i = index[core] - 1;
+		if (cores && i < n_room)
+			CPU_SET((size_t)cpu, &cores[i]);
+	}
+	return n;
+}
+
+/*
+ * A team that fills the machine gets a core for each worker; the caller, whose thread belongs
+ * to the application, is left the one that remains.  A smaller team is left to the scheduler:
+ * two such teams would meet on the same cores.  It works without, so failures are none.
+ */
+static void pin_workers(struct pool *p)
+{
+	cpu_set_t *cores = calloc((size_t)p->n, sizeof(*cores));
+
+	if (cores && list_cores(cores, p->n) == p->n) {
+		for (int i = 1; i < p->n; i++)
+			(void)pthread_setaffinity_np(p->threads[i - 1], sizeof(*cores), &cores[i]);
+	}
+	free(cores);
+}
+
 int pool_new(struct pool **out, int n_threads, struct err *err)
 {
 	struct pool *p = calloc(1, sizeof(*p));
@@ -151,6 +213,8 @@ int pool_new(struct pool **out, int n_threads, struct err *err)
 		p->n++;
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!rc)
+		pin_workers(p);
 done:
 	if (rc) {
 		pool_free(p);
@@ -206,31 +270,7 @@ void pool_for(struct pool *p, int64_t n, int64_t grain, double work_estimate, po
 
 int pool_physical_cores(void)
 {
-	cpu_set_t may, counted;
-	int n = 0;
+	int n = list_cores(NULL, 0);
 
-	CPU_ZERO(&counted);
-	if (sched_getaffinity(0, sizeof(may), &may) != 0)
-		return 1;
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		char path[128];
-		FILE *f;
-		int first = cpu;
-
-		if (!CPU_ISSET((size_t)cpu, &may))
-			continue;
-		/* threads of one core share the list; its first number stands for the core */
-		snprintf(path, sizeof(path),
-			 "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
-		f = fopen(path, "re");
-		if (f) {
-			if (fscanf(f, "%d", &first) != 1 || first < 0 || first >= CPU_SETSIZE)
-				first = cpu;
-			fclose(f);
-		}
-		if (!CPU_ISSET((size_t)first, &counted))
-			n++;
-		CPU_SET((size_t)first, &counted);
-	}
 	return n > 0 ? n : 1;
 }

@@ -1,7 +1,8 @@
 /*
  * A fixed team of threads that share one loop at a time.
  *
- * The caller is worker 0 and works too.  Between loops the others spin for a few
+ * The caller is worker 0 and works too; where there are as many workers as cores, each of the
+ * others stays on one.  Between loops the others spin for a few
  * microseconds, then sleep.  Items are handed out dynamically, so an item's
  * result must not depend on who computes it.
  */
