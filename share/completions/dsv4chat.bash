@@ -41,7 +41,10 @@ _dsv4chat()
 		return
 		;;
 	esac
-	if [[ $cur == -* ]]; then
+	if ((COMP_CWORD == 2)) && [[ $prev == history ]]; then
+		COMPREPLY=($(compgen -W 'list search show export import rename pin archive rm gc
+			verify backup path' -- "$cur"))
+	elif [[ $cur == -* ]]; then
 		COMPREPLY=($(compgen -W "$options" -- "$cur"))
 	elif ((COMP_CWORD == 1)); then
 		COMPREPLY=($(compgen -W "$verbs" -- "$cur"))

@@ -117,6 +117,15 @@ static void the_completion_has_every_option_and_verb(void **state)
 	for (const struct verb *v = verbs; v->name != NULL; v++)
 		if (!has_word(buf_z(&text), v->name))
 			fail_msg("the completion lacks %s", v->name);
+	/* "[list|search|…] …" */
+	for (const char *p = verb_find("history")->usage + 1; *p != '\0' && *p != ' ';) {
+		size_t n = strcspn(p, "|]");
+
+		snprintf(word, sizeof(word), "%.*s", (int)n, p);
+		if (!has_word(buf_z(&text), word))
+			fail_msg("the completion lacks history %s", word);
+		p += n + 1;
+	}
 	for (const char *p = buf_z(&text); (p = strstr(p, "--")) != NULL; p++) {
 		size_t n = strspn(p + 2, "abcdefghijklmnopqrstuvwxyz-");
 
