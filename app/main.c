@@ -3,6 +3,7 @@
  */
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,13 +45,16 @@ static int print(struct buf *text)
 	return lost ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* The full screen is for a person at a terminal who asks nothing in particular. */
+/* The full screen is for a person, at a terminal that can show it, who asks nothing special. */
 static bool wants_screen(const struct options *o)
 {
+	const char *term = getenv("TERM");
+
 	if (o->script)
 		return true;
-	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !o->prompt && !o->n_files &&
-	       !o->json && !o->plain && o->input_format == INPUT_TEXT;
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term &&
+	       strcmp(term, "dumb") != 0 && !o->prompt && !o->n_files && !o->json && !o->plain &&
+	       o->input_format == INPUT_TEXT;
 }
 
 static int run_mode(struct app *app)

@@ -123,11 +123,14 @@ static void type(struct chat *c, const char *bytes)
 	assert_int_equal(write(c->fd, bytes, n), (ssize_t)n);
 }
 
+/* Line mode is asked for; else the terminal is one that cannot show a screen. */
+static const char *how = "--plain";
+
 /* Starts the program; `script` NULL: the small model. */
 static void start(struct chat *c, const char *script, const char *option)
 {
 	struct winsize ws = {.ws_col = 80, .ws_row = 24};
-	const char *args[12] = {program_path(), "--plain", "--temp", "0", "--ephemeral", "--model",
+	const char *args[12] = {program_path(), how, "--temp", "0", "--ephemeral", "--model",
 				"share/nano", option};
 	size_t n = option ? 8 : 7;
 
@@ -196,6 +199,24 @@ static void answers_stream_and_ctrl_d_quits(void **state)
 	wait_for_prompt(&c);
 	type(&c, "\004");
 	end(&c, 0);
+}
+
+static void a_terminal_that_cannot_move_its_cursor_gets_lines(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	setenv("TERM", "dumb", 1);
+	how = "--hide-thinking";
+	start(&c, "{\"text\": \"here\"}\n" DONE, NULL);
+	type(&c, "hello\n");
+	wait_for(&c, "here");
+	wait_for_prompt(&c);
+	assert_null(strstr(buf_z(&c.shown), "\033"));
+	type(&c, "\004");
+	end(&c, 0);
+	how = "--plain";
+	setenv("TERM", "xterm", 1);
 }
 
 static void ctrl_c_keeps_what_was_said_and_the_next_question_follows_it(void **state)
@@ -556,6 +577,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_stream_and_ctrl_d_quits),
+		cmocka_unit_test(a_terminal_that_cannot_move_its_cursor_gets_lines),
 		cmocka_unit_test(ctrl_c_keeps_what_was_said_and_the_next_question_follows_it),
 		cmocka_unit_test(ctrl_c_twice_at_the_prompt_quits),
 		cmocka_unit_test(several_lines_become_one_message),
