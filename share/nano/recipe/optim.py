@@ -31,11 +31,12 @@ def orthogonal(g):
 
 
 class Optimiser:
-    def __init__(self, weights, cfg, rates, decay=0.05, compile=False):
-        """`rates` maps 'matrix', 'table' (embedding and head), 'gate' and 'small' to peak learning rates."""
+    def __init__(self, weights, trained, cfg, rates, decay=0.05, compile=False):
+        """`trained` names the weights that change; `rates` maps 'matrix', 'table' (embedding and head), 'gate' and
+        'small' to peak learning rates.
+        """
         self.cfg, self.rates, self.decay, self.steps = cfg, rates, decay, 0
         self.orthogonal = torch.compile(orthogonal, dynamic=False) if compile else orthogonal
-        trained = [n for n, w in weights.items() if w.is_floating_point() and not n.endswith('gate.bias')]
         self.matrices = [n for n in trained if MATRIX.search(n)]
         self.groups = {
             'table': [n for n in trained if n in ('embed.weight', 'head.weight')],

@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import os
+import re
 import time
 
 import torch
@@ -60,6 +61,9 @@ def save_pieces(folder, weights):
 
 
 def load_pieces(folder):
+    """Unrounded weights, or where there are none those of a published checkpoint."""
+    if not os.path.exists(folder + '/weights-0.safetensors'):
+        return checkpoint.load(folder)
     out = {}
     for name in sorted(os.listdir(folder)):
         if name.startswith('weights-'):
@@ -119,6 +123,7 @@ def arguments():
     p.add_argument('--hold', type=float, default=.35)
     p.add_argument('--select-after', type=float, default=.2, help="share of the time without the indexer's choice")
     p.add_argument('--commands', type=float, default=0., help='share of documents about commands alone')
+    p.add_argument('--keep', help='pattern of the weights that stay as they are')
     p.add_argument('--draft', type=float, default=.3)
     p.add_argument('--compile', action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
     return p.parse_args()
@@ -141,9 +146,9 @@ def main():
     round_all = torch.compile(checkpoint.round_all, dynamic=False) if args.compile else checkpoint.round_all
     loss_of = torch.compile(losses, dynamic=False) if args.compile else losses
     rates = {'matrix': 4e-3, 'table': 4e-3, 'gate': 2e-3, 'small': 3e-3}
-    opt = optim.Optimiser(weights, cfg, {k: v * args.rate for k, v in rates.items()}, compile=args.compile)
-    trained = [n for n, w in weights.items() if w.is_floating_point() and not n.endswith('gate.bias')]
-    learns = frozenset(trained)
+    learns = frozenset(n for n, w in weights.items() if w.is_floating_point() and not n.endswith('gate.bias'))
+    trained = [n for n in weights if n in learns and not (args.keep and re.match(args.keep, n))]
+    opt = optim.Optimiser(weights, trained, cfg, {k: v * args.rate for k, v in rates.items()}, compile=args.compile)
     step, tokens, log = 0, 0, []
     mark, mark_tokens, first = time.time(), 0, None
     while step < args.max_steps:
