@@ -4,8 +4,9 @@
     eval_nano.py --program build/release/dsv4chat --model share/nano
 
 Two halves: questions the training text's generator writes from phrasings, numbers and names it
-never trains on, and questions written by hand (handwritten.jsonl).  Prints a table of counts
-against targets; exits 1 where a target is missed, 2 where the program could not be asked.
+never trains on, and questions written by hand (handwritten.jsonl); titles, and facts told
+before, are only among those by hand.  Prints a table of counts against targets; exits 1 where
+a target is missed, 2 where the program could not be asked.
 """
 
 import argparse
@@ -21,6 +22,11 @@ ROOT = os.path.join(HERE, "..", "..")
 GENERATOR = os.path.join(ROOT, "share", "nano", "recipe", "text", "generate.py")
 BUILTIN = os.path.join(ROOT, "share", "tools", "builtin.json")
 MAX_TOKENS = 400
+TITLE_WORDS = range(2, 7)
+# Words that a title may have though nobody said them.
+SMALL = frozenset("""a an the my your our of in on at to for from with and or by as is are was were it
+this that than into about not do does did can should how why who what where when which between without
+called""".split())
 
 # kind of question, what is counted, targets in percent: generated, by hand
 TARGETS = (
@@ -30,6 +36,9 @@ TARGETS = (
 	("calls", "right tool and arguments", 90, 75),
 	("results", "the result is used", 90, 75),
 	("talk", "small talk, declines", None, None),
+	("titles", "the title names the subject", None, 75),
+	("near", "a fact told shortly before", None, None),
+	("far", "a fact told long before", None, None),
 )
 
 
@@ -61,8 +70,7 @@ def load_generated(count, seed):
 
 
 def request(row):
-	return json.dumps(
-		{
+	asked = {
 		"messages": row["messages"],
 		"effort": row["effort"],
 		"sampling": {
@@ -70,8 +78,10 @@ def request(row):
 		"seed": 1,
 		"max_tokens": MAX_TOKENS
 		}
-		},
-		ensure_ascii=False)
+	}
+	if "task" in row:
+		asked["task"] = row["task"]
+	return json.dumps(asked, ensure_ascii=False)
 
 
 def ask(program, model, rows):
@@ -130,16 +140,34 @@ def well_formed(row, answer):
 	if calls is None or not calls and not content.strip():
 		return False
 	thinks = bool((message.get("reasoning_content") or "").strip())
-	if thinks != (row["effort"] != "none"):
+	if thinks != (row["effort"] != "none" and "task" not in row):
 		return False
 	return not any(mark in content
 		for mark in ("｜", "<think>", "</think>", "<tool_result>"))
 
 
-def right(expect, answer):
-	message = answer.get("message")
+def stems(text):
+	"""The beginnings of a text's words, so that "tides" is found in "tide" and "copying" in "copy"."""
+	return {word.rstrip("s")[:4] for word in re.findall(r"[^\W_]+", text.lower())
+		if word not in SMALL}
+
+
+def names_subject(row, title):
+	"""If a title is short, made of the conversation's words, and holds one that it is about."""
+	said = " ".join((m.get("content") or "") + " " + " ".join(
+		c["function"]["arguments"] for c in m.get("tool_calls") or [])
+		for m in row["messages"] if m["role"] != "system")
+	told, wanted = stems(title), stems(" ".join(row["expect"]["title"]))
+	return len(title.split()) in TITLE_WORDS and "\n" not in title and told <= stems(
+		said) and bool(told & wanted)
+
+
+def right(row, answer):
+	expect, message = row["expect"], answer.get("message")
 	if not message:
 		return False
+	if "title" in expect:
+		return names_subject(row, message.get("content") or "")
 	calls = calls_of(message)
 	if "calls" in expect:
 		choices = [expect["calls"]] + expect.get("or_calls", [])
@@ -163,7 +191,7 @@ def judge(rows, answers):
 	failed = []
 	for row, answer in zip(rows, answers):
 		good = well_formed(row, answer)
-		hit = right(row["expect"], answer)
+		hit = right(row, answer)
 		for kind, ok in (("all", good), (row["kind"], hit)):
 			counts[kind][0] += ok
 			counts[kind][1] += 1
@@ -213,6 +241,9 @@ def main():
 	for kind, what, *targets in TARGETS:
 		cells = []
 		for (counts, _), target in zip(halves, targets):
+			if not counts[kind][1]:
+				cells.append("")
+				continue
 			got = percent(counts[kind])
 			short = target is not None and got < target
 			missed += short
