@@ -39,9 +39,6 @@ static void want_send(struct screen *s, const struct tui_intent *in)
 		if (m != NULL)
 			talk_rewind(s->talk, m->parent);
 		screen_send(s, buf_str(&text));
-		if (n > 0)
-			tui_say(s->tui, STYLE_FAINT, "sent with %zu file%s", n,
-				n > 1 ? "s" : "");
 	}
 	buf_release(&text);
 }
@@ -129,7 +126,9 @@ static void want_archive(struct screen *s, struct talk *t)
 	struct err err;
 
 	t->archived = !t->archived;
-	tui_say(s->tui, STYLE_FAINT, t->archived ? "archived" : "no longer archived");
+	tui_say(s->tui, STYLE_FAINT,
+		t->archived ? "archived: typing finds it, the same key brings it back"
+			    : "no longer archived");
 	screen_tell_store(s, talk_store_mark(&s->talks, t, &err), &err);
 	screen_show_list(s);
 }

@@ -147,7 +147,7 @@ void screen_show_list(struct screen *s)
 	for (size_t i = 0; rows != NULL && times != NULL && i < s->talks.n; i++) {
 		const struct talk *t = s->talks.v[i];
 
-		if ((t->archived || (t->first == NULL && !t->unread)) && t != s->talk)
+		if (t->first == NULL && !t->unread && t != s->talk)
 			continue;
 		when(t->updated_ms > 0 ? t->updated_ms : now, now, times[n]);
 		rows[n] = (struct convlist_row){
@@ -155,6 +155,7 @@ void screen_show_list(struct screen *s)
 			.title = buf_str(&t->title),
 			.when = str_of(times[n]),
 			.pinned = t->pinned,
+			.archived = t->archived,
 			.current = t == s->talk,
 		};
 		n++;

@@ -365,14 +365,20 @@ void talks_drop_removed(struct talks *ts)
 	ts->removed = NULL;
 }
 
+/* What nothing was said in yet is the newest. */
+static int64_t age_key(const struct talk *t)
+{
+	return t->updated_ms > 0 ? t->updated_ms : INT64_MAX;
+}
+
 static int newer(const void *a, const void *b)
 {
 	const struct talk *x = *(struct talk *const *)a, *y = *(struct talk *const *)b;
 
 	if (x->pinned != y->pinned)
 		return x->pinned ? -1 : 1;
-	if (x->updated_ms != y->updated_ms)
-		return x->updated_ms > y->updated_ms ? -1 : 1;
+	if (age_key(x) != age_key(y))
+		return age_key(x) > age_key(y) ? -1 : 1;
 	return x->id > y->id ? -1 : x->id < y->id;
 }
 

@@ -41,6 +41,13 @@ void convlist_choose(struct convlist *l, int64_t id)
 			l->chosen = i;
 }
 
+void convlist_choose_current(struct convlist *l)
+{
+	for (size_t i = 0; i < l->n_shown; i++)
+		if (l->rows[l->shown[i]].current)
+			l->chosen = i;
+}
+
 void convlist_set(struct convlist *l, const struct convlist_row *rows, size_t n)
 {
 	const struct convlist_row *was = convlist_chosen(l);
@@ -120,10 +127,16 @@ static bool matches(const struct convlist *l, const struct convlist_row *r)
 
 void convlist_refresh(struct convlist *l)
 {
+	bool all = l->filter.text.len > 0;
+
 	l->n_shown = 0;
-	for (size_t i = 0; i < l->n; i++)
-		if (matches(l, &l->rows[i]) || is_found(l, l->rows[i].id))
+	for (size_t i = 0; i < l->n; i++) {
+		const struct convlist_row *r = &l->rows[i];
+
+		if ((all || !r->archived || r->current) &&
+		    (matches(l, r) || is_found(l, r->id)))
 			l->shown[l->n_shown++] = i;
+	}
 	if (l->chosen >= l->n_shown)
 		l->chosen = l->n_shown > 0 ? l->n_shown - 1 : 0;
 }
@@ -153,12 +166,15 @@ static void draw_row(const struct convlist_row *r, struct view v, int y, bool ch
 	int when = glyph_columns(r->when.p, r->when.n);
 	int room = v.w - 3 - (when > 0 ? when + 1 : 0);
 	struct str title = r->title.n > 0 ? r->title : STR_LIT("(nothing said yet)");
+	uint16_t style = r->archived ? STYLE_FAINT : STYLE_TEXT;
 
+	if (r->current)
+		style = STYLE_TEXT | STYLE_BOLD;
 	if (r->pinned)
 		view_putz(v, 0, y, "★", STYLE_MARKER);
 	else if (r->current)
 		view_putz(v, 0, y, "●", STYLE_MODEL);
-	view_put_cut(v, 2, y, room, title, r->current ? STYLE_TEXT | STYLE_BOLD : STYLE_TEXT);
+	view_put_cut(v, 2, y, room, title, style);
 	if (room > 6)
 		view_put(v, v.w - when - 1, y, r->when, STYLE_FAINT);
 	/* The one that is shown stands out by itself. */

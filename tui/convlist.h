@@ -16,6 +16,7 @@ struct convlist_row {
 	struct str title; /* "" = not said yet */
 	struct str when;  /* "5 min", "Tue", "2025-11-03" */
 	bool pinned, current;
+	bool archived; /* only what is typed finds it */
 };
 
 struct convlist {
@@ -39,6 +40,8 @@ void convlist_step(struct convlist *l, int by);
 const struct convlist_row *convlist_chosen(const struct convlist *l); /* NULL = none */
 /* Chooses that conversation, where it is shown. */
 void convlist_choose(struct convlist *l, int64_t id);
+/* Chooses the one that is shown on the screen. */
+void convlist_choose_current(struct convlist *l);
 /* Chooses what is in row y of the last drawing. */
 bool convlist_click(struct convlist *l, int y);
 void convlist_draw(struct convlist *l, struct view v, bool focused);

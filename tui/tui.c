@@ -110,10 +110,8 @@ void tui_set_status(struct tui *t, const struct status *s)
 void tui_set_conversations(struct tui *t, const struct convlist_row *rows, size_t n)
 {
 	convlist_set(&t->list, rows, n);
-	/* Where nobody chooses, the one that is shown is chosen. */
-	for (size_t i = 0; t->focus != KEYS_LIST && i < n; i++)
-		if (rows[i].current)
-			convlist_choose(&t->list, rows[i].id);
+	if (t->focus != KEYS_LIST)
+		convlist_choose_current(&t->list);
 }
 
 void tui_set_found(struct tui *t, const int64_t *ids, size_t n)
@@ -244,15 +242,18 @@ static const char *hint_for(const struct tui *t)
 
 	if (vi && !t->vi.normal)
 		return tui_is_busy(t) ? "vi: writing · Esc Esc stops"
+		       : t->w < 60    ? "vi: writing · F1 help"
 				      : "vi: writing · Esc commands · F1 help";
 	if (vi)
 		return tui_is_busy(t) ? "vi: commands · Esc stops"
+		       : t->w < 60    ? "vi: commands · F1 help"
 				      : "vi: commands · i writes · F1 help";
 	if (tui_is_busy(t))
 		return "Esc stops";
 	switch (t->focus) {
 	case KEYS_TRANSCRIPT:
-		return "/ finds · e edits · Esc back · F1 help";
+		return t->w < 60 ? "Esc back · F1 help"
+				 : "/ finds · e edits · Esc back · F1 help";
 	case KEYS_LIST:
 		return "Enter opens · Esc back · F1 help";
 	case KEYS_ANYWHERE:

@@ -174,7 +174,10 @@ static void editor(struct tui *t)
 static void filter_changed(struct tui *t)
 {
 	convlist_set_found(&t->list, NULL, 0);
-	if (t->list.filter.text.len > 0)
+	t->list.chosen = 0;
+	if (t->list.filter.text.len == 0)
+		convlist_choose_current(&t->list);
+	else
 		buf_adds(&tui_want(t, TUI_FIND)->text, buf_str(&t->list.filter.text));
 }
 

@@ -292,6 +292,45 @@ static void inputs_of_either_mode_are_there_in_the_other(void **state)
 	assert_int_equal(stage_close(&st), 0);
 }
 
+static void what_is_archived_is_found_by_typing_and_comes_back(void **state)
+{
+	struct stage_setup su = {
+		.engine_script = stage_talk, .term = "xterm-256color", .w = 100, .h = 24};
+	struct stage st;
+
+	(void)state;
+	su.history_path = tmpdir_file(&dir, "archived.db");
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "hello zebra\r");
+	stage_wait_for(&st, "• two");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "/title stripes\r");
+	stage_wait_for(&st, "title: stripes");
+	stage_type(&st, "/new\r");
+	stage_wait_for(&st, "(nothing said");
+	stage_type(&st, "\x1B[1;3D\x1B[B"); /* Alt-Left, Down */
+	stage_wait_for(&st, "Enter opens");
+	stage_type(&st, "\x1B"
+			"a");
+	stage_wait_gone(&st, "stripes");
+	/* By its name, and by what was said. */
+	stage_type(&st, "stri");
+	stage_wait_for(&st, "stripes");
+	stage_type(&st, "\x15");
+	stage_wait_gone(&st, "stripes");
+	stage_type(&st, "zebra");
+	stage_wait_for(&st, "stripes");
+	stage_type(&st, "\x1B"
+			"a");
+	stage_wait_for(&st, "no longer archived");
+	stage_type(&st, "\x15");
+	stage_wait_for(&st, "type to find");
+	stage_wait_for(&st, "stripes");
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+}
+
 static void a_file_that_a_message_names_goes_along(void **state)
 {
 	static const struct {
@@ -435,6 +474,7 @@ int main(void)
 		cmocka_unit_test(commands_act_on_the_screen),
 		cmocka_unit_test(a_conversation_that_is_deleted_takes_what_was_typed_with_it),
 		cmocka_unit_test(inputs_of_either_mode_are_there_in_the_other),
+		cmocka_unit_test(what_is_archived_is_found_by_typing_and_comes_back),
 		cmocka_unit_test(a_file_that_a_message_names_goes_along),
 		cmocka_unit_test(files_go_along_from_either_mode),
 		cmocka_unit_test(a_branch_may_be_asked_for_at_the_start),

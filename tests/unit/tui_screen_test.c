@@ -42,10 +42,11 @@ static size_t add(struct tui *t, enum item_kind kind, int64_t id, const char *te
 static void idle(struct tui *t)
 {
 	static const struct convlist_row rows[] = {
-		{1, {"Pinned: house rules", 19}, {"3 d", 3}, true, false},
-		{2, {"How do folds work in this program", 33}, {"now", 3}, false, true},
-		{3, {"日本語の会話について", 30}, {"2 h", 3}, false, false},
-		{4, {"", 0}, {"Tue", 3}, false, false},
+		{1, {"Pinned: house rules", 19}, {"3 d", 3}, true, false, false},
+		{2, {"How do folds work in this program", 33}, {"now", 3}, false, true, false},
+		{3, {"日本語の会話について", 30}, {"2 h", 3}, false, false, false},
+		{4, {"", 0}, {"Tue", 3}, false, false, false},
+		{5, {"Old folds, archived", 19}, {"2025-11-03", 10}, false, false, true},
 	};
 	struct status s = {.phase = STATUS_IDLE,
 			   .model = "nano",
@@ -170,7 +171,8 @@ static void world(struct tui *t)
 	    ITEM_DONE);
 	add(t, ITEM_ANSWER, 3,
 	    "日本語の文章は**スペースなし**で書かれますから、折り返しの場所は文字の間です。"
-	    "絵文字は 👩‍👩‍👧‍👦 や 🇫🇷 や ❤️ です。\n\n- שלום עולם\n- "
+	    "絵文字は 👩‍👩‍👧‍👦 や 🇫🇷 や ❤️ です。\n\n- שלום "
+	    "עולם\n- "
 	    "مرحبا "
 	    "بالعالم\n- "
 	    "Z\u0351\u036B\u0343a\u0327lgo\n"
@@ -264,6 +266,7 @@ static const struct {
 	{"options", 80, 24, talk, "F2 !options"},
 	{"option-choices", 80, 24, talk, "F2 !options Enter"},
 	{"option-value", 80, 24, talk, "F2 !options Down Enter"},
+	{"transcript-40x12", 40, 12, talk, "M-Up"},
 	{"list-80x24", 80, 24, talk, "M-Left"},
 	{"list-40x12", 40, 12, talk, "M-Left Down"},
 	{"list-filter", 80, 24, talk, "M-Left 'fold'"},
