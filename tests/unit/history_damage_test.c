@@ -43,18 +43,24 @@ static void write_scripts(void)
 	buf_release(&text);
 }
 
-static void run(const char *words, int status)
+static void run_words(const char *words, struct program_run *r)
 {
 	const char *argv[12];
 	char copy[400];
-	struct program_run r;
 	size_t n = 0;
 
 	snprintf(copy, sizeof(copy), "%s", words);
 	for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
 		argv[n++] = w;
 	argv[n] = NULL;
-	program_run(&r, argv, (struct str){0}, 30);
+	program_run(r, argv, (struct str){0}, 30);
+}
+
+static void run(const char *words, int status)
+{
+	struct program_run r;
+
+	run_words(words, &r);
 	if (r.status != status)
 		fail_msg("%s: status %d: %s", words, r.status, buf_z(&r.err));
 	program_run_release(&r);
@@ -364,6 +370,85 @@ static void a_file_that_stays_locked_is_told_by_every_mode(void **state)
 	buf_release(&err);
 }
 
+/* Whoever writes rows of their own ends no run of the program by a crash or a hang. */
+static void rows_by_other_hands_are_survived(void **state)
+{
+	static const char *const rows[] = {
+		"UPDATE message SET parent_id = 4 WHERE id = 1",
+		"UPDATE message SET parent_id = id WHERE id = 3",
+		"UPDATE message SET parent_id = 2 WHERE id = 1",
+		"UPDATE message SET depth = -5",
+		"UPDATE message SET depth = 9223372036854775807 WHERE id = 2",
+		"UPDATE message SET token_ids = x'010203'",
+		"UPDATE message SET token_ids = zeroblob(50000000) WHERE id = 2",
+		"UPDATE message SET created_ms = -9223372036854775808",
+		"UPDATE message SET conversation_id = 1",
+		"UPDATE conversation SET leaf_id = 99999",
+		"UPDATE conversation SET leaf_id = NULL",
+		"UPDATE conversation SET tree_id = 999",
+		"UPDATE conversation SET uid = id || char(27, 91) || uid",
+		"UPDATE conversation SET title = char(27) || ']0;x' || char(7)",
+		"UPDATE conversation SET updated_ms = 9223372036854775807",
+		"UPDATE part SET seq = -seq - 1",
+		"UPDATE part SET seq = seq * 1000000000",
+		"UPDATE run SET temperature = 9e999, top_p = -9e999",
+		"UPDATE run SET stop = NULL",
+		"UPDATE run SET message_id = 2",
+		"INSERT INTO journal VALUES (1, 1, 2, 1, 'nobody', 0);"
+		"INSERT INTO journal_piece VALUES (1, 1, -1, 'tokens', '', '', '', x'0102')",
+		"INSERT INTO journal VALUES (1, 1, 2, 1, 'nobody', 0);"
+		"INSERT INTO journal_piece VALUES (1, 1, -1, 'tokens', '', '', '', "
+		"x'01000000');"
+		"INSERT INTO journal_piece VALUES (1, 2, 5, 'text', '', '', '', x'41');"
+		"INSERT INTO journal_piece VALUES (1, 3, 9223372036854775807, 'none', '', '', "
+		"'',"
+		" x'41')",
+		"INSERT INTO chore VALUES ('scrub'), ('something else')",
+		"DELETE FROM part",
+		"DELETE FROM message WHERE id = 2",
+		"CREATE TRIGGER t AFTER INSERT ON message BEGIN DELETE FROM message; END",
+	};
+	static const char *const lines[] = {
+		"history list",         "history list --json",
+		"history show first",   "history export",
+		"history search alpha", "history verify",
+		"-c -p more",           "--fork -p aside",
+		"history gc",           "history rm --yes first",
+	};
+	size_t step = getenv("DSV4CHAT_SLOW") ? 1 : 3;
+	char words[400];
+
+	(void)state;
+	snprintf(words, sizeof(words), "-c --engine-script %s -p second",
+		 tmpdir_file(&dir, "short"));
+	run(words, 0);
+	snprintf(words, sizeof(words), "--fork --engine-script %s -p third",
+		 tmpdir_file(&dir, "short"));
+	run(words, 0);
+	assert_int_equal(rename(tmpdir_file(&dir, STORE), tmpdir_file(&dir, "history.db")), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i += step) {
+		struct tmpdir store = {0};
+
+		snprintf(store.path, sizeof(store.path), "%s", tmpdir_file(&dir, "dsv4chat"));
+		unlink(tmpdir_file(&dir, STORE "-wal"));
+		unlink(tmpdir_file(&dir, STORE "-shm"));
+		tmpdir_copy(&store, tmpdir_file(&dir, "history.db"));
+		sql(rows[i]);
+		for (size_t k = 0; k < sizeof(lines) / sizeof(lines[0]); k++) {
+			struct program_run r;
+
+			snprintf(words, sizeof(words), "%s%s%s", lines[k],
+				 lines[k][0] == '-' ? " --engine-script " : "",
+				 lines[k][0] == '-' ? tmpdir_file(&dir, "short") : "");
+			run_words(words, &r);
+			if (r.status != 0 && r.status != 2 && r.status != 6)
+				fail_msg("%s: %s: status %d: %s", rows[i], words, r.status,
+					 buf_z(&r.err));
+			program_run_release(&r);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +456,7 @@ int main(void)
 		T(each_unusable_file_is_told_by_every_mode),
 		T(a_file_that_may_not_grow_is_told_by_every_mode),
 		T(an_answer_that_does_not_fit_has_been_printed),
+		T(rows_by_other_hands_are_survived),
 		T(a_file_that_stays_locked_is_told_by_every_mode),
 	};
 
