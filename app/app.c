@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/output.h"
 #include "app/paths.h"
 #include "engine/base/file.h"
 #include "engine/base/termsafe.h"
@@ -89,9 +90,11 @@ void app_tell(const char *text)
 {
 	struct buf safe = {0};
 
+	buf_addz(&safe, "dsv4chat: ");
 	termsafe_add(&safe, str_of(text));
+	buf_addc(&safe, '\n');
 	if (!buf_failed(&safe)) {
-		fprintf(stderr, "dsv4chat: %s\n", buf_z(&safe));
+		output_write(STDERR_FILENO, buf_str(&safe));
 	} else {
 		/* Without memory the words come plainly: what is not ASCII as a question mark. */
 		fputs("dsv4chat: ", stderr);

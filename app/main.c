@@ -12,6 +12,7 @@
 #include "app/line.h"
 #include "app/mapfault.h"
 #include "app/oneshot.h"
+#include "app/output.h"
 #include "app/paths.h"
 #include "app/screen.h"
 #include "app/signals.h"
@@ -113,6 +114,7 @@ int main(int argc, char **argv)
 		rc = exit_code_of(rc);
 	} else {
 		open_log(&app);
+		output_until(app_deadline_ms(&app));
 		rc = run_mode(&app);
 		app_close_engine(&app);
 		log_close();

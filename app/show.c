@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/output.h"
 #include "app/record.h"
 #include "app/signals.h"
 #include "engine/base/termsafe.h"
@@ -33,18 +34,18 @@ static void lose(struct show *s, int why)
 
 static void put(struct show *s, struct str text)
 {
-	if (text.n && fwrite(text.p, 1, text.n, stdout) != text.n)
+	if (text.n && !output_write(STDOUT_FILENO, text))
 		lose(s, errno);
 }
 
-static void flush_stdout(struct show *s)
+/* What stderr does not take is nothing to end a turn for. */
+static void tell(const char *text)
 {
-	if (fflush(stdout) != 0)
-		lose(s, errno);
+	output_write(STDERR_FILENO, str_of(text));
 }
 
 /* Text of the model for a stream that may be a terminal. */
-static void put_text(struct show *s, FILE *to, bool safe, struct str text)
+static void put_text(struct show *s, int fd, bool safe, struct str text)
 {
 	struct buf clean = {0};
 
@@ -52,24 +53,24 @@ static void put_text(struct show *s, FILE *to, bool safe, struct str text)
 		termsafe_add(&clean, text);
 		text = buf_str(&clean);
 	}
-	if (to == stdout)
+	if (fd == STDOUT_FILENO)
 		put(s, text);
-	else if (text.n)
-		fwrite(text.p, 1, text.n, to);
+	else
+		output_write(fd, text);
 	buf_release(&clean);
 }
 
 static void clear_bar(struct show *s)
 {
 	if (s->bar)
-		fputs("\r\033[K", stderr);
+		tell("\r\033[K");
 	s->bar = false;
 }
 
 static void end_thinking(struct show *s)
 {
 	if (s->in_thinking)
-		fputs(s->color_err ? OFF "\n" : "\n", stderr);
+		tell(s->color_err ? OFF "\n" : "\n");
 	s->in_thinking = false;
 }
 
@@ -78,14 +79,17 @@ static void draw_bar(struct show *s, const char *what, uint64_t done, uint64_t a
 		     uint64_t unit, const char *units)
 {
 	int64_t now = app_now_ms();
+	struct buf line = {0};
 
 	if (!isatty(STDERR_FILENO) || !s->color_err || s->json || now - s->bar_ms < 100 || !all)
 		return;
 	s->bar = true;
 	s->bar_ms = now;
-	fprintf(stderr, "\r\033[K%s %llu of %llu %s (%llu %%)", what,
-		(unsigned long long)(done / unit), (unsigned long long)(all / unit), units,
-		(unsigned long long)(done * 100 / all));
+	buf_addf(&line, "\r\033[K%s %llu of %llu %s (%llu %%)", what,
+		 (unsigned long long)(done / unit), (unsigned long long)(all / unit), units,
+		 (unsigned long long)(done * 100 / all));
+	tell(buf_z(&line));
+	buf_release(&line);
 }
 
 static void show_text(struct show *s, const struct event *ev)
@@ -104,16 +108,15 @@ static void show_text(struct show *s, const struct event *ev)
 			return;
 		clear_bar(s);
 		if (!s->in_thinking && s->color_err)
-			fputs(DIM, stderr);
+			tell(DIM);
 		s->in_thinking = true;
-		put_text(s, stderr, isatty(STDERR_FILENO), t);
+		put_text(s, STDERR_FILENO, isatty(STDERR_FILENO), t);
 		return;
 	case EV_TEXT:
 		clear_bar(s);
 		end_thinking(s);
-		put_text(s, stdout, s->safe, t);
+		put_text(s, STDOUT_FILENO, s->safe, t);
 		s->midline = t.n && t.p[t.n - 1] != '\n';
-		flush_stdout(s);
 		return;
 	case EV_CALL_BEGIN:
 	case EV_CALL_PARAM:
@@ -126,16 +129,14 @@ static void show_text(struct show *s, const struct event *ev)
 			return;
 		if (s->midline && isatty(STDERR_FILENO) && s->safe) {
 			put(s, STR_LIT("\n"));
-			fflush(stdout);
 			s->midline = false;
 		}
-		fputs(ev->kind == EV_CALL_BEGIN ? "call: "
+		tell(ev->kind == EV_CALL_BEGIN ? "call: "
 		      : ev->kind == EV_CALL_END ? "with: "
 		      : ev->kind == EV_CALL_BAD ? "malformed call: "
-						: "note: ",
-		      stderr);
-		put_text(s, stderr, true, t);
-		fputc('\n', stderr);
+						: "note: ");
+		put_text(s, STDERR_FILENO, true, t);
+		tell("\n");
 		return;
 	case EV_READY:
 	case EV_TOKENS:
@@ -180,7 +181,6 @@ static void send_line(struct show *s, struct jsonw *w)
 	if (buf_failed(w->out))
 		lose(s, ENOMEM);
 	put(s, buf_str(w->out));
-	flush_stdout(s);
 	buf_release(w->out);
 }
 
@@ -259,7 +259,12 @@ int show_event(void *ctx, const struct event *ev)
 		show_json(s, ev);
 	else
 		show_text(s, ev);
-	return s->lost ? ERR_IO : 0;
+	if (!s->lost)
+		return 0;
+	/* Given up, since whoever waits wants it ended. */
+	if (s->lost_errno == EINTR)
+		return signals_seen() ? ERR_CANCELLED : ERR_TIMEOUT;
+	return ERR_IO;
 }
 
 void show_drained(void *ctx)
@@ -297,7 +302,6 @@ void show_error(struct show *s, const struct err *err)
 	end_thinking(s);
 	if (s->midline && s->safe) {
 		put(s, STR_LIT("\n"));
-		fflush(stdout);
 		s->midline = false;
 	}
 	app_tell(err->text);
@@ -337,11 +341,10 @@ int show_finish(struct show *s, struct err *err)
 	if (s->midline && !s->json)
 		put(s, STR_LIT("\n"));
 	s->midline = false;
-	flush_stdout(s);
-	if (!s->lost && ferror(stdout))
-		lose(s, 0);
 	if (!s->lost)
 		return 0;
-	return err_set(err, ERR_IO, "stdout: the answer could not be written%s%s",
-		       s->lost_errno ? ": " : "", s->lost_errno ? strerror(s->lost_errno) : "");
+	return err_set(err, ERR_IO, "stdout: the answer could not be written: %s",
+		       s->lost_errno == EINTR ? "it is full and nobody reads it"
+		       : s->lost_errno	      ? strerror(s->lost_errno)
+					      : "why is not known");
 }

@@ -15,6 +15,8 @@ $(FAULTS): tests/faults/faults.c tests/faults/faults.h | $(B)/tests-packages.ok
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(filter-out -Werror,$(WARN)) -shared -fPIC -o $@ $< -ldl
 
+$(B)/tests/unit/program_fault_test: | $(FAULTS)
+
 # A fuzz target is linked with a main of ours that replays files, or (VARIANT=fuzz, clang) with
 # libFuzzer, which looks for new ones.
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))

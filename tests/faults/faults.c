@@ -69,12 +69,13 @@ static bool fails_with(int error)
 	return true;
 }
 
-/* Pipes and eventfds of the program's own do not fail while it lives. */
+/* Pipes and eventfds of the program's own do not fail while it lives; and on stderr it tells of
+ * the failure. */
 static bool outside(int fd)
 {
 	struct stat st;
 
-	return fd <= 2 || (syscall(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode));
+	return fd <= STDOUT_FILENO || (syscall(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode));
 }
 
 static void *next(const char *name)
