@@ -1,6 +1,7 @@
 /*
  * The program begins: options, then one of its modes.
  */
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "app/screen.h"
 #include "app/signals.h"
 #include "app/verb.h"
+#include "app/verb_io.h"
 #include "engine/base/log.h"
 
 static int read_options(struct app *app, int argc, char **argv, struct err *err)
@@ -40,10 +42,13 @@ static void open_log(const struct app *app)
 
 static int print(struct buf *text)
 {
-	int lost = fwrite(text->data, 1, text->len, stdout) != text->len || fflush(stdout) != 0;
+	struct err err = {0};
+	int rc = verb_write(text, &err);
 
 	buf_release(text);
-	return lost ? EXIT_FAILED : EXIT_DONE;
+	if (rc)
+		app_tell(err.text);
+	return exit_code_of(rc);
 }
 
 /* The full screen is for a person, at a terminal that can show it, who asks nothing special. */
@@ -79,6 +84,20 @@ static int run_mode(struct app *app)
 	return oneshot_run(app, !isatty(STDIN_FILENO));
 }
 
+/*
+ * A closed stdin, stdout or stderr would be the number of the next file that is opened, the
+ * history's say.  What stands there instead can be neither read nor written.
+ */
+static void hold_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* The lowest free number is this one. */
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			return;
+	}
+}
+
 /* The verb, if the first word is one; it goes before the options, which then are its own. */
 static const struct verb *take_verb(int argc, char **argv)
 {
@@ -101,6 +120,7 @@ int main(int argc, char **argv)
 	struct err err = {0};
 	int rc;
 
+	hold_standard_files();
 	setlocale(LC_ALL, "");
 	mapfault_install();
 	signals_ignore_limits();
