@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/options.h"
+#include "engine/base/file.h"
 
-#define N_ROWS_MAX 96
+#define N_ROWS_MAX     96
+#define FILE_MAX_BYTES ((size_t)1 << 20)
 
 /* ------------------------------------------------------------------- the file */
 
@@ -48,23 +51,23 @@ static int read_line(struct options *o, char *line, struct err *err)
 
 int options_read_file(struct options *o, const char *path, struct err *err)
 {
-	FILE *f = fopen(path, "re");
-	char *line = NULL;
-	size_t cap = 0;
-	int n = 0, rc = 0;
+	struct buf text = {0};
+	char *line, *next;
+	int n = 0, rc;
 
-	if (!f)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(err, path, "open");
-	while (!rc && getline(&line, &cap, f) >= 0) {
+	if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	rc = file_read(&text, path, FILE_MAX_BYTES, err);
+	for (line = text.data; !rc && line && *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
 		n++;
 		rc = read_line(o, line, err);
 		if (rc)
 			err_prefix(err, "%s: line %d", path, n);
 	}
-	if (!rc && ferror(f))
-		rc = err_errno(err, path, "read");
-	free(line);
-	fclose(f);
+	buf_release(&text);
 	return rc;
 }
 
@@ -192,8 +195,9 @@ int options_read_flags(struct options *o, int argc, char **argv, struct err *err
 			*(bool *)((char *)o + row->at) = true;
 		else
 			rc = option_set(o, row, optarg ? optarg : "", err);
+		/* which begins with the option's name */
 		if (rc)
-			err_prefix(err, "--%s", row->name);
+			err_set(err, rc, "--%s", err->text);
 	}
 	return rc ? rc : join_words(o, argc, argv, err);
 }

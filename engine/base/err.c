@@ -1,6 +1,7 @@
 #include "engine/base/err.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,41 @@ static void tidy(char *text)
 	}
 }
 
+/* Longer than a path may be, and what is said of it. */
+#define WHOLE_BYTES 6000
+#define HEAD_BYTES  200
+
+/* Is this byte within a character of UTF-8? */
+static bool is_inside(char c)
+{
+	return ((unsigned char)c & 0xC0u) == 0x80u;
+}
+
+/* What is too long loses its middle: what happened stands at the end. */
+static void fit(char out[ERR_TEXT_BYTES], const char *text)
+{
+	static const char gap[] = "…";
+	size_t n = strlen(text), head = HEAD_BYTES;
+	const char *rest;
+
+	if (n < ERR_TEXT_BYTES) {
+		memcpy(out, text, n + 1);
+	} else {
+		rest = text + n - (ERR_TEXT_BYTES - 1 - HEAD_BYTES - strlen(gap));
+		while (head && is_inside(text[head]))
+			head--;
+		while (is_inside(*rest))
+			rest++;
+		memcpy(out, text, head);
+		memcpy(out + head, gap, strlen(gap));
+		memcpy(out + head + strlen(gap), rest, strlen(rest) + 1);
+	}
+	tidy(out);
+}
+
 int err_set(struct err *err, int code, const char *fmt, ...)
 {
-	char text[ERR_TEXT_BYTES];
+	char text[WHOLE_BYTES];
 	va_list ap;
 
 	if (!err)
@@ -42,16 +75,14 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	tidy(text);
-	memcpy(err->text, text, strlen(text) + 1);
+	fit(err->text, text);
 	err->code = code;
 	return code;
 }
 
 int err_prefix(struct err *err, const char *fmt, ...)
 {
-	char old[ERR_TEXT_BYTES];
-	char head[ERR_TEXT_BYTES];
+	char old[ERR_TEXT_BYTES], head[WHOLE_BYTES];
 	va_list ap;
 
 	if (!err)
@@ -60,10 +91,7 @@ int err_prefix(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(head, sizeof(head), fmt, ap);
 	va_end(ap);
-	if (snprintf(err->text, sizeof(err->text), "%s: %s", head, old) < 0)
-		err->text[0] = '\0';
-	tidy(err->text);
-	return err->code;
+	return err_set(err, err->code, "%s: %s", head, old);
 }
 
 int err_nomem(struct err *err, const char *what, unsigned long long n_bytes)

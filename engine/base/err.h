@@ -32,8 +32,8 @@ struct err {
 	char text[ERR_TEXT_BYTES]; /* one line without a newline; "" while code is 0       */
 };
 
-/* Sets code and text (cut to fit, at a character border) and returns `code`.  `err` may be NULL,
- * and the arguments may point into it. */
+/* Sets code and text (what does not fit loses its middle, at character borders) and returns
+ * `code`.  `err` may be NULL, and the arguments may point into it. */
 int err_set(struct err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -126,7 +126,7 @@ static void bad_flags_say_what_is_wrong(void **state)
 		{"-q", "-q: no such option"},
 		{"--temp", "a value is missing"},
 		{"--think=yes", "takes no value"},
-		{"--temp hot", "--temp: temp: 'hot', expected a number from 0 to 100"},
+		{"--temp hot", "--temp: 'hot', expected a number from 0 to 100"},
 		{"--effort some", "expected none, low, high, max"},
 	};
 
