@@ -1,7 +1,9 @@
 #include "app/oneshot.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "app/dialog.h"
@@ -14,6 +16,9 @@
 #include "app/verb_io.h"
 #include "engine/base/jsonr.h"
 #include "engine/base/utf8.h"
+
+/* stdin is waited for in such pieces. */
+#define WAIT_MS 60000
 
 /* A turn that was cut short is no success, however it was cut. */
 static int stop_code(const struct turn_answer *a, struct err *err)
@@ -70,8 +75,11 @@ static int ask(struct app *app, struct show *s, struct dialog *d,
 
 static int exit_of(int rc)
 {
-	return rc == ERR_CANCELLED && signals_seen() == SIGTERM ? EXIT_TERMINATED
-								: exit_code_of(rc);
+	int signo = signals_seen();
+
+	if (rc == ERR_CANCELLED && (signo == SIGTERM || signo == SIGHUP))
+		return EXIT_TERMINATED;
+	return exit_code_of(rc);
 }
 
 /* The program's last words: an error told, and stdout really written. */
@@ -167,6 +175,68 @@ static int read_message(struct str line, enum chat_role *role, struct buf *text,
 	return rc;
 }
 
+/* The lines of stdin, which a signal or the time's end interrupts. */
+struct lines {
+	struct buf held;  /* read, and not yet returned from `at` on */
+	struct buf clean; /* a line without its invalid UTF-8 */
+	size_t at, n;    /* n: lines so far */
+	bool ended;
+};
+
+static int read_more(const struct app *app, struct lines *l, struct err *err)
+{
+	char part[65536];
+	ssize_t n;
+	int rc;
+
+	while ((rc = question_await_stdin(app, WAIT_MS, err)) == 0)
+		;
+	if (rc < 0)
+		return rc;
+	n = read(STDIN_FILENO, part, sizeof(part));
+	if (n < 0 && errno != EINTR && errno != EAGAIN)
+		return err_errno(err, "stdin", "read");
+	l->ended = n == 0;
+	if (n > 0)
+		buf_add(&l->held, part, (size_t)n);
+	return buf_failed(&l->held) ? err_nomem(err, "stdin", l->held.len) : 0;
+}
+
+/* The next line without its newline, borrowed until the next call; 1, 0 at the end. */
+static int next_line(const struct app *app, struct lines *l, struct str *line, struct err *err)
+{
+	size_t looked = 0;
+
+	buf_remove(&l->held, 0, l->at);
+	l->at = 0;
+	for (;;) {
+		const char *end = memchr(buf_z(&l->held) + looked, '\n', l->held.len - looked);
+		int rc;
+
+		if (end || (l->ended && l->held.len)) {
+			line->p = buf_z(&l->held);
+			line->n = end ? (size_t)(end - line->p) : l->held.len;
+			l->at = line->n + (end != NULL);
+			l->n++;
+			if (utf8_valid(*line))
+				return 1;
+			buf_reset(&l->clean);
+			utf8_add_clean(&l->clean, *line);
+			*line = buf_str(&l->clean);
+			return buf_failed(&l->clean) ? err_nomem(err, "a line", line->n) : 1;
+		}
+		if (l->ended)
+			return 0;
+		looked = l->held.len;
+		if (looked > VERB_MAX_BYTES)
+			return err_set(err, ERR_LIMIT, "stdin: a line of more than %u bytes",
+				       VERB_MAX_BYTES);
+		rc = read_more(app, l, err);
+		if (rc)
+			return rc;
+	}
+}
+
 static int session_line(struct app *app, struct show *s, struct dialog *d, struct str line,
 			struct err *err)
 {
@@ -188,12 +258,12 @@ static int session_line(struct app *app, struct show *s, struct dialog *d, struc
 
 int oneshot_session(struct app *app)
 {
-	struct verb_input in = {0};
+	struct lines in = {0};
 	struct dialog d = {0};
 	struct record record = {0};
 	struct err err = {0};
 	struct show show;
-	struct str line;
+	struct str line = {0};
 	int rc, worst = 0;
 
 	show_init(&show, app);
@@ -210,20 +280,21 @@ int oneshot_session(struct app *app)
 	app->opt.seed_given = true;
 	if (!rc)
 		show_session(&show, app->opt.sampling.seed);
-	while (!rc && (rc = verb_line(&in, &line, &err)) > 0) {
+	while (!rc && (rc = next_line(app, &in, &line, &err)) > 0) {
 		rc = line.n ? session_line(app, &show, &d, line, &err) : 0;
 		/* A bad line or a cut answer ends neither the session nor its record of
 		 * failure. */
 		if (rc == ERR_USAGE || rc == ERR_LIMIT) {
 			if (rc == ERR_USAGE)
-				err_prefix(&err, "line %zu", in.n_lines);
+				err_prefix(&err, "line %zu", in.n);
 			show_error(&show, &err);
 			worst = rc;
 			rc = 0;
 		}
 	}
 	rc = finish(&show, rc, &err);
-	verb_input_release(&in);
+	buf_release(&in.held);
+	buf_release(&in.clean);
 	dialog_release(&d);
 	return rc ? rc : exit_code_of(worst);
 }

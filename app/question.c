@@ -14,8 +14,7 @@
 /* After so long without a byte the user is told what the program waits for. */
 #define QUIET_MS 1000
 
-/* 1: stdin has something (or its end); 0: still nothing after `ms`. */
-static int await_stdin(const struct app *app, int ms, struct err *err)
+int question_await_stdin(const struct app *app, int ms, struct err *err)
 {
 	struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
 				{.fd = signals_fd(), .events = POLLIN}};
@@ -40,7 +39,7 @@ static int read_stdin(const struct app *app, struct buf *out, struct err *err)
 	bool told = false;
 
 	for (;;) {
-		int ready = await_stdin(app, QUIET_MS, err);
+		int ready = question_await_stdin(app, QUIET_MS, err);
 		ssize_t n;
 
 		if (ready < 0)

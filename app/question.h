@@ -17,4 +17,7 @@
 int question_read(const struct app *app, bool stdin_too, struct buf *out, size_t *n_replaced,
 		  struct err *err);
 
+/* Waits `ms`: 1: stdin has something, or its end; 0: nothing yet.  ERR_CANCELLED, ERR_TIMEOUT. */
+int question_await_stdin(const struct app *app, int ms, struct err *err);
+
 #endif
