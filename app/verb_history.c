@@ -318,36 +318,32 @@ static int run_export(struct run *r, struct err *err)
 	return rc;
 }
 
+/* A message of the largest question there is, with what JSON makes of it. */
+#define IMPORT_LINE_MAX ((size_t)512 << 20)
+
 static int run_import(struct run *r, struct err *err)
 {
 	struct history_import *in = NULL;
-	struct str line;
-	char *memory = NULL;
-	size_t cap = 0, n = 0;
-	ssize_t got;
+	struct buf line = {0};
+	size_t n = 0;
+	const char *name = r->n_words ? r->words[0] : "stdin";
 	FILE *from = r->n_words ? fopen(r->words[0], "re") : stdin;
 	int rc;
 
 	if (!from)
 		return err_errno(err, r->words[0], "cannot read it");
 	rc = history_import_begin(&in, r->h, err);
-	while (!rc && (got = getline(&memory, &cap, from)) >= 0) {
-		line = (struct str){memory, (size_t)got};
-		if (line.n && line.p[line.n - 1] == '\n')
-			line.n--;
-		if (line.n)
-			rc = history_import_line(in, line, err);
-	}
-	if (!rc && ferror(from))
-		rc = err_errno(err, r->n_words ? r->words[0] : "stdin", "cannot read it");
+	while (!rc && (rc = verb_file_line(&line, from, name, IMPORT_LINE_MAX, err)) > 0)
+		rc = line.len ? history_import_line(in, buf_str(&line), err) : 0;
 	if (rc)
 		history_import_end(in, &n, NULL);
 	else
 		rc = history_import_end(in, &n, err);
 	if (from != stdin)
 		fclose(from);
-	free(memory);
-	fprintf(stderr, "%zu conversation%s imported\n", n, n == 1 ? "" : "s");
+	buf_release(&line);
+	if (!rc || n)
+		fprintf(stderr, "%zu conversation%s imported\n", n, n == 1 ? "" : "s");
 	return rc;
 }
 

@@ -6,27 +6,39 @@
 #include "app/app.h"
 #include "engine/base/utf8.h"
 
-static int too_long(struct err *err, const char *what)
+int verb_file_line(struct buf *line, FILE *from, const char *name, size_t max, struct err *err)
 {
-	return err_set(err, ERR_LIMIT, "stdin: %s of more than %u bytes", what, VERB_MAX_BYTES);
+	char part[4096];
+	size_t n = 0;
+	int c;
+
+	buf_reset(line);
+	do {
+		c = getc_unlocked(from);
+		if (c != EOF && c != '\n')
+			part[n++] = (char)c;
+		else if (n == 0)
+			break;
+		if (n < sizeof(part) && c != EOF && c != '\n')
+			continue;
+		buf_add(line, part, n);
+		n = 0;
+		if (buf_failed(line))
+			return err_nomem(err, name, line->len);
+		if (line->len > max)
+			return err_set(err, ERR_LIMIT, "%s: a line of more than %zu bytes", name, max);
+	} while (c != EOF && c != '\n');
+	if (ferror(from))
+		return err_errno(err, name, "read");
+	return c != EOF || line->len;
 }
 
 int verb_line(struct verb_input *in, struct str *line, struct err *err)
 {
-	int c;
+	int rc = verb_file_line(&in->line, stdin, "stdin", VERB_MAX_BYTES, err);
 
-	buf_reset(&in->line);
-	while ((c = getc_unlocked(stdin)) != EOF && c != '\n') {
-		if (in->line.len == VERB_MAX_BYTES)
-			return too_long(err, "a line");
-		buf_addc(&in->line, (char)c);
-	}
-	if (ferror(stdin))
-		return err_errno(err, "stdin", "read");
-	if (buf_failed(&in->line))
-		return err_nomem(err, "a line", in->line.len);
-	if (c == EOF && !in->line.len)
-		return 0;
+	if (rc <= 0)
+		return rc;
 	in->n_lines++;
 	*line = buf_str(&in->line);
 	if (utf8_valid(*line))
@@ -52,7 +64,8 @@ int verb_rest(struct buf *out, struct err *err)
 	while ((n = fread(part, 1, sizeof(part), stdin)) > 0) {
 		buf_add(out, part, n);
 		if (out->len > VERB_MAX_BYTES)
-			return too_long(err, "a text");
+			return err_set(err, ERR_LIMIT, "stdin: a text of more than %u bytes",
+				       VERB_MAX_BYTES);
 	}
 	if (ferror(stdin))
 		return err_errno(err, "stdin", "read");

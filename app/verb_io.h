@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
@@ -28,6 +29,12 @@ struct verb_input {
  */
 int verb_line(struct verb_input *in, struct str *line, struct err *err);
 void verb_input_release(struct verb_input *in);
+
+/*
+ * As verb_line(), of any file, whose name is for messages, and with the bytes as they are; `line`
+ * is the caller's.  A line of more than `max` bytes is ERR_LIMIT.
+ */
+int verb_file_line(struct buf *line, FILE *from, const char *name, size_t max, struct err *err);
 
 /* Appends stdin up to its end.  ERR_IO, ERR_NOMEM, ERR_LIMIT. */
 int verb_rest(struct buf *out, struct err *err);
