@@ -7,7 +7,7 @@
  *   :type TEXT            types the text, one key a character
  *   :paste TEXT           pastes it; \n is a line break, \\ a backslash
  *   :wait MS              lets so much time pass
- *   :wait-idle            until the model is loaded and nothing is being answered
+ *   :wait-idle            until the model is loaded and nothing is being answered or named
  *   :wait-for TEXT        until the text is on the screen
  *   :size COLUMNS ROWS    of the screen, where there is no terminal
  *   :save-display FILE    writes what is shown, as text (surface_dump)
@@ -43,8 +43,8 @@ struct script_out {
 };
 
 /*
- * The next step.  `idle`: no turn runs and the engine is loaded; `s` is what is shown, drawn
- * after everything that happened.
+ * The next step.  `idle`: no turn runs, no title either, and the engine is loaded; `s` is
+ * what is shown, drawn after everything that happened.
  */
 struct script_out script_player_next(struct script_player *p, const struct surface *s,
 				     bool idle, int64_t now_ms, struct err *err);
