@@ -110,6 +110,15 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 	memcpy(out, pieces, sizeof(pieces));
 }
 
+/* What the backend keeps for itself: nearly all of it is the experts' rows between products. */
+static size_t backend_scratch(const struct model *m)
+{
+	const struct model_config *c = &m->cfg;
+	size_t rows = (size_t)m->chunk, d = (size_t)c->dim, inner = (size_t)c->moe_inter;
+
+	return rows * (d + (size_t)(c->n_experts_used + 1) * (2 * inner + d)) * sizeof(float);
+}
+
 static int alloc_work(struct model *m, struct err *err)
 {
 	struct piece pieces[N_PIECES];
@@ -128,6 +137,7 @@ static int alloc_work(struct model *m, struct err *err)
 		*pieces[i].at = m->buffers[i];
 		m->work_bytes += (int64_t)bytes;
 	}
+	m->work_bytes += (int64_t)backend_scratch(m);
 	return 0;
 }
 
@@ -144,6 +154,7 @@ static int plan_memory(struct model *m, bool ctx_given, struct err *err)
 	work_pieces(m, pieces);
 	for (int i = 0; i < N_PIECES; i++)
 		p.scratch += pieces[i].n * pieces[i].bytes;
+	p.scratch += backend_scratch(m);
 	p.ctx_tokens = (m->ctx + PAGE_TOKENS - 1) / PAGE_TOKENS * PAGE_TOKENS;
 	for (int i = 0; i < m->cfg.n_layers + m->has_draft; i++) {
 		int ratio = m->cfg.compress_ratio[i];
@@ -281,6 +292,24 @@ struct model_memory model_memory(const struct model *m)
 		mem.cache_bytes += layer_cache_bytes(m, m->cfg.compress_ratio[i], false) +
 				   layer_cache_bytes(m, m->cfg.compress_ratio[i], true);
 	mem.cache_bytes += m->n_frontiers * frontier_bytes(m);
+	return mem;
+}
+
+struct model_memory model_resident(const struct model *m, int64_t n_tokens)
+{
+	struct model_memory mem = model_memory(m);
+	int64_t pages = (m->ctx + PAGE_TOKENS - 1) / PAGE_TOKENS;
+	int64_t used = (n_tokens + PAGE_TOKENS - 1) / PAGE_TOKENS;
+	/* Of each row of index scores only as much is written as there are rows to score. */
+	int64_t unscored = m->work.score_stride - (n_tokens / 4 + 15) / 16 * 16;
+
+	used = used < pages ? used : pages;
+	mem.cache_bytes = 0;
+	for (int i = 0; i < m->cfg.n_layers + m->has_draft; i++)
+		mem.cache_bytes += layer_cache_bytes(m, m->cfg.compress_ratio[i], false) +
+				   layer_cache_bytes(m, m->cfg.compress_ratio[i], true) / pages * used;
+	if (unscored > 0)
+		mem.scratch_bytes -= INDEX_SCORE_ROWS * unscored * (int64_t)sizeof(float);
 	return mem;
 }
 

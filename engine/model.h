@@ -56,6 +56,13 @@ struct model_memory {
 };
 struct model_memory model_memory(const struct model *m);
 
+/*
+ * The same with a sequence of n_tokens (at least one prefill chunk of them, no frontiers), which
+ * is what is resident: of the rest only addresses are reserved.  It leaves out what does not
+ * depend on the model's size: the program, the tables of its names, its tokenizer.
+ */
+struct model_memory model_resident(const struct model *m, int64_t n_tokens);
+
 int seq_new(struct seq **out, struct model *m, struct err *err);
 void seq_free(struct seq *s);
 int64_t seq_len(const struct seq *s);

@@ -23,7 +23,7 @@ struct memory_plan {
 	uint64_t cache_fixed;             /* windows and compressor states of one sequence */
 	uint64_t cache_page;              /* of PLAN_PAGE_TOKENS tokens of it */
 	int64_t ctx_tokens;
-	uint64_t scratch;                 /* activations, logits, scores */
+	uint64_t scratch;                 /* activations, logits, scores, the backend's own */
 	uint64_t available;               /* memory_available(), or a device's */
 };
 
