@@ -319,7 +319,7 @@ static void what_a_file_must_not_be_is_refused_by_name(void **state)
 		{{.pre = bad_regex}, "split pattern 1: at byte"},
 		{{.pre = bad_behaviour}, "expected Isolated"},
 		{{.more = ", \"normalizer\": {\"type\": \"NFC\"}"}, "normalizer"},
-		{{.more = "}"}, "test.json: line"},
+		{{.more = "}"}, "test.json: end of file expected"},
 	};
 
 	(void)state;
