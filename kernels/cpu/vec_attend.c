@@ -100,28 +100,62 @@ void LEAF(index_turn)(const uint8_t *const *rows, int n, float (*codes)[16], flo
 	}
 }
 
+/* As many heads at once as there are registers for four sums of each. */
+#if defined(VEC_AVX512)
+#define HEADS 4
+#else
+#define HEADS 1
+#endif
+
+/* total += the scores of n heads, a constant where this is inlined, one after another */
+VEC_INLINE f16 add_heads(int n, const float *q, const float *q_scale, const float *w,
+			 const float (*codes)[16], const float (*scale)[16], f16 total)
+{
+	f16 acc[HEADS][4];
+
+#pragma GCC unroll 4
+	for (int h = 0; h < n; h++) {
+#pragma GCC unroll 4
+		for (int b = 0; b < 4; b++)
+			acc[h][b] = f16_zero();
+	}
+	for (int k = 0; k < 32; k++) {
+#pragma GCC unroll 4
+		for (int b = 0; b < 4; b++) {
+			f16 c = f16_hold(f16_load(codes[32 * b + k]));
+
+#pragma GCC unroll 4
+			for (int h = 0; h < n; h++)
+				acc[h][b] = f16_fma(f16_set1(q[h * INDEX_DIM + 32 * b + k]), c,
+						    acc[h][b]);
+		}
+	}
+#pragma GCC unroll 4
+	for (int h = 0; h < n; h++) {
+		f16 dot = f16_zero();
+
+#pragma GCC unroll 4
+		for (int b = 0; b < 4; b++)
+			dot = f16_fma(acc[h][b],
+				      f16_mul(f16_set1(q_scale[4 * h + b]), f16_load(scale[b])),
+				      dot);
+		total = f16_fma(f16_set1(w[h]), f16_max(dot, f16_zero()), total);
+	}
+	return total;
+}
+
 /* Lanes are rows, so each head runs down 128 columns without a sum over lanes. */
 void LEAF(index_scores)(const float *q, const float *q_scale, const float *w, int n_head,
 			const float (*codes)[16], const float (*scale)[16], float *out)
 {
 	f16 total = f16_zero();
+	int h = 0;
 
-	for (int h = 0; h < n_head; h++) {
-		const float *qh = q + (size_t)h * INDEX_DIM;
-		f16 acc[4] = {f16_zero(), f16_zero(), f16_zero(), f16_zero()};
-		f16 dot = f16_zero();
-
-		for (int k = 0; k < 32; k++) {
-#pragma GCC unroll 4
-			for (int b = 0; b < 4; b++)
-				acc[b] = f16_fma(f16_set1(qh[32 * b + k]),
-						 f16_load(codes[32 * b + k]), acc[b]);
-		}
-		for (int b = 0; b < 4; b++)
-			dot = f16_fma(acc[b],
-				      f16_mul(f16_set1(q_scale[4 * h + b]), f16_load(scale[b])),
-				      dot);
-		total = f16_fma(f16_set1(w[h]), f16_max(dot, f16_zero()), total);
-	}
+	for (; h + HEADS <= n_head; h += HEADS)
+		total = add_heads(HEADS, q + (size_t)h * INDEX_DIM, q_scale + 4 * h, w + h, codes,
+				  scale, total);
+	for (; h < n_head; h++)
+		total = add_heads(1, q + (size_t)h * INDEX_DIM, q_scale + 4 * h, w + h, codes,
+				  scale, total);
 	f16_store(out, total);
 }
