@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/line.h"
+#include "app/newfile.h"
 #include "app/screen_private.h"
 
 /* The format is in the name; a name that says none means Markdown. */
@@ -17,8 +17,8 @@ static enum history_format format_of(const char *path)
 
 static int write_it(struct history *h, int64_t id, const char *path, struct err *err)
 {
+	struct newfile file;
 	struct buf out = {0};
-	FILE *to;
 	int rc;
 
 	if (!id || !*path)
@@ -26,21 +26,12 @@ static int write_it(struct history *h, int64_t id, const char *path, struct err 
 			       !id ? "nothing was said yet"
 				   : "/export FILE: no file was named");
 	rc = history_export(h, id, format_of(path), &out, err);
-	if (rc)
-		goto done;
-	/* x: what stands there is never replaced. */
-	to = fopen(path, "wxe");
-	if (!to) {
-		rc = err_errno(err, path, "cannot write it");
-		goto done;
-	}
-	if (fwrite(buf_z(&out), 1, out.len, to) != out.len)
-		rc = err_errno(err, path, "cannot write it");
-	if (fclose(to) != 0 && !rc)
-		rc = err_errno(err, path, "cannot write it");
-	if (rc)
-		unlink(path);
-done:
+	if (!rc)
+		rc = newfile_open(&file, path, err);
+	if (!rc && fwrite(buf_z(&out), 1, out.len, file.to) != out.len)
+		rc = newfile_close(&file, err_errno(err, path, "cannot write it"), err);
+	else if (!rc)
+		rc = newfile_close(&file, 0, err);
 	buf_release(&out);
 	/* A file that can't be written ends no chat. */
 	return rc == ERR_IO ? err_set(err, ERR_FAILED, "%s", err->text) : rc;

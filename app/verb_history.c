@@ -12,6 +12,7 @@
 
 #include "app/exit.h"
 #include "app/inputs.h"
+#include "app/newfile.h"
 #include "app/paths.h"
 #include "app/verb.h"
 #include "app/verb_io.h"
@@ -270,7 +271,7 @@ static int export_one(struct run *r, int64_t id, enum history_format format, FIL
 	int rc = history_export(r->h, id, format, &out, err);
 
 	if (!rc && to && fwrite(buf_z(&out), 1, out.len, to) != out.len)
-		rc = err_errno(err, r->to, "cannot write the export");
+		rc = err_errno(err, r->to, "cannot write it");
 	else if (!rc && !to)
 		rc = verb_write(&out, err);
 	buf_release(&out);
@@ -300,22 +301,14 @@ static int export_to(struct run *r, enum history_format format, FILE *to, struct
 static int run_export(struct run *r, struct err *err)
 {
 	enum history_format format = HISTORY_JSONL;
-	FILE *to = NULL;
+	struct newfile file = {0};
 	int rc = r->format ? format_of(r->format, &format, err) : 0;
 
-	if (!rc && r->to) {
-		to = fopen(r->to, "wxe");
-		if (!to)
-			return err_errno(err, r->to, "cannot write the export");
-	}
+	if (!rc && r->to)
+		rc = newfile_open(&file, r->to, err);
 	if (!rc)
-		rc = export_to(r, format, to, err);
-	if (to && fclose(to) != 0 && !rc)
-		rc = err_errno(err, r->to, "cannot write the export");
-	/* Half an export is none. */
-	if (to && rc)
-		unlink(r->to);
-	return rc;
+		rc = export_to(r, format, file.to, err);
+	return file.to ? newfile_close(&file, rc, err) : rc;
 }
 
 /* A message of the largest question there is, with what JSON makes of it. */
