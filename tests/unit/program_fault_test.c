@@ -171,7 +171,7 @@ static bool is_error(const struct program_run *r)
 	static const char event[] = "{\"type\": \"error\"";
 
 	return strncmp(buf_z(&r->err), "dsv4chat: ", 10) == 0 ||
-	       memmem(r->out.data, r->out.len, event, strlen(event));
+	       memmem(buf_z(&r->out), r->out.len, event, strlen(event));
 }
 
 /* Of the lines of JSON those that end an answer: how many come before them differs. */
