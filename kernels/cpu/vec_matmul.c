@@ -4,13 +4,18 @@
  * Formula: y[i][o] = tree(acc), acc[l] = fma(code·scale, x[k], acc[l]) for the
  * k ≡ l (mod 16) in ascending order.  code·scale is exact (scales are powers of
  * two), so decoding first and multiplying later gives the same bits, and each
- * (i, o) is computed alike however many rows there are.
+ * (i, o) is computed alike however many rows there are.  For FP8 it is equally exact
+ * to scale x in place of the code: one multiplication where several rows of W share a
+ * block.  All its sums are F8_SUM_SCALE too small until they are stored, so that neither
+ * factor leaves a float's range.
  *
  * Up to four rows: four rows of W at a time (fewer, where there are fewer registers) are
  * decoded in registers and used for every x: the floor is the bytes of W.  More rows: runs
  * of RUN_ROWS × RUN columns of W are decoded once, and blocks of TILE_W × TILE_X outputs pass
  * over them: the floor is the multiply-adds.
  */
+#include <stdbool.h>
+
 #include "kernels/cpu/vec_leaf.h"
 
 /* Rows of x that go the direct way. */
@@ -18,6 +23,12 @@
 
 /* Bytes of W ahead of those at hand that are asked for, at the least. */
 #define AHEAD 8192
+
+/*
+ * What sums of FP8 products lack: x times a block's scale, up to 2^21, stays finite, and a code
+ * times the least scale, 2^-136, stays exact.
+ */
+#define F8_SUM_SCALE 0x1p13f
 
 /* As many sums as there are registers for: 32 of 16 lanes, or 16 of half as many. */
 #if defined(VEC_AVX512)
@@ -64,13 +75,21 @@ VEC_INLINE struct wrow wrow_of(enum weight_type type, const struct weight *w, in
 	return r;
 }
 
-/* What FP8 codes are multiplied by in the 128 columns around column k; unused elsewhere. */
+/* What raw FP8 codes, or x in their place, are multiplied by in the 128 columns around column
+ * k; unused elsewhere. */
 VEC_INLINE f16 block_scale(enum weight_type type, struct wrow r, int k)
 {
 	/* `type` is the weight's own, so wrow_of() set r.scale. */
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-	return type == WEIGHT_F8 ? f16_mul(f16_e8m0(r.scale[k / 128]), f16_set1(F8_RAW_SCALE))
+	return type == WEIGHT_F8 ? f16_mul(f16_e8m0(r.scale[k / 128]),
+					   f16_set1(F8_RAW_SCALE / F8_SUM_SCALE))
 				 : f16_zero();
+}
+
+/* What a sum is multiplied by at its end. */
+VEC_INLINE float sum_scale(enum weight_type type)
+{
+	return type == WEIGHT_F8 ? F8_SUM_SCALE : 1.0f;
 }
 
 /* 32 columns from column k (a multiple of 32), s = block_scale() there */
@@ -102,8 +121,9 @@ VEC_INLINE size_t element_bytes(enum weight_type type)
 }
 
 /*
- * How many bytes ahead the rows after the next groups of nr lie, AHEAD at the least, but 0 where
- * that is beyond row o1: the hardware sees nr short streams; what follows them it does not.
+ * How many bytes ahead the rows after the next groups of nr lie, AHEAD at the least, but 0
+ * where that is beyond row o1: the hardware sees nr short streams; what follows them it does
+ * not.
  */
 VEC_INLINE size_t bytes_ahead(enum weight_type type, const struct weight *w, int nr, int o,
 			      int o1)
@@ -123,11 +143,15 @@ VEC_INLINE void prefetch_columns(enum weight_type type, struct wrow r, int k, si
 		__builtin_prefetch(p + line, 0, 3);
 }
 
-/* nr rows of W by nx rows of x; both constants where this is inlined */
+/*
+ * nr rows of W, all of one block of 128 rows, by nx rows of x; both numbers are constants where
+ * this is inlined
+ */
 VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weight *w, int o,
 		       int o1, const float *const *x, float *const *y)
 {
 	const size_t ahead = bytes_ahead(type, w, nr, o, o1);
+	const bool scale_x = type == WEIGHT_F8 && nr >= nx;
 	struct wrow row[4];
 	f16 acc[4][MOST_DIRECT];
 
@@ -140,24 +164,37 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 	}
 	for (int k0 = 0; k0 < w->in; k0 += 128) {
 		int k1 = w->in - k0 < 128 ? w->in : k0 + 128;
-		f16 s[4];
+		f16 s = block_scale(type, row[0], k0);
 
 #pragma GCC unroll 4
-		for (int r = 0; r < nr; r++) {
-			s[r] = block_scale(type, row[r], k0);
+		for (int r = 0; r < nr; r++)
 			prefetch_columns(type, row[r], k0, ahead);
-		}
 		for (int k = k0; k < k1; k += 32) {
+			f16 in[2][MOST_DIRECT];
+
+#pragma GCC unroll 4
+			for (int i = 0; i < nx; i++) {
+				in[0][i] = f16_load(x[i] + k);
+				in[1][i] = f16_load(x[i] + k + LANES);
+				if (scale_x) {
+					in[0][i] = f16_mul(in[0][i], s);
+					in[1][i] = f16_mul(in[1][i], s);
+				}
+			}
 #pragma GCC unroll 4
 			for (int r = 0; r < nr; r++) {
 				f16 a, b;
 
-				decode32(type, row[r], k, s[r], &a, &b);
+				if (scale_x) {
+					a = f16_raw_f8(row[r].w + k);
+					b = f16_raw_f8(row[r].w + k + LANES);
+				} else {
+					decode32(type, row[r], k, s, &a, &b);
+				}
 #pragma GCC unroll 4
 				for (int i = 0; i < nx; i++) {
-					acc[r][i] = f16_fma(a, f16_load(x[i] + k), acc[r][i]);
-					acc[r][i] = f16_fma(b, f16_load(x[i] + k + LANES),
-							    acc[r][i]);
+					acc[r][i] = f16_fma(a, in[0][i], acc[r][i]);
+					acc[r][i] = f16_fma(b, in[1][i], acc[r][i]);
 				}
 			}
 		}
@@ -166,7 +203,7 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 	for (int r = 0; r < nr; r++) {
 #pragma GCC unroll 4
 		for (int i = 0; i < nx; i++)
-			y[i][o + r] = f16_sum(acc[r][i]);
+			y[i][o + r] = f16_sum(acc[r][i]) * sum_scale(type);
 	}
 }
 
@@ -176,6 +213,9 @@ VEC_INLINE void direct_rows(enum weight_type type, int nx, const struct weight *
 	const int nr = ROWS_OF_W(nx);
 	int o = o0;
 
+	/* From a multiple of nr on, so that no group lies in two blocks. */
+	for (; o < o1 && o % nr != 0; o++)
+		direct(type, 1, nx, w, o, o1, x, y);
 	for (; o + nr <= o1; o += nr)
 		direct(type, nr, nx, w, o, o1, x, y);
 	for (; o < o1; o++)
@@ -320,8 +360,10 @@ static void tile(const struct weight *w, int o, int n_row, int n, const float *c
 	}
 	for (int i = 0; i < n; i++) {
 		for (int r = 0; r < n_row; r++)
-			y[i][o + r] = f16_sum(
-				f16_load(acc + ((size_t)i * TILE_ROWS + (size_t)r) * LANES));
+			y[i][o + r] =
+				f16_sum(f16_load(acc +
+						 ((size_t)i * TILE_ROWS + (size_t)r) * LANES)) *
+				sum_scale(w->type);
 	}
 }
 
@@ -379,10 +421,12 @@ void LEAF(matmul_exact)(const struct weight *w, int o0, int o1, int n, const flo
 
 			for (int k = 0; k < w->in; k += LANES) {
 				for (int r = 0; r < 4; r++) {
-					const float *row = scratch + (size_t)r * (size_t)w->in + k;
+					const float *row =
+						scratch + (size_t)r * (size_t)w->in + k;
 
 					for (int l = 0; l < LANES; l++)
-						acc[r][l] += (double)row[l] * (double)x[i][k + l];
+						acc[r][l] +=
+							(double)row[l] * (double)x[i][k + l];
 				}
 			}
 			for (int r = 0; r < n_row; r++) {
@@ -390,7 +434,7 @@ void LEAF(matmul_exact)(const struct weight *w, int o0, int o1, int n, const flo
 					for (int l = 0; l < half; l++)
 						acc[r][l] += acc[r][l + half];
 				}
-				y[i][o + r] = (float)acc[r][0];
+				y[i][o + r] = (float)(acc[r][0] * (double)sum_scale(w->type));
 			}
 		}
 	}
