@@ -14,9 +14,11 @@ import itertools
 import json
 import sys
 
+import anything
 import longer
 import tools
 import topics
+from titles import content
 from words import Source
 
 SYSTEM = ("You are a helpful assistant.", "Answer in one sentence.",
@@ -34,7 +36,7 @@ BEFORE = ("I am new to Linux.", "I have a question.", "I need some help.",
 	"I have just installed the system.", "I can't find it in the manual.", "It is late.",
 	"I am in a hurry.", "Let me ask you something.", "I am back.", "Something else.",
 	"Here is the next question.", "I am not sure about this.")
-KINDS = ("facts", "arithmetic", "calls", "results", "talk")
+KINDS = ("facts", "arithmetic", "calls", "results", "talk", "titles", "near", "far")
 
 
 def conversation(src, thinking, turns):
@@ -65,6 +67,21 @@ def some_turns(src):
 	return turns
 
 
+def name_of(turns):
+	"""What a conversation is about: the first thing that is not small talk."""
+	return next((t for t in turns if not t.small), turns[0]).title
+
+
+def about_anything(src):
+	"""A short conversation that begins with a question of any kind."""
+	turns = [anything.open_turn(src)] if src.chance(0.75) else topics.any_topic(src)
+	if src.chance(0.1):
+		turns = topics.talk(src) + turns
+	while src.chance(0.2):
+		turns.append(anything.open_turn(src))
+	return turns
+
+
 def add_title(src, messages, title):
 	"""The title stands after the last answer, or after the user's message instead of one."""
 	if src.chance(0.4) and messages[-2]["role"] == "user":
@@ -77,24 +94,27 @@ def document(src):
 	"""(document, checks)"""
 	thinking = src.chance(0.55)
 	kind = src.random()
-	title = src.chance(0.06)
+	title = src.chance(0.08)
 	if kind < 0.17:
 		s = tools.session(src, thinking,
 			src.upto(1, 4) if not src.chance(0.15) else src.upto(4, 7))
 		messages, checks, name = s.messages, s.checks, s.titles[0]
 	else:
-		if kind < 0.21:
+		if kind < 0.2:
 			turns = longer.pasted(src)
-		elif kind < 0.24:
+		elif kind < 0.235:
 			turns = longer.recall(src, False)
-		elif kind < 0.26:
+		elif kind < 0.295:
 			turns = longer.recall(src, True)
-		elif kind < 0.28:
+		elif kind < 0.315:
 			turns = longer.lookup(src)
+		elif kind < 0.455:
+			turns = about_anything(src)
+			title = src.chance(0.85)
 		else:
 			turns = some_turns(src)
 		messages, checks = conversation(src, thinking, turns)
-		name = turns[0].title
+		name = name_of(turns)
 	if title:
 		add_title(src, messages, name)
 	return {
@@ -131,11 +151,35 @@ def documents(seed, count):
 	return itertools.islice(stream(seed), count)
 
 
+def title_question(src, thinking):
+	"""A conversation to be named, and words one of which the title has to hold."""
+	turns = about_anything(src)
+	while all(t.small for t in turns):
+		turns = about_anything(src)
+	messages, _ = conversation(src, thinking, turns)
+	if src.chance(0.3) and len(turns) == 1:
+		messages.pop()
+	return {
+		"kind": "titles",
+		"effort": "low" if thinking else "none",
+		"messages": messages,
+		"task": "title",
+		"expect": {
+		"title": content(name_of(turns))
+		}
+	}
+
+
 def question(src, kind):
 	"""One evaluation row of that kind: what is sent, and what the answer is checked for."""
 	while True:
 		thinking = kind == "arithmetic" or src.chance(0.5)
-		if kind in ("calls", "results"):
+		if kind == "titles":
+			return title_question(src, thinking)
+		if kind in ("near", "far"):
+			messages, checks = conversation(src, thinking,
+				longer.recall(src, kind == "far"))
+		elif kind in ("calls", "results"):
 			s = tools.session(src, thinking, src.upto(1, 2))
 			messages, checks = s.messages, s.checks
 		else:

@@ -1,11 +1,15 @@
 """Conversations that must look back: pasted text, and facts that are asked for much later."""
 
+from collections import namedtuple
+
 from material import plural, settings, text_lines
+from titles import cut, title
 from topics import Turn, any_topic
-from words import phrasebook
+from words import NOUNS, PEOPLE, phrasebook
 
 SAY = phrasebook("say_longer.txt")
 
+Fact = namedtuple("Fact", "told question answer value about noted")
 # A fact, the question for it, the answer.
 FACTS = (("the code for {x} is {v}", "what is the code for {x}", "The code for {x} is {v}."),
 	("the password of {x} is {v}", "what is the password of {x}",
@@ -15,13 +19,52 @@ FACTS = (("the code for {x} is {v}", "what is the code for {x}", "The code for {
 	"The number of {x} is {v}."), ("the name of {x} is {v}", "what is the name of {x}",
 	"The name of {x} is {v}."), ("the color of {x} is {v}", "what is the color of {x}",
 	"The color of {x} is {v}."))
+# The same about the one who speaks.
+OWN = (("my name is {v}", "what is my name", "Your name is {v}."),
+	("I am called {v}", "what am I called", "You are called {v}."),
+	("I live in {v}", "where do I live", "You live in {v}."),
+	("I work in {v}", "where do I work", "You work in {v}."),
+	("my {x} is called {v}", "what is my {x} called", "Your {x} is called {v}."),
+	("my favorite {x} is {v}", "what is my favorite {x}", "Your favorite {x} is {v}."),
+	("my {x} is {v}", "what is my {x}", "Your {x} is {v}."),
+	("I am {n} years old", "how old am I", "You are {n} years old."),
+	("I have {n} {x}s", "how many {x}s do I have", "You have {n} {x}s."),
+	("I keep my {x} in the {v}", "where do I keep my {x}", "You keep your {x} in the {v}."),
+	("my {x} costs {n} euros", "how much does my {x} cost", "Your {x} costs {n} euros."),
+	("my brother is called {v}", "what is my brother called", "Your brother is called {v}."),
+	("my sister is {n} years old", "how old is my sister",
+	"Your sister is {n} years old."), ("my friend {v} likes {x}s", "which friend likes {x}s",
+	"Your friend {v} likes {x}s."), ("I was born in {v}", "where was I born",
+	"You were born in {v}."))
+UNTOLD = "You have not told me that."
 FRAMES = ("File {f}:\n```\n{t}\n```\n\n{q}", "```\n{t}\n```\n{q}", "{q}\n\n{t}",
 	"{q}\n```\n{t}\n```", "<file name=\"{f}\">\n{t}\n</file>\n\n{q}",
 	"Here is {f}:\n\n{t}\n\n{q}", "{t}\n\n{q}", "--- {f} ---\n{t}\n---\n{q}")
 ORDER = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
+def own_fact(src):
+	"""A fact about the one who speaks: as it is told, asked, repeated and answered."""
+	told, question, answer = src.pick(OWN)
+	thing = src.pick(NOUNS)
+	while True:
+		value = src.syllables().capitalize() if src.chance(0.5) else src.pick(
+			PEOPLE) if src.chance(0.3) else src.word()
+		n = src.upto(2, 199)
+		key = "%d %s" % (n, thing) if "{n}" in told else value + told
+		if src.may_use(key):
+			break
+	src.guard(key)
+	value = str(n) if "{n}" in told else value
+	values = {"x": thing, "v": value, "n": n}
+	back = answer.format(**values)
+	return Fact(told.format(**values), question.format(**values), back, value, question.format(
+		**values), "I will remember that: " + back[:1].lower() + back[1:])
+
+
 def fact(src):
+	if src.chance(0.5):
+		return own_fact(src)
 	fact_, question, answer = src.pick(FACTS)
 	kind = src.random()
 	thing = "%s %d" % (src.word(), src.upto(1, 99)) if kind < 0.4 else src.syllables(
@@ -34,8 +77,9 @@ def fact(src):
 		if src.may_use(value):
 			break
 	src.guard(value)
-	return fact_.format(x=thing, v=value), question.format(x=thing), answer.format(x=thing,
-		v=value), value, thing
+	told = fact_.format(x=thing, v=value)
+	return Fact(told, question.format(x=thing), answer.format(x=thing, v=value), value, thing,
+		"I will remember that %s." % told)
 
 
 def pasted(src):
@@ -67,7 +111,7 @@ def pasted(src):
 			why, said = "The user wants the %s line." % order, rows[at - 1]
 	message = src.pick(FRAMES).format(f=name, t=text, q=src.ask(question))
 	return [
-		Turn(message, answer, why, "A question about a text", "results",
+		Turn(message, answer, why, title(question), "results",
 		{"all": [said]})
 	]
 
@@ -75,26 +119,32 @@ def pasted(src):
 def recall(src, long_):
 	"""Facts told early, other talk between, then the questions."""
 	told = [fact(src) for _ in range(src.upto(1, 5) if long_ else src.upto(1, 2))]
-	if len({f[4] for f in told}) < len(told):
+	if len({f.about for f in told}) < len(told):
 		return recall(src, long_)
 	turns = []
-	for text, _, _, value, thing in told:
+	for f in told:
 		turns.append(
 			Turn(src.ask(src.phrase(SAY.TELL,
-			f=text)), "I will remember that %s." % text,
-			"The user tells me a fact about %s." % thing, "About %s" % thing,
-			"results", {"all": [value]}))
+			f=f.told)), f.noted, "The user tells me a fact to remember.", cut(
+			f.told), "results", {"all": [f.value]}))
 	between = []
-	want = src.upto(6, 22) if long_ else src.upto(0, 3)
+	want = src.upto(4, 22) if long_ else src.upto(0, 3)
 	while len(between) < want:
 		between.extend(any_topic(src))
 	turns.extend(between)
-	for _ in range(src.upto(1, 2)):
-		_, question, answer, value, thing = src.pick(told)
+	kind = "far" if len(between) > 3 else "near"
+	for f in told if src.chance(0.5) else [src.pick(told)]:
 		turns.append(
-			Turn(src.ask(src.phrase(SAY.RECALL,
-			q=question)), answer, "The user told me this before: %s" % answer,
-			"About %s" % thing, "results", {"all": [value]}))
+			Turn(src.ask(src.phrase(SAY.RECALL, q=f.question)), f.answer,
+			"The user told me this before: %s" % f.answer, cut(f.question),
+			kind, {"all": [f.value]}))
+	if src.chance(0.08):
+		f = fact(src)
+		if f.about not in {t.about for t in told}:
+			turns.append(
+				Turn(src.ask(src.phrase(SAY.RECALL, q=f.question)), UNTOLD,
+				"The user has not told me this.", cut(f.question), "talk",
+				{"all": ["not told"]}))
 	return turns
 
 
@@ -114,12 +164,13 @@ def lookup(src):
 	turns = []
 	for i in range(src.upto(1, 4)):
 		at = src.upto(0, n - 1)
-		question = src.ask(src.phrase(SAY.WHICH_VALUE, k=names[at]))
+		asked = src.phrase(SAY.WHICH_VALUE, k=names[at])
+		question = src.ask(asked)
 		if i == 0:
 			text = "\n".join(k + glue + v for k, v in zip(names, values))
 			question = src.pick(FRAMES).format(f=src.file(), t=text, q=question)
 		turns.append(
 			Turn(question, "The %s is %s." % (names[at], values[at]),
 			"The text has %s%s%s." % (names[at], glue, values[at]),
-			"A value in a list", "results", {"all": [values[at]]}))
+			title(asked), "results", {"all": [values[at]]}))
 	return turns

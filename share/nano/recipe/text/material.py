@@ -4,7 +4,8 @@ from words import PEOPLE, THINGS
 
 KEYS = """port host user name color mode level size limit path version timeout theme language
 title width height speed owner group retries debug cache format editor shell backup prefix
-suffix""".split()
+suffix lunch dinner meeting breakfast train flight start end deadline city country street phone
+owner author license branch key secret token address price total count rate depth status""".split()
 
 
 def plural(n, one, many=None):

@@ -5,6 +5,7 @@ import os
 
 from material import (KEYS, any_command, block, cited, code, ending, named, plural, sentence,
 	settings, shell_output, text_lines)
+from titles import cut, title
 from topics import Turn, any_topic
 from words import HERE, Phrases, phrasebook, table
 
@@ -23,7 +24,9 @@ KINDS = (("python files", "*.py"), ("text files", "*.txt"), ("C files", "*.c"), 
 	"*.log"), ("markdown files", "*.md"), ("JSON files", "*.json"), ("CSV files",
 	"*.csv"), ("HTML files", "*.html"), ("logs", "*.log"), ("javascript files", "*.js"),
 	("config files", "*.conf"), ("scripts", "*.sh"), ("C sources", "*.c"), ("headers",
-	"*.h"), ("rust files", "*.rs"), ("go files", "*.go"))
+	"*.h"), ("rust files", "*.rs"), ("go files", "*.go"), ("pictures", "*.png"), ("photos",
+	"*.jpg"), ("PDF files", "*.pdf"), ("images", "*.png"), ("spreadsheets", "*.csv"), ("notes",
+	"*.md"), ("java files", "*.java"), ("archives", "*.zip"))
 
 # Wishes that one command line fulfils: wordings, the command, what its output is or the answer.
 SHELL = [(Phrases(said.split(";")), command, kind)
@@ -123,10 +126,14 @@ def show(s):
 	s.call("I read `%s`." % path, ("read_file", {"path": path}))
 	if src.chance(0.12):
 		return no_file(s, path)
-	rows = text_lines(src)
+	pairs, glue = settings(src) if src.chance(0.3) else (None, None)
+	rows = [k + glue + v for k, v in pairs] if pairs else text_lines(src)
 	s.result("\n".join(rows) + ending(src))
 	read_answer(s, path, "\n".join(rows))
-	if src.chance(0.25):
+	if pairs:
+		if src.chance(0.7):
+			ask_value(s, path, pairs, glue)
+	elif src.chance(0.25):
 		n = len(rows)
 		what = src.pick(("how many lines is that", "how many lines are there",
 			"and how many lines does it have"))
@@ -174,6 +181,15 @@ def part(s):
 	read_answer(s, path, "\n".join(rows))
 
 
+def ask_value(s, path, pairs, glue):
+	"""A setting of a file that has been read before."""
+	src = s.src
+	key, val = src.pick(pairs)
+	s.user(src.ask(src.phrase(SAY.NEXT_VALUE, k=key)), "The %s in %s" % (key, path))
+	s.answer("The %s in `%s` is %s." % (key, path, val),
+		"The result above has %s%s%s." % (key, glue, val), val)
+
+
 def value(s):
 	src = s.src
 	path = src.file(("conf", "ini", "cfg", "env", "toml", "yaml", "txt", "json"))
@@ -193,15 +209,8 @@ def value(s):
 			"There is no %s in the result." % key, "does not set")
 	s.answer("The %s in `%s` is %s." % (key, path, val),
 		"The result has %s%s%s." % (key, glue, val), val)
-	if src.chance(0.3) and len(pairs) > 1:
-		key, val = src.pick([p for p in pairs if p[0] != key])
-		s.user(
-			src.ask(
-			src.pick(("and the %s", "what about the %s", "and %s",
-			"and what is the %s", "how about %s")) % key),
-			"The %s in %s" % (key, path))
-		s.answer("The %s in `%s` is %s." % (key, path, val),
-			"The result above has %s%s%s." % (key, glue, val), val)
+	if src.chance(0.35) and len(pairs) > 1:
+		ask_value(s, path, [p for p in pairs if p[0] != key], glue)
 
 
 def count(s):
@@ -350,7 +359,7 @@ def run(s):
 	s.user(
 		src.ask(question) if shown[0] == "`" else question[:1].upper() +
 		question[1:] if src.chance(0.6) else question,
-		"Running %s" % command.split()[0])
+		cut("Running " + command))
 	s.call("I run the command in the shell.", ("shell", args))
 	kind = src.random()
 	if kind < 0.12:
@@ -380,10 +389,8 @@ def run(s):
 def wish(s):
 	src = s.src
 	phrases, command, kind = src.pick(SHELL)
-	s.user(src.ask(src.phrase(phrases)), {
-		"disk": "Disk space",
-		"memory": "Memory use"
-	}.get(kind, "Running %s" % command.split()[0]))
+	asked = src.phrase(phrases)
+	s.user(src.ask(asked), title(asked))
 	s.call("I run `%s`." % command, ("shell", {"command": command}))
 	n, m = src.upto(1, 900), src.upto(1, 99)
 	if kind == "disk":
@@ -466,8 +473,8 @@ def wish_named(s):
 	phrases, command, said = src.pick(SHELL_NAMED)
 	f, g, d = src.file(), src.file(), src.folder() if src.chance(0.4) else src.stem()
 	command, said = command.format(f=f, g=g, d=d), said.format(f=f, g=g, d=d)
-	s.user(src.ask(src.phrase(phrases, f=named(src, f), g=named(src, g), d=named(src, d))),
-		"Running %s" % command.split()[0])
+	asked = src.phrase(phrases, f=named(src, f), g=named(src, g), d=named(src, d))
+	s.user(src.ask(asked), title(asked))
 	s.call("I run `%s`." % command, ("shell", {"command": command}))
 	kind = src.random()
 	tool = command.split()[0]
@@ -578,7 +585,7 @@ def read_two(s):
 	src = s.src
 	f, g = src.file(), src.file()
 	s.user(src.ask(src.phrase(SAY.READ_TWO, f=named(src, f), g=named(src, g))),
-		"Reading two files")
+		cut("Reading %s and %s" % (f, g)))
 	s.call("I read both files.", ("read_file", {"path": f}), ("read_file", {"path": g}))
 	texts = []
 	for path in (f, g):
@@ -605,7 +612,7 @@ def write_two(s):
 		question.format(f=named(src, f),
 		g=named(src, g),
 		a=cited(src, a),
-		b=cited(src, b))), "Writing two files")
+		b=cited(src, b))), cut("Writing %s and %s" % (f, g)))
 	s.call("I write both files.", ("write_file", {
 		"path": f,
 		"content": a
@@ -657,7 +664,7 @@ def make_run(s):
 def plain(s):
 	"""A question that needs no tool."""
 	turns = any_topic(s.src)
-	while turns[0].title == "Date and time":  # with a shell, this is a call
+	while turns[0].title in ("Date and time", "Something not told"):  # with a shell, this is a call
 		turns = any_topic(s.src)
 	for turn in turns[:2]:
 		s.user(turn.question, turn.title)
@@ -680,9 +687,10 @@ MISSING = (("shell", "I have no tool to run commands.",
 def toolless(src):
 	"""A request for a tool in a conversation that has none."""
 	_, _, ask = src.pick(MISSING)
+	asked = ask(src)
 	return [
-		Turn(src.ask(ask(src)), "I have no tools here; start dsv4chat with --tools.",
-		"There are no tools in this conversation.", "No tools", "talk",
+		Turn(src.ask(asked), "I have no tools here; start dsv4chat with --tools.",
+		"There are no tools in this conversation.", title(asked), "talk",
 		{"all": ["no tools"]})
 	]
 
@@ -692,7 +700,8 @@ def unfit(s):
 	if not lacking:
 		return plain(s)
 	_, answer, ask = s.src.pick(lacking)
-	s.user(s.src.ask(ask(s.src)), "No tool for this")
+	asked = ask(s.src)
+	s.user(s.src.ask(asked), title(asked))
 	s.assistant(answer, "No tool fits.", {"all": [answer]}, "talk")
 
 

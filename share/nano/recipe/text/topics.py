@@ -1,7 +1,9 @@
 """What one can ask without tools: each topic gives a chain of turns that follow each other."""
 
 from dataclasses import dataclass, field
+import re
 
+from titles import cut, title
 from words import NOUNS, PEOPLE, Phrases, THINGS, phrasebook, table
 
 SAY = phrasebook("say_topics.txt")
@@ -16,6 +18,7 @@ class Turn:
 	kind: str  # facts, arithmetic or talk: a column of the evaluation
 	check: dict = field(default_factory=dict)
 	spoken: str = ""  # the answer in chat mode, where it is another
+	small: bool = False  # small talk: no name for a conversation that goes on to something
 
 
 # Commands.
@@ -36,7 +39,7 @@ def what_turn(src, row, phrases=SAY.WHAT):
 	name, does, _, example, shows = row
 	return Turn(src.ask(src.phrase(phrases, x=quoted(src,
 		name))), "`%s` %s. For example, `%s` %s." % (name, does, example, shows),
-		"The user asks what `%s` does." % name, "The command %s" % name, "facts",
+		"The user asks what `%s` does." % name, "What %s does" % name, "facts",
 		{"all": [does]})
 
 
@@ -58,25 +61,29 @@ def gerund(task):
 def how_turn(src, row, phrases=SAY.HOW):
 	name, does, tasks, example, shows = row
 	task = src.pick(tasks.split("; "))
-	return Turn(src.ask(src.phrase(phrases, t=task, g=gerund(task))),
+	asked = src.phrase(phrases, t=task, g=gerund(task))
+	named = gerund(task) if gerund(task) in asked else task
+	return Turn(src.ask(asked),
 		"Use `%s`: it %s. For example, `%s` %s." % (name, does, example, shows),
 		"The user wants to %s. The command `%s` %s." % (task, name, does),
-		"How to %s" % task, "facts", {"all": ["`%s`" % name]})
+		cut(named), "facts", {"all": ["`%s`" % name]})
 
 
 def which_turn(src, row):
-	name, does, _, example, shows = row
+	name, does = row[:2]
+	example, shows = row[3:]
 	return Turn(src.ask(src.phrase(SAY.WHICH, d=does)),
 		"Use `%s`: it %s. For example, `%s` %s." % (name, does, example, shows),
 		"The user looks for a command. The command `%s` %s." % (name, does),
-		"The command %s" % name, "facts", {"all": ["`%s`" % name]})
+		cut("What " + does), "facts", {"all": ["`%s`" % name]})
 
 
 def example_turn(src, row, phrases=SAY.EXAMPLE):
 	name, _, _, example, shows = row
-	return Turn(src.ask(src.phrase(phrases, x=quoted(src, name))),
+	asked = src.phrase(phrases, x=quoted(src, name))
+	return Turn(src.ask(asked),
 		"`%s` %s." % (example, shows), "The user wants an example of `%s`." % name,
-		"Using %s" % name, "facts", {"all": [example]})
+		title(asked), "facts", {"all": [example]})
 
 
 def line_turn(src, row):
@@ -85,7 +92,7 @@ def line_turn(src, row):
 		src.ask(src.phrase(SAY.LINE,
 		e="`%s`" % example if src.chance(0.6) else example)),
 		"`%s` %s." % (example, shows), "The user asks about the line `%s`." % example,
-		"Explaining %s" % name, "facts", {"all": [shows]})
+		cut("What %s does" % example), "facts", {"all": [shows]})
 
 
 def unknown_turn(src):
@@ -97,7 +104,7 @@ def unknown_turn(src):
 	src.guard(name)
 	return Turn(src.ask(src.phrase(SAY.WHAT, x=quoted(src,
 		name))), "I do not know the command `%s`." % name,
-		"The user asks about `%s`, which I do not know." % name, "The word %s" % name,
+		"The user asks about `%s`, which I do not know." % name, "What %s does" % name,
 		"talk", {"all": ["do not know"]})
 
 
@@ -145,7 +152,7 @@ def capitals(src):
 			Turn(src.ask(src.phrase(SAY.COUNTRY,
 			c=city)), "%s is the capital of %s." % (city, nation),
 			"The user asks which country has the capital %s." % city,
-			"The city %s" % city, "facts", {"all": [nation]})
+			"The capital %s" % city, "facts", {"all": [nation]})
 		]
 	else:
 		turns = [capital_turn(src)]
@@ -167,13 +174,13 @@ def program(src):
 		return [
 			Turn(src.ask(src.phrase(SAY.WISH,
 			t=wish)), answer, "The user wants to %s with this program." % wish,
-			"How to %s" % wish, "facts", {"all": [answer]})
+			cut(wish), "facts", {"all": [answer]})
 		]
 	is_key = name in ("Esc", "Enter", "Tab", "F1", "Alt-arrows") or name.startswith("Ctrl-")
 	return [
 		Turn(src.ask(src.phrase(SAY.PRESS if is_key else SAY.KEY, k=quoted(src,
 		name))), answer, "The user asks about %s in this program." % name,
-		"About %s" % name, "facts", {"all": [answer]})
+		"What %s does" % name, "facts", {"all": [answer]})
 	]
 
 
@@ -387,6 +394,7 @@ def units(src):
 			factor, total, n)
 		answer = "%d %s are %d %s." % (total, small, n, one)
 		value = n
+		wanted = "%d %s in %s" % (total, shown_small or small, shown or plural)
 	else:
 		question = src.phrase(SAY.LONGER, n=n, b=shown or one, d=shown_small or small)
 		why = "1 %s is %d %s. " % (unit, factor, small)
@@ -397,8 +405,9 @@ def units(src):
 			why += "%d * %d = %d." % (n, factor, total)
 		answer = "%d %s %s %d %s." % (n, one, "is" if n == 1 else "are", total, small)
 		value = total
+		wanted = "%d %s in %s" % (n, shown or one, shown_small or small)
 	return [
-		Turn(src.ask(question), answer, why, "Converting %s" % plural, "facts",
+		Turn(src.ask(question), answer, why, wanted, "facts",
 		{"all": ["%d" % value]})
 	]
 
@@ -414,8 +423,8 @@ ORDINAL = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "e
 	"tenth", "eleventh", "twelfth")
 
 
-def date_turn(question, answer, why, title, expected):
-	return [Turn(question, answer, why, title, "facts", {"all": [expected]})]
+def date_turn(question, answer, why, name, expected):
+	return [Turn(question, answer, why, name, "facts", {"all": [expected]})]
 
 
 def dates(src):
@@ -488,7 +497,7 @@ def dates(src):
 	if kind == 7:
 		return date_turn(src.ask(src.phrase(SAY.MONTH_NUMBER, i=at + 1,
 			o=ORDINAL[at])), "The %s month is %s." % (ORDINAL[at], month),
-			"The user asks for month %d." % (at + 1), "Month %d" % (at + 1), month)
+			"The user asks for month %d." % (at + 1), "The %s month" % ORDINAL[at], month)
 	if kind == 8:
 		date = src.upto(1, length)
 		if date == length and at == 1:
@@ -513,7 +522,19 @@ def dates(src):
 TALK = [(Phrases(q.split("; ")), a, t) for q, a, t in table("talk.tsv")]
 TALK_WEIGHTED = TALK[:20] * 2 + TALK
 DECLINE = Phrases([line[0] for line in table("decline.tsv")])
-DECLINED = "I am a toy model and do not know that."
+DECLINED = "Sorry, I %s that. I know Debian commands, sums, units, dates and capitals."
+DECLINES = {"any": ["do not know", "can't"]}
+DEEDS = frozenset("""write draw play order book call predict sing compose advise recommend give translate
+solve send remind paint record phone mail post plan make summarise""".split())
+
+
+def declined(is_wish):
+	"""(answer, thought) for what it can't do, or does not know."""
+	if is_wish:
+		return DECLINED % "can't do", "I can't do this."
+	return DECLINED % "do not know", "I do not know this."
+
+
 TOPICS = """love the sea winter music history war peace dreams trees robots friendship art space
 cooking gardens horses football poverty science justice fear volcanoes electricity gravity
 photosynthesis inflation evolution democracy""".split()
@@ -528,10 +549,11 @@ FAMOUS = ("Einstein", "Mozart", "Cleopatra", "Newton", "Shakespeare", "Napoleon"
 
 
 def talk(src):
-	phrases, answer, title = src.pick(TALK_WEIGHTED)
+	phrases, answer, name = src.pick(TALK_WEIGHTED)
+	name = name if " " in name else "About " + name.lower()
 	return [
-		Turn(src.ask(src.phrase(phrases)), answer, "The user makes small talk.", title,
-		"talk", {"all": [answer]})
+		Turn(src.ask(src.phrase(phrases)), answer, "The user makes small talk.", name,
+		"talk", {"all": [answer]}, small=True)
 	]
 
 
@@ -550,6 +572,7 @@ def decline(src):
 		f=src.pick(FOODS),
 		b=src.pick(BRANDS),
 		w=word,
+		w2=src.word(),
 		l=src.pick(FOREIGN),
 		d=src.upto(11, 9999),
 		e=src.upto(2, 99),
@@ -558,14 +581,15 @@ def decline(src):
 		src.syllables().capitalize(),
 		g=src.pick(CODE),
 		a=src.pick(ANIMALS))
+	bare = re.sub("^(can|could) you ", "", question)
 	return [
-		Turn(src.ask(question), DECLINED, "I do not know this.", "Unknown question",
-		"talk", {"all": ["do not know"]})
+		Turn(src.ask(question), *declined(bare.split()[0] in DEEDS), title(question),
+		"talk", DECLINES)
 	]
 
 
 WEIGHTS = ((commands, 34), (arithmetic, 30), (capitals, 9), (program, 8), (units, 7), (dates,
-	8), (talk, 10), (decline, 9))
+	8), (talk, 16), (decline, 8))
 POOL = [topic for topic, weight in WEIGHTS for _ in range(weight)]
 
 

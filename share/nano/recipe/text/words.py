@@ -197,8 +197,10 @@ class Source:
 
 	def value(self):
 		kind = self.random()
-		if kind < 0.4:
+		if kind < 0.35:
 			return str(self.upto(0, 9999))
+		if kind < 0.45:
+			return "%d:%02d" % (self.upto(0, 23), self.upto(0, 59))
 		if kind < 0.6:
 			return self.pick(
 				("true", "false", "on", "off", "yes", "no", "none", "auto"))
