@@ -57,6 +57,8 @@ static void put_text(struct show *s, int fd, bool safe, struct str text)
 		put(s, text);
 	else
 		output_write(fd, text);
+	if (buf_failed(&clean) && fd == STDOUT_FILENO)
+		lose(s, ENOMEM);
 	buf_release(&clean);
 }
 

@@ -113,6 +113,8 @@ static int gather(struct turn_answer *a, const struct event *ev, struct err *err
 	struct turn_call *call;
 	int rc = 0;
 
+	if (buf_failed(&ev->text))
+		return err_nomem(err, "the answer", a->text.len + a->thinking.len);
 	switch (ev->kind) {
 	case EV_THINKING:
 		buf_adds(&a->thinking, buf_str(&ev->text));

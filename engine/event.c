@@ -138,6 +138,9 @@ static bool merge(struct event *into, struct event *ev)
 	if (into->kind != ev->kind || into->turn != ev->turn)
 		return false;
 	if (is_stream(ev->kind)) {
+		/* What its maker had no memory for stays known as such. */
+		if (buf_failed(&into->text) || buf_failed(&ev->text))
+			return false;
 		if (into->text.len + ev->text.len > MERGE_MAX_BYTES ||
 		    !buf_reserve(&into->text, ev->text.len)) {
 			into->text.failed = false;

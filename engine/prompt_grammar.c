@@ -89,11 +89,12 @@ const char *prompt_task_token(enum chat_task task)
 
 static void flush(struct prompt_writer *w)
 {
-	if (w->rc || !w->pending.len)
+	if (w->rc)
 		return;
+	/* Asked first: what failed may be empty. */
 	if (buf_failed(&w->pending))
 		w->rc = err_nomem(w->err, "a prompt", w->pending.len);
-	else
+	else if (w->pending.len)
 		w->rc = tokenizer_encode(w->tok, buf_str(&w->pending), w->ids, w->n_replaced,
 					 w->err);
 	buf_reset(&w->pending);

@@ -91,6 +91,22 @@ static void neighbouring_text_of_one_turn_merges_and_nothing_else_does(void **st
 	event_queue_free(q);
 }
 
+static void text_that_its_maker_had_no_memory_for_stays_known_as_such(void **state)
+{
+	struct event_queue *q = open_queue(16);
+	struct event lost = {.kind = EV_TEXT, .turn = 1};
+
+	(void)state;
+	lost.text.failed = true;
+	assert_int_equal(event_queue_push(q, &lost), 0);
+	push_text(q, EV_TEXT, 1, "b");
+	assert_int_equal(event_queue_pop(q, &lost, 0), 1);
+	assert_true(buf_failed(&lost.text));
+	event_release(&lost);
+	expect_text(q, EV_TEXT, "b");
+	event_queue_free(q);
+}
+
 static void text_and_tokens_that_alternate_merge_each_with_its_like(void **state)
 {
 	struct event_queue *q = open_queue(2);
@@ -288,6 +304,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(neighbouring_text_of_one_turn_merges_and_nothing_else_does),
+		cmocka_unit_test(text_that_its_maker_had_no_memory_for_stays_known_as_such),
 		cmocka_unit_test(text_and_tokens_that_alternate_merge_each_with_its_like),
 		cmocka_unit_test(text_does_not_pass_over_a_tool_call),
 		cmocka_unit_test(of_waiting_progress_the_newest_stands),

@@ -83,6 +83,21 @@ static int load(struct err *err)
 	return rc;
 }
 
+/* A success is all of it: what the first one made, every later one makes. */
+static int same_as_first(const struct buf *text, const struct tokens *ids, struct err *err)
+{
+	static size_t first_text, first_ids;
+
+	if (first_text == 0) {
+		first_text = text->len;
+		first_ids = ids->n;
+	}
+	if (text->len == first_text && ids->n == first_ids)
+		return 0;
+	return err_set(err, ERR_FAILED, "%zu bytes and %zu ids, expected %zu and %zu",
+		       text->len, ids->n, first_text, first_ids);
+}
+
 static int prompt(struct err *err)
 {
 	static const char json[] = "{\"tools\": [{\"function\": {\"name\": \"f\", \"x\": "
@@ -103,6 +118,8 @@ static int prompt(struct err *err)
 		rc = prompt_text(chat_doc_chat(doc), PROMPT_APRIL, &text, err);
 	if (!rc)
 		rc = prompt_encode(chat_doc_chat(doc), PROMPT_APRIL, tok, &ids, NULL, err);
+	if (!rc)
+		rc = same_as_first(&text, &ids, err);
 	chat_doc_free(doc);
 	tokens_release(&ids);
 	buf_release(&text);
