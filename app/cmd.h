@@ -31,6 +31,14 @@ bool cmd_meant(struct str text);
 /* The row of such a text and what follows the name; NULL with ERR_USAGE: no such command. */
 const struct cmd *cmd_find(const char *text, const char **arg, struct err *err);
 
+/* Appends what a command tells of the history to `out`. */
+typedef int (*cmd_describe_fn)(struct history *h, const char *arg, struct buf *out,
+			       struct err *err);
+/* Shows it in either mode. */
+int cmd_tell(struct line *l, cmd_describe_fn describe, const char *arg, struct err *err);
+int cmd_tell_screen(struct screen *s, cmd_describe_fn describe, const char *arg,
+		    struct err *err);
+
 int cmd_help(struct line *l, const char *arg, struct err *err);
 int cmd_new(struct line *l, const char *arg, struct err *err);
 int cmd_effort(struct line *l, const char *arg, struct err *err);

@@ -29,24 +29,10 @@ static int describe(struct history *h, const char *arg, struct buf *out, struct 
 
 int cmd_list(struct line *l, const char *arg, struct err *err)
 {
-	struct buf text = {0};
-	int rc = describe(l->record.h, arg, &text, err);
-
-	if (!rc)
-		line_say("%s", buf_z(&text));
-	buf_release(&text);
-	return rc;
+	return cmd_tell(l, describe, arg, err);
 }
 
 int cmd_list_screen(struct screen *s, const char *arg, struct err *err)
 {
-	struct buf text = {0};
-	int rc = screen_store(s, err);
-
-	if (rc == 0)
-		rc = describe(s->talks.store, arg, &text, err);
-	if (rc == 0)
-		screen_notice(s, buf_str(&text));
-	buf_release(&text);
-	return rc;
+	return cmd_tell_screen(s, describe, arg, err);
 }
