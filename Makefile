@@ -36,8 +36,10 @@ CPU_TARGETS := $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine 2>/dev/null)),v
 VEC_SRCS := $(wildcard kernels/cpu/vec_*.c)
 VEC_OBJS := $(foreach t,$(CPU_TARGETS),$(VEC_SRCS:%.c=$(B)/%.$(t).o))
 
-# One archive per folder.
-FOLDERS := app tui history engine engine/base kernels kernels/cpu
+# One archive per room, from the top floor down: that is also the order in which they are linked.
+FOLDERS := app/line app/screen app/verb app/cmd app/talk app tui history \
+	engine/scripted engine/session engine/measure engine/cache engine/text engine/pass \
+	engine/checkpoint engine kernels/cpu kernels engine/base
 srcs = $(wildcard $(1)/*.c)
 objs = $(patsubst %.c,$(B)/%.o,$(filter-out $(VEC_SRCS),$(call srcs,$(1)))) \
 	$(if $(filter kernels/cpu,$(1)),$(VEC_OBJS))
@@ -45,7 +47,7 @@ archive = $(B)/lib/$(subst /,-,$(1)).a
 ARCHIVES := $(foreach f,$(FOLDERS),$(if $(call srcs,$(f)),$(call archive,$(f))))
 APP_MAIN := $(B)/app/main.o
 
-TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*_test.c))
+TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*_test.c tests/program/*_test.c))
 
 .PHONY: all
 all: $(B)/dsv4chat

@@ -10,15 +10,15 @@
 
 #include "app/app.h"
 #include "app/exit.h"
-#include "app/line.h"
+#include "app/line/line.h"
 #include "app/mapfault.h"
-#include "app/oneshot.h"
+#include "app/line/oneshot.h"
 #include "app/output.h"
 #include "app/paths.h"
-#include "app/screen.h"
+#include "app/screen/screen.h"
 #include "app/signals.h"
-#include "app/verb.h"
-#include "app/verb_io.h"
+#include "app/verb/verb.h"
+#include "app/verb/io.h"
 #include "engine/base/log.h"
 
 static int read_options(struct app *app, int argc, char **argv, struct err *err)

@@ -11,17 +11,17 @@
 #define ENGINE_ENGINE_H
 
 #include "engine/base/err.h"
-#include "engine/bench.h"
+#include "engine/measure/bench.h"
 #include "engine/chat.h"
-#include "engine/detok.h"
-#include "engine/dsml.h"
+#include "engine/text/detok.h"
+#include "engine/text/dsml.h"
 #include "engine/event.h"
-#include "engine/logits.h"
-#include "engine/prompt.h"
-#include "engine/prompt_json.h"
-#include "engine/score.h"
-#include "engine/tokenizer.h"
-#include "engine/tokens.h"
+#include "engine/measure/logits.h"
+#include "engine/text/prompt.h"
+#include "engine/text/prompt_json.h"
+#include "engine/measure/score.h"
+#include "engine/text/tokenizer.h"
+#include "engine/text/tokens.h"
 
 struct sampling {
 	double temperature; /* 0 = greedy */
@@ -106,7 +106,7 @@ int engine_open(struct engine **out, const struct engine_config *config, struct 
 
 /*
  * The scripted engine.  `script` is JSON Lines text, one step a line, turn by turn; its
- * format is described in engine/scripted.c.  A bad script is ERR_USAGE with the line number.
+ * format is described in engine/scripted/scripted.c.  A bad script is ERR_USAGE with the line number.
  */
 int engine_open_scripted(struct engine **out, struct str script, struct err *err);
 

@@ -4,9 +4,12 @@
 $(eval $(call folder_rule,tests/support))
 TEST_ARCHIVES := $(call archive,tests/support) $(ARCHIVES)
 
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)
-	$(call say,LD,$@)
-	$(call link,$<,$(TEST_ARCHIVES),-lcmocka -lvterm -lutil)
+define test_rule
+$(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(TEST_ARCHIVES)
+	$$(call say,LD,$$@)
+	$$(call link,$$<,$(TEST_ARCHIVES),-lcmocka -lvterm -lutil)
+endef
+$(foreach f,unit program bench,$(eval $(call test_rule,$(f))))
 
 # What lets a program's calls fail, see there.
 FAULTS := $(B)/tests/faults/faults.so
@@ -15,7 +18,7 @@ $(FAULTS): tests/faults/faults.c tests/faults/faults.h | $(B)/tests-packages.ok
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(filter-out -Werror,$(WARN)) -shared -fPIC -o $@ $< -ldl
 
-$(B)/tests/unit/program_fault_test: | $(FAULTS)
+$(B)/tests/program/program_fault_test: | $(FAULTS)
 
 # A fuzz target is linked with a main of ours that replays files, or (VARIANT=fuzz, clang) with
 # libFuzzer, which looks for new ones.
@@ -73,7 +76,7 @@ check-all-list:
 	@$(MAKE) -s --no-print-directory VARIANT=asan sanitized-list
 	@printf '%s\n' $(foreach f,$(ANALYSED),'300 tidy-$(subst /,-,$(f)) clang-tidy --quiet $(f) -- $(TIDY_FLAGS)')
 	@printf '%s\n' '1200 cppcheck tests/analysis/cppcheck.sh $(sort $(foreach f,$(FOLDERS),$(firstword $(subst /, ,$(f)))))'
-	@printf '%s\n' '1200 every-fault DSV4CHAT_SLOW=1 DSV4CHAT_PROGRAM=$(B)/dsv4chat $(B)/tests/unit/program_fault_test'
+	@printf '%s\n' '1200 every-fault DSV4CHAT_SLOW=1 DSV4CHAT_PROGRAM=$(B)/dsv4chat $(B)/tests/program/program_fault_test'
 	@printf '%s\n' "1200 valgrind-turn $(VALGRIND) $(B)/dsv4chat --model share/nano --ephemeral --threads 1 --seed 1 -p hello"
 
 .PHONY: sanitized-list
@@ -96,17 +99,13 @@ fuzz:
 
 .PHONY: format
 format:
-	clang-format -i $(foreach f,$(FOLDERS) tests/unit tests/support tests/fuzz tests/faults,$(wildcard $(f)/*.[ch]))
+	clang-format -i $(foreach f,$(FOLDERS) tests/unit tests/program tests/support tests/fuzz tests/faults,$(wildcard $(f)/*.[ch]))
 
 .PHONY: eval-nano
 eval-nano: $(B)/dsv4chat
 	python3 tests/eval/eval_nano.py --program $(B)/dsv4chat --model share/nano
 
 # What the screen and the history cost; prints figures beside their goals.
-$(B)/tests/bench/%: $(B)/tests/bench/%.o $(TEST_ARCHIVES)
-	$(call say,LD,$@)
-	$(call link,$<,$(TEST_ARCHIVES),-lcmocka -lvterm -lutil)
-
 .PHONY: bench-tui bench-history
 bench-history: $(B)/tests/bench/history_bench
 	$(B)/tests/bench/history_bench

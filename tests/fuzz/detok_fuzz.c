@@ -6,7 +6,7 @@
 
 #include "engine/base/jsonw.h"
 #include "engine/base/utf8.h"
-#include "engine/detok.h"
+#include "engine/text/detok.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct tokenizer *make_tokenizer(void)

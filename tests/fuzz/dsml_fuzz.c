@@ -5,8 +5,8 @@
  */
 #include <stdlib.h>
 
-#include "engine/dsml.h"
-#include "engine/prompt.h"
+#include "engine/text/dsml.h"
+#include "engine/text/prompt.h"
 #include "tests/fuzz/fuzz.h"
 
 struct record {

@@ -4,8 +4,8 @@
  */
 #include <stdlib.h>
 
-#include "engine/prompt.h"
-#include "engine/prompt_json.h"
+#include "engine/text/prompt.h"
+#include "engine/text/prompt_json.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check(const struct chat *chat, enum prompt_flavour flavour,

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/base/utf8.h"
-#include "engine/tokenizer.h"
+#include "engine/text/tokenizer.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_text(const struct tokenizer *t, struct str text, const struct tokens *ids)

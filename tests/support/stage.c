@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "app/screen.h"
+#include "app/screen/screen.h"
 #include "engine/base/utf8.h"
 #include "tests/support/program.h"
 

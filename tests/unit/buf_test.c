@@ -1,9 +1,9 @@
-#include "tests/unit/shared_files.h"
+#include "tests/support/shared_files.h"
 
 #include <stdint.h>
 #include <string.h>
 
-#include "engine/tokens.h"
+#include "engine/text/tokens.h"
 
 static void an_empty_buffer_is_a_zeroed_struct(void **state)
 {

@@ -2,7 +2,7 @@
  * The verb `complete`, run in a process of its own on the scripted engine: lines
  * in, lines out, exit code.
  */
-#include "tests/unit/shared_files.h"
+#include "tests/support/shared_files.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "app/verb.h"
+#include "app/verb/verb.h"
 #include "tests/support/tmpdir.h"
 
 #define SCRIPT                                                                                 \

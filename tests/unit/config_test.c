@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "engine/config.h"
+#include "engine/checkpoint/config.h"
 #include "tests/support/tmpdir.h"
 
 #define GOLDEN "tests/golden/pro-micro"

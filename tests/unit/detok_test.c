@@ -1,9 +1,9 @@
-#include "tests/unit/shared_files.h"
+#include "tests/support/shared_files.h"
 
 #include <string.h>
 
 #include "engine/base/utf8.h"
-#include "engine/detok.h"
+#include "engine/text/detok.h"
 
 static struct tokenizer *tok;
 

@@ -1,12 +1,12 @@
-#include "tests/unit/shared_files.h"
+#include "tests/support/shared_files.h"
 
 #include <string.h>
 
 #include <jansson.h>
 
 #include "engine/base/jsonr.h"
-#include "engine/dsml.h"
-#include "engine/prompt.h"
+#include "engine/text/dsml.h"
+#include "engine/text/prompt.h"
 
 /* Events as text, one a line, neighbouring runs of text joined. */
 struct record {

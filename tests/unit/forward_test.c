@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "engine/model.h"
-#include "engine/safetensors.h"
+#include "engine/pass/model.h"
+#include "engine/checkpoint/safetensors.h"
 
 #define GOLDEN "tests/golden/pro-micro"
 

@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "engine/frontier_set.h"
-#include "engine/safetensors.h"
-#include "engine/session_places.h"
+#include "engine/cache/frontier_set.h"
+#include "engine/checkpoint/safetensors.h"
+#include "engine/cache/places.h"
 
 #define MODEL "tests/golden/pro-micro"
 #define PROBE 24  /* tokens compared after each return */

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "app/mapfault.h"
-#include "engine/safetensors.h"
+#include "engine/checkpoint/safetensors.h"
 #include "tests/support/tmpdir.h"
 
 #define N_BYTES (1 << 20)

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "engine/model.h"
+#include "engine/pass/model.h"
 
 #define NANO   "share/nano"
 #define GOLDEN "tests/golden/pro-micro"

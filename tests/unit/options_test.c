@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "app/line.h"
+#include "app/line/line.h"
 #include "app/options.h"
-#include "app/verb.h"
+#include "app/verb/verb.h"
 #include "engine/base/file.h"
 
 static void values_are_set_shown_and_refused(void **state)

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "engine/plan.h"
+#include "engine/checkpoint/plan.h"
 
 #define GB 1000000000ull
 

@@ -1,12 +1,12 @@
-#include "tests/unit/shared_files.h"
+#include "tests/support/shared_files.h"
 
 #include <string.h>
 
 #include <jansson.h>
 
 #include "engine/base/jsonr.h"
-#include "engine/prompt.h"
-#include "engine/prompt_json.h"
+#include "engine/text/prompt.h"
+#include "engine/text/prompt_json.h"
 
 static void golden_messages_become_golden_prompts(void **state)
 {

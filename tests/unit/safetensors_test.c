@@ -12,7 +12,7 @@
 
 #include "engine/base/buf.h"
 #include "engine/base/mapped.h"
-#include "engine/safetensors.h"
+#include "engine/checkpoint/safetensors.h"
 #include "tests/support/tmpdir.h"
 
 

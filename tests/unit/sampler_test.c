@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "engine/rng.h"
-#include "engine/sampler.h"
+#include "engine/session/rng.h"
+#include "engine/session/sampler.h"
 
 #define VOCAB 129280
 

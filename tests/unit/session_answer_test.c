@@ -1,9 +1,9 @@
-#include "tests/unit/shared_files.h"
+#include "tests/support/shared_files.h"
 
 #include <string.h>
 
-#include "engine/prompt.h"
-#include "engine/session_answer.h"
+#include "engine/text/prompt.h"
+#include "engine/session/answer.h"
 
 /* What a turn sent, with each call as its last state. */
 struct sent {

@@ -3,14 +3,14 @@
  * tokenizer of single bytes, made here.  What it says means nothing, but it says
  * the same each time, in broken UTF-8 and stray control tokens.
  */
-#include "tests/unit/shared_files.h"
+#include "tests/support/shared_files.h"
 
 #include <string.h>
 
 #include "engine/base/jsonw.h"
 #include "engine/base/utf8.h"
 #include "engine/engine.h"
-#include "engine/prompt.h"
+#include "engine/text/prompt.h"
 #include "tests/support/tmpdir.h"
 
 #define MODEL "tests/golden/pro-micro"

@@ -23,8 +23,8 @@
 
 #include "app/app.h"
 #include "app/exit.h"
-#include "app/line.h"
-#include "app/oneshot.h"
+#include "app/line/line.h"
+#include "app/line/oneshot.h"
 #include "app/signals.h"
 #include "engine/base/file.h"
 #include "history/history.h"

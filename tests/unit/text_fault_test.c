@@ -2,16 +2,16 @@
  * Every allocation of a piece of work fails once: the work ends in ERR_NOMEM,
  * or well where it could do without, and leaves nothing behind.
  */
-#include "tests/unit/shared_files.h"
+#include "tests/support/shared_files.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "engine/base/jsonw.h"
 #include "engine/base/utf8.h"
-#include "engine/dsml.h"
-#include "engine/prompt.h"
-#include "engine/prompt_json.h"
+#include "engine/text/dsml.h"
+#include "engine/text/prompt.h"
+#include "engine/text/prompt_json.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define OWN_MALLOC 0 /* the sanitizers bring theirs */

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "app/title.h"
+#include "app/talk/title.h"
 #include "engine/base/utf8.h"
 
 static void a_title_is_one_plain_line(void **state)

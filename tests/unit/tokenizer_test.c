@@ -1,4 +1,4 @@
-#include "tests/unit/shared_files.h"
+#include "tests/support/shared_files.h"
 
 #include <string.h>
 #include <time.h>
@@ -7,8 +7,8 @@
 
 #include "engine/base/jsonw.h"
 #include "engine/base/utf8.h"
-#include "engine/prompt.h"
-#include "engine/tokenizer.h"
+#include "engine/text/prompt.h"
+#include "engine/text/tokenizer.h"
 
 static struct tokenizer *open_real(void)
 {

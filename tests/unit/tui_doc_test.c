@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "app/options.h"
-#include "app/verb.h"
+#include "app/verb/verb.h"
 #include "engine/base/file.h"
 #include "tui/keymap.h"
 

@@ -1,4 +1,4 @@
-#include "tests/unit/shared_files.h"
+#include "tests/support/shared_files.h"
 
 #include <string.h>
 

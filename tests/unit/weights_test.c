@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "engine/weights.h"
+#include "engine/checkpoint/weights.h"
 
 #define GOLDEN "tests/golden/pro-micro"
 

@@ -1,0 +1,58 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "app/line/line.h"
+#include "app/newfile.h"
+#include "app/screen/private.h"
+
+/* The format is in the name; a name that says none means Markdown. */
+static enum history_format format_of(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	if (dot && strcmp(dot, ".jsonl") == 0)
+		return HISTORY_JSONL;
+	return dot && strcmp(dot, ".json") == 0 ? HISTORY_JSON : HISTORY_MARKDOWN;
+}
+
+static int write_it(struct history *h, int64_t id, const char *path, struct err *err)
+{
+	struct newfile file;
+	struct buf out = {0};
+	int rc;
+
+	if (!id || !*path)
+		return err_set(err, ERR_USAGE,
+			       !id ? "nothing was said yet"
+				   : "/export FILE: no file was named");
+	rc = history_export(h, id, format_of(path), &out, err);
+	if (!rc)
+		rc = newfile_open(&file, path, err);
+	if (!rc && fwrite(buf_z(&out), 1, out.len, file.to) != out.len)
+		rc = newfile_close(&file, err_errno(err, path, "cannot write it"), err);
+	else if (!rc)
+		rc = newfile_close(&file, 0, err);
+	buf_release(&out);
+	/* A file that can't be written ends no chat. */
+	return rc == ERR_IO ? err_set(err, ERR_FAILED, "%s", err->text) : rc;
+}
+
+int cmd_export(struct line *l, const char *arg, struct err *err)
+{
+	int rc = write_it(l->record.h, history_tree_conversation(l->record.t), arg, err);
+
+	if (!rc)
+		line_say("written: %s", arg);
+	return rc;
+}
+
+int cmd_export_screen(struct screen *s, const char *arg, struct err *err)
+{
+	int rc = screen_store(s, err);
+
+	if (rc == 0)
+		rc = write_it(s->talks.store, s->talk->stored, arg, err);
+	if (rc == 0)
+		tui_say(s->tui, STYLE_FAINT, "written: %s", arg);
+	return rc;
+}

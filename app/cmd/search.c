@@ -1,0 +1,38 @@
+#include "app/line/line.h"
+#include "app/screen/private.h"
+
+/* Two lines for each place, appended to `out`. */
+static int describe(struct history *h, const char *words, struct buf *out, struct err *err)
+{
+	struct history_query q = {.text = str_of(words), .limit = 20};
+	struct history_hits hits = {0};
+	int rc = history_search(h, &q, &hits, err);
+
+	for (size_t i = 0; i < hits.n; i++) {
+		char *s = hits.items[i].snippet;
+
+		for (char *p = s; *p; p++) {
+			if (*p == HISTORY_MARK_ON)
+				*p = '[';
+			else if (*p == HISTORY_MARK_OFF)
+				*p = ']';
+		}
+		buf_addf(out, "%s%s  %s\n    %s", i ? "\n" : "", hits.items[i].uid,
+			 hits.items[i].title, s);
+	}
+	if (!rc && hits.n == 0)
+		buf_addz(out, "(not found)");
+	history_hits_release(&hits);
+	return rc;
+}
+
+int cmd_search(struct line *l, const char *arg, struct err *err)
+{
+	return cmd_tell(l, describe, arg, err);
+}
+
+/* In all conversations; Ctrl-S searches the one that is shown. */
+int cmd_search_screen(struct screen *s, const char *arg, struct err *err)
+{
+	return cmd_tell_screen(s, describe, arg, err);
+}

@@ -1,0 +1,339 @@
+#include "app/line/lineinput.h"
+
+#include <errno.h>
+#include <histedit.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "app/cmd/cmd.h"
+#include "app/inputs.h"
+#include "app/signals.h"
+#include "engine/base/utf8.h"
+
+#define INPUTS_KEPT 1000
+
+struct lineinput {
+	EditLine *el;
+	History *history;
+	char *inputs;
+	char bytes[4096]; /* read from the terminal, not yet taken */
+	size_t n, at;
+	bool pasting; /* between ESC[200~ and ESC[201~ */
+	bool vi;
+	bool more; /* the line that ends here is not the message's last */
+	struct lineinput_idle idle;
+};
+
+static const char paste_begin[] = "\033[200~", paste_end[] = "\033[201~";
+
+/* ------------------------------------------------------------------ characters */
+
+static bool waiting(int timeout_ms)
+{
+	struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
+
+	return poll(&fd, 1, timeout_ms) > 0;
+}
+
+/* 1: there are bytes; 0: end of input; -1: interrupted, or an error (errno). */
+static int fill(struct lineinput *in)
+{
+	for (;;) {
+		struct pollfd fds[3] = {{.fd = STDIN_FILENO, .events = POLLIN},
+					{.fd = signals_fd(), .events = POLLIN},
+					{.fd = in->idle.fd, .events = POLLIN}};
+		ssize_t n;
+
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+			return -1;
+		if (signals_seen() || fds[0].revents)
+			in->idle.acts(in->idle.ctx);
+		else if (fds[2].revents)
+			in->idle.ready(in->idle.ctx);
+		if (signals_seen()) {
+			errno = EINTR;
+			return -1;
+		}
+		if (!fds[0].revents)
+			continue;
+		memmove(in->bytes, in->bytes + in->at, in->n - in->at);
+		in->n -= in->at;
+		in->at = 0;
+		n = read(STDIN_FILENO, in->bytes + in->n, sizeof(in->bytes) - in->n);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			return (int)n;
+		in->n += (size_t)n;
+		return 1;
+	}
+}
+
+/* Does the input go on with this?  Waits a moment for the rest of a sequence that began. */
+static bool take_sequence(struct lineinput *in, const char *sequence)
+{
+	size_t len = strlen(sequence), have = in->n - in->at;
+
+	while (have < len && memcmp(in->bytes + in->at, sequence, have) == 0) {
+		if (!waiting(20) || fill(in) <= 0)
+			return false;
+		have = in->n - in->at;
+	}
+	if (have < len || memcmp(in->bytes + in->at, sequence, len) != 0)
+		return false;
+	in->at += len;
+	return true;
+}
+
+static int next_char(EditLine *el, wchar_t *out)
+{
+	struct lineinput *in;
+	uint32_t cp = 0;
+	int n;
+
+	el_get(el, EL_CLIENTDATA, &in);
+	for (;;) {
+		if (in->at == in->n) {
+			n = fill(in);
+			if (n <= 0)
+				return n;
+		}
+		if (in->bytes[in->at] != '\033')
+			break;
+		if (take_sequence(in, in->pasting ? paste_end : paste_begin)) {
+			in->pasting = !in->pasting;
+			continue;
+		}
+		break;
+	}
+	while ((n = utf8_decode(in->bytes + in->at, in->n - in->at, &cp)) == 0) {
+		int more = fill(in);
+
+		if (more <= 0)
+			return more;
+	}
+	in->at += (size_t)(n > 0 ? n : -n);
+	if (n < 0)
+		cp = 0xFFFD;
+	if (in->pasting) {
+		/* Pasted text is text: nothing in it edits, completes or leaves. */
+		if (cp == '\r')
+			cp = '\n';
+		if (cp == '\t')
+			cp = ' ';
+		if ((cp < 0x20 && cp != '\n') || cp == 0x7F)
+			cp = 0xFFFD;
+	}
+	if (cp == '\n' || cp == '\r')
+		in->more = in->pasting || in->at < in->n || waiting(0);
+	*out = (wchar_t)cp;
+	return 1;
+}
+
+/* -------------------------------------------------------------------- completion */
+
+static unsigned char complete(EditLine *el, int key)
+{
+	const LineInfo *li = el_line(el);
+	size_t n = (size_t)(li->cursor - li->buffer);
+	const char *found = NULL;
+	size_t common = 0;
+
+	(void)key;
+	if (n < 1 || li->buffer[0] != '/' || memchr(li->buffer, ' ', n))
+		return CC_ERROR;
+	for (const struct cmd *c = cmds; c->name; c++) {
+		if (strncmp(c->name, li->buffer + 1, n - 1) != 0)
+			continue;
+		if (!found) {
+			common = strlen(c->name);
+		} else {
+			size_t same = 0;
+
+			while (same < common && c->name[same] == found[same])
+				same++;
+			common = same;
+		}
+		found = c->name;
+	}
+	if (!found || common < n)
+		return CC_ERROR;
+	char rest[64];
+
+	snprintf(rest, sizeof(rest), "%.*s", (int)(common - (n - 1)), found + n - 1);
+	if (el_insertstr(el, rest) != 0)
+		return CC_ERROR;
+	return CC_REFRESH;
+}
+
+/* ------------------------------------------------------------------ open and close */
+
+static char *prompt(EditLine *el)
+{
+	static char first[] = "> ", next[] = "… ";
+	struct lineinput *in;
+
+	el_get(el, EL_CLIENTDATA, &in);
+	return in->more ? next : first;
+}
+
+/* For the arrow keys. */
+static void remember(void *ctx, struct str text)
+{
+	struct lineinput *in = ctx;
+	struct buf z = {0};
+	HistEvent ev;
+
+	buf_adds(&z, text);
+	if (!buf_failed(&z))
+		history(in->history, &ev, H_ENTER, buf_z(&z));
+	buf_release(&z);
+}
+
+static void set_keys(struct lineinput *in)
+{
+	el_set(in->el, EL_EDITOR, in->vi ? "vi" : "emacs");
+	el_set(in->el, EL_BIND, "^I", "complete-command", NULL);
+	el_source(in->el, NULL); /* ~/.editrc: the user's own keys */
+}
+
+void lineinput_set_vi(struct lineinput *in, bool on)
+{
+	if (in->vi == on)
+		return;
+	in->vi = on;
+	set_keys(in);
+}
+
+bool lineinput_waiting(const struct lineinput *in)
+{
+	return in->at < in->n || waiting(0);
+}
+
+int lineinput_open(struct lineinput **out, const char *inputs,
+		   const struct lineinput_idle *idle, struct err *err)
+{
+	struct lineinput *in = calloc(1, sizeof(*in));
+	struct err ignored;
+	HistEvent ev;
+
+	*out = NULL;
+	if (!in)
+		return err_nomem(err, "line input", sizeof(*in));
+	in->idle = *idle;
+	in->inputs = inputs ? strdup(inputs) : NULL;
+	in->history = history_init();
+	in->el = el_init("dsv4chat", stdin, stdout, stderr);
+	if (!in->history || !in->el || (inputs && !in->inputs)) {
+		lineinput_close(in);
+		return err_nomem(err, "line input", sizeof(*in));
+	}
+	el_set(in->el, EL_CLIENTDATA, in);
+	el_set(in->el, EL_PROMPT, prompt);
+	el_set(in->el, EL_SIGNAL, 0);
+	el_set(in->el, EL_GETCFN, next_char);
+	/* wide, because el_set() would copy the two texts and never free them */
+	el_wset(in->el, EL_ADDFN, L"complete-command", L"complete a / command", complete);
+	set_keys(in);
+	history(in->history, &ev, H_SETSIZE, INPUTS_KEPT);
+	history(in->history, &ev, H_SETUNIQUE, 1);
+	el_set(in->el, EL_HIST, history, in->history);
+	/* Earlier inputs that can't be read are none. */
+	if (in->inputs)
+		inputs_read(in->inputs, remember, in, &ignored);
+	*out = in;
+	return 0;
+}
+
+void lineinput_close(struct lineinput *in)
+{
+	if (!in)
+		return;
+	if (in->el)
+		el_end(in->el);
+	if (in->history)
+		history_end(in->history);
+	free(in->inputs);
+	free(in);
+}
+
+/* --------------------------------------------------------------------------- reading */
+
+static void bracketed_paste(bool on)
+{
+	const char *term = getenv("TERM");
+
+	if (!term || strcmp(term, "dumb") == 0)
+		return;
+	fputs(on ? "\033[?2004h" : "\033[?2004l", stdout);
+	fflush(stdout);
+}
+
+/* One line of the message.  1 with *last, 0, or an error. */
+static int read_line(struct lineinput *in, struct buf *out, bool *last, struct err *err)
+{
+	int n = 0;
+	const char *line;
+
+	errno = 0;
+	line = el_gets(in->el, &n);
+	if (!line || n < 0) {
+		if (signals_seen())
+			return err_set(err, ERR_CANCELLED, "interrupted");
+		return errno && errno != EINTR ? err_errno(err, "terminal", "read") : 0;
+	}
+	while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+		n--;
+	*last = !in->more;
+	if (*last && n > 0 && line[n - 1] == '\\') {
+		n--;
+		*last = false;
+	}
+	buf_add(out, line, (size_t)n);
+	if (!*last)
+		buf_addc(out, '\n');
+	in->more = !*last;
+	return 1;
+}
+
+/* A file that can't be written is told once. */
+static void keep(struct lineinput *in, struct str text)
+{
+	struct err err;
+
+	remember(in, text);
+	if (!in->inputs || inputs_append(in->inputs, text, &err) == 0)
+		return;
+	fprintf(stderr, "dsv4chat: inputs are not kept: %s\n", err.text);
+	free(in->inputs);
+	in->inputs = NULL;
+}
+
+int lineinput_read(struct lineinput *in, struct buf *out, struct err *err)
+{
+	bool last = false;
+	int rc = 1;
+
+	in->more = false;
+	in->pasting = false;
+	bracketed_paste(true);
+	while (rc == 1 && !last)
+		rc = read_line(in, out, &last, err);
+	bracketed_paste(false);
+	in->more = false;
+	if (rc == 0 && out->len)
+		rc = 1; /* the end of input ends the message */
+	if (rc < 0) {
+		el_reset(in->el);
+		in->n = in->at = 0;
+	}
+	if (rc == 1 && buf_failed(out))
+		rc = err_nomem(err, "message", out->len);
+	if (rc == 1 && out->len)
+		keep(in, buf_str(out));
+	return rc;
+}

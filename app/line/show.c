@@ -1,0 +1,352 @@
+#include "app/line/show.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/output.h"
+#include "app/talk/record.h"
+#include "app/signals.h"
+#include "engine/base/termsafe.h"
+
+#define DIM  "\033[2m"
+#define BOLD "\033[1m"
+#define OFF  "\033[0m"
+
+void show_init(struct show *s, const struct app *app)
+{
+	*s = (struct show){
+		.app = app,
+		.json = app->opt.json || app->opt.input_format == INPUT_JSONL,
+		.hide_thinking = app->opt.hide_thinking,
+		.safe = isatty(STDOUT_FILENO),
+		.color_err = app_color(app, STDERR_FILENO),
+	};
+}
+
+static void lose(struct show *s, int why)
+{
+	if (!s->lost)
+		s->lost_errno = why;
+	s->lost = true;
+}
+
+static void put(struct show *s, struct str text)
+{
+	if (text.n && !output_write(STDOUT_FILENO, text))
+		lose(s, errno);
+}
+
+/* What stderr does not take is nothing to end a turn for. */
+static void tell(const char *text)
+{
+	output_write(STDERR_FILENO, str_of(text));
+}
+
+/* Text of the model for a stream that may be a terminal. */
+static void put_text(struct show *s, int fd, bool safe, struct str text)
+{
+	struct buf clean = {0};
+
+	if (safe) {
+		termsafe_add(&clean, text);
+		text = buf_str(&clean);
+	}
+	if (fd == STDOUT_FILENO)
+		put(s, text);
+	else
+		output_write(fd, text);
+	if (buf_failed(&clean) && fd == STDOUT_FILENO)
+		lose(s, ENOMEM);
+	buf_release(&clean);
+}
+
+static void clear_bar(struct show *s)
+{
+	if (s->bar)
+		tell("\r\033[K");
+	s->bar = false;
+}
+
+static void end_thinking(struct show *s)
+{
+	if (s->in_thinking)
+		tell(s->color_err ? OFF "\n" : "\n");
+	s->in_thinking = false;
+}
+
+/* A progress line, on a terminal alone and ten times a second at most. */
+static void draw_bar(struct show *s, const char *what, uint64_t done, uint64_t all,
+		     uint64_t unit, const char *units)
+{
+	int64_t now = app_now_ms();
+	struct buf line = {0};
+
+	if (!isatty(STDERR_FILENO) || !s->color_err || s->json || now - s->bar_ms < 100 || !all)
+		return;
+	s->bar = true;
+	s->bar_ms = now;
+	buf_addf(&line, "\r\033[K%s %llu of %llu %s (%llu %%)", what,
+		 (unsigned long long)(done / unit), (unsigned long long)(all / unit), units,
+		 (unsigned long long)(done * 100 / all));
+	tell(buf_z(&line));
+	buf_release(&line);
+}
+
+static void show_text(struct show *s, const struct event *ev)
+{
+	struct str t = buf_str(&ev->text);
+
+	switch (ev->kind) {
+	case EV_LOAD:
+		draw_bar(s, "loading", ev->progress, ev->progress_all, 1000000, "MB");
+		return;
+	case EV_PREFILL:
+		draw_bar(s, "reading", ev->progress, ev->progress_all, 1, "tokens");
+		return;
+	case EV_THINKING:
+		if (s->hide_thinking)
+			return;
+		clear_bar(s);
+		if (!s->in_thinking && s->color_err)
+			tell(DIM);
+		s->in_thinking = true;
+		put_text(s, STDERR_FILENO, isatty(STDERR_FILENO), t);
+		return;
+	case EV_TEXT:
+		clear_bar(s);
+		end_thinking(s);
+		put_text(s, STDOUT_FILENO, s->safe, t);
+		s->midline = t.n && t.p[t.n - 1] != '\n';
+		return;
+	case EV_CALL_BEGIN:
+	case EV_CALL_PARAM:
+	case EV_CALL_END:
+	case EV_CALL_BAD:
+	case EV_NOTICE:
+		clear_bar(s);
+		end_thinking(s);
+		if (ev->kind == EV_CALL_PARAM)
+			return;
+		if (s->midline && isatty(STDERR_FILENO) && s->safe) {
+			put(s, STR_LIT("\n"));
+			s->midline = false;
+		}
+		tell(ev->kind == EV_CALL_BEGIN ? "call: "
+		      : ev->kind == EV_CALL_END ? "with: "
+		      : ev->kind == EV_CALL_BAD ? "malformed call: "
+						: "note: ");
+		put_text(s, STDERR_FILENO, true, t);
+		tell("\n");
+		return;
+	case EV_READY:
+	case EV_TOKENS:
+		return;
+	case EV_DONE:
+	case EV_ERROR:
+		clear_bar(s);
+		end_thinking(s);
+		return;
+	}
+}
+
+/* ---------------------------------------------------------------------- JSON */
+
+static void add_usage(struct jsonw *w, const struct turn_usage *u)
+{
+	jsonw_key(w, "usage");
+	jsonw_begin_object(w);
+	jsonw_kv_int(w, "prompt_tokens", u->prompt_tokens);
+	jsonw_kv_int(w, "cached_tokens", u->cached_tokens);
+	jsonw_kv_int(w, "thinking_tokens", u->thinking_tokens);
+	jsonw_kv_int(w, "output_tokens", u->output_tokens);
+	jsonw_kv_int(w, "drafted", u->drafted);
+	jsonw_kv_int(w, "accepted", u->accepted);
+	jsonw_kv_int(w, "prefill_ms", u->prefill_ms);
+	jsonw_kv_int(w, "decode_ms", u->decode_ms);
+	jsonw_kv_int(w, "ms", u->total_ms);
+	jsonw_end_object(w);
+}
+
+static void begin(struct jsonw *w, struct buf *line, const char *type)
+{
+	jsonw_init(w, line);
+	jsonw_begin_object(w);
+	jsonw_kv_string(w, "type", str_of(type));
+}
+
+static void send_line(struct show *s, struct jsonw *w)
+{
+	jsonw_end_object(w);
+	buf_addc(w->out, '\n');
+	if (buf_failed(w->out))
+		lose(s, ENOMEM);
+	put(s, buf_str(w->out));
+	buf_release(w->out);
+}
+
+static void show_json(struct show *s, const struct event *ev)
+{
+	/* NULL: not told, or told by somebody else */
+	static const char *const types[] = {
+		[EV_PREFILL] = "prefill",
+		[EV_THINKING] = "thinking",
+		[EV_TEXT] = "text",
+		[EV_CALL_BEGIN] = "tool_call_begin",
+		[EV_CALL_PARAM] = NULL,
+		[EV_CALL_END] = "tool_call",
+		[EV_CALL_BAD] = "tool_call_error",
+		[EV_NOTICE] = "notice",
+		[EV_DONE] = "done",
+		[EV_ERROR] = NULL,
+	};
+	struct buf line = {0};
+	struct jsonw w;
+
+	if (!types[ev->kind] || (ev->kind == EV_THINKING && s->hide_thinking))
+		return;
+	begin(&w, &line, types[ev->kind]);
+	if (ev->kind == EV_PREFILL) {
+		jsonw_kv_int(&w, "tokens", (int64_t)ev->progress);
+		jsonw_kv_int(&w, "total", (int64_t)ev->progress_all);
+		jsonw_kv_int(&w, "cached", (int64_t)ev->cached);
+	} else if (ev->kind == EV_DONE) {
+		jsonw_kv_string(&w, "stop_reason", str_of(stop_reason_name(ev->stop)));
+		add_usage(&w, &ev->usage);
+	} else {
+		if (ev->kind == EV_CALL_BEGIN || ev->kind == EV_CALL_END ||
+		    ev->kind == EV_CALL_BAD)
+			jsonw_kv_int(&w, "index", ev->call);
+		if (ev->kind == EV_CALL_END) {
+			jsonw_key(&w, "arguments");
+			jsonw_raw(&w, buf_str(&ev->text));
+		} else {
+			jsonw_kv_string(&w, ev->kind == EV_CALL_BEGIN ? "name" : "text",
+					buf_str(&ev->text));
+		}
+	}
+	send_line(s, &w);
+}
+
+void show_session(struct show *s, uint64_t seed)
+{
+	const struct engine_info *info = s->app->engine->ops->info(s->app->engine);
+	struct buf line = {0};
+	struct jsonw w;
+
+	clear_bar(s);
+	if (!s->json || !info)
+		return;
+	begin(&w, &line, "session");
+	jsonw_kv_string(&w, "version", str_of(DSV4CHAT_VERSION));
+	jsonw_kv_string(&w, "model", str_of(info->model_name));
+	jsonw_kv_string(&w, "identity", str_of(info->identity));
+	jsonw_kv_string(&w, "backend", str_of(info->backend));
+	jsonw_kv_int(&w, "context", info->ctx_tokens);
+	jsonw_key(&w, "seed");
+	buf_addf(&line, "%llu", (unsigned long long)seed);
+	w.more = true;
+	send_line(s, &w);
+}
+
+int show_event(void *ctx, const struct event *ev)
+{
+	struct show *s = ctx;
+
+	/* Kept before it is shown: what stdout loses is in the history. */
+	if (s->record)
+		record_event(s->record, ev);
+	if (s->json)
+		show_json(s, ev);
+	else
+		show_text(s, ev);
+	if (!s->lost)
+		return 0;
+	/* Given up, since whoever waits wants it ended. */
+	if (s->lost_errno == EINTR)
+		return signals_seen() ? ERR_CANCELLED : ERR_TIMEOUT;
+	return ERR_IO;
+}
+
+void show_drained(void *ctx)
+{
+	struct show *s = ctx;
+
+	if (s->record)
+		record_drained(s->record);
+}
+
+int show_due_ms(void *ctx)
+{
+	struct show *s = ctx;
+
+	return s->record ? record_due_ms(s->record) : -1;
+}
+
+void show_error(struct show *s, const struct err *err)
+{
+	static const struct {
+		int code;
+		const char *name;
+	} names[] = {
+		{ERR_USAGE, "usage"},     {ERR_MODEL, "model"},
+		{ERR_LIMIT, "limit"},     {ERR_REFUSED, "refused"},
+		{ERR_STORE, "store"},     {ERR_NOMEM, "memory"},
+		{ERR_IO, "io"},           {ERR_CANCELLED, "interrupted"},
+		{ERR_TIMEOUT, "timeout"}, {0, "failed"},
+	};
+	struct buf line = {0};
+	struct jsonw w;
+	size_t i = 0;
+
+	clear_bar(s);
+	end_thinking(s);
+	if (s->midline && s->safe) {
+		put(s, STR_LIT("\n"));
+		s->midline = false;
+	}
+	app_tell(err->text);
+	if (!s->json)
+		return;
+	while (names[i].code && names[i].code != err->code)
+		i++;
+	begin(&w, &line, "error");
+	jsonw_kv_string(&w, "code", str_of(names[i].name));
+	jsonw_kv_string(&w, "message", str_of(err->text));
+	send_line(s, &w);
+}
+
+static int stopped(void *ctx)
+{
+	(void)ctx;
+	return signals_seen() ? ERR_CANCELLED : 0;
+}
+
+struct turn_watch show_watch(struct show *s, int64_t deadline_ms)
+{
+	return (struct turn_watch){
+		.event = show_event,
+		.drained = show_drained,
+		.due_ms = show_due_ms,
+		.ctx = s,
+		.wake_fd = signals_fd(),
+		.stopped = stopped,
+		.deadline_ms = deadline_ms,
+	};
+}
+
+int show_finish(struct show *s, struct err *err)
+{
+	clear_bar(s);
+	end_thinking(s);
+	if (s->midline && !s->json)
+		put(s, STR_LIT("\n"));
+	s->midline = false;
+	if (!s->lost)
+		return 0;
+	return err_set(err, ERR_IO, "stdout: the answer could not be written: %s",
+		       s->lost_errno == EINTR ? "it is full and nobody reads it"
+		       : s->lost_errno	      ? strerror(s->lost_errno)
+					      : "why is not known");
+}

@@ -1,0 +1,42 @@
+/*
+ * A turn's events on stdout and stderr, as text for people or as JSON Lines.
+ */
+#ifndef APP_LINE_SHOW_H
+#define APP_LINE_SHOW_H
+
+#include "app/app.h"
+#include "app/talk/turn.h"
+
+struct record;
+
+struct show {
+	const struct app *app;
+	struct record *record; /* keeps what is shown; NULL: nothing does */
+	bool json, hide_thinking;
+	bool safe;        /* stdout is a terminal: text goes through termsafe */
+	bool color_err;   /* stderr may be dimmed */
+	bool in_thinking; /* stderr's last line is thinking, without its newline */
+	bool midline;     /* stdout's last line lacks its newline */
+	bool bar;         /* a progress line stands on stderr */
+	int64_t bar_ms;   /* when it was last drawn */
+	bool lost;        /* stdout did not take what was written: */
+	int lost_errno;   /* why, 0 = unknown */
+};
+
+void show_init(struct show *s, const struct app *app);
+
+/* Writes one event; ERR_IO once stdout is gone (watch.event of a turn). */
+int show_event(void *show, const struct event *ev);
+/* The others of a turn's watch. */
+void show_drained(void *show);
+int show_due_ms(void *show);
+/* A turn shown by s, which signals and the deadline (0 = none) end. */
+struct turn_watch show_watch(struct show *s, int64_t deadline_ms);
+/* With JSON: the session's first event, once the engine is ready. */
+void show_session(struct show *s, uint64_t seed);
+/* What went wrong, on stderr; with JSON an error event too. */
+void show_error(struct show *s, const struct err *err);
+/* Ends open lines.  ERR_IO if anything written to stdout was lost. */
+int show_finish(struct show *s, struct err *err);
+
+#endif

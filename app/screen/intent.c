@@ -1,0 +1,275 @@
+#include "app/screen/private.h"
+
+#include <string.h>
+
+#include "app/attach.h"
+#include "app/cmd/cmd.h"
+
+/* Messages looked at for the filter of the conversations. */
+#define FOUND_MAX 200
+
+static struct talk_message *message(struct screen *s, int64_t id)
+{
+	struct talk_message *m = talk_find(s->talk, id);
+
+	if (m == NULL)
+		tui_say(s->tui, STYLE_NOTICE, "nothing is chosen");
+	return m;
+}
+
+static void want_send(struct screen *s, const struct tui_intent *in)
+{
+	struct talk_message *m = in->id != 0 ? talk_find(s->talk, in->id) : NULL;
+	struct buf text = {0};
+	struct err err = {0};
+	size_t n;
+
+	if (in->id == 0 && cmd_meant(buf_str(&in->text))) {
+		screen_keep_input(s, buf_str(&in->text));
+		screen_command(s, buf_str(&in->text));
+		return;
+	}
+	if (m != NULL && screen_is_writing(s)) {
+		tui_edit(s->tui, in->id, buf_str(&in->text));
+	} else if (attach_named(&text, buf_str(&in->text), &n, &err) < 0) {
+		tui_edit(s->tui, in->id, buf_str(&in->text));
+		tui_say(s->tui, STYLE_ERROR, "not sent: %s", err.text);
+	} else {
+		screen_keep_input(s, buf_str(&in->text));
+		if (m != NULL)
+			talk_rewind(s->talk, m->parent);
+		screen_send(s, buf_str(&text));
+	}
+	buf_release(&text);
+}
+
+static void want_edit(struct screen *s, int64_t id)
+{
+	struct talk_message *m = message(s, id);
+
+	if (m != NULL && !screen_is_writing(s))
+		tui_edit(s->tui, id, buf_str(&m->text));
+}
+
+static void want_sibling(struct screen *s, int64_t id, int step)
+{
+	struct talk_message *m = message(s, id), *to;
+	struct err err;
+
+	if (m == NULL || screen_is_writing(s))
+		return;
+	to = talk_sibling(s->talk, m, step);
+	if (to == NULL) {
+		tui_say(s->tui, STYLE_FAINT, "no branch further that way");
+		return;
+	}
+	talk_show(s->talk, to);
+	screen_show_talk(s);
+	screen_tell_store(s, talk_store_show(&s->talks, s->talk, &err), &err);
+}
+
+/* Where the words were said; the last one may be unfinished yet. */
+static void want_found(struct screen *s, struct str words)
+{
+	struct history_query q = {.limit = FOUND_MAX};
+	struct history_hits hits;
+	int64_t ids[FOUND_MAX];
+	struct buf text = {0};
+	struct err err;
+	size_t n = 0;
+
+	if (s->talks.store == NULL)
+		return;
+	buf_adds(&text, words);
+	if (text.len > 0 && strchr(" *\"", text.data[text.len - 1]) == NULL)
+		buf_addc(&text, '*');
+	q.text = buf_str(&text);
+	/* Words that can't be searched for leave the titles. */
+	if (history_search(s->talks.store, &q, &hits, &err) == 0) {
+		for (size_t i = 0; i < hits.n && n < FOUND_MAX; i++)
+			for (size_t k = 0; k < s->talks.n; k++)
+				if (s->talks.v[k]->stored == hits.items[i].conversation) {
+					ids[n++] = s->talks.v[k]->id;
+					break;
+				}
+		history_hits_release(&hits);
+		tui_set_found(s->tui, ids, n);
+	}
+	buf_release(&text);
+}
+
+static void want_back(struct screen *s)
+{
+	struct talk *t = s->talks.removed;
+
+	if (t == NULL || !talks_unremove(&s->talks)) {
+		tui_say(s->tui, STYLE_FAINT, "nothing was deleted");
+		return;
+	}
+	screen_show_list(s);
+	tui_choose_conversation(s->tui, t->id);
+	tui_say(s->tui, STYLE_FAINT, "it is back");
+}
+
+/* Changes to a row of the conversations; the row may be gone by now. */
+static void want_pin(struct screen *s, struct talk *t)
+{
+	struct err err;
+
+	t->pinned = !t->pinned;
+	screen_tell_store(s, talk_store_mark(&s->talks, t, &err), &err);
+	screen_show_list(s);
+}
+
+static void want_archive(struct screen *s, struct talk *t)
+{
+	struct err err;
+
+	t->archived = !t->archived;
+	tui_say(s->tui, STYLE_FAINT,
+		t->archived ? "archived: typing finds it, the same key brings it back"
+			    : "no longer archived");
+	screen_tell_store(s, talk_store_mark(&s->talks, t, &err), &err);
+	screen_show_list(s);
+}
+
+static void want_set(struct screen *s, const struct tui_intent *in)
+{
+	struct err err = {0};
+
+	if (screen_set_option(s, buf_z(&in->name), buf_z(&in->text), &err) < 0)
+		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
+}
+
+static void want_copy(struct screen *s, struct str text)
+{
+	struct err err;
+
+	if (s->terminal == NULL)
+		return;
+	if (terminal_copy(s->terminal, text, &err) < 0)
+		tui_say(s->tui, STYLE_ERROR, "not copied: %s", err.text);
+	else
+		tui_say(s->tui, STYLE_FAINT, "copied, where the terminal allows it (OSC 52)");
+}
+
+static void want_suspend(struct screen *s)
+{
+	int w, h;
+
+	if (s->terminal == NULL)
+		return;
+	terminal_suspend(s->terminal, &s->failed);
+	terminal_size(s->terminal, &w, &h);
+	surface_resize(&s->surface, w, h, &s->failed);
+}
+
+static void want_message(struct screen *s, const struct tui_intent *in)
+{
+	struct talk_message *m = message(s, in->id);
+
+	if (m == NULL)
+		return;
+	if (in->kind == TUI_FORK)
+		screen_fork(s, m);
+	else if (in->kind == TUI_REGENERATE)
+		screen_regenerate(s, m);
+	else if (!screen_is_writing(s))
+		screen_continue(s, m);
+}
+
+static void intent(struct screen *s, struct tui_intent *in)
+{
+	struct talk *t = talks_find(&s->talks, in->id); /* for those that mean a row */
+
+	switch (in->kind) {
+	case TUI_SEND:
+		want_send(s, in);
+		break;
+	case TUI_INTERRUPT:
+		screen_interrupt(s);
+		break;
+	case TUI_END_THINKING:
+		if (s->turn != 0)
+			s->engine->ops->end_thinking(s->engine, s->turn);
+		break;
+	case TUI_EDIT:
+		want_edit(s, in->id);
+		break;
+	case TUI_REGENERATE:
+	case TUI_CONTINUE:
+	case TUI_FORK:
+		want_message(s, in);
+		break;
+	case TUI_SIBLING:
+		want_sibling(s, in->id, in->step);
+		break;
+	case TUI_COPY:
+		want_copy(s, buf_str(&in->text));
+		break;
+	case TUI_FIND:
+		want_found(s, buf_str(&in->text));
+		break;
+	case TUI_NEW:
+		screen_new(s);
+		break;
+	case TUI_OPEN:
+		if (t != NULL)
+			screen_open(s, t);
+		break;
+	case TUI_PIN:
+		if (t != NULL)
+			want_pin(s, t);
+		break;
+	case TUI_RENAME:
+		if (t != NULL)
+			screen_rename(s, t, buf_str(&in->text));
+		break;
+	case TUI_ARCHIVE:
+		if (t != NULL)
+			want_archive(s, t);
+		break;
+	case TUI_DELETE:
+		if (t != NULL && screen_remove(s, t))
+			tui_say(s->tui, STYLE_NOTICE,
+				"deleted; Alt-U among the conversations takes it back");
+		break;
+	case TUI_UNDELETE:
+		want_back(s);
+		break;
+	case TUI_OPTIONS:
+		screen_show_options(s);
+		break;
+	case TUI_SET:
+		want_set(s, in);
+		break;
+	case TUI_EDITOR:
+		screen_editor(s, in->id, buf_str(&in->text));
+		break;
+	case TUI_BARE:
+		if (s->terminal != NULL)
+			terminal_set_mouse(s->terminal, in->step ? false : s->opt->mouse);
+		break;
+	case TUI_SUSPEND:
+		want_suspend(s);
+		break;
+	case TUI_REPAINT:
+		if (s->terminal != NULL)
+			terminal_repaint(s->terminal);
+		break;
+	case TUI_QUIT:
+		s->quit = true;
+		break;
+	}
+}
+
+void screen_intents(struct screen *s)
+{
+	struct tui_intent in;
+
+	while (tui_next_intent(s->tui, &in)) {
+		intent(s, &in);
+		tui_intent_release(&in);
+	}
+	s->dirty = true;
+}

@@ -1,0 +1,447 @@
+#include "app/screen/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/binding.h"
+#include "app/cmd/cmd.h"
+
+/* What the engine says is drawn so often at most; keys are drawn at once. */
+#define FRAME_MS 33
+/* Events taken before keys get their turn again. */
+#define EVENTS_AT_ONCE   64
+#define JOURNAL_PAUSE_MS 20
+
+int64_t screen_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* ---- signals: the handler writes the number to a pipe that the loop polls ---- */
+
+static const int signals[] = {SIGWINCH, SIGTSTP, SIGCONT, SIGINT, SIGTERM, SIGHUP};
+#define N_SIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+struct signal_pipe {
+	int fd[2];
+	struct sigaction old[N_SIGNALS];
+	struct sigaction old_pipe;
+};
+
+static volatile sig_atomic_t signal_fd = -1;
+
+static void on_signal(int sig)
+{
+	int saved = errno;
+	char c = (char)sig;
+
+	/* A full pipe holds enough to wake the loop. */
+	if (write((int)signal_fd, &c, 1) < 0)
+		errno = saved;
+	errno = saved;
+}
+
+static int signals_open(struct signal_pipe *p, struct err *err)
+{
+	struct sigaction sa = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+
+	if (pipe2(p->fd, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_errno(err, "signals", "pipe");
+	signal_fd = p->fd[1];
+	sigemptyset(&sa.sa_mask);
+	sigemptyset(&ignore.sa_mask);
+	sa.sa_flags = SA_RESTART;
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		sigaction(signals[i], &sa, &p->old[i]);
+	sigaction(SIGPIPE, &ignore, &p->old_pipe);
+	return 0;
+}
+
+static void signals_close(struct signal_pipe *p)
+{
+	for (size_t i = 0; i < N_SIGNALS; i++)
+		sigaction(signals[i], &p->old[i], NULL);
+	sigaction(SIGPIPE, &p->old_pipe, NULL);
+	signal_fd = -1;
+	close(p->fd[0]);
+	close(p->fd[1]);
+}
+
+static void resize(struct screen *s)
+{
+	struct err err;
+	int w, h;
+
+	if (s->terminal == NULL)
+		return;
+	terminal_size(s->terminal, &w, &h);
+	if (surface_resize(&s->surface, w, h, &err) < 0)
+		s->failed = err;
+	s->dirty = true;
+}
+
+static void take_signals(struct screen *s, int fd)
+{
+	unsigned char sigs[64];
+	ssize_t n = read(fd, sigs, sizeof(sigs));
+
+	for (ssize_t i = 0; i < n; i++) {
+		switch (sigs[i]) {
+		case SIGWINCH:
+			resize(s);
+			break;
+		case SIGCONT:
+			/* After SIGSTOP nothing is known about modes or contents. */
+			if (s->terminal != NULL) {
+				terminal_release(s->terminal);
+				terminal_resume(s->terminal, &s->failed);
+			}
+			resize(s);
+			break;
+		case SIGTSTP:
+			if (s->terminal != NULL)
+				terminal_suspend(s->terminal, &s->failed);
+			resize(s);
+			break;
+		default:
+			s->signo = sigs[i];
+			s->quit = true;
+			break;
+		}
+	}
+}
+
+/* ---- the loop ---- */
+
+static void draw(struct screen *s)
+{
+	int64_t now = screen_now_ms();
+
+	s->status.turn = s->turn != 0;
+	tui_set_status(s->tui, &s->status);
+	tui_draw(s->tui, &s->surface, now);
+	if (s->terminal != NULL && s->failed.code == 0)
+		terminal_show(s->terminal, &s->surface, &s->failed);
+	s->drawn_ms = now;
+	s->dirty = false;
+}
+
+static void handle(struct screen *s, const struct key_event *ev)
+{
+	title_cancel(&s->title, s->engine);
+	s->status.turn = s->turn != 0;
+	tui_set_status(s->tui, &s->status);
+	tui_key(s->tui, ev, screen_now_ms());
+	screen_intents(s);
+	/* Keys are answered at once. */
+	s->drawn_ms = 0;
+	s->dirty = true;
+}
+
+static void read_keys(struct screen *s)
+{
+	char bytes[65536];
+	struct key_event ev;
+	int n;
+
+	while ((n = terminal_read(s->terminal, bytes, sizeof(bytes), &s->failed)) > 0) {
+		keyparse_push(&s->keys, bytes, (size_t)n);
+		while (!s->quit && s->terminal != NULL && keyparse_next(&s->keys, &ev, false))
+			handle(s, &ev);
+		if (s->quit || (size_t)n < sizeof(bytes))
+			break;
+	}
+	if (n < 0)
+		s->quit = true;
+}
+
+static void flush_keys(struct screen *s)
+{
+	struct key_event ev;
+
+	while (!s->quit && keyparse_next(&s->keys, &ev, true))
+		handle(s, &ev);
+}
+
+static void take_events(struct screen *s)
+{
+	struct event ev;
+
+	for (int i = 0; i < EVENTS_AT_ONCE && !s->quit; i++) {
+		if (event_queue_pop(s->engine->events, &ev, 0) <= 0) {
+			screen_drained(s);
+			return;
+		}
+		screen_event(s, &ev);
+		event_release(&ev);
+	}
+}
+
+/* Plays the script up to where it waits; returns for how long, -1 = not at all. */
+static int play(struct screen *s)
+{
+	while (!s->quit) {
+		struct script_out out;
+		bool idle = s->turn == 0 && s->queue == NULL && !title_busy(&s->title) &&
+			    (s->ready || s->engine_failed);
+
+		if (s->dirty)
+			draw(s);
+		out = script_player_next(s->script, &s->surface, idle, screen_now_ms(),
+					 &s->failed);
+		switch (out.step) {
+		case SCRIPT_KEY:
+			handle(s, &out.ev);
+			break;
+		case SCRIPT_SIZE:
+			if (s->terminal == NULL)
+				surface_resize(&s->surface, out.w, out.h, &s->failed);
+			s->dirty = true;
+			break;
+		case SCRIPT_WAIT:
+			return out.wait_ms;
+		case SCRIPT_END:
+		case SCRIPT_FAILED:
+			s->quit = true;
+			break;
+		}
+	}
+	return -1;
+}
+
+static int sooner(int a, int64_t b)
+{
+	if (b < 0)
+		b = 0;
+	return a < 0 || b < a ? (int)b : a;
+}
+
+static void loop(struct screen *s, int signals_in)
+{
+	while (!s->quit && s->failed.code == 0) {
+		struct pollfd fds[3] = {
+			{.fd = signals_in, .events = POLLIN},
+			{.fd = event_queue_fd(s->engine->events), .events = POLLIN},
+			{.fd = s->terminal != NULL ? terminal_fd(s->terminal) : -1,
+			 .events = POLLIN},
+		};
+		int timeout = s->script != NULL ? play(s) : -1, wake, due;
+		int64_t now = screen_now_ms(), wake_at = -1;
+
+		if (s->quit)
+			break;
+		if (s->dirty && now - s->drawn_ms >= FRAME_MS)
+			draw(s);
+		if (s->dirty)
+			timeout = sooner(timeout, s->drawn_ms + FRAME_MS - now);
+		wake = tui_wake_ms(s->tui, now);
+		if (wake >= 0) {
+			wake_at = now + wake;
+			timeout = sooner(timeout, wake);
+		}
+		/* Where another process writes, it stays due: not without a pause. */
+		due = screen_journal_due_ms(s);
+		if (due >= 0)
+			timeout = sooner(timeout,
+					 due < JOURNAL_PAUSE_MS ? JOURNAL_PAUSE_MS : due);
+		if (keyparse_pending(&s->keys))
+			timeout = sooner(timeout, KEYPARSE_ESC_MS);
+		if (poll(fds, 3, timeout) < 0 && errno != EINTR)
+			err_errno(&s->failed, "screen", "poll");
+		if (fds[0].revents & POLLIN)
+			take_signals(s, signals_in);
+		if (fds[2].revents & (POLLIN | POLLHUP | POLLERR))
+			read_keys(s);
+		else if (keyparse_pending(&s->keys))
+			flush_keys(s);
+		if ((fds[1].revents & POLLIN) || screen_journal_due_ms(s) == 0)
+			take_events(s);
+		if (wake_at >= 0 && screen_now_ms() >= wake_at)
+			s->dirty = true;
+	}
+}
+
+/* ---- life ---- */
+
+static int bind_keys(struct screen *s, struct err *err)
+{
+	for (size_t i = 0; i < s->opt->n_bindings; i++) {
+		if (binding_apply(tui_keymap(s->tui), s->opt->bindings[i], err) < 0)
+			return err_prefix(err, "bind");
+	}
+	return 0;
+}
+
+static enum terminal_colors colors_of(const struct options *opt)
+{
+	switch ((enum color_when)opt->color) {
+	case COLOR_NEVER:
+		return TERMINAL_COLORS_NONE;
+	case COLOR_ALWAYS:
+		return TERMINAL_COLORS_16;
+	case COLOR_AUTO:
+		break;
+	}
+	return TERMINAL_COLORS_AUTO;
+}
+
+/* The conversation to begin with: the one that was asked for, else a new one. */
+static int first_talk(struct screen *s, struct err *err)
+{
+	for (size_t i = 0; i < s->talks.n; i++) {
+		if (s->config->conversation == 0 ||
+		    s->talks.v[i]->stored != s->config->conversation)
+			continue;
+		s->talk = s->talks.v[i];
+		if (s->opt->system != NULL) {
+			s->talk->asks_system = true;
+			buf_addz(&s->talk->system, s->opt->system);
+		}
+		return talk_store_load(&s->talks, s->talk, err);
+	}
+	return talks_add(&s->talks, &s->talk, err);
+}
+
+/* What a crash cut, and how to go on with it. */
+static void tell_recovered(struct screen *s)
+{
+	const struct history_list *cut = &s->config->recovered;
+	struct buf text = {0};
+
+	for (size_t i = 0; i < cut->n; i++) {
+		buf_reset(&text);
+		if (cut->items[i].id == s->talk->stored)
+			buf_addz(&text, "The program was stopped during this answer: /continue "
+					"goes on with it.");
+		else
+			buf_addf(&text,
+				 "The program was stopped during an answer in \"%s\": /open %s "
+				 "shows what was said%s.",
+				 cut->items[i].title, cut->items[i].uid,
+				 i == 0 && s->talk->leaf == NULL ? ", /continue goes on with it"
+								 : "");
+		screen_notice(s, buf_str(&text));
+	}
+	buf_release(&text);
+}
+
+static int open_screen(struct screen *s, const struct screen_config *config, struct err *err)
+{
+	struct tui_config tc = {.complete = screen_complete, .ctx = s};
+	struct terminal_config term = {.fd = config->tty,
+				       .colors = colors_of(config->opt),
+				       .mouse = config->opt->mouse};
+	int rc;
+
+	s->config = config;
+	s->engine = config->engine;
+	s->opt = config->opt;
+	s->status = (struct status){.phase = STATUS_LOADING, .cached = -1};
+	s->thinking_item = s->answer_item = TRANSCRIPT_NONE;
+	s->load_ms = screen_now_ms();
+	s->dirty = true;
+	rc = tui_new(&s->tui, &tc, err);
+	if (rc < 0)
+		return rc;
+	for (const struct cmd *c = cmds; c->name != NULL; c++)
+		tui_add_command(s->tui, c->name, c->arg, c->help);
+	tui_set_vi(s->tui, config->opt->keys == INPUT_VI);
+	s->said = tui_transcript(s->tui);
+	rc = bind_keys(s, err);
+	if (rc == 0 && config->script != NULL)
+		rc = script_player_new(&s->script, config->script, err);
+	if (rc == 0)
+		rc = surface_init(&s->surface, 80, 24, err);
+	s->talks.store = config->history;
+	if (rc == 0)
+		rc = talk_store_list(&s->talks, err);
+	if (rc == 0)
+		rc = first_talk(s, err);
+	if (rc == 0 && config->tty >= 0)
+		rc = terminal_open(&s->terminal, &term, err);
+	if (rc == 0 && s->terminal == NULL && s->script == NULL)
+		rc = err_set(err, ERR_USAGE, "the screen needs a terminal, or a script");
+	if (rc < 0)
+		return rc;
+	if (s->engine->ops->info(s->engine) != NULL)
+		s->ready = true;
+	screen_load_inputs(s);
+	screen_show_list(s);
+	return 0;
+}
+
+/* What could not be written so far is tried once more.  ERR_STORE where it still can't. */
+static int save_all(struct screen *s, struct err *err)
+{
+	struct err why = {0};
+	size_t n;
+
+	for (size_t i = 0; i < s->talks.n; i++)
+		if (talk_count_unstored(s->talks.v[i]) > 0)
+			talk_store_save(&s->talks, s->talks.v[i], &why);
+	screen_forget(s, &why);
+	n = talk_store_missing(&s->talks);
+	if (n > 0)
+		return err_set(err, ERR_STORE, "%zu messages could not be kept: %s", n,
+			       why.text);
+	return why.code != 0 ? err_set(err, why.code, "%s", why.text) : 0;
+}
+
+static void close_screen(struct screen *s)
+{
+	terminal_close(s->terminal);
+	/* What was written and not sent comes back by Up. */
+	if (s->tui != NULL)
+		screen_keep_input(s, tui_draft(s->tui));
+	screen_turn_release(s);
+	script_player_free(s->script);
+	keyparse_release(&s->keys);
+	surface_release(&s->surface);
+	tui_free(s->tui);
+	talks_release(&s->talks);
+}
+
+int screen_run(const struct screen_config *config, int *signo, struct err *err)
+{
+	struct screen s = {0};
+	struct signal_pipe sp;
+	struct err ignored;
+	int rc, lost;
+
+	*signo = 0;
+	rc = signals_open(&sp, err);
+	if (rc < 0)
+		return rc;
+	rc = open_screen(&s, config, err);
+	if (rc == 0) {
+		resize(&s);
+		screen_show_talk(&s);
+		tell_recovered(&s);
+		if (config->fork && s.talk->leaf != NULL)
+			screen_fork(&s, s.talk->leaf);
+		loop(&s, sp.fd[0]);
+		if (s.failed.code != 0) {
+			*err = s.failed;
+			rc = s.failed.code;
+		}
+		*signo = s.signo;
+		screen_leave_turn(&s);
+		terminal_close(s.terminal);
+		s.terminal = NULL;
+		lost = save_all(&s, rc == 0 ? err : &ignored);
+		if (rc == 0)
+			rc = lost;
+	}
+	close_screen(&s);
+	signals_close(&sp);
+	return rc;
+}

@@ -1,0 +1,105 @@
+/* bench: how fast the engine is here, beside what this machine's memory allows. */
+#include <getopt.h>
+#include <stdlib.h>
+
+#include "app/app.h"
+#include "app/verb/verb.h"
+#include "app/verb/io.h"
+#include "engine/engine.h"
+
+/*
+ * Appends how long a short question waits for its first token, the engine's load included.  A
+ * checkpoint without a tokenizer takes no question; the report then says so.
+ */
+static int time_first_token(const struct bench_request *req, struct buf *out, struct err *err)
+{
+	const struct engine_config config = {.model_dir = req->model_dir,
+					     .n_threads = req->n_threads,
+					     .ctx_tokens = req->max_ctx};
+	const struct chat_message hello = {.role = CHAT_USER, .content = STR_LIT("hello")};
+	struct turn_request turn = {.chat = {.messages = &hello, .n_messages = 1},
+				    .sampling = sampling_default()};
+	struct engine *e = NULL;
+	struct err why = {0};
+	int64_t start = app_now_ms();
+	uint64_t number;
+	bool over = false;
+	int rc = engine_open(&e, &config, err);
+
+	turn.sampling.max_tokens = 1;
+	if (!rc)
+		rc = e->ops->submit(e, &turn, &number, err);
+	while (!rc && !over) {
+		struct event ev = {0};
+
+		event_queue_pop(e->events, &ev, -1);
+		over = ev.kind == EV_TEXT || ev.kind == EV_DONE || ev.kind == EV_ERROR;
+		if (ev.kind == EV_ERROR)
+			why = ev.err;
+		event_release(&ev);
+	}
+	if (!rc && why.code)
+		buf_addf(out, "from start to the first token: %s\n", why.text);
+	else if (!rc)
+		buf_addf(out, "from start to the first token of an answer: %lld ms\n",
+			 (long long)(app_now_ms() - start));
+	if (e)
+		e->ops->close(e);
+	return rc;
+}
+
+int verb_bench(struct app *app, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"model", required_argument, NULL, 'm'},   {"dummy", required_argument, NULL, 'd'},
+		{"layers", required_argument, NULL, 'l'},  {"ctx", required_argument, NULL, 'c'},
+		{"threads", required_argument, NULL, 't'}, {0},
+	};
+	struct bench_request req = {0};
+	struct buf out = {0}, dir = {0};
+	struct err err = {0};
+	int c, rc = 0;
+
+	(void)app;
+	optind = 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
+		long n = optarg ? strtol(optarg, NULL, 10) : 0;
+
+		switch (c) {
+		case 'm':
+			req.model_dir = optarg;
+			break;
+		case 'd':
+			req.dummy = optarg;
+			break;
+		case 'l':
+			req.layers = (int)n;
+			break;
+		case 'c':
+			req.max_ctx = n;
+			break;
+		case 't':
+			req.n_threads = (int)n;
+			break;
+		default:
+			return verb_usage("bench");
+		}
+	}
+	if (optind < argc || (req.model_dir && req.dummy))
+		return verb_usage("bench");
+	if (!req.dummy) {
+		rc = verb_model_dir(req.model_dir, &dir, &err);
+		req.model_dir = buf_z(&dir);
+	}
+	if (!rc && !req.dummy)
+		rc = time_first_token(&req, &out, &err);
+	if (!rc)
+		rc = bench_run(&req, &out, &err);
+	/* what was measured before something failed is worth seeing */
+	if (out.len && verb_write(&out, rc ? NULL : &err) != 0 && !rc)
+		rc = err.code;
+	buf_release(&out);
+	buf_release(&dir);
+	return verb_status("bench", rc, &err);
+}

@@ -1,0 +1,563 @@
+/*
+ * complete: answers for programs.  One JSON object a line in, one a line out, in
+ * order, by one engine that is loaded once.
+ *
+ *   {"messages": […], "tools": […], "effort": "none|low|high|max", "drop_thinking": true,
+ *    "task": "title", "sampling": {"temperature", "top_p", "top_k", "min_p", "seed",
+ *    "max_tokens"}, "id": …}
+ *   → {"id": …, "message": {"role", "content", "reasoning_content", "tool_calls"},
+ *      "malformed_calls": [{"name", "why"}], "stop_reason", "seed", "usage"}
+ *
+ * With --raw: {"prompt": TEXT, "sampling", "id"} → {"id", "text", "stop_reason", "seed",
+ * "usage"}.  A line that cannot be answered gives {"id", "error": {"code", "message"}} and the
+ * next one is read.  All but messages, or prompt, may be left out; a seed that is not given is
+ * drawn and told.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "app/app.h"
+#include "app/verb/verb.h"
+#include "app/verb/io.h"
+#include "engine/base/jsonr.h"
+#include "engine/base/termsafe.h"
+
+/* One line, read. */
+struct job {
+	struct json_doc json;
+	struct chat_doc *doc;
+	struct chat_message *messages; /* a copy, where the task must be set */
+	struct turn_request req;
+};
+
+/* What came of it. */
+struct result {
+	struct dsml_message message; /* of a raw answer the content alone */
+	struct dsml_call *malformed; /* arguments: why */
+	size_t n_malformed;
+	struct buf *names; /* by call index */
+	size_t n_names;
+	struct event last; /* EV_DONE or EV_ERROR */
+	bool nomem;
+};
+
+static void job_release(struct job *j)
+{
+	chat_doc_free(j->doc);
+	free(j->messages);
+	json_doc_release(&j->json);
+	*j = (struct job){0};
+}
+
+static void result_release(struct result *r)
+{
+	dsml_message_release(&r->message);
+	for (size_t i = 0; i < r->n_malformed; i++) {
+		buf_release(&r->malformed[i].name);
+		buf_release(&r->malformed[i].arguments);
+	}
+	free(r->malformed);
+	for (size_t i = 0; i < r->n_names; i++)
+		buf_release(&r->names[i]);
+	free(r->names);
+	event_release(&r->last);
+	*r = (struct result){0};
+}
+
+/* Reading a line. */
+
+static int read_number(const struct json_doc *doc, const json_t *v, const char *key, bool whole,
+		       double *real, long long *integer, struct err *err)
+{
+	struct str s = json_doc_number(doc, v);
+	char text[64] = "", *end = text;
+
+	if (s.n > 0 && s.n < sizeof(text)) {
+		memcpy(text, s.p, s.n);
+		text[s.n] = '\0';
+		errno = 0;
+		if (whole)
+			*integer = strtoll(text, &end, 10);
+		else
+			*real = strtod(text, &end);
+	}
+	if (end == text || *end != '\0' || errno == ERANGE)
+		return err_set(err, ERR_USAGE, "sampling: %s: found %.*s, expected a%s number",
+			       key, s.n ? (int)(s.n < 40 ? s.n : 40) : 7, s.n ? s.p : "nothing",
+			       whole ? " whole" : "");
+	return 0;
+}
+
+/* Seeds use all 64 bits, so they are read apart from the other whole numbers. */
+static int read_seed(const struct json_doc *doc, const json_t *v, uint64_t *seed,
+		     struct err *err)
+{
+	struct str s = json_doc_number(doc, v);
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		uint64_t digit = (uint64_t)(s.p[i] - '0');
+
+		if (s.p[i] < '0' || s.p[i] > '9' || n > (UINT64_MAX - digit) / 10)
+			s.n = 0;
+		else
+			n = 10 * n + digit;
+	}
+	if (s.n == 0)
+		return err_set(err, ERR_USAGE,
+			       "sampling: seed: expected a whole number from 0 to 2^64 - 1");
+	*seed = n;
+	return 0;
+}
+
+static int read_sampling(const struct json_doc *doc, const json_t *o, struct sampling *s,
+			 struct err *err)
+{
+	const struct {
+		const char *key;
+		double *real;
+	} rows[] = {
+		{"temperature", &s->temperature},
+		{"top_p", &s->top_p},
+		{"min_p", &s->min_p},
+	};
+	const size_t n_rows = sizeof(rows) / sizeof(rows[0]);
+	const char *key;
+	json_t *v;
+	int rc = 0;
+
+	if (!json_is_object(o))
+		return err_set(err, ERR_USAGE, "sampling: %s, expected an object",
+			       json_kind(o));
+	json_object_foreach ((json_t *)o, key, v) {
+		long long n = 0;
+		size_t row = 0;
+
+		while (row < n_rows && strcmp(key, rows[row].key) != 0)
+			row++;
+		if (row < n_rows) {
+			rc = read_number(doc, v, key, false, rows[row].real, NULL, err);
+		} else if (strcmp(key, "seed") == 0) {
+			rc = read_seed(doc, v, &s->seed, err);
+		} else if (strcmp(key, "top_k") == 0) {
+			rc = read_number(doc, v, key, true, NULL, &n, err);
+			/* More than any vocabulary is all of it. */
+			s->top_k = n > INT32_MAX ? INT32_MAX : n < -1 ? -1 : (int)n;
+		} else if (strcmp(key, "max_tokens") == 0) {
+			rc = read_number(doc, v, key, true, NULL, &n, err);
+			s->max_tokens = n;
+		} else {
+			rc = err_set(err, ERR_USAGE, "sampling: unknown key \"%s\"", key);
+		}
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int check_keys(const json_t *o, bool raw, struct err *err)
+{
+	static const char *const chat_keys[] = {
+		"id",
+		"sampling",
+		"messages",
+		"tools",
+		"effort",
+		"thinking_mode",
+		"reasoning_effort",
+		"drop_thinking",
+		"task",
+		NULL,
+	};
+	static const char *const raw_keys[] = {"id", "sampling", "prompt", NULL};
+	const char *key;
+	json_t *v;
+
+	if (!json_is_object(o))
+		return err_set(err, ERR_USAGE, "%s, expected an object", json_kind(o));
+	json_object_foreach ((json_t *)o, key, v) {
+		const char *const *known = raw ? raw_keys : chat_keys;
+
+		while (*known && strcmp(*known, key) != 0)
+			known++;
+		if (!*known)
+			return err_set(err, ERR_USAGE, "unknown key \"%s\"", key);
+	}
+	return 0;
+}
+
+/* {"task": …} beside the messages is the task of the last one. */
+static int set_task(struct job *j, const json_t *task, struct err *err)
+{
+	const struct chat *chat = chat_doc_chat(j->doc);
+	size_t n = chat->n_messages;
+
+	if (!json_is_string(task) || strcmp(json_string_value(task), "title") != 0)
+		return err_set(err, ERR_USAGE, "task: expected \"title\"");
+	if (n == 0)
+		return err_set(err, ERR_USAGE, "task: there are no messages");
+	j->messages = calloc(n, sizeof(*j->messages));
+	if (!j->messages)
+		return err_nomem(err, "messages", n * sizeof(*j->messages));
+	memcpy(j->messages, chat->messages, n * sizeof(*j->messages));
+	j->messages[n - 1].task = CHAT_TASK_TITLE;
+	j->req.chat.messages = j->messages;
+	return 0;
+}
+
+static int read_prompt(struct job *j, bool raw, struct str line, struct err *err)
+{
+	const json_t *prompt = json_object_get(j->json.root, "prompt");
+	const json_t *task = json_object_get(j->json.root, "task");
+	int rc;
+
+	if (raw) {
+		if (!json_is_string(prompt))
+			return err_set(err, ERR_USAGE, "prompt: %s, expected a string",
+				       json_kind(prompt));
+		j->req.is_raw = true;
+		j->req.raw = json_str(prompt);
+		return 0;
+	}
+	rc = chat_doc_parse(&j->doc, line, err);
+	if (rc)
+		return rc;
+	j->req.chat = *chat_doc_chat(j->doc);
+	return task ? set_task(j, task, err) : 0;
+}
+
+static int read_job(struct job *j, bool raw, struct str line, struct err *err)
+{
+	const json_t *sampling;
+	int rc = json_doc_parse(&j->json, line, err);
+
+	if (rc) {
+		err->code = rc = rc == ERR_FAILED ? ERR_USAGE : rc;
+		return rc;
+	}
+	rc = check_keys(j->json.root, raw, err);
+	if (rc)
+		return rc;
+	j->req.sampling = sampling_default();
+	if (getrandom(&j->req.sampling.seed, sizeof(j->req.sampling.seed), 0) < 0)
+		return err_errno(err, "seed", "getrandom");
+	/* Shorter ones survive every JSON reader, also those that know only doubles. */
+	j->req.sampling.seed >>= 11;
+	sampling = json_object_get(j->json.root, "sampling");
+	if (sampling)
+		rc = read_sampling(&j->json, sampling, &j->req.sampling, err);
+	return rc ? rc : read_prompt(j, raw, line, err);
+}
+
+/* Playing it. */
+
+static struct buf *name_of(struct result *r, int call)
+{
+	size_t need = (size_t)call + 1;
+	struct buf *more;
+
+	if (need > r->n_names) {
+		more = realloc(r->names, need * sizeof(*more));
+		if (!more) {
+			r->nomem = true;
+			return NULL;
+		}
+		memset(more + r->n_names, 0, (need - r->n_names) * sizeof(*more));
+		r->names = more;
+		r->n_names = need;
+	}
+	return &r->names[call];
+}
+
+static void add_call(struct result *r, struct dsml_call **calls, size_t *n, struct event *ev)
+{
+	struct buf *name = name_of(r, ev->call);
+	struct dsml_call *more = realloc(*calls, (*n + 1) * sizeof(*more));
+
+	if (!more || !name) {
+		r->nomem = true;
+		*calls = more ? more : *calls;
+		return;
+	}
+	more[*n] = (struct dsml_call){.name = *name, .arguments = ev->text};
+	*name = (struct buf){0};
+	ev->text = (struct buf){0};
+	*calls = more;
+	++*n;
+}
+
+/* Takes one event in; true: it was the turn's last.  An error of the engine itself is *err. */
+static bool take(struct result *r, struct event *ev, struct err *err)
+{
+	struct buf *name;
+	struct buf shown = {0};
+
+	switch (ev->kind) {
+	case EV_TEXT:
+		buf_adds(&r->message.content, buf_str(&ev->text));
+		return false;
+	case EV_THINKING:
+		buf_adds(&r->message.reasoning, buf_str(&ev->text));
+		return false;
+	case EV_CALL_BEGIN:
+		name = name_of(r, ev->call);
+		if (name) {
+			buf_reset(name);
+			buf_adds(name, buf_str(&ev->text));
+		}
+		return false;
+	case EV_CALL_END:
+		add_call(r, &r->message.calls, &r->message.n_calls, ev);
+		return false;
+	case EV_CALL_BAD:
+		add_call(r, &r->malformed, &r->n_malformed, ev);
+		return false;
+	case EV_NOTICE:
+		termsafe_add(&shown, buf_str(&ev->text));
+		fprintf(stderr, "dsv4chat: complete: %s\n", buf_z(&shown));
+		buf_release(&shown);
+		return false;
+	case EV_ERROR:
+		if (ev->turn == 0)
+			*err = ev->err;
+		break;
+	case EV_DONE:
+		break;
+	case EV_LOAD:
+	case EV_READY:
+	case EV_PREFILL:
+	case EV_CALL_PARAM:
+	case EV_TOKENS:
+		return false;
+	}
+	r->last = *ev;
+	*ev = (struct event){0};
+	return true;
+}
+
+/* Pops until the turn, or with turn 0 the load, is over.  Negative: the engine failed. */
+static int wait_for(struct engine *e, struct result *r, struct err *err)
+{
+	bool over = false;
+
+	while (!over) {
+		struct event ev;
+
+		if (!event_queue_pop(e->events, &ev, -1))
+			return err_set(err, ERR_FAILED, "the engine went away");
+		over = take(r, &ev, err);
+		event_release(&ev);
+	}
+	return err->code;
+}
+
+static int wait_until_ready(struct engine *e, struct err *err)
+{
+	while (!e->ops->info(e)) {
+		struct event ev;
+
+		if (!event_queue_pop(e->events, &ev, -1))
+			return err_set(err, ERR_FAILED, "the engine went away");
+		if (ev.kind == EV_ERROR)
+			*err = ev.err;
+		event_release(&ev);
+		if (err->code)
+			return err->code;
+	}
+	return 0;
+}
+
+/* Writing the answer. */
+
+static const char *code_name(int code)
+{
+	static const struct {
+		int code;
+		const char *name;
+	} names[] = {
+		{ERR_USAGE, "usage"},     {ERR_MODEL, "model"},
+		{ERR_LIMIT, "limit"},     {ERR_REFUSED, "refused"},
+		{ERR_STORE, "store"},     {ERR_NOMEM, "memory"},
+		{ERR_IO, "io"},           {ERR_CANCELLED, "cancelled"},
+		{ERR_TIMEOUT, "timeout"},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (names[i].code == code)
+			return names[i].name;
+	}
+	return "failed";
+}
+
+static void write_error(struct jsonw *w, const struct err *why)
+{
+	jsonw_key(w, "error");
+	jsonw_begin_object(w);
+	jsonw_kv_string(w, "code", str_of(code_name(why->code)));
+	jsonw_kv_string(w, "message", str_of(why->text));
+	jsonw_end_object(w);
+}
+
+static void write_malformed(struct jsonw *w, const struct result *r)
+{
+	if (r->n_malformed == 0)
+		return;
+	jsonw_key(w, "malformed_calls");
+	jsonw_begin_array(w);
+	for (size_t i = 0; i < r->n_malformed; i++) {
+		jsonw_begin_object(w);
+		jsonw_kv_string(w, "name", buf_str(&r->malformed[i].name));
+		jsonw_kv_string(w, "why", buf_str(&r->malformed[i].arguments));
+		jsonw_end_object(w);
+	}
+	jsonw_end_array(w);
+}
+
+static void write_usage(struct jsonw *w, const struct turn_usage *u)
+{
+	jsonw_key(w, "usage");
+	jsonw_begin_object(w);
+	jsonw_kv_int(w, "prompt_tokens", u->prompt_tokens);
+	jsonw_kv_int(w, "cached_tokens", u->cached_tokens);
+	jsonw_kv_int(w, "thinking_tokens", u->thinking_tokens);
+	jsonw_kv_int(w, "output_tokens", u->output_tokens);
+	jsonw_kv_int(w, "drafted", u->drafted);
+	jsonw_kv_int(w, "accepted", u->accepted);
+	jsonw_kv_int(w, "prefill_ms", u->prefill_ms);
+	jsonw_kv_int(w, "decode_ms", u->decode_ms);
+	jsonw_kv_int(w, "ms", u->total_ms);
+	jsonw_end_object(w);
+}
+
+static void write_answer(struct jsonw *w, const struct job *j, const struct result *r, bool raw)
+{
+	struct buf seed = {0};
+
+	if (raw) {
+		jsonw_kv_string(w, "text", buf_str(&r->message.content));
+	} else {
+		jsonw_key(w, "message");
+		dsml_message_write(&r->message, w);
+		write_malformed(w, r);
+	}
+	jsonw_kv_string(w, "stop_reason", str_of(stop_reason_name(r->last.stop)));
+	buf_addf(&seed, "%llu", (unsigned long long)j->req.sampling.seed);
+	jsonw_key(w, "seed");
+	jsonw_raw(w, buf_str(&seed));
+	write_usage(w, &r->last.usage);
+	buf_release(&seed);
+}
+
+/* Runs what the line asks for; what stands against it goes to *why, an engine's end to *err. */
+static int run_job(struct engine *e, bool raw, struct str line, struct job *j, struct result *r,
+		   struct err *why, struct err *err)
+{
+	uint64_t turn;
+	int rc;
+
+	if (read_job(j, raw, line, why) || e->ops->submit(e, &j->req, &turn, why))
+		return 0;
+	rc = wait_for(e, r, err);
+	if (rc)
+		return rc;
+	if (r->last.kind == EV_ERROR)
+		*why = r->last.err;
+	else if (r->nomem || buf_failed(&r->message.content) ||
+		 buf_failed(&r->message.reasoning))
+		err_nomem(why, "answer", r->message.content.len);
+	return 0;
+}
+
+static int run_line(struct engine *e, bool raw, struct str line, struct buf *out,
+		    struct err *err)
+{
+	struct job j = {0};
+	struct result r = {0};
+	struct err why = {0};
+	const json_t *id;
+	struct jsonw w;
+	int rc = run_job(e, raw, line, &j, &r, &why, err);
+
+	if (!rc) {
+		buf_reset(out);
+		jsonw_init(&w, out);
+		jsonw_begin_object(&w);
+		id = json_object_get(j.json.root, "id");
+		if (id) {
+			jsonw_key(&w, "id");
+			json_doc_write(&j.json, id, &w);
+		}
+		if (why.code)
+			write_error(&w, &why);
+		else
+			write_answer(&w, &j, &r, raw);
+		jsonw_end_object(&w);
+		buf_addc(out, '\n');
+		rc = buf_failed(out) ? err_nomem(err, "answer", out->len)
+				     : verb_write(out, err);
+	}
+	result_release(&r);
+	job_release(&j);
+	return rc;
+}
+
+static int run_lines(struct engine *e, bool raw, struct err *err)
+{
+	struct verb_input in = {0};
+	struct buf out = {0};
+	struct str line;
+	int rc = wait_until_ready(e, err);
+
+	while (!rc && (rc = verb_line(&in, &line, err)) > 0)
+		rc = run_line(e, raw, line, &out, err);
+	verb_say_replaced("complete", in.n_replaced);
+	buf_release(&out);
+	verb_input_release(&in);
+	return rc;
+}
+
+int verb_complete(struct app *app, int argc, char **argv)
+{
+	/* The names are those of the table of options, which knows how to read them. */
+	static const struct option flags[] = {
+		{"model", required_argument, NULL, 'm'},
+		{"backend", required_argument, NULL, 'o'},
+		{"threads", required_argument, NULL, 'o'},
+		{"ctx", required_argument, NULL, 'o'},
+		{"engine-script", required_argument, NULL, 'o'},
+		{"raw", no_argument, NULL, 'r'},
+		{0},
+	};
+	struct app own = {0};
+	struct err err = {0};
+	bool raw = false;
+	int rc = app_read_settings(&own.opt, &err);
+	int c, at = 0;
+
+	(void)app;
+	while (!rc && (c = getopt_long(argc, argv, "m:", flags, &at)) != -1) {
+		const char *name = c == 'm' ? "model" : flags[at].name;
+
+		if (c == 'r')
+			raw = true;
+		else if (c == '?')
+			rc = ERR_USAGE;
+		else
+			rc = option_set(&own.opt, option_find(name), optarg, &err);
+	}
+	if (!err.code && (rc || optind < argc)) {
+		options_release(&own.opt);
+		return verb_usage(argv[0]);
+	}
+	if (!rc)
+		rc = app_open_engine(&own, &err);
+	if (!rc)
+		rc = run_lines(own.engine, raw, &err);
+	app_close_engine(&own);
+	options_release(&own.opt);
+	return verb_status(argv[0], rc, &err);
+}

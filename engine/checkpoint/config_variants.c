@@ -1,0 +1,105 @@
+/*
+ * The published models, by the values that tell them apart.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "engine/checkpoint/config.h"
+
+struct variant {
+	const char *name, *short_name;
+	int n_layers, dim, n_heads, q_lora_rank, o_groups, n_experts, moe_inter, index_topk;
+	float route_scale;
+	enum expert_dtype expert_dtype;
+	uint8_t ratio_first[2]; /* of the first two layers; from then on 4 and 128 take turns */
+};
+
+static const struct variant variants[] = {
+	{"DeepSeek-V4-Flash", "flash", 43, 4096, 64, 1024, 8, 256, 2048, 512, 1.5f, EXPERT_FP4,
+	 {0, 0}},
+	{"DeepSeek-V4-Flash-Base", "flash-base", 43, 4096, 64, 1024, 8, 256, 2048, 512, 1.5f,
+	 EXPERT_FP8, {0, 0}},
+	{"DeepSeek-V4-Pro", "pro", 61, 7168, 128, 1536, 16, 384, 3072, 1024, 2.5f, EXPERT_FP4,
+	 {128, 128}},
+	{"DeepSeek-V4-Pro-Base", "pro-base", 61, 7168, 128, 1536, 16, 384, 3072, 1024, 2.5f,
+	 EXPERT_FP8, {128, 128}},
+};
+
+#define N_VARIANTS (sizeof(variants) / sizeof(variants[0]))
+
+/* Layers 2, 4, … compress by 4 and layers 3, 5, … by 128, in every published model. */
+static int variant_ratio(const struct variant *v, int layer)
+{
+	if (layer < 2)
+		return v->ratio_first[layer];
+	return layer % 2 ? 128 : 4;
+}
+
+static bool matches(const struct variant *v, const struct model_config *cfg)
+{
+	if (cfg->n_layers != v->n_layers || cfg->dim != v->dim || cfg->n_heads != v->n_heads ||
+	    cfg->q_lora_rank != v->q_lora_rank || cfg->o_groups != v->o_groups ||
+	    cfg->n_experts != v->n_experts || cfg->moe_inter != v->moe_inter ||
+	    cfg->index_topk != v->index_topk || cfg->expert_dtype != v->expert_dtype)
+		return false;
+	for (int i = 0; i < v->n_layers; i++)
+		if (cfg->compress_ratio[i] != variant_ratio(v, i))
+			return false;
+	return true;
+}
+
+const char *model_config_variant(const struct model_config *cfg)
+{
+	for (size_t i = 0; i < N_VARIANTS; i++)
+		if (matches(&variants[i], cfg))
+			return variants[i].name;
+	return NULL;
+}
+
+bool model_config_published(const char *name, struct model_config *cfg)
+{
+	const struct variant *v = NULL;
+
+	for (size_t i = 0; i < N_VARIANTS && !v; i++)
+		if (!strcasecmp(name, variants[i].name) || !strcasecmp(name, variants[i].short_name))
+			v = &variants[i];
+	if (!v)
+		return false;
+	*cfg = (struct model_config){
+		.n_layers = v->n_layers,
+		.n_draft_layers = 1,
+		.dim = v->dim,
+		.n_heads = v->n_heads,
+		.head_dim = 512,
+		.rope_dim = 64,
+		.q_lora_rank = v->q_lora_rank,
+		.o_groups = v->o_groups,
+		.o_lora_rank = 1024,
+		.n_experts = v->n_experts,
+		.n_experts_used = 6,
+		.n_shared = 1,
+		.moe_inter = v->moe_inter,
+		.n_hash_layers = 3,
+		.index_n_heads = 64,
+		.index_head_dim = 128,
+		.index_topk = v->index_topk,
+		.window = 128,
+		.vocab = 129280,
+		.max_pos = 1048576,
+		.hc_mult = 4,
+		.hc_iters = 20,
+		.rms_eps = 1e-6f,
+		.hc_eps = 1e-6f,
+		.swiglu_limit = 10,
+		.route_scale = v->route_scale,
+		.rope_theta = 10000,
+		.compress_rope_theta = 160000,
+		.yarn = {.factor = 16, .original = 65536, .beta_fast = 32, .beta_slow = 1},
+		.expert_dtype = v->expert_dtype,
+		.bos_id = 0,
+		.eos_id = 1,
+	};
+	for (int i = 0; i < v->n_layers; i++)
+		cfg->compress_ratio[i] = (uint8_t)variant_ratio(v, i);
+	return true;
+}

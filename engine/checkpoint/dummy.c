@@ -1,0 +1,153 @@
+#include "engine/checkpoint/dummy.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct piece {
+	void *p;
+	size_t n_bytes;
+};
+
+struct dummy {
+	struct piece *pieces;
+	size_t n;
+	uint64_t bytes, seed;
+};
+
+int dummy_config(const char *shape, int n_layers, struct model_config *cfg, struct err *err)
+{
+	const int first = 4; /* behind the layers that are different: window-only, hash-routed */
+
+	if (!model_config_published(shape, cfg))
+		return err_set(err, ERR_USAGE, "shape %.40s: expected flash, flash-base, pro or pro-base",
+			       shape);
+	if (n_layers == 0)
+		return 0;
+	if (n_layers < 1 || n_layers > cfg->n_layers - first)
+		return err_set(err, ERR_USAGE, "layers: %d, expected 1 to %d, or 0 for all", n_layers,
+			       cfg->n_layers - first);
+	for (int i = 0; i < n_layers; i++)
+		cfg->compress_ratio[i] = cfg->compress_ratio[first + i];
+	for (int i = 0; i < cfg->n_draft_layers; i++)
+		cfg->compress_ratio[n_layers + i] = 0;
+	cfg->n_layers = n_layers;
+	cfg->n_hash_layers = 0;
+	return 0;
+}
+
+int dummy_new(struct dummy **out, struct err *err)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return err_nomem(err, "random weights", sizeof(**out));
+	(*out)->seed = 1;
+	return 0;
+}
+
+void dummy_free(struct dummy *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->n; i++)
+		munmap(d->pieces[i].p, d->pieces[i].n_bytes);
+	free(d->pieces);
+	free(d);
+}
+
+uint64_t dummy_bytes(const struct dummy *d)
+{
+	return d->bytes;
+}
+
+/* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016) */
+static uint64_t draw(uint64_t *s)
+{
+	*s ^= *s >> 12;
+	*s ^= *s << 25;
+	*s ^= *s >> 27;
+	return *s * 0x2545F4914F6CDD1Du;
+}
+
+/* Masks over eight bytes that leave every number finite, and within 2^-7 … 2^-5 for floats. */
+static void mask_of(enum dtype dtype, uint64_t *keep, uint64_t *set)
+{
+	*keep = ~(uint64_t)0;
+	*set = 0;
+	switch (dtype) {
+	case DTYPE_F32:
+		*keep = 0x807FFFFF807FFFFFu;
+		*set = 0x3C8000003C800000u;
+		break;
+	case DTYPE_BF16:
+	case DTYPE_F16:
+		*keep = 0x807F807F807F807Fu;
+		*set = 0x3C803C803C803C80u;
+		break;
+	case DTYPE_F8_E4M3: /* all but the largest exponent, which holds the NaN */
+	case DTYPE_F8_E5M2:
+		*keep = 0xBFBFBFBFBFBFBFBFu;
+		break;
+	case DTYPE_F8_E8M0: /* 2^-8 or 2^-7 */
+		*keep = 0x0101010101010101u;
+		*set = 0x7777777777777777u & ~*keep;
+		break;
+	case DTYPE_I64: /* expert numbers below 128 */
+	case DTYPE_U64:
+	case DTYPE_F64:
+		*keep = 0x7F;
+		break;
+	case DTYPE_BOOL:
+	case DTYPE_U8:
+	case DTYPE_I8:
+	case DTYPE_I16:
+	case DTYPE_U16:
+	case DTYPE_I32:
+	case DTYPE_U32:
+		break;
+	}
+}
+
+void dummy_fill(enum dtype dtype, void *p, size_t n_bytes, uint64_t *seed)
+{
+	unsigned char *at = p;
+	uint64_t keep, set;
+
+	mask_of(dtype, &keep, &set);
+	for (; n_bytes >= 8; n_bytes -= 8, at += 8) {
+		uint64_t v = (draw(seed) & keep) | set;
+
+		memcpy(at, &v, sizeof(v));
+	}
+	if (n_bytes) {
+		uint64_t v = (draw(seed) & keep) | set;
+
+		memcpy(at, &v, n_bytes);
+	}
+}
+
+static int get(void *ctx, const struct tensor_spec *spec, const void **data, struct err *err)
+{
+	struct dummy *d = ctx;
+	struct piece *grown = realloc(d->pieces, (d->n + 1) * sizeof(*grown));
+	void *p;
+
+	if (!grown)
+		return err_nomem(err, spec->name, sizeof(*grown));
+	d->pieces = grown;
+	p = mmap(NULL, spec->n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return err_nomem(err, spec->name, spec->n_bytes);
+	/* Gigabytes page by page take longer to make than to fill; without, it is only slower. */
+	(void)madvise(p, spec->n_bytes, MADV_HUGEPAGE);
+	dummy_fill(spec->dtype, p, spec->n_bytes, &d->seed);
+	d->pieces[d->n++] = (struct piece){p, spec->n_bytes};
+	d->bytes += spec->n_bytes;
+	*data = p;
+	return 0;
+}
+
+struct weight_source dummy_source(struct dummy *d)
+{
+	return (struct weight_source){.get = get, .ctx = d};
+}

@@ -1,0 +1,119 @@
+#include "engine/checkpoint/plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Sums that do not fit say "more than there can be", which never fits either. */
+static uint64_t add(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static uint64_t times(uint64_t a, uint64_t b)
+{
+	uint64_t product;
+
+	return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+static uint64_t pages(int64_t tokens)
+{
+	return tokens <= 0 ? 0 : ((uint64_t)tokens - 1) / PLAN_PAGE_TOKENS + 1;
+}
+
+uint64_t plan_weights(const struct memory_plan *p)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < N_WEIGHT_KINDS; i++)
+		sum = add(sum, p->weights[i]);
+	return sum;
+}
+
+uint64_t plan_cache(const struct memory_plan *p)
+{
+	return add(p->cache_fixed, times(p->cache_page, pages(p->ctx_tokens)));
+}
+
+uint64_t plan_total(const struct memory_plan *p)
+{
+	return add(plan_weights(p), add(plan_cache(p), p->scratch));
+}
+
+int64_t plan_ctx_that_fits(const struct memory_plan *p)
+{
+	uint64_t without = add(plan_weights(p), add(p->cache_fixed, p->scratch));
+	uint64_t n;
+
+	if (plan_total(p) <= p->available)
+		return p->ctx_tokens;
+	if (without >= p->available || !p->cache_page)
+		return 0;
+	/* Less than pages(ctx_tokens), or the total would have fitted. */
+	n = (p->available - without) / p->cache_page;
+	return (int64_t)(n * PLAN_PAGE_TOKENS);
+}
+
+int plan_check(const struct memory_plan *p, struct err *err)
+{
+	char need[32], have[32], weights[32], cache[32];
+	int64_t fits;
+
+	if (plan_total(p) <= p->available)
+		return 0;
+	bytes_text(need, plan_total(p));
+	bytes_text(have, p->available);
+	bytes_text(weights, plan_weights(p));
+	bytes_text(cache, plan_cache(p));
+	fits = plan_ctx_that_fits(p);
+	if (fits)
+		return err_set(err, ERR_MODEL,
+			       "memory: the model needs %s (weights %s, cache %s for %" PRId64
+			       " tokens), expected at most %s; a context of %" PRId64
+			       " tokens would fit (--ctx %" PRId64 ")",
+			       need, weights, cache, p->ctx_tokens, have, fits, fits);
+	return err_set(err, ERR_MODEL,
+		       "memory: the model needs %s (weights alone %s), expected at most %s; no context "
+		       "would fit: a machine with more memory would, or a smaller model",
+		       need, weights, have);
+}
+
+static void add_line(struct buf *out, const char *name, uint64_t bytes)
+{
+	char text[32];
+
+	if (bytes)
+		buf_addf(out, "%-22s %10s\n", name, bytes_text(text, bytes));
+}
+
+void plan_add_table(const struct memory_plan *p, struct buf *out)
+{
+	char name[64];
+
+	for (int i = 0; i < N_WEIGHT_KINDS; i++)
+		add_line(out, weight_kind_name((enum weight_kind)i), p->weights[i]);
+	snprintf(name, sizeof(name), "cache, %" PRId64 " tokens", p->ctx_tokens);
+	add_line(out, name, plan_cache(p));
+	add_line(out, "scratch", p->scratch);
+	add_line(out, "needed", plan_total(p));
+	add_line(out, "available", p->available);
+}
+
+const char *bytes_text(char text[32], uint64_t bytes)
+{
+	static const char *const units[] = {"B", "KB", "MB", "GB", "TB", "PB", "EB"};
+	double x = (double)bytes;
+	size_t unit = 0;
+
+	if (bytes < 1000) {
+		snprintf(text, 32, "%" PRIu64 " B", bytes);
+		return text;
+	}
+	/* 999.95 would be written as 1000.0. */
+	while (x >= 999.95 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		x /= 1000;
+		unit++;
+	}
+	snprintf(text, 32, x < 10 ? "%.2f %s" : "%.1f %s", x, units[unit]);
+	return text;
+}

@@ -1,0 +1,145 @@
+/*
+ * The model's weights as the forward pass takes them: every tensor of a
+ * checkpoint by its place in the model, checked for type and shape.
+ *
+ * Nothing is copied: pointers lead into whatever the source gave (the mapped
+ * files, as a rule), which must outlive the struct.  Constant after opening; any
+ * thread.  Vectors are bare addresses; their types and shapes stand beside them.
+ */
+#ifndef ENGINE_CHECKPOINT_WEIGHTS_H
+#define ENGINE_CHECKPOINT_WEIGHTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/checkpoint/config.h"
+#include "engine/checkpoint/safetensors.h"
+#include "kernels/ops.h"
+
+/* Of one hyper-connection: n = 24 around a sublayer, 4 before the head. */
+struct hc_weights {
+	dbuf fn;    /* f32 [n, 4 dim] */
+	dbuf base;  /* f32 [n] */
+	dbuf scale; /* f32 [3], before the head [1] */
+};
+
+/* c = 2 for ratio 4, else 1; `row` = 512, of the indexer 128. */
+struct compressor_weights {
+	struct weight wkv, wgate; /* bf16 [c row, dim] */
+	dbuf ape;                 /* f32 [ratio, c row] */
+	dbuf norm;                /* bf16 [row] */
+};
+
+struct indexer_weights {
+	struct weight wq_b;         /* f8 [index heads · 128, q_lora_rank] */
+	struct weight weights_proj; /* bf16 [index heads, dim] */
+	struct compressor_weights compressor;
+};
+
+struct layer_weights {
+	int ratio;              /* 0, 4 or 128 */
+	struct hc_weights hc_attn, hc_ffn;
+	dbuf attn_norm, ffn_norm; /* bf16 [dim] */
+	struct weight wq_a;     /* f8 [q_lora_rank, dim] */
+	dbuf q_norm;            /* bf16 [q_lora_rank] */
+	struct weight wq_b;     /* f8 [heads · 512, q_lora_rank] */
+	struct weight wkv;      /* f8 [512, dim] */
+	dbuf kv_norm;           /* bf16 [512] */
+	dbuf sink;              /* f32 [heads] */
+	struct weight wo_a;     /* f8 [groups · o_lora_rank, heads · 512 / groups] */
+	struct weight wo_b;     /* f8 [dim, groups · o_lora_rank] */
+	struct compressor_weights compressor; /* where ratio is not 0 */
+	struct indexer_weights indexer;       /* where ratio is 4 */
+	struct weight gate;     /* bf16 [experts, dim] */
+	dbuf bias;              /* f32 [experts]; NULL on hash-routed layers */
+	dbuf tid2eid;           /* i64 [vocab, used], every id checked; NULL on scored layers */
+	struct expert_weights *experts; /* [n_experts] */
+	struct expert_weights shared;   /* f8 */
+};
+
+/*
+ * A draft layer.  Without the block drafter there is one, with e_proj, h_proj, enorm, hnorm;
+ * with it the first stage has main_proj and main_norm.  The last one has the head's own
+ * weights (norm, hc_head) and, with the block drafter, markov_* and confidence.  What a layer
+ * does not have is NULL (of a struct weight: its w).
+ */
+struct draft_weights {
+	struct layer_weights layer;
+	struct weight e_proj, h_proj; /* f8 [dim, dim] */
+	dbuf enorm, hnorm;            /* bf16 [dim] */
+	dbuf norm;                    /* bf16 [dim] */
+	struct hc_weights hc_head;
+	struct weight main_proj;      /* f8 [dim, targets · dim] */
+	dbuf main_norm;               /* bf16 [dim] */
+	dbuf markov_w1;               /* bf16 [vocab, rank]: a row for each token */
+	struct weight markov_w2;      /* bf16 [vocab, rank] */
+	struct weight confidence;     /* bf16 [1, dim + rank] */
+};
+
+struct weights {
+	dbuf embed;         /* bf16 [vocab, dim] */
+	struct weight head; /* bf16 [vocab, dim] */
+	dbuf norm;          /* bf16 [dim] */
+	struct hc_weights hc_head;
+	struct layer_weights *layers; /* [n_layers] */
+	int n_layers;
+	struct draft_weights *draft;  /* [n_draft] */
+	int n_draft;
+	size_t n_extra; /* tensors of the checkpoint that the model does not use; the log has them */
+};
+
+/* What a tensor is for: the rows of a memory plan, and of bytes read in a step. */
+enum weight_kind {
+	WEIGHT_KIND_EMBED,
+	WEIGHT_KIND_HEAD,
+	WEIGHT_KIND_ATTENTION,  /* q, kv and output projections, norms, sinks */
+	WEIGHT_KIND_COMPRESSOR, /* compressors and indexers                   */
+	WEIGHT_KIND_MHC,
+	WEIGHT_KIND_ROUTER,     /* gate and its bias; hash tables too         */
+	WEIGHT_KIND_SHARED,
+	WEIGHT_KIND_EXPERTS,    /* routed                                     */
+	WEIGHT_KIND_DRAFT,      /* all of the draft layers                    */
+	N_WEIGHT_KINDS,
+};
+
+const char *weight_kind_name(enum weight_kind kind);
+
+/* What the model wants: a tensor's name, and the only type and shape it may have. */
+struct tensor_spec {
+	const char *name; /* valid during the call */
+	enum weight_kind kind;
+	enum dtype dtype;
+	int n_dims;
+	int64_t shape[TENSOR_MAX_DIMS];
+	size_t n_bytes;
+};
+
+/* Where tensors come from. */
+struct weight_source {
+	/*
+	 * Sets *data to n_bytes that outlive the weights, aligned as the element needs; or to NULL,
+	 * where only the specs are of interest.  Non-zero stops.
+	 */
+	int (*get)(void *ctx, const struct tensor_spec *spec, const void **data, struct err *err);
+	void *ctx;
+};
+
+/* Asks the source for every tensor of the model, in file order of a published checkpoint. */
+int weights_new(struct weights **out, const struct model_config *cfg,
+		const struct weight_source *source, struct err *err);
+void weights_free(struct weights *w); /* NULL is fine */
+
+/*
+ * The weights of an opened checkpoint, which must outlive them.  ERR_MODEL names a tensor of
+ * another type or shape, the missing ones (the first few by name, and how many), or an entry of
+ * a hash table beyond the experts.  Tensors too many are no error: they are counted and logged.
+ */
+int weights_open(struct weights **out, const struct model_config *cfg,
+		 const struct safetensors *st, struct err *err);
+
+/* Bytes by kind, from the shape alone.  ERR_NOMEM at worst. */
+int weights_measure(const struct model_config *cfg, uint64_t bytes[N_WEIGHT_KINDS],
+		    struct err *err);
+
+#endif

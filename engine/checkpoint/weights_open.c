@@ -1,0 +1,137 @@
+/*
+ * The weights of an opened checkpoint: what is missing, what does not fit, what
+ * is too many.
+ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/log.h"
+#include "engine/checkpoint/weights.h"
+
+#define MISSING_NAMED 4   /* in the message; the log has the rest */
+#define LOGGED_MAX    200 /* of each kind */
+
+struct opening {
+	const struct safetensors *st;
+	bool *used; /* [safetensors_count] */
+	size_t n_used, n_missing;
+	struct buf missing; /* the first names */
+};
+
+static int mismatch(const struct safetensors *st, const struct tensor *t,
+		    const struct tensor_spec *spec, struct err *err)
+{
+	const char *shard = safetensors_shard_name(st, t->shard);
+	char found[100], expected[100];
+
+	if (t->dtype != spec->dtype)
+		return err_set(err, ERR_MODEL, "%s: %s: dtype %s, expected %s", shard, t->name,
+			       dtype_name(t->dtype), dtype_name(spec->dtype));
+	if (t->n_dims != spec->n_dims ||
+	    memcmp(t->shape, spec->shape, (size_t)t->n_dims * sizeof(t->shape[0])) != 0)
+		return err_set(err, ERR_MODEL, "%s: %s: shape %s, expected %s", shard, t->name,
+			       shape_text(found, t->shape, t->n_dims),
+			       shape_text(expected, spec->shape, spec->n_dims));
+	return 0;
+}
+
+static int get(void *ctx, const struct tensor_spec *spec, const void **data, struct err *err)
+{
+	struct opening *o = ctx;
+	const struct tensor *t = safetensors_find(o->st, spec->name);
+	int rc;
+
+	if (!t) {
+		if (o->n_missing++ < MISSING_NAMED)
+			buf_addf(&o->missing, "%s%s", o->missing.len ? ", " : "", spec->name);
+		if (o->n_missing <= LOGGED_MAX)
+			log_add(LOG_ERROR, "checkpoint: missing %s", spec->name);
+		return 0;
+	}
+	rc = mismatch(o->st, t, spec, err);
+	if (rc)
+		return rc;
+	*data = t->data;
+	o->used[t - safetensors_at(o->st, 0)] = true;
+	o->n_used++;
+	return 0;
+}
+
+static int check_missing(const struct opening *o, struct err *err)
+{
+	if (!o->n_missing)
+		return 0;
+	if (o->n_missing <= MISSING_NAMED)
+		return err_set(err, ERR_MODEL, "checkpoint: missing %s", buf_z(&o->missing));
+	return err_set(err, ERR_MODEL, "checkpoint: missing %s and %zu more tensors",
+		       buf_z(&o->missing), o->n_missing - MISSING_NAMED);
+}
+
+static void log_extra(const struct opening *o)
+{
+	size_t n = safetensors_count(o->st), n_logged = 0;
+
+	for (size_t i = 0; i < n && n_logged < LOGGED_MAX; i++) {
+		const struct tensor *t = safetensors_at(o->st, i);
+
+		if (o->used[i])
+			continue;
+		log_add(LOG_WARN, "%s: %s: not used by this model",
+			safetensors_shard_name(o->st, t->shard), t->name);
+		n_logged++;
+	}
+	if (n > o->n_used)
+		log_add(LOG_WARN, "checkpoint: %zu tensors not used by this model", n - o->n_used);
+}
+
+/* The routing operation indexes experts with these, unchecked. */
+static int check_hash_tables(const struct weights *w, const struct model_config *cfg,
+			     struct err *err)
+{
+	size_t n = (size_t)cfg->vocab * (size_t)cfg->n_experts_used;
+
+	for (int i = 0; i < w->n_layers; i++) {
+		const int64_t *table = (const int64_t *)(const void *)w->layers[i].tid2eid;
+
+		for (size_t j = 0; table && j < n; j++)
+			if (table[j] < 0 || table[j] >= cfg->n_experts)
+				return err_set(err, ERR_MODEL,
+					       "checkpoint: layers.%d.ffn.gate.tid2eid[%zu, %zu]: "
+					       "found %" PRId64 ", expected an expert below %d",
+					       i, j / (size_t)cfg->n_experts_used,
+					       j % (size_t)cfg->n_experts_used, table[j],
+					       cfg->n_experts);
+	}
+	return 0;
+}
+
+int weights_open(struct weights **out, const struct model_config *cfg,
+		 const struct safetensors *st, struct err *err)
+{
+	size_t n = safetensors_count(st);
+	struct opening o = {.st = st, .used = calloc(n + 1, sizeof(bool))};
+	struct weight_source source = {.get = get, .ctx = &o};
+	struct weights *w = NULL;
+	int rc;
+
+	*out = NULL;
+	if (!o.used)
+		return err_nomem(err, "table of tensors", n);
+	rc = weights_new(&w, cfg, &source, err);
+	if (!rc)
+		rc = check_missing(&o, err);
+	if (!rc)
+		rc = check_hash_tables(w, cfg, err);
+	if (!rc) {
+		log_extra(&o);
+		w->n_extra = n - o.n_used;
+		*out = w;
+		w = NULL;
+	}
+	weights_free(w);
+	free(o.used);
+	buf_release(&o.missing);
+	return rc;
+}

@@ -1,0 +1,209 @@
+/*
+ * The attention sublayer: window, compressed rows by the indexer's choice
+ * (ratio 4) or all of them (ratio 128), between one mHC pre and post.
+ */
+#include <math.h>
+
+#include "engine/pass/model_internal.h"
+
+static int compress(struct model *m, const struct compressor_weights *w, int ratio, int dim,
+		    dbuf ring, dbuf rows, dbuf pages, const struct rows *r, struct err *err)
+{
+	struct compress_args args = {
+		.n_tok = r->n,
+		.ratio = ratio,
+		.dim = dim,
+		.eps = m->cfg.rms_eps,
+		.step = r->step,
+		.a = m->work.ca,
+		.z = m->work.cz,
+		.ape = w->ape,
+		.norm = w->norm,
+		.freq = m->freq[ROPE_YARN],
+		.ring = ring,
+		.pages = pages,
+		.rows = rows,
+	};
+	int rc = run_linear(m, &w->wkv, r->n, m->work.u, m->work.ca, 1, err);
+
+	if (!rc)
+		rc = run_linear(m, &w->wgate, r->n, m->work.u, m->work.cz, 1, err);
+	if (!rc)
+		rc = m->be->ops->compress(m->be, &args, err);
+	return rc;
+}
+
+/* Fills work.sel and work.n_sel. */
+static int choose_rows(struct model *m, const struct indexer_weights *w,
+		       const struct layer_cache *c, dbuf pages, const struct rows *r,
+		       struct err *err)
+{
+	const struct model_config *cfg = &m->cfg;
+	struct work *k = &m->work;
+	struct index_query_args query = {
+		.n_tok = r->n,
+		.n_head = cfg->index_n_heads,
+		.rope = r->rope[ROPE_YARN],
+		.q = k->iq,
+		.out = k->iq_packed,
+	};
+	struct index_select_args select = {
+		.n_tok = r->n,
+		.n_head = cfg->index_n_heads,
+		.top_k = cfg->index_topk,
+		.scale = (float)(1 / sqrt((double)INDEX_DIM * cfg->index_n_heads)),
+		.step = r->step,
+		.q = k->iq_packed,
+		.w = k->iw,
+		.pages = pages,
+		.rows = c->index_rows,
+		.sel = k->sel,
+		.n_sel = k->n_sel,
+		.scores = k->scores,
+		.scores_stride = k->score_stride,
+	};
+	int rc = compress(m, &w->compressor, 4, INDEX_DIM, c->index_ring, c->index_rows, pages, r,
+			  err);
+
+	if (!rc)
+		rc = run_linear(m, &w->wq_b, r->n, k->qr, k->iq, 0, err);
+	if (!rc)
+		rc = run_linear(m, &w->weights_proj, r->n, k->u, k->iw, 1, err);
+	if (!rc)
+		rc = m->be->ops->index_query(m->be, &query, err);
+	phase_mark(&m->clock, PHASE_COMPRESSOR);
+	if (!rc)
+		rc = m->be->ops->index_select(m->be, &select, err);
+	return rc;
+}
+
+/* u → the window row. */
+static int window_row(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
+		      const struct rows *r, dbuf rope, struct err *err)
+{
+	struct linear_args kv = {
+		.n_tok = r->n,
+		.n_group = 1,
+		.exact = 1, /* its rows are rounded to FP8 next */
+		.w = w->wkv,
+		.x = m->work.u,
+		.y = m->work.kv,
+	};
+	struct window_row_args window = {
+		.n_tok = r->n,
+		.ring_rows = m->ring_rows,
+		.eps = m->cfg.rms_eps,
+		.step = r->step,
+		.kv = m->work.kv,
+		.norm = w->kv_norm,
+		.rope = rope,
+		.ring = c->ring,
+	};
+	int rc = m->be->ops->linear(m->be, &kv, err);
+
+	return rc ? rc : m->be->ops->window_row(m->be, &window, err);
+}
+
+/* u → qr, q */
+static int queries(struct model *m, const struct layer_weights *w, const struct rows *r,
+		   dbuf rope, struct err *err)
+{
+	const struct model_config *cfg = &m->cfg;
+	struct work *k = &m->work;
+	struct rms_norm_args qr_norm = {
+		.n_tok = r->n,
+		.d = cfg->q_lora_rank,
+		.eps = cfg->rms_eps,
+		.x = k->qr,
+		.norm = w->q_norm,
+		.out = k->qr,
+	};
+	struct query_args query = {
+		.n_tok = r->n,
+		.n_head = cfg->n_heads,
+		.eps = cfg->rms_eps,
+		.rope = rope,
+		.q = k->q,
+	};
+	int rc = run_linear(m, &w->wq_a, r->n, k->u, k->qr, 0, err);
+
+	if (!rc)
+		rc = m->be->ops->rms_norm(m->be, &qr_norm, err);
+	if (!rc)
+		rc = run_linear(m, &w->wq_b, r->n, k->qr, k->q, 0, err);
+	return rc ? rc : m->be->ops->query(m->be, &query, err);
+}
+
+/* o → y */
+static int attention_out(struct model *m, const struct layer_weights *w, const struct rows *r,
+			 struct err *err)
+{
+	struct linear_args groups = {
+		.n_tok = r->n,
+		.n_group = m->cfg.o_groups,
+		.w = w->wo_a,
+		.x = m->work.o,
+		.y = m->work.oa,
+	};
+	int rc = m->be->ops->linear(m->be, &groups, err);
+
+	return rc ? rc : run_linear(m, &w->wo_b, r->n, m->work.oa, m->work.y, 0, err);
+}
+
+int layer_attention(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
+		    dbuf pages, const struct rows *r, dbuf x, struct err *err)
+{
+	const struct model_config *cfg = &m->cfg;
+	const struct ops *ops = m->be->ops;
+	struct work *k = &m->work;
+	dbuf rope = r->rope[w->ratio ? ROPE_YARN : ROPE_PLAIN];
+	struct attention_args attention = {
+		.n_tok = r->n,
+		.n_head = cfg->n_heads,
+		.ring_rows = m->ring_rows,
+		.window = cfg->window,
+		.ratio = w->ratio,
+		.top_k = cfg->index_topk,
+		.scale = (float)(1 / sqrt((double)HEAD_DIM)),
+		.step = r->step,
+		.q = k->q,
+		.rope = rope,
+		.sink = w->sink,
+		.ring = c->ring,
+		.pages = pages,
+		.rows = c->rows,
+		.sel = k->sel,
+		.n_sel = k->n_sel,
+		.out = k->o,
+	};
+	int rc = sublayer_begin(m, &w->hc_attn, w->attn_norm, r, x, err);
+
+	if (!rc)
+		rc = queries(m, w, r, rope, err);
+	if (!rc)
+		rc = window_row(m, w, c, r, rope, err);
+	phase_mark(&m->clock, PHASE_ATTENTION);
+	if (!rc && w->ratio)
+		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, c->comp_ring, c->rows, pages, r,
+			      err);
+	phase_mark(&m->clock, PHASE_COMPRESSOR);
+	if (!rc && w->ratio == 4)
+		rc = choose_rows(m, &w->indexer, c, pages, r, err);
+	if (!rc)
+		rc = ops->attention(m->be, &attention, err);
+	phase_mark(&m->clock, PHASE_CACHE);
+	if (!rc)
+		rc = attention_out(m, w, r, err);
+	phase_mark(&m->clock, PHASE_ATTENTION);
+	if (!rc)
+		rc = sublayer_end(m, r, x, err);
+	return rc;
+}
+
+int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
+		 const struct rows *r, dbuf x, struct err *err)
+{
+	int rc = sublayer_begin(m, &w->hc_attn, w->attn_norm, r, x, err);
+
+	return rc ? rc : window_row(m, w, c, r, r->rope[ROPE_PLAIN], err);
+}

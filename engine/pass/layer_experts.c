@@ -1,0 +1,49 @@
+/* The expert sublayer: routing, the chosen experts and the shared one, within mHC pre and post. */
+#include "engine/pass/model_internal.h"
+
+int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r, dbuf x,
+		  struct err *err)
+{
+	const struct model_config *cfg = &m->cfg;
+	const struct ops *ops = m->be->ops;
+	struct work *k = &m->work;
+	struct route_args route = {
+		.n_tok = r->n,
+		.n_expert = cfg->n_experts,
+		.n_used = cfg->n_experts_used,
+		.scale = cfg->route_scale,
+		.logits = k->route,
+		.bias = w->bias,
+		.table = w->tid2eid,
+		.ids = r->ids,
+		.expert = k->expert,
+		.weight = k->expert_weight,
+	};
+	struct experts_args experts = {
+		.n_tok = r->n,
+		.d = cfg->dim,
+		.inner = cfg->moe_inter,
+		.n_expert = cfg->n_experts,
+		.n_used = cfg->n_experts_used,
+		.limit = cfg->swiglu_limit,
+		.experts = w->experts,
+		.shared = &w->shared,
+		.x = k->u,
+		.expert = k->expert,
+		.weight = k->expert_weight,
+		.y = k->y,
+	};
+	int rc = sublayer_begin(m, &w->hc_ffn, w->ffn_norm, r, x, err);
+
+	if (!rc)
+		rc = run_linear(m, &w->gate, r->n, k->u, k->route, 1, err);
+	if (!rc)
+		rc = ops->route(m->be, &route, err);
+	phase_mark(&m->clock, PHASE_ROUTER);
+	if (!rc)
+		rc = ops->experts(m->be, &experts, err);
+	phase_mark(&m->clock, PHASE_EXPERTS);
+	if (!rc)
+		rc = sublayer_end(m, r, x, err);
+	return rc;
+}

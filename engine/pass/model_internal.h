@@ -1,0 +1,124 @@
+/*
+ * What model.c, seq.c, forward.c and the layer files share.
+ */
+#ifndef ENGINE_PASS_MODEL_INTERNAL_H
+#define ENGINE_PASS_MODEL_INTERNAL_H
+
+#include "engine/checkpoint/dummy.h"
+#include "engine/cache/frontier.h"
+#include "engine/pass/model.h"
+#include "engine/pass/phases.h"
+#include "engine/checkpoint/weights.h"
+#include "kernels/ops.h"
+
+/* Rows of logits computed and fetched at once. */
+#define LOGIT_ROWS 16
+
+/* theta 10000 for window-only layers; YaRN for all of a layer that compresses. */
+enum rope_kind { ROPE_PLAIN, ROPE_YARN, N_ROPE_KINDS };
+
+/* One pass's rows: what the layers need to know of them. */
+struct rows {
+	int n;
+	dbuf step; /* struct step */
+	dbuf ids;  /* i32 [n]; of the draft head: the next token of each row */
+	dbuf rope[N_ROPE_KINDS]; /* f32 [n, 32, 2] */
+};
+
+/* Activations of one forward call; sizes for max_rows rows.  act unless said. */
+struct work {
+	dbuf x;         /* [1 + rows, 4, d]: row 0 is the position before this call's */
+	dbuf dx, dh;    /* [rows, 4, d]: the draft head's streams, and its h_proj input */
+	dbuf u, y;      /* [rows, d] */
+	dbuf post, comb; /* f32 [rows, 4], [rows, 4, 4] */
+	dbuf qr;        /* [rows, q_lora] */
+	dbuf q, o;      /* [rows, heads, 512] */
+	dbuf kv;        /* [rows, 512] */
+	dbuf oa;        /* [rows, groups · o_lora] */
+	dbuf ca, cz;    /* f32 [rows, 1024] */
+	dbuf iq;        /* [rows, index heads, 128] */
+	dbuf iq_packed; /* [rows, index heads, INDEX_ROW_BYTES] */
+	dbuf iw;        /* f32 [rows, index heads] */
+	dbuf sel, n_sel; /* i32 [rows, top_k], [rows] */
+	dbuf scores;    /* f32 [INDEX_SCORE_ROWS, score_stride] */
+	int64_t score_stride;
+	dbuf route;     /* f32 [rows, experts] */
+	dbuf expert, expert_weight; /* i32, f32 [rows, used] */
+	dbuf logits;    /* f32 [LOGIT_ROWS, vocab] */
+	struct rows main, draft;
+};
+
+struct model {
+	struct model_config cfg;
+	struct safetensors *files; /* NULL with random weights */
+	struct dummy *dummy;       /* those, or NULL */
+	struct weights *weights;
+	struct backend *be;
+	struct backend_caps caps;
+	int64_t ctx;    /* tokens a sequence can hold */
+	int chunk;      /* rows of a prefill call */
+	int max_rows;   /* rows of any call: chunk, and room for verifying drafts */
+	int ring_rows;  /* of every window ring */
+	bool has_draft; /* the one-token draft head */
+	int n_frontiers; /* that a sequence may have kept */
+	dbuf freq[N_ROPE_KINDS]; /* f64 [32] */
+	struct work work;
+	dbuf *buffers;  /* every allocation of the work area, for freeing */
+	int n_buffers;
+	int64_t work_bytes;
+	struct phase_clock clock;
+	forward_tap tap;
+	void *tap_ctx;
+};
+
+/* Caches of one layer; what its ratio does not need is NULL. */
+struct layer_cache {
+	dbuf ring;        /* [ring_rows, KV_ROW_BYTES] */
+	dbuf comp_ring;   /* see compress_args */
+	dbuf rows;        /* [pages, 128/ratio, KV_ROW_BYTES] */
+	dbuf index_ring;
+	dbuf index_rows;  /* [pages, 32, INDEX_ROW_BYTES] */
+};
+
+struct seq {
+	struct model *m;
+	int64_t len;
+	int64_t high;  /* the longest it has been since it was empty: roll-back counts from here */
+	dbuf pages;    /* i32 [⌈ctx/128⌉] */
+	dbuf streams;  /* act [STREAM_RING, 4, d] */
+	struct layer_cache *layers; /* [n_layers + 1]: the draft layer last */
+	int n_layers;
+};
+
+/*
+ * Makes the sequence len tokens long, its compressed rows random up to there: for measuring
+ * steps at a length that would take hours to prefill.
+ */
+int seq_pretend(struct seq *s, int64_t len, struct err *err);
+
+/* Frequencies in radians per position, double, as the model's published scaling has them. */
+void rope_frequencies(const struct model_config *cfg, enum rope_kind kind, double out[32]);
+
+/* Bytes of one layer's caches at full context: fixed, and growing with the context. */
+int64_t layer_cache_bytes(const struct model *m, int ratio, bool growing);
+
+/* X → X with this layer's two sublayers. */
+int layer_attention(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
+		    dbuf pages, const struct rows *r, dbuf x, struct err *err);
+int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r, dbuf x,
+		  struct err *err);
+
+/* Of a layer of ratio 0, only what later rows see of these: its window rows.  X stays. */
+int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
+		 const struct rows *r, dbuf x, struct err *err);
+
+/* Around a sublayer: streams → work.u with its norm, and work.y → streams, in place. */
+int sublayer_begin(struct model *m, const struct hc_weights *hc, dbuf norm, const struct rows *r,
+		   dbuf x, struct err *err);
+int sublayer_end(struct model *m, const struct rows *r, dbuf x, struct err *err);
+
+/* y = W x over r->n rows, act to act; or to float32. */
+int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,
+	       struct err *err);
+
+#endif

@@ -1,0 +1,32 @@
+#include "engine/pass/phases.h"
+
+#include <time.h>
+
+double phase_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
+}
+
+const char *phase_name(enum phase p)
+{
+	static const char *const names[N_PHASES] = {
+		[PHASE_START] = "start",	   [PHASE_MHC] = "mHC",
+		[PHASE_ATTENTION] = "attention",   [PHASE_COMPRESSOR] = "compressor",
+		[PHASE_CACHE] = "cache",	   [PHASE_ROUTER] = "router",
+		[PHASE_EXPERTS] = "experts",	   [PHASE_HEAD] = "head",
+		[PHASE_DRAFT] = "draft",
+	};
+
+	return names[p];
+}
+
+void phase_mark_slow(struct phase_clock *c, enum phase p)
+{
+	double now = phase_now();
+
+	c->sum[c->drafting ? PHASE_DRAFT : p] += now - c->last;
+	c->last = now;
+}

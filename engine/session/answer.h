@@ -1,0 +1,55 @@
+/*
+ * One answer on its way out: the ids the model produces become events, through
+ * detokeniser and DSML parser (or the detokeniser alone for plain text).
+ *
+ * Of a resumed answer the earlier ids are fed first.  What their turn sent as
+ * text and thinking, what was decided at its end included, is not sent again;
+ * its calls are, since a call ends only with its answer.
+ * Engine thread only.
+ */
+#ifndef ENGINE_SESSION_ANSWER_H
+#define ENGINE_SESSION_ANSWER_H
+
+#include "engine/text/detok.h"
+#include "engine/text/dsml.h"
+#include "engine/event.h"
+
+struct answer {
+	struct event_queue *events; /* borrowed */
+	uint64_t turn;
+	bool raw; /* plain text: no grammar */
+	struct dsml dsml;
+	struct detok detok;
+	bool muted;         /* earlier ids of a resumed answer */
+	size_t n_muted[2];  /* bytes of text [0] and thinking [1] not sent while muted */
+	struct buf owed[2]; /* sent already by the earlier turn, not yet met again */
+	bool closed;        /* the queue refused an event, or memory ran out */
+	bool nomem;
+};
+
+/* ERR_NOMEM. */
+int answer_init(struct answer *a, struct event_queue *events, uint64_t turn,
+		const struct tokenizer *tok, bool raw, enum dsml_mode mode, struct err *err);
+void answer_release(struct answer *a); /* a zeroed struct is fine */
+
+/*
+ * Ids of the answer's beginning, after the opening one.  has: how many bytes of their text [0]
+ * and thinking [1] are known, the rest is sent; NULL: all, as the earlier turn ended it.
+ * ERR_NOMEM.
+ */
+int answer_resume(struct answer *a, const token_id *ids, size_t n, const size_t *has,
+		  struct err *err);
+
+/* One more id: its text goes out.  Say first with answer_send_id() that it was produced. */
+void answer_push(struct answer *a, token_id id);
+void answer_send_id(struct answer *a, token_id id);
+
+bool answer_in_thinking(const struct answer *a);
+
+/*
+ * Ends the answer.  `cut`: it may be resumed, so a character that is not whole is kept back.
+ * *n_calls: how many calls ended well.  ERR_NOMEM where memory ran out at any time.
+ */
+int answer_finish(struct answer *a, bool cut, int *n_calls, struct err *err);
+
+#endif

@@ -1,0 +1,196 @@
+#include "engine/session/desk.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/session/request.h"
+
+void desk_init(struct desk *d)
+{
+	pthread_condattr_t attr;
+
+	*d = (struct desk){0};
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&d->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static void drop_waiting(struct desk *d)
+{
+	while (d->n_waiting > 0)
+		free(d->waiting[--d->n_waiting]);
+}
+
+void desk_release(struct desk *d)
+{
+	drop_waiting(d);
+	pthread_cond_destroy(&d->changed);
+	pthread_mutex_destroy(&d->lock);
+}
+
+int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn, struct err *err)
+{
+	struct turn_request *copy;
+	int rc = request_copy(&copy, req, err);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&d->lock);
+	if (d->failed.code) {
+		rc = err_set(err, d->failed.code, "%s", d->failed.text);
+	} else if (d->busy &&
+		   (d->n_waiting == DESK_WAITING || !desk_cancelled(d, d->last_turn))) {
+		rc = err_set(err, ERR_USAGE,
+			     "turn %llu is still running: one turn runs at a time",
+			     (unsigned long long)d->last_turn);
+	} else {
+		d->waiting[d->n_waiting++] = copy;
+		copy = NULL;
+		d->busy = true;
+		*turn = ++d->last_turn;
+		pthread_cond_broadcast(&d->changed);
+	}
+	pthread_mutex_unlock(&d->lock);
+	free(copy);
+	return rc;
+}
+
+static void note(struct desk *d, _Atomic uint64_t *where, uint64_t turn)
+{
+	pthread_mutex_lock(&d->lock);
+	/* A note that comes late, for a turn that is over, must not meet the one that runs. */
+	if (turn && turn == d->last_turn)
+		atomic_store(where, turn);
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+}
+
+void desk_cancel(struct desk *d, uint64_t turn)
+{
+	note(d, &d->cancel_turn, turn);
+}
+
+void desk_end_thinking(struct desk *d, uint64_t turn)
+{
+	note(d, &d->answer_turn, turn);
+}
+
+void desk_close(struct desk *d)
+{
+	pthread_mutex_lock(&d->lock);
+	atomic_store(&d->closing, true);
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+}
+
+bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn)
+{
+	bool got = false;
+
+	pthread_mutex_lock(&d->lock);
+	while (!d->n_waiting && !atomic_load(&d->closing))
+		pthread_cond_wait(&d->changed, &d->lock);
+	if (!atomic_load(&d->closing)) {
+		*req = d->waiting[0];
+		*turn = d->last_turn - --d->n_waiting;
+		memmove(d->waiting, d->waiting + 1, d->n_waiting * sizeof(d->waiting[0]));
+		got = true;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return got;
+}
+
+bool desk_cancelled(const struct desk *d, uint64_t turn)
+{
+	/* Behind a cancelled turn another may wait, and be cancelled too before the first ends. */
+	return atomic_load(&d->closing) || (turn && atomic_load(&d->cancel_turn) >= turn);
+}
+
+bool desk_thinking_ended(const struct desk *d, uint64_t turn)
+{
+	return turn && atomic_load(&d->answer_turn) == turn;
+}
+
+int64_t desk_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void desk_pause(struct desk *d, uint64_t turn, int ms, bool until_answer)
+{
+	struct timespec until;
+
+	if (ms == 0)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	if (ms > 0) {
+		until.tv_sec += ms / 1000;
+		until.tv_nsec += (long)(ms % 1000) * 1000000L;
+		if (until.tv_nsec >= 1000000000L) {
+			until.tv_sec++;
+			until.tv_nsec -= 1000000000L;
+		}
+	}
+	pthread_mutex_lock(&d->lock);
+	while (!desk_cancelled(d, turn) && !(until_answer && desk_thinking_ended(d, turn))) {
+		if (ms < 0)
+			pthread_cond_wait(&d->changed, &d->lock);
+		else if (pthread_cond_timedwait(&d->changed, &d->lock, &until) == ETIMEDOUT)
+			break;
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+void desk_done(struct desk *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->busy = d->n_waiting > 0;
+	pthread_mutex_unlock(&d->lock);
+}
+
+void desk_fail(struct desk *d, const struct err *why, struct event_queue *events)
+{
+	struct event ev = {.kind = EV_ERROR, .err = *why};
+	uint64_t turn, last;
+	int rc;
+
+	pthread_mutex_lock(&d->lock);
+	d->failed = *why;
+	last = d->last_turn; /* and none is added any more */
+	turn = last - d->n_waiting;
+	drop_waiting(d);
+	d->busy = false;
+	pthread_mutex_unlock(&d->lock);
+	rc = event_queue_push(events, &ev);
+	while (!rc && turn < last) {
+		turn++;
+		ev = (struct event){.kind = EV_ERROR, .turn = turn, .err = *why};
+		rc = event_queue_push(events, &ev);
+	}
+}
+
+int desk_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct err *err)
+{
+	static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
+	sigset_t blocked, before;
+	int rc;
+
+	sigfillset(&blocked);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&blocked, own[i]);
+	/* A thread inherits the mask of its maker. */
+	pthread_sigmask(SIG_BLOCK, &blocked, &before);
+	rc = pthread_create(thread, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return err_set(err, ERR_FAILED, "engine thread: %s", strerror(rc));
+	return 0;
+}

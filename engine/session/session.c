@@ -1,0 +1,349 @@
+/* The real engine: its thread, loading, and the sequence a conversation lives in. */
+#include "engine/session/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/base/file.h"
+#include "engine/base/jsontree.h"
+#include "engine/base/log.h"
+#include "engine/checkpoint/identity.h"
+
+#define QUEUE_EVENTS         1024
+#define GENERATION_MAX_BYTES ((size_t)1 << 20)
+
+/* The sequence. */
+
+static size_t common_prefix(const struct tokens *held, const token_id *ids, size_t n)
+{
+	size_t i = 0;
+
+	while (i < held->n && i < n && held->ids[i] == ids[i])
+		i++;
+	return i;
+}
+
+int64_t session_keep_prefix(struct session *s, const token_id *ids, size_t n, struct err *err)
+{
+	int64_t common = (int64_t)common_prefix(&s->held, ids, n);
+	int64_t keep = common < (int64_t)n ? common : common - 1;
+	const struct frontier *back;
+	int rc = 0;
+
+	/* What comes after is about to be written anew. */
+	frontier_set_cut(&s->frontiers, common);
+	back = frontier_set_find(&s->frontiers, keep);
+	if (keep >= seq_floor(s->seq))
+		rc = seq_truncate(s->seq, keep, err);
+	else if (back)
+		rc = seq_restore(s->seq, back, err);
+	else
+		rc = seq_truncate(s->seq, 0, err);
+	s->held.n = (size_t)seq_len(s->seq);
+	return rc ? rc : seq_len(s->seq);
+}
+
+int session_forward(struct session *s, const token_id *ids, int n, float *logits,
+		    struct err *err)
+{
+	int rc;
+
+	/* Room first: after the call there must be no way to fail. */
+	tokens_add_all(&s->held, ids, (size_t)n);
+	if (tokens_failed(&s->held)) {
+		s->held.n = (size_t)seq_len(s->seq);
+		s->held.failed = false;
+		return err_nomem(err, "token ids", (unsigned long long)n * sizeof(*ids));
+	}
+	rc = model_forward(s->seq, ids, n, logits ? WANT_LAST : WANT_NONE, logits, NULL, err);
+	/* Some failures leave the sequence empty. */
+	s->held.n = (size_t)seq_len(s->seq);
+	return rc;
+}
+
+/* Loading. */
+
+static int on_progress(void *ctx, uint64_t done, uint64_t all)
+{
+	struct session *s = ctx;
+	struct event ev = {.kind = EV_LOAD, .progress = done, .progress_all = all};
+
+	if (event_queue_push(s->base.events, &ev))
+		return 1;
+	return desk_cancelled(&s->desk, 0);
+}
+
+static void add_stop_id(struct session *s, int64_t id)
+{
+	if (id < 0 || id >= s->info.vocab || s->n_stop_ids == SESSION_MAX_STOPS)
+		return;
+	for (size_t i = 0; i < s->n_stop_ids; i++) {
+		if (s->stop_ids[i] == id)
+			return;
+	}
+	s->stop_ids[s->n_stop_ids++] = (token_id)id;
+}
+
+/* eos_token_id of generation_config.json, an id or an array of them; the file is optional. */
+static int read_generation_config(struct session *s, struct err *err)
+{
+	struct buf path = {0}, text = {0};
+	struct json_tree tree = {0};
+	struct err why;
+	struct stat st;
+	json_t *eos, *v;
+	size_t i;
+	int rc = 0;
+
+	buf_addf(&path, "%s/generation_config.json", s->model_dir);
+	if (buf_failed(&path)) {
+		rc = err_nomem(err, "path", path.len);
+		goto done;
+	}
+	if (lstat(buf_z(&path), &st) != 0 && errno == ENOENT)
+		goto done;
+	rc = file_read(&text, buf_z(&path), GENERATION_MAX_BYTES, &why);
+	if (rc) {
+		rc = err_set(err, rc == ERR_IO ? ERR_MODEL : rc, "%s", why.text);
+		goto done;
+	}
+	rc = json_tree_parse(&tree, buf_str(&text), JSON_REJECT_DUPLICATES, &why);
+	if (rc) {
+		rc = err_set(err, rc == ERR_FAILED ? ERR_MODEL : rc, "%s: %s", buf_z(&path),
+			     why.text);
+		goto done;
+	}
+	eos = json_object_get(tree.root, "eos_token_id");
+	if (json_is_integer(eos))
+		add_stop_id(s, json_integer_value(eos));
+	json_array_foreach (eos, i, v) {
+		if (json_is_integer(v))
+			add_stop_id(s, json_integer_value(v));
+	}
+done:
+	json_tree_release(&tree);
+	buf_release(&text);
+	buf_release(&path);
+	return rc;
+}
+
+static int open_tokenizer(struct session *s, struct err *err)
+{
+	const struct model_config *cfg = model_config(s->model);
+	int64_t n_ids;
+	int rc = tokenizer_open(&s->tok, s->model_dir, err);
+
+	if (rc)
+		return rc;
+	n_ids = tokenizer_n_ids(s->tok);
+	if (n_ids > cfg->vocab)
+		return err_set(err, ERR_MODEL,
+			       "%s/tokenizer.json: %lld ids, the model's vocabulary "
+			       "holds %d",
+			       s->model_dir, (long long)n_ids, cfg->vocab);
+	s->n_choices = n_ids;
+	s->user = tokenizer_control(s->tok, TOKEN_USER);
+	s->assistant = tokenizer_control(s->tok, TOKEN_ASSISTANT);
+	s->think = tokenizer_control(s->tok, TOKEN_THINK);
+	s->think_end = tokenizer_control(s->tok, TOKEN_THINK_END);
+	add_stop_id(s, tokenizer_control(s->tok, TOKEN_EOS));
+	add_stop_id(s, cfg->eos_id);
+	return read_generation_config(s, err);
+}
+
+/* A directory's last component, however many slashes it ends with. */
+static struct str last_component(const char *path)
+{
+	struct str s = str_of(path);
+	size_t from;
+
+	while (s.n > 1 && s.p[s.n - 1] == '/')
+		s.n--;
+	for (from = s.n; from > 0 && s.p[from - 1] != '/'; from--)
+		;
+	return from < s.n ? (struct str){s.p + from, s.n - from} : s;
+}
+
+static void fill_info(struct session *s)
+{
+	struct engine_info *info = &s->info;
+	struct model_memory mem = model_memory(s->model);
+	struct str name = last_component(s->model_dir);
+
+	snprintf(info->model_name, sizeof(info->model_name), "%.*s", (int)name.n, name.p);
+	snprintf(info->model_path, sizeof(info->model_path), "%s", s->model_dir);
+	snprintf(info->backend, sizeof(info->backend), "%s", model_backend_name(s->model));
+	info->ctx_tokens = model_ctx_tokens(s->model);
+	info->weight_bytes = mem.weight_bytes;
+	info->cache_bytes = mem.cache_bytes;
+	info->scratch_bytes = mem.scratch_bytes;
+	info->has_title_task = prompt_has_task(s->tok, CHAT_TASK_TITLE);
+}
+
+static int load(struct session *s, struct err *err)
+{
+	struct model_options opt = {
+		.dir = s->model_dir,
+		.backend = s->backend,
+		.n_threads = s->config.n_threads,
+		.ctx_tokens = s->config.ctx_tokens,
+		.prefill_chunk = s->config.prefill_chunk,
+		.keeps_frontiers = true,
+		.progress = on_progress,
+		.progress_ctx = s,
+	};
+	const struct model_config *cfg;
+	int64_t began = desk_now_ms();
+	int rc = model_open(&s->model, &opt, err);
+
+	if (rc)
+		return rc;
+	cfg = model_config(s->model);
+	s->info.vocab = cfg->vocab;
+	s->flavour = cfg->spark.present ? PROMPT_DSPARK : PROMPT_APRIL;
+	rc = open_tokenizer(s, err);
+	if (!rc)
+		rc = session_identity(s->model_dir, s->info.identity, err);
+	if (!rc)
+		rc = seq_new(&s->seq, s->model, err);
+	if (rc)
+		return rc;
+	frontier_set_init(&s->frontiers, s->model);
+	s->logits = malloc((size_t)cfg->vocab * sizeof(float));
+	if (!s->logits)
+		return err_nomem(err, "logits", (size_t)cfg->vocab * sizeof(float));
+	fill_info(s);
+	log_add(LOG_INFO, "model %s (%s) on %s: %lld bytes of weights, context %lld, %lld ms",
+		s->info.model_name, s->info.identity, s->info.backend,
+		(long long)s->info.weight_bytes, (long long)s->info.ctx_tokens,
+		(long long)(desk_now_ms() - began));
+	return 0;
+}
+
+static void unload(struct session *s)
+{
+	frontier_set_release(&s->frontiers);
+	seq_free(s->seq);
+	s->seq = NULL;
+	tokenizer_close(s->tok);
+	s->tok = NULL;
+	if (s->model)
+		model_close(s->model);
+	s->model = NULL;
+	tokens_release(&s->held);
+	free(s->logits);
+	s->logits = NULL;
+}
+
+/* Model and sequence are made, used and freed on this thread alone. */
+static void *run(void *arg)
+{
+	struct session *s = arg;
+	struct event ev = {.kind = EV_READY};
+	struct turn_request *req;
+	uint64_t number;
+	struct err err = {0};
+
+	if (load(s, &err)) {
+		/* A file that cannot be read is a broken model to whoever opens one. */
+		if (err.code == ERR_IO)
+			err.code = ERR_MODEL;
+		log_add(LOG_ERROR, "model %s: %s", s->model_dir, err.text);
+		desk_fail(&s->desk, &err, s->base.events);
+	} else {
+		atomic_store(&s->ready, true);
+		event_queue_push(s->base.events, &ev);
+		while (desk_take(&s->desk, &req, &number)) {
+			session_turn(s, req, number);
+			free(req);
+		}
+	}
+	unload(s);
+	return NULL;
+}
+
+/* The table. */
+
+static struct session *of(struct engine *e)
+{
+	return (struct session *)e;
+}
+
+static int session_submit(struct engine *e, const struct turn_request *req, uint64_t *turn,
+			  struct err *err)
+{
+	return desk_submit(&of(e)->desk, req, turn, err);
+}
+
+static void session_cancel(struct engine *e, uint64_t turn)
+{
+	desk_cancel(&of(e)->desk, turn);
+}
+
+static void session_end_thinking(struct engine *e, uint64_t turn)
+{
+	desk_end_thinking(&of(e)->desk, turn);
+}
+
+static const struct engine_info *session_info(struct engine *e)
+{
+	return atomic_load(&of(e)->ready) ? &of(e)->info : NULL;
+}
+
+static void session_free(struct session *s)
+{
+	event_queue_free(s->base.events);
+	desk_release(&s->desk);
+	free(s->model_dir);
+	free(s->backend);
+	free(s);
+}
+
+static void session_close(struct engine *e)
+{
+	struct session *s = of(e);
+
+	desk_close(&s->desk);
+	event_queue_close(s->base.events);
+	pthread_join(s->thread, NULL);
+	session_free(s);
+}
+
+static const struct engine_ops session_ops = {
+	.submit = session_submit,
+	.cancel = session_cancel,
+	.end_thinking = session_end_thinking,
+	.info = session_info,
+	.close = session_close,
+};
+
+int engine_open(struct engine **out, const struct engine_config *config, struct err *err)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	int rc = 0;
+
+	*out = NULL;
+	if (!s)
+		return err_nomem(err, "engine", sizeof(*s));
+	s->base.ops = &session_ops;
+	desk_init(&s->desk);
+	s->model_dir = strdup(config->model_dir);
+	s->backend = config->backend ? strdup(config->backend) : NULL;
+	s->config = *config;
+	s->config.model_dir = s->model_dir;
+	s->config.backend = s->backend;
+	if (!s->model_dir || (config->backend && !s->backend))
+		rc = err_nomem(err, "engine", 0);
+	if (!rc)
+		rc = event_queue_new(&s->base.events, QUEUE_EVENTS, err);
+	if (!rc)
+		rc = desk_start_thread(&s->thread, run, s, err);
+	if (rc) {
+		session_free(s);
+		return rc;
+	}
+	*out = &s->base;
+	return 0;
+}

@@ -1,0 +1,349 @@
+/*
+ * One turn: encode, find what the sequence holds already, prefill the rest, then
+ * choose, send and feed back one token at a time until something ends it.
+ *
+ * The sequence keeps prompt and answer (but for the last id, which was chosen and
+ * not fed).  The next turn's prompt replays the answer by its ids, so that only
+ * the new message is computed; where it parts from what is held further back, a
+ * frontier on the way there is gone back to.
+ */
+#include <stdlib.h>
+
+#include "engine/base/log.h"
+#include "engine/session/sampler.h"
+#include "engine/session/session.h"
+#include "engine/session/answer.h"
+#include "engine/cache/places.h"
+
+struct turn {
+	struct session *s;
+	const struct turn_request *req;
+	uint64_t number;
+	struct tokens prompt; /* the ids of a resumed answer included */
+	size_t resume_at;     /* where the answer's ids after the opening one begin */
+	token_id opening;     /* <think> or </think>, -1: none (raw, tasks) */
+	struct sampler sampler;
+	struct answer answer;
+	int64_t n_out;
+	int64_t started_ms, decode_ms;
+	struct turn_usage usage;
+	bool stopped;
+	enum stop_reason stop;
+	struct err err;
+};
+
+static void stop_with(struct turn *t, enum stop_reason stop)
+{
+	t->stopped = true;
+	t->stop = stop;
+}
+
+static bool is_stop_id(const struct session *s, token_id id)
+{
+	for (size_t i = 0; i < s->n_stop_ids; i++) {
+		if (s->stop_ids[i] == id)
+			return true;
+	}
+	return false;
+}
+
+static bool is_opening(const struct session *s, token_id id)
+{
+	return id >= 0 && (id == s->think || id == s->think_end);
+}
+
+static void push(struct turn *t, struct event *ev)
+{
+	ev->turn = t->number;
+	event_queue_push(t->s->base.events, ev);
+}
+
+static void notice_replaced(struct turn *t, size_t n_replaced)
+{
+	struct event ev = {.kind = EV_NOTICE};
+
+	if (n_replaced == 0)
+		return;
+	buf_addf(&ev.text, "%zu byte sequence%s of the prompt %s not UTF-8 and became U+FFFD",
+		 n_replaced, n_replaced == 1 ? "" : "s", n_replaced == 1 ? "was" : "were");
+	push(t, &ev);
+}
+
+/* The ids of an unfinished answer, in place of the opening one the prompt ends with. */
+static int add_resumed(struct turn *t)
+{
+	const struct turn_request *req = t->req;
+
+	if (req->n_resume_ids == 0)
+		return 0;
+	if (t->opening >= 0) {
+		if (!is_opening(t->s, req->resume_ids[0]))
+			return err_set(&t->err, ERR_USAGE,
+				       "resumed answer: its first id is %d, "
+				       "expected <think> or </think>",
+				       (int)req->resume_ids[0]);
+		t->opening = req->resume_ids[0];
+		t->prompt.n--;
+	}
+	for (size_t i = 0; i < req->n_resume_ids; i++) {
+		if (is_stop_id(t->s, req->resume_ids[i]))
+			return err_set(&t->err, ERR_USAGE,
+				       "resumed answer: id %zu of %zu ends it: "
+				       "nothing is left to resume",
+				       i, req->n_resume_ids);
+	}
+	t->resume_at = t->prompt.n + (t->opening >= 0);
+	tokens_add_all(&t->prompt, req->resume_ids, req->n_resume_ids);
+	return 0;
+}
+
+static int encode(struct turn *t)
+{
+	const struct turn_request *req = t->req;
+	struct session *s = t->s;
+	int64_t ctx = model_ctx_tokens(s->model);
+	size_t n_replaced = 0;
+	int rc;
+
+	if (req->is_raw)
+		rc = prompt_encode_raw(req->raw, s->tok, &t->prompt, &n_replaced, &t->err);
+	else
+		rc = prompt_encode(&req->chat, s->flavour, s->tok, &t->prompt, &n_replaced,
+				   &t->err);
+	if (rc)
+		return rc;
+	if (t->prompt.n == 0)
+		return err_set(&t->err, ERR_USAGE, "prompt: no tokens");
+	if (!req->is_raw && is_opening(s, t->prompt.ids[t->prompt.n - 1]))
+		t->opening = t->prompt.ids[t->prompt.n - 1];
+	if (!req->is_raw && is_stop_id(s, t->prompt.ids[t->prompt.n - 1]))
+		return err_set(&t->err, ERR_USAGE,
+			       "the last message is an answer: nothing asks for another");
+	t->resume_at = t->prompt.n;
+	rc = add_resumed(t);
+	if (rc)
+		return rc;
+	if (tokens_failed(&t->prompt))
+		return err_nomem(&t->err, "prompt", t->prompt.n * sizeof(token_id));
+	t->usage.prompt_tokens = (int64_t)t->prompt.n;
+	if (t->usage.prompt_tokens >= ctx)
+		return err_set(&t->err, ERR_LIMIT,
+			       "the conversation has %lld tokens, the context "
+			       "holds %lld",
+			       (long long)t->usage.prompt_tokens, (long long)ctx);
+	notice_replaced(t, n_replaced);
+	return 0;
+}
+
+static int open_answer(struct turn *t)
+{
+	enum dsml_mode mode =
+		t->opening >= 0 && t->opening == t->s->think ? DSML_THINKING : DSML_CHAT;
+	int rc = sampler_init(&t->sampler, &t->req->sampling, t->s->n_choices, &t->err);
+
+	if (!rc)
+		rc = answer_init(&t->answer, t->s->base.events, t->number, t->s->tok,
+				 t->req->is_raw, mode, &t->err);
+	if (!rc && t->req->n_resume_ids) {
+		const size_t has[2] = {t->req->resume_text_bytes,
+				       t->req->resume_thinking_bytes};
+
+		rc = answer_resume(&t->answer, t->prompt.ids + t->resume_at,
+				   t->prompt.n - t->resume_at,
+				   t->req->resume_counted ? has : NULL, &t->err);
+	}
+	return rc;
+}
+
+static void send_prefill(struct turn *t, int64_t done, int64_t all)
+{
+	struct event ev = {.kind = EV_PREFILL,
+			   .progress = (uint64_t)done,
+			   .progress_all = (uint64_t)all,
+			   .cached = (uint64_t)t->usage.cached_tokens};
+
+	push(t, &ev);
+}
+
+static int64_t last_frontier(const struct session *s)
+{
+	const struct frontier *f = frontier_set_last(&s->frontiers);
+
+	return f ? frontier_len(f) : 0;
+}
+
+/*
+ * Where the chunk that begins at `at` ends: at its place, if one lies in it too far from its
+ * end for a frontier to be taken afterwards.
+ */
+static int64_t chunk_end(const struct session *s, const struct places *p, int64_t at)
+{
+	int64_t chunk = model_prefill_chunk(s->model);
+	int64_t end = p->n - at < chunk ? p->n : at + chunk;
+	int64_t place = places_next(p, at, last_frontier(s));
+
+	return end - place > SEQ_MAX_ROLLBACK ? place : end;
+}
+
+/* The frontiers that a chunk from `from` has reached. */
+static void keep_frontiers(struct session *s, const struct places *p, int64_t from)
+{
+	int64_t at = seq_len(s->seq);
+	int64_t place = from;
+
+	while ((place = places_next(p, place, last_frontier(s))) <= at && place < p->n)
+		frontier_set_keep(&s->frontiers, s->seq, place);
+	if (at - last_frontier(s) >= PLACE_EVERY)
+		frontier_set_keep(&s->frontiers, s->seq, at);
+}
+
+static int prefill(struct turn *t)
+{
+	struct session *s = t->s;
+	int64_t n = (int64_t)t->prompt.n;
+	int64_t at = session_keep_prefix(s, t->prompt.ids, t->prompt.n, &t->err);
+	int64_t cached = at;
+	struct places places;
+
+	if (at < 0)
+		return (int)at;
+	places_init(&places, t->prompt.ids, n, s->user, s->assistant);
+	t->usage.cached_tokens = cached;
+	send_prefill(t, 0, n - cached);
+	while (at < n) {
+		int64_t end = chunk_end(s, &places, at);
+		int rc;
+
+		if (desk_cancelled(&s->desk, t->number)) {
+			stop_with(t, STOP_INTERRUPTED);
+			return 0;
+		}
+		rc = session_forward(s, t->prompt.ids + at, (int)(end - at),
+				     end == n ? s->logits : NULL, &t->err);
+		if (rc)
+			return rc;
+		keep_frontiers(s, &places, at);
+		at = end;
+		send_prefill(t, at - cached, n - cached);
+	}
+	return 0;
+}
+
+/* The id that comes next, from the logits or by the user's wish to end the thinking. */
+static int choose(struct turn *t, token_id *id)
+{
+	struct session *s = t->s;
+
+	if (answer_in_thinking(&t->answer) && s->think_end >= 0 &&
+	    desk_thinking_ended(&s->desk, t->number)) {
+		*id = s->think_end;
+		return 0;
+	}
+	return sampler_choose(&t->sampler, s->logits, seq_len(s->seq), id, &t->err);
+}
+
+/* Accounts for a chosen id and sends what it says. */
+static void take(struct turn *t, token_id id)
+{
+	t->n_out++;
+	t->usage.output_tokens++;
+	t->usage.thinking_tokens += answer_in_thinking(&t->answer);
+	answer_send_id(&t->answer, id);
+	if (is_stop_id(t->s, id))
+		stop_with(t, STOP_END);
+	else
+		answer_push(&t->answer, id);
+}
+
+static int decode(struct turn *t)
+{
+	struct session *s = t->s;
+	int64_t max = t->req->sampling.max_tokens;
+	int64_t room = model_ctx_tokens(s->model) - (int64_t)t->prompt.n;
+
+	if (t->opening >= 0 && t->req->n_resume_ids == 0)
+		answer_send_id(&t->answer, t->opening);
+	while (!t->stopped) {
+		token_id id;
+		int rc;
+
+		if (t->answer.closed || desk_cancelled(&s->desk, t->number)) {
+			stop_with(t, STOP_INTERRUPTED);
+			break;
+		}
+		rc = choose(t, &id);
+		if (rc)
+			return rc;
+		take(t, id);
+		if (t->stopped)
+			break;
+		if (max > 0 && t->n_out >= max) {
+			stop_with(t, STOP_LENGTH);
+		} else if (t->n_out >= room) {
+			stop_with(t, STOP_CONTEXT);
+		} else {
+			rc = session_forward(s, &id, 1, s->logits, &t->err);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static int run(struct turn *t)
+{
+	struct session *s = t->s;
+	int n_calls = 0;
+	int rc = encode(t);
+
+	if (!rc)
+		rc = open_answer(t);
+	if (!rc)
+		rc = prefill(t);
+	t->decode_ms = desk_now_ms();
+	if (!rc && !t->stopped)
+		rc = decode(t);
+	/* The answer's end: what follows may part from here, a title or the next message. */
+	if (!rc && t->n_out > 0)
+		frontier_set_keep(&s->frontiers, s->seq, seq_len(s->seq));
+	if (!rc) {
+		rc = answer_finish(&t->answer, t->stop != STOP_END, &n_calls, &t->err);
+		if (!rc && t->stop == STOP_END && n_calls > 0)
+			t->stop = STOP_CALLS;
+	} else if (t->answer.events) {
+		/* The answer is lost, yet no call of it may stay open. */
+		answer_finish(&t->answer, true, &n_calls, NULL);
+	}
+	return rc;
+}
+
+void session_turn(struct session *s, const struct turn_request *req, uint64_t number)
+{
+	struct turn t = {.s = s, .req = req, .number = number, .opening = -1};
+	struct event ev = {0};
+	int64_t now;
+	int rc;
+
+	t.started_ms = t.decode_ms = desk_now_ms();
+	rc = run(&t);
+	now = desk_now_ms();
+	t.usage.prefill_ms = t.decode_ms - t.started_ms;
+	t.usage.decode_ms = now - t.decode_ms;
+	t.usage.total_ms = now - t.started_ms;
+	log_add(LOG_INFO,
+		"turn %llu: %s; %lld prompt tokens, %lld cached, %lld produced, "
+		"prefill %lld ms, decode %lld ms",
+		(unsigned long long)number, rc ? t.err.text : stop_reason_name(t.stop),
+		(long long)t.usage.prompt_tokens, (long long)t.usage.cached_tokens,
+		(long long)t.usage.output_tokens, (long long)t.usage.prefill_ms,
+		(long long)t.usage.decode_ms);
+	ev.kind = rc ? EV_ERROR : EV_DONE;
+	ev.stop = t.stop;
+	ev.usage = t.usage;
+	ev.err = t.err;
+	tokens_release(&t.prompt);
+	sampler_release(&t.sampler);
+	answer_release(&t.answer);
+	desk_done(&s->desk);
+	push(&t, &ev);
+}
