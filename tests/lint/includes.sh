@@ -34,7 +34,7 @@ BEGIN {
     public["history"] = "history.h"
     # engine.h and event.h, and what these are made of
     public["engine"] = "engine.h event.h chat.h"
-    public["kernels"] = "backend.h ops.h"
+    public["kernels"] = "backend.h ops.h noise.h"
     # to the rooms of app
     public["engine/measure"] = "logits.h"
 }
