@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/output.h"
 #include "app/paths.h"
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "engine/base/termsafe.h"
 
@@ -80,7 +80,7 @@ struct sampling app_sampling(const struct app *app)
 	if (app->opt.seed_given)
 		return s;
 	if (getrandom(&s.seed, sizeof(s.seed), 0) != sizeof(s.seed))
-		s.seed = (uint64_t)app_now_ms() << 11;
+		s.seed = (uint64_t)clock_ms() << 11;
 	/* 53 bits: who reads the events as JSON may keep numbers as doubles. */
 	s.seed >>= 11;
 	return s;
@@ -118,14 +118,6 @@ bool app_color(const struct app *app, int fd)
 		break;
 	}
 	return isatty(fd) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
-}
-
-int64_t app_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 int64_t app_deadline_ms(const struct app *app)

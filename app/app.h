@@ -36,7 +36,6 @@ void app_tell(const char *text);
 bool app_color(const struct app *app, int fd);
 
 /* CLOCK_MONOTONIC in ms; and when --timeout ends, 0 = never. */
-int64_t app_now_ms(void);
 int64_t app_deadline_ms(const struct app *app);
 
 #endif

@@ -19,6 +19,7 @@
 #include "app/signals.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 
 static int read_options(struct app *app, int argc, char **argv, struct err *err)
@@ -116,7 +117,7 @@ static const struct verb *take_verb(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct verb *verb = take_verb(argc, argv);
-	struct app app = {.start_ms = app_now_ms()};
+	struct app app = {.start_ms = clock_ms()};
 	struct err err = {0};
 	int rc;
 

@@ -8,6 +8,7 @@
 
 #include "app/app.h"
 #include "app/signals.h"
+#include "engine/base/clock.h"
 
 /* poll() promises a pipe so much room at once, and a terminal about as much. */
 #define PIECE_BYTES 512
@@ -22,7 +23,7 @@ void output_until(int64_t deadline_ms)
 /* How long to wait for room: -1 = for ever. */
 static int patience_ms(void)
 {
-	int64_t left = deadline - app_now_ms();
+	int64_t left = deadline - clock_ms();
 
 	if (signals_seen())
 		return 0;

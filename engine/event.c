@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
+
 /* Merged text and ids stop growing here, so that a stalled reader does stop the engine. */
 #define MERGE_MAX_BYTES (64u * 1024u)
 
@@ -211,23 +213,9 @@ int event_queue_push(struct event_queue *q, struct event *ev)
 	return rc;
 }
 
-static struct timespec deadline_after(int timeout_ms)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += timeout_ms / 1000;
-	t.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
-	if (t.tv_nsec >= 1000000000L) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000L;
-	}
-	return t;
-}
-
 int event_queue_pop(struct event_queue *q, struct event *ev, int timeout_ms)
 {
-	struct timespec until = deadline_after(timeout_ms > 0 ? timeout_ms : 0);
+	struct timespec until = clock_after_ms(timeout_ms > 0 ? timeout_ms : 0);
 	int got = 0;
 
 	*ev = (struct event){0};

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/jsonw.h"
 
 #define FLUSH_WAIT_MS 20
@@ -118,7 +119,7 @@ const struct history_message *history_answer_message(struct history_answer *a)
 
 	*m = (struct history_message){
 		.role = HISTORY_ASSISTANT,
-		.created_ms = now_ms(),
+		.created_ms = clock_wall_ms(),
 		.ids = a->n_ids ? a->ids : NULL,
 		.n_ids = a->n_ids,
 		.conversation = a->t->conversation,
@@ -191,7 +192,7 @@ static int write_beginning(struct history_answer *a, const struct history_run *s
 	*conversation = t->conversation;
 	*tree_id = t->tree_id;
 	if (!*conversation) {
-		rc = tree_write_conversation(t, conversation, tree_id, now_ms(), err);
+		rc = tree_write_conversation(t, conversation, tree_id, clock_wall_ms(), err);
 		if (!rc)
 			rc = tree_write_leaf(t->h, *conversation, a->parent->id, err);
 	}
@@ -217,7 +218,7 @@ int history_answer_begin(struct history_answer **out, struct history_tree *t,
 		return err_nomem(err, "answer", sizeof(*a));
 	a->t = t;
 	a->parent = parent;
-	a->flushed_at = ticks_ms();
+	a->flushed_at = clock_ms();
 	if (resume)
 		resume_from(a, resume);
 	rc = out_of_memory(a) ? err_nomem(err, "answer", sizeof(*a)) : sql_begin(t->h, err);
@@ -239,7 +240,7 @@ int history_answer_begin(struct history_answer **out, struct history_tree *t,
 
 int history_answer_due_ms(const struct history_answer *a)
 {
-	int64_t left = a->flushed_at + HISTORY_JOURNAL_MS - ticks_ms();
+	int64_t left = a->flushed_at + HISTORY_JOURNAL_MS - clock_ms();
 
 	if (!a->dirty)
 		return -1;
@@ -256,7 +257,7 @@ int history_answer_flush(struct history_answer *a, struct err *err)
 		return 0;
 	if (out_of_memory(a))
 		return err_nomem(err, "answer", a->n_ids);
-	a->flushed_at = ticks_ms();
+	a->flushed_at = clock_ms();
 	history_set_wait_ms(h, wait_ms < FLUSH_WAIT_MS ? wait_ms : FLUSH_WAIT_MS);
 	rc = sql_begin(h, err);
 	if (!rc) {
@@ -303,7 +304,7 @@ static int read_back(struct history_answer *a, struct history_message *copy,
 
 	if (!run || run_read(a->t, a->run_id, run, err))
 		return err->code ? err->code : err_nomem(err, "answer", sizeof(*run));
-	run->finished_ms = result->finished_ms ? result->finished_ms : now_ms();
+	run->finished_ms = result->finished_ms ? result->finished_ms : clock_wall_ms();
 	run->prompt_tokens = result->prompt_tokens;
 	run->cached_tokens = result->cached_tokens;
 	run->thinking_tokens = result->thinking_tokens;

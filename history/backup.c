@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
+
 static int open_one(struct history *h, const char *path, sqlite3 **db)
 {
 	int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -24,7 +26,7 @@ static int open_source(struct history *h, sqlite3 **from)
 /* A change of mode asks for its lock once and does not wait. */
 static int leave_wal(struct history *h, sqlite3 *db)
 {
-	int64_t until = ticks_ms() + h->wait_ms;
+	int64_t until = clock_ms() + h->wait_ms;
 
 	for (;;) {
 		int rc = sqlite3_exec(db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
@@ -37,7 +39,7 @@ static int leave_wal(struct history *h, sqlite3 *db)
 /* The copy leaves WAL: a backup is one file, readable from read-only places too. */
 static int copy_into(struct history *h, const char *path, struct err *err)
 {
-	int64_t until = ticks_ms() + h->wait_ms;
+	int64_t until = clock_ms() + h->wait_ms;
 	sqlite3 *from = NULL, *to = NULL;
 	sqlite3_backup *copy = NULL;
 	int rc;

@@ -4,6 +4,8 @@
  */
 #include "history/answer.h"
 
+#include "engine/base/clock.h"
+
 static int write_piece(struct history_answer *a, int64_t part, const char *kind,
 		       const struct growing_part *p, bool open, struct str bytes,
 		       struct err *err)
@@ -55,7 +57,7 @@ static int write_row(struct history_answer *a, struct err *err)
 
 	if (a->journal_id) {
 		rc = sql_run(h, err, "UPDATE journal SET flushed_ms = ? WHERE id = ?", "ii",
-			     now_ms(), a->journal_id);
+			     clock_wall_ms(), a->journal_id);
 		if (rc || sqlite3_changes(h->db) > 0)
 			return rc;
 		for (size_t i = 0; i < a->n_parts; i++) {
@@ -67,7 +69,7 @@ static int write_row(struct history_answer *a, struct err *err)
 	rc = sql_run(h, err,
 		     "INSERT INTO journal (conversation_id, parent_id, run_id, owner,"
 		     " flushed_ms) VALUES (?, ?, ?, ?, ?)",
-		     "iiizi", a->t->conversation, a->parent->id, a->run_id, h->owner, now_ms());
+		     "iiizi", a->t->conversation, a->parent->id, a->run_id, h->owner, clock_wall_ms());
 	if (!rc)
 		a->journal_id = sqlite3_last_insert_rowid(h->db);
 	return rc;

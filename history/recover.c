@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "engine/base/clock.h"
 #include "history/answer.h"
 #include "history/index.h"
 #include "history/owner.h"
@@ -51,7 +52,7 @@ static int find_orphans(struct history *h, struct orphans *o, struct err *err)
 	while ((rc = sql_row(h, st, err)) > 0) {
 		const char *owner = (const char *)sqlite3_column_text(st, 4);
 
-		if (!owner_gone(owner ? owner : "", now_ms() - sqlite3_column_int64(st, 5)))
+		if (!owner_gone(owner ? owner : "", clock_wall_ms() - sqlite3_column_int64(st, 5)))
 			continue;
 		rc = add_orphan(o, st, err);
 		if (rc)

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "engine/base/clock.h"
 #include "history/index.h"
 #include "history/migrate.h"
 
@@ -123,7 +124,7 @@ static int remove_rows(struct history *h, int64_t conversation, struct err *err)
 /* Every page of the log into the file, and the log to length 0. */
 static int empty_log(struct history *h, struct err *err)
 {
-	int64_t until = ticks_ms() + h->wait_ms;
+	int64_t until = clock_ms() + h->wait_ms;
 
 	for (;;) {
 		int rc = sqlite3_wal_checkpoint_v2(h->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,

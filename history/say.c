@@ -1,6 +1,7 @@
 /* Messages into the file. */
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/utf8.h"
 #include "history/index.h"
 #include "history/tree.h"
@@ -116,7 +117,7 @@ int tree_write_leaf(struct history *h, int64_t conversation, int64_t leaf, struc
 	int rc = sql_run(h, err,
 			 "UPDATE conversation SET leaf_id = ?, updated_ms = max(updated_ms, ?)"
 			 " WHERE id = ?",
-			 "iii", leaf, now_ms(), conversation);
+			 "iii", leaf, clock_wall_ms(), conversation);
 
 	if (!rc && sqlite3_changes(h->db) == 0)
 		rc = err_set(err, ERR_STORE,
@@ -137,7 +138,7 @@ int run_write(struct history *h, int64_t conversation, int64_t message,
 		"iozzzzzdddiiiiii", conversation, message, r->model, r->identity, r->build,
 		r->device, r->effort, r->temperature, r->top_p, r->min_p, r->top_k,
 		(int64_t)r->seed, r->max_tokens, r->ctx_tokens, r->resumed_tokens,
-		r->started_ms ? r->started_ms : now_ms());
+		r->started_ms ? r->started_ms : clock_wall_ms());
 
 	if (!rc)
 		*id = sqlite3_last_insert_rowid(h->db);
@@ -152,7 +153,7 @@ int run_finish(struct history *h, int64_t id, int64_t message, const struct hist
 		       " prompt_tokens = ?, cached_tokens = ?, thinking_tokens = ?,"
 		       " output_tokens = ?, drafted = ?, accepted = ?, prefill_ms = ?,"
 		       " decode_ms = ?, total_ms = ? WHERE id = ?",
-		       "iiziiiiiiiiii", message, r->finished_ms ? r->finished_ms : now_ms(),
+		       "iiziiiiiiiiii", message, r->finished_ms ? r->finished_ms : clock_wall_ms(),
 		       r->stop, r->prompt_tokens, r->cached_tokens, r->thinking_tokens,
 		       r->output_tokens, r->drafted, r->accepted, r->prefill_ms, r->decode_ms,
 		       r->total_ms, id);
@@ -185,7 +186,7 @@ int history_tree_say(struct history_tree *t, const struct history_message *m,
 	if (!copy)
 		return err_nomem(err, "message", sizeof(*copy));
 	if (!copy->created_ms)
-		copy->created_ms = now_ms();
+		copy->created_ms = clock_wall_ms();
 	/* The writing comes first: it can fail, and then nothing has changed. */
 	rc = tree_reserve(t, err);
 	if (!rc)

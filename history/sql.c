@@ -4,27 +4,13 @@
 #include <string.h>
 #include <time.h>
 
-int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-int64_t ticks_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
+#include "engine/base/clock.h"
 
 bool wait_till(int64_t until)
 {
 	struct timespec pause = {0, 5000000};
 
-	if (ticks_ms() >= until)
+	if (clock_ms() >= until)
 		return false;
 	nanosleep(&pause, NULL);
 	return true;
@@ -273,7 +259,7 @@ struct str sql_str(sqlite3_stmt *st, int column)
  */
 static int begin(struct history *h, const char *sql, const char *what, struct err *err)
 {
-	int64_t until = ticks_ms() + h->wait_ms;
+	int64_t until = clock_ms() + h->wait_ms;
 	sqlite3_stmt *st = sql_get(h, err, sql, "");
 
 	h->was_busy = false;

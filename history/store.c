@@ -8,6 +8,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "history/migrate.h"
 #include "history/owner.h"
 #include "history/remove.h"
@@ -91,7 +92,7 @@ static int make_private(const char *path, struct err *err)
 static int set_pragmas(struct history *h, struct err *err)
 {
 	bool wal = *h->path && !on_network(h->path);
-	int64_t until = ticks_ms() + h->wait_ms;
+	int64_t until = clock_ms() + h->wait_ms;
 	sqlite3_stmt *st = NULL;
 	int rc;
 

@@ -70,12 +70,9 @@ int sql_begin_read(struct history *h, struct err *err);
 /* The last call on the connection failed for another process's lock. */
 bool sql_is_busy(struct history *h);
 
-int64_t now_ms(void);
-int64_t ticks_ms(void); /* CLOCK_MONOTONIC */
-
 /*
  * For what SQLite does not wait for by itself, or only now and then: true after a short sleep
- * while `until` (of ticks_ms()) is to come, so that it may be tried again.
+ * while `until` (of clock_ms()) is to come, so that it may be tried again.
  */
 bool wait_till(int64_t until);
 

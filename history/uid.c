@@ -2,8 +2,9 @@
 
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "engine/base/clock.h"
 
 /* No i, l, o, u: 32 signs, five bits each. */
 static const char signs[] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -14,13 +15,10 @@ void uid_make(char out[HISTORY_UID_LEN + 1])
 
 	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
 		/* Kernels without it are older than the program; the time still differs. */
-		struct timespec ts;
-		unsigned long long x;
+		unsigned long long x = (unsigned long long)clock_wall_ms() * 1000000007ULL ^
+				       (unsigned long long)clock_ns() * 2654435761ULL ^
+				       (unsigned long long)getpid() << 40;
 
-		clock_gettime(CLOCK_REALTIME, &ts);
-		x = (unsigned long long)ts.tv_sec * 1000000007ULL ^
-		    (unsigned long long)ts.tv_nsec * 2654435761ULL ^
-		    (unsigned long long)getpid() << 40;
 		for (int i = 0; i < HISTORY_UID_LEN; i++, x = x * 6364136223846793005ULL + 1)
 			bytes[i] = (unsigned char)(x >> 56);
 	}

@@ -8,6 +8,7 @@
 
 #include "app/attach.h"
 #include "app/signals.h"
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "engine/base/utf8.h"
 
@@ -20,15 +21,15 @@ int question_await_stdin(const struct app *app, int ms, struct err *err)
 				{.fd = signals_fd(), .events = POLLIN}};
 	int64_t deadline = app_deadline_ms(app);
 
-	if (deadline && deadline - app_now_ms() < ms)
-		ms = deadline > app_now_ms() ? (int)(deadline - app_now_ms()) : 0;
+	if (deadline && deadline - clock_ms() < ms)
+		ms = deadline > clock_ms() ? (int)(deadline - clock_ms()) : 0;
 	if (poll(fds, 2, ms) < 0 && errno != EINTR)
 		return err_errno(err, "stdin", "wait");
 	if (signals_seen())
 		return err_set(err, ERR_CANCELLED, "interrupted");
 	if (fds[0].revents)
 		return 1;
-	if (deadline && app_now_ms() >= deadline)
+	if (deadline && clock_ms() >= deadline)
 		return err_set(err, ERR_TIMEOUT, "stdin: the time is up");
 	return 0;
 }

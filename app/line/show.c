@@ -8,6 +8,7 @@
 #include "app/output.h"
 #include "app/talk/record.h"
 #include "app/signals.h"
+#include "engine/base/clock.h"
 #include "engine/base/termsafe.h"
 
 #define DIM  "\033[2m"
@@ -80,7 +81,7 @@ static void end_thinking(struct show *s)
 static void draw_bar(struct show *s, const char *what, uint64_t done, uint64_t all,
 		     uint64_t unit, const char *units)
 {
-	int64_t now = app_now_ms();
+	int64_t now = clock_ms();
 	struct buf line = {0};
 
 	if (!isatty(STDERR_FILENO) || !s->color_err || s->json || now - s->bar_ms < 100 || !all)

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "engine/base/clock.h"
 
 /*
  * The branch as the engine takes it; all borrowed but the arrays.  Of several system prompts
@@ -109,10 +110,7 @@ static int submit(struct screen *s, const struct talk_message *resume, struct er
 	int rc;
 
 	if (!s->opt->seed_given) {
-		struct timespec ts;
-
-		clock_gettime(CLOCK_REALTIME, &ts);
-		req.sampling.seed = (uint64_t)ts.tv_sec * 1000000007u ^ (uint64_t)ts.tv_nsec;
+		req.sampling.seed = (uint64_t)clock_wall_ms() * 1000000007u ^ (uint64_t)clock_ns();
 	}
 	title_cancel(&s->title, s->engine);
 	rc = request_build(&r, s->talk, err);
@@ -151,7 +149,7 @@ void screen_note_run(const struct screen *s, struct talk_run *r)
 		.top_k = how->top_k,
 		.seed = s->seed,
 		.max_tokens = how->max_tokens,
-		.started_ms = screen_wall_ms(),
+		.started_ms = clock_wall_ms(),
 	};
 	if (info == NULL)
 		return;
@@ -171,7 +169,7 @@ static void begin(struct screen *s, struct talk_message *answer)
 	screen_note_run(s, &answer->run);
 	s->thinking_item = s->answer_item = TRANSCRIPT_NONE;
 	s->n_call_items = 0;
-	s->turn_ms = screen_now_ms();
+	s->turn_ms = clock_ms();
 	s->first_token_ms = s->thinking_from_ms = -1;
 	s->n_tokens = 0;
 	s->status.phase = s->ready ? STATUS_PREFILL : STATUS_LOADING;
@@ -299,7 +297,7 @@ static int add_system(struct screen *s, struct err *err)
 		return err_nomem(err, "system prompt", text.n);
 	}
 	t->asks_system = false;
-	talk_say(t, m, screen_wall_ms());
+	talk_say(t, m, clock_wall_ms());
 	return 0;
 }
 
@@ -323,7 +321,7 @@ void screen_send(struct screen *s, struct str text)
 	}
 	if (add_system(s, &err) < 0)
 		screen_error(s, err.text);
-	talk_say(s->talk, m, screen_wall_ms());
+	talk_say(s->talk, m, clock_wall_ms());
 	screen_show_talk(s);
 	screen_save(s, s->talk);
 	screen_show_list(s);

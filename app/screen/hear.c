@@ -4,15 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-int64_t screen_wall_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
+#include "engine/base/clock.h"
 
 void screen_error(struct screen *s, const char *text)
 {
@@ -36,7 +29,7 @@ static void count_rate(struct screen *s)
 
 	if (s->first_token_ms < 0)
 		return;
-	ms = screen_now_ms() - s->first_token_ms;
+	ms = clock_ms() - s->first_token_ms;
 	/* The first moments say little. */
 	if (ms > 500)
 		s->status.tokens_per_s = (double)s->n_tokens * 1000 / (double)ms;
@@ -44,7 +37,7 @@ static void count_rate(struct screen *s)
 
 static void end_thinking_item(struct screen *s, int64_t tokens)
 {
-	int64_t now = screen_now_ms();
+	int64_t now = clock_ms();
 
 	if (s->thinking_over || s->thinking_from_ms < 0)
 		return;
@@ -59,7 +52,7 @@ static void end_thinking_item(struct screen *s, int64_t tokens)
 
 static void hear_thinking(struct screen *s, struct str text)
 {
-	int64_t now = screen_now_ms();
+	int64_t now = clock_ms();
 
 	if (s->thinking_from_ms < 0)
 		s->thinking_from_ms = now;
@@ -81,7 +74,7 @@ static void hear_text(struct screen *s, struct str text)
 	if (!turn_is_shown(s))
 		return;
 	if (s->answer_item == TRANSCRIPT_NONE)
-		s->answer_item = transcript_add(s->said, ITEM_ANSWER, 0, screen_now_ms());
+		s->answer_item = transcript_add(s->said, ITEM_ANSWER, 0, clock_ms());
 	if (s->answer_item != TRANSCRIPT_NONE)
 		transcript_append(s->said, s->answer_item, text);
 }
@@ -125,7 +118,7 @@ static void hear_call(struct screen *s, const struct event *ev)
 		buf_adds(&c->name, buf_str(&ev->text));
 		if (turn_is_shown(s))
 			s->call_items[ev->call] =
-				transcript_add(s->said, ITEM_TOOL, 0, screen_now_ms());
+				transcript_add(s->said, ITEM_TOOL, 0, clock_ms());
 	} else if (ev->kind == EV_CALL_PARAM) {
 		if (c->arguments.len > 0)
 			buf_addz(&c->arguments, ", ");
@@ -146,7 +139,7 @@ static void hear_call(struct screen *s, const struct event *ev)
 		transcript_set_call(s->said, item, buf_str(&c->name), (struct str){0});
 	if (ev->kind == EV_CALL_END || ev->kind == EV_CALL_BAD)
 		transcript_finish(s->said, item, c->bad ? ITEM_FAILED : ITEM_DONE, -1, -1,
-				  screen_now_ms());
+				  clock_ms());
 }
 
 static void hear_tokens(struct screen *s, const struct event *ev)
@@ -154,7 +147,7 @@ static void hear_tokens(struct screen *s, const struct event *ev)
 	struct err err;
 
 	if (s->first_token_ms < 0)
-		s->first_token_ms = screen_now_ms();
+		s->first_token_ms = clock_ms();
 	s->n_tokens += (int64_t)ev->n_ids;
 	if (talk_message_add_ids(s->answer, ev->ids, ev->n_ids, &err) < 0) {
 		/* Without all ids the answer can't be gone on with, but its text stands. */
@@ -165,7 +158,7 @@ static void hear_tokens(struct screen *s, const struct event *ev)
 
 static void note_usage(struct history_run *run, const struct turn_usage *u)
 {
-	run->finished_ms = screen_wall_ms();
+	run->finished_ms = clock_wall_ms();
 	run->prompt_tokens = u->prompt_tokens;
 	run->cached_tokens = u->cached_tokens;
 	run->thinking_tokens = u->thinking_tokens;
@@ -248,7 +241,7 @@ static void finish(struct screen *s, const struct turn_usage *u, bool whole, con
 		m->run.run.stop = stop;
 		note_usage(&m->run.run, u);
 		journal_end(s, m);
-		talk_say(t, m, screen_wall_ms());
+		talk_say(t, m, clock_wall_ms());
 		screen_save(s, t);
 	} else {
 		m->run.run.stop = stop;
@@ -320,7 +313,7 @@ static void hear_done(struct screen *s, const struct event *ev)
 			transcript_set_id(s->said, s->answer_item, id);
 			transcript_finish(s->said, s->answer_item,
 					  m != NULL && m->unfinished ? ITEM_STOPPED : ITEM_DONE,
-					  -1, -1, screen_now_ms());
+					  -1, -1, clock_ms());
 		} else if (id != 0 && m->unfinished) {
 			settle_items(s, transcript_following(s->said));
 		}
@@ -383,7 +376,7 @@ static void hear_ready(struct screen *s)
 static void hear_progress(struct screen *s, const struct event *ev)
 {
 	int64_t since = ev->kind == EV_LOAD ? s->load_ms : s->turn_ms;
-	int64_t ms = screen_now_ms() - since;
+	int64_t ms = clock_ms() - since;
 	uint64_t base = ev->kind == EV_PREFILL ? ev->cached : 0;
 
 	s->status.phase = ev->kind == EV_LOAD ? STATUS_LOADING

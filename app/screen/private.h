@@ -74,8 +74,6 @@ struct screen {
 	struct talk *title_talk;
 };
 
-int64_t screen_now_ms(void);
-
 /* show.c */
 void screen_show_talk(struct screen *s);
 void screen_show_list(struct screen *s);
@@ -89,7 +87,6 @@ void screen_send_next(struct screen *s);                          /* of what wai
 void screen_ask_title(struct screen *s, struct talk *t);
 
 /* hear.c */
-int64_t screen_wall_ms(void);
 void screen_error(struct screen *s, const char *text); /* where it happened */
 void screen_send(struct screen *s, struct str text);
 void screen_answer(struct screen *s); /* asks the engine to answer the leaf */

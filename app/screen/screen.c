@@ -6,25 +6,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/binding.h"
 #include "app/cmd/cmd.h"
+#include "engine/base/clock.h"
 
 /* What the engine says is drawn so often at most; keys are drawn at once. */
 #define FRAME_MS 33
 /* Events taken before keys get their turn again. */
 #define EVENTS_AT_ONCE   64
 #define JOURNAL_PAUSE_MS 20
-
-int64_t screen_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* ---- signals: the handler writes the number to a pipe that the loop polls ---- */
 
@@ -124,7 +116,7 @@ static void take_signals(struct screen *s, int fd)
 
 static void draw(struct screen *s)
 {
-	int64_t now = screen_now_ms();
+	int64_t now = clock_ms();
 
 	s->status.turn = s->turn != 0;
 	tui_set_status(s->tui, &s->status);
@@ -140,7 +132,7 @@ static void handle(struct screen *s, const struct key_event *ev)
 	title_cancel(&s->title, s->engine);
 	s->status.turn = s->turn != 0;
 	tui_set_status(s->tui, &s->status);
-	tui_key(s->tui, ev, screen_now_ms());
+	tui_key(s->tui, ev, clock_ms());
 	screen_intents(s);
 	/* Keys are answered at once. */
 	s->drawn_ms = 0;
@@ -196,7 +188,7 @@ static int play(struct screen *s)
 
 		if (s->dirty)
 			draw(s);
-		out = script_player_next(s->script, &s->surface, idle, screen_now_ms(),
+		out = script_player_next(s->script, &s->surface, idle, clock_ms(),
 					 &s->failed);
 		switch (out.step) {
 		case SCRIPT_KEY:
@@ -235,7 +227,7 @@ static void loop(struct screen *s, int signals_in)
 			 .events = POLLIN},
 		};
 		int timeout = s->script != NULL ? play(s) : -1, wake, due;
-		int64_t now = screen_now_ms(), wake_at = -1;
+		int64_t now = clock_ms(), wake_at = -1;
 
 		if (s->quit)
 			break;
@@ -265,7 +257,7 @@ static void loop(struct screen *s, int signals_in)
 			flush_keys(s);
 		if ((fds[1].revents & POLLIN) || screen_journal_due_ms(s) == 0)
 			take_events(s);
-		if (wake_at >= 0 && screen_now_ms() >= wake_at)
+		if (wake_at >= 0 && clock_ms() >= wake_at)
 			s->dirty = true;
 	}
 }
@@ -347,7 +339,7 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 	s->opt = config->opt;
 	s->status = (struct status){.phase = STATUS_LOADING, .cached = -1};
 	s->thinking_item = s->answer_item = TRANSCRIPT_NONE;
-	s->load_ms = screen_now_ms();
+	s->load_ms = clock_ms();
 	s->dirty = true;
 	rc = tui_new(&s->tui, &tc, err);
 	if (rc < 0)

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/base/clock.h"
+
 /* Adds what a message of the tree shows. */
 void screen_add_message(struct screen *s, const struct talk_message *m)
 {
@@ -91,7 +93,7 @@ void screen_show_talk(struct screen *s)
 		screen_add_message(s, path[i]);
 	/* An answer that is still coming, to a conversation that is shown again. */
 	if (s->turn != 0 && s->turn_talk == s->talk && s->answer != NULL) {
-		int64_t now = screen_now_ms();
+		int64_t now = clock_ms();
 
 		if (s->answer->thinking.len > 0 && !s->opt->hide_thinking) {
 			s->thinking_item = transcript_add(s->said, ITEM_THINKING, 0, now);
@@ -135,14 +137,11 @@ static void when(int64_t then_ms, int64_t now_ms, char out[32])
 
 void screen_show_list(struct screen *s)
 {
-	struct timespec ts;
-	int64_t now;
+	int64_t now = clock_wall_ms();
 	size_t n = 0;
 	struct convlist_row *rows = calloc(s->talks.n > 0 ? s->talks.n : 1, sizeof(*rows));
 	char(*times)[32] = calloc(s->talks.n > 0 ? s->talks.n : 1, sizeof(*times));
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	now = (int64_t)ts.tv_sec * 1000;
 	talks_sort(&s->talks);
 	for (size_t i = 0; rows != NULL && times != NULL && i < s->talks.n; i++) {
 		const struct talk *t = s->talks.v[i];

@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "engine/base/clock.h"
 
 /* So long a cancelled turn is waited for before what is said so far is kept again. */
 #define CANCELLED_WAIT_MS 100
@@ -21,14 +22,6 @@ void turn_answer_release(struct turn_answer *a)
 	*a = (struct turn_answer){0};
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* 0: an event may wait.  ERR_TIMEOUT, or what `stopped` said. */
 static int wait_for_event(struct engine *e, const struct turn_watch *watch, struct err *err)
 {
@@ -39,7 +32,7 @@ static int wait_for_event(struct engine *e, const struct turn_watch *watch, stru
 	int timeout = watch->due_ms ? watch->due_ms(watch->ctx) : -1, rc;
 
 	if (watch->deadline_ms) {
-		int64_t left = watch->deadline_ms - now_ms();
+		int64_t left = watch->deadline_ms - clock_ms();
 
 		if (left <= 0)
 			return err_set(err, ERR_TIMEOUT, "the time is up");

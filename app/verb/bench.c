@@ -5,6 +5,7 @@
 #include "app/app.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
+#include "engine/base/clock.h"
 #include "engine/engine.h"
 
 /*
@@ -21,7 +22,7 @@ static int time_first_token(const struct bench_request *req, struct buf *out, st
 				    .sampling = sampling_default()};
 	struct engine *e = NULL;
 	struct err why = {0};
-	int64_t start = app_now_ms();
+	int64_t start = clock_ms();
 	uint64_t number;
 	bool over = false;
 	int rc = engine_open(&e, &config, err);
@@ -42,7 +43,7 @@ static int time_first_token(const struct bench_request *req, struct buf *out, st
 		buf_addf(out, "from start to the first token: %s\n", why.text);
 	else if (!rc)
 		buf_addf(out, "from start to the first token of an answer: %lld ms\n",
-			 (long long)(app_now_ms() - start));
+			 (long long)(clock_ms() - start));
 	if (e)
 		e->ops->close(e);
 	return rc;

@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1; /* under lock */
 static enum log_level max_level;
@@ -38,7 +40,8 @@ void log_add(enum log_level level, const char *fmt, ...)
 {
 	static const char *const names[] = {"error", "warn", "info", "debug"};
 	char line[1000];
-	struct timespec now;
+	int64_t now;
+	time_t now_s;
 	struct tm tm;
 	va_list ap;
 	size_t used;
@@ -47,11 +50,12 @@ void log_add(enum log_level level, const char *fmt, ...)
 	pthread_mutex_lock(&lock);
 	if (log_fd < 0 || level > max_level)
 		goto done;
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (!gmtime_r(&now.tv_sec, &tm))
+	now = clock_wall_ms();
+	now_s = (time_t)(now / 1000);
+	if (!gmtime_r(&now_s, &tm))
 		goto done;
 	used = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
-	n = snprintf(line + used, sizeof(line) - used, ".%03ldZ %d %s ", now.tv_nsec / 1000000,
+	n = snprintf(line + used, sizeof(line) - used, ".%03dZ %d %s ", (int)(now % 1000),
 		     (int)getpid(), names[level]);
 	used += (size_t)n;
 	va_start(ap, fmt);

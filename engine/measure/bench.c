@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "engine/pass/model_internal.h"
 
 #define READ_BYTES   ((size_t)256 << 20)
@@ -55,19 +56,19 @@ static void draw_ids(struct bench *b, token_id *ids, int n)
  */
 static int read_once(struct bench *b, double *rate, struct err *err)
 {
-	double start = phase_now();
+	double start = clock_s();
 	int rc = b->m->be->read(b->m->be, b->memory, READ_BYTES, err);
 
-	*rate = (double)READ_BYTES / (phase_now() - start);
+	*rate = (double)READ_BYTES / (clock_s() - start);
 	return rc;
 }
 
 static int multiply_once(struct bench *b, double *rate, struct err *err)
 {
-	double start = phase_now(), n_op;
+	double start = clock_s(), n_op;
 	int rc = b->m->be->multiply(b->m->be, &n_op, err);
 
-	*rate = n_op / (phase_now() - start);
+	*rate = n_op / (clock_s() - start);
 	return rc;
 }
 
@@ -132,10 +133,10 @@ static int time_linear(struct bench *b, const char *name, const struct weight *c
 		double start;
 
 		rc = read_once(b, &reads[rep], err);
-		start = phase_now();
+		start = clock_s();
 		for (int i = 0; !rc && i < n; i++)
 			rc = run_linear(b->m, w[i], 1, k->q, k->o, 1, err);
-		t[rep] = phase_now() - start;
+		t[rep] = clock_s() - start;
 	}
 	if (rc)
 		return rc;
@@ -216,9 +217,9 @@ static int decode_steps(struct bench *b, double *t, int n, float *draft, struct 
 		double start;
 
 		draw_ids(b, &id, 1);
-		start = phase_now();
+		start = clock_s();
 		rc = model_forward(b->s, &id, 1, WANT_LAST, b->logits, draft, err);
-		t[i] = phase_now() - start;
+		t[i] = clock_s() - start;
 	}
 	return rc;
 }
@@ -343,14 +344,14 @@ static int prefill_once(struct bench *b, int64_t len, int n, double *t, struct e
 
 	draw_ids(b, ids, n);
 	rc = len ? seq_pretend(b->s, len, err) : seq_truncate(b->s, 0, err);
-	start = phase_now();
+	start = clock_s();
 	for (int at = 0; !rc && at < n; at += b->m->chunk) {
 		int rows = n - at < b->m->chunk ? n - at : b->m->chunk;
 
 		rc = model_forward(b->s, ids + at, rows, at + rows == n ? WANT_LAST : WANT_NONE,
 				   b->logits, NULL, err);
 	}
-	*t = phase_now() - start;
+	*t = clock_s() - start;
 	return rc;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "engine/pass/model_internal.h"
 
 int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,
@@ -253,7 +254,7 @@ int model_forward(struct seq *s, const token_id *ids, int n, enum forward_want w
 
 	if (rc)
 		return rc;
-	m->clock.last = m->clock.on ? phase_now() : 0;
+	m->clock.last = m->clock.on ? clock_s() : 0;
 	rc = set_rows(m, &k->main, s->len, ids, n, err);
 	if (!rc)
 		rc = m->be->ops->embed(m->be, &embed, err);

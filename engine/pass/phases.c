@@ -1,14 +1,7 @@
 #include "engine/pass/phases.h"
 
-#include <time.h>
+#include "engine/base/clock.h"
 
-double phase_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
-}
 
 const char *phase_name(enum phase p)
 {
@@ -25,7 +18,7 @@ const char *phase_name(enum phase p)
 
 void phase_mark_slow(struct phase_clock *c, enum phase p)
 {
-	double now = phase_now();
+	double now = clock_s();
 
 	c->sum[c->drafting ? PHASE_DRAFT : p] += now - c->last;
 	c->last = now;

@@ -27,7 +27,6 @@ struct phase_clock {
 	double sum[N_PHASES];
 };
 
-double phase_now(void);
 const char *phase_name(enum phase p);
 void phase_mark_slow(struct phase_clock *c, enum phase p);
 

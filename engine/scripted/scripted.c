@@ -53,6 +53,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/utf8.h"
 #include "engine/scripted/script.h"
 #include "engine/session/desk.h"
@@ -171,7 +172,7 @@ static void send(struct play *p, enum event_kind kind, struct str text, int call
 
 static void fill_times(struct play *p)
 {
-	int64_t now = desk_now_ms();
+	int64_t now = clock_ms();
 
 	p->usage.total_ms = now - p->started_ms;
 	p->usage.prefill_ms = p->prefilled_ms ? p->prefilled_ms - p->started_ms : 0;
@@ -542,7 +543,7 @@ static void play_turn(struct scripted *s, const struct turn_request *req, uint64
 		.chunk = 1 << 30,
 		.repeat = 1,
 	};
-	struct play p = {.s = s, .req = req, .number = number, .started_ms = desk_now_ms()};
+	struct play p = {.s = s, .req = req, .number = number, .started_ms = clock_ms()};
 	const struct script_step *st;
 	struct err why;
 
@@ -562,7 +563,7 @@ static void play_turn(struct scripted *s, const struct turn_request *req, uint64
 		play_prefill(&p, &plain_prefill);
 	for (size_t i = 0; i < p.turn->n_steps && !p.over; i++) {
 		if (st[i].kind != STEP_PREFILL && !p.prefilled_ms) {
-			p.prefilled_ms = desk_now_ms();
+			p.prefilled_ms = clock_ms();
 			if (!req->is_raw)
 				produce(&p, p.thinks ? ID_THINK : ID_CHAT);
 			p.in_thinking = p.thinks;

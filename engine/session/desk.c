@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/base/clock.h"
 #include "engine/session/request.h"
 
 void desk_init(struct desk *d)
@@ -116,29 +117,13 @@ bool desk_thinking_ended(const struct desk *d, uint64_t turn)
 	return turn && atomic_load(&d->answer_turn) == turn;
 }
 
-int64_t desk_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 void desk_pause(struct desk *d, uint64_t turn, int ms, bool until_answer)
 {
 	struct timespec until;
 
 	if (ms == 0)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	if (ms > 0) {
-		until.tv_sec += ms / 1000;
-		until.tv_nsec += (long)(ms % 1000) * 1000000L;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_sec++;
-			until.tv_nsec -= 1000000000L;
-		}
-	}
+	until = clock_after_ms(ms > 0 ? ms : 0);
 	pthread_mutex_lock(&d->lock);
 	while (!desk_cancelled(d, turn) && !(until_answer && desk_thinking_ended(d, turn))) {
 		if (ms < 0)

@@ -64,7 +64,4 @@ void desk_fail(struct desk *d, const struct err *why, struct event_queue *events
  */
 int desk_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct err *err);
 
-/* Milliseconds of the monotonic clock. */
-int64_t desk_now_ms(void);
-
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "engine/base/jsontree.h"
 #include "engine/base/log.h"
@@ -195,7 +196,7 @@ static int load(struct session *s, struct err *err)
 		.progress_ctx = s,
 	};
 	const struct model_config *cfg;
-	int64_t began = desk_now_ms();
+	int64_t began = clock_ms();
 	int rc = model_open(&s->model, &opt, err);
 
 	if (rc)
@@ -218,7 +219,7 @@ static int load(struct session *s, struct err *err)
 	log_add(LOG_INFO, "model %s (%s) on %s: %lld bytes of weights, context %lld, %lld ms",
 		s->info.model_name, s->info.identity, s->info.backend,
 		(long long)s->info.weight_bytes, (long long)s->info.ctx_tokens,
-		(long long)(desk_now_ms() - began));
+		(long long)(clock_ms() - began));
 	return 0;
 }
 

@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/session/sampler.h"
 #include "engine/session/session.h"
@@ -300,7 +301,7 @@ static int run(struct turn *t)
 		rc = open_answer(t);
 	if (!rc)
 		rc = prefill(t);
-	t->decode_ms = desk_now_ms();
+	t->decode_ms = clock_ms();
 	if (!rc && !t->stopped)
 		rc = decode(t);
 	/* The answer's end: what follows may part from here, a title or the next message. */
@@ -324,9 +325,9 @@ void session_turn(struct session *s, const struct turn_request *req, uint64_t nu
 	int64_t now;
 	int rc;
 
-	t.started_ms = t.decode_ms = desk_now_ms();
+	t.started_ms = t.decode_ms = clock_ms();
 	rc = run(&t);
-	now = desk_now_ms();
+	now = clock_ms();
 	t.usage.prefill_ms = t.decode_ms - t.started_ms;
 	t.usage.decode_ms = now - t.decode_ms;
 	t.usage.total_ms = now - t.started_ms;

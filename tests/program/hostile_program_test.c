@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "history/history.h"
 #include "tests/support/program.h"
@@ -36,14 +37,6 @@
 #endif
 
 static struct tmpdir dir, home;
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* ------------------------------------------------------------------- lines of a shell */
 
@@ -129,9 +122,9 @@ static void check(const struct line_case *cases, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct line_case *c = &cases[i];
 		struct buf out = {0}, err = {0};
-		int64_t start = now_ms();
+		int64_t start = clock_ms();
 		int status = run(c->line, &out, &err);
-		int64_t ms = now_ms() - start;
+		int64_t ms = clock_ms() - start;
 		const char *end = strchr(buf_z(&err), '\n');
 		const char *wrong = NULL;
 
@@ -415,11 +408,11 @@ static void start(struct running *r, const char *const *args, bool reads)
 /* Waits so long for its end; the code as a shell has it, or -1. */
 static int end_within(struct running *r, int64_t ms)
 {
-	int64_t end = now_ms() + ms;
+	int64_t end = clock_ms() + ms;
 	int status = 0;
 	pid_t got;
 
-	while ((got = waitpid(r->pid, &status, WNOHANG)) == 0 && now_ms() < end)
+	while ((got = waitpid(r->pid, &status, WNOHANG)) == 0 && clock_ms() < end)
 		usleep(2000);
 	if (!got) {
 		kill(r->pid, SIGKILL);

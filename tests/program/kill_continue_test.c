@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "engine/base/clock.h"
 #include "history/history.h"
 #include "tests/support/program.h"
 #include "tests/support/tmpdir.h"
@@ -36,14 +37,6 @@ static struct tmpdir dir;
 /* Hot, so that it says much and each id hangs on the seed. */
 static const char *const how[] = {"--plain", "--model", MODEL, "--temp", "6", "--threads", "1"};
 #define N_HOW (sizeof(how) / sizeof(how[0]))
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int set_up(void **state)
 {
@@ -172,7 +165,7 @@ static void hear(struct chat *c, int ms)
 static void begin(struct chat *c, const char *keys, const char *more, const char *value)
 {
 	const char *argv[N_HOW + 4] = {program_path()};
-	int64_t end = now_ms() + PATIENCE_MS;
+	int64_t end = clock_ms() + PATIENCE_MS;
 	struct termios modes;
 
 	memcpy(argv + 1, how, sizeof(how));
@@ -189,7 +182,7 @@ static void begin(struct chat *c, const char *keys, const char *more, const char
 	for (bool asks = false; !asks;) {
 		asks = strstr(buf_z(&c->seen), "> ") && tcgetattr(c->fd, &modes) == 0 &&
 		       !(modes.c_lflag & (tcflag_t)ICANON);
-		if (!asks && now_ms() > end)
+		if (!asks && clock_ms() > end)
 			fail_msg("no prompt in: %s", buf_z(&c->seen));
 		hear(c, asks ? 0 : 5);
 	}
@@ -212,14 +205,14 @@ static void end_by(struct chat *c, int signo)
 /* Kills it once so many bytes were shown, and so many ms after the first of them. */
 static void kill_after(struct chat *c, size_t bytes, int64_t ms)
 {
-	int64_t end = now_ms() + PATIENCE_MS, first = 0;
+	int64_t end = clock_ms() + PATIENCE_MS, first = 0;
 	size_t echo = strlen(QUESTION) + 2;
 
-	while (c->seen.len < echo + bytes || now_ms() - first < ms) {
-		if (now_ms() > end)
+	while (c->seen.len < echo + bytes || clock_ms() - first < ms) {
+		if (clock_ms() > end)
 			fail_msg("%zu bytes did not come: %s", bytes, buf_z(&c->seen));
 		if (!first && c->seen.len > echo)
-			first = now_ms();
+			first = clock_ms();
 		hear(c, 5);
 	}
 	end_by(c, SIGKILL);
@@ -228,16 +221,16 @@ static void kill_after(struct chat *c, size_t bytes, int64_t ms)
 /* Waits until the conversation ends with a whole answer; takes what is shown meanwhile. */
 static void await_whole(struct chat *c, struct kept *k)
 {
-	int64_t end = now_ms() + PATIENCE_MS;
+	int64_t end = clock_ms() + PATIENCE_MS;
 
 	for (;;) {
 		if (read_kept(k) && strcmp(buf_z(&k->stop), "stop") == 0)
 			return;
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			fail_msg("the answer does not end: %s: %s", buf_z(&k->stop),
 				 buf_z(&c->seen));
 		kept_release(k);
-		for (int64_t next = now_ms() + 100; now_ms() < next;)
+		for (int64_t next = clock_ms() + 100; clock_ms() < next;)
 			hear(c, 10);
 	}
 }

@@ -24,6 +24,7 @@
 #include <utmp.h>
 
 #include "engine/base/buf.h"
+#include "engine/base/clock.h"
 #include "tests/support/program.h"
 #include "tests/support/tmpdir.h"
 
@@ -38,14 +39,6 @@ struct chat {
 	size_t seen;   /* of it, what was waited for */
 	struct termios before;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int set_up(void **state)
 {
@@ -88,11 +81,11 @@ static void hear(struct chat *c, int ms)
 /* Waits until `text` is shown after what was waited for before. */
 static void wait_for(struct chat *c, const char *text)
 {
-	int64_t end = now_ms() + PATIENCE_MS;
+	int64_t end = clock_ms() + PATIENCE_MS;
 	const char *at;
 
 	while (!(at = strstr(buf_z(&c->shown) + c->seen, text))) {
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			fail_msg("\"%s\" did not come after:\n%s", text, buf_z(&c->shown));
 		hear(c, 50);
 	}
@@ -102,7 +95,7 @@ static void wait_for(struct chat *c, const char *text)
 /* The prompt is shown shortly before keys are taken one by one: in between Ctrl-D is lost. */
 static void wait_for_prompt(struct chat *c)
 {
-	int64_t end = now_ms() + PATIENCE_MS;
+	int64_t end = clock_ms() + PATIENCE_MS;
 	struct termios modes;
 
 	wait_for(c, "> ");
@@ -110,7 +103,7 @@ static void wait_for_prompt(struct chat *c)
 		assert_int_equal(tcgetattr(c->slave, &modes), 0);
 		if (!(modes.c_lflag & (tcflag_t)ICANON))
 			return;
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			fail_msg("the prompt takes no keys:\n%s", buf_z(&c->shown));
 		hear(c, 5);
 	}
@@ -157,12 +150,12 @@ static void start(struct chat *c, const char *script, const char *option)
 /* Waits for the end; the terminal must be as it was. */
 static void end(struct chat *c, int status)
 {
-	int64_t limit = now_ms() + PATIENCE_MS;
+	int64_t limit = clock_ms() + PATIENCE_MS;
 	struct termios after;
 	int got;
 
 	while (waitpid(c->child, &got, WNOHANG) == 0) {
-		if (now_ms() > limit) {
+		if (clock_ms() > limit) {
 			kill(c->child, SIGKILL);
 			waitpid(c->child, &got, 0);
 			fail_msg("it did not end:\n%s", buf_z(&c->shown));
@@ -415,14 +408,14 @@ static void title_becomes(struct chat *c, const char *title)
 	bool is = false;
 
 	buf_addf(&want, "title: %s\r\n", title);
-	for (int64_t end = now_ms() + PATIENCE_MS; !is;) {
+	for (int64_t end = clock_ms() + PATIENCE_MS; !is;) {
 		hear(c, 300);
 		type(c, "/title\n");
 		wait_for(c, "title: ");
 		c->seen -= strlen("title: ");
 		wait_for_prompt(c);
 		is = strstr(buf_z(&c->shown), buf_z(&want)) != NULL;
-		if (!is && now_ms() > end)
+		if (!is && clock_ms() > end)
 			fail_msg("no \"%s\" in:\n%s", title, buf_z(&c->shown));
 		if (!is) {
 			type(c, "more\n");
@@ -556,7 +549,7 @@ static void the_small_model_names_what_was_asked(void **state)
 		skip();
 	}
 	start(&c, NULL, "--hide-thinking");
-	for (int64_t limit = now_ms() + PATIENCE_MS; !named;) {
+	for (int64_t limit = clock_ms() + PATIENCE_MS; !named;) {
 		type(&c, "what is 2 + 2?\n");
 		wait_for(&c, "2 + 2 = 4");
 		wait_for_prompt(&c);
@@ -566,7 +559,7 @@ static void the_small_model_names_what_was_asked(void **state)
 		wait_for(&c, "\r\n");
 		named = !strstr(buf_z(&c.shown) + c.seen - strlen("2?\r\n"), "2?\r\n");
 		wait_for_prompt(&c);
-		if (!named && now_ms() > limit)
+		if (!named && clock_ms() > limit)
 			fail_msg("no title:\n%s", buf_z(&c.shown));
 	}
 	type(&c, "\004");

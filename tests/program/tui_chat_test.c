@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "engine/base/clock.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
@@ -380,10 +381,10 @@ static void a_flood_is_swallowed_and_keys_still_work(void **state)
 	stage_wait_for(&st, "ready");
 	stage_type(&st, "go\r");
 	stage_wait_for(&st, "flood of");
-	start = stage_now_ms();
+	start = clock_ms();
 	stage_type(&st, "still here");
 	stage_wait_for(&st, "still here");
-	assert_true(stage_now_ms() - start < 2000);
+	assert_true(clock_ms() - start < 2000);
 	stage_wait_for(&st, "ready");
 	stage_type(&st, "\r");
 	stage_wait_for(&st, "calm");
@@ -443,13 +444,13 @@ static void a_stream_costs_little(void **state)
 	stage_open(&st, &su);
 	stage_wait_for(&st, "ready");
 	ticks = child_ticks(st.child);
-	start = stage_now_ms();
+	start = clock_ms();
 	stage_type(&st, "go\r");
 	stage_wait_for(&st, "word");
 	stage_wait_for(&st, "ready");
 	/* Far above the goal of 5 %, so that a loaded machine does not matter. */
 	assert_true((child_ticks(st.child) - ticks) * 1000 / sysconf(_SC_CLK_TCK) <
-		    (stage_now_ms() - start) / 3);
+		    (clock_ms() - start) / 3);
 	stage_type(&st, "\x11");
 	assert_int_equal(stage_close(&st), 0);
 }
@@ -489,7 +490,7 @@ static void list_shows(struct stage *st, const char *title)
 {
 	bool shows = false;
 
-	for (int64_t end = stage_now_ms() + STAGE_PATIENCE_MS; !shows;) {
+	for (int64_t end = clock_ms() + STAGE_PATIENCE_MS; !shows;) {
 		stage_wait_for(st, "ready");
 		stage_settle(st);
 		stage_type(st, "\x1B[1;3D"); /* Alt-Left */
@@ -497,7 +498,7 @@ static void list_shows(struct stage *st, const char *title)
 		shows = stage_shows(st, title);
 		stage_type(st, "\x1B");
 		stage_wait_gone(st, "type to find");
-		if (!shows && stage_now_ms() > end)
+		if (!shows && clock_ms() > end)
 			fail_msg("the list has no \"%s\"", title);
 		if (!shows)
 			stage_type(st, "and\r");

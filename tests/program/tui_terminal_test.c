@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "engine/base/clock.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
@@ -93,9 +94,9 @@ static void the_terminal_is_as_before_after_every_end(void **state)
 		stage_type(&st, ends[i].keys);
 		if (ends[i].signal != 0)
 			kill(st.child, ends[i].signal);
-		start = stage_now_ms();
+		start = clock_ms();
 		while (waitpid(st.child, &status, WNOHANG) == 0) {
-			assert_true(stage_now_ms() - start < STAGE_PATIENCE_MS);
+			assert_true(clock_ms() - start < STAGE_PATIENCE_MS);
 			stage_read(&st, 20);
 		}
 		stage_settle(&st);
@@ -165,14 +166,14 @@ static void suspended_and_continued_it_paints_anew(void **state)
 	stage_type(&st, "half a thought");
 	stage_wait_for(&st, "half a thought");
 	for (int round = 0; round < 2; round++) {
-		int64_t start = stage_now_ms();
+		int64_t start = clock_ms();
 
 		if (round == 0)
 			stage_type(&st, "\x1A");
 		else
 			kill(job, SIGTSTP);
 		while (process_state(job) != 'T') {
-			assert_true(stage_now_ms() - start < STAGE_PATIENCE_MS);
+			assert_true(clock_ms() - start < STAGE_PATIENCE_MS);
 			stage_read(&st, 20);
 		}
 		stage_settle(&st);
@@ -208,9 +209,9 @@ static void when_the_terminal_vanishes_the_text_is_kept(void **state)
 	stage_wait_for(&st, "precious words");
 	close(st.fd);
 	st.fd = -1;
-	start = stage_now_ms();
+	start = clock_ms();
 	while (waitpid(st.child, &status, WNOHANG) == 0) {
-		assert_true(stage_now_ms() - start < STAGE_PATIENCE_MS);
+		assert_true(clock_ms() - start < STAGE_PATIENCE_MS);
 		usleep(20000);
 	}
 	assert_true(WIFEXITED(status));

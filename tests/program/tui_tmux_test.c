@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "engine/base/buf.h"
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "tests/support/program.h"
 #include "tests/support/tmpdir.h"
@@ -27,14 +28,6 @@ static struct tmpdir dir;
 static char socket_dir[] = "/tmp/dsv4chat-tmux-XXXXXX"; /* short: a socket's name must be */
 static int server;                                      /* each shell has one of its own */
 static bool there;                                      /* tmux is installed */
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Runs tmux with these arguments, as a shell reads them; what it printed goes into out. */
 static void tmux(struct buf *out, const char *format, ...)
@@ -97,11 +90,11 @@ static bool shows(const char *text)
 
 static void wait_for(const char *text)
 {
-	int64_t end = now_ms() + PATIENCE_MS;
+	int64_t end = clock_ms() + PATIENCE_MS;
 	struct buf out = {0};
 
 	while (!shows(text)) {
-		if (now_ms() > end) {
+		if (clock_ms() > end) {
 			screen(&out);
 			fail_msg("\"%s\" did not come; there is:\n%s", text, buf_z(&out));
 		}
@@ -111,10 +104,10 @@ static void wait_for(const char *text)
 
 static void wait_gone(const char *text)
 {
-	int64_t end = now_ms() + PATIENCE_MS;
+	int64_t end = clock_ms() + PATIENCE_MS;
 
 	while (shows(text)) {
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			fail_msg("\"%s\" did not go", text);
 		usleep(20000);
 	}
@@ -123,14 +116,14 @@ static void wait_gone(const char *text)
 /* Nothing changes any more. */
 static void settle(struct buf *out)
 {
-	int64_t end = now_ms() + PATIENCE_MS;
+	int64_t end = clock_ms() + PATIENCE_MS;
 	struct buf before = {0};
 
 	do {
 		screen(&before);
 		usleep(150000);
 		screen(out);
-		assert_true(now_ms() < end);
+		assert_true(clock_ms() < end);
 	} while (strcmp(buf_z(&before), buf_z(out)) != 0);
 	buf_release(&before);
 }

@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "engine/base/clock.h"
 
 #define ARGS_MAX 32
 
@@ -22,14 +23,6 @@ const char *program_path(void)
 	const char *path = getenv("DSV4CHAT_PROGRAM");
 
 	return path && *path ? path : "build/release/dsv4chat";
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* Takes what there is; closes *fd at its end. */
@@ -90,7 +83,7 @@ static pid_t start(const char *const *argv, int in[2], int out[2], int err[2])
 
 void program_run(struct program_run *run, const char *const *argv, struct str input, int seconds)
 {
-	int64_t end = now_ms() + (int64_t)seconds * 1000;
+	int64_t end = clock_ms() + (int64_t)seconds * 1000;
 	int in[2], out[2], err[2], status = 0;
 	bool late = false;
 	void (*old)(int) = signal(SIGPIPE, SIG_IGN);
@@ -104,7 +97,7 @@ void program_run(struct program_run *run, const char *const *argv, struct str in
 			{.fd = err[0], .events = POLLIN},
 			{.fd = in[1], .events = POLLOUT},
 		};
-		int64_t left = end - now_ms();
+		int64_t left = end - clock_ms();
 
 		if (left <= 0) {
 			late = true;

@@ -13,13 +13,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <utmp.h>
 
 #include <cmocka.h>
 
 #include "app/screen/screen.h"
+#include "engine/base/clock.h"
 #include "engine/base/utf8.h"
 #include "tests/support/program.h"
 
@@ -38,14 +38,6 @@ const char stage_talk[] = "{\"info\": {\"model_name\": \"scripted\", \"backend\"
 			  "{\"turn\": {\"again\": true}}\n"
 			  "{\"text\": \"Another answer.\"}\n"
 			  "{\"done\": {}}\n";
-
-int64_t stage_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void crash_now(int sig)
 {
@@ -233,11 +225,11 @@ bool stage_shows(struct stage *st, const char *text)
 
 void stage_wait_for(struct stage *st, const char *text)
 {
-	int64_t start = stage_now_ms();
+	int64_t start = clock_ms();
 	struct buf all = {0};
 
 	while (!stage_shows(st, text)) {
-		if (stage_now_ms() - start > STAGE_PATIENCE_MS || !stage_read(st, 50)) {
+		if (clock_ms() - start > STAGE_PATIENCE_MS || !stage_read(st, 50)) {
 			stage_text(st, &all);
 			fail_msg("\"%s\" did not come; there is:\n%s", text, buf_z(&all));
 		}
@@ -246,10 +238,10 @@ void stage_wait_for(struct stage *st, const char *text)
 
 void stage_wait_gone(struct stage *st, const char *text)
 {
-	int64_t start = stage_now_ms();
+	int64_t start = clock_ms();
 
 	while (stage_shows(st, text)) {
-		if (stage_now_ms() - start > STAGE_PATIENCE_MS || !stage_read(st, 50))
+		if (clock_ms() - start > STAGE_PATIENCE_MS || !stage_read(st, 50))
 			fail_msg("\"%s\" did not go", text);
 	}
 }
@@ -295,11 +287,11 @@ void stage_assert_clean(struct stage *st)
 int stage_close(struct stage *st)
 {
 	int status;
-	int64_t start = stage_now_ms();
+	int64_t start = clock_ms();
 
 	while (waitpid(st->child, &status, WNOHANG) == 0) {
 		stage_read(st, 20);
-		if (stage_now_ms() - start > STAGE_PATIENCE_MS) {
+		if (clock_ms() - start > STAGE_PATIENCE_MS) {
 			kill(st->child, SIGKILL);
 			waitpid(st->child, &status, 0);
 			fail_msg("the screen did not end");

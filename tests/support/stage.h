@@ -52,8 +52,6 @@ struct stage {
 	struct buf raw;
 };
 
-int64_t stage_now_ms(void);
-
 /* Starts the child; `vt` shows what it writes. */
 void stage_open(struct stage *st, const struct stage_setup *su);
 /* Waits for the child's end, and frees; returns its wait status. */

@@ -26,6 +26,7 @@
 #include "app/line/line.h"
 #include "app/line/oneshot.h"
 #include "app/signals.h"
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "history/history.h"
 #include "tests/support/badvfs.h"
@@ -96,7 +97,7 @@ static void redirect(const struct tmpdir *dir, const char *name, int flags, int 
 
 static _Noreturn void live(struct play *p)
 {
-	struct app app = {.start_ms = app_now_ms()};
+	struct app app = {.start_ms = clock_ms()};
 	struct err err = {0};
 	int rc;
 
@@ -276,7 +277,7 @@ static void hear(struct play *p)
 
 static void converse(struct play plays[AT_ONCE])
 {
-	int64_t end = app_now_ms() + PATIENCE_MS;
+	int64_t end = clock_ms() + PATIENCE_MS;
 	int n_open = AT_ONCE;
 
 	while (n_open) {
@@ -286,7 +287,7 @@ static void converse(struct play plays[AT_ONCE])
 				continue;
 			hear(&plays[i]);
 			n_open++;
-			if (app_now_ms() > end) {
+			if (clock_ms() > end) {
 				kill(plays[i].child, SIGKILL);
 				fail_msg("%s: does not end: %s", name_of(&plays[i]),
 					 buf_z(&plays[i].shown));
