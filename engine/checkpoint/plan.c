@@ -18,7 +18,7 @@ static uint64_t times(uint64_t a, uint64_t b)
 
 static uint64_t pages(int64_t tokens)
 {
-	return tokens <= 0 ? 0 : ((uint64_t)tokens - 1) / PLAN_PAGE_TOKENS + 1;
+	return tokens <= 0 ? 0 : ((uint64_t)tokens - 1) / PAGE_TOKENS + 1;
 }
 
 uint64_t plan_weights(const struct memory_plan *p)
@@ -51,7 +51,7 @@ int64_t plan_ctx_that_fits(const struct memory_plan *p)
 		return 0;
 	/* Less than pages(ctx_tokens), or the total would have fitted. */
 	n = (p->available - without) / p->cache_page;
-	return (int64_t)(n * PLAN_PAGE_TOKENS);
+	return (int64_t)(n * PAGE_TOKENS);
 }
 
 int plan_check(const struct memory_plan *p, struct err *err)

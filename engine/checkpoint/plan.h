@@ -16,12 +16,10 @@
 #include "engine/base/err.h"
 #include "engine/checkpoint/weights.h"
 
-#define PLAN_PAGE_TOKENS 128 /* the cache grows by so many tokens at once */
-
 struct memory_plan {
 	uint64_t weights[N_WEIGHT_KINDS]; /* weights_measure() */
 	uint64_t cache_fixed;             /* windows and compressor states of one sequence */
-	uint64_t cache_page;              /* of PLAN_PAGE_TOKENS tokens of it */
+	uint64_t cache_page;              /* of PAGE_TOKENS tokens of it */
 	int64_t ctx_tokens;
 	uint64_t scratch;                 /* activations, logits, scores, the backend's own */
 	uint64_t available;               /* memory_available(), or a device's */
@@ -39,9 +37,6 @@ int plan_check(const struct memory_plan *p, struct err *err);
 
 /* The plan as a table, a line for each part that is not 0 and one for the sum. */
 void plan_add_table(const struct memory_plan *p, struct buf *out);
-
-/* Bytes this process may come to use: what the system can free, within its control group. */
-uint64_t memory_available(void);
 
 /* "584 B", "3.5 KB", "160.0 GB": three digits at least, decimal units; returns `text`. */
 const char *bytes_text(char text[32], uint64_t bytes);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/log.h"
+#include "engine/base/memory.h"
 #include "engine/pass/model_internal.h"
 #include "engine/checkpoint/plan.h"
 
@@ -161,7 +162,7 @@ static int plan_memory(struct model *m, bool ctx_given, struct err *err)
 
 		p.cache_fixed += (uint64_t)layer_cache_bytes(m, ratio, false);
 		p.cache_page += (uint64_t)(layer_cache_bytes(m, ratio, true) /
-					   (p.ctx_tokens / PLAN_PAGE_TOKENS));
+					   (p.ctx_tokens / PAGE_TOKENS));
 	}
 	p.cache_fixed += (uint64_t)(m->n_frontiers * frontier_bytes(m));
 	fits = plan_ctx_that_fits(&p);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "engine/base/memory.h"
 #include "engine/checkpoint/plan.h"
 
 #define GB 1000000000ull

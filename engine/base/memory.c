@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/checkpoint/plan.h"
+#include "engine/base/memory.h"
 
 /* The number behind `key` in /proc/meminfo, in bytes; UINT64_MAX where it cannot be had. */
 static uint64_t meminfo(const char *key)
