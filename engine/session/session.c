@@ -1,19 +1,16 @@
 /* The real engine: its thread, loading, and the sequence a conversation lives in. */
 #include "engine/session/session.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "engine/base/clock.h"
-#include "engine/base/file.h"
-#include "engine/base/jsontree.h"
 #include "engine/base/log.h"
+#include "engine/checkpoint/generation.h"
 #include "engine/checkpoint/identity.h"
 
-#define QUEUE_EVENTS         1024
-#define GENERATION_MAX_BYTES ((size_t)1 << 20)
+#define QUEUE_EVENTS 1024
 
 /* The sequence. */
 
@@ -87,52 +84,10 @@ static void add_stop_id(struct session *s, int64_t id)
 	s->stop_ids[s->n_stop_ids++] = (token_id)id;
 }
 
-/* eos_token_id of generation_config.json, an id or an array of them; the file is optional. */
-static int read_generation_config(struct session *s, struct err *err)
-{
-	struct buf path = {0}, text = {0};
-	struct json_tree tree = {0};
-	struct err why;
-	struct stat st;
-	json_t *eos, *v;
-	size_t i;
-	int rc = 0;
-
-	buf_addf(&path, "%s/generation_config.json", s->model_dir);
-	if (buf_failed(&path)) {
-		rc = err_nomem(err, "path", path.len);
-		goto done;
-	}
-	if (lstat(buf_z(&path), &st) != 0 && errno == ENOENT)
-		goto done;
-	rc = file_read(&text, buf_z(&path), GENERATION_MAX_BYTES, &why);
-	if (rc) {
-		rc = err_set(err, rc == ERR_IO ? ERR_MODEL : rc, "%s", why.text);
-		goto done;
-	}
-	rc = json_tree_parse(&tree, buf_str(&text), JSON_REJECT_DUPLICATES, &why);
-	if (rc) {
-		rc = err_set(err, rc == ERR_FAILED ? ERR_MODEL : rc, "%s: %s", buf_z(&path),
-			     why.text);
-		goto done;
-	}
-	eos = json_object_get(tree.root, "eos_token_id");
-	if (json_is_integer(eos))
-		add_stop_id(s, json_integer_value(eos));
-	json_array_foreach (eos, i, v) {
-		if (json_is_integer(v))
-			add_stop_id(s, json_integer_value(v));
-	}
-done:
-	json_tree_release(&tree);
-	buf_release(&text);
-	buf_release(&path);
-	return rc;
-}
-
 static int open_tokenizer(struct session *s, struct err *err)
 {
 	const struct model_config *cfg = model_config(s->model);
+	struct generation_config generation;
 	int64_t n_ids;
 	int rc = tokenizer_open(&s->tok, s->model_dir, err);
 
@@ -151,7 +106,10 @@ static int open_tokenizer(struct session *s, struct err *err)
 	s->think_end = tokenizer_control(s->tok, TOKEN_THINK_END);
 	add_stop_id(s, tokenizer_control(s->tok, TOKEN_EOS));
 	add_stop_id(s, cfg->eos_id);
-	return read_generation_config(s, err);
+	rc = generation_config_read(s->model_dir, &generation, err);
+	for (size_t i = 0; !rc && i < generation.n_stop_ids; i++)
+		add_stop_id(s, generation.stop_ids[i]);
+	return rc;
 }
 
 /* A directory's last component, however many slashes it ends with. */
