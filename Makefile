@@ -10,15 +10,18 @@ CC := gcc
 endif
 PKGS := ncursesw libedit sqlite3 jansson libpcre2-8 libutf8proc md4c libxxhash
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-	-Wundef -Wformat=2 -Wswitch-enum -Werror
+	-Wundef -Wformat=2 -Wswitch-enum
+# For those who work on the program.  Without it a compiler that warns of more than ours do still
+# builds it.
+WARN += $(if $(filter 1,$(STRICT)),-Werror)
 VARIANT_release := -O2 -DNDEBUG
 VARIANT_debug := -O0
 VARIANT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-fno-var-tracking
 VARIANT_tsan := -O1 -fsanitize=thread
-# clang's; its warnings differ from gcc's from version to version, so none is an error here.
+# clang's; its warnings differ from gcc's from version to version, and are not looked at.
 VARIANT_fuzz := -O1 -fsanitize=address,undefined -fsanitize=fuzzer-no-link -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer -Wno-error -w
+	-fno-omit-frame-pointer -w
 # V=1 shows whole commands.
 Q := $(if $(V),,@)
 say = @echo "  $(1)	$(2)"
@@ -53,10 +56,11 @@ TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*_test.c tests/program/*_te
 all: $(B)/dsv4chat
 
 define folder_rule
-$(call archive,$(1)): $(filter-out $(APP_MAIN),$(call objs,$(1)))
+# The folder itself: a file that left it leaves the archive.
+$(call archive,$(1)): $(filter-out $(APP_MAIN),$(call objs,$(1))) $(1)
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(Q)$$(AR) rcs $$@ $$^
+	$$(Q)$$(AR) rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
 
@@ -80,7 +84,14 @@ $(B)/packages.ok: scripts/packages scripts/setup.sh
 	@CC=$(CC) scripts/setup.sh --check build
 	@touch $@
 
-$(B)/%.o: %.c | $(B)/packages.ok
+# Other flags, other objects.
+$(B)/flags: export FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS)
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo "$$FLAGS" | cmp -s - $@ || echo "$$FLAGS" >$@
+.PHONY: FORCE
+
+$(B)/%.o: %.c $(B)/flags | $(B)/packages.ok
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -94,7 +105,7 @@ $(B)/kernels/cpu/%.o: CFLAGS += $(if $(filter release,$(VARIANT)),-O3) -ffp-cont
 define vec_rule
 $(B)/kernels/cpu/vec_%.$(1).o: CFLAGS += $(if $(filter v%,$(1)),-march=x86-64-$(1))
 $(B)/kernels/cpu/vec_%.$(1).o: CPPFLAGS += -DCPU_TARGET=$(1)
-$(B)/kernels/cpu/vec_%.$(1).o: kernels/cpu/vec_%.c | $(B)/packages.ok
+$(B)/kernels/cpu/vec_%.$(1).o: kernels/cpu/vec_%.c $(B)/flags | $(B)/packages.ok
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -c -o $$@ $$<
@@ -127,7 +138,7 @@ help:
 #	run	install what is missing, build, open the chat (ARGS='…' passes options)
 #	all	build the program: build/release/dsv4chat (the default)
 #	check	install what is missing, run the tests (minutes)
-#	check-all	also sanitizers, valgrind, static analysis, slow tests (tens of minutes)
+#	check-all	also, and strictly: sanitizers, valgrind, static analysis, slow tests (tens of minutes)
 #	eval-nano	ask the small model its held-out questions
 #	fuzz	NAME=config SECONDS=600: look for new inputs that break a parser
 #	lint	check who includes whom
@@ -136,5 +147,6 @@ help:
 #	uninstall	take all of that away again
 #	setup	install the packages that building needs
 #	clean	remove build/
+#	STRICT=1 NAME	compiler warnings are errors: for work on the program
 
 .SECONDARY:

@@ -16,7 +16,7 @@ FAULTS := $(B)/tests/faults/faults.so
 $(FAULTS): tests/faults/faults.c tests/faults/faults.h | $(B)/tests-packages.ok
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(filter-out -Werror,$(WARN)) -shared -fPIC -o $@ $< -ldl
+	$(Q)$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(WARN) -shared -fPIC -o $@ $< -ldl
 
 $(B)/tests/program/program_fault_test: | $(FAULTS)
 
@@ -59,13 +59,13 @@ check:
 check-list:
 	@printf '%s\n' $(call UNIT_LINES,120) $(call REPLAY_LINES,60) $(LINT_LINES)
 
-# The slow ones: the same tests under the sanitizers (and with DSV4CHAT_SLOW=1, which lengthens
-# some), every call of whole turns failing once, a turn under valgrind, and static analysis of
-# every file.
+# The slow ones, for those who work on the program: the same tests, built with STRICT=1, under
+# the sanitizers (and with DSV4CHAT_SLOW=1, which lengthens some), every call of whole turns
+# failing once, a turn under valgrind, and static analysis of every file.
 check-all:
 	@scripts/setup.sh build test analysis
-	@$(PARALLEL) tests
-	@$(PARALLEL) VARIANT=asan tests
+	@$(PARALLEL) STRICT=1 tests
+	@$(PARALLEL) STRICT=1 VARIANT=asan tests
 	@$(MAKE) -s --no-print-directory check-all-list | tests/run build/logs/check-all
 
 ANALYSED := $(foreach f,$(FOLDERS),$(call srcs,$(f)))
