@@ -60,32 +60,52 @@ void history_answer_call_begin(struct history_answer *a, struct str name, struct
 	a->dirty = true;
 }
 
-static struct growing_part *end_call(struct history_answer *a)
+void history_answer_info(struct history_answer *a, struct str info)
 {
+	struct growing_part *p = last_part(a);
+
+	if (!p)
+		return;
+	buf_reset(&p->info);
+	buf_adds(&p->info, info);
 	a->dirty = true;
-	for (size_t i = a->n_parts; i-- > 0;) {
-		if (a->parts[i].open) {
+}
+
+/* The call of that number, begun without a name where nothing is known of it; now ended. */
+static struct growing_part *end_call(struct history_answer *a, size_t call)
+{
+	size_t n = 0;
+
+	a->dirty = true;
+	for (size_t i = 0; i < a->n_parts; i++) {
+		if (a->parts[i].kind == HISTORY_CALL && n++ == call) {
 			a->parts[i].open = false;
 			return &a->parts[i];
 		}
 	}
-	return NULL;
+	return add_part(a, HISTORY_CALL);
 }
 
-void history_answer_call_end(struct history_answer *a, struct str arguments)
+void history_answer_call_end(struct history_answer *a, size_t call, struct str arguments)
 {
-	struct growing_part *p = end_call(a);
-
-	if (p)
-		buf_adds(&p->text, arguments);
-}
-
-void history_answer_call_bad(struct history_answer *a, struct str why)
-{
-	struct growing_part *p = end_call(a);
+	struct growing_part *p = end_call(a, call);
 
 	if (!p)
 		return;
+	buf_reset(&p->text);
+	buf_adds(&p->text, arguments);
+}
+
+void history_answer_call_bad(struct history_answer *a, size_t call, struct str arguments,
+			     struct str why)
+{
+	struct growing_part *p = end_call(a, call);
+
+	if (!p)
+		return;
+	buf_reset(&p->text);
+	buf_adds(&p->text, arguments);
+	buf_reset(&p->info);
 	buf_addz(&p->info, "{\"bad\": ");
 	json_add_quoted(&p->info, why);
 	buf_addz(&p->info, "}");
@@ -164,14 +184,15 @@ static bool out_of_memory(const struct history_answer *a)
 
 /* -- beginning ---------------------------------------------------------------- */
 
-/* A copy of what `m` says, without its calls. */
+/* A copy of what `m` says, without its calls and without what made it fail. */
 static void resume_from(struct history_answer *a, const struct history_message *m)
 {
 	for (size_t i = 0; i < m->n_parts; i++) {
 		const struct history_part *from = &m->parts[i];
 		struct growing_part *p = NULL;
 
-		if (from->kind != HISTORY_CALL)
+		if (from->kind != HISTORY_CALL &&
+		    !(from->kind == HISTORY_NOTICE && from->info.n))
 			p = add_part(a, from->kind);
 		if (!p)
 			continue;
@@ -356,6 +377,21 @@ int history_answer_commit(struct history_answer *a, const struct history_run *re
 	}
 	history_answer_free(a);
 	return 0;
+}
+
+int history_answer_drop(struct history_answer *a, struct err *err)
+{
+	struct history *h = a->t->h;
+	int rc = sql_begin(h, err);
+
+	if (!rc) {
+		rc = a->journal_id ? journal_drop(h, a->journal_id, err) : 0;
+		if (!rc)
+			rc = sql_run(h, err, "DELETE FROM run WHERE id = ?", "i", a->run_id);
+		rc = sql_end(h, rc, err);
+	}
+	history_answer_free(a);
+	return rc;
 }
 
 void history_answer_free(struct history_answer *a)

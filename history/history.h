@@ -116,7 +116,7 @@ enum history_role {
 enum history_kind {
 	HISTORY_TEXT,
 	HISTORY_THINKING,
-	HISTORY_CALL,       /* text: the arguments, a JSON object */
+	HISTORY_CALL,       /* text: the arguments, a JSON object; of a bad one what there is */
 	HISTORY_RESULT,     /* text: what the tool said */
 	HISTORY_ATTACHMENT, /* text: the file's bytes */
 	HISTORY_NOTICE,     /* shown, never sent to the model */
@@ -129,7 +129,11 @@ struct history_part {
 	struct str name; /* call, result: the tool; attachment: the file */
 	struct str ref;  /* call: its id; result: the id of the call it answers */
 	struct str text;
-	struct str info; /* "" or a JSON object; {"cut": true}: a call that never ended */
+	/*
+	 * "" or a JSON object.  Calls: {"cut": true}: it never ended, {"bad": WHY}: malformed;
+	 * thinking: {"ms": N} it took; notices: {"error": true}: the answer failed with it.
+	 */
+	struct str info;
 };
 
 /* How an answer was made.  Strings may be NULL when given, never when read. */
@@ -234,7 +238,8 @@ struct history_answer;
 /*
  * An answer to the leaf, which must be there.  `settings` is what is known before the
  * first token.  `resume`: a message to continue instead, of which the answer starts as a
- * copy, but for its calls, which a resumed turn tells again; else NULL.
+ * copy, but for its calls, which a resumed turn tells again, and the error that it failed
+ * with; else NULL.
  */
 int history_answer_begin(struct history_answer **out, struct history_tree *t,
 			 const struct history_run *settings,
@@ -242,9 +247,13 @@ int history_answer_begin(struct history_answer **out, struct history_tree *t,
 
 /* Memory only; failures of memory come out of the next flush or commit. */
 void history_answer_say(struct history_answer *a, enum history_kind kind, struct str text);
+/* Of the part that was said last: its `info`. */
+void history_answer_info(struct history_answer *a, struct str info);
+/* `call`: which of the answer's calls, from 0; one that never began has no name. */
 void history_answer_call_begin(struct history_answer *a, struct str name, struct str ref);
-void history_answer_call_end(struct history_answer *a, struct str arguments);
-void history_answer_call_bad(struct history_answer *a, struct str why);
+void history_answer_call_end(struct history_answer *a, size_t call, struct str arguments);
+void history_answer_call_bad(struct history_answer *a, size_t call, struct str arguments,
+			     struct str why);
 void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t n);
 
 /* The answer so far, as parts and ids; borrowed until the next call on it. */
@@ -268,6 +277,9 @@ int history_answer_flush(struct history_answer *a, struct err *err);
  */
 int history_answer_commit(struct history_answer *a, const struct history_run *result,
 			  const struct history_message **out, struct err *err);
+
+/* Frees without a message, and the file forgets it. */
+int history_answer_drop(struct history_answer *a, struct err *err);
 
 /* Frees without a message.  What was journalled stays for history_recover(). */
 void history_answer_free(struct history_answer *a);

@@ -277,10 +277,10 @@ void record_feed(struct history_answer *a, const struct event *ev)
 		history_answer_call_begin(a, text, (struct str){0});
 		break;
 	case EV_CALL_END:
-		history_answer_call_end(a, text);
+		history_answer_call_end(a, (size_t)ev->call, text);
 		break;
 	case EV_CALL_BAD:
-		history_answer_call_bad(a, text);
+		history_answer_call_bad(a, (size_t)ev->call, (struct str){0}, text);
 		break;
 	case EV_TOKENS:
 		history_answer_tokens(a, ev->ids, ev->n_ids);

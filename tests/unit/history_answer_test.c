@@ -105,9 +105,9 @@ static void an_answer_becomes_a_message_and_its_journal_goes(void **state)
 	history_answer_say(a, HISTORY_THINKING, STR_LIT("m"));
 	history_answer_say(a, HISTORY_TEXT, STR_LIT("yes"));
 	history_answer_call_begin(a, STR_LIT("shell"), STR_LIT("id"));
-	history_answer_call_end(a, STR_LIT("{\"command\": \"ls\"}"));
+	history_answer_call_end(a, 0, STR_LIT("{\"command\": \"ls\"}"));
 	history_answer_call_begin(a, STR_LIT("read"), STR_LIT(""));
-	history_answer_call_bad(a, STR_LIT("no \"path\""));
+	history_answer_call_bad(a, 1, STR_LIT("{}"), STR_LIT("no \"path\""));
 	history_answer_tokens(a, ids, 3);
 	assert_true(history_answer_due_ms(a) >= 0);
 	assert_int_equal(history_answer_flush(a, &err), 0);
@@ -124,6 +124,90 @@ static void an_answer_becomes_a_message_and_its_journal_goes(void **state)
 	assert_ptr_equal(history_tree_leaf(t), m);
 	assert_int_equal(count("SELECT count(*) FROM journal"), 0);
 	assert_int_equal(count("SELECT count(*) FROM journal_piece"), 0);
+	history_tree_free(t);
+	history_close(h);
+}
+
+/* The end of every call comes when the answer is over, in their order. */
+static void calls_that_end_late_keep_their_own_arguments(void **state)
+{
+	struct history *h = open_store();
+	const struct history_message *m;
+	struct history_tree *t;
+	struct history_answer *a;
+
+	(void)state;
+	assert_int_equal(history_tree_new(&t, h, &err), 0);
+	ask(t, "q");
+	a = begin(t, NULL);
+	history_answer_call_begin(a, STR_LIT("first"), STR_LIT("0"));
+	history_answer_call_begin(a, STR_LIT("second"), STR_LIT("1"));
+	assert_int_equal(history_answer_flush(a, &err), 0);
+	history_answer_call_end(a, 0, STR_LIT("{\"n\": 1}"));
+	history_answer_call_bad(a, 1, STR_LIT("{\"n\": 2}"), STR_LIT("cut"));
+	/* One of which the beginning made no sense. */
+	history_answer_call_bad(a, 2, (struct str){0}, STR_LIT("no name"));
+	m = finish(a, "stop");
+	assert_int_equal(m->n_parts, 3);
+	assert_true(str_is(m->parts[0].name, "first"));
+	assert_true(str_is(m->parts[0].text, "{\"n\": 1}"));
+	assert_int_equal(m->parts[0].info.n, 0);
+	assert_true(str_is(m->parts[1].name, "second"));
+	assert_true(str_is(m->parts[1].text, "{\"n\": 2}"));
+	assert_true(str_is(m->parts[1].info, "{\"bad\": \"cut\"}"));
+	assert_int_equal(m->parts[2].name.n, 0);
+	assert_true(str_is(m->parts[2].info, "{\"bad\": \"no name\"}"));
+	history_tree_free(t);
+	history_close(h);
+}
+
+static void a_dropped_answer_leaves_nothing(void **state)
+{
+	struct history *h = open_store();
+	struct history_tree *t;
+	struct history_answer *a;
+	int32_t ids[] = {1};
+
+	(void)state;
+	assert_int_equal(history_tree_new(&t, h, &err), 0);
+	ask(t, "q");
+	a = begin(t, NULL);
+	history_answer_tokens(a, ids, 1);
+	assert_int_equal(history_answer_flush(a, &err), 0);
+	assert_int_equal(count("SELECT count(*) FROM journal"), 1);
+	assert_int_equal(history_answer_drop(a, &err), 0);
+	assert_int_equal(count("SELECT count(*) FROM journal"), 0);
+	assert_int_equal(count("SELECT count(*) FROM run"), 0);
+	assert_int_equal(count("SELECT count(*) FROM message"), 1);
+	history_tree_free(t);
+	history_close(h);
+}
+
+static void what_is_known_of_a_part_is_kept_with_it(void **state)
+{
+	struct history *h = open_store();
+	const struct history_message *m, *again;
+	struct history_tree *t;
+	struct history_answer *a;
+	int32_t ids[] = {1};
+
+	(void)state;
+	assert_int_equal(history_tree_new(&t, h, &err), 0);
+	ask(t, "q");
+	a = begin(t, NULL);
+	history_answer_say(a, HISTORY_THINKING, STR_LIT("h"));
+	history_answer_info(a, STR_LIT("{\"ms\": 12}"));
+	history_answer_say(a, HISTORY_NOTICE, STR_LIT("the GPU is gone"));
+	history_answer_info(a, STR_LIT("{\"error\": true}"));
+	history_answer_tokens(a, ids, 1);
+	m = finish(a, "failed");
+	assert_int_equal(m->n_parts, 2);
+	assert_true(str_is(m->parts[0].info, "{\"ms\": 12}"));
+	assert_true(str_is(m->parts[1].info, "{\"error\": true}"));
+	/* Going on with it leaves the error behind. */
+	again = finish(begin(t, m), "stop");
+	assert_int_equal(again->n_parts, 1);
+	assert_true(str_is(again->parts[0].info, "{\"ms\": 12}"));
 	history_tree_free(t);
 	history_close(h);
 }
@@ -234,7 +318,7 @@ static void going_on_takes_the_ids_and_the_text_that_they_say(void **state)
 	a = begin(t, cut);
 	/* A resumed turn tells its calls again. */
 	history_answer_call_begin(a, STR_LIT("shell"), STR_LIT(""));
-	history_answer_call_end(a, STR_LIT("{}"));
+	history_answer_call_end(a, 0, STR_LIT("{}"));
 	history_answer_say(a, HISTORY_TEXT, STR_LIT("!"));
 	history_answer_tokens(a, more, 1);
 	m = finish(a, "stop");
@@ -342,6 +426,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(an_answer_becomes_a_message_and_its_journal_goes),
+		T(calls_that_end_late_keep_their_own_arguments),
+		T(a_dropped_answer_leaves_nothing),
+		T(what_is_known_of_a_part_is_kept_with_it),
 		T(an_answer_without_a_word_leaves_nothing),
 		T(what_a_kill_left_is_a_message_at_the_next_start),
 		T(going_on_takes_the_ids_and_the_text_that_they_say),
