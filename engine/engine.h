@@ -60,7 +60,7 @@ struct turn_request {
 struct engine_info {
 	char model_name[128];     /* directory's last component                       */
 	char model_path[512];
-	char identity[65];        /* hash over config, index and tokenizer; names weights */
+	char identity[65];        /* names the weights: engine/checkpoint/identity.h   */
 	char backend[64];         /* "cpu x86-64-v4, 2 threads"                       */
 	int64_t ctx_tokens;       /* the context this engine was opened with          */
 	int64_t vocab;

@@ -190,7 +190,8 @@ static int parse_offsets(struct tensor *t, const struct header *h, const json_t 
 			err, ERR_MODEL,
 			"%s: %.200s: %llu bytes of data, expected %zu from dtype and shape",
 			h->shard, t->name, (unsigned long long)(end - begin), t->n_bytes);
-	t->data = h->map + h->data_at + begin;
+	t->at = h->data_at + begin;
+	t->data = h->map + t->at;
 	if ((uintptr_t)t->data % dtype_bytes(t->dtype))
 		return err_set(
 			err, ERR_MODEL,
@@ -640,9 +641,43 @@ const struct tensor *safetensors_at(const struct safetensors *st, size_t i)
 	return &st->tensors[i];
 }
 
+size_t safetensors_n_shards(const struct safetensors *st)
+{
+	return st->n_shards;
+}
+
 const char *safetensors_shard_name(const struct safetensors *st, int shard)
 {
 	return st->shards[shard].name;
+}
+
+uint64_t safetensors_shard_bytes(const struct safetensors *st, int shard)
+{
+	return st->shards[shard].size;
+}
+
+int safetensors_read(const struct safetensors *st, int shard, uint64_t at, void *out, size_t n,
+		     struct err *err)
+{
+	const struct shard *s = &st->shards[shard];
+	unsigned char *to = out;
+
+	while (n) {
+		ssize_t got = pread(s->fd, to, n, (off_t)at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_errno(err, s->path, "cannot read");
+		if (!got)
+			return err_set(err, ERR_MODEL,
+				       "%s: ends at byte %llu, expected %zu as when it was opened",
+				       s->name, (unsigned long long)at, s->size);
+		to += got;
+		at += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return 0;
 }
 
 uint64_t safetensors_bytes(const struct safetensors *st)

@@ -53,6 +53,7 @@ struct tensor {
 	const void *data; /* aligned as its element needs */
 	size_t n_bytes;
 	int shard;
+	uint64_t at;      /* where its data begins in the shard's file */
 };
 
 struct safetensors;
@@ -68,8 +69,17 @@ const struct tensor *safetensors_find(const struct safetensors *st, const char *
 size_t safetensors_count(const struct safetensors *st);
 const struct tensor *safetensors_at(const struct safetensors *st, size_t i);
 
+size_t safetensors_n_shards(const struct safetensors *st);
 const char *safetensors_shard_name(const struct safetensors *st, int shard);
+uint64_t safetensors_shard_bytes(const struct safetensors *st, int shard); /* of the file */
 uint64_t safetensors_bytes(const struct safetensors *st); /* of all tensors */
+
+/*
+ * Reads n bytes of a shard's file, not of its mapping: nothing becomes resident but what the
+ * system keeps of the file.  ERR_MODEL where the file ends before at + n.
+ */
+int safetensors_read(const struct safetensors *st, int shard, uint64_t at, void *out, size_t n,
+		     struct err *err);
 
 /* ERR_MODEL where a shard is no longer as long as when it was opened. */
 int safetensors_check(const struct safetensors *st, struct err *err);
@@ -84,9 +94,9 @@ int safetensors_load(const struct safetensors *st,
 		     struct err *err);
 
 /*
- * Writes a file of these tensors (their `shard` is ignored) to path: under another name in the
- * same directory first, then renamed, so that a failure (a full disk too) leaves no half file
- * and an older one untouched.  ERR_IO.
+ * Writes a file of these tensors (their `shard` and `at` are ignored) to path: under another
+ * name in the same directory first, then renamed, so that a failure (a full disk too) leaves no
+ * half file and an older one untouched.  ERR_IO.
  */
 int safetensors_write(const char *path, const struct tensor *tensors, size_t n, struct err *err);
 

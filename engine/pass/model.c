@@ -261,6 +261,11 @@ const struct model_config *model_config(const struct model *m)
 	return &m->cfg;
 }
 
+const struct safetensors *model_files(const struct model *m)
+{
+	return m->files;
+}
+
 const char *model_backend_name(const struct model *m)
 {
 	return m->caps.name;

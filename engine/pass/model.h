@@ -23,6 +23,7 @@
 #define FRONTIERS_SHARE 8
 
 struct model;
+struct safetensors; /* engine/checkpoint/safetensors.h */
 struct seq;
 
 struct model_options {
@@ -44,6 +45,7 @@ struct model_options {
 int model_open(struct model **out, const struct model_options *opt, struct err *err);
 void model_close(struct model *m);
 const struct model_config *model_config(const struct model *m);
+const struct safetensors *model_files(const struct model *m); /* NULL with random weights */
 const char *model_backend_name(const struct model *m); /* "cpu x86-64-v4, 2 threads" */
 int64_t model_ctx_tokens(const struct model *m);
 int model_prefill_chunk(const struct model *m); /* rows of one prefill call */

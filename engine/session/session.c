@@ -164,7 +164,8 @@ static int load(struct session *s, struct err *err)
 	s->flavour = cfg->spark.present ? PROMPT_DSPARK : PROMPT_APRIL;
 	rc = open_tokenizer(s, err);
 	if (!rc)
-		rc = session_identity(s->model_dir, s->info.identity, err);
+		rc = checkpoint_identity(s->model_dir, model_files(s->model), s->info.identity,
+					 err);
 	if (!rc)
 		rc = seq_new(&s->seq, s->model, err);
 	if (rc)

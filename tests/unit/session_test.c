@@ -258,7 +258,7 @@ static void the_info_says_what_was_loaded(void **state)
 	assert_non_null(info);
 	assert_int_equal(info->vocab, 320);
 	assert_int_equal(info->ctx_tokens, 256);
-	assert_int_equal(strlen(info->identity), 32);
+	assert_int_equal(strlen(info->identity), 35);
 	assert_true(info->has_title_task);
 	assert_true(info->weight_bytes > 1000000);
 	assert_string_equal(info->model_name, strrchr(dir.path, '/') + 1);
