@@ -1,13 +1,16 @@
 /*
  * A backend: device memory, and the table of operations (kernels/ops.h) on it.
  *
- * The forward pass is written once against this table.  Everything that changes
- * from step to step (position, page table, tokens) lives in device buffers that
- * an operation reads when it runs, never in its arguments: so a backend may
- * enqueue operations and capture a step in a graph, keyed by the row count.
+ * The forward pass is written once against this table, as put, run, fetch:
+ * everything that changes from step to step (positions, slot, ids, page tables)
+ * is put into device memory, a run issues operations only, and the results are
+ * fetched once behind it.  An operation reads what changes when it runs, never in
+ * its arguments.  So a backend may record a run once for each key and replay it,
+ * at any length, for any sequence.
  *
- * One thread per backend.  Every function returns 0 or a negative code with a
- * line in *err; an operation refuses shapes that its kernel cannot do.
+ * One thread per backend.  Every function that can fail returns 0 or a negative
+ * code with a line in *err; an operation refuses shapes that its kernel cannot do.
+ * "May be NULL" says what the caller does without.
  */
 #ifndef KERNELS_BACKEND_H
 #define KERNELS_BACKEND_H
@@ -15,36 +18,98 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/buf.h"
 #include "engine/base/err.h"
 
 /* A device address.  Only the backend dereferences it; host code may add to it. */
 typedef unsigned char *dbuf;
 
 struct backend;
+struct ops;            /* kernels/ops.h */
+struct weight;         /* kernels/ops.h */
+struct expert_weights; /* kernels/ops.h */
 
 struct backend_caps {
 	char name[64];    /* "cpu x86-64-v4, 2 threads"                               */
 	int act_bytes;    /* size of one activation: 4 = float32, 2 = bf16            */
 	int max_rows;     /* most rows of one call that this backend is made for      */
 	int prefill_rows; /* rows of one prefill chunk that it likes best             */
-	int host_weights; /* 1: weights are read where they are mapped, never copied  */
 };
 
-/* Fills *caps.  Never fails. */
-typedef void (*backend_caps_fn)(const struct backend *be, struct backend_caps *caps);
+/* How memory is used. */
+enum memory_kind {
+	MEMORY_PLAIN,
+	MEMORY_LAZY,   /* may be address space that is filled on first touch            */
+	MEMORY_RESULT, /* written by operations, read by get: lies where get is quick   */
+};
 
-struct ops; /* kernels/ops.h */
+/* The sizes of a pass, for asking what a backend keeps for itself while it runs. */
+struct pass_shape {
+	int rows;             /* most rows of one call */
+	int d, inner, n_expert, n_used, n_head, n_group, group_rank, q_rank;
+	int index_heads, top_k, vocab;
+	int64_t ctx;          /* most tokens of a sequence */
+};
 
 struct backend {
 	const struct ops *ops;
-	backend_caps_fn caps;
-	/* Zeroed memory; `lazy` memory may be address space that is filled on first touch. */
-	int (*alloc)(struct backend *be, size_t bytes, int lazy, dbuf *out, struct err *err);
-	void (*free)(struct backend *be, dbuf p);
-	/* Host to device and back, in order with the operations; `get` waits for them. */
+	/* Fills *caps.  Never fails. */
+	void (*caps)(const struct backend *be, struct backend_caps *caps);
+	/* Bytes that may be allocated now, the backend's own scratch not yet taken off. */
+	uint64_t (*memory_free)(const struct backend *be);
+	/* Bytes of its own that runs of this shape need beside the caller's buffers. */
+	uint64_t (*scratch_bytes)(const struct backend *be, const struct pass_shape *shape);
+
+	/* Zeroed memory, aligned to 256 bytes at least. */
+	int (*alloc)(struct backend *be, size_t bytes, enum memory_kind kind, dbuf *out,
+		     struct err *err);
+	void (*free)(struct backend *be, dbuf p); /* NULL is fine */
+	/*
+	 * Host to device and back, in order with the operations.  *src may change as soon as put
+	 * returns; get waits for what was issued before it.  Neither stands inside a run.
+	 */
 	int (*put)(struct backend *be, dbuf dst, const void *src, size_t bytes, struct err *err);
 	int (*get)(struct backend *be, void *dst, dbuf src, size_t bytes, struct err *err);
 	int (*copy)(struct backend *be, dbuf dst, dbuf src, size_t bytes, struct err *err);
+
+	/*
+	 * Issues what `body` issues: operations and copies whose arguments are the same each time
+	 * it is called with this key.  A recording backend calls it the first time and replays the
+	 * recording from then on; a body that fails is not recorded.  The buffers that a recording
+	 * names must outlive it: forget drops all recordings.  May be NULL, both: the caller calls
+	 * the body itself.
+	 */
+	int (*run)(struct backend *be, uint64_t key, int (*body)(void *ctx, struct err *err),
+		   void *ctx, struct err *err);
+	void (*forget)(struct backend *be);
+
+	/*
+	 * Where a run's time goes.  time_phases(1) begins anew, 0 ends it; mark, inside a run, says
+	 * that what was issued since the last mark was phase p (< n of phase_seconds), and costs
+	 * nothing while timing is off (a recording made while it is off has no marks: the caller
+	 * uses other keys); phase_seconds waits, then adds the seconds of each phase to sum[0 … n).
+	 * May be NULL, all three: operations have run when they return, so the host's clock tells.
+	 */
+	void (*time_phases)(struct backend *be, int on);
+	int (*mark)(struct backend *be, int phase, struct err *err);
+	int (*phase_seconds)(struct backend *be, double *sum, int n, struct err *err);
+
+	/*
+	 * Weights that have been checked move to where this backend reads them: place_begin (with
+	 * all bytes to come), then each of the others as often as there is something, in any order,
+	 * then place_end, which waits.  What is given points into host memory that stays as it is
+	 * until place_end, and becomes the backend's (it may lie in a layout of its own); what the
+	 * backend allocated for it lives until close.  A linear weight with n_group > 1 is used with
+	 * that n_group.  place_experts may also set *table, which experts_args hands back.
+	 * May be NULL, all five: weights are read where they are.
+	 */
+	int (*place_begin)(struct backend *be, uint64_t bytes, struct err *err);
+	int (*place)(struct backend *be, struct weight *w, int n_group, struct err *err);
+	int (*place_bytes)(struct backend *be, dbuf *p, size_t bytes, struct err *err);
+	int (*place_experts)(struct backend *be, struct expert_weights *e, int n, dbuf *table,
+			     struct err *err);
+	int (*place_end)(struct backend *be, struct err *err);
+
 	/* Reads every byte once, as fast as it can: measures the bandwidth that bounds a step. */
 	int (*read)(struct backend *be, dbuf p, size_t bytes, struct err *err);
 	/* Multiply-adds in registers, as fast as it can, *n_op operations in all (two each):
@@ -53,11 +118,41 @@ struct backend {
 	void (*close)(struct backend *be);
 };
 
+struct backend_options {
+	const char *name;    /* "cpu", "cuda"; NULL: the best that works here */
+	int n_threads;       /* CPU: 0 = one for each physical core that this process may run on */
+	const char *isa;     /* CPU: "v2", "v3", "v4", "generic"; NULL: the best there is */
+	const char *kernels; /* GPU: NULL or "auto": made for this chip; "general": for any */
+	const char *experts; /* GPU: NULL or "auto", "fused", "grouped", "reference" */
+	int device;          /* GPU: which of those that are visible */
+};
+
+/* ERR_USAGE names what there is no backend of; ERR_MODEL why the one named does not work here. */
+int backend_open(struct backend **out, const struct backend_options *o, struct err *err);
+
 /*
- * The reference backend.  n_threads 0: one for each physical core this process
- * may run on.  `isa` NULL: the best this processor has; else "v2", "v3", "v4" or
- * "generic", refused where the processor lacks it (ERR_MODEL).
+ * What is known of every backend, for doctor: each line is "ok CPU …", "no CUDA …: why" and so
+ * on; `ready` counts those that work here.
  */
-int backend_open_cpu(struct backend **out, int n_threads, const char *isa, struct err *err);
+int backend_describe(struct buf *out, int *n_ready);
+
+/*
+ * A plug-in (NAME.so: dsv4chat-cuda.so, in ../lib/dsv4chat from the program, or beside it) has
+ * one symbol, DSV4CHAT_PLUGIN.  It carries its own copies of engine/base, takes nothing from
+ * the program but what it is called with, and is opened only where abi and sizes agree.
+ */
+#define BACKEND_ABI 1
+struct backend_plugin {
+	int abi;                              /* BACKEND_ABI */
+	size_t backend_bytes, ops_bytes;      /* sizeof(struct backend), sizeof(struct ops) */
+	const char *name;                     /* "cuda" */
+	int (*open)(struct backend **out, const struct backend_options *o, struct err *err);
+	/* Appends lines on devices, driver, libraries; returns how many devices can be used. */
+	int (*describe)(struct buf *out);
+};
+#define BACKEND_PLUGIN_SYMBOL "dsv4chat_backend_plugin"
+
+/* The reference backend (kernels/cpu/).  ERR_MODEL where the processor lacks o->isa. */
+int backend_open_cpu(struct backend **out, const struct backend_options *o, struct err *err);
 
 #endif

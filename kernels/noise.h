@@ -122,7 +122,7 @@ NOISE_FN double noise_uniform(uint64_t seed, uint64_t position, uint32_t token)
 
 /* ------------------------------------------------------------- logarithms */
 
-/* ln 2 in two parts; the first has 20 bits less than a double, so that its multiples are exact. */
+/* ln 2 in two parts; the first is 20 bits short of a double, so that its multiples are exact. */
 #define NOISE_LN2_HIGH 0x1.62e42fefap-1
 #define NOISE_LN2_LOW  0x1.cf79abc9e3b3ap-40
 

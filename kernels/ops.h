@@ -3,9 +3,13 @@
  * struct each.  What they compute is the arithmetic published with the model;
  * shapes stand beside the fields, row-major.
  *
- *   act    an activation: float32 on the CPU, bf16 on CUDA (backend_caps.act_bytes)
+ *   act    an activation: float32 on the CPU, bf16 on CUDA (backend_caps.act_bytes).
+ *          The residual streams and what a sublayer adds to them are float32 everywhere
  *   n_tok  rows of this call; row t is the token at position step->pos0 + t
  *   4      hc_mult, the number of residual streams
+ *   slot   step->slot: which sequence.  Rings and page tables hold one of each for
+ *          every slot; max_pages bounds a sequence's pages, so that loops over the
+ *          context have a bound that no step changes
  *
  * One row, one result: the bits of an output row depend neither on n_tok nor on
  * how earlier rows came in.  Inputs and outputs do not overlap unless said.
@@ -21,7 +25,7 @@
 struct step {
 	int64_t pos0; /* position of row 0 */
 	int32_t n_tok;
-	int32_t unused;
+	int32_t slot; /* of the rings and page tables */
 };
 
 enum weight_type {
@@ -31,12 +35,16 @@ enum weight_type {
 	WEIGHT_FP4, /* e2m1, low nibble first, one E8M0 scale for each 32 columns  */
 };
 
+enum weight_home { WEIGHT_MAPPED, WEIGHT_DEVICE };
+
 /* y = W x with W [out, in]; `in` a multiple of 32.  Never NULL unless said. */
 struct weight {
 	enum weight_type type;
 	int out, in;
 	dbuf w;     /* packed as the checkpoint has it: out·in·{4, 2, 1, ½} bytes            */
 	dbuf scale; /* F8: [⌈out/128⌉, ⌈in/128⌉]; FP4: [out, in/32]; otherwise NULL          */
+	enum weight_home home;
+	int layout; /* 0: as said above; else the backend's own, given by place()            */
 };
 
 /* Cache rows as stored. */
@@ -58,7 +66,8 @@ struct embed_args {
 	int n_tok, d, n_copy;
 	dbuf ids;   /* i32 [n_tok], inside the vocabulary (the caller checked) */
 	dbuf table; /* bf16 [vocab, d] */
-	dbuf out;   /* act [n_tok, n_copy, d] */
+	int out_f32; /* 1: out is float32 (streams) */
+	dbuf out;   /* act or f32 [n_tok, n_copy, d] */
 };
 
 /* cos and sin of (position · frequency), the product in double. */
@@ -76,7 +85,7 @@ struct mhc_pre_args {
 	int n_tok, d;
 	int n_iter; /* hc_sinkhorn_iters */
 	float eps, rms_eps;
-	dbuf x;     /* act [n_tok, 4, d] */
+	dbuf x;     /* f32 [n_tok, 4, d] */
 	dbuf fn;    /* f32 [24, 4d] */
 	dbuf base;  /* f32 [24] */
 	dbuf scale; /* f32 [3] */
@@ -89,17 +98,26 @@ struct mhc_pre_args {
 /* X'[k] = post[k] y + sum_j comb[j][k] X[j], in place */
 struct mhc_post_args {
 	int n_tok, d;
-	dbuf y;    /* act [n_tok, d] */
+	dbuf y;    /* f32 [n_tok, d] */
 	dbuf post; /* f32 [n_tok, 4] */
 	dbuf comb; /* f32 [n_tok, 4, 4] */
-	dbuf x;    /* act [n_tok, 4, d], in and out */
+	dbuf x;    /* f32 [n_tok, 4, d], in and out */
+};
+
+/*
+ * What stands between two sublayers, in one: post, then pre on the streams that it leaves.
+ * Optional: the caller runs mhc_post and mhc_pre where the entry is NULL.
+ */
+struct mhc_join_args {
+	struct mhc_post_args post;
+	struct mhc_pre_args pre; /* its x is post's; its post and comb are not post's */
 };
 
 /* out = RMSNorm(sum_j w[j] X[j]), w from fn [4, 4d] */
 struct mhc_head_args {
 	int n_tok, d;
 	float eps, rms_eps;
-	dbuf x;     /* act [n_tok, 4, d] */
+	dbuf x;     /* f32 [n_tok, 4, d] */
 	dbuf fn;    /* f32 [4, 4d] */
 	dbuf base;  /* f32 [4] */
 	dbuf scale; /* f32 [1] */
@@ -112,7 +130,7 @@ struct mhc_head_args {
 /*
  * y[t, :] = W x[t, :].  With n_group > 1 the rows of W are cut in n_group equal
  * runs and run g multiplies x[t, g·in … ), so x has n_group·in columns.
- * out_f32: y is float32 whatever act is (router, compressor, logits).
+ * out_f32: y is float32 whatever act is (router, compressor, logits, a sublayer's end).
  * exact: sums so precise that what is rounded next rounds as the exact sum would
  * (float32 backends: in double; elsewhere as a float32 sum).
  */
@@ -125,9 +143,9 @@ struct linear_args {
 
 /* out[t] = x[t] rsqrt(mean(x[t]²) + eps) norm; may be in place */
 struct rms_norm_args {
-	int n_tok, d;
+	int n_tok, d, x_f32; /* x_f32: x is float32 whatever act is, and out is not x */
 	float eps;
-	dbuf x;    /* act [n_tok, d] */
+	dbuf x;    /* act or f32 [n_tok, d] */
 	dbuf norm; /* bf16 [d] */
 	dbuf out;  /* act [n_tok, d] */
 };
@@ -150,7 +168,7 @@ struct window_row_args {
 	dbuf kv;   /* act [n_tok, 512], wkv's output */
 	dbuf norm; /* bf16 [512] */
 	dbuf rope; /* f32 [n_tok, 32, 2] */
-	dbuf ring; /* [ring_rows, KV_ROW_BYTES] */
+	dbuf ring; /* [slots, ring_rows, KV_ROW_BYTES] */
 };
 
 /*
@@ -160,12 +178,13 @@ struct window_row_args {
  *
  * ratio 4: channels in two halves, a block pools the first halves of the block
  * before it and the second halves of its own; `ring` holds raw (a, z) by
- * position mod COMPRESS_RING, f32 [COMPRESS_RING, 2, 2·dim].
+ * position mod COMPRESS_RING, f32 [slots, COMPRESS_RING, 2, 2·dim].
  * ratio 128: one half; `ring` holds after each position the running maximum, sum
- * and weighted sum by position mod COMPRESS_RING, f32 [COMPRESS_RING, 3, dim].
+ * and weighted sum by position mod COMPRESS_RING, f32 [slots, COMPRESS_RING, 3, dim].
  */
 struct compress_args {
 	int n_tok, ratio, dim; /* 4 or 128; 512 or 128 */
+	int64_t max_pages;
 	float eps;
 	dbuf step;
 	dbuf a;       /* f32 [n_tok, c·dim]: wkv u, c = 2 for ratio 4, else 1 */
@@ -174,7 +193,7 @@ struct compress_args {
 	dbuf norm;    /* bf16 [dim] */
 	dbuf freq;    /* f64 [32] */
 	dbuf ring;    /* see above */
-	dbuf pages;   /* i32 [context / 128]: physical page of each logical one */
+	dbuf pages;   /* i32 [slots, max_pages]: physical page of each logical one */
 	dbuf rows;    /* [pages, 128/ratio, row bytes] */
 };
 
@@ -194,11 +213,12 @@ struct index_query_args {
 #define INDEX_SCORE_ROWS 16
 struct index_select_args {
 	int n_tok, n_head, top_k;
+	int64_t max_pages;
 	float scale; /* 128^-½ · heads^-½ */
 	dbuf step;
 	dbuf q;      /* [n_tok, n_head, INDEX_ROW_BYTES] */
 	dbuf w;      /* f32 [n_tok, n_head] */
-	dbuf pages;  /* i32 */
+	dbuf pages;  /* i32 [slots, max_pages] */
 	dbuf rows;   /* [pages, 32, INDEX_ROW_BYTES] */
 	dbuf sel;    /* i32 [n_tok, top_k]; unused slots -1 */
 	dbuf n_sel;  /* i32 [n_tok] */
@@ -214,13 +234,14 @@ struct attention_args {
 	int n_tok, n_head, ring_rows, window;
 	int ratio;   /* 0: window only; 4: the rows sel picks; 128: all complete rows */
 	int top_k;   /* row length of sel */
+	int64_t max_pages;
 	float scale; /* 512^-½ */
 	dbuf step;
 	dbuf q;     /* act [n_tok, n_head, 512] */
 	dbuf rope;  /* f32 [n_tok, 32, 2] */
 	dbuf sink;  /* f32 [n_head] */
-	dbuf ring;  /* [ring_rows, KV_ROW_BYTES] */
-	dbuf pages; /* i32 */
+	dbuf ring;  /* [slots, ring_rows, KV_ROW_BYTES] */
+	dbuf pages; /* i32 [slots, max_pages] */
 	dbuf rows;  /* [pages, 128/ratio, KV_ROW_BYTES]; unused with ratio 0 */
 	dbuf sel;   /* i32 [n_tok, top_k]; ratio 4 only */
 	dbuf n_sel; /* i32 [n_tok];        ratio 4 only */
@@ -251,10 +272,11 @@ struct experts_args {
 	float limit;                           /* swiglu_limit */
 	const struct expert_weights *experts;  /* [n_expert], host memory, lives as long as the model */
 	const struct expert_weights *shared;   /* one */
+	dbuf table;  /* what place_experts() made of `experts`; NULL where it made nothing */
 	dbuf x;      /* act [n_tok, d] */
 	dbuf expert; /* i32 [n_tok, n_used] */
 	dbuf weight; /* f32 [n_tok, n_used] */
-	dbuf y;      /* act [n_tok, d] */
+	dbuf y;      /* f32 [n_tok, d] */
 };
 
 /* --------------------------------------------------------------- draft head */
@@ -269,23 +291,67 @@ struct experts_args {
 struct stream_ring_args {
 	int n_tok, d;
 	dbuf step;
-	dbuf x;    /* act [1 + n_tok, 4, d] */
-	dbuf ring; /* act [STREAM_RING, 4, d] */
+	dbuf x;    /* f32 [1 + n_tok, 4, d] */
+	dbuf ring; /* f32 [slots, STREAM_RING, 4, d] */
 };
 
 /* out[t, j, :] = e[t, :] + h[t, j, :] */
 struct draft_join_args {
 	int n_tok, d;
-	dbuf e;   /* act [n_tok, d] */
-	dbuf h;   /* act [n_tok, 4, d]; may be out */
-	dbuf out; /* act [n_tok, 4, d] */
+	dbuf e;   /* f32 [n_tok, d] */
+	dbuf h;   /* f32 [n_tok, 4, d]; may be out */
+	dbuf out; /* f32 [n_tok, 4, d] */
 };
 
+/* ------------------------------------------------------- choosing a token */
+
+/* How tokens are chosen; in device memory, for it changes from turn to turn. */
+struct sample_how {
+	double temperature; /* 0: the best */
+	double top_p;       /* 1 = all */
+	double min_p;       /* 0 = all; relative to the best */
+	uint64_t seed;
+	int32_t top_k;      /* 0 = all */
+	int32_t n_choice;   /* only tokens below this are chosen: the tokenizer's, ≤ vocab */
+};
+
+#define SAMPLE_TOP 20
+
+/* What was chosen for one row. */
+struct choice {
+	int32_t id;    /* the token at the row's position + 1; -1: a logit is not finite */
+	int32_t bad;   /* which one, the lowest; else -1 */
+	float logit;   /* of the chosen one; of the bad one */
+	int32_t n_top; /* how many stand in `top`, best first */
+	struct {
+		int32_t id;
+		float logit;
+	} top[SAMPLE_TOP];
+};
+
+/*
+ * out[i] = argmax over the kept tokens of (logit - best) / T + G(seed, position, token), the
+ * Gumbel variates and all that decides from kernels/noise.h, so that every backend chooses
+ * alike from the same bits of logits; of equal ones the lower id.  Kept: of the top_k best
+ * those that reach top_p (at least one), of these what is min_p times as probable as the best.
+ */
+struct sample_args {
+	int n_tok, vocab;
+	int first;   /* logits[i] and out[i] belong to row first + i of the pass */
+	int n_top;   /* alternatives wanted, 0 … SAMPLE_TOP; of all tokens, before any is dropped */
+	dbuf step;
+	dbuf how;    /* struct sample_how */
+	dbuf logits; /* f32 [n_tok, vocab] */
+	dbuf out;    /* struct choice [n_tok] */
+};
+
+/* Entries are never NULL but for those called optional. */
 struct ops {
 	int (*embed)(struct backend *, const struct embed_args *, struct err *);
 	int (*rope)(struct backend *, const struct rope_args *, struct err *);
 	int (*mhc_pre)(struct backend *, const struct mhc_pre_args *, struct err *);
 	int (*mhc_post)(struct backend *, const struct mhc_post_args *, struct err *);
+	int (*mhc_join)(struct backend *, const struct mhc_join_args *, struct err *); /* optional */
 	int (*mhc_head)(struct backend *, const struct mhc_head_args *, struct err *);
 	int (*linear)(struct backend *, const struct linear_args *, struct err *);
 	int (*rms_norm)(struct backend *, const struct rms_norm_args *, struct err *);
@@ -300,6 +366,7 @@ struct ops {
 	int (*stream_recall)(struct backend *, const struct stream_ring_args *, struct err *);
 	int (*stream_keep)(struct backend *, const struct stream_ring_args *, struct err *);
 	int (*draft_join)(struct backend *, const struct draft_join_args *, struct err *);
+	int (*sample)(struct backend *, const struct sample_args *, struct err *);
 };
 
 #endif

@@ -49,7 +49,7 @@ static int layer_rings(const struct model *m, int ratio, const struct layer_cach
 
 static struct ring stream_ring(const struct model *m, dbuf at)
 {
-	size_t bytes = HC_MULT * (size_t)m->cfg.dim * (size_t)m->caps.act_bytes;
+	size_t bytes = HC_MULT * (size_t)m->cfg.dim * sizeof(float);
 
 	return (struct ring){at, bytes, STREAM_RING, KEPT_STREAMS};
 }
@@ -78,7 +78,7 @@ int frontier_new(struct frontier **out, struct model *m, struct err *err)
 	if (!f)
 		return err_nomem(err, "frontier", sizeof(*f));
 	f->m = m;
-	rc = m->be->alloc(m->be, (size_t)frontier_bytes(m), 0, &f->kept, err);
+	rc = m->be->alloc(m->be, (size_t)frontier_bytes(m), MEMORY_PLAIN, &f->kept, err);
 	if (rc)
 		free(f);
 	else

@@ -3,11 +3,6 @@
 
 #include "engine/pass/model_internal.h"
 
-static int64_t n_pages(const struct model *m)
-{
-	return (m->ctx + PAGE_TOKENS - 1) / PAGE_TOKENS;
-}
-
 struct cache_sizes {
 	size_t ring, comp_ring, rows, index_ring, index_rows;
 };
@@ -15,7 +10,7 @@ struct cache_sizes {
 static struct cache_sizes sizes_of(const struct model *m, int ratio)
 {
 	struct cache_sizes z = {.ring = (size_t)m->ring_rows * KV_ROW_BYTES};
-	size_t pages = (size_t)n_pages(m);
+	size_t pages = (size_t)model_max_pages(m);
 
 	if (ratio == 4) {
 		z.comp_ring = COMPRESS_RING * 2 * 2 * HEAD_DIM * sizeof(float);
@@ -36,31 +31,31 @@ int64_t layer_cache_bytes(const struct model *m, int ratio, bool growing)
 	return (int64_t)(growing ? z.rows + z.index_rows : z.ring + z.comp_ring + z.index_ring);
 }
 
-static int alloc_if(struct model *m, size_t bytes, int lazy, dbuf *out, struct err *err)
+static int alloc_if(struct model *m, size_t bytes, enum memory_kind kind, dbuf *out, struct err *err)
 {
-	return bytes ? m->be->alloc(m->be, bytes, lazy, out, err) : 0;
+	return bytes ? m->be->alloc(m->be, bytes, kind, out, err) : 0;
 }
 
 static int alloc_layer(struct model *m, int ratio, struct layer_cache *c, struct err *err)
 {
 	struct cache_sizes z = sizes_of(m, ratio);
-	int rc = alloc_if(m, z.ring, 0, &c->ring, err);
+	int rc = alloc_if(m, z.ring, MEMORY_PLAIN, &c->ring, err);
 
 	if (!rc)
-		rc = alloc_if(m, z.comp_ring, 0, &c->comp_ring, err);
+		rc = alloc_if(m, z.comp_ring, MEMORY_PLAIN, &c->comp_ring, err);
 	if (!rc)
-		rc = alloc_if(m, z.rows, 1, &c->rows, err);
+		rc = alloc_if(m, z.rows, MEMORY_LAZY, &c->rows, err);
 	if (!rc)
-		rc = alloc_if(m, z.index_ring, 0, &c->index_ring, err);
+		rc = alloc_if(m, z.index_ring, MEMORY_PLAIN, &c->index_ring, err);
 	if (!rc)
-		rc = alloc_if(m, z.index_rows, 1, &c->index_rows, err);
+		rc = alloc_if(m, z.index_rows, MEMORY_LAZY, &c->index_rows, err);
 	return rc;
 }
 
 /* Pages lie in order: a sequence owns all of its own. */
 static int fill_pages(struct seq *s, struct err *err)
 {
-	size_t n = (size_t)n_pages(s->m);
+	size_t n = (size_t)model_max_pages(s->m);
 	int32_t *table = malloc(n * sizeof(*table));
 	int rc;
 
@@ -68,7 +63,7 @@ static int fill_pages(struct seq *s, struct err *err)
 		return err_nomem(err, "page table", n * sizeof(*table));
 	for (size_t i = 0; i < n; i++)
 		table[i] = (int32_t)i;
-	rc = s->m->be->alloc(s->m->be, n * sizeof(*table), 0, &s->pages, err);
+	rc = s->m->be->alloc(s->m->be, n * sizeof(*table), MEMORY_PLAIN, &s->pages, err);
 	if (!rc)
 		rc = s->m->be->put(s->m->be, s->pages, table, n * sizeof(*table), err);
 	free(table);
@@ -78,7 +73,7 @@ static int fill_pages(struct seq *s, struct err *err)
 int seq_new(struct seq **out, struct model *m, struct err *err)
 {
 	struct seq *s = calloc(1, sizeof(*s));
-	size_t streams = STREAM_RING * HC_MULT * (size_t)m->cfg.dim * (size_t)m->caps.act_bytes;
+	size_t streams = STREAM_RING * HC_MULT * (size_t)m->cfg.dim * sizeof(float);
 	int rc;
 
 	*out = NULL;
@@ -89,7 +84,7 @@ int seq_new(struct seq **out, struct model *m, struct err *err)
 	s->layers = calloc((size_t)s->n_layers, sizeof(*s->layers));
 	rc = s->layers ? fill_pages(s, err) : err_nomem(err, "sequence", sizeof(*s->layers));
 	if (!rc)
-		rc = m->be->alloc(m->be, streams, 0, &s->streams, err);
+		rc = m->be->alloc(m->be, streams, MEMORY_PLAIN, &s->streams, err);
 	for (int i = 0; !rc && i < s->n_layers; i++)
 		rc = alloc_layer(m, m->cfg.compress_ratio[i], &s->layers[i], err);
 	if (rc)

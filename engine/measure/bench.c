@@ -83,7 +83,7 @@ static int measure_bounds(struct bench *b, struct err *err)
 	if (!host)
 		return err_nomem(err, "bench", READ_BYTES);
 	dummy_fill(DTYPE_F32, host, READ_BYTES, &seed);
-	rc = be->alloc(be, READ_BYTES, 0, &b->memory, err);
+	rc = be->alloc(be, READ_BYTES, MEMORY_PLAIN, &b->memory, err);
 	if (!rc)
 		rc = be->put(be, b->memory, host, READ_BYTES, err);
 	free(host);

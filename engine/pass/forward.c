@@ -23,9 +23,10 @@ int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf 
 	return m->be->ops->linear(m->be, &args, err);
 }
 
-static size_t act(const struct model *m, size_t n)
+/* Where row i of [rows, 4, d] streams begins. */
+static dbuf streams_at(const struct model *m, dbuf x, size_t i)
 {
-	return n * (size_t)m->caps.act_bytes;
+	return x + i * HC_MULT * (size_t)m->cfg.dim * sizeof(float);
 }
 
 /* Positions, ids and rotary tables of n rows from pos0 on. */
@@ -65,7 +66,7 @@ static int head(struct model *m, const struct hc_weights *hc, dbuf norm, dbuf x,
 			.d = cfg->dim,
 			.eps = cfg->hc_eps,
 			.rms_eps = cfg->rms_eps,
-			.x = x + act(m, (size_t)i * HC_MULT * (size_t)cfg->dim),
+			.x = streams_at(m, x, (size_t)i),
 			.fn = hc->fn,
 			.base = hc->base,
 			.scale = hc->scale,
@@ -95,7 +96,7 @@ static int wanted_logits(struct model *m, const struct hc_weights *hc, dbuf norm
 		return 0;
 	if (want == WANT_LAST)
 		skip = (size_t)n - 1;
-	return head(m, hc, norm, x + act(m, skip * HC_MULT * (size_t)m->cfg.dim), n - (int)skip,
+	return head(m, hc, norm, streams_at(m, x, skip), n - (int)skip,
 		    logits, err);
 }
 
@@ -105,7 +106,7 @@ static int call_tap(struct model *m, int layer, int n, dbuf x, struct err *err)
 	float *host;
 	int rc;
 
-	if (!m->tap || m->caps.act_bytes != sizeof(float))
+	if (!m->tap)
 		return 0;
 	host = malloc(bytes);
 	if (!host)
@@ -151,6 +152,7 @@ static int draft_rows(struct seq *s, dbuf streams, bool unseen, enum forward_wan
 	struct rms_norm_args hnorm = {
 		.n_tok = r->n * HC_MULT,
 		.d = d,
+		.x_f32 = 1,
 		.eps = m->cfg.rms_eps,
 		.x = streams,
 		.norm = w->hnorm,
@@ -168,19 +170,19 @@ static int draft_rows(struct seq *s, dbuf streams, bool unseen, enum forward_wan
 	if (!rc)
 		rc = ops->rms_norm(m->be, &enorm, err);
 	if (!rc)
-		rc = run_linear(m, &w->e_proj, r->n, k->u, k->y, 0, err);
+		rc = run_linear(m, &w->e_proj, r->n, k->u, k->y, 1, err);
 	if (!rc)
 		rc = ops->rms_norm(m->be, &hnorm, err);
 	if (!rc)
-		rc = run_linear(m, &w->h_proj, r->n * HC_MULT, k->dh, k->dx, 0, err);
+		rc = run_linear(m, &w->h_proj, r->n * HC_MULT, k->dh, k->dx, 1, err);
 	if (!rc)
 		rc = ops->draft_join(m->be, &join, err);
+	if (!rc)
+		rc = layer_begin(m, &w->layer, r, k->dx, err);
 	if (!rc && unseen)
-		return layer_window(m, &w->layer, c, r, k->dx, err);
+		return layer_window(m, &w->layer, c, r, err);
 	if (!rc)
-		rc = layer_attention(m, &w->layer, c, s->pages, r, k->dx, err);
-	if (!rc)
-		rc = layer_experts(m, &w->layer, r, k->dx, err);
+		rc = layer_run(m, &w->layer, c, r, k->dx, NULL, err);
 	if (!rc)
 		rc = wanted_logits(m, &w->hc_head, w->norm, k->dx, r->n, want, draft, err);
 	return rc;
@@ -190,7 +192,6 @@ static int draft_head(struct seq *s, const token_id *ids, int n, enum forward_wa
 		      float *draft, struct err *err)
 {
 	struct model *m = s->m;
-	size_t row = HC_MULT * (size_t)m->cfg.dim;
 	struct stream_ring_args ring = {
 		.n_tok = n,
 		.d = m->cfg.dim,
@@ -212,7 +213,7 @@ static int draft_head(struct seq *s, const token_id *ids, int n, enum forward_wa
 			rc = set_rows(m, &m->work.draft, s->len - 1 + skip, ids + skip, n - skip,
 				      err);
 		if (!rc)
-			rc = draft_rows(s, m->work.x + act(m, (size_t)skip * row), unseen, want,
+			rc = draft_rows(s, streams_at(m, m->work.x, (size_t)skip), unseen, want,
 					draft, err);
 	}
 	return rc ? rc : m->be->ops->stream_keep(m->be, &ring, err);
@@ -241,13 +242,15 @@ int model_forward(struct seq *s, const token_id *ids, int n, enum forward_want w
 {
 	struct model *m = s->m;
 	struct work *k = &m->work;
-	dbuf x = k->x + act(m, HC_MULT * (size_t)m->cfg.dim);
+	const struct layer_weights *w = m->weights->layers;
+	dbuf x = streams_at(m, k->x, 1);
 	struct embed_args embed = {
 		.n_tok = n,
 		.d = m->cfg.dim,
 		.n_copy = HC_MULT,
 		.ids = k->main.ids,
 		.table = m->weights->embed,
+		.out_f32 = 1,
 		.out = x,
 	};
 	int rc = check_call(s, ids, n, err);
@@ -259,12 +262,13 @@ int model_forward(struct seq *s, const token_id *ids, int n, enum forward_want w
 	if (!rc)
 		rc = m->be->ops->embed(m->be, &embed, err);
 	phase_mark(&m->clock, PHASE_START);
+	k->main.pages = k->draft.pages = s->pages;
+	if (!rc)
+		rc = layer_begin(m, w, &k->main, x, err);
 	for (int i = 0; !rc && i < m->cfg.n_layers; i++) {
-		const struct layer_weights *w = &m->weights->layers[i];
+		const struct layer_weights *next = i + 1 < m->cfg.n_layers ? &w[i + 1] : NULL;
 
-		rc = layer_attention(m, w, &s->layers[i], s->pages, &k->main, x, err);
-		if (!rc)
-			rc = layer_experts(m, w, &k->main, x, err);
+		rc = layer_run(m, &w[i], &s->layers[i], &k->main, x, next, err);
 		if (!rc)
 			rc = call_tap(m, i, n, x, err);
 	}

@@ -1,18 +1,19 @@
 /*
  * The attention sublayer: window, compressed rows by the indexer's choice
- * (ratio 4) or all of them (ratio 128), between one mHC pre and post.
+ * (ratio 4) or all of them (ratio 128).
  */
 #include <math.h>
 
 #include "engine/pass/model_internal.h"
 
 static int compress(struct model *m, const struct compressor_weights *w, int ratio, int dim,
-		    dbuf ring, dbuf rows, dbuf pages, const struct rows *r, struct err *err)
+		    dbuf ring, dbuf rows, const struct rows *r, struct err *err)
 {
 	struct compress_args args = {
 		.n_tok = r->n,
 		.ratio = ratio,
 		.dim = dim,
+		.max_pages = model_max_pages(m),
 		.eps = m->cfg.rms_eps,
 		.step = r->step,
 		.a = m->work.ca,
@@ -21,7 +22,7 @@ static int compress(struct model *m, const struct compressor_weights *w, int rat
 		.norm = w->norm,
 		.freq = m->freq[ROPE_YARN],
 		.ring = ring,
-		.pages = pages,
+		.pages = r->pages,
 		.rows = rows,
 	};
 	int rc = run_linear(m, &w->wkv, r->n, m->work.u, m->work.ca, 1, err);
@@ -35,8 +36,7 @@ static int compress(struct model *m, const struct compressor_weights *w, int rat
 
 /* Fills work.sel and work.n_sel. */
 static int choose_rows(struct model *m, const struct indexer_weights *w,
-		       const struct layer_cache *c, dbuf pages, const struct rows *r,
-		       struct err *err)
+		       const struct layer_cache *c, const struct rows *r, struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
 	struct work *k = &m->work;
@@ -51,19 +51,19 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 		.n_tok = r->n,
 		.n_head = cfg->index_n_heads,
 		.top_k = cfg->index_topk,
+		.max_pages = model_max_pages(m),
 		.scale = (float)(1 / sqrt((double)INDEX_DIM * cfg->index_n_heads)),
 		.step = r->step,
 		.q = k->iq_packed,
 		.w = k->iw,
-		.pages = pages,
+		.pages = r->pages,
 		.rows = c->index_rows,
 		.sel = k->sel,
 		.n_sel = k->n_sel,
 		.scores = k->scores,
 		.scores_stride = k->score_stride,
 	};
-	int rc = compress(m, &w->compressor, 4, INDEX_DIM, c->index_ring, c->index_rows, pages, r,
-			  err);
+	int rc = compress(m, &w->compressor, 4, INDEX_DIM, c->index_ring, c->index_rows, r, err);
 
 	if (!rc)
 		rc = run_linear(m, &w->wq_b, r->n, k->qr, k->iq, 0, err);
@@ -147,11 +147,11 @@ static int attention_out(struct model *m, const struct layer_weights *w, const s
 	};
 	int rc = m->be->ops->linear(m->be, &groups, err);
 
-	return rc ? rc : run_linear(m, &w->wo_b, r->n, m->work.oa, m->work.y, 0, err);
+	return rc ? rc : run_linear(m, &w->wo_b, r->n, m->work.oa, m->work.y, 1, err);
 }
 
 int layer_attention(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
-		    dbuf pages, const struct rows *r, dbuf x, struct err *err)
+		    const struct rows *r, struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
 	const struct ops *ops = m->be->ops;
@@ -164,46 +164,40 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 		.window = cfg->window,
 		.ratio = w->ratio,
 		.top_k = cfg->index_topk,
+		.max_pages = model_max_pages(m),
 		.scale = (float)(1 / sqrt((double)HEAD_DIM)),
 		.step = r->step,
 		.q = k->q,
 		.rope = rope,
 		.sink = w->sink,
 		.ring = c->ring,
-		.pages = pages,
+		.pages = r->pages,
 		.rows = c->rows,
 		.sel = k->sel,
 		.n_sel = k->n_sel,
 		.out = k->o,
 	};
-	int rc = sublayer_begin(m, &w->hc_attn, w->attn_norm, r, x, err);
+	int rc = queries(m, w, r, rope, err);
 
-	if (!rc)
-		rc = queries(m, w, r, rope, err);
 	if (!rc)
 		rc = window_row(m, w, c, r, rope, err);
 	phase_mark(&m->clock, PHASE_ATTENTION);
 	if (!rc && w->ratio)
-		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, c->comp_ring, c->rows, pages, r,
-			      err);
+		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, c->comp_ring, c->rows, r, err);
 	phase_mark(&m->clock, PHASE_COMPRESSOR);
 	if (!rc && w->ratio == 4)
-		rc = choose_rows(m, &w->indexer, c, pages, r, err);
+		rc = choose_rows(m, &w->indexer, c, r, err);
 	if (!rc)
 		rc = ops->attention(m->be, &attention, err);
 	phase_mark(&m->clock, PHASE_CACHE);
 	if (!rc)
 		rc = attention_out(m, w, r, err);
 	phase_mark(&m->clock, PHASE_ATTENTION);
-	if (!rc)
-		rc = sublayer_end(m, r, x, err);
 	return rc;
 }
 
 int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
-		 const struct rows *r, dbuf x, struct err *err)
+		 const struct rows *r, struct err *err)
 {
-	int rc = sublayer_begin(m, &w->hc_attn, w->attn_norm, r, x, err);
-
-	return rc ? rc : window_row(m, w, c, r, r->rope[ROPE_PLAIN], err);
+	return window_row(m, w, c, r, r->rope[ROPE_PLAIN], err);
 }

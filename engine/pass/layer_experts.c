@@ -1,7 +1,7 @@
-/* The expert sublayer: routing, the chosen experts and the shared one, within mHC pre and post. */
+/* The expert sublayer: routing, the chosen experts and the shared one. */
 #include "engine/pass/model_internal.h"
 
-int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r, dbuf x,
+int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r,
 		  struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
@@ -33,17 +33,13 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 		.weight = k->expert_weight,
 		.y = k->y,
 	};
-	int rc = sublayer_begin(m, &w->hc_ffn, w->ffn_norm, r, x, err);
+	int rc = run_linear(m, &w->gate, r->n, k->u, k->route, 1, err);
 
-	if (!rc)
-		rc = run_linear(m, &w->gate, r->n, k->u, k->route, 1, err);
 	if (!rc)
 		rc = ops->route(m->be, &route, err);
 	phase_mark(&m->clock, PHASE_ROUTER);
 	if (!rc)
 		rc = ops->experts(m->be, &experts, err);
 	phase_mark(&m->clock, PHASE_EXPERTS);
-	if (!rc)
-		rc = sublayer_end(m, r, x, err);
 	return rc;
 }

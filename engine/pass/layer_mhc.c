@@ -1,45 +1,84 @@
 /*
- * What wraps each sublayer: its input from the streams, and its output back into
- * them (manifold-constrained hyper-connections, model part "mHC").
+ * What stands between sublayers: the output of one goes into the streams, the input of the next
+ * comes out of them (manifold-constrained hyper-connections, model part "mHC").
  */
 #include "engine/pass/model_internal.h"
 
-int sublayer_begin(struct model *m, const struct hc_weights *hc, dbuf norm, const struct rows *r,
-		   dbuf x, struct err *err)
+static struct mhc_post_args post_args(const struct model *m, const struct rows *r, dbuf x)
 {
-	struct mhc_pre_args pre = {
+	const struct work *k = &m->work;
+
+	return (struct mhc_post_args){
+		.n_tok = r->n,
+		.d = m->cfg.dim,
+		.y = k->y,
+		.post = k->post[k->side],
+		.comb = k->comb[k->side],
+		.x = x,
+	};
+}
+
+static struct mhc_pre_args pre_args(const struct model *m, const struct rows *r, dbuf x,
+				    struct sublayer next)
+{
+	const struct work *k = &m->work;
+
+	return (struct mhc_pre_args){
 		.n_tok = r->n,
 		.d = m->cfg.dim,
 		.n_iter = m->cfg.hc_iters,
 		.eps = m->cfg.hc_eps,
 		.rms_eps = m->cfg.rms_eps,
 		.x = x,
-		.fn = hc->fn,
-		.base = hc->base,
-		.scale = hc->scale,
-		.norm = norm,
-		.out = m->work.u,
-		.post = m->work.post,
-		.comb = m->work.comb,
+		.fn = next.hc->fn,
+		.base = next.hc->base,
+		.scale = next.hc->scale,
+		.norm = next.norm,
+		.out = k->u,
+		.post = k->post[!k->side],
+		.comb = k->comb[!k->side],
 	};
-	int rc = m->be->ops->mhc_pre(m->be, &pre, err);
+}
 
+int mhc_joint(struct model *m, const struct rows *r, dbuf x, bool after, struct sublayer next,
+	      struct err *err)
+{
+	struct work *k = &m->work;
+	const struct ops *ops = m->be->ops;
+	struct mhc_join_args join = {.post = post_args(m, r, x)};
+	int rc = 0;
+
+	if (next.hc)
+		join.pre = pre_args(m, r, x, next);
+	if (after && next.hc && ops->mhc_join) {
+		rc = ops->mhc_join(m->be, &join, err);
+	} else {
+		if (after)
+			rc = ops->mhc_post(m->be, &join.post, err);
+		if (!rc && next.hc)
+			rc = ops->mhc_pre(m->be, &join.pre, err);
+	}
+	k->side = !k->side;
 	phase_mark(&m->clock, PHASE_MHC);
 	return rc;
 }
 
-int sublayer_end(struct model *m, const struct rows *r, dbuf x, struct err *err)
+int layer_begin(struct model *m, const struct layer_weights *w, const struct rows *r, dbuf x,
+		struct err *err)
 {
-	struct mhc_post_args post = {
-		.n_tok = r->n,
-		.d = m->cfg.dim,
-		.y = m->work.y,
-		.post = m->work.post,
-		.comb = m->work.comb,
-		.x = x,
-	};
-	int rc = m->be->ops->mhc_post(m->be, &post, err);
+	m->work.side = 0;
+	return mhc_joint(m, r, x, false, sublayer_attn(w), err);
+}
 
-	phase_mark(&m->clock, PHASE_MHC);
-	return rc;
+int layer_run(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
+	      const struct rows *r, dbuf x, const struct layer_weights *next, struct err *err)
+{
+	const struct sublayer ffn = {&w->hc_ffn, w->ffn_norm}, none = {0};
+	int rc = layer_attention(m, w, c, r, err);
+
+	if (!rc)
+		rc = mhc_joint(m, r, x, true, ffn, err);
+	if (!rc)
+		rc = layer_experts(m, w, r, err);
+	return rc ? rc : mhc_joint(m, r, x, true, next ? sublayer_attn(next) : none, err);
 }

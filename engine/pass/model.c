@@ -5,18 +5,18 @@
 #include <string.h>
 
 #include "engine/base/log.h"
-#include "engine/base/memory.h"
 #include "engine/pass/model_internal.h"
 #include "engine/checkpoint/plan.h"
 
 static int open_backend(struct model *m, const struct model_options *opt, struct err *err)
 {
-	int rc;
+	const struct backend_options o = {
+		.name = opt->backend,
+		.n_threads = opt->n_threads,
+		.isa = opt->isa,
+	};
+	int rc = backend_open(&m->be, &o, err);
 
-	if (opt->backend && strcmp(opt->backend, "cpu") != 0)
-		return err_set(err, ERR_MODEL, "backend %s: this build has only cpu",
-			       opt->backend);
-	rc = backend_open_cpu(&m->be, opt->n_threads, opt->isa, err);
 	if (!rc)
 		m->be->caps(m->be, &m->caps);
 	return rc;
@@ -59,7 +59,7 @@ struct piece {
 	size_t n, bytes;
 };
 
-#define N_PIECES 34
+#define N_PIECES 36
 
 /* What the work area is made of; pieces[] points into the model. */
 static void work_pieces(struct model *m, struct piece out[N_PIECES])
@@ -71,13 +71,15 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 	size_t heads = (size_t)c->n_heads * HEAD_DIM, ih = (size_t)c->index_n_heads;
 	size_t rope = ROPE_DIM * sizeof(float);
 	struct piece pieces[] = {
-		{&k->x, (rows + 1) * streams, act},
-		{&k->dx, rows * streams, act},
+		{&k->x, (rows + 1) * streams, sizeof(float)},
+		{&k->dx, rows * streams, sizeof(float)},
 		{&k->dh, rows * streams, act},
 		{&k->u, (rows > LOGIT_ROWS ? rows : LOGIT_ROWS) * d, act},
-		{&k->y, rows * d, act},
-		{&k->post, rows * HC_MULT, sizeof(float)},
-		{&k->comb, rows * HC_MULT * HC_MULT, sizeof(float)},
+		{&k->y, rows * d, sizeof(float)},
+		{&k->post[0], rows * HC_MULT, sizeof(float)},
+		{&k->post[1], rows * HC_MULT, sizeof(float)},
+		{&k->comb[0], rows * HC_MULT * HC_MULT, sizeof(float)},
+		{&k->comb[1], rows * HC_MULT * HC_MULT, sizeof(float)},
 		{&k->qr, rows * (size_t)c->q_lora_rank, act},
 		{&k->q, rows * heads, act},
 		{&k->o, rows * heads, act},
@@ -111,13 +113,26 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 	memcpy(out, pieces, sizeof(pieces));
 }
 
-/* What the backend keeps for itself: nearly all of it is the experts' rows between products. */
-static size_t backend_scratch(const struct model *m)
+static uint64_t backend_scratch(const struct model *m)
 {
 	const struct model_config *c = &m->cfg;
-	size_t rows = (size_t)m->chunk, d = (size_t)c->dim, inner = (size_t)c->moe_inter;
+	const struct pass_shape shape = {
+		.rows = m->max_rows,
+		.d = c->dim,
+		.inner = c->moe_inter,
+		.n_expert = c->n_experts,
+		.n_used = c->n_experts_used,
+		.n_head = c->n_heads,
+		.n_group = c->o_groups,
+		.group_rank = c->o_lora_rank,
+		.q_rank = c->q_lora_rank,
+		.index_heads = c->index_n_heads,
+		.top_k = c->index_topk,
+		.vocab = c->vocab,
+		.ctx = m->ctx,
+	};
 
-	return rows * (d + (size_t)(c->n_experts_used + 1) * (2 * inner + d)) * sizeof(float);
+	return m->be->scratch_bytes(m->be, &shape);
 }
 
 static int alloc_work(struct model *m, struct err *err)
@@ -130,7 +145,7 @@ static int alloc_work(struct model *m, struct err *err)
 		return err_nomem(err, "work area", N_PIECES * sizeof(*m->buffers));
 	for (int i = 0; i < N_PIECES; i++) {
 		size_t bytes = pieces[i].n * pieces[i].bytes;
-		int rc = m->be->alloc(m->be, bytes, 1, &m->buffers[i], err);
+		int rc = m->be->alloc(m->be, bytes, MEMORY_LAZY, &m->buffers[i], err);
 
 		if (rc)
 			return rc;
@@ -145,7 +160,7 @@ static int alloc_work(struct model *m, struct err *err)
 /* Does it fit?  A context that nobody asked for is cut to what does. */
 static int plan_memory(struct model *m, bool ctx_given, struct err *err)
 {
-	struct memory_plan p = {.available = memory_available()};
+	struct memory_plan p = {.available = m->be->memory_free(m->be)};
 	struct piece pieces[N_PIECES];
 	int64_t fits;
 	int rc = weights_measure(&m->cfg, p.weights, err);
@@ -156,7 +171,7 @@ static int plan_memory(struct model *m, bool ctx_given, struct err *err)
 	for (int i = 0; i < N_PIECES; i++)
 		p.scratch += pieces[i].n * pieces[i].bytes;
 	p.scratch += backend_scratch(m);
-	p.ctx_tokens = (m->ctx + PAGE_TOKENS - 1) / PAGE_TOKENS * PAGE_TOKENS;
+	p.ctx_tokens = model_max_pages(m) * PAGE_TOKENS;
 	for (int i = 0; i < m->cfg.n_layers + m->has_draft; i++) {
 		int ratio = m->cfg.compress_ratio[i];
 
@@ -276,6 +291,11 @@ int64_t model_ctx_tokens(const struct model *m)
 	return m->ctx;
 }
 
+int64_t model_max_pages(const struct model *m)
+{
+	return (m->ctx + PAGE_TOKENS - 1) / PAGE_TOKENS;
+}
+
 int model_prefill_chunk(const struct model *m)
 {
 	return m->chunk;
@@ -304,7 +324,7 @@ struct model_memory model_memory(const struct model *m)
 struct model_memory model_resident(const struct model *m, int64_t n_tokens)
 {
 	struct model_memory mem = model_memory(m);
-	int64_t pages = (m->ctx + PAGE_TOKENS - 1) / PAGE_TOKENS;
+	int64_t pages = model_max_pages(m);
 	int64_t used = (n_tokens + PAGE_TOKENS - 1) / PAGE_TOKENS;
 	/* Of each row of index scores only as much is written as there are rows to score. */
 	int64_t unscored = m->work.score_stride - (n_tokens / 4 + 15) / 16 * 16;

@@ -48,6 +48,7 @@ const struct model_config *model_config(const struct model *m);
 const struct safetensors *model_files(const struct model *m); /* NULL with random weights */
 const char *model_backend_name(const struct model *m); /* "cpu x86-64-v4, 2 threads" */
 int64_t model_ctx_tokens(const struct model *m);
+int64_t model_max_pages(const struct model *m); /* of a sequence of so many tokens */
 int model_prefill_chunk(const struct model *m); /* rows of one prefill call */
 int model_n_frontiers(const struct model *m);   /* that a sequence may have kept at once */
 

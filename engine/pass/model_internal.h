@@ -23,14 +23,16 @@ struct rows {
 	dbuf step; /* struct step */
 	dbuf ids;  /* i32 [n]; of the draft head: the next token of each row */
 	dbuf rope[N_ROPE_KINDS]; /* f32 [n, 32, 2] */
+	dbuf pages; /* i32 [slots, max_pages] */
 };
 
 /* Activations of one forward call; sizes for max_rows rows.  act unless said. */
 struct work {
-	dbuf x;         /* [1 + rows, 4, d]: row 0 is the position before this call's */
-	dbuf dx, dh;    /* [rows, 4, d]: the draft head's streams, and its h_proj input */
-	dbuf u, y;      /* [rows, d] */
-	dbuf post, comb; /* f32 [rows, 4], [rows, 4, 4] */
+	dbuf x;         /* f32 [1 + rows, 4, d]: row 0 is the position before this call's */
+	dbuf dx, dh;    /* f32, act [rows, 4, d]: the draft head's streams, and its h_proj input */
+	dbuf u, y;      /* act, f32 [rows, d]: a sublayer's input and output */
+	dbuf post[2], comb[2]; /* f32 [rows, 4], [rows, 4, 4] */
+	int side;       /* which of them belong to the sublayer at hand */
 	dbuf qr;        /* [rows, q_lora] */
 	dbuf q, o;      /* [rows, heads, 512] */
 	dbuf kv;        /* [rows, 512] */
@@ -84,8 +86,8 @@ struct seq {
 	struct model *m;
 	int64_t len;
 	int64_t high;  /* the longest it has been since it was empty: roll-back counts from here */
-	dbuf pages;    /* i32 [⌈ctx/128⌉] */
-	dbuf streams;  /* act [STREAM_RING, 4, d] */
+	dbuf pages;    /* i32 [1, ⌈ctx/128⌉] */
+	dbuf streams;  /* f32 [1, STREAM_RING, 4, d] */
 	struct layer_cache *layers; /* [n_layers + 1]: the draft layer last */
 	int n_layers;
 };
@@ -102,20 +104,42 @@ void rope_frequencies(const struct model_config *cfg, enum rope_kind kind, doubl
 /* Bytes of one layer's caches at full context: fixed, and growing with the context. */
 int64_t layer_cache_bytes(const struct model *m, int ratio, bool growing);
 
-/* X → X with this layer's two sublayers. */
+/* A sublayer's input: what mixes the streams and norms the result. */
+struct sublayer {
+	const struct hc_weights *hc; /* NULL: there is none */
+	dbuf norm;
+};
+
+static inline struct sublayer sublayer_attn(const struct layer_weights *w)
+{
+	return (struct sublayer){&w->hc_attn, w->attn_norm};
+}
+
+/*
+ * Between two sublayers: work.y goes into the streams x where it stands `after` one, and
+ * work.u comes out of them for the next where there is one.
+ */
+int mhc_joint(struct model *m, const struct rows *r, dbuf x, bool after, struct sublayer next,
+	      struct err *err);
+
+/*
+ * Layers, one after another: layer_begin() for the first, then layer_run() for each, which takes
+ * x → x and ends with the joint to the `next` one (NULL: it is the last).
+ */
+int layer_begin(struct model *m, const struct layer_weights *w, const struct rows *r, dbuf x,
+		struct err *err);
+int layer_run(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
+	      const struct rows *r, dbuf x, const struct layer_weights *next, struct err *err);
+
+/* work.u → work.y, each sublayer's own part. */
 int layer_attention(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
-		    dbuf pages, const struct rows *r, dbuf x, struct err *err);
-int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r, dbuf x,
+		    const struct rows *r, struct err *err);
+int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r,
 		  struct err *err);
 
-/* Of a layer of ratio 0, only what later rows see of these: its window rows.  X stays. */
+/* Of a layer of ratio 0, only what later rows see of these: work.u's window rows. */
 int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
-		 const struct rows *r, dbuf x, struct err *err);
-
-/* Around a sublayer: streams → work.u with its norm, and work.y → streams, in place. */
-int sublayer_begin(struct model *m, const struct hc_weights *hc, dbuf norm, const struct rows *r,
-		   dbuf x, struct err *err);
-int sublayer_end(struct model *m, const struct rows *r, dbuf x, struct err *err);
+		 const struct rows *r, struct err *err);
 
 /* y = W x over r->n rows, act to act; or to float32. */
 int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,

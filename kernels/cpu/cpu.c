@@ -1,9 +1,12 @@
+/* The CPU backend: scratch, memory, its table, and the choice of an instruction set. */
 #include "kernels/cpu/cpu.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#include "engine/base/memory.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
@@ -58,14 +61,15 @@ int cpu_own(struct cpu *c, size_t bytes, struct err *err)
 
 /*
  * Every allocation is a mapping of its own, preceded by a page that holds its length.
- * Mappings are filled on first touch anyway, so `lazy` needs nothing more than not to
+ * Mappings are filled on first touch anyway, so lazy memory needs nothing more than not to
  * be counted against the machine's commit limit.
  */
 #define HEADER 4096
 
-static int cpu_alloc(struct backend *be, size_t bytes, int lazy, dbuf *out, struct err *err)
+static int cpu_alloc(struct backend *be, size_t bytes, enum memory_kind kind, dbuf *out,
+		     struct err *err)
 {
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | (lazy ? MAP_NORESERVE : 0);
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | (kind == MEMORY_LAZY ? MAP_NORESERVE : 0);
 	size_t all;
 	unsigned char *p;
 
@@ -125,9 +129,23 @@ static void cpu_caps(const struct backend *be, struct backend_caps *caps)
 		.act_bytes = 4,
 		.max_rows = 512,
 		.prefill_rows = 512,
-		.host_weights = 1,
 	};
 	memcpy(caps->name, c->name, sizeof(caps->name));
+}
+
+static uint64_t cpu_memory_free(const struct backend *be)
+{
+	(void)be;
+	return memory_available();
+}
+
+/* Nearly all of it is the experts' rows between products. */
+static uint64_t cpu_scratch_bytes(const struct backend *be, const struct pass_shape *s)
+{
+	uint64_t d = (uint64_t)s->d, inner = (uint64_t)s->inner;
+
+	(void)be;
+	return (uint64_t)s->rows * (d + (uint64_t)(s->n_used + 1) * (2 * inner + d)) * sizeof(float);
 }
 
 /* ------------------------------------------------------- what bounds a step */
@@ -266,21 +284,21 @@ static const struct isa *isa_choose(const char *name, struct err *err)
 	return NULL;
 }
 
-int backend_open_cpu(struct backend **out, int n_threads, const char *isa_name, struct err *err)
+int backend_open_cpu(struct backend **out, const struct backend_options *o, struct err *err)
 {
-	const struct isa *isa = isa_choose(isa_name, err);
+	const struct isa *isa = isa_choose(o->isa, err);
 	struct cpu *c;
 	int rc;
 
 	*out = NULL;
 	if (!isa)
 		return ERR_MODEL;
-	if (n_threads < 0 || n_threads > 1024)
-		return err_set(err, ERR_USAGE, "threads: %d, expected 0 to 1024", n_threads);
+	if (o->n_threads < 0 || o->n_threads > 1024)
+		return err_set(err, ERR_USAGE, "threads: %d, expected 0 to 1024", o->n_threads);
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_nomem(err, "cpu backend", sizeof(*c));
-	rc = pool_new(&c->pool, n_threads ? n_threads : pool_physical_cores(), err);
+	rc = pool_new(&c->pool, o->n_threads ? o->n_threads : pool_physical_cores(), err);
 	if (rc) {
 		free(c);
 		return rc;
@@ -288,6 +306,8 @@ int backend_open_cpu(struct backend **out, int n_threads, const char *isa_name, 
 	c->base = (struct backend){
 		.ops = &cpu_ops,
 		.caps = cpu_caps,
+		.memory_free = cpu_memory_free,
+		.scratch_bytes = cpu_scratch_bytes,
 		.alloc = cpu_alloc,
 		.free = cpu_free,
 		.put = cpu_put,

@@ -42,6 +42,23 @@ int cpu_matmul_scratch(struct cpu *c, struct err *err); /* before cpu_matmul */
 void cpu_rotate(float *x, int dim, const float *cs, float sign);
 void cpu_rope_row(int64_t pos, const double *freq, float *cs);
 
+static inline const struct step *cpu_step(dbuf step)
+{
+	return (const struct step *)(const void *)step;
+}
+
+/* The part of a ring or page table of every slot, `bytes` each, that is this step's. */
+static inline dbuf cpu_slot(dbuf all, dbuf step, size_t bytes)
+{
+	return all + (size_t)cpu_step(step)->slot * bytes;
+}
+
+static inline const int32_t *cpu_pages(dbuf pages, dbuf step, int64_t max_pages)
+{
+	return (const int32_t *)(const void *)cpu_slot(pages, step,
+						       (size_t)max_pages * sizeof(int32_t));
+}
+
 /* Where row b of a paged cache lies; per_page rows to a page. */
 static inline size_t cpu_row_at(const int32_t *pages, int64_t b, int per_page)
 {

@@ -11,11 +11,6 @@ static float *floats(dbuf p)
 	return (float *)(void *)p;
 }
 
-static int64_t step_pos0(dbuf step)
-{
-	return ((const struct step *)(const void *)step)->pos0;
-}
-
 struct query_job {
 	struct cpu *c;
 	const struct query_args *a;
@@ -55,18 +50,19 @@ static void window_rows(void *ctx, int worker, int64_t t0, int64_t t1)
 {
 	const struct window_job *j = ctx;
 	const struct window_row_args *a = j->a;
-	int64_t pos0 = step_pos0(a->step);
+	int64_t pos0 = cpu_step(a->step)->pos0;
+	dbuf ring = cpu_slot(a->ring, a->step, (size_t)a->ring_rows * KV_ROW_BYTES);
 
 	(void)worker;
 	for (int64_t t = t0; t < t1; t++) {
 		float row[HEAD_DIM];
-		size_t slot = (size_t)((pos0 + t) % a->ring_rows);
+		size_t at = (size_t)((pos0 + t) % a->ring_rows);
 
 		j->c->leaf->rms_norm(floats(a->kv) + t * HEAD_DIM,
 				     (const uint16_t *)(const void *)a->norm, HEAD_DIM, a->eps,
 				     row);
 		cpu_rotate(row, HEAD_DIM, floats(a->rope) + t * ROPE_DIM, 1.0f);
-		j->c->leaf->kv_pack(row, a->ring + slot * KV_ROW_BYTES);
+		j->c->leaf->kv_pack(row, ring + at * KV_ROW_BYTES);
 	}
 }
 
@@ -93,14 +89,20 @@ struct attention_job {
 /* The rows one token sees: compressed ones first, then the window, both ascending. */
 struct seen {
 	const struct attention_args *a;
+	const int32_t *pages;
+	dbuf ring;
 	const int32_t *sel; /* NULL: all compressed rows, 0 … n_comp - 1 */
 	int64_t n_comp, win0, n_win;
 };
 
 static struct seen seen_by(const struct attention_args *a, int64_t t)
 {
-	int64_t pos = step_pos0(a->step) + t;
-	struct seen s = {.a = a};
+	int64_t pos = cpu_step(a->step)->pos0 + t;
+	struct seen s = {
+		.a = a,
+		.pages = a->ratio ? cpu_pages(a->pages, a->step, a->max_pages) : NULL,
+		.ring = cpu_slot(a->ring, a->step, (size_t)a->ring_rows * KV_ROW_BYTES),
+	};
 
 	s.win0 = pos + 1 > a->window ? pos + 1 - a->window : 0;
 	s.n_win = pos + 1 - s.win0;
@@ -118,10 +120,10 @@ static const uint8_t *seen_row(const struct seen *s, int64_t i)
 	const struct attention_args *a = s->a;
 
 	if (i < s->n_comp)
-		return a->rows + cpu_row_at((const int32_t *)(const void *)a->pages,
-					    s->sel ? s->sel[i] : i, PAGE_TOKENS / a->ratio) *
-					 KV_ROW_BYTES;
-	return a->ring + (size_t)((s->win0 + i - s->n_comp) % a->ring_rows) * KV_ROW_BYTES;
+		return a->rows +
+		       cpu_row_at(s->pages, s->sel ? s->sel[i] : i, PAGE_TOKENS / a->ratio) *
+			       KV_ROW_BYTES;
+	return s->ring + (size_t)((s->win0 + i - s->n_comp) % a->ring_rows) * KV_ROW_BYTES;
 }
 
 static int unpack_tile(const struct attention_job *j, const struct seen *s, int64_t i0, int64_t n,
@@ -185,7 +187,7 @@ static void attend_parts(void *ctx, int worker, int64_t i0, int64_t i1)
 int cpu_attention(struct backend *be, const struct attention_args *a, struct err *err)
 {
 	struct attention_job j = {.c = cpu_of(be), .a = a};
-	int64_t last = step_pos0(a->step) + a->n_tok;
+	int64_t last = cpu_step(a->step)->pos0 + a->n_tok;
 	int64_t rows = a->window + (a->ratio == 4 ? a->top_k : a->ratio ? last / a->ratio : 0);
 	int threads = pool_size(j.c->pool);
 

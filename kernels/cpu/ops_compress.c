@@ -11,6 +11,7 @@ static float *floats(dbuf p)
 struct job {
 	struct cpu *c;
 	const struct compress_args *a;
+	float *ring; /* this slot's */
 	int64_t pos0;
 	int64_t block0, n_block; /* completed by this call */
 	float *pooled;           /* [n_block, dim] */
@@ -20,7 +21,7 @@ static float *ring4(const struct job *j, int64_t pos, int which)
 {
 	size_t width = 2 * (size_t)j->a->dim;
 
-	return floats(j->a->ring) + ((size_t)(pos % COMPRESS_RING) * 2 + (size_t)which) * width;
+	return j->ring + ((size_t)(pos % COMPRESS_RING) * 2 + (size_t)which) * width;
 }
 
 /* a or z of a position: this call's, or what an earlier one left in the ring */
@@ -66,8 +67,8 @@ static void pool128_channels(void *ctx, int worker, int64_t i0, int64_t i1)
 	for (int64_t t = 0; t < a->n_tok; t++) {
 		int64_t pos = j->pos0 + t;
 		const float *before =
-			floats(a->ring) + (size_t)((pos + COMPRESS_RING - 1) % COMPRESS_RING) * state;
-		float *after = floats(a->ring) + (size_t)(pos % COMPRESS_RING) * state;
+			j->ring + (size_t)((pos + COMPRESS_RING - 1) % COMPRESS_RING) * state;
+		float *after = j->ring + (size_t)(pos % COMPRESS_RING) * state;
 
 		j->c->leaf->pool128(floats(a->a) + t * dim, floats(a->z) + t * dim,
 				    floats(a->ape) + pos % 128 * dim, pos % 128 == 0, before,
@@ -84,7 +85,7 @@ static void finish_rows(void *ctx, int worker, int64_t b0, int64_t b1)
 {
 	const struct job *j = ctx;
 	const struct compress_args *a = j->a;
-	const int32_t *pages = (const int32_t *)(const void *)a->pages;
+	const int32_t *pages = cpu_pages(a->pages, a->step, a->max_pages);
 
 	(void)worker;
 	for (int64_t b = b0; b < b1; b++) {
@@ -107,11 +108,14 @@ int cpu_compress(struct backend *be, const struct compress_args *a, struct err *
 {
 	struct job j = {.c = cpu_of(be), .a = a};
 	struct pool *pool = j.c->pool;
+	/* of ratio 4: a, z in two halves each */
+	size_t entry = (a->ratio == 4 ? 4 : 3) * (size_t)a->dim * sizeof(float);
 
 	if ((a->ratio != 4 && a->ratio != 128) || (a->dim != HEAD_DIM && a->dim != INDEX_DIM))
 		return err_set(err, ERR_MODEL, "compressor: ratio %d, dim %d: not known", a->ratio,
 			       a->dim);
-	j.pos0 = ((const struct step *)(const void *)a->step)->pos0;
+	j.ring = floats(cpu_slot(a->ring, a->step, COMPRESS_RING * entry));
+	j.pos0 = cpu_step(a->step)->pos0;
 	j.block0 = j.pos0 / a->ratio;
 	j.n_block = (j.pos0 + a->n_tok) / a->ratio - j.block0;
 	if (cpu_shared(j.c, sizeof(float) * (size_t)j.n_block * (size_t)a->dim, err))

@@ -135,7 +135,7 @@ static void score_tiles(void *ctx, int worker, int64_t i0, int64_t i1)
 {
 	const struct select_job *j = ctx;
 	const struct index_select_args *a = j->a;
-	const int32_t *pages = (const int32_t *)(const void *)a->pages;
+	const int32_t *pages = cpu_pages(a->pages, a->step, a->max_pages);
 	int64_t last = rows_seen(j, j->t0 + j->n_t - 1);
 
 	(void)worker;
@@ -191,7 +191,7 @@ int cpu_index_select(struct backend *be, const struct index_select_args *a, stru
 
 	if (cpu_shared(j.c, sizeof(float) * heads * (INDEX_DIM + 4 + 1), err))
 		return err->code;
-	j.pos0 = ((const struct step *)(const void *)a->step)->pos0;
+	j.pos0 = cpu_step(a->step)->pos0;
 	j.q = j.c->shared.p;
 	j.q_scale = j.q + heads * INDEX_DIM;
 	j.w = j.q_scale + heads * 4;

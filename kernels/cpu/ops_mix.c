@@ -57,12 +57,10 @@ void cpu_rotate(float *x, int dim, const float *cs, float sign)
 
 int cpu_rope(struct backend *be, const struct rope_args *a, struct err *err)
 {
-	const struct step *step = (const struct step *)(const void *)a->step;
-
 	(void)be;
 	(void)err;
 	for (int t = 0; t < a->n_tok; t++)
-		cpu_rope_row(step->pos0 + t, (const double *)(const void *)a->freq,
+		cpu_rope_row(cpu_step(a->step)->pos0 + t, (const double *)(const void *)a->freq,
 			     floats(a->out) + (size_t)t * ROPE_DIM);
 	return 0;
 }
@@ -212,28 +210,37 @@ int cpu_mhc_post(struct backend *be, const struct mhc_post_args *a, struct err *
 	return 0;
 }
 
+static float *stream_ring(const struct stream_ring_args *a)
+{
+	size_t bytes = STREAM_RING * 4 * (size_t)a->d * sizeof(float);
+
+	return floats(cpu_slot(a->ring, a->step, bytes));
+}
+
 int cpu_stream_recall(struct backend *be, const struct stream_ring_args *a, struct err *err)
 {
-	int64_t pos0 = ((const struct step *)(const void *)a->step)->pos0;
+	int64_t pos0 = cpu_step(a->step)->pos0;
 	size_t row = 4 * (size_t)a->d;
+	float *ring = stream_ring(a);
 
 	(void)be;
 	(void)err;
 	if (pos0 > 0)
-		memcpy(floats(a->x), floats(a->ring) + (size_t)((pos0 - 1) % STREAM_RING) * row,
+		memcpy(floats(a->x), ring + (size_t)((pos0 - 1) % STREAM_RING) * row,
 		       row * sizeof(float));
 	return 0;
 }
 
 int cpu_stream_keep(struct backend *be, const struct stream_ring_args *a, struct err *err)
 {
-	int64_t pos0 = ((const struct step *)(const void *)a->step)->pos0;
+	int64_t pos0 = cpu_step(a->step)->pos0;
 	size_t row = 4 * (size_t)a->d;
+	float *ring = stream_ring(a);
 
 	(void)be;
 	(void)err;
 	for (int t = a->n_tok > STREAM_RING ? a->n_tok - STREAM_RING : 0; t < a->n_tok; t++)
-		memcpy(floats(a->ring) + (size_t)((pos0 + t) % STREAM_RING) * row,
+		memcpy(ring + (size_t)((pos0 + t) % STREAM_RING) * row,
 		       floats(a->x) + (size_t)(1 + t) * row, row * sizeof(float));
 	return 0;
 }

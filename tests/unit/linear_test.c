@@ -218,10 +218,11 @@ static void on_every_instruction_set(int exact, const enum weight_type *types, i
 	int n_run = 0;
 
 	for (size_t i = 0; i < sizeof(isas) / sizeof(isas[0]); i++) {
+		const struct backend_options how = {.n_threads = 2, .isa = isas[i]};
 		struct backend *be;
 		struct err err = {0};
 
-		if (backend_open_cpu(&be, 2, isas[i], &err))
+		if (backend_open_cpu(&be, &how, &err))
 			continue; /* another processor's */
 		n_run++;
 		for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++) {
@@ -252,11 +253,12 @@ static void exact_products_are_summed_in_double(void **state)
 static void what_no_kernel_can_do_is_refused(void **state)
 {
 	struct linear_args args = {.n_tok = 1, .n_group = 1, .exact = 1};
+	const struct backend_options how = {.n_threads = 1};
 	struct err err = {0};
 	struct backend *be;
 
 	(void)state;
-	assert_int_equal(backend_open_cpu(&be, 1, NULL, &err), 0);
+	assert_int_equal(backend_open_cpu(&be, &how, &err), 0);
 	args.w = (struct weight){.type = WEIGHT_FP4, .out = 4, .in = 32};
 	assert_int_equal(be->ops->linear(be, &args, &err), ERR_MODEL);
 	args.exact = 0;
