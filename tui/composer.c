@@ -35,7 +35,7 @@ void composer_add_input(struct composer *c, struct str text)
 		memmove(c->inputs, c->inputs + 1, c->n_inputs * sizeof(*c->inputs));
 	}
 	inputs = realloc(c->inputs, (c->n_inputs + 1) * sizeof(*inputs));
-	if (inputs == NULL)
+	if (!inputs)
 		return;
 	c->inputs = inputs;
 	c->inputs[c->n_inputs] = (struct buf){0};
@@ -49,7 +49,7 @@ static size_t line_start(const struct editbuf *e, size_t at)
 {
 	const char *nl = at > 0 ? memrchr(buf_z(&e->text), '\n', at) : NULL;
 
-	return nl != NULL ? (size_t)(nl - buf_z(&e->text)) + 1 : 0;
+	return nl ? (size_t)(nl - buf_z(&e->text)) + 1 : 0;
 }
 
 static size_t char_border(const struct editbuf *e, size_t at)
@@ -74,8 +74,8 @@ static void segment_of(const struct editbuf *e, size_t at, size_t *from, size_t 
 			limit = n;
 		nl = *from < limit ? memchr(buf_z(&e->text) + *from, '\n', limit - *from)
 				   : NULL;
-		if (nl != NULL || limit == n) {
-			*to = nl != NULL ? (size_t)(nl - buf_z(&e->text)) : n;
+		if (nl || limit == n) {
+			*to = nl ? (size_t)(nl - buf_z(&e->text)) : n;
 			return;
 		}
 		*to = char_border(e, limit);
@@ -168,7 +168,7 @@ static int text_width(int width)
 
 int composer_height(struct composer *c, int width, int max)
 {
-	int banner = c->banner != NULL && max > 1;
+	int banner = c->banner && max > 1;
 
 	c->width = text_width(width);
 	return count_rows(c, max - banner) + banner;
@@ -225,7 +225,7 @@ void composer_draw(struct composer *c, struct view v)
 
 	c->width = text_width(v.w);
 	view_fill(v, 0, 0, v.w, v.h, ' ', STYLE_TEXT);
-	if (c->banner != NULL && v.h > 1) {
+	if (c->banner && v.h > 1) {
 		view_put_cut(v, MARK, 0, v.w - MARK, str_of(c->banner), STYLE_NOTICE);
 		v = view_sub(v, 0, 1, v.w, v.h - 1);
 	}
@@ -285,7 +285,7 @@ void composer_click(struct composer *c, int x, int y)
 {
 	size_t at = c->top, end;
 
-	y -= c->banner != NULL;
+	y -= c->banner ? 1 : 0;
 	for (; y > 0; y--) {
 		size_t next = row_next(c, at, &end);
 

@@ -36,29 +36,31 @@ const struct convlist_row *convlist_chosen(const struct convlist *l)
 
 void convlist_choose(struct convlist *l, int64_t id)
 {
-	for (size_t i = 0; i < l->n_shown; i++)
+	for (size_t i = 0; i < l->n_shown; i++) {
 		if (l->rows[l->shown[i]].id == id)
 			l->chosen = i;
+	}
 }
 
 void convlist_choose_current(struct convlist *l)
 {
-	for (size_t i = 0; i < l->n_shown; i++)
+	for (size_t i = 0; i < l->n_shown; i++) {
 		if (l->rows[l->shown[i]].current)
 			l->chosen = i;
+	}
 }
 
 void convlist_set(struct convlist *l, const struct convlist_row *rows, size_t n)
 {
 	const struct convlist_row *was = convlist_chosen(l);
-	int64_t id = was != NULL ? was->id : -1;
+	int64_t id = was ? was->id : -1;
 
 	drop(l);
 	if (n > 0) {
 		l->rows = calloc(n, sizeof(*l->rows));
 		l->text = calloc(n, sizeof(*l->text));
 		l->shown = calloc(n, sizeof(*l->shown));
-		if (l->rows == NULL || l->text == NULL || l->shown == NULL) {
+		if (!l->rows || !l->text || !l->shown) {
 			drop(l);
 			return;
 		}
@@ -83,9 +85,10 @@ void convlist_set(struct convlist *l, const struct convlist_row *rows, size_t n)
 
 static bool is_found(const struct convlist *l, int64_t id)
 {
-	for (size_t i = 0; i < l->n_found; i++)
+	for (size_t i = 0; i < l->n_found; i++) {
 		if (l->found[i] == id)
 			return true;
+	}
 	return false;
 }
 
@@ -95,8 +98,8 @@ void convlist_set_found(struct convlist *l, const int64_t *ids, size_t n)
 
 	free(l->found);
 	l->found = found;
-	l->n_found = found != NULL ? n : 0;
-	if (found != NULL)
+	l->n_found = found ? n : 0;
+	if (found)
 		memcpy(found, ids, n * sizeof(*found));
 	convlist_refresh(l);
 }
@@ -116,7 +119,7 @@ static bool matches(const struct convlist *l, const struct convlist_row *r)
 		if (k > 0 && k < sizeof(word)) {
 			memcpy(word, w, k);
 			word[k] = '\0';
-			if (strcasestr(title, word) == NULL)
+			if (!strcasestr(title, word))
 				return false;
 		}
 		w += k;

@@ -58,7 +58,7 @@ static bool splice(struct editbuf *e, size_t from, size_t to, struct str text)
 			return false;
 		}
 	}
-	if (e->text.data != NULL) {
+	if (e->text.data) {
 		memmove(e->text.data + from + text.n, e->text.data + to, tail);
 		if (text.n > 0)
 			memcpy(e->text.data + from, text.p, text.n);
@@ -96,8 +96,8 @@ bool editbuf_replace(struct editbuf *e, size_t from, size_t to, struct str text)
 bool editbuf_insert(struct editbuf *e, struct str text)
 {
 	struct edit_step *last = e->n_steps > 0 ? &e->steps[e->n_steps - 1] : NULL;
-	bool joins = e->typing && text.n <= 4 && last != NULL &&
-		     last->at + last->inserted == e->at && text.n > 0 && text.p[0] != ' ';
+	bool joins = e->typing && text.n <= 4 && last && last->at + last->inserted == e->at &&
+		     text.n > 0 && text.p[0] != ' ';
 	size_t before = e->n_steps;
 	bool ok = editbuf_replace(e, e->at, e->at, text);
 
@@ -159,10 +159,10 @@ size_t editbuf_target(const struct editbuf *e, enum edit_move move)
 		return at;
 	case EDIT_LINE_START:
 		nl = at > 0 ? memrchr(p, '\n', at) : NULL;
-		return nl != NULL ? (size_t)(nl - p) + 1 : 0;
+		return nl ? (size_t)(nl - p) + 1 : 0;
 	case EDIT_LINE_END:
 		nl = at < n ? memchr(p + at, '\n', n - at) : NULL;
-		return nl != NULL ? (size_t)(nl - p) : n;
+		return nl ? (size_t)(nl - p) : n;
 	case EDIT_TEXT_START:
 		return 0;
 	case EDIT_TEXT_END:

@@ -16,7 +16,7 @@ void help_add_command(struct help *h, const char *name, const char *arg, const c
 	struct help_command *v =
 		realloc(h->commands, (h->n_commands + 1) * sizeof(*h->commands));
 
-	if (v == NULL)
+	if (!v)
 		return;
 	h->commands = v;
 	v[h->n_commands++] = (struct help_command){name, arg, help};
@@ -112,9 +112,10 @@ static void make(struct help *h, const struct keymap *km, int width)
 		  STYLE_TEXT);
 	lines_wrap(&h->lines, &r, width, NULL, NULL, true);
 	rich_release(&r);
-	for (int c = 0; c < KEYS_N_CONTEXTS; c++)
+	for (int c = 0; c < KEYS_N_CONTEXTS; c++) {
 		if (c != KEYS_VI || h->vi)
 			add_context(h, km, width, c);
+	}
 	if (h->n_commands > 0)
 		add_commands(h, width);
 	h->width = width;

@@ -193,17 +193,19 @@ const struct language *language_find(struct str info)
 
 	while (n < info.n && info.p[n] != ' ' && info.p[n] != '{' && info.p[n] != ',')
 		n++;
-	for (size_t i = 0; i < sizeof(languages) / sizeof(languages[0]); i++)
-		for (int k = 0; k < MAX_NAMES && languages[i].names[k] != NULL; k++)
+	for (size_t i = 0; i < sizeof(languages) / sizeof(languages[0]); i++) {
+		for (int k = 0; k < MAX_NAMES && languages[i].names[k]; k++) {
 			if (strlen(languages[i].names[k]) == n && n > 0 &&
 			    strncasecmp(languages[i].names[k], info.p, n) == 0)
 				return &languages[i];
+		}
+	}
 	return NULL;
 }
 
 static bool at(struct str s, size_t i, const char *z)
 {
-	size_t n = z != NULL ? strlen(z) : 0;
+	size_t n = z ? strlen(z) : 0;
 
 	return n > 0 && s.n - i >= n && memcmp(s.p + i, z, n) == 0;
 }
@@ -217,12 +219,12 @@ static bool is_keyword(const struct language *lang, struct str word)
 {
 	const char *p = lang->keywords;
 
-	if (p == NULL || word.n == 0 || word.n > 24)
+	if (!p || word.n == 0 || word.n > 24)
 		return false;
 	while (*p != '\0') {
 		const char *end = strchr(++p, ' ');
 
-		if (end == NULL)
+		if (!end)
 			return false;
 		if ((size_t)(end - p) == word.n &&
 		    (lang->fold ? strncasecmp(p, word.p, word.n) : memcmp(p, word.p, word.n)) ==
@@ -262,7 +264,7 @@ static size_t find(struct str s, size_t i, const char *z)
 {
 	const char *hit = i < s.n ? memmem(s.p + i, s.n - i, z, strlen(z)) : NULL;
 
-	return hit != NULL ? (size_t)(hit - s.p) + strlen(z) : s.n;
+	return hit ? (size_t)(hit - s.p) + strlen(z) : s.n;
 }
 
 static bool ends_with(struct str s, size_t to, const char *z)
@@ -277,7 +279,7 @@ void highlight_line(const struct language *lang, struct highlight_state *st, str
 {
 	size_t i = 0, from;
 
-	if (lang == NULL) {
+	if (!lang) {
 		rich_add_code(out, s, STYLE_CODE);
 		return;
 	}
@@ -309,7 +311,7 @@ void highlight_line(const struct language *lang, struct highlight_state *st, str
 			    isspace((unsigned char)s.p[i - 1]))) {
 			i = s.n;
 			role = STYLE_COMMENT;
-		} else if (strchr(lang->quotes, s.p[i]) != NULL && s.p[i] != '\0') {
+		} else if (strchr(lang->quotes, s.p[i]) && s.p[i] != '\0') {
 			if (lang->triple && s.n - i >= 3 && s.p[i + 1] == s.p[i] &&
 			    s.p[i + 2] == s.p[i]) {
 				st->quote = s.p[i];

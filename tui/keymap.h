@@ -16,6 +16,8 @@
 #include "engine/base/err.h"
 #include "tui/key.h"
 
+struct tui;
+
 enum key_context {
 	KEYS_ANYWHERE,
 	KEYS_COMPOSER,
@@ -146,9 +148,10 @@ enum action {
 struct action_row {
 	const char *name; /* in configuration and scripts  */
 	enum key_context context;
-	const char *keys; /* by default, names apart by blanks */
-	const char *help; /* one line                      */
-	bool in_palette;  /* worth finding by name         */
+	const char *keys;           /* by default, names apart by blanks */
+	const char *help;           /* one line                      */
+	bool in_palette;            /* worth finding by name         */
+	void (*run)(struct tui *t); /* NULL: edit_action() or vi_action() does it */
 };
 
 const struct action_row *action_row(enum action a);

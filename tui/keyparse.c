@@ -254,19 +254,21 @@ static bool paste_event(struct keyparse *kp, struct key_event *ev)
 	size_t n = kp->in.len - kp->at, take, room;
 
 	end = n > 0 ? memmem(from, n, paste_end, PASTE_END_N) : NULL;
-	take = end != NULL ? (size_t)(end - from) : n;
+	take = end ? (size_t)(end - from) : n;
 	/* Keep what may be the beginning of the end. */
-	if (end == NULL)
-		for (size_t keep = PASTE_END_N - 1; keep > 0; keep--)
+	if (!end) {
+		for (size_t keep = PASTE_END_N - 1; keep > 0; keep--) {
 			if (keep <= n && memcmp(from + n - keep, paste_end, keep) == 0) {
 				take = n - keep;
 				break;
 			}
+		}
+	}
 	room = KEYPARSE_PASTE_MAX - kp->paste.len;
 	kp->paste_cut |= take > room;
 	buf_add(&kp->paste, from, take < room ? take : room);
 	kp->at += take;
-	if (end == NULL)
+	if (!end)
 		return false;
 	kp->at += PASTE_END_N;
 	finish_paste(kp, ev);

@@ -20,7 +20,7 @@ static bool grow(void **v, size_t *cap, size_t used, size_t n, size_t size)
 		to *= 2;
 	}
 	p = realloc(*v, to * size);
-	if (p == NULL)
+	if (!p)
 		return false;
 	*v = p;
 	*cap = to;
@@ -81,17 +81,17 @@ static const char *line_start(const struct rich *r)
 {
 	const char *nl = r->text.len > 0 ? memrchr(r->text.data, '\n', r->text.len) : NULL;
 
-	return nl != NULL ? nl + 1 : r->text.data;
+	return nl ? nl + 1 : r->text.data;
 }
 
 void rich_add_code(struct rich *r, struct str s, uint16_t style)
 {
 	while (s.n > 0) {
 		const char *tab = memchr(s.p, '\t', s.n);
-		size_t n = tab != NULL ? (size_t)(tab - s.p) : s.n;
+		size_t n = tab ? (size_t)(tab - s.p) : s.n;
 
 		rich_add(r, (struct str){s.p, n}, style);
-		if (tab == NULL)
+		if (!tab)
 			return;
 		if (r->text.len == 0) {
 			rich_addz(r, "        ", style);
@@ -181,10 +181,10 @@ void lines_add(struct lines *l, const struct rich *lead, const struct rich *r, s
 		l->failed = true;
 		return;
 	}
-	if (lead != NULL)
+	if (lead)
 		add_part(l, &ln, lead, 0, lead->text.len);
 	ln.lead = ln.n;
-	if (r != NULL)
+	if (r)
 		add_part(l, &ln, r, from, to);
 	l->v[l->n++] = ln;
 }
@@ -194,16 +194,15 @@ void lines_wrap(struct lines *l, const struct rich *r, int width, const struct r
 {
 	const char *p = buf_z(&r->text);
 	size_t at = 0, n = r->text.len;
-	int w1 = width -
-		 (first != NULL ? glyph_columns(buf_z(&first->text), first->text.len) : 0);
-	int w2 = width - (rest != NULL ? glyph_columns(buf_z(&rest->text), rest->text.len) : 0);
+	int w1 = width - (first ? glyph_columns(buf_z(&first->text), first->text.len) : 0);
+	int w2 = width - (rest ? glyph_columns(buf_z(&rest->text), rest->text.len) : 0);
 	const struct rich *lead = first;
 	int w = w1 > 1 ? w1 : 2;
 
 	l->failed |= r->failed;
 	do {
 		const char *nl = at < n ? memchr(p + at, '\n', n - at) : NULL;
-		size_t end = nl != NULL ? (size_t)(nl - p) : n;
+		size_t end = nl ? (size_t)(nl - p) : n;
 		enum line_join join = LINE_OWN;
 
 		do {
@@ -216,7 +215,7 @@ void lines_wrap(struct lines *l, const struct rich *r, int width, const struct r
 			lead = rest;
 			w = w2 > 1 ? w2 : 2;
 		} while (at < end && !lines_failed(l));
-		if (nl == NULL)
+		if (!nl)
 			break;
 		at = end + 1;
 	} while (!lines_failed(l));

@@ -274,7 +274,7 @@ static int enter_block(MD_BLOCKTYPE type, void *detail, void *ctx)
 			cell = mdtable_add_cell(&m->tab);
 		}
 		m->column++;
-		m->to = cell != NULL ? cell : &m->dropped;
+		m->to = cell ? cell : &m->dropped;
 		m->style = type == MD_BLOCK_TH ? STYLE_TEXT | STYLE_BOLD : STYLE_TEXT;
 		break;
 	}
@@ -328,9 +328,10 @@ static int leave_block(MD_BLOCKTYPE type, void *detail, void *ctx)
 		struct rich r = {0};
 
 		/* Rows that a cut text leaves short are filled. */
-		while (m->tab.n_columns > 0 && m->tab.n % (size_t)m->tab.n_columns != 0)
-			if (mdtable_add_cell(&m->tab) == NULL)
+		while (m->tab.n_columns > 0 && m->tab.n % (size_t)m->tab.n_columns != 0) {
+			if (!mdtable_add_cell(&m->tab))
 				break;
+		}
 		lead(m, &r, true);
 		mdtable_render(&m->tab, m->out, m->width, &r);
 		rich_release(&r);
@@ -488,10 +489,10 @@ static int text(MD_TEXTTYPE type, const MD_CHAR *p, MD_SIZE n, void *ctx)
 		}
 		while (s.n > 0) {
 			const char *nl = memchr(s.p, '\n', s.n);
-			size_t k = nl != NULL ? (size_t)(nl - s.p) : s.n;
+			size_t k = nl ? (size_t)(nl - s.p) : s.n;
 
 			buf_add(&m->line, s.p, k);
-			if (nl == NULL)
+			if (!nl)
 				break;
 			code_line(m);
 			s = (struct str){nl + 1, s.n - k - 1};

@@ -48,9 +48,10 @@ static size_t indent_of(struct str line)
 
 static bool is_blank_line(struct str line)
 {
-	for (size_t i = 0; i < line.n; i++)
+	for (size_t i = 0; i < line.n; i++) {
 		if (line.p[i] != ' ' && line.p[i] != '\t' && line.p[i] != '\n')
 			return false;
+	}
 	return true;
 }
 
@@ -60,7 +61,7 @@ static bool is_list_item(struct str line)
 
 	if (line.n == 0)
 		return false;
-	if (strchr("-*+", line.p[0]) != NULL)
+	if (strchr("-*+", line.p[0]))
 		return line.n == 1 || line.p[1] == ' ' || line.p[1] == '\t';
 	while (i < line.n && i < 9 && line.p[i] >= '0' && line.p[i] <= '9')
 		i++;
@@ -81,7 +82,7 @@ static size_t fence_marks(struct str line, size_t indent, char *mark)
 	if (n < 3)
 		return 0;
 	/* "```x```" is inline code. */
-	if (*mark == '`' && memchr(line.p + indent + n, '`', line.n - indent - n) != NULL)
+	if (*mark == '`' && memchr(line.p + indent + n, '`', line.n - indent - n))
 		return 0;
 	return n;
 }
@@ -179,11 +180,12 @@ static void cut_long_line(struct mddoc *d)
 		size_t to = OPEN_MAX;
 		const char *blank = memrchr(p + OPEN_MAX / 2, ' ', OPEN_MAX / 2);
 
-		if (blank != NULL)
+		if (blank) {
 			to = (size_t)(blank - p) + 1;
-		else
+		} else {
 			while (to > 0 && ((unsigned char)p[to] & 0xC0) == 0x80)
 				to--;
+		}
 		close_at(d, d->closed + to, true);
 		if (d->scanned < d->closed)
 			d->scanned = d->closed;
@@ -208,7 +210,7 @@ void mddoc_layout(struct mddoc *d, int width)
 					 : NULL;
 		size_t next;
 
-		if (nl == NULL)
+		if (!nl)
 			break;
 		next = (size_t)(nl - buf_z(&d->src)) + 1;
 		scan_line(d, d->scanned, next);

@@ -22,7 +22,7 @@ struct rich *mdtable_add_cell(struct mdtable *t)
 		size_t cap = t->cap > 0 ? t->cap * 2 : 32;
 		struct rich *cells = realloc(t->cells, cap * sizeof(*cells));
 
-		if (cells == NULL) {
+		if (!cells) {
 			t->failed = true;
 			return NULL;
 		}
@@ -48,9 +48,10 @@ static bool fit(int *w, int n, int width)
 	while (total > room) {
 		int widest = 0, second = NARROW, many = 0, less;
 
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n; i++) {
 			if (w[i] > widest)
 				widest = w[i];
+		}
 		if (widest <= NARROW)
 			return false;
 		for (int i = 0; i < n; i++) {
@@ -186,9 +187,10 @@ void mdtable_render(const struct mdtable *t, struct lines *out, int width,
 				w[c] = have;
 		}
 	}
-	for (int c = 0; c < n; c++)
+	for (int c = 0; c < n; c++) {
 		if (w[c] < 1)
 			w[c] = 1;
+	}
 	if (!fit(w, n, room)) {
 		render_narrow(t, n_rows, out, width, lead);
 		return;

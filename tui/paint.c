@@ -34,9 +34,10 @@ static const struct {
 
 static char ascii_for(uint32_t cp)
 {
-	for (size_t i = 0; i < sizeof(ascii_of) / sizeof(ascii_of[0]); i++)
+	for (size_t i = 0; i < sizeof(ascii_of) / sizeof(ascii_of[0]); i++) {
 		if (ascii_of[i].cp == cp)
 			return ascii_of[i].ascii;
+	}
 	return '?';
 }
 
@@ -46,9 +47,10 @@ static void set_style(struct brush *b, uint16_t style)
 		return;
 	buf_addz(b->out, b->caps->reset);
 	buf_addz(b->out, b->caps->role[style_role(style)]);
-	for (int i = 0; i < STYLE_N_ATTRS; i++)
+	for (int i = 0; i < STYLE_N_ATTRS; i++) {
 		if (style & (STYLE_BOLD << i))
 			buf_addz(b->out, b->caps->attr[i]);
+	}
 	b->style = style;
 }
 

@@ -49,11 +49,11 @@ void picker_add(struct picker *p, struct str label, struct str detail, struct st
 		struct picker_row *rows = realloc(p->rows, cap * sizeof(*rows));
 		size_t *shown;
 
-		if (rows == NULL)
+		if (!rows)
 			return;
 		p->rows = rows;
 		shown = realloc(p->shown, cap * sizeof(*shown));
-		if (shown == NULL)
+		if (!shown)
 			return;
 		p->shown = shown;
 		p->cap = cap;
@@ -77,8 +77,8 @@ static bool matches(const struct picker *p, const struct picker_row *r)
 		if (n > 0 && n < sizeof(word)) {
 			memcpy(word, w, n);
 			word[n] = '\0';
-			if (strcasestr(buf_z(&r->label), word) == NULL &&
-			    strcasestr(buf_z(&r->detail), word) == NULL)
+			if (!strcasestr(buf_z(&r->label), word) &&
+			    !strcasestr(buf_z(&r->detail), word))
 				return false;
 		}
 		w += n;
@@ -90,9 +90,10 @@ static bool matches(const struct picker *p, const struct picker_row *r)
 void picker_refresh(struct picker *p)
 {
 	p->n_shown = 0;
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
 		if (matches(p, &p->rows[i]))
 			p->shown[p->n_shown++] = i;
+	}
 	if (p->chosen >= p->n_shown)
 		p->chosen = p->n_shown > 0 ? p->n_shown - 1 : 0;
 }
@@ -130,7 +131,7 @@ enum picker_result picker_key(struct picker *p, const struct key_event *ev)
 	if (k.code == KEY_ESC || (k.mods == KEY_CTRL && (k.code == 'c' || k.code == 'g')))
 		return PICKER_CLOSED;
 	if (k.code == KEY_ENTER || k.code == KEY_TAB)
-		return picker_chosen(p) != NULL ? PICKER_CHOSEN : PICKER_STAYS;
+		return picker_chosen(p) ? PICKER_CHOSEN : PICKER_STAYS;
 	if (k.code == KEY_UP || (k.mods == KEY_CTRL && k.code == 'p'))
 		step(p, -1);
 	else if (k.code == KEY_DOWN || (k.mods == KEY_CTRL && (k.code == 'n' || k.code == 'r')))

@@ -38,7 +38,7 @@ int surface_resize(struct surface *s, int w, int h, struct err *err)
 	h = clamp_side(h);
 	n = (size_t)w * (size_t)h;
 	cells = realloc(s->cells, n * sizeof(*cells));
-	if (cells == NULL)
+	if (!cells)
 		return err_nomem(err, "screen", n * sizeof(*cells));
 	s->cells = cells;
 	s->w = w;
@@ -235,9 +235,10 @@ void view_fill(struct view v, int x, int y, int w, int h, uint32_t cp, uint16_t 
 	struct cell c = {.cp = {cp}, .n = 1, .width = 1, .style = style};
 	struct view r = view_sub(v, x, y, w, h);
 
-	for (int j = 0; j < r.h; j++)
+	for (int j = 0; j < r.h; j++) {
 		for (int i = 0; i < r.w; i++)
 			set_cell(r, i, j, &c);
+	}
 }
 
 void view_restyle(struct view v, int x, int y, int n, uint16_t style)
@@ -268,7 +269,7 @@ struct view view_box(struct view v, const char *title, uint16_t style)
 	view_putz(v, v.w - 1, 0, "┐", style);
 	view_putz(v, 0, v.h - 1, "└", style);
 	view_putz(v, v.w - 1, v.h - 1, "┘", style);
-	if (title != NULL && title[0] != '\0' && v.w > 6) {
+	if (title && title[0] != '\0' && v.w > 6) {
 		int x = view_putz(v, 2, 0, " ", style);
 
 		x = view_put_cut(v, x, 0, v.w - 6, str_of(title), STYLE_TITLE);

@@ -138,7 +138,7 @@ static const char *cap(const char *name)
 {
 	const char *s = tigetstr(name);
 
-	return s == NULL || s == (const char *)-1 ? "" : s;
+	return !s || s == (const char *)-1 ? "" : s;
 }
 
 /* Terminal descriptions may hold delays ("$<5>"), which no terminal of today needs. */
@@ -147,7 +147,7 @@ static void add_cap(struct buf *out, const char *s)
 	for (size_t i = 0; s[i] != '\0'; i++) {
 		const char *end;
 
-		if (s[i] == '$' && s[i + 1] == '<' && (end = strchr(s + i, '>')) != NULL) {
+		if (s[i] == '$' && s[i + 1] == '<' && (end = strchr(s + i, '>'))) {
 			i = (size_t)(end - s);
 			continue;
 		}
@@ -188,9 +188,9 @@ static int depth_of(const struct terminal_config *config)
 	case TERMINAL_COLORS_AUTO:
 		break;
 	}
-	if ((no != NULL && no[0] != '\0') || n < 8)
+	if ((no && no[0] != '\0') || n < 8)
 		return 0;
-	if (more != NULL && (strcmp(more, "truecolor") == 0 || strcmp(more, "24bit") == 0))
+	if (more && (strcmp(more, "truecolor") == 0 || strcmp(more, "24bit") == 0))
 		return 1 << 24;
 	if (tigetflag("Tc") > 0 || tigetflag("RGB") > 0)
 		return 1 << 24;
@@ -219,9 +219,10 @@ static void store_role(struct terminal *t, enum style_role role)
 	uint16_t attrs = t->colors > 0 ? r->attrs : r->attrs_mono;
 	struct buf b = {0};
 
-	for (int i = 0; i < STYLE_N_ATTRS; i++)
+	for (int i = 0; i < STYLE_N_ATTRS; i++) {
 		if (attrs & (STYLE_BOLD << i))
 			buf_addz(&b, t->caps.attr[i]);
+	}
 	if (t->colors >= 1 << 24) {
 		if (r->fg_rgb != THEME_DEFAULT)
 			buf_addf(&b, "\x1B[38;2;%d;%d;%dm", r->fg_rgb >> 16 & 255,
@@ -333,25 +334,25 @@ int terminal_suspend(struct terminal *t, struct err *err)
 
 int terminal_open(struct terminal **out, const struct terminal_config *config, struct err *err)
 {
-	const char *name = config->name != NULL ? config->name : getenv("TERM");
+	const char *name = config->name ? config->name : getenv("TERM");
 	struct terminal *t = NULL;
 	int found, rc;
 
 	if (crash.armed)
 		BUG("two terminals at once");
-	if (name == NULL || name[0] == '\0')
+	if (!name || name[0] == '\0')
 		return err_set(err, ERR_FAILED, "TERM is not set: use --plain");
 	if (setupterm(name, config->fd, &found) != OK)
 		return err_set(err, ERR_FAILED,
 			       "terminal \"%s\" is unknown here: set TERM, or use --plain",
 			       name);
 	t = calloc(1, sizeof(*t));
-	if (t == NULL)
+	if (!t)
 		return err_nomem(err, "terminal", sizeof(*t));
 	t->fd = config->fd;
 	t->mouse = config->mouse;
 	t->cup = strdup(cap("cup"));
-	if (t->cup == NULL || t->cup[0] == '\0') {
+	if (!t->cup || t->cup[0] == '\0') {
 		rc = err_set(err, ERR_FAILED,
 			     "terminal \"%s\" can't move its cursor: use --plain", name);
 		goto done;
@@ -383,7 +384,7 @@ done:
 
 void terminal_close(struct terminal *t)
 {
-	if (t == NULL)
+	if (!t)
 		return;
 	terminal_release(t);
 	del_curterm(cur_term);

@@ -11,7 +11,7 @@ int transcript_new(struct transcript **out, struct err *err)
 {
 	struct transcript *t = calloc(1, sizeof(*t));
 
-	if (t == NULL)
+	if (!t)
 		return err_nomem(err, "transcript", sizeof(*t));
 	t->follow = true;
 	t->chosen = TRANSCRIPT_NONE;
@@ -23,7 +23,7 @@ int transcript_new(struct transcript **out, struct err *err)
 
 void transcript_free(struct transcript *t)
 {
-	if (t == NULL)
+	if (!t)
 		return;
 	transcript_clear(t);
 	free(t->items);
@@ -287,9 +287,10 @@ void transcript_toggle_fold(struct transcript *t, size_t i)
 
 static void fold_all(struct transcript *t, enum item_kind kind, bool fold)
 {
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = 0; i < t->n; i++) {
 		if (t->items[i]->kind == kind)
 			t->items[i]->folded = fold;
+	}
 	if (t->n > 0)
 		settle(t);
 }
@@ -308,10 +309,11 @@ void transcript_unfold_tools(struct transcript *t)
 
 bool transcript_ticks(const struct transcript *t)
 {
-	for (size_t i = t->n; i-- > 0 && t->n - i < 64;)
+	for (size_t i = t->n; i-- > 0 && t->n - i < 64;) {
 		if (t->items[i]->state == ITEM_OPEN &&
 		    (t->items[i]->kind == ITEM_THINKING || t->items[i]->kind == ITEM_TOOL))
 			return true;
+	}
 	return false;
 }
 

@@ -33,7 +33,7 @@ static const struct kind_look looks[] = {
 
 void item_free(struct item *it)
 {
-	if (it == NULL)
+	if (!it)
 		return;
 	mddoc_release(&it->doc);
 	buf_release(&it->name);
@@ -71,13 +71,13 @@ static void layout_plain(struct item *it, int width)
 	lines_reset(l);
 	while (s.n > 0) {
 		const char *nl = memchr(s.p, '\n', s.n);
-		struct str line = {s.p, nl != NULL ? (size_t)(nl - s.p) : s.n};
+		struct str line = {s.p, nl ? (size_t)(nl - s.p) : s.n};
 
 		rich_reset(&r);
 		rich_add_code(&r, line,
 			      (uint16_t)(tool ? output_role(line) : looks[it->kind].text_role));
 		lines_wrap(l, &r, width, &bar, &bar, !tool);
-		if (nl == NULL)
+		if (!nl)
 			break;
 		s = (struct str){nl + 1, s.n - line.n - 1};
 	}
@@ -267,13 +267,13 @@ size_t transcript_add(struct transcript *t, enum item_kind kind, int64_t id, int
 {
 	struct item *it = calloc(1, sizeof(*it));
 
-	if (it == NULL)
+	if (!it)
 		return TRANSCRIPT_NONE;
 	if (t->n == t->cap) {
 		size_t cap = t->cap > 0 ? t->cap * 2 : 64;
 		struct item **items = realloc(t->items, cap * sizeof(struct item *));
 
-		if (items == NULL) {
+		if (!items) {
 			free(it);
 			return TRANSCRIPT_NONE;
 		}
@@ -349,9 +349,10 @@ void transcript_set_call(struct transcript *t, size_t i, struct str name, struct
 	buf_reset(&it->args);
 	termsafe_add(&it->name, name);
 	termsafe_add(&it->args, arguments);
-	for (size_t k = 0; k < it->args.len; k++)
+	for (size_t k = 0; k < it->args.len; k++) {
 		if (it->args.data[k] == '\n')
 			it->args.data[k] = ' ';
+	}
 }
 
 void transcript_finish(struct transcript *t, size_t i, enum item_state state, int64_t ms,

@@ -34,14 +34,14 @@ static void fold_cp(struct folded *f, uint32_t cp, size_t line, size_t byte)
 	cp = cp < 0x80 ? (cp >= 'A' && cp <= 'Z' ? cp + 32 : cp)
 		       : (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp);
 	n = utf8_encode(cp, bytes);
-	if (f->line == NULL || f->byte == NULL || f->text.len + n + 1 > f->cap) {
+	if (!f->line || !f->byte || f->text.len + n + 1 > f->cap) {
 		size_t cap = f->cap > 0 ? f->cap * 2 : 256;
 		size_t *l = realloc(f->line, cap * sizeof(*l)), *b;
 
-		if (l != NULL)
+		if (l)
 			f->line = l;
-		b = l != NULL ? realloc(f->byte, cap * sizeof(*b)) : NULL;
-		if (b == NULL) {
+		b = l ? realloc(f->byte, cap * sizeof(*b)) : NULL;
+		if (!b) {
 			f->failed = true;
 			return;
 		}
@@ -71,7 +71,7 @@ static bool add_match(struct item *it, struct match m)
 {
 	struct match *v = realloc(it->matches, (it->n_matches + 1) * sizeof(*v));
 
-	if (v == NULL)
+	if (!v)
 		return false;
 	it->matches = v;
 	v[it->n_matches++] = m;
@@ -123,7 +123,7 @@ void item_match(struct transcript *t, struct item *it)
 		} while (i < l->n && l->v[i].join != LINE_OWN);
 		while (!f.failed && at < f.text.len &&
 		       (hit = memmem(f.text.data + at, f.text.len - at, t->query.data,
-				     t->query.len)) != NULL) {
+				     t->query.len))) {
 			size_t from = (size_t)(hit - f.text.data);
 
 			add_span(it, &f, from, from + t->query.len);

@@ -21,14 +21,14 @@ int tui_new(struct tui **out, const struct tui_config *config, struct err *err)
 	struct tui *t = calloc(1, sizeof(*t));
 	int rc;
 
-	if (t == NULL)
+	if (!t)
 		return err_nomem(err, "screen", sizeof(*t));
 	rc = transcript_new(&t->said, err);
 	if (rc < 0) {
 		free(t);
 		return rc;
 	}
-	if (config != NULL)
+	if (config)
 		t->config = *config;
 	keymap_init(&t->keys);
 	t->focus = KEYS_COMPOSER;
@@ -42,7 +42,7 @@ int tui_new(struct tui **out, const struct tui_config *config, struct err *err)
 
 void tui_free(struct tui *t)
 {
-	if (t == NULL)
+	if (!t)
 		return;
 	for (size_t i = 0; i < t->n_intents; i++)
 		tui_intent_release(&t->intents[i]);
@@ -76,7 +76,7 @@ struct tui_intent *tui_want(struct tui *t, enum tui_intent_kind kind)
 		size_t cap = t->cap_intents > 0 ? t->cap_intents * 2 : 8;
 		struct tui_intent *v = realloc(t->intents, cap * sizeof(*v));
 
-		if (v == NULL) {
+		if (!v) {
 			tui_intent_release(&spare);
 			return &spare;
 		}

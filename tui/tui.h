@@ -90,7 +90,7 @@ void tui_draw(struct tui *t, struct surface *s, int64_t now_ms);
 /* In how many ms the screen changes by itself; -1: not before something happens. */
 int tui_wake_ms(const struct tui *t, int64_t now_ms);
 
-void tui_key(struct tui *t, const struct key_event *ev, int64_t now_ms);
+void tui_key(struct tui *t, const struct key_event *ev);
 /* Takes the next intent; false when there is none.  Release it. */
 bool tui_next_intent(struct tui *t, struct tui_intent *in);
 
@@ -114,6 +114,8 @@ void tui_set_vi(struct tui *t, bool on); /* vi's keys in the composer */
 void tui_add_command(struct tui *t, const char *name, const char *arg, const char *help);
 void tui_add_completion(struct tui *t, struct str word, struct str help);
 void tui_show_options(struct tui *t, const struct tui_option *options, size_t n);
-bool tui_action(struct tui *t, enum action a, int64_t now_ms);
+/* Does what the key table's row says, whatever keys it has; vi's actions are of its keys alone.
+ */
+void tui_action(struct tui *t, enum action a);
 
 #endif

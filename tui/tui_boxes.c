@@ -38,9 +38,10 @@ void tui_open_inputs(struct tui *t)
 
 		buf_reset(&line);
 		termsafe_add(&line, (struct str){s.p, s.n < 2000 ? s.n : 2000});
-		for (size_t k = 0; k < line.len; k++)
+		for (size_t k = 0; k < line.len; k++) {
 			if (line.data[k] == '\n')
 				line.data[k] = ' ';
+		}
 		picker_add(&t->picker, buf_str(&line), (struct str){0}, (struct str){0},
 			   (int64_t)i);
 	}
@@ -88,10 +89,10 @@ void tui_complete(struct tui *t)
 	struct str word;
 
 	t->word_from = e->at;
-	while (t->word_from > 0 && strchr(" \n\t", e->text.data[t->word_from - 1]) == NULL)
+	while (t->word_from > 0 && !strchr(" \n\t", e->text.data[t->word_from - 1]))
 		t->word_from--;
 	word = (struct str){buf_z(&e->text) + t->word_from, e->at - t->word_from};
-	if (t->config.complete == NULL || word.n == 0)
+	if (!t->config.complete || word.n == 0)
 		return;
 	t->use = PICK_COMPLETION;
 	picker_open(&t->picker, "Completions");
@@ -138,7 +139,7 @@ void tui_show_options(struct tui *t, const struct tui_option *options, size_t n)
 {
 	tui_drop_options(t);
 	t->option_text = calloc(n > 0 ? n : 1, sizeof(*t->option_text));
-	if (t->option_text == NULL)
+	if (!t->option_text)
 		return;
 	t->n_options = n;
 	t->use = PICK_OPTION;
@@ -149,8 +150,7 @@ void tui_show_options(struct tui *t, const struct tui_option *options, size_t n)
 		buf_add(b, options[i].name, strlen(options[i].name) + 1);
 		buf_add(b, options[i].value, strlen(options[i].value) + 1);
 		buf_add(b, options[i].help, strlen(options[i].help) + 1);
-		for (int k = 0; options[i].choices != NULL && options[i].choices[k] != NULL;
-		     k++)
+		for (int k = 0; options[i].choices && options[i].choices[k]; k++)
 			buf_add(b, options[i].choices[k], strlen(options[i].choices[k]) + 1);
 		picker_add(&t->picker, str_of(options[i].name), str_of(options[i].help),
 			   str_of(options[i].value), (int64_t)i);
@@ -170,18 +170,18 @@ static void choose_option(struct tui *t, size_t i)
 {
 	const char *value = option_string(t, i, 1), *choice;
 
-	if (value == NULL)
+	if (!value)
 		return;
 	buf_reset(&t->option);
 	buf_addz(&t->option, option_string(t, i, 0));
-	if (option_string(t, i, 3) == NULL) {
+	if (!option_string(t, i, 3)) {
 		picker_close(&t->picker);
 		tui_open_prompt(t, PROMPT_VALUE, 0, str_of(value));
 		return;
 	}
 	t->use = PICK_VALUE;
 	picker_open(&t->picker, buf_z(&t->option));
-	for (int k = 3; (choice = option_string(t, i, k)) != NULL; k++) {
+	for (int k = 3; (choice = option_string(t, i, k)); k++) {
 		if (strcmp(choice, value) == 0)
 			t->picker.chosen = (size_t)(k - 3);
 		picker_add(&t->picker, str_of(choice), (struct str){0},
@@ -192,7 +192,7 @@ static void choose_option(struct tui *t, size_t i)
 
 /* ---- keys of the open picker ---- */
 
-void tui_picker_key(struct tui *t, const struct key_event *ev, int64_t now_ms)
+void tui_picker_key(struct tui *t, const struct key_event *ev)
 {
 	enum picker_result res = picker_key(&t->picker, ev);
 	const struct picker_row *row;
@@ -202,7 +202,7 @@ void tui_picker_key(struct tui *t, const struct key_event *ev, int64_t now_ms)
 	if (res == PICKER_STAYS)
 		return;
 	row = picker_chosen(&t->picker);
-	if (res == PICKER_CLOSED || row == NULL) {
+	if (res == PICKER_CLOSED || !row) {
 		picker_close(&t->picker);
 		return;
 	}
@@ -212,7 +212,7 @@ void tui_picker_key(struct tui *t, const struct key_event *ev, int64_t now_ms)
 		picker_close(&t->picker);
 	switch (t->use) {
 	case PICK_ACTION:
-		tui_action(t, (enum action)value, now_ms);
+		tui_action(t, (enum action)value);
 		break;
 	case PICK_INPUT:
 		editbuf_replace(&t->composer.edit, 0, t->composer.edit.text.len,
@@ -281,7 +281,7 @@ void tui_prompt_key(struct tui *t, const struct key_event *ev)
 
 	if (ev->kind == KEY_EVENT_PASTE) {
 		const char *nl = ev->text.n > 0 ? memchr(ev->text.p, '\n', ev->text.n) : NULL;
-		size_t n = nl != NULL ? (size_t)(nl - ev->text.p) : ev->text.n;
+		size_t n = nl ? (size_t)(nl - ev->text.p) : ev->text.n;
 
 		if (n < 1000)
 			editbuf_insert(e, (struct str){ev->text.p, n});

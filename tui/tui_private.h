@@ -1,6 +1,6 @@
 /*
- * The parts of a struct tui, shared by tui.c (life, drawing), tui_keys.c (keys)
- * and tui_boxes.c (boxes over the screen).
+ * The parts of a struct tui, shared by tui.c (life, drawing), tui_keys.c (where keys go),
+ * act_*.c (what actions do) and tui_boxes.c (boxes over the screen).
  */
 #ifndef TUI_TUI_PRIVATE_H
 #define TUI_TUI_PRIVATE_H
@@ -60,10 +60,15 @@ struct tui_intent *tui_want(struct tui *t, enum tui_intent_kind kind);
 bool tui_is_busy(const struct tui *t);
 bool tui_list_shown(const struct tui *t);
 
+/* Edits the composer's text as the action says; nothing where it is no such action. */
+void tui_edit_input(struct tui *t, enum action a);
+void tui_open_row(struct tui *t); /* the chosen conversation */
+void tui_filter_changed(struct tui *t);
+
 void tui_open_palette(struct tui *t);
 void tui_open_inputs(struct tui *t);
 void tui_complete(struct tui *t);
-void tui_picker_key(struct tui *t, const struct key_event *ev, int64_t now_ms);
+void tui_picker_key(struct tui *t, const struct key_event *ev);
 void tui_open_prompt(struct tui *t, enum prompt_use use, int64_t id, struct str text);
 void tui_prompt_key(struct tui *t, const struct key_event *ev);
 void tui_draw_prompt(struct tui *t, struct view row);

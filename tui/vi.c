@@ -26,14 +26,14 @@ static size_t line_start(const struct editbuf *e, size_t at)
 {
 	const char *p = buf_z(&e->text), *nl = at > 0 ? memrchr(p, '\n', at) : NULL;
 
-	return nl != NULL ? (size_t)(nl - p) + 1 : 0;
+	return nl ? (size_t)(nl - p) + 1 : 0;
 }
 
 static size_t line_end(const struct editbuf *e, size_t at)
 {
 	const char *p = buf_z(&e->text), *nl = memchr(p + at, '\n', text_end(e) - at);
 
-	return nl != NULL ? (size_t)(nl - p) : text_end(e);
+	return nl ? (size_t)(nl - p) : text_end(e);
 }
 
 static size_t after(const struct editbuf *e, size_t at)
@@ -165,10 +165,12 @@ static struct span opposite_seek(const struct vi *v, const struct editbuf *e, bo
 
 	if (how == ACTION_NONE)
 		return (struct span){.to = e->at};
-	for (int i = 0; turned && i < 2; i++)
-		for (int k = 0; k < 2; k++)
+	for (int i = 0; turned && i < 2; i++) {
+		for (int k = 0; k < 2; k++) {
 			if (v->sought == turn[i][k])
 				how = turn[i][1 - k];
+		}
+	}
 	return seek(e, how, v->sought_cp, n);
 }
 
@@ -403,19 +405,20 @@ static void command(struct vi *v, struct editbuf *e, enum action a, long count)
 			return;
 		}
 	}
-	if (a == ACTION_VI_INSERT_START)
+	if (a == ACTION_VI_INSERT_START) {
 		editbuf_move_to(e, first_nonblank(e, e->at));
-	else if (a == ACTION_VI_APPEND && e->at < line_end(e, e->at))
+	} else if (a == ACTION_VI_APPEND && e->at < line_end(e, e->at)) {
 		editbuf_move_to(e, after(e, e->at));
-	else if (a == ACTION_VI_APPEND_END)
+	} else if (a == ACTION_VI_APPEND_END) {
 		editbuf_move_to(e, line_end(e, e->at));
-	else if (a == ACTION_VI_PUT || a == ACTION_VI_PUT_BEFORE)
+	} else if (a == ACTION_VI_PUT || a == ACTION_VI_PUT_BEFORE) {
 		put(v, e, a == ACTION_VI_PUT, n);
-	else if (a == ACTION_VI_CASE)
+	} else if (a == ACTION_VI_CASE) {
 		change_case(e, n);
-	else if (a == ACTION_VI_UNDO)
+	} else if (a == ACTION_VI_UNDO) {
 		while (n-- > 0 && editbuf_undo(e))
 			;
+	}
 	if (a == ACTION_VI_OPEN || a == ACTION_VI_OPEN_ABOVE)
 		open_line(v, e, a == ACTION_VI_OPEN_ABOVE);
 	else if (a == ACTION_VI_INSERT || a == ACTION_VI_INSERT_START ||

@@ -19,9 +19,10 @@ static const uint32_t no_end[] = {
 
 static bool is_in(uint32_t cp, const uint32_t *set, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (set[i] == cp)
 			return true;
+	}
 	return false;
 }
 

@@ -2,7 +2,6 @@
 
 #include "app/line/line.h"
 #include "app/screen/private.h"
-#include "engine/base/clock.h"
 
 int cmd_help(struct line *l, const char *arg, struct err *err)
 {
@@ -27,6 +26,6 @@ int cmd_help_screen(struct screen *s, const char *arg, struct err *err)
 {
 	(void)arg;
 	(void)err;
-	tui_action(s->tui, ACTION_HELP, clock_ms());
+	tui_action(s->tui, ACTION_HELP);
 	return 0;
 }

@@ -132,7 +132,7 @@ static void handle(struct screen *s, const struct key_event *ev)
 	title_cancel(&s->title, s->engine);
 	s->status.turn = s->turn != 0;
 	tui_set_status(s->tui, &s->status);
-	tui_key(s->tui, ev, clock_ms());
+	tui_key(s->tui, ev);
 	screen_intents(s);
 	/* Keys are answered at once. */
 	s->drawn_ms = 0;

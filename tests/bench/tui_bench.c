@@ -151,7 +151,7 @@ static void bench_key(struct surface *s)
 				       .key = {'a' + (uint32_t)i % 26, 0}};
 		double start = cpu_ms(), one;
 
-		tui_key(t, &ev, 0);
+		tui_key(t, &ev);
 		tui_draw(t, s, 0);
 		one = cpu_ms() - start;
 		if (one > worst)

@@ -58,16 +58,16 @@ static _Noreturn void program_main(const struct stage_setup *su)
 	setenv("LC_ALL", "C.UTF-8", 1);
 	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
 		setenv(homes[i], su->home, 1);
-	for (size_t i = 0; su->env != NULL && su->env[i] != NULL; i++)
+	for (size_t i = 0; su->env && su->env[i]; i++)
 		putenv((char *)(uintptr_t)su->env[i]);
-	while (su->args[n - 1] != NULL && n < 29) {
+	while (su->args[n - 1] && n < 29) {
 		argv[n] = su->args[n - 1];
 		n++;
 	}
-	if (su->engine_script != NULL) {
+	if (su->engine_script) {
 		snprintf(script, sizeof(script), "%s/engine-script", su->home);
 		f = fopen(script, "w");
-		if (f == NULL || fputs(su->engine_script, f) < 0 || fclose(f) != 0)
+		if (!f || fputs(su->engine_script, f) < 0 || fclose(f) != 0)
 			_exit(90);
 		argv[n++] = "--engine-script";
 		argv[n++] = script;
@@ -93,14 +93,14 @@ static _Noreturn void child_main(const struct stage_setup *su)
 	if (su->crash)
 		signal(SIGUSR1, crash_now);
 	setenv("TERM", su->term, 1);
-	if (su->args != NULL)
+	if (su->args)
 		program_main(su);
 	options_default(&opt);
 	if (engine_open_scripted(&c.engine, str_of(su->engine_script), &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		_exit(90);
 	}
-	if (su->history_path != NULL &&
+	if (su->history_path &&
 	    (history_open(&c.history, su->history_path, &err) < 0 ||
 	     history_recover(c.history, &c.recovered, &err) < 0 ||
 	     (su->last && history_last(c.history, &c.conversation, &err) < 0))) {
@@ -218,7 +218,7 @@ bool stage_shows(struct stage *st, const char *text)
 	bool found;
 
 	stage_text(st, &all);
-	found = strstr(buf_z(&all), text) != NULL;
+	found = strstr(buf_z(&all), text);
 	buf_release(&all);
 	return found;
 }

@@ -1,3 +1,4 @@
+/* Bytes of a terminal as keys, keys by name, and the table of actions. */
 #include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "tui/edit_actions.h"
+#include "tui/keymap.h"
 #include "tui/keyparse.h"
 
 static const struct {
@@ -152,6 +155,23 @@ static void any_bytes_are_survived(void **state)
 	}
 }
 
+static void every_action_is_done_by_somebody(void **state)
+{
+	struct editbuf e = {0};
+
+	(void)state;
+	for (int a = ACTION_NONE + 1; a < ACTION_N; a++) {
+		const struct action_row *row = action_row((enum action)a);
+		bool edits = edit_action(&e, (enum action)a);
+
+		/* vi.c does its actions alone, whatever is bound to them. */
+		if ((row->context == KEYS_VI) == (row->run || edits))
+			fail_msg("%s: %s", row->name,
+				 row->run || edits ? "done by two" : "done by nobody");
+	}
+	editbuf_release(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +179,7 @@ int main(void)
 		cmocka_unit_test(a_key_has_one_name),
 		cmocka_unit_test(ten_megabytes_pasted_come_as_one_event),
 		cmocka_unit_test(any_bytes_are_survived),
+		cmocka_unit_test(every_action_is_done_by_somebody),
 	};
 
 	setlocale(LC_ALL, "C.UTF-8");

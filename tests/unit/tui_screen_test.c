@@ -320,7 +320,7 @@ static void play(struct tui *t, const char *keys)
 			n = strcspn(keys + 1, "'");
 			ev.kind = KEY_EVENT_PASTE;
 			ev.text = (struct str){keys + 1, n};
-			tui_key(t, &ev, 5000);
+			tui_key(t, &ev);
 			keys += n + 2;
 			continue;
 		}
@@ -335,7 +335,7 @@ static void play(struct tui *t, const char *keys)
 			struct err err;
 
 			assert_true(key_parse((struct str){keys, n}, &ev.key));
-			tui_key(t, &ev, 5000);
+			tui_key(t, &ev);
 			/* Drawn between keys, as it is in life. */
 			assert_int_equal(surface_init(&s, 80, 24, &err), 0);
 			tui_draw(t, &s, 5000);
@@ -409,7 +409,7 @@ static void vi_talk(struct tui *t)
 	talk(t);
 	tui_set_vi(t, true);
 	tui_edit(t, 0, STR_LIT("one, two\n日本 👩‍💻 three\n\nfour"));
-	tui_key(t, &esc, 0);
+	tui_key(t, &esc);
 }
 
 static void (*const scenes[])(struct tui *t) = {welcome, loading,   talk,    thinking,
@@ -459,9 +459,9 @@ static void any_two_keys_in_any_state_leave_a_sound_screen(void **state)
 				struct key_event ev = {.kind = KEY_EVENT_KEY, .key = all[i]};
 				struct tui_intent in;
 
-				tui_key(t, &ev, 5000);
+				tui_key(t, &ev);
 				ev.key = all[j];
-				tui_key(t, &ev, 5000);
+				tui_key(t, &ev);
 				if ((i + j) % 7 == 0) {
 					const int *wh = sizes[turn++ % 5];
 

@@ -17,7 +17,7 @@ static void press(struct tui *t, struct key key)
 {
 	struct key_event ev = {.kind = KEY_EVENT_KEY, .key = key};
 
-	tui_key(t, &ev, 0);
+	tui_key(t, &ev);
 }
 
 /* Characters as they are; \r is Enter, \033 Esc. */
