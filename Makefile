@@ -55,6 +55,8 @@ TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*_test.c tests/program/*_te
 .PHONY: all
 all: $(B)/dsv4chat
 
+include mk/cuda.mk
+
 define folder_rule
 # The folder itself: a file that left it leaves the archive.
 $(call archive,$(1)): $(filter-out $(APP_MAIN),$(call objs,$(1))) $(1)

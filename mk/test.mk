@@ -2,7 +2,7 @@
 
 # A test is one program over all archives but app's main, and what tests share.
 $(eval $(call folder_rule,tests/support))
-TEST_ARCHIVES := $(call archive,tests/support) $(ARCHIVES)
+TEST_ARCHIVES := $(call archive,tests/support) $(B)/lib/kernels-cuda.a $(ARCHIVES)
 
 define test_rule
 $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(TEST_ARCHIVES)
@@ -10,6 +10,14 @@ $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(TEST_ARCHIVES)
 	$$(call link,$$<,$(TEST_ARCHIVES),-lcmocka -lvterm -lutil)
 endef
 $(foreach f,unit program bench,$(eval $(call test_rule,$(f))))
+
+# Tests of a GPU are compiled everywhere, and run from the kit (mk/cuda.mk), which brings its
+# libraries.
+GPU_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/gpu/*_test.c))
+GPU_SHARED := $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(wildcard tests/gpu/*.c)))
+$(B)/tests/gpu/%: $(B)/tests/gpu/%.o $(GPU_SHARED) $(TEST_ARCHIVES)
+	$(call say,LD,$@)
+	$(call link,$< $(GPU_SHARED),$(TEST_ARCHIVES),$(KIT_RPATH) -lcmocka)
 
 # What lets a program's calls fail, see there.
 FAULTS := $(B)/tests/faults/faults.so
@@ -39,7 +47,7 @@ $(B)/tests-packages.ok: scripts/packages scripts/setup.sh
 $(B)/tests/%.o: | $(B)/tests-packages.ok
 
 .PHONY: tests
-tests: $(B)/dsv4chat $(TESTS) $(REPLAYS) $(FAULTS)
+tests: $(B)/dsv4chat $(CUDA_PLUGIN) $(TESTS) $(GPU_TESTS) $(REPLAYS) $(FAULTS)
 
 LINTS := $(wildcard tests/lint/*.sh)
 MAN_PAGES := $(wildcard man/*.[1-8])
@@ -99,7 +107,7 @@ fuzz:
 
 .PHONY: format
 format:
-	clang-format -i $(foreach f,$(FOLDERS) tests/unit tests/program tests/support tests/fuzz tests/faults,$(wildcard $(f)/*.[ch]))
+	clang-format -i $(foreach f,$(FOLDERS) kernels/cuda tests/gpu tests/unit tests/program tests/support tests/fuzz tests/faults,$(wildcard $(f)/*.[ch]))
 
 .PHONY: eval-nano
 eval-nano: $(B)/dsv4chat

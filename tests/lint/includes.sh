@@ -5,7 +5,7 @@
 set -u
 cd "${1:-.}" || exit 1
 
-find app tui history engine kernels -name '*.[ch]' -type f | sort | xargs awk '
+find app tui history engine kernels \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' \) -type f | sort | xargs awk '
 BEGIN {
     # room, or one file of it: rooms whose headers it may include, besides its own files
     ground = "tui history engine engine/base"
@@ -29,6 +29,7 @@ BEGIN {
     edge["engine/scripted"] = "engine/session engine/text engine engine/base"
     edge["kernels"] = "engine/base"
     edge["kernels/cpu"] = "kernels engine/base"
+    edge["kernels/cuda"] = "kernels engine/base"
 
     public["tui"] = "tui.h"
     public["history"] = "history.h"

@@ -1,0 +1,175 @@
+/* The CUDA backend's table, and its opening on one device. */
+#include "kernels/cuda/private.h"
+#include "kernels/cuda/blaslt.h"
+#include "kernels/cuda/tile_policy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void caps(const struct backend *be, struct backend_caps *out)
+{
+	const struct cuda *c = (const struct cuda *)be;
+
+	*out = (struct backend_caps){
+		.act_bytes = 2,
+		.max_rows = c->max_rows,
+		.prefill_rows = c->prefill_rows,
+	};
+	memcpy(out->name, c->name, sizeof(out->name));
+}
+
+static uint64_t scratch_bytes(const struct backend *be, const struct pass_shape *shape)
+{
+	const struct cuda *c = (const struct cuda *)be;
+
+	/* Areas that grew on the way stay, each at most half of the next. */
+	return 2 * (uint64_t)c->target->scratch(c, shape);
+}
+
+static void close_cuda(struct backend *be)
+{
+	struct cuda *c = cuda_of(be);
+
+	if (c->stream) {
+		graph_forget(be);
+		place_close(c);
+		memory_close(c);
+		blaslt_close(c->lt);
+		(void)cudaStreamDestroy(c->stream);
+	}
+	free(c);
+}
+
+/* Probes are timed by the host, so they have ended when they return. */
+static int wait_for(struct cuda *c, const char *what, struct err *err)
+{
+	return cuda_fail(cudaStreamSynchronize(c->stream), what, err);
+}
+
+static int probe_read(struct backend *be, dbuf p, size_t bytes, struct err *err)
+{
+	struct cuda *c = cuda_of(be);
+	int rc = c->target->read(be, p, bytes, err);
+
+	return rc ? rc : wait_for(c, "read", err);
+}
+
+static int probe_multiply(struct backend *be, double *n_op, struct err *err)
+{
+	struct cuda *c = cuda_of(be);
+	int rc = c->target->multiply(be, n_op, err);
+
+	return rc ? rc : wait_for(c, "multiply", err);
+}
+
+static const struct backend entries = {
+	.caps = caps,
+	.memory_free = memory_free_bytes,
+	.scratch_bytes = scratch_bytes,
+	.alloc = memory_alloc,
+	.free = memory_release,
+	.put = memory_put,
+	.get = memory_get,
+	.copy = memory_copy,
+	.run = graph_run,
+	.forget = graph_forget,
+	.time_phases = graph_time_phases,
+	.mark = graph_mark,
+	.phase_seconds = graph_phase_seconds,
+	.place_begin = place_begin,
+	.place = place_weight,
+	.place_bytes = place_bytes,
+	.place_experts = place_experts,
+	.place_end = place_end,
+	.read = probe_read,
+	.multiply = probe_multiply,
+	.close = close_cuda,
+};
+
+/* ------------------------------------------------------------------ opening */
+
+static const char *const moe_names[] = {
+	[CUDA_MOE_AUTO] = "auto",
+	[CUDA_MOE_FUSED] = "fused",
+	[CUDA_MOE_GROUPED] = "grouped",
+	[CUDA_MOE_REFERENCE] = "reference",
+};
+
+static int read_options(struct cuda *c, const struct backend_options *o, int *general,
+			struct err *err)
+{
+	size_t n = sizeof(moe_names) / sizeof(moe_names[0]), i = 0;
+
+	*general = o->kernels && strcmp(o->kernels, "general") == 0;
+	if (o->kernels && !*general && strcmp(o->kernels, "auto") != 0)
+		return err_set(err, ERR_USAGE, "kernels: \"%s\", expected auto or general",
+			       o->kernels);
+	while (o->experts && i < n && strcmp(o->experts, moe_names[i]) != 0)
+		i++;
+	if (i == n)
+		return err_set(err, ERR_USAGE,
+			       "experts: \"%s\", expected auto, fused, grouped or reference",
+			       o->experts);
+	c->moe = (enum cuda_moe)i;
+	c->device = o->device;
+	return 0;
+}
+
+static int choose_device(struct cuda *c, int general, struct err *err)
+{
+	struct device_facts f;
+	struct tile_policy policy;
+	int n = 0;
+
+	if (device_count(&n, err))
+		return err->code;
+	if (c->device < 0 || c->device >= n)
+		return err_set(err, ERR_USAGE, "gpu %d: there are %d, counted from 0",
+			       c->device, n);
+	if (device_facts(c->device, &f, err))
+		return err->code;
+	policy = tile_policy(f.sm, f.memory, general);
+	if (policy.variant == VARIANT_NONE)
+		return err_set(err, ERR_MODEL,
+			       "cuda %d, %s: capability %d.%d, expected 8.0 or newer",
+			       c->device, f.name, f.sm / 10, f.sm % 10);
+	c->sm = f.sm;
+	c->n_sm = f.n_sm;
+	c->block_shared = f.block_shared;
+	c->max_rows = policy.max_rows;
+	c->prefill_rows = policy.prefill_rows;
+	c->target = policy.variant == VARIANT_SM90A ? &cuda_target_sm90a : &cuda_target_general;
+	snprintf(c->name, sizeof(c->name), "cuda %d: %.30s, %s kernels", c->device, f.name,
+		 c->target->name);
+	return cuda_fail(cudaSetDevice(c->device), "device", err);
+}
+
+int cuda_open(struct backend **out, const struct backend_options *o, struct err *err)
+{
+	struct cuda *c = calloc(1, sizeof(*c));
+	int general, rc;
+
+	*out = NULL;
+	if (!c)
+		return err_nomem(err, "cuda backend", sizeof(*c));
+	rc = read_options(c, o, &general, err);
+	if (!rc)
+		rc = choose_device(c, general, err);
+	if (!rc)
+		rc = cuda_fail(cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking),
+			       "stream", err);
+	if (rc) {
+		free(c);
+		return rc;
+	}
+	c->base = entries;
+	c->base.ops = c->target->ops;
+	rc = memory_open(c, err);
+	if (rc) {
+		close_cuda(&c->base);
+		return rc;
+	}
+	*out = &c->base;
+	return 0;
+}

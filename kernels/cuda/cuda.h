@@ -1,0 +1,135 @@
+/*
+ * The CUDA backend's own state: what its host side (.c) and the launchers of its kernels
+ * (.cu) share.
+ *
+ * Everything is issued to one stream, in order; an operation allocates nothing, copies nothing
+ * to the host and waits for nothing, so that runs of operations can be recorded.  A kernel file
+ * is compiled once for each target (kernels/cuda/launch.h), so its kernels and device functions
+ * are static.  Code for the GPU is compiled without contraction (-fmad=false): where a
+ * multiply-add is meant, the source says fmaf.
+ */
+#ifndef KERNELS_CUDA_CUDA_H
+#define KERNELS_CUDA_CUDA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cuda_runtime_api.h>
+
+#ifdef __cplusplus
+/* What C17 has and CUDA C++ has not. */
+#define _Noreturn __attribute__((noreturn))
+extern "C" {
+#endif
+
+#include "kernels/backend.h"
+#include "kernels/ops.h"
+
+/* Up to so many rows a row's bits do not depend on how many there are: the path of decoding. */
+#define CUDA_DECODE_ROWS 16
+/* Rows of one call, at most. */
+#define CUDA_MAX_ROWS 8192
+
+/* Counters for blocks that wait on no one: the last to arrive goes on with the work. */
+#define CUDA_COUNTERS 65536
+
+/* Phases that marks may name. */
+#define CUDA_PHASES 64
+
+/* How the products of the experts are computed (--moe-backend). */
+enum cuda_moe { CUDA_MOE_AUTO, CUDA_MOE_FUSED, CUDA_MOE_GROUPED, CUDA_MOE_REFERENCE };
+
+/* Where an expert's weights lie, in device memory: place_experts() makes an array of these. */
+struct cuda_expert {
+	const unsigned char *w1, *s1; /* gate [inner, d] and its scales */
+	const unsigned char *w2, *s2; /* down [d, inner]                */
+	const unsigned char *w3, *s3; /* up [inner, d]                  */
+};
+
+struct cuda_target; /* kernels/cuda/launch.h */
+struct cuda_blaslt; /* kernels/cuda/blaslt.c */
+struct recording;   /* kernels/cuda/graph.c  */
+struct place;       /* kernels/cuda/place.c  */
+struct allocation;  /* kernels/cuda/memory.c */
+
+/* Buffers that are there, and pinned host memory on their way in and out. */
+struct memory {
+	struct allocation *list;
+	size_t n, cap;
+	unsigned char *staging;
+	size_t put_at; /* before it, puts may still be on their way */
+};
+
+#define SCRATCH_OLD 32
+struct scratch {
+	void *p;
+	size_t bytes;
+	void *old[SCRATCH_OLD]; /* areas that recordings may still name */
+	int n_old;
+};
+
+struct cuda {
+	struct backend base; /* first: a struct backend * is a struct cuda * */
+	const struct cuda_target *target;
+	int device;
+	int sm;           /* capability: 90 is 9.0 */
+	int n_sm;         /* multiprocessors */
+	int block_shared; /* bytes of shared memory that one block may ask for */
+	int max_rows, prefill_rows;
+	enum cuda_moe moe;
+	cudaStream_t stream;
+	uint32_t *counters; /* [CUDA_COUNTERS], 0 between operations: who counts puts it back */
+	struct cuda_blaslt *lt; /* ask cuda_blaslt_here() first */
+	int lt_asked;
+	struct memory memory;
+	struct scratch scratch;       /* cuda_scratch() */
+	struct recording *recordings; /* a list */
+	struct recording *recording;  /* the one that is being made; else NULL */
+	struct recording *unread;     /* ran with marks whose times nobody has read yet */
+	int timing;                   /* marks are wanted */
+	double phase[CUDA_PHASES];    /* seconds since they were last asked for */
+	struct place *place;
+	char name[64];
+};
+
+static inline struct cuda *cuda_of(struct backend *be)
+{
+	return (struct cuda *)be;
+}
+
+/* ------------------------------------------------------------------- errors */
+
+/* "cuda: WHAT: the error's text" with ERR_MODEL (ERR_NOMEM for memory).  Returns the code; 0
+ * where rc is success.  An error that the device does not survive is said to be one. */
+int cuda_fail(cudaError_t rc, const char *what, struct err *err);
+
+/* After a launch: 0, or what went wrong with it, naming the operation. */
+int cuda_check_launch(struct cuda *c, const char *op, struct err *err);
+
+/* "cuda OP: …", ERR_MODEL: shapes that this kernel cannot do. */
+int cuda_refuse(struct err *err, const char *op, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ------------------------------------------------------------------ scratch */
+
+/*
+ * Memory for the operation at hand, aligned to 256 bytes, contents undefined; the next
+ * operation gets the same.  Grows to the largest use (recordings keep what they name).
+ */
+int cuda_scratch(struct cuda *c, size_t bytes, const char *op, void **out, struct err *err);
+
+/* Takes `bytes` from a run of scratch, for layouts of several parts: *at grows by what it
+ * takes. */
+static inline size_t cuda_part(size_t *at, size_t bytes)
+{
+	size_t here = *at;
+
+	*at += (bytes + 255) / 256 * 256;
+	return here;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

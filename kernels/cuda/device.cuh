@@ -1,0 +1,147 @@
+/*
+ * What kernels share: numbers of the checkpoint and of the caches as float32, reductions whose
+ * order is fixed, loads of weights that are read once, the step.
+ *
+ * All conversions are done with integer instructions, so they are the same on every chip.
+ */
+#ifndef KERNELS_CUDA_DEVICE_CUH
+#define KERNELS_CUDA_DEVICE_CUH
+
+#include <cuda_bf16.h>
+
+#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/launch.h"
+
+#define WARP      32
+#define ALL_LANES 0xffffffffu
+
+/* ------------------------------------------------------------------ numbers */
+
+static __device__ __forceinline__ float f32_of_bits(uint32_t u)
+{
+	return __uint_as_float(u);
+}
+
+static __device__ __forceinline__ float f32_of_bf16(uint16_t h)
+{
+	return __uint_as_float((uint32_t)h << 16);
+}
+
+/* The two of a pair as it lies in memory. */
+static __device__ __forceinline__ float f32_of_bf16_low(uint32_t pair)
+{
+	return __uint_as_float(pair << 16);
+}
+
+static __device__ __forceinline__ float f32_of_bf16_high(uint32_t pair)
+{
+	return __uint_as_float(pair & 0xffff0000u);
+}
+
+/* Nearest, ties to even; NaN stays NaN. */
+static __device__ __forceinline__ uint16_t bf16_of_f32(float f)
+{
+	return __bfloat16_as_ushort(__float2bfloat16_rn(f));
+}
+
+static __device__ __forceinline__ uint32_t bf16_pair(float low, float high)
+{
+	return (uint32_t)bf16_of_f32(low) | (uint32_t)bf16_of_f32(high) << 16;
+}
+
+/* 2^(e - 127); 0 is 2^-127, 255 NaN. */
+static __device__ __forceinline__ float f32_of_e8m0(uint8_t e)
+{
+	return e == 0     ? __uint_as_float(0x00400000u)
+	       : e == 255 ? __uint_as_float(0x7fc00000u)
+			  : __uint_as_float((uint32_t)e << 23);
+}
+
+/*
+ * e4m3 (no infinity; 0x7f and 0xff NaN): exponent and mantissa moved to where float32 has them,
+ * then 2^120 for the difference of the biases, which makes subnormals right too.
+ */
+static __device__ __forceinline__ float f32_of_e4m3(uint32_t b)
+{
+	float m = __uint_as_float((b & 0x7f) << 20) * 0x1p120f;
+
+	m = (b & 0x7f) == 0x7f ? __uint_as_float(0x7fc00000u) : m;
+	return __uint_as_float(__float_as_uint(m) | (b & 0x80) << 24);
+}
+
+/* e2m1: 0, ½, 1, 1½, 2, 3, 4, 6 and their negatives, in the low 4 bits. */
+static __device__ __forceinline__ float f32_of_e2m1(uint32_t b)
+{
+	float m = __uint_as_float((b & 7) << 22) * 0x1p126f;
+
+	return __uint_as_float(__float_as_uint(m) | (b & 8) << 28);
+}
+
+/* -------------------------------------------------------------------- loads */
+
+/* 16 bytes that nobody reads again soon: weights.  Aligned to 16. */
+static __device__ __forceinline__ uint4 load_once(const void *p)
+{
+	uint4 v;
+
+	asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+	    : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+	    : "l"(p));
+	return v;
+}
+
+/* --------------------------------------------------------------- reductions */
+
+/* All lanes get the sum: a tree, the same one each time. */
+static __device__ __forceinline__ float warp_sum(float v)
+{
+	for (int o = WARP / 2; o; o /= 2)
+		v += __shfl_xor_sync(ALL_LANES, v, o);
+	return v;
+}
+
+static __device__ __forceinline__ float warp_max(float v)
+{
+	for (int o = WARP / 2; o; o /= 2)
+		v = fmaxf(v, __shfl_xor_sync(ALL_LANES, v, o));
+	return v;
+}
+
+/* Sum over a block of up to 1024 threads, a multiple of 32, to all; `part`: shared, [33].
+ * Every thread calls it; it begins and ends with a barrier. */
+static __device__ __forceinline__ float block_sum(float v, float *part)
+{
+	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
+
+	v = warp_sum(v);
+	__syncthreads();
+	if (lane == 0)
+		part[warp] = v;
+	__syncthreads();
+	if (warp == 0) {
+		v = warp_sum(lane < (int)blockDim.x / WARP ? part[lane] : 0.0f);
+		if (lane == 0)
+			part[32] = v;
+	}
+	__syncthreads();
+	return part[32];
+}
+
+/* --------------------------------------------------------------------- step */
+
+static __device__ __forceinline__ const struct step *step_of(const unsigned char *p)
+{
+	return (const struct step *)p;
+}
+
+/* Rotates the pair (re, im) by (cos, sin); sign -1 turns back. */
+static __device__ __forceinline__ void rotate(float *re, float *im, float cs, float sn,
+					      float sign)
+{
+	float s = sign * sn, r = *re, i = *im;
+
+	*re = r * cs - i * s;
+	*im = r * s + i * cs;
+}
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * The operations of the .cu files here, for the tables of targets.
+ *
+ * A kernel file is compiled once for each target, with CUDA_TARGET=NAME: "sm90a" for that
+ * capability alone, "general" for everything from 8.0 up (nothing newer is used there; as code
+ * for 8.0 and PTX).  So each of these names stands for one function a target.
+ */
+#ifndef KERNELS_CUDA_LAUNCH_H
+#define KERNELS_CUDA_LAUNCH_H
+
+#include "kernels/cuda/cuda.h"
+
+#define CUDA_NAME_3(name, target) name##_##target
+#define CUDA_NAME_2(name, target) CUDA_NAME_3(name, target)
+#define CUDA_NAME(name)           CUDA_NAME_2(name, CUDA_TARGET)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cuda_target {
+	const char *name;
+	const struct ops *ops;
+	/* Scratch that an operation of this pass takes, at most; of all operations. */
+	size_t (*scratch)(const struct cuda *c, const struct pass_shape *shape);
+	int (*read)(struct backend *be, dbuf p, size_t bytes, struct err *err);
+	int (*multiply)(struct backend *be, double *n_op, struct err *err);
+};
+
+extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
+
+#ifdef CUDA_TARGET
+
+#define cuda_embed             CUDA_NAME(cuda_embed)
+#define cuda_rope              CUDA_NAME(cuda_rope)
+#define cuda_mhc_pre           CUDA_NAME(cuda_mhc_pre)
+#define cuda_mhc_post          CUDA_NAME(cuda_mhc_post)
+#define cuda_mhc_join          CUDA_NAME(cuda_mhc_join)
+#define cuda_mhc_head          CUDA_NAME(cuda_mhc_head)
+#define cuda_linear            CUDA_NAME(cuda_linear)
+#define cuda_rms_norm          CUDA_NAME(cuda_rms_norm)
+#define cuda_query             CUDA_NAME(cuda_query)
+#define cuda_window_row        CUDA_NAME(cuda_window_row)
+#define cuda_compress          CUDA_NAME(cuda_compress)
+#define cuda_index_query       CUDA_NAME(cuda_index_query)
+#define cuda_index_select      CUDA_NAME(cuda_index_select)
+#define cuda_attention         CUDA_NAME(cuda_attention)
+#define cuda_route             CUDA_NAME(cuda_route)
+#define cuda_experts           CUDA_NAME(cuda_experts)
+#define cuda_stream_recall     CUDA_NAME(cuda_stream_recall)
+#define cuda_stream_keep       CUDA_NAME(cuda_stream_keep)
+#define cuda_draft_join        CUDA_NAME(cuda_draft_join)
+#define cuda_sample            CUDA_NAME(cuda_sample)
+#define cuda_read              CUDA_NAME(cuda_read)
+#define cuda_multiply          CUDA_NAME(cuda_multiply)
+#define cuda_mhc_scratch       CUDA_NAME(cuda_mhc_scratch)
+#define cuda_linear_scratch    CUDA_NAME(cuda_linear_scratch)
+#define cuda_index_scratch     CUDA_NAME(cuda_index_scratch)
+#define cuda_attention_scratch CUDA_NAME(cuda_attention_scratch)
+#define cuda_experts_scratch   CUDA_NAME(cuda_experts_scratch)
+#define cuda_sample_scratch    CUDA_NAME(cuda_sample_scratch)
+
+int cuda_embed(struct backend *, const struct embed_args *, struct err *);
+int cuda_rope(struct backend *, const struct rope_args *, struct err *);
+int cuda_mhc_pre(struct backend *, const struct mhc_pre_args *, struct err *);
+int cuda_mhc_post(struct backend *, const struct mhc_post_args *, struct err *);
+int cuda_mhc_join(struct backend *, const struct mhc_join_args *, struct err *);
+int cuda_mhc_head(struct backend *, const struct mhc_head_args *, struct err *);
+int cuda_linear(struct backend *, const struct linear_args *, struct err *);
+int cuda_rms_norm(struct backend *, const struct rms_norm_args *, struct err *);
+int cuda_query(struct backend *, const struct query_args *, struct err *);
+int cuda_window_row(struct backend *, const struct window_row_args *, struct err *);
+int cuda_compress(struct backend *, const struct compress_args *, struct err *);
+int cuda_index_query(struct backend *, const struct index_query_args *, struct err *);
+int cuda_index_select(struct backend *, const struct index_select_args *, struct err *);
+int cuda_attention(struct backend *, const struct attention_args *, struct err *);
+int cuda_route(struct backend *, const struct route_args *, struct err *);
+int cuda_experts(struct backend *, const struct experts_args *, struct err *);
+int cuda_stream_recall(struct backend *, const struct stream_ring_args *, struct err *);
+int cuda_stream_keep(struct backend *, const struct stream_ring_args *, struct err *);
+int cuda_draft_join(struct backend *, const struct draft_join_args *, struct err *);
+int cuda_sample(struct backend *, const struct sample_args *, struct err *);
+int cuda_read(struct backend *, dbuf p, size_t bytes, struct err *);
+int cuda_multiply(struct backend *, double *n_op, struct err *);
+
+/* Bytes that the largest call of a pass of this shape asks of cuda_scratch(). */
+size_t cuda_mhc_scratch(const struct cuda *, const struct pass_shape *);
+size_t cuda_linear_scratch(const struct cuda *, const struct pass_shape *);
+size_t cuda_index_scratch(const struct cuda *, const struct pass_shape *);
+size_t cuda_attention_scratch(const struct cuda *, const struct pass_shape *);
+size_t cuda_experts_scratch(const struct cuda *, const struct pass_shape *);
+size_t cuda_sample_scratch(const struct cuda *, const struct pass_shape *);
+
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

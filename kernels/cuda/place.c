@@ -1,0 +1,420 @@
+/*
+ * Weights on their way from mapped files into device memory.
+ *
+ * place_weight() and its kind take device memory from an arena, hand the bytes to a queue and
+ * return; workers take pieces from its front, copy them into pinned memory of their own (which
+ * is where the file is read, every byte once) and from there to the GPU, while the next piece
+ * is read.  The queue is short, so that the caller's progress is that of the copies.  A failure
+ * is kept and told by the next call.
+ */
+#include "kernels/cuda/private.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define THREADS     8
+#define QUEUE       64
+#define PIECE       ((size_t)4 << 20)
+#define ARENA_BYTES ((size_t)256 << 20)
+#define ALIGN       256
+
+/* A block of device memory that weights are laid into, one behind the other. */
+struct arena {
+	struct arena *next;
+	unsigned char *p;
+	size_t bytes, used;
+};
+
+struct job {
+	const unsigned char *src;
+	unsigned char *dst;
+	size_t bytes; /* still to be taken */
+};
+
+struct place {
+	struct cuda *c;
+	struct arena *arenas; /* newest first; until close */
+	int running;          /* between begin and end */
+	pthread_t threads[THREADS];
+	int n_threads;
+	pthread_mutex_t lock; /* over what follows */
+	pthread_cond_t work, room;
+	struct job queue[QUEUE]; /* a ring */
+	size_t first, n;
+	int ending;
+	struct err err; /* of a worker, the first */
+};
+
+/* -------------------------------------------------------------------- arena */
+
+static int arena_take(struct place *p, size_t bytes, unsigned char **out, struct err *err)
+{
+	struct arena *a = p->arenas;
+	size_t need =
+		(bytes + ALIGN - 1) / ALIGN * ALIGN + ALIGN; /* kernels may load a bit more */
+	int rc;
+
+	if (!a || a->bytes - a->used < need) {
+		a = calloc(1, sizeof(*a));
+		if (!a)
+			return err_nomem(err, "arena", sizeof(*a));
+		a->bytes = need > ARENA_BYTES / 4 ? need : ARENA_BYTES;
+		rc = cuda_fail(cudaMalloc((void **)&a->p, a->bytes), "weights", err);
+		if (rc) {
+			if (rc == ERR_NOMEM)
+				err_nomem(err, "weights on the GPU", a->bytes);
+			free(a);
+			return rc;
+		}
+		/* One that is full at once goes behind the one that still has room. */
+		if (a->bytes == need && p->arenas) {
+			a->next = p->arenas->next;
+			p->arenas->next = a;
+		} else {
+			a->next = p->arenas;
+			p->arenas = a;
+		}
+	}
+	*out = a->p + a->used;
+	a->used += need;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ workers */
+
+/* One of the two pieces that a worker fills in turn. */
+struct piece {
+	unsigned char *pinned;
+	cudaEvent_t copied;
+};
+
+struct worker {
+	cudaStream_t stream;
+	struct piece piece[2];
+	int at;
+};
+
+static int worker_open(struct worker *w, int device, struct err *err)
+{
+	int rc = cuda_fail(cudaSetDevice(device), "placing weights", err);
+
+	if (!rc)
+		rc = cuda_fail(cudaStreamCreateWithFlags(&w->stream, cudaStreamNonBlocking),
+			       "placing weights", err);
+	for (int i = 0; i < 2 && !rc; i++) {
+		rc = cuda_fail(cudaMallocHost((void **)&w->piece[i].pinned, PIECE),
+			       "placing weights: pinned memory", err);
+		if (!rc)
+			rc = cuda_fail(cudaEventCreateWithFlags(&w->piece[i].copied,
+								cudaEventDisableTiming),
+				       "placing weights", err);
+	}
+	return rc;
+}
+
+static void worker_close(struct worker *w)
+{
+	for (int i = 0; i < 2; i++) {
+		(void)cudaFreeHost(w->piece[i].pinned);
+		if (w->piece[i].copied)
+			(void)cudaEventDestroy(w->piece[i].copied);
+	}
+	if (w->stream)
+		(void)cudaStreamDestroy(w->stream);
+}
+
+/* Asks for a piece's pages at once, where the system can: a fault for each is slow. */
+static void populate(const unsigned char *src, size_t bytes)
+{
+#ifdef MADV_POPULATE_READ
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = (uintptr_t)src / page * page;
+
+	(void)madvise((void *)from, (uintptr_t)src + bytes - from, MADV_POPULATE_READ);
+#else
+	(void)src;
+	(void)bytes;
+#endif
+}
+
+static int worker_copy(struct worker *w, const struct job *j, struct err *err)
+{
+	struct piece *piece = &w->piece[w->at];
+	int rc = cuda_fail(cudaEventSynchronize(piece->copied), "placing weights", err);
+
+	if (rc)
+		return rc;
+	w->at = !w->at;
+	populate(j->src, j->bytes);
+	memcpy(piece->pinned, j->src, j->bytes);
+	rc = cuda_fail(cudaMemcpyAsync(j->dst, piece->pinned, j->bytes, cudaMemcpyHostToDevice,
+				       w->stream),
+		       "placing weights", err);
+	if (!rc)
+		rc = cuda_fail(cudaEventRecord(piece->copied, w->stream), "placing weights",
+			       err);
+	return rc;
+}
+
+/* The next piece, at most PIECE bytes; 0 when there will be none. */
+static int next_piece(struct place *p, struct job *out)
+{
+	struct job *front;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->n && !p->ending)
+		pthread_cond_wait(&p->work, &p->lock);
+	if (!p->n) {
+		pthread_mutex_unlock(&p->lock);
+		return 0;
+	}
+	front = &p->queue[p->first];
+	*out = *front;
+	if (out->bytes > PIECE)
+		out->bytes = PIECE;
+	front->src += out->bytes;
+	front->dst += out->bytes;
+	front->bytes -= out->bytes;
+	if (!front->bytes) {
+		p->first = (p->first + 1) % QUEUE;
+		p->n--;
+		pthread_cond_signal(&p->room);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return 1;
+}
+
+static void keep_error(struct place *p, const struct err *err)
+{
+	pthread_mutex_lock(&p->lock);
+	if (!p->err.code)
+		p->err = *err;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* After a failure the queue is still emptied, or its filler would wait for ever. */
+static void *work(void *ctx)
+{
+	struct place *p = ctx;
+	struct worker w = {0};
+	struct err err = {0};
+	struct job j;
+	int rc = worker_open(&w, p->c->device, &err);
+
+	while (next_piece(p, &j)) {
+		if (!rc)
+			rc = worker_copy(&w, &j, &err);
+	}
+	if (!rc)
+		rc = cuda_fail(cudaStreamSynchronize(w.stream), "placing weights", &err);
+	if (rc)
+		keep_error(p, &err);
+	worker_close(&w);
+	return NULL;
+}
+
+/* -------------------------------------------------------------- begin and end */
+
+static int n_workers(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > THREADS ? THREADS : (int)n;
+}
+
+static int place_new(struct cuda *c, struct err *err)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return err_nomem(err, "placing weights", sizeof(*p));
+	p->c = c;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->work, NULL);
+	pthread_cond_init(&p->room, NULL);
+	c->place = p;
+	return 0;
+}
+
+static void join(struct place *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->ending = 1;
+	pthread_cond_broadcast(&p->work);
+	pthread_mutex_unlock(&p->lock);
+	for (int i = 0; i < p->n_threads; i++)
+		pthread_join(p->threads[i], NULL);
+	p->n_threads = 0;
+	p->running = 0;
+}
+
+int place_begin(struct backend *be, uint64_t bytes, struct err *err)
+{
+	struct cuda *c = cuda_of(be);
+	uint64_t left = memory_free_bytes(be);
+	struct place *p;
+
+	if (bytes > left)
+		return err_set(err, ERR_NOMEM,
+			       "weights: %.1f GiB, but the GPU has %.1f GiB free",
+			       (double)bytes / (1 << 30), (double)left / (1 << 30));
+	if (!c->place && place_new(c, err))
+		return err->code;
+	p = c->place;
+	BUG_ON(p->running);
+	p->err = (struct err){0};
+	p->ending = 0;
+	p->running = 1;
+	for (int n = n_workers(); p->n_threads < n; p->n_threads++) {
+		if (pthread_create(&p->threads[p->n_threads], NULL, work, p) == 0)
+			continue;
+		if (p->n_threads)
+			break; /* those that there are serve */
+		p->running = 0;
+		return err_set(err, ERR_NOMEM, "placing weights: no thread could be started");
+	}
+	return 0;
+}
+
+int place_end(struct backend *be, struct err *err)
+{
+	struct place *p = cuda_of(be)->place;
+
+	BUG_ON(!p || !p->running);
+	join(p);
+	return p->err.code ? err_set(err, p->err.code, "%s", p->err.text) : 0;
+}
+
+void place_close(struct cuda *c)
+{
+	struct place *p = c->place;
+
+	if (!p)
+		return;
+	if (p->running)
+		join(p);
+	while (p->arenas) {
+		struct arena *next = p->arenas->next;
+
+		(void)cudaFree(p->arenas->p);
+		free(p->arenas);
+		p->arenas = next;
+	}
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->work);
+	pthread_cond_destroy(&p->room);
+	free(p);
+	c->place = NULL;
+}
+
+/* ------------------------------------------------------------- what is placed */
+
+/* Takes device memory and queues the bytes of *src for it; *src becomes its address. */
+int place_bytes(struct backend *be, dbuf *src, size_t bytes, struct err *err)
+{
+	struct place *p = cuda_of(be)->place;
+	unsigned char *dst = NULL;
+	int code;
+
+	BUG_ON(!p || !p->running);
+	if (!*src || !bytes)
+		return 0;
+	if (arena_take(p, bytes, &dst, err))
+		return err->code;
+	pthread_mutex_lock(&p->lock);
+	while (p->n == QUEUE)
+		pthread_cond_wait(&p->room, &p->lock);
+	code = p->err.code;
+	if (code) {
+		err_set(err, code, "%s", p->err.text);
+	} else {
+		p->queue[(p->first + p->n) % QUEUE] = (struct job){*src, dst, bytes};
+		p->n++;
+		pthread_cond_broadcast(&p->work);
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (!code)
+		*src = dst;
+	return code;
+}
+
+static void weight_sizes(const struct weight *w, size_t *values, size_t *scales)
+{
+	size_t out = (size_t)w->out, in = (size_t)w->in;
+
+	switch (w->type) {
+	case WEIGHT_F32:
+		*values = 4 * out * in;
+		break;
+	case WEIGHT_BF16:
+		*values = 2 * out * in;
+		break;
+	case WEIGHT_F8:
+		*values = out * in;
+		*scales = (out + 127) / 128 * ((in + 127) / 128);
+		break;
+	case WEIGHT_FP4:
+		*values = out * in / 2;
+		*scales = out * (in / 32);
+		break;
+	}
+}
+
+int place_weight(struct backend *be, struct weight *w, int n_group, struct err *err)
+{
+	size_t values = 0, scales = 0;
+
+	(void)n_group;
+	weight_sizes(w, &values, &scales);
+	if (place_bytes(be, &w->w, values, err) ||
+	    (scales && place_bytes(be, &w->scale, scales, err)))
+		return err->code;
+	w->home = WEIGHT_DEVICE;
+	return 0;
+}
+
+static int same_kind(const struct weight *a, const struct weight *b)
+{
+	return a->type == b->type && a->out == b->out && a->in == b->in;
+}
+
+int place_experts(struct backend *be, struct expert_weights *e, int n, dbuf *table,
+		  struct err *err)
+{
+	size_t bytes = (size_t)n * sizeof(struct cuda_expert);
+	struct place *p = cuda_of(be)->place;
+	struct cuda_expert *rows;
+	unsigned char *device = NULL;
+	int rc = 0;
+
+	BUG_ON(!p || !p->running);
+	rows = calloc((size_t)n, sizeof(*rows));
+	if (!rows)
+		return err_nomem(err, "table of experts", bytes);
+	for (int i = 0; i < n && !rc; i++) {
+		if (!same_kind(&e[i].w1, &e[0].w1) || !same_kind(&e[i].w2, &e[0].w2) ||
+		    !same_kind(&e[i].w3, &e[0].w1))
+			rc = cuda_refuse(err, "experts",
+					 "expert %d differs from the first in type or shape",
+					 i);
+		if (!rc)
+			rc = place_weight(be, &e[i].w1, 1, err);
+		if (!rc)
+			rc = place_weight(be, &e[i].w2, 1, err);
+		if (!rc)
+			rc = place_weight(be, &e[i].w3, 1, err);
+		rows[i] = (struct cuda_expert){e[i].w1.w,     e[i].w1.scale, e[i].w2.w,
+					       e[i].w2.scale, e[i].w3.w,     e[i].w3.scale};
+	}
+	if (!rc)
+		rc = arena_take(p, bytes, &device, err);
+	if (!rc)
+		rc = be->put(be, device, rows, bytes, err);
+	free(rows);
+	if (!rc && table)
+		*table = device;
+	return rc;
+}

@@ -1,0 +1,51 @@
+/* The host side's own parts of struct cuda: its files call each other through these. */
+#ifndef KERNELS_CUDA_PRIVATE_H
+#define KERNELS_CUDA_PRIVATE_H
+
+#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/launch.h"
+
+/* memory.c: the entries of struct backend, and their state's beginning and end */
+int memory_open(struct cuda *c, struct err *err);
+void memory_close(struct cuda *c);
+void scratch_forget(struct cuda *c); /* frees what only recordings could still name */
+int memory_alloc(struct backend *be, size_t bytes, enum memory_kind kind, dbuf *out,
+		 struct err *err);
+void memory_release(struct backend *be, dbuf p);
+uint64_t memory_free_bytes(const struct backend *be);
+int memory_put(struct backend *be, dbuf dst, const void *src, size_t bytes, struct err *err);
+int memory_get(struct backend *be, void *dst, dbuf src, size_t bytes, struct err *err);
+int memory_copy(struct backend *be, dbuf dst, dbuf src, size_t bytes, struct err *err);
+
+/* graph.c: recordings and marks */
+int graph_run(struct backend *be, uint64_t key, int (*body)(void *ctx, struct err *err),
+	      void *ctx, struct err *err);
+void graph_forget(struct backend *be);
+void graph_time_phases(struct backend *be, int on);
+int graph_mark(struct backend *be, int phase, struct err *err);
+int graph_phase_seconds(struct backend *be, double *sum, int n, struct err *err);
+
+/* place.c: weights on their way into device memory */
+int place_begin(struct backend *be, uint64_t bytes, struct err *err);
+int place_weight(struct backend *be, struct weight *w, int n_group, struct err *err);
+int place_bytes(struct backend *be, dbuf *p, size_t bytes, struct err *err);
+int place_experts(struct backend *be, struct expert_weights *e, int n, dbuf *table,
+		  struct err *err);
+int place_end(struct backend *be, struct err *err);
+void place_close(struct cuda *c); /* also ends a placing that was given up */
+
+/* plugin.c: what is there */
+struct device_facts {
+	char name[64];
+	int sm, n_sm, block_shared; /* as in struct cuda */
+	uint64_t memory;
+};
+/* ERR_MODEL says why there is none. */
+int device_count(int *n, struct err *err);
+int device_facts(int device, struct device_facts *f, struct err *err);
+
+/* the entries of the plug-in */
+int cuda_open(struct backend **out, const struct backend_options *o, struct err *err);
+int cuda_describe(struct buf *out);
+
+#endif

@@ -1,0 +1,57 @@
+# The CUDA backend, a plug-in: built where nvcc is (12.4 or newer); `make CUDA=0` leaves it out.
+# The program itself links nothing of CUDA.
+
+CUDA ?= 1
+NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc))
+# 1 where it is there and new enough.  Under a sanitizer there is no plug-in.
+HAS_NVCC := $(if $(filter-out 0,$(CUDA)),$(if $(filter release debug,$(VARIANT)),$(if $(NVCC),$(shell \
+	$(NVCC) --version 2>/dev/null | awk -F 'release |,' '/release/ \
+	{ split($$2, v, "."); print (v[1] > 12 || (v[1] == 12 && v[2] >= 4)) ? 1 : "" }'))))
+CUDA_HOME = $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
+CUDART = $(firstword $(wildcard $(addsuffix /libcudart_static.a,$(CUDA_HOME)/lib64 $(CUDA_HOME)/lib \
+	$(CUDA_HOME)/targets/x86_64-linux/lib /usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null))))
+
+# Each kernel file is compiled for each target: code for 9.0a alone; general code for 8.0 and, as
+# PTX, for whatever comes later.
+CUDA_TARGETS := sm90a general
+CUDA_CODE_sm90a := -gencode arch=compute_90a,code=sm_90a
+CUDA_CODE_general := -gencode arch=compute_80,code=[sm_80,compute_80]
+CUDA_KERNELS := $(wildcard kernels/cuda/*.cu)
+CUDA_HOST := $(filter-out kernels/cuda/target.c,$(wildcard kernels/cuda/*.c))
+# The plug-in brings its own copies of what it uses of the ground floor.
+CUDA_BASE := engine/base/err.c engine/base/buf.c
+CUDA_OBJS := $(foreach t,$(CUDA_TARGETS),$(CUDA_KERNELS:%.cu=$(B)/%.$(t).o) $(B)/kernels/cuda/target.$(t).o) \
+	$(CUDA_HOST:%.c=$(B)/plugin/%.o) $(CUDA_BASE:%.c=$(B)/plugin/%.o)
+CUDA_PLUGIN := $(if $(HAS_NVCC),$(B)/dsv4chat-cuda.so)
+all: $(CUDA_PLUGIN)
+
+PIC := -fPIC -fvisibility=hidden
+NVCC_FLAGS = -std=c++17 -O3 -fmad=false -lineinfo -I. -MMD -MP -Xcompiler -fPIC,-fvisibility=hidden,-Wall \
+	$(if $(filter 1,$(STRICT)),-Werror all-warnings)
+
+define cuda_target_rule
+$(B)/kernels/cuda/%.$(1).o: kernels/cuda/%.cu | $(B)/packages.ok
+	@mkdir -p $$(@D)
+	$$(call say,NVCC,$$@)
+	$$(Q)$$(NVCC) $$(NVCC_FLAGS) $$(CUDA_CODE_$(1)) -DCUDA_TARGET=$(1) -MF $$(@:.o=.d) -c -o $$@ $$<
+$(B)/kernels/cuda/target.$(1).o: kernels/cuda/target.c | $(B)/packages.ok
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)
+	$$(Q)$$(CC) $$(CPPFLAGS) -isystem $$(CUDA_HOME)/include -DCUDA_TARGET=$(1) $$(CFLAGS) $$(PIC) -c -o $$@ $$<
+endef
+$(foreach t,$(CUDA_TARGETS),$(eval $(call cuda_target_rule,$(t))))
+
+$(B)/plugin/%.o: %.c | $(B)/packages.ok
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -isystem $(CUDA_HOME)/include $(CFLAGS) $(PIC) -c -o $@ $<
+
+$(B)/dsv4chat-cuda.so: $(CUDA_OBJS) kernels/cuda
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -o $@ $(filter %.o,$^) $(CUDART) -Wl,--exclude-libs,ALL -pthread -lrt -ldl -lm
+
+# What decides without a GPU is tested without one.
+$(B)/lib/kernels-cuda.a: $(B)/kernels/cuda/tile_policy.o
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
