@@ -1,18 +1,16 @@
+/*
+ * Random weights, and the shapes they are drawn for.
+ */
 #include "engine/checkpoint/dummy.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-struct piece {
-	void *p;
-	size_t n_bytes;
-};
+#include "engine/checkpoint/hostmem.h"
 
 struct dummy {
-	struct piece *pieces;
-	size_t n;
-	uint64_t bytes, seed;
+	struct hostmem mem;
+	uint64_t seed;
 };
 
 int dummy_config(const char *shape, int n_layers, struct model_config *cfg, struct err *err)
@@ -49,15 +47,8 @@ void dummy_free(struct dummy *d)
 {
 	if (!d)
 		return;
-	for (size_t i = 0; i < d->n; i++)
-		munmap(d->pieces[i].p, d->pieces[i].n_bytes);
-	free(d->pieces);
+	hostmem_release(&d->mem);
 	free(d);
-}
-
-uint64_t dummy_bytes(const struct dummy *d)
-{
-	return d->bytes;
 }
 
 /* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016) */
@@ -129,21 +120,24 @@ void dummy_fill(enum dtype dtype, void *p, size_t n_bytes, uint64_t *seed)
 static int get(void *ctx, const struct tensor_spec *spec, const void **data, struct err *err)
 {
 	struct dummy *d = ctx;
-	struct piece *grown = realloc(d->pieces, (d->n + 1) * sizeof(*grown));
-	void *p;
+	struct hostmem whole = {0};
+	void *p, *from;
+	int rc = hostmem_take(&d->mem, spec->part_bytes, spec->name, &p, err);
 
-	if (!grown)
-		return err_nomem(err, spec->name, sizeof(*grown));
-	d->pieces = grown;
-	p = mmap(NULL, spec->n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
-		return err_nomem(err, spec->name, spec->n_bytes);
-	/* Gigabytes page by page take longer to make than to fill; without, it is only slower. */
-	(void)madvise(p, spec->n_bytes, MADV_HUGEPAGE);
-	dummy_fill(spec->dtype, p, spec->n_bytes, &d->seed);
-	d->pieces[d->n++] = (struct piece){p, spec->n_bytes};
-	d->bytes += spec->n_bytes;
 	*data = p;
+	if (rc)
+		return rc;
+	if (spec->part_bytes == spec->n_bytes) {
+		dummy_fill(spec->dtype, p, spec->n_bytes, &d->seed);
+		return 0;
+	}
+	/* All is drawn, so that the ranks' parts are those of the same tensors. */
+	rc = hostmem_take(&whole, spec->n_bytes, spec->name, &from, err);
+	if (rc)
+		return rc;
+	dummy_fill(spec->dtype, from, spec->n_bytes, &d->seed);
+	spec_copy(spec, from, p);
+	hostmem_release(&whole);
 	return 0;
 }
 

@@ -16,8 +16,8 @@ int dummy_config(const char *shape, int n_layers, struct model_config *cfg, stru
 
 int dummy_new(struct dummy **out, struct err *err);
 void dummy_free(struct dummy *d); /* and all weights it gave; NULL is fine */
+/* Ranks that each take theirs from a new one have parts of the same tensors. */
 struct weight_source dummy_source(struct dummy *d);
-uint64_t dummy_bytes(const struct dummy *d);
 
 /* Fills n bytes with numbers of that type. */
 void dummy_fill(enum dtype dtype, void *p, size_t n_bytes, uint64_t *seed);

@@ -62,7 +62,7 @@ const char *shape_text(char text[100], const int64_t *shape, int n_dims)
 	return text;
 }
 
-struct shard {
+struct shard_file {
 	char *name; /* inside the directory; for messages and the index */
 	char *path;
 	int fd;
@@ -72,7 +72,7 @@ struct shard {
 };
 
 struct safetensors {
-	struct shard *shards;
+	struct shard_file *shards;
 	size_t n_shards, cap_shards;
 	struct tensor *tensors;
 	size_t n_tensors, cap_tensors;
@@ -299,7 +299,7 @@ static int add_tensors(struct safetensors *st, int shard, const struct header *h
 
 static int parse_header(struct safetensors *st, int shard, struct err *err)
 {
-	const struct shard *s = &st->shards[shard];
+	const struct shard_file *s = &st->shards[shard];
 	struct header h = {.shard = s->name, .map = s->map};
 	struct json_tree tree;
 	struct err why;
@@ -337,7 +337,7 @@ static int parse_header(struct safetensors *st, int shard, struct err *err)
 
 /* ---------------------------------------------------------------- files */
 
-static int map_shard(struct shard *s, struct err *err)
+static int map_shard(struct shard_file *s, struct err *err)
 {
 	s->fd = file_open_regular(s->path, &s->size, err);
 	if (s->fd < 0)
@@ -357,7 +357,7 @@ static int map_shard(struct shard *s, struct err *err)
 /* Takes `path`. */
 static int add_shard(struct safetensors *st, const char *name, char *path, struct err *err)
 {
-	struct shard *shards, *s;
+	struct shard_file *shards, *s;
 	int rc;
 
 	if (st->n_shards >= SHARDS_MAX) {
@@ -372,7 +372,7 @@ static int add_shard(struct safetensors *st, const char *name, char *path, struc
 	}
 	st->shards = shards;
 	s = &shards[st->n_shards++];
-	*s = (struct shard){.name = strdup(name), .path = path, .fd = -1, .mapped = -1};
+	*s = (struct shard_file){.name = strdup(name), .path = path, .fd = -1, .mapped = -1};
 	if (!s->name)
 		return err_nomem(err, "shard name", strlen(name));
 	rc = map_shard(s, err);
@@ -613,7 +613,7 @@ void safetensors_close(struct safetensors *st)
 	if (!st)
 		return;
 	for (size_t i = 0; i < st->n_shards; i++) {
-		struct shard *s = &st->shards[i];
+		struct shard_file *s = &st->shards[i];
 
 		mapped_remove(s->mapped);
 		if (s->map)
@@ -659,7 +659,7 @@ uint64_t safetensors_shard_bytes(const struct safetensors *st, int shard)
 int safetensors_read(const struct safetensors *st, int shard, uint64_t at, void *out, size_t n,
 		     struct err *err)
 {
-	const struct shard *s = &st->shards[shard];
+	const struct shard_file *s = &st->shards[shard];
 	unsigned char *to = out;
 
 	while (n) {
@@ -688,7 +688,7 @@ uint64_t safetensors_bytes(const struct safetensors *st)
 int safetensors_check(const struct safetensors *st, struct err *err)
 {
 	for (size_t i = 0; i < st->n_shards; i++) {
-		const struct shard *s = &st->shards[i];
+		const struct shard_file *s = &st->shards[i];
 		struct stat now;
 
 		if (fstat(s->fd, &now) < 0)
@@ -704,7 +704,7 @@ int safetensors_check(const struct safetensors *st, struct err *err)
 #define LOAD_STEP ((size_t)32 << 20)
 
 /* MADV_POPULATE_READ reports what a plain touch would raise; kernels before 5.14 lack it. */
-static int populate(const struct shard *s, size_t at, size_t n, struct err *err)
+static int populate(const struct shard_file *s, size_t at, size_t n, struct err *err)
 {
 	char *from = (char *)s->map + at;
 
@@ -732,7 +732,7 @@ int safetensors_load(const struct safetensors *st,
 	for (size_t i = 0; i < st->n_shards; i++)
 		all += st->shards[i].size;
 	for (size_t i = 0; i < st->n_shards && !rc; i++) {
-		const struct shard *s = &st->shards[i];
+		const struct shard_file *s = &st->shards[i];
 
 		for (size_t at = 0; at < s->size && !rc; at += LOAD_STEP) {
 			size_t n = s->size - at < LOAD_STEP ? s->size - at : LOAD_STEP;

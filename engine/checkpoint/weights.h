@@ -1,10 +1,13 @@
 /*
  * The model's weights as the forward pass takes them: every tensor of a
- * checkpoint by its place in the model, checked for type and shape.
+ * checkpoint by its place in the model, checked for type and shape, and cut to what
+ * one rank holds of it.
  *
- * Nothing is copied: pointers lead into whatever the source gave (the mapped
- * files, as a rule), which must outlive the struct.  Constant after opening; any
- * thread.  Vectors are bare addresses; their types and shapes stand beside them.
+ * Pointers lead into whatever the source gave (the mapped files, as a rule), which
+ * must outlive the struct, until weights_place() moves them to where a backend reads
+ * them.  But for that, constant after opening; any thread.  Vectors are bare addresses;
+ * their types and shapes stand beside them, heads, groups, vocab and inner being what
+ * the rank has.
  */
 #ifndef ENGINE_CHECKPOINT_WEIGHTS_H
 #define ENGINE_CHECKPOINT_WEIGHTS_H
@@ -14,7 +17,9 @@
 
 #include "engine/base/err.h"
 #include "engine/checkpoint/config.h"
+#include "engine/checkpoint/hostmem.h"
 #include "engine/checkpoint/safetensors.h"
+#include "engine/checkpoint/shard.h"
 #include "kernels/ops.h"
 
 /* Of one hyper-connection: n = 24 around a sublayer, 4 before the head. */
@@ -55,6 +60,7 @@ struct layer_weights {
 	dbuf bias;              /* f32 [experts]; NULL on hash-routed layers */
 	dbuf tid2eid;           /* i64 [vocab, used], every id checked; NULL on scored layers */
 	struct expert_weights *experts; /* [n_experts] */
+	dbuf expert_table;      /* what a backend made of them when they were placed, or NULL */
 	struct expert_weights shared;   /* f8 */
 };
 
@@ -77,6 +83,19 @@ struct draft_weights {
 	struct weight confidence;     /* bf16 [1, dim + rank] */
 };
 
+/* One thing of the weights that can be moved: n is what it is used with, see struct backend. */
+struct weight_part {
+	enum { PART_BYTES, PART_LINEAR, PART_EXPERTS } kind;
+	int n;        /* groups of a linear weight; experts */
+	size_t bytes; /* scales and all */
+	union {
+		dbuf *at;
+		struct weight *linear;
+		struct expert_weights *experts;
+	};
+	dbuf *table;  /* of the routed experts; else NULL */
+};
+
 struct weights {
 	dbuf embed;         /* bf16 [vocab, dim] */
 	struct weight head; /* bf16 [vocab, dim] */
@@ -87,6 +106,10 @@ struct weights {
 	struct draft_weights *draft;  /* [n_draft] */
 	int n_draft;
 	size_t n_extra; /* tensors of the checkpoint that the model does not use; the log has them */
+	struct weight_part *parts; /* all of the above, in the order of a published checkpoint */
+	size_t n_parts;
+	uint64_t bytes;            /* of all parts */
+	struct hostmem copies;     /* of what could not stay where it was: columns */
 };
 
 /* What a tensor is for: the rows of a memory plan, and of bytes read in a step. */
@@ -105,28 +128,40 @@ enum weight_kind {
 
 const char *weight_kind_name(enum weight_kind kind);
 
-/* What the model wants: a tensor's name, and the only type and shape it may have. */
+/*
+ * What the model wants: a tensor's name, the only type and shape it may have, and what of it is
+ * this rank's.
+ */
 struct tensor_spec {
 	const char *name; /* valid during the call */
 	enum weight_kind kind;
 	enum dtype dtype;
-	int n_dims;
-	int64_t shape[TENSOR_MAX_DIMS];
-	size_t n_bytes;
+	int n_dims; /* 1 or 2 */
+	int64_t shape[TENSOR_MAX_DIMS]; /* of the whole tensor */
+	size_t n_bytes;                 /* of all of it */
+	enum shard_unit rows_by, columns_by; /* SHARD_NONE: not cut along that dimension */
+	struct span rows, columns; /* of shape[0] and shape[1]; of a vector columns are {0, 1} */
+	size_t part_bytes;         /* of these rows and columns */
 };
 
 /* Where tensors come from. */
 struct weight_source {
 	/*
-	 * Sets *data to n_bytes that outlive the weights, aligned as the element needs; or to NULL,
-	 * where only the specs are of interest.  Non-zero stops.
+	 * Sets *data to the part's bytes, packed, that outlive the weights, aligned as the element
+	 * needs; or to NULL, where only the specs are of interest.  Non-zero stops.
 	 */
 	int (*get)(void *ctx, const struct tensor_spec *spec, const void **data, struct err *err);
 	void *ctx;
 };
 
+/* The part's bytes lie together in the whole tensor: from where?  SIZE_MAX: they do not. */
+size_t spec_offset(const struct tensor_spec *spec);
+
+/* Copies the part's rows and columns, packed, out of the whole tensor. */
+void spec_copy(const struct tensor_spec *spec, const void *whole, void *part);
+
 /* Asks the source for every tensor of the model, in file order of a published checkpoint. */
-int weights_new(struct weights **out, const struct model_config *cfg,
+int weights_new(struct weights **out, const struct model_config *cfg, const struct shard *shard,
 		const struct weight_source *source, struct err *err);
 void weights_free(struct weights *w); /* NULL is fine */
 
@@ -134,12 +169,14 @@ void weights_free(struct weights *w); /* NULL is fine */
  * The weights of an opened checkpoint, which must outlive them.  ERR_MODEL names a tensor of
  * another type or shape, the missing ones (the first few by name, and how many), or an entry of
  * a hash table beyond the experts.  Tensors too many are no error: they are counted and logged.
+ * Types and shapes are checked before data is touched.  A rank's rows stay where they are mapped;
+ * its columns are copied, which reads them.
  */
 int weights_open(struct weights **out, const struct model_config *cfg,
-		 const struct safetensors *st, struct err *err);
+		 const struct shard *shard, const struct safetensors *st, struct err *err);
 
-/* Bytes by kind, from the shape alone.  ERR_NOMEM at worst. */
-int weights_measure(const struct model_config *cfg, uint64_t bytes[N_WEIGHT_KINDS],
-		    struct err *err);
+/* Bytes by kind of what the rank holds, from the shape alone.  ERR_NOMEM at worst. */
+int weights_measure(const struct model_config *cfg, const struct shard *shard,
+		    uint64_t bytes[N_WEIGHT_KINDS], struct err *err);
 
 #endif

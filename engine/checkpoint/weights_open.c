@@ -1,6 +1,6 @@
 /*
  * The weights of an opened checkpoint: what is missing, what does not fit, what
- * is too many.
+ * is too many; then a rank's part of each.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -18,6 +18,7 @@ struct opening {
 	bool *used; /* [safetensors_count] */
 	size_t n_used, n_missing;
 	struct buf missing; /* the first names */
+	struct hostmem copies;
 };
 
 static int mismatch(const struct safetensors *st, const struct tensor *t,
@@ -37,12 +38,14 @@ static int mismatch(const struct safetensors *st, const struct tensor *t,
 	return 0;
 }
 
-static int get(void *ctx, const struct tensor_spec *spec, const void **data, struct err *err)
+/* Checks a tensor, and leaves its data alone. */
+static int check(void *ctx, const struct tensor_spec *spec, const void **data, struct err *err)
 {
 	struct opening *o = ctx;
 	const struct tensor *t = safetensors_find(o->st, spec->name);
 	int rc;
 
+	*data = NULL;
 	if (!t) {
 		if (o->n_missing++ < MISSING_NAMED)
 			buf_addf(&o->missing, "%s%s", o->missing.len ? ", " : "", spec->name);
@@ -53,10 +56,29 @@ static int get(void *ctx, const struct tensor_spec *spec, const void **data, str
 	rc = mismatch(o->st, t, spec, err);
 	if (rc)
 		return rc;
-	*data = t->data;
 	o->used[t - safetensors_at(o->st, 0)] = true;
 	o->n_used++;
 	return 0;
+}
+
+/* The part of a tensor that check() has seen. */
+static int get(void *ctx, const struct tensor_spec *spec, const void **data, struct err *err)
+{
+	struct opening *o = ctx;
+	const unsigned char *whole = safetensors_find(o->st, spec->name)->data;
+	size_t at = spec_offset(spec);
+	void *part;
+	int rc;
+
+	if (at != SIZE_MAX) {
+		*data = whole + at;
+		return 0;
+	}
+	rc = hostmem_take(&o->copies, spec->part_bytes, spec->name, &part, err);
+	if (!rc)
+		spec_copy(spec, whole, part);
+	*data = part;
+	return rc;
 }
 
 static int check_missing(const struct opening *o, struct err *err)
@@ -107,23 +129,46 @@ static int check_hash_tables(const struct weights *w, const struct model_config 
 	return 0;
 }
 
+static int check_all(struct opening *o, const struct model_config *cfg, struct err *err)
+{
+	struct weight_source source = {.get = check, .ctx = o};
+	struct shard whole = shard_whole(cfg);
+	struct weights *w;
+	int rc = weights_new(&w, cfg, &whole, &source, err);
+
+	if (!rc)
+		rc = check_missing(o, err);
+	weights_free(w);
+	return rc;
+}
+
+static int take_all(struct weights **out, struct opening *o, const struct model_config *cfg,
+		    const struct shard *shard, struct err *err)
+{
+	struct weight_source source = {.get = get, .ctx = o};
+	int rc = weights_new(out, cfg, shard, &source, err);
+
+	if (rc)
+		return rc;
+	(*out)->copies = o->copies;
+	o->copies = (struct hostmem){0};
+	return check_hash_tables(*out, cfg, err);
+}
+
 int weights_open(struct weights **out, const struct model_config *cfg,
-		 const struct safetensors *st, struct err *err)
+		 const struct shard *shard, const struct safetensors *st, struct err *err)
 {
 	size_t n = safetensors_count(st);
 	struct opening o = {.st = st, .used = calloc(n + 1, sizeof(bool))};
-	struct weight_source source = {.get = get, .ctx = &o};
 	struct weights *w = NULL;
 	int rc;
 
 	*out = NULL;
 	if (!o.used)
 		return err_nomem(err, "table of tensors", n);
-	rc = weights_new(&w, cfg, &source, err);
+	rc = check_all(&o, cfg, err);
 	if (!rc)
-		rc = check_missing(&o, err);
-	if (!rc)
-		rc = check_hash_tables(w, cfg, err);
+		rc = take_all(&w, &o, cfg, shard, err);
 	if (!rc) {
 		log_extra(&o);
 		w->n_extra = n - o.n_used;
@@ -131,6 +176,7 @@ int weights_open(struct weights **out, const struct model_config *cfg,
 		w = NULL;
 	}
 	weights_free(w);
+	hostmem_release(&o.copies);
 	free(o.used);
 	buf_release(&o.missing);
 	return rc;

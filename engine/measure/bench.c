@@ -191,7 +191,7 @@ static int step_bytes(const struct model *m, double bytes[N_PHASES], struct err 
 	const struct model_config *cfg = &m->cfg;
 	uint64_t w[N_WEIGHT_KINDS];
 	double used = (double)cfg->n_experts_used / cfg->n_experts;
-	int rc = weights_measure(cfg, w, err);
+	int rc = weights_measure(cfg, &m->shard, w, err);
 
 	if (rc)
 		return rc;

@@ -163,7 +163,7 @@ static int plan_memory(struct model *m, bool ctx_given, struct err *err)
 	struct memory_plan p = {.available = m->be->memory_free(m->be)};
 	struct piece pieces[N_PIECES];
 	int64_t fits;
-	int rc = weights_measure(&m->cfg, p.weights, err);
+	int rc = weights_measure(&m->cfg, &m->shard, p.weights, err);
 
 	if (rc)
 		return rc;
@@ -211,13 +211,13 @@ static int open_weights(struct model *m, const struct model_options *opt, struct
 		if (!rc) {
 			struct weight_source source = dummy_source(m->dummy);
 
-			rc = weights_new(&m->weights, &m->cfg, &source, err);
+			rc = weights_new(&m->weights, &m->cfg, &m->shard, &source, err);
 		}
 		return rc;
 	}
 	rc = safetensors_open(&m->files, opt->dir, err);
 	if (!rc)
-		rc = weights_open(&m->weights, &m->cfg, m->files, err);
+		rc = weights_open(&m->weights, &m->cfg, &m->shard, m->files, err);
 	if (!rc)
 		rc = safetensors_load(m->files, opt->progress, opt->progress_ctx, err);
 	return rc;
@@ -233,6 +233,8 @@ int model_open(struct model **out, const struct model_options *opt, struct err *
 		return err_nomem(err, "model", sizeof(*m));
 	rc = opt->dummy ? dummy_config(opt->dummy, opt->dummy_layers, &m->cfg, err)
 			: model_config_read(opt->dir, &m->cfg, err);
+	if (!rc)
+		rc = shard_init(&m->shard, &m->cfg, 0, 1, err);
 	if (!rc)
 		rc = open_backend(m, opt, err);
 	if (!rc)
@@ -309,8 +311,7 @@ int model_n_frontiers(const struct model *m)
 struct model_memory model_memory(const struct model *m)
 {
 	struct model_memory mem = {
-		.weight_bytes = (int64_t)(m->dummy ? dummy_bytes(m->dummy)
-						 : safetensors_bytes(m->files)),
+		.weight_bytes = (int64_t)m->weights->bytes,
 		.scratch_bytes = m->work_bytes,
 	};
 

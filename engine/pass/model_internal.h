@@ -52,6 +52,7 @@ struct work {
 
 struct model {
 	struct model_config cfg;
+	struct shard shard;        /* of it, what this rank computes */
 	struct safetensors *files; /* NULL with random weights */
 	struct dummy *dummy;       /* those, or NULL */
 	struct weights *weights;

@@ -16,7 +16,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	model_config_variant(&cfg);
 	/* Whatever is taken has sizes that can be summed; small ones, lest a run take minutes. */
-	if ((int64_t)cfg.n_layers * cfg.n_experts < 1000)
-		BUG_ON(weights_measure(&cfg, bytes, &err) != 0);
+	if ((int64_t)cfg.n_layers * cfg.n_experts >= 1000)
+		return 0;
+	for (int n = 1; n <= SHARD_MAX_RANKS; n *= 2) {
+		struct shard shard;
+
+		if (!shard_init(&shard, &cfg, n - 1, n, &err))
+			BUG_ON(weights_measure(&cfg, &shard, bytes, &err) != 0);
+	}
 	return 0;
 }

@@ -16,6 +16,7 @@ static void golden_weights_stand_in_their_places(void **state)
 {
 	struct safetensors *st;
 	struct model_config cfg;
+	struct shard whole;
 	struct weights *w;
 	struct err err = {0};
 	const struct tensor *t;
@@ -24,7 +25,9 @@ static void golden_weights_stand_in_their_places(void **state)
 	assert_int_equal(model_config_read(GOLDEN, &cfg, &err), 0);
 	assert_int_equal(safetensors_open(&st, GOLDEN, &err), 0);
 	assert_int_equal(safetensors_load(st, NULL, NULL, &err), 0);
-	assert_int_equal(weights_open(&w, &cfg, st, &err), 0);
+	whole = shard_whole(&cfg);
+	assert_int_equal(weights_open(&w, &cfg, &whole, st, &err), 0);
+	assert_int_equal(w->bytes, safetensors_bytes(st));
 	assert_int_equal(w->n_extra, 0);
 	assert_int_equal(w->n_layers, 4);
 	assert_int_equal(w->n_draft, 1);
@@ -52,12 +55,14 @@ static void measured_bytes_are_the_bytes_of_the_checkpoint(void **state)
 	uint64_t bytes[N_WEIGHT_KINDS], sum = 0;
 	struct safetensors *st;
 	struct model_config cfg;
+	struct shard whole;
 	struct err err = {0};
 
 	(void)state;
 	assert_int_equal(model_config_read(GOLDEN, &cfg, &err), 0);
 	assert_int_equal(safetensors_open(&st, GOLDEN, &err), 0);
-	assert_int_equal(weights_measure(&cfg, bytes, &err), 0);
+	whole = shard_whole(&cfg);
+	assert_int_equal(weights_measure(&cfg, &whole, bytes, &err), 0);
 	for (int i = 0; i < N_WEIGHT_KINDS; i++) {
 		assert_true(bytes[i] > 0);
 		sum += bytes[i];
@@ -70,10 +75,12 @@ static uint64_t published_bytes(const char *name)
 {
 	uint64_t bytes[N_WEIGHT_KINDS], sum = 0;
 	struct model_config cfg;
+	struct shard whole;
 	struct err err = {0};
 
 	assert_true(model_config_published(name, &cfg));
-	assert_int_equal(weights_measure(&cfg, bytes, &err), 0);
+	whole = shard_whole(&cfg);
+	assert_int_equal(weights_measure(&cfg, &whole, bytes, &err), 0);
 	for (int i = 0; i < N_WEIGHT_KINDS; i++)
 		sum += bytes[i];
 	return sum;
