@@ -519,11 +519,16 @@ void markdown_render(struct lines *out, struct str src, int width)
 		.text = text,
 	};
 	struct md m = {.out = out, .width = width, .begun = out->n, .style = STYLE_TEXT};
+	struct buf own = {0};
 
 	m.to = &m.para;
-	if (src.n > UINT32_MAX / 2 || md_parse(src.p, (MD_SIZE)src.n, &parser, &m) != 0)
+	/* md4c looks at the byte behind its text: a copy has a NUL there, a slice anything. */
+	buf_adds(&own, src);
+	if (src.n > UINT32_MAX / 2 || buf_failed(&own) ||
+	    md_parse(buf_z(&own), (MD_SIZE)own.len, &parser, &m) != 0)
 		out->failed = true;
 	flush(&m);
+	buf_release(&own);
 	rich_release(&m.para);
 	rich_release(&m.dropped);
 	buf_release(&m.line);

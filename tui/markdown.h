@@ -23,7 +23,11 @@ struct mdfence {
 	struct buf opening; /* its line, with '\n' */
 };
 
+/* An open block of more bytes is closed at the next line, or blank where lines are so long. */
+#define MDDOC_OPEN_MAX 32768
+
 struct mddoc {
+	size_t open_max; /* instead of MDDOC_OPEN_MAX, at least 8; 0 = that */
 	struct buf src;
 	struct lines lines;
 	int width;               /* of `lines`; 0 = not laid out */

@@ -1,10 +1,11 @@
+/* A Markdown text that grows: where it can no longer change, and what is laid out anew. */
 #include "tui/markdown.h"
 
 #include <string.h>
 
-/* An open block longer than this is closed at the next line, or blank where lines are that
- * long. */
-#define OPEN_MAX 32768
+/* So much of a fence's first line is repeated before each piece of its code: marks, language.
+ */
+#define OPENING_MAX 256
 
 void mddoc_release(struct mddoc *d)
 {
@@ -129,6 +130,11 @@ static void close_at(struct mddoc *d, size_t to, bool continues)
 	fence_copy(&d->closed_fence, &d->fence);
 }
 
+static size_t open_max(const struct mddoc *d)
+{
+	return d->open_max > 0 ? d->open_max : MDDOC_OPEN_MAX;
+}
+
 /* Takes one more complete line [from, next), its '\n' being the last byte. */
 static void scan_line(struct mddoc *d, size_t from, size_t next)
 {
@@ -143,7 +149,7 @@ static void scan_line(struct mddoc *d, size_t from, size_t next)
 			d->fence.mark = 0;
 			if (!d->in_list)
 				close_at(d, next, false);
-		} else if (next - d->closed > OPEN_MAX) {
+		} else if (next - d->closed > open_max(d)) {
 			close_at(d, next, true);
 		}
 		return;
@@ -164,21 +170,24 @@ static void scan_line(struct mddoc *d, size_t from, size_t next)
 		d->fence.mark = mark;
 		d->fence.n = n;
 		buf_reset(&d->fence.opening);
-		buf_add(&d->fence.opening, line.p + indent, line.n - indent);
+		buf_add(&d->fence.opening, line.p + indent,
+			line.n - indent < OPENING_MAX ? line.n - indent : OPENING_MAX);
 		buf_addc(&d->fence.opening, '\n');
 		return;
 	}
-	if (next - d->closed > OPEN_MAX)
+	if (next - d->closed > open_max(d))
 		close_at(d, next, true);
 }
 
-/* A single line that grows beyond OPEN_MAX is closed at its last blank, or anywhere. */
+/* A single line that grows beyond open_max() is closed at its last blank, or anywhere. */
 static void cut_long_line(struct mddoc *d)
 {
-	while (d->src.len - d->closed > 2 * OPEN_MAX) {
+	size_t max = open_max(d);
+
+	while (d->src.len - d->closed > 2 * max) {
 		const char *p = buf_z(&d->src) + d->closed;
-		size_t to = OPEN_MAX;
-		const char *blank = memrchr(p + OPEN_MAX / 2, ' ', OPEN_MAX / 2);
+		size_t to = max;
+		const char *blank = memrchr(p + max / 2, ' ', max / 2);
 
 		if (blank) {
 			to = (size_t)(blank - p) + 1;

@@ -211,6 +211,28 @@ static void hostile_markdown_ends_soon_and_stays_in_its_columns(void **state)
 	}
 }
 
+/* The long line is cut at 32,768 bytes, inside the link and where each of its signs ends. */
+static void a_cut_inside_a_link_is_survived(void **state)
+{
+	(void)state;
+	for (size_t before = 32768 - 8; before <= 32768; before++) {
+		struct mddoc d = {0};
+		struct buf b = {0};
+
+		for (size_t i = 0; i < before; i++)
+			buf_addc(&b, 'x');
+		buf_addz(&b, "[a](b)");
+		for (size_t i = 0; i < 33000; i++)
+			buf_addc(&b, 'x');
+		mddoc_append(&d, buf_str(&b));
+		mddoc_layout(&d, 80);
+		assert_false(lines_failed(&d.lines));
+		assert_true(d.lines.n >= b.len / 80);
+		buf_release(&b);
+		mddoc_release(&d);
+	}
+}
+
 static void two_megabytes_stream_in_linear_time(void **state)
 {
 	static const char *const units[] = {"word and ", "x", "- item of a list\n", "日本語。"};
@@ -271,6 +293,7 @@ int main(void)
 		cmocka_unit_test(a_text_that_arrives_in_pieces_looks_as_if_it_came_at_once),
 		cmocka_unit_test(markdown_becomes_lines),
 		cmocka_unit_test(hostile_markdown_ends_soon_and_stays_in_its_columns),
+		cmocka_unit_test(a_cut_inside_a_link_is_survived),
 		cmocka_unit_test(a_line_end_in_two_pieces_is_one_line_end),
 		cmocka_unit_test(two_megabytes_stream_in_linear_time),
 	};
