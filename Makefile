@@ -145,10 +145,13 @@ help:
 #	fuzz	NAME=config SECONDS=600: look for new inputs that break a parser
 #	lint	check who includes whom
 #	format	lay the sources out by .clang-format
+#	check-gpu	run the tests that need an NVIDIA GPU, where one is
+#	gpu-kit	what those tests need in one folder, to carry to a machine that has a GPU
 #	install	PREFIX=/usr/local: program, man pages, completions, small model
 #	uninstall	take all of that away again
 #	setup	install the packages that building needs
 #	clean	remove build/
+#	CUDA=0 NAME	without the CUDA backend, which is built where nvcc 12.4 or newer is
 #	STRICT=1 NAME	compiler warnings are errors: for work on the program
 
 .SECONDARY:

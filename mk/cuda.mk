@@ -4,9 +4,9 @@
 CUDA ?= 1
 NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc))
 # 1 where it is there and new enough.  Under a sanitizer there is no plug-in.
-HAS_NVCC := $(if $(filter-out 0,$(CUDA)),$(if $(filter release debug,$(VARIANT)),$(if $(NVCC),$(shell \
-	$(NVCC) --version 2>/dev/null | awk -F 'release |,' '/release/ \
-	{ split($$2, v, "."); print (v[1] > 12 || (v[1] == 12 && v[2] >= 4)) ? 1 : "" }'))))
+nvcc_serves = $(shell $(1) --version 2>/dev/null | sed -n 's/.*release \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' | \
+	awk '{ if ($$1 > 12 || ($$1 == 12 && $$2 >= 4)) print 1 }')
+HAS_NVCC := $(if $(filter-out 0,$(CUDA)),$(if $(filter release debug,$(VARIANT)),$(if $(NVCC),$(call nvcc_serves,$(NVCC)))))
 CUDA_HOME = $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
 CUDART = $(firstword $(wildcard $(addsuffix /libcudart_static.a,$(CUDA_HOME)/lib64 $(CUDA_HOME)/lib \
 	$(CUDA_HOME)/targets/x86_64-linux/lib /usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null))))
@@ -30,18 +30,18 @@ NVCC_FLAGS = -std=c++17 -O3 -fmad=false -lineinfo -I. -MMD -MP -Xcompiler -fPIC,
 	$(if $(filter 1,$(STRICT)),-Werror all-warnings)
 
 define cuda_target_rule
-$(B)/kernels/cuda/%.$(1).o: kernels/cuda/%.cu | $(B)/packages.ok
+$(B)/kernels/cuda/%.$(1).o: kernels/cuda/%.cu $(B)/flags | $(B)/packages.ok
 	@mkdir -p $$(@D)
 	$$(call say,NVCC,$$@)
 	$$(Q)$$(NVCC) $$(NVCC_FLAGS) $$(CUDA_CODE_$(1)) -DCUDA_TARGET=$(1) -MF $$(@:.o=.d) -c -o $$@ $$<
-$(B)/kernels/cuda/target.$(1).o: kernels/cuda/target.c | $(B)/packages.ok
+$(B)/kernels/cuda/target.$(1).o: kernels/cuda/target.c $(B)/flags | $(B)/packages.ok
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$$(CC) $$(CPPFLAGS) -isystem $$(CUDA_HOME)/include -DCUDA_TARGET=$(1) $$(CFLAGS) $$(PIC) -c -o $$@ $$<
 endef
 $(foreach t,$(CUDA_TARGETS),$(eval $(call cuda_target_rule,$(t))))
 
-$(B)/plugin/%.o: %.c | $(B)/packages.ok
+$(B)/plugin/%.o: %.c $(B)/flags | $(B)/packages.ok
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) -isystem $(CUDA_HOME)/include $(CFLAGS) $(PIC) -c -o $@ $<
@@ -55,3 +55,52 @@ $(B)/lib/kernels-cuda.a: $(B)/kernels/cuda/tile_policy.o
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
+
+# The kit: one folder with all that the tests on a GPU need, for a machine that has a driver,
+# glibc and Python and nothing else.  Models of ../shared come along packed.
+KIT := build/gpu-kit
+KIT_RPATH := -Wl,-rpath,'$$ORIGIN/../lib',--disable-new-dtags
+KIT_BYTES := 52428800
+SHARED ?= $(or $(DSV4CHAT_SHARED),../shared)
+KIT_GOLDEN := $(notdir $(wildcard $(SHARED)/golden/flash-tiny.* $(SHARED)/golden/pro-micro.* $(SHARED)/golden/spark-micro.*))
+# What asks the small model its questions, where that expects it.
+KIT_EVAL := $(wildcard tests/eval/*.py tests/eval/*.jsonl share/tools/*.json share/nano/recipe/text/*.* \
+	share/nano/recipe/text/*/*)
+KIT_FILES = $(KIT)/bin/dsv4chat $(patsubst tests/gpu/%.c,$(KIT)/bin/%,$(wildcard tests/gpu/*_test.c)) \
+	$(if $(HAS_NVCC),$(KIT)/lib/dsv4chat/dsv4chat-cuda.so) $(KIT)/models.tar.xz $(KIT)/check.py \
+	$(KIT)/compare_golden.py $(patsubst %,$(KIT)/%,$(KIT_EVAL))
+
+.PHONY: gpu-kit check-gpu
+gpu-kit: $(KIT_FILES)
+	$(if $(HAS_NVCC),,$(error gpu-kit: needs nvcc, 12.4 or newer))
+	@sh tests/gpu/bundle.sh $(KIT) $(KIT_BYTES)
+
+# Where no GPU is, that is what the script says.
+check-gpu: gpu-kit
+	python3 $(KIT)/check.py
+
+$(KIT)/bin/dsv4chat: $(APP_MAIN) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(call link,-s $(APP_MAIN) $(KIT_RPATH),$(ARCHIVES))
+
+$(KIT)/bin/%: $(B)/tests/gpu/%
+	@mkdir -p $(@D)
+	@strip -o $@ $<
+
+$(KIT)/lib/dsv4chat/dsv4chat-cuda.so: $(B)/dsv4chat-cuda.so
+	@mkdir -p $(@D)
+	@strip -o $@ $<
+
+$(KIT)/models.tar.xz: $(wildcard share/nano/*.json share/nano/*.safetensors $(addsuffix /*,$(addprefix $(SHARED)/golden/,$(KIT_GOLDEN))))
+	$(call say,XZ,$@)
+	@mkdir -p $(@D)
+	@tar -c --mode=u+w --exclude recipe -C share nano -C $(abspath $(SHARED)/golden) $(KIT_GOLDEN) | xz -9 > $@
+
+$(patsubst %,$(KIT)/%,$(KIT_EVAL)): $(KIT)/%: %
+	@$(INSTALL) -D -m 644 $< $@
+
+$(KIT)/check.py: tests/gpu/check.py
+$(KIT)/compare_golden.py: $(SHARED)/tools/compare_golden.py
+$(KIT)/check.py $(KIT)/compare_golden.py:
+	@$(INSTALL) -D -m 644 $< $@

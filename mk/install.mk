@@ -19,6 +19,7 @@ man_page = $(DEST)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 .PHONY: install uninstall
 install: all
 	$(INSTALL) -D -m 755 $(B)/dsv4chat $(DEST)/bin/dsv4chat
+	$(foreach p,$(CUDA_PLUGIN),$(INSTALL) -D -m 644 $(p) $(DEST)/lib/dsv4chat/$(notdir $(p)) &&) true
 	$(foreach f,$(NANO_FILES),$(INSTALL) -D -m 644 $(f) $(DATA)/nano/$(notdir $(f)) &&) true
 	$(foreach f,$(TOOL_FILES),$(INSTALL) -D -m 644 $(f) $(DATA)/tools/$(notdir $(f)) &&) true
 	$(INSTALL) -D -m 644 share/config.example $(DATA)/config.example
@@ -28,4 +29,4 @@ install: all
 uninstall:
 	rm -f $(DEST)/bin/dsv4chat $(foreach f,$(MAN_PAGES),$(call man_page,$(f))) \
 		$(foreach s,$(SHELLS),$(call completion,$(s)))
-	rm -rf $(DATA)
+	rm -rf $(DATA) $(DEST)/lib/dsv4chat

@@ -1,0 +1,390 @@
+#!/usr/bin/env python3
+"""Runs everything that needs a GPU, from the kit's own folder, and prints a table.
+
+    check.py [--kernels auto|general] [--only PATTERN] [--skip PATTERN] [--sanitize] [--minutes M]
+             [--work DIR] [--list]
+
+Python's standard library only.  Without a GPU it says so and is done.  Exit status 1 where
+something failed.  WORK/check.log has what every command printed.
+"""
+
+import argparse
+import fnmatch
+import glob
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+KIT = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, KIT)
+sys.dont_write_bytecode = True
+import compare_golden
+
+PROGRAM = os.path.join(KIT, "bin", "dsv4chat")
+KERNELS = ("auto", "general")
+# Mean KL that bf16 activations may cost against float32 ones, see the test of the goldens.
+KL_DECODE = 0.012
+
+
+class Failed(Exception):
+	"""What a step says when it failed: one line."""
+
+
+class Skipped(Exception):
+	pass
+
+
+class Check:
+
+	def __init__(self, work):
+		self.work = work
+		self.log = open(os.path.join(work, "check.log"), "w", encoding="utf-8")
+		self.results = []
+		home = os.path.join(work, "home")
+		os.makedirs(home, exist_ok=True)
+		self.env = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")}
+		self.env.update(HOME=home, LC_ALL="C.UTF-8", TERM=os.environ.get("TERM", "xterm"))
+
+	def run(self, command, seconds=300, stdin="", env=None, wanted=0):
+		"""The command's output, both streams; Failed where it does not end with `wanted`."""
+		self.log.write("\n$ %s\n" % " ".join(command))
+		self.log.flush()
+		try:
+			done = subprocess.run(command,
+				input=stdin,
+				stdout=subprocess.PIPE,
+				stderr=subprocess.STDOUT,
+				text=True,
+				errors="replace",
+				timeout=seconds,
+				env={
+				**self.env,
+				**(env or {})
+				})
+		except subprocess.TimeoutExpired as late:
+			said = late.stdout or b""
+			self.log.write(said.decode(errors="replace") if isinstance(said, bytes) else said)
+			raise Failed("not done after %d s" % seconds)
+		self.log.write(done.stdout)
+		self.log.flush()
+		if wanted is not None and done.returncode != wanted:
+			last = [line for line in done.stdout.splitlines() if line.strip()][-1:]
+			raise Failed("exit code %d: %s" % (done.returncode, "".join(last)[:150]))
+		return done.stdout
+
+	def step(self, name, function, *args):
+		start = time.monotonic()
+		print("%-58s" % name, end=" ", flush=True)
+		try:
+			note, state = function(*args) or "", "ok"
+		except Failed as failure:
+			note, state = str(failure), "FAILED"
+		except Skipped as skipped:
+			note, state = str(skipped), "skipped"
+		took = time.monotonic() - start
+		self.results.append((name, state, took, note))
+		print("%-7s %6.1f s  %s" % (state, took, note), flush=True)
+
+
+# ---------------------------------------------------------------- test programs
+
+
+def sums(said):
+	"""cmocka's counts: (passed, failed), and the lines that say what failed."""
+	passed = failed = 0
+	for line in said.splitlines():
+		if line.startswith("[       OK ]"):
+			passed += 1
+		if line.startswith(("[  FAILED  ]", "[  ERROR   ]")) and "test(s)" not in line:
+			failed += 1
+	return passed, failed, [line for line in said.splitlines() if line.startswith("FAILED ")]
+
+
+def test_program(check, program, options):
+	"""The whole program at once; what a lost device kept from running, test by test."""
+	names = check.run([program, "--list"]).split()
+	said = check.run([program] + options, seconds=600, wanted=None)
+	ran = [n for n in names if "[       OK ] " + n in said or "] " + n in said]
+	for name in names:
+		if name not in ran:
+			said += check.run([program] + options + [name], wanted=None)
+	passed, failed, lines = sums(said)
+	for line in lines[:12]:
+		print("\n    " + line[:200], end="")
+	if len(lines) > 12:
+		print("\n    … %d more, see the log" % (len(lines) - 12), end="")
+	if failed or passed < len(names):
+		raise Failed("%d of %d tests" % (len(names) - passed, len(names)))
+	return "%d tests" % passed
+
+
+# --------------------------------------------------------------------- goldens
+
+
+def golden_of(check, prefix):
+	found = glob.glob(os.path.join(check.work, "models", prefix + ".*"))
+	if not found:
+		raise Skipped("no such model in the kit")
+	return found[0]
+
+
+def write_logits(check, model, ids, options, out):
+	check.run([PROGRAM, "logits", "--model", model, "-o", out] + options,
+		stdin=json.dumps(ids),
+		seconds=300)
+	return compare_golden.load(out)
+
+
+def cuda(kernels):
+	return ["--backend", "cuda", "--kernels", kernels]
+
+
+def golden_decode(check, prefix, kernels):
+	"""One row at a time, against the reference in float32."""
+	model = golden_of(check, prefix)
+	golden = compare_golden.load(os.path.join(model, "golden.safetensors"))
+	ids = list(golden["ids"][1])
+	out = os.path.join(check.work, "logits.safetensors")
+	made = write_logits(check, model, ids, ["--prefill", "1"] + cuda(kernels), out)
+	reference = compare_golden.rows(golden["a32.logits"])
+	mine = compare_golden.rows(made["logits"])[:len(ids) - 1][-len(reference):]
+	median, high, same, kl = compare_golden.figures(mine, reference)
+	note = "median %.4f, 95 %% %.4f, same best %.3f, mean KL %.5f" % (median, high, same, kl)
+	if not kl <= KL_DECODE:
+		raise Failed(note)
+	return note
+
+
+def golden_prefill(check, prefix, kernels):
+	"""The reference's own way, prefill and steps; no further from float32 than published arithmetic."""
+	model = golden_of(check, prefix)
+	golden = compare_golden.load(os.path.join(model, "golden.safetensors"))
+	out = os.path.join(check.work, "logits.safetensors")
+	draft = ["--mtp"] if "a32.mtp_logits" in golden else []
+	write_logits(check, model, list(golden["ids"][1]), ["--prefill", "300"] + draft + cuda(kernels),
+		out)
+	said = check.run([sys.executable, os.path.join(KIT, "compare_golden.py"), model, out, "--a8"],
+		wanted=None)
+	if "MISSED" in said or "ok" not in said:
+		raise Failed(" | ".join(said.split("\n"))[:200])
+	return " | ".join(line.split(",")[0] for line in said.splitlines())
+
+
+# ------------------------------------------------------------ the small model
+
+
+def nano(check):
+	return os.path.join(check.work, "models", "nano")
+
+
+def small_text():
+	with open(os.path.join(KIT, "tests", "eval", "handwritten.jsonl"), encoding="utf-8") as f:
+		rows = [json.loads(line) for line in f]
+	return "\n".join(m.get("content") or "" for row in rows for m in row["messages"])
+
+
+def same_best(check, kernels):
+	"""The best token of 4,000 positions, on both backends."""
+	said = check.run([PROGRAM, "tokens", "--model", nano(check), "--json"], stdin=small_text())
+	ids = json.loads(said)
+	ids = (ids["ids"] if isinstance(ids, dict) else ids)[:4001]
+	best = []
+	for options in (["--backend", "cpu"], cuda(kernels)):
+		out = os.path.join(check.work, "logits.safetensors")
+		made = write_logits(check, nano(check), ids, ["--prefill", "1"] + options, out)
+		best.append([row.index(max(row)) for row in compare_golden.rows(made["logits"])])
+		os.remove(out)
+	n = len(best[0])
+	same = sum(x == y for x, y in zip(*best)) / n
+	note = "%.2f %% of %d positions" % (100 * same, n)
+	if not (n >= 4000 and same >= 0.995):
+		raise Failed(note)
+	return note
+
+
+QUESTIONS = ("hello", "What is 17 + 25?", "How do I leave the program?", "Who are you?")
+
+
+def same_chat(check, kernels):
+	"""What the small model answers, greedily: not the same bits, but the same text almost always."""
+	same = 0
+	for question in QUESTIONS:
+		said = [
+			check.run([PROGRAM, "--model",
+			nano(check), "--ephemeral", "--temp", "0", "-p", question] + options)
+			for options in (["--backend", "cpu"], cuda(kernels))
+		]
+		same += said[0] == said[1]
+		if not said[1].strip():
+			raise Failed("no answer to %r" % question)
+	if same < len(QUESTIONS) - 1:
+		raise Failed("%d of %d answers are the CPU's" % (same, len(QUESTIONS)))
+	return "%d of %d answers are the CPU's" % (same, len(QUESTIONS))
+
+
+def evaluation(check, kernels):
+	"""The small model's evaluation on both backends: within a point."""
+	share = []
+	for options in (["--backend", "cpu"], cuda(kernels)):
+		wrapped = os.path.join(check.work, "program.sh")
+		with open(wrapped, "w", encoding="utf-8") as f:
+			f.write('#!/bin/sh\nexec "%s" "$@" %s\n' % (PROGRAM, " ".join(options)))
+		os.chmod(wrapped, 0o755)
+		said = check.run([
+			sys.executable,
+			os.path.join(KIT, "tests", "eval", "eval_nano.py"), "--program", wrapped, "--model",
+			nano(check)
+		],
+			seconds=900,
+			wanted=None)
+		share.append(evaluation_share(said))
+	if not share[0] or not share[1]:
+		raise Failed("no table")
+	note = "CPU %.2f %%, GPU %.2f %%" % tuple(share)
+	if abs(share[0] - share[1]) > 1:
+		raise Failed(note)
+	return note
+
+
+def evaluation_share(said):
+	"""Right answers of all, in percent, from the tool's table (its \"N of M\" or \"N/M\" columns)."""
+	right = asked = 0
+	for line in said.splitlines():
+		for word in line.replace(" of ", "/").split():
+			part = word.strip("(),%").split("/")
+			if len(part) == 2 and part[0].isdigit() and part[1].isdigit():
+				right, asked = right + int(part[0]), asked + int(part[1])
+	return 100 * right / asked if asked else 0
+
+
+def no_gpu(check):
+	"""Where no GPU is visible, everything but --backend cuda goes on as before."""
+	hidden = {"CUDA_VISIBLE_DEVICES": ""}
+	said = check.run([PROGRAM, "--model", nano(check), "--ephemeral", "-p", "hello"], env=hidden)
+	if not said.strip():
+		raise Failed("no answer")
+	said = check.run(
+		[PROGRAM, "--model", nano(check), "--ephemeral", "--backend", "cuda", "-p", "hello"],
+		env=hidden,
+		wanted=None)
+	if "cuda" not in said.lower():
+		raise Failed("--backend cuda: " + said[:150])
+	return said.strip().splitlines()[-1][:100]
+
+
+def bench(check, kernels):
+	said = check.run([PROGRAM, "bench", "--dummy", "flash", "--layers", "4"] + cuda(kernels),
+		seconds=600)
+	print()
+	print(said)
+
+
+# ------------------------------------------------------------------ sanitizers
+
+TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
+
+
+def sanitize(check, tool, kernels):
+	sanitizer = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
+	if not os.path.exists(sanitizer):
+		raise Skipped("no compute-sanitizer")
+	model = golden_of(check, "pro-micro")
+	golden = compare_golden.load(os.path.join(model, "golden.safetensors"))
+	ids = list(golden["ids"][1])[:150]
+	said = check.run([
+		sanitizer, "--tool", tool, "--error-exitcode", "9", PROGRAM, "logits", "--model", model,
+		"--prefill", "140", "--mtp", "-o",
+		os.path.join(check.work, "logits.safetensors")
+	] + cuda(kernels),
+		stdin=json.dumps(ids),
+		seconds=600)
+	if "ERROR SUMMARY: 0 errors" not in said and "0 hazards" not in said:
+		raise Failed(said.strip().splitlines()[-1][:150])
+	return said.strip().splitlines()[-1]
+
+
+# ------------------------------------------------------------------------ all
+
+
+def steps(check, chosen, sanitized):
+	programs = sorted(glob.glob(os.path.join(KIT, "bin", "*_test")))
+	for kernels in chosen:
+		for program in programs:
+			yield ("%s, %s" % (os.path.basename(program), kernels), test_program, program,
+				["--kernels", kernels])
+		for prefix in ("flash-tiny", "pro-micro", "spark-micro"):
+			yield "golden %s, rows one by one, %s" % (prefix, kernels), golden_decode, prefix, kernels
+		for prefix in ("flash-tiny", "pro-micro"):
+			yield "golden %s, prefill, %s" % (prefix, kernels), golden_prefill, prefix, kernels
+		yield "small model, best tokens, %s" % kernels, same_best, kernels
+		yield "small model, greedy chat, %s" % kernels, same_chat, kernels
+	for kernels in chosen:
+		yield "bench of 4 layers of Flash, %s" % kernels, bench, kernels
+	yield "without a GPU", no_gpu
+	for kernels in chosen:
+		yield "small model, evaluation, %s" % kernels, evaluation, kernels
+	for kernels in chosen if sanitized else ():
+		for tool in TOOLS:
+			yield "%s, %s" % (tool, kernels), sanitize, tool, kernels
+
+
+def gpu_line(check):
+	for line in check.run([PROGRAM, "doctor"], wanted=None).splitlines():
+		if "CUDA 0" in line:
+			return line if line.split()[0] == "ok" else None
+	return None
+
+
+def unpack(work):
+	with tarfile.open(os.path.join(KIT, "models.tar.xz")) as packed:
+		packed.extractall(os.path.join(work, "models"))
+
+
+def main():
+	parser = argparse.ArgumentParser()
+	parser.add_argument("--kernels", choices=KERNELS)
+	parser.add_argument("--only", default="*")
+	parser.add_argument("--skip", default="")
+	parser.add_argument("--sanitize", action="store_true")
+	parser.add_argument("--minutes", type=float, default=math.inf)
+	parser.add_argument("--work")
+	parser.add_argument("--list", action="store_true")
+	asked = parser.parse_args()
+	work = asked.work or tempfile.mkdtemp(prefix="gpu-check.")
+	os.makedirs(work, exist_ok=True)
+	check = Check(work)
+	start = time.monotonic()
+	todo = [
+		s for s in steps(check, [asked.kernels] if asked.kernels else KERNELS, asked.sanitize)
+		if fnmatch.fnmatch(s[0], asked.only) and not fnmatch.fnmatch(s[0], asked.skip)
+	]
+	if asked.list:
+		print("\n".join(s[0] for s in todo))
+		return 0
+	line = gpu_line(check)
+	print(line or "skipped: no GPU that the program can use (dsv4chat doctor says why)")
+	if not line:
+		return 0
+	unpack(work)
+	for name, function, *rest in todo:
+		if time.monotonic() - start > 60 * asked.minutes:
+			check.results.append((name, "FAILED", 0, "no time left"))
+			continue
+		check.step(name, function, check, *rest)
+	failed = [r for r in check.results if r[1] == "FAILED"]
+	print("\n%d ok, %d failed, %d skipped, %.0f s" %
+		(sum(r[1] == "ok" for r in check.results), len(failed),
+		sum(r[1] == "skipped" for r in check.results), time.monotonic() - start))
+	for name, state, _, note in failed:
+		print("  FAILED %s: %s" % (name, note))
+	return bool(failed)
+
+
+if __name__ == "__main__":
+	sys.exit(main())
