@@ -40,7 +40,7 @@ static void kv_bytes(struct jsonw *w, const char *name, struct str bytes)
 	buf_release(&text);
 }
 
-static void add_run(struct jsonw *w, const struct history_run *r)
+static void add_run(struct jsonw *w, const struct history_run *r, const char *identity)
 {
 	const char *base = (const char *)r;
 	char seed[24];
@@ -51,6 +51,8 @@ static void add_run(struct jsonw *w, const struct history_run *r)
 		const char *z;
 
 		memcpy(&z, base + f->at, sizeof(z));
+		if (f->at == offsetof(struct history_run, identity))
+			z = identity;
 		jsonw_kv_string(w, f->name, str_of(z));
 	}
 	for (const struct run_real *f = run_reals; f->name; f++) {
@@ -74,6 +76,9 @@ static void add_run(struct jsonw *w, const struct history_run *r)
 static void add_message(struct jsonw *w, const struct history_message *m, size_t number,
 			size_t parent)
 {
+	const int32_t *ids = m->foreign ? m->foreign->ids : m->ids;
+	size_t n_ids = m->foreign ? m->foreign->n_ids : m->n_ids;
+
 	jsonw_begin_object(w);
 	jsonw_kv_string(w, "type", STR_LIT("message"));
 	jsonw_kv_int(w, "n", (int64_t)number);
@@ -97,15 +102,19 @@ static void add_message(struct jsonw *w, const struct history_message *m, size_t
 		jsonw_end_object(w);
 	}
 	jsonw_end_array(w);
-	if (m->ids) {
+	if (ids) {
 		jsonw_key(w, "ids");
 		jsonw_begin_array(w);
-		for (size_t i = 0; i < m->n_ids; i++)
-			jsonw_int(w, m->ids[i]);
+		for (size_t i = 0; i < n_ids; i++)
+			jsonw_int(w, ids[i]);
 		jsonw_end_array(w);
 	}
+	if (m->foreign && (ids || m->run))
+		jsonw_kv_bool(w, "foreign", true);
+	if (m->damaged)
+		jsonw_kv_bool(w, "damaged", true);
 	if (m->run)
-		add_run(w, m->run);
+		add_run(w, m->run, m->foreign ? m->foreign->identity : m->run->identity);
 	jsonw_end_object(w);
 }
 

@@ -152,6 +152,16 @@ struct history_run {
 	int64_t prefill_ms, decode_ms, total_ms;
 };
 
+/*
+ * What came with an answer by an import: whoever wrote the file may have claimed anything, so
+ * that no request is built from these ids, and no model is told by this identity.
+ */
+struct history_foreign {
+	const int32_t *ids; /* NULL: none */
+	size_t n_ids;
+	const char *identity; /* never NULL */
+};
+
 /* In a tree all fields are read-only and live as long as the tree. */
 struct history_message {
 	int64_t id;
@@ -162,6 +172,10 @@ struct history_message {
 	const int32_t *ids; /* answers: what the model produced, exactly; NULL = unknown */
 	size_t n_ids;
 	const struct history_run *run; /* answers; may be NULL */
+	/* Imported: NULL ids and an empty identity in `run` stand for these; else NULL. */
+	const struct history_foreign *foreign;
+	/* It is not what was written: told by a notice at its end; it has no ids. */
+	bool damaged;
 
 	int64_t conversation; /* the one it was said in */
 	size_t depth;         /* messages before it on its branch */
@@ -341,6 +355,9 @@ int history_gc(struct history *h, struct err *err);
  */
 int history_verify(struct history *h, struct buf *problems, size_t *n, struct err *err);
 
+/* Makes anew what can be: the search's indexes, from what was said. */
+int history_repair(struct history *h, struct err *err);
+
 /* A copy as one file (0600) of a state of all of it; ERR_USAGE where `path` exists. */
 int history_backup(struct history *h, const char *path, struct err *err);
 
@@ -357,14 +374,20 @@ int history_export(struct history *h, int64_t conversation, enum history_format 
 		   struct buf *out, struct err *err);
 
 /*
- * Reads JSONL exports, one after another.  Each conversation keeps its uid where that is
- * free.  After a failed line nothing of that conversation is in the file; those before it
- * are: end the import then with a NULL err.
+ * Reads JSONL exports, one after another.  A conversation that is here already is known, and
+ * what an export has more of it is added; another one keeps its uid where that is free.  Blank
+ * lines, and a byte order mark before the first, are passed over.  After a failed line nothing
+ * of that conversation is in the file; those before it are: end the import then with a NULL
+ * err.
  */
 struct history_import;
+struct history_imported {
+	size_t n_new, n_grown, n_known; /* conversations; known: nothing of them was new */
+};
 int history_import_begin(struct history_import **out, struct history *h, struct err *err);
 int history_import_line(struct history_import *in, struct str line, struct err *err);
-/* Commits the last conversation (err NULL: drops it) and frees; *n (may be NULL) came in. */
-int history_import_end(struct history_import *in, size_t *n, struct err *err);
+/* Commits the last conversation (err NULL: drops it) and frees; *done may be NULL. */
+int history_import_end(struct history_import *in, struct history_imported *done,
+		       struct err *err);
 
 #endif

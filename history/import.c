@@ -1,6 +1,9 @@
 /*
  * Conversations from JSON Lines as history_export() writes them: fed line by line, each
  * conversation written in one transaction.
+ *
+ * One whose name is here, and begins with the same message, is the same conversation: of its
+ * messages only those come in that are not there, each known by what it follows and its seal.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -9,6 +12,7 @@
 #include "engine/base/jsontree.h"
 #include "history/base64.h"
 #include "history/export.h"
+#include "history/seal.h"
 #include "history/uid.h"
 
 struct history_import {
@@ -17,8 +21,12 @@ struct history_import {
 	bool open;              /* a transaction is */
 	int64_t *ids;           /* of message n, at n - 1 */
 	size_t n, cap;
-	size_t n_lines, n_done;
-	int64_t leaf; /* number of the message that is shown */
+	size_t n_lines;
+	struct history_imported done;
+	int64_t named, named_tree; /* the conversation of that name here; 0 = none */
+	bool known;                /* it is the same */
+	size_t n_written;          /* messages of this one that were not here */
+	int64_t leaf;              /* number of the message that is shown */
 	int64_t updated_ms;
 	struct buf title;
 	enum history_title_from title_from;
@@ -71,9 +79,36 @@ static int get_bytes(struct history_import *in, const json_t *o, const char *key
 
 /* -- a conversation's beginning and end ------------------------------------------ */
 
+/* What the file says of a conversation that was not here. */
+static int name_it(struct history_import *in, struct err *err)
+{
+	return sql_run(in->h, err,
+		       "UPDATE conversation SET leaf_id = ?, title = ?, title_from = ?,"
+		       " pinned = ?, archived = ?, created_ms = ?, updated_ms = ?"
+		       " WHERE id = ?",
+		       "iszi"
+		       "iiii",
+		       in->ids[in->leaf - 1], buf_str(&in->title),
+		       title_from_name(in->title_from), (int64_t)in->pinned,
+		       (int64_t)in->archived, in->created_ms, in->updated_ms,
+		       in->t->conversation);
+}
+
+/* One that was here and has grown shows what came in, unless it went on elsewhere here. */
+static int move_leaf(struct history_import *in, struct err *err)
+{
+	return sql_run(in->h, err,
+		       "WITH RECURSIVE up (id) AS (SELECT ?1 UNION ALL SELECT m.parent_id"
+		       "  FROM up JOIN message m ON m.id = up.id WHERE m.parent_id IS NOT NULL)"
+		       " UPDATE conversation SET leaf_id = ?1, updated_ms = max(updated_ms, ?2)"
+		       " WHERE id = ?3 AND leaf_id IN (SELECT id FROM up)",
+		       "iii", in->ids[in->leaf - 1], in->updated_ms, in->t->conversation);
+}
+
 static int end_conversation(struct history_import *in, struct err *err)
 {
 	struct history *h = in->h;
+	bool grown = in->known && in->n_written;
 	int rc = 0;
 
 	if (!in->t)
@@ -81,38 +116,40 @@ static int end_conversation(struct history_import *in, struct err *err)
 	if (in->n == 0 || in->leaf < 1 || (uint64_t)in->leaf > in->n)
 		rc = bad(in, "the conversation before it shows a message that it does not have",
 			 err);
-	if (!rc)
-		rc = sql_run(h, err,
-			     "UPDATE conversation SET leaf_id = ?, title = ?, title_from = ?,"
-			     " pinned = ?, archived = ?, created_ms = ?, updated_ms = ?"
-			     " WHERE id = ?",
-			     "iszi"
-			     "iiii",
-			     in->ids[in->leaf - 1], buf_str(&in->title),
-			     title_from_name(in->title_from), (int64_t)in->pinned,
-			     (int64_t)in->archived, in->created_ms, in->updated_ms,
-			     in->t->conversation);
+	if (!rc && !in->known)
+		rc = name_it(in, err);
+	else if (!rc && grown)
+		rc = move_leaf(in, err);
 	rc = sql_end(h, rc, err);
 	in->open = false;
 	history_tree_free(in->t);
 	in->t = NULL;
 	in->n = 0;
-	if (!rc)
-		in->n_done++;
+	if (!rc && !in->known)
+		in->done.n_new++;
+	else if (!rc && grown)
+		in->done.n_grown++;
+	else if (!rc)
+		in->done.n_known++;
 	return rc;
 }
 
-/* The same name where it is free, else a new one. */
+/* The same name where it is free, else a new one, until the first message tells more. */
 static int choose_uid(struct history_import *in, struct str wanted, struct err *err)
 {
-	int64_t taken = 0;
 	int rc;
 
+	in->named = in->named_tree = 0;
+	in->known = false;
+	in->n_written = 0;
 	if (!wanted.p || !uid_valid(wanted))
 		return 0;
-	rc = sql_int(in->h, &taken, 0, err, "SELECT id FROM conversation WHERE uid = ?", "s",
-		     wanted);
-	if (!rc && !taken)
+	rc = sql_int(in->h, &in->named, 0, err, "SELECT id FROM conversation WHERE uid = ?",
+		     "s", wanted);
+	if (!rc && in->named)
+		rc = sql_int(in->h, &in->named_tree, 0, err,
+			     "SELECT tree_id FROM conversation WHERE id = ?", "i", in->named);
+	if (!rc && !in->named)
 		memcpy(in->t->uid, wanted.p, HISTORY_UID_LEN);
 	return rc;
 }
@@ -180,20 +217,19 @@ static int read_parts(struct history_import *in, const json_t *o, struct history
 	return rc;
 }
 
+/* Whatever they are, a file claims them: they are kept apart from our own. */
 static int read_ids(struct history_import *in, const json_t *o, struct history_message *m,
 		    struct err *err)
 {
 	const json_t *list = json_object_get(o, "ids");
 	size_t n = json_array_size(list);
-	int32_t *ids;
+	struct history_foreign *foreign = pool_get(&in->t->pool, sizeof(*foreign));
+	int32_t *ids = pool_array(&in->t->pool, n + 1, sizeof(*ids));
 
-	if (!list)
-		return 0;
-	if (!json_is_array(list))
-		return bad(in, "ids are no array", err);
-	ids = pool_array(&in->t->pool, n + 1, sizeof(*ids));
-	if (!ids)
+	if (!ids || !foreign)
 		return err_nomem(err, "import", n * sizeof(*ids));
+	if (list && !json_is_array(list))
+		return bad(in, "ids are no array", err);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *v = json_array_get(list, i);
 		json_int_t id = json_integer_value(v);
@@ -202,8 +238,8 @@ static int read_ids(struct history_import *in, const json_t *o, struct history_m
 			return bad(in, "a token id that is no 32-bit number", err);
 		ids[i] = (int32_t)id;
 	}
-	m->ids = ids;
-	m->n_ids = n;
+	*foreign = (struct history_foreign){list ? ids : NULL, n, ""};
+	m->foreign = foreign;
 	return 0;
 }
 
@@ -262,24 +298,68 @@ static int remember(struct history_import *in, int64_t id, struct err *err)
 	return 0;
 }
 
+/*
+ * The message of the conversation of that name that says the same after the same; 0: none.
+ * Of twins it is the one behind those that were found before, as exports have them in order.
+ */
+static int find_known(struct history_import *in, const struct history_message *m,
+		      int64_t parent, int64_t *id, struct err *err)
+{
+	int64_t behind = in->n ? in->ids[in->n - 1] : 0;
+	unsigned char seal[SEAL_BYTES];
+	struct buf scratch = {0};
+	int rc = seal_of(m, m->foreign->ids, m->foreign->n_ids, &scratch, seal, err);
+
+	buf_release(&scratch);
+	if (!rc)
+		rc = sql_int(
+			in->h, id, 0, err,
+			"SELECT coalesce(min(CASE WHEN id > ?1 THEN id END), CASE count(*)"
+			" WHEN 1 THEN min(CASE WHEN id <> ?1 THEN id END) END, 0) FROM message"
+			" WHERE tree_id = ?2 AND parent_id IS ?3 AND seal = ?4",
+			"iiob", behind, in->named_tree, parent, (const void *)seal,
+			(size_t)SEAL_BYTES);
+	return rc;
+}
+
 static int write_message(struct history_import *in, const struct history_message *m,
-			 int64_t parent, struct err *err)
+			 int64_t parent, int64_t *id, struct err *err)
 {
 	struct history_tree *t = in->t;
-	int64_t id = 0, run = 0, depth = 0;
+	int64_t run = 0, depth = 0;
 	int rc = 0;
 
 	if (parent)
 		rc = sql_int(in->h, &depth, 0, err,
-			     "SELECT depth + 1 FROM message WHERE id = ?", "i",
-			     in->ids[parent - 1]);
+			     "SELECT depth + 1 FROM message WHERE id = ?", "i", parent);
 	if (!rc)
-		rc = tree_write(t, m, parent ? in->ids[parent - 1] : 0, (size_t)depth,
-				&t->conversation, &t->tree_id, &id, err);
+		rc = tree_write(t, m, parent, (size_t)depth, &t->conversation, &t->tree_id, id,
+				err);
 	if (!rc && m->run)
-		rc = run_write(in->h, t->conversation, id, m->run, &run, err);
+		rc = run_write(in->h, t->conversation, *id, m->run, &run, err);
 	if (!rc && m->run)
-		rc = run_finish(in->h, run, id, m->run, err);
+		rc = run_finish(in->h, run, *id, m->run, err);
+	in->n_written++;
+	return rc;
+}
+
+/* `number`: of the parent, in the file. */
+static int take_message(struct history_import *in, const struct history_message *m,
+			int64_t number, struct err *err)
+{
+	int64_t parent = number ? in->ids[number - 1] : 0, id = 0;
+	int rc = in->named ? find_known(in, m, parent, &id, err) : 0;
+
+	if (!rc && in->n == 0 && id) {
+		in->known = true;
+		in->t->conversation = in->named;
+		in->t->tree_id = in->named_tree;
+	}
+	/* Another one of the same name stays what it is. */
+	if (!in->known)
+		in->named = 0;
+	if (!rc && !id)
+		rc = write_message(in, m, parent, &id, err);
 	return rc ? rc : remember(in, id, err);
 }
 
@@ -302,7 +382,7 @@ static int add_message(struct history_import *in, const json_t *o, struct err *e
 		rc = read_ids(in, o, &m, err);
 	if (!rc)
 		rc = read_run(in, o, &m, err);
-	return rc ? rc : write_message(in, &m, parent, err);
+	return rc ? rc : take_message(in, &m, parent, err);
 }
 
 /* -- from outside ----------------------------------------------------------------- */
@@ -324,6 +404,12 @@ int history_import_line(struct history_import *in, struct str line, struct err *
 	int rc;
 
 	in->n_lines++;
+	if (in->n_lines == 1 && line.n >= 3 && memcmp(line.p, "\xef\xbb\xbf", 3) == 0)
+		line = (struct str){line.p + 3, line.n - 3};
+	if (line.n && line.p[line.n - 1] == '\r')
+		line.n--;
+	if (!line.n)
+		return 0;
 	rc = json_tree_parse(&tree, line, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
 	if (rc == ERR_FAILED)
 		return bad(in, why.text, err);
@@ -340,7 +426,8 @@ int history_import_line(struct history_import *in, struct str line, struct err *
 	return rc;
 }
 
-int history_import_end(struct history_import *in, size_t *n, struct err *err)
+int history_import_end(struct history_import *in, struct history_imported *done,
+		       struct err *err)
 {
 	int rc = 0;
 
@@ -350,8 +437,8 @@ int history_import_end(struct history_import *in, size_t *n, struct err *err)
 		rc = end_conversation(in, err);
 	else if (in->open)
 		sql_end(in->h, ERR_FAILED, NULL);
-	if (n)
-		*n = in->n_done;
+	if (done)
+		*done = in->done;
 	history_tree_free(in->t);
 	buf_release(&in->title);
 	free(in->ids);

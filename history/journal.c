@@ -69,7 +69,8 @@ static int write_row(struct history_answer *a, struct err *err)
 	rc = sql_run(h, err,
 		     "INSERT INTO journal (conversation_id, parent_id, run_id, owner,"
 		     " flushed_ms) VALUES (?, ?, ?, ?, ?)",
-		     "iiizi", a->t->conversation, a->parent->id, a->run_id, h->owner, clock_wall_ms());
+		     "iiizi", a->t->conversation, a->parent->id, a->run_id, h->owner,
+		     clock_wall_ms());
 	if (!rc)
 		a->journal_id = sqlite3_last_insert_rowid(h->db);
 	return rc;

@@ -1,10 +1,12 @@
 /*
  * A tree out of the file: two passes in the order of ids, one over messages with their
- * runs, one over parts, each a walk along an index.
+ * runs, one over parts, each a walk along an index; then each message is held against its
+ * seal.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "history/seal.h"
 #include "history/tree.h"
 
 static int damaged(struct history_tree *t, int64_t id, const char *what, struct err *err)
@@ -97,7 +99,34 @@ static int read_ids(struct history_tree *t, sqlite3_stmt *st, int column,
 	return 0;
 }
 
-static int add_message(struct history_tree *t, sqlite3_stmt *st, struct err *err)
+/* SEAL_BYTES for each message, in the tree's order; what is no seal fits nothing. */
+static int add_seal(struct buf *seals, struct str seal)
+{
+	static const char none[SEAL_BYTES];
+
+	buf_add(seals, seal.n == SEAL_BYTES ? seal.p : none, SEAL_BYTES);
+	return buf_failed(seals) ? ERR_NOMEM : 0;
+}
+
+/* Ids and identity that an import claimed go out of everyone's way. */
+static int set_apart(struct history_tree *t, struct history_message *m)
+{
+	struct history_foreign *f = pool_get(&t->pool, sizeof(*f));
+	struct history_run *run = (struct history_run *)m->run;
+
+	if (!f)
+		return ERR_NOMEM;
+	*f = (struct history_foreign){m->ids, m->n_ids, run ? run->identity : ""};
+	if (run)
+		run->identity = "";
+	m->ids = NULL;
+	m->n_ids = 0;
+	m->foreign = f;
+	return 0;
+}
+
+static int add_message(struct history_tree *t, sqlite3_stmt *st, struct buf *seals,
+		       struct err *err)
 {
 	struct history_message *m = pool_get(&t->pool, sizeof(*m));
 	int64_t id = sqlite3_column_int64(st, 0), parent_id = sqlite3_column_int64(st, 2);
@@ -123,24 +152,28 @@ static int add_message(struct history_tree *t, sqlite3_stmt *st, struct err *err
 	rc = read_ids(t, st, 5, m);
 	if (rc == ERR_STORE)
 		return damaged(t, id, "its token ids are cut", err);
-	if (!rc && sqlite3_column_type(st, 6) != SQLITE_NULL) {
+	if (!rc && sqlite3_column_type(st, 8) != SQLITE_NULL) {
 		struct history_run *run = pool_get(&t->pool, sizeof(*run));
 
-		rc = run ? read_run(t, st, 6, run) : ERR_NOMEM;
+		rc = run ? read_run(t, st, 8, run) : ERR_NOMEM;
 		m->run = run;
 	}
+	if (!rc && sqlite3_column_int(st, 7))
+		rc = set_apart(t, m);
+	if (!rc && add_seal(seals, sql_str(st, 6)))
+		rc = ERR_NOMEM;
 	if (rc)
 		return err_nomem(err, "message", sizeof(*m));
 	tree_link(t, m, parent);
 	return 0;
 }
 
-static int read_messages(struct history_tree *t, struct err *err)
+static int read_messages(struct history_tree *t, struct buf *seals, struct err *err)
 {
 	sqlite3_stmt *st =
 		sql_get(t->h, err,
 			"SELECT m.id, m.conversation_id, m.parent_id, m.role, m.created_ms,"
-			" m.token_ids,"
+			" m.token_ids, m.seal, m.foreign_ids,"
 			" " RUN_COLUMNS " FROM message m LEFT JOIN run r ON r.message_id = m.id"
 			" WHERE m.tree_id = ? ORDER BY m.id",
 			"i", t->tree_id);
@@ -153,7 +186,7 @@ static int read_messages(struct history_tree *t, struct err *err)
 		 */
 		if (t->n && t->messages[t->n - 1]->id == sqlite3_column_int64(st, 0))
 			continue;
-		rc = add_message(t, st, err);
+		rc = add_message(t, st, seals, err);
 		if (rc)
 			break;
 	}
@@ -248,9 +281,59 @@ static int read_parts(struct history_tree *t, struct err *err)
 	return rc;
 }
 
+/* Tells it where everything of the message is told, and keeps its ids from being used. */
+static int mark_damaged(struct history_tree *t, struct history_message *m, struct err *err)
+{
+	static const struct history_part notice = {
+		.kind = HISTORY_NOTICE,
+		.text = STR_LIT("damaged: this is not what was written"),
+		.name = STR_LIT(""),
+		.ref = STR_LIT(""),
+		.info = STR_LIT("")};
+	struct history_part *parts = pool_array(&t->pool, m->n_parts + 1, sizeof(*parts));
+
+	if (!parts)
+		return err_nomem(err, "parts", m->n_parts * sizeof(*parts));
+	if (m->n_parts)
+		memcpy(parts, m->parts, m->n_parts * sizeof(*parts));
+	parts[m->n_parts] = notice;
+	m->parts = parts;
+	m->n_parts++;
+	m->damaged = true;
+	m->ids = NULL;
+	m->n_ids = 0;
+	m->foreign = NULL;
+	return 0;
+}
+
+static int check_seals(struct history_tree *t, const struct buf *seals, struct err *err)
+{
+	struct buf scratch = {0};
+	int rc = 0;
+
+	for (size_t i = 0; i < t->n && !rc; i++) {
+		struct history_message *m = t->messages[i];
+		unsigned char seal[SEAL_BYTES];
+
+		rc = m->foreign ? seal_of(m, m->foreign->ids, m->foreign->n_ids, &scratch, seal,
+					  err)
+				: seal_of(m, m->ids, m->n_ids, &scratch, seal, err);
+		if (!rc && memcmp(seals->data + i * SEAL_BYTES, seal, SEAL_BYTES) != 0)
+			rc = mark_damaged(t, m, err);
+	}
+	buf_release(&scratch);
+	return rc;
+}
+
 int tree_load(struct history_tree *t, struct err *err)
 {
-	int rc = read_messages(t, err);
+	struct buf seals = {0};
+	int rc = read_messages(t, &seals, err);
 
-	return rc ? rc : read_parts(t, err);
+	if (!rc)
+		rc = read_parts(t, err);
+	if (!rc)
+		rc = check_seals(t, &seals, err);
+	buf_release(&seals);
+	return rc;
 }

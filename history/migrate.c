@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "history/backup.h"
+#include "history/seal.h"
 #include "schema_1.h"
 #include "schema_2.h"
 #include "schema_3.h"
+#include "schema_4.h"
 
-static const char *const steps[HISTORY_SCHEMA] = {schema_1, schema_2, schema_3};
+static const char *const steps[HISTORY_SCHEMA] = {schema_1, schema_2, schema_3, schema_4};
 
 static int read_version(struct history *h, int64_t *version, struct err *err)
 {
@@ -65,6 +67,9 @@ static int take_steps(struct history *h, int64_t from, struct err *err)
 		if (rc)
 			err_prefix(err, "schema step %lld", (long long)v + 1);
 	}
+	/* What was said before the fourth step is sealed as it is found. */
+	if (!rc)
+		rc = seal_missing(h, err);
 	/* A pragma takes no bound values; these are constants of the program. */
 	buf_addf(&pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
 		 HISTORY_APPLICATION_ID, HISTORY_SCHEMA);

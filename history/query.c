@@ -81,8 +81,7 @@ static int count_words(struct str typed, struct err *err)
 	if (words_each(typed, count_word, &n))
 		return err_set(err, ERR_USAGE, "too many words to search for: at most %d",
 			       WORDS_MAX);
-	return n ? 0
-		 : err_set(err, ERR_USAGE, "nothing to search for: give at least one word");
+	return n ? 0 : err_set(err, ERR_USAGE, "nothing to search for: give at least one word");
 }
 
 int query_make(struct buf *out, struct str typed, struct err *err)

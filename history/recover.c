@@ -8,6 +8,7 @@
 #include "history/answer.h"
 #include "history/index.h"
 #include "history/owner.h"
+#include "history/seal.h"
 
 struct orphan {
 	int64_t id, conversation, parent, run, flushed_ms;
@@ -52,7 +53,8 @@ static int find_orphans(struct history *h, struct orphans *o, struct err *err)
 	while ((rc = sql_row(h, st, err)) > 0) {
 		const char *owner = (const char *)sqlite3_column_text(st, 4);
 
-		if (!owner_gone(owner ? owner : "", clock_wall_ms() - sqlite3_column_int64(st, 5)))
+		if (!owner_gone(owner ? owner : "",
+				clock_wall_ms() - sqlite3_column_int64(st, 5)))
 			continue;
 		rc = add_orphan(o, st, err);
 		if (rc)
@@ -147,6 +149,8 @@ static int make_message(struct history *h, const struct orphan *o, const struct 
 		return rc;
 	*message = sqlite3_last_insert_rowid(h->db);
 	rc = write_parts(h, o->id, *message, n_parts, err);
+	if (!rc)
+		rc = seal_stored(h, *message, err);
 	if (!rc)
 		rc = sql_run(h, err,
 			     "UPDATE run SET message_id = ?, stop = 'crashed', finished_ms = ?,"

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "engine/base/clock.h"
+#include "history/chore.h"
 #include "history/index.h"
 #include "history/migrate.h"
 
@@ -59,12 +60,14 @@ static int list_going(struct history *h, int64_t tree, int64_t conversation,
 }
 
 /* Children before parents, as the ids come. */
-static int remove_messages(struct history *h, const struct id_list *list, struct err *err)
+static int remove_messages(struct history *h, const struct id_list *list, bool indexed,
+			   struct err *err)
 {
-	int rc = 0;
+	int rc = indexed ? 0 : chore_note(h, CHORE_INDEX, err);
 
 	for (size_t i = 0; i < list->n && !rc; i++) {
-		rc = index_forget(h, list->items[i], err);
+		if (indexed)
+			rc = index_forget(h, list->items[i], err);
 		if (!rc)
 			rc = sql_run(h, err, "DELETE FROM message WHERE id = ?", "i",
 				     list->items[i]);
@@ -90,7 +93,7 @@ static int hand_on(struct history *h, int64_t tree, int64_t conversation, struct
 	return rc;
 }
 
-static int remove_rows(struct history *h, int64_t conversation, struct err *err)
+static int remove_rows(struct history *h, int64_t conversation, bool indexed, struct err *err)
 {
 	struct id_list going = {0};
 	int64_t tree = 0;
@@ -109,14 +112,14 @@ static int remove_rows(struct history *h, int64_t conversation, struct err *err)
 		rc = sql_run(h, err, "UPDATE conversation SET leaf_id = NULL WHERE id = ?", "i",
 			     conversation);
 	if (!rc)
-		rc = remove_messages(h, &going, err);
+		rc = remove_messages(h, &going, indexed, err);
 	if (!rc)
 		rc = hand_on(h, tree, conversation, err);
 	if (!rc)
 		rc = sql_run(h, err, "DELETE FROM conversation WHERE id = ?", "i",
 			     conversation);
 	if (!rc)
-		rc = sql_run(h, err, "INSERT OR IGNORE INTO chore (name) VALUES ('scrub')", "");
+		rc = chore_note(h, CHORE_SCRUB, err);
 	free(going.items);
 	return rc;
 }
@@ -139,11 +142,10 @@ static int empty_log(struct history *h, struct err *err)
 
 static int scrub(struct history *h, struct err *err)
 {
-	int rc = sql_begin(h, err);
+	int rc = index_optimize(h, err);
 
-	if (rc)
-		return rc;
-	rc = sql_end(h, index_optimize(h, err), err);
+	if (!rc)
+		rc = index_mend(h, err);
 	if (!rc)
 		rc = sql_exec(h, err, "VACUUM");
 	if (!rc)
@@ -151,17 +153,26 @@ static int scrub(struct history *h, struct err *err)
 	if (!rc)
 		rc = migrate_drop_backups(h, err);
 	if (!rc)
-		rc = sql_run(h, err, "DELETE FROM chore WHERE name = 'scrub'", "");
+		rc = chore_done(h, CHORE_SCRUB, err);
 	return rc;
+}
+
+static int remove_in_one(struct history *h, int64_t id, bool indexed, struct err *err)
+{
+	int rc = sql_begin(h, err);
+
+	return rc ? rc : sql_end(h, remove_rows(h, id, indexed, err), err);
 }
 
 int history_remove(struct history *h, int64_t id, struct err *err)
 {
-	int rc = sql_begin(h, err);
+	int rc;
 
-	if (rc)
-		return rc;
-	rc = sql_end(h, remove_rows(h, id, err), err);
+	h->failed_code = 0;
+	rc = remove_in_one(h, id, true, err);
+	/* A damaged index is made anew without it. */
+	if (rc == ERR_STORE && index_is_damage(h))
+		rc = remove_in_one(h, id, false, err);
 	if (rc)
 		return rc;
 	rc = scrub(h, err);
@@ -178,19 +189,8 @@ int history_gc(struct history *h, struct err *err)
 
 int remove_finish_pending(struct history *h, struct err *err)
 {
-	int64_t pending = 0;
-	int wait_ms = h->wait_ms;
-	int rc = sql_int(h, &pending, 0, err, "SELECT 1 FROM chore WHERE name = 'scrub'", "");
+	bool pending = false;
+	int rc = chore_pending(h, CHORE_SCRUB, &pending, err);
 
-	if (rc || !pending)
-		return rc;
-	history_set_wait_ms(h, 100);
-	rc = scrub(h, err);
-	history_set_wait_ms(h, wait_ms);
-	/* Whoever keeps the file busy does not keep this program from starting. */
-	if (rc && sql_is_busy(h)) {
-		*err = (struct err){0};
-		return 0;
-	}
-	return rc;
+	return !rc && pending ? scrub(h, err) : rc;
 }

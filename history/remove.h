@@ -4,7 +4,7 @@
 
 #include "history/store.h"
 
-/* Finishes a removal that a crash or another process kept from its end; never waits long. */
+/* Finishes a removal that a crash or another process kept from its end. */
 int remove_finish_pending(struct history *h, struct err *err);
 
 #endif

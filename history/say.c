@@ -4,6 +4,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/utf8.h"
 #include "history/index.h"
+#include "history/seal.h"
 #include "history/tree.h"
 
 #define TITLE_MAX_BYTES    200
@@ -71,12 +72,40 @@ int tree_write_conversation(struct history_tree *t, int64_t *conversation, int64
 		       *tree_id, *conversation);
 }
 
+/* The message's row, sealed. */
+static int write_row(struct history *h, const struct history_message *m, int64_t tree_id,
+		     int64_t conversation, int64_t parent, size_t depth, struct err *err)
+{
+	const int32_t *ids = m->foreign ? m->foreign->ids : m->ids;
+	size_t n_ids = m->foreign ? m->foreign->n_ids : m->n_ids;
+	struct buf bytes = {0}, scratch = {0};
+	unsigned char seal[SEAL_BYTES];
+	int rc;
+
+	add_le32(&bytes, ids, n_ids);
+	rc = buf_failed(&bytes) ? err_nomem(err, "message", n_ids * sizeof(*ids))
+				: seal_of(m, ids, n_ids, &scratch, seal, err);
+	if (!rc)
+		rc = sql_run(h, err,
+			     "INSERT INTO message (tree_id, conversation_id, parent_id, depth,"
+			     " role, created_ms, token_ids, seal, foreign_ids)"
+			     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			     "iioizibbi", tree_id, conversation, parent, (int64_t)depth,
+			     role_name(m->role), m->created_ms,
+			     ids ? (const void *)buf_z(&bytes) : NULL, bytes.len,
+			     (const void *)seal, (size_t)SEAL_BYTES,
+			     (int64_t)(m->foreign != NULL));
+	buf_release(&bytes);
+	buf_release(&scratch);
+	return rc;
+}
+
 int tree_write(struct history_tree *t, const struct history_message *m, int64_t parent,
 	       size_t depth, int64_t *conversation, int64_t *tree_id, int64_t *id,
 	       struct err *err)
 {
 	struct history *h = t->h;
-	struct buf ids = {0}, title = {0};
+	struct buf title = {0};
 	int rc = 0;
 
 	*conversation = t->conversation;
@@ -85,18 +114,12 @@ int tree_write(struct history_tree *t, const struct history_message *m, int64_t 
 		rc = tree_write_conversation(t, conversation, tree_id, m->created_ms, err);
 	if (rc)
 		return rc;
-	add_le32(&ids, m->ids, m->n_ids);
 	if (!t->titled && m->role == HISTORY_USER)
 		title_from_parts(&title, m);
-	if (buf_failed(&ids) || buf_failed(&title))
-		rc = err_nomem(err, "message", m->n_ids * sizeof(int32_t));
+	if (buf_failed(&title))
+		rc = err_nomem(err, "title", title.len);
 	if (!rc)
-		rc = sql_run(h, err,
-			     "INSERT INTO message (tree_id, conversation_id, parent_id, depth,"
-			     " role, created_ms, token_ids) VALUES (?, ?, ?, ?, ?, ?, ?)",
-			     "iioizib", *tree_id, *conversation, parent, (int64_t)depth,
-			     role_name(m->role), m->created_ms,
-			     m->ids ? (const void *)buf_z(&ids) : NULL, ids.len);
+		rc = write_row(h, m, *tree_id, *conversation, parent, depth, err);
 	if (!rc)
 		*id = sqlite3_last_insert_rowid(h->db);
 	for (size_t i = 0; i < m->n_parts && !rc; i++)
@@ -107,7 +130,6 @@ int tree_write(struct history_tree *t, const struct history_message *m, int64_t 
 			     "UPDATE conversation SET title = ? WHERE id = ?"
 			     " AND title = ''",
 			     "si", buf_str(&title), *conversation);
-	buf_release(&ids);
 	buf_release(&title);
 	return rc;
 }
@@ -153,10 +175,10 @@ int run_finish(struct history *h, int64_t id, int64_t message, const struct hist
 		       " prompt_tokens = ?, cached_tokens = ?, thinking_tokens = ?,"
 		       " output_tokens = ?, drafted = ?, accepted = ?, prefill_ms = ?,"
 		       " decode_ms = ?, total_ms = ? WHERE id = ?",
-		       "iiziiiiiiiiii", message, r->finished_ms ? r->finished_ms : clock_wall_ms(),
-		       r->stop, r->prompt_tokens, r->cached_tokens, r->thinking_tokens,
-		       r->output_tokens, r->drafted, r->accepted, r->prefill_ms, r->decode_ms,
-		       r->total_ms, id);
+		       "iiziiiiiiiiii", message,
+		       r->finished_ms ? r->finished_ms : clock_wall_ms(), r->stop,
+		       r->prompt_tokens, r->cached_tokens, r->thinking_tokens, r->output_tokens,
+		       r->drafted, r->accepted, r->prefill_ms, r->decode_ms, r->total_ms, id);
 }
 
 static int write_all(struct history_tree *t, const struct history_message *m,

@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "engine/base/utf8.h"
+#include "history/chore.h"
+#include "history/index.h"
 #include "history/query.h"
 #include "history/tree.h"
 
@@ -153,36 +155,85 @@ static int before(const void *a, const void *b)
 	return x->part == y->part ? 0 : x->part > y->part ? -1 : 1;
 }
 
+static void drop_found(struct all_found *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		hit_release(&all->items[i].hit);
+	free(all->items);
+	*all = (struct all_found){0};
+}
+
+static int search_scopes(struct history *h, const struct history_query *q,
+			 const struct buf *query, size_t limit, struct all_found *all,
+			 struct err *err)
+{
+	unsigned in = q->scopes ? q->scopes : HISTORY_IN_SAID;
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]) && !rc; i++) {
+		if (in & scopes[i].bit)
+			rc = search_scope(h, q->by_rank ? scopes[i].best : scopes[i].newest, q,
+					  query, limit, all, err);
+	}
+	return rc;
+}
+
+/* A damaged index is made anew, and what stands in it then is searched. */
+static int search_mended(struct history *h, const struct history_query *q,
+			 const struct buf *query, size_t limit, struct all_found *all,
+			 struct err *err)
+{
+	struct err why = {0};
+	int rc;
+
+	drop_found(all);
+	rc = chore_note(h, CHORE_INDEX, &why);
+	if (!rc)
+		rc = index_mend(h, &why);
+	if (!rc)
+		return search_scopes(h, q, query, limit, all, err);
+	return err_set(err, rc, "the search is damaged, and can't be made anew: %s", why.text);
+}
+
+/* The best `limit` of all that was found; the rest is let go. */
+static int take_hits(struct all_found *all, size_t limit, struct history_hits *out,
+		     struct err *err)
+{
+	if (!all->n)
+		return 0;
+	out->items = calloc(all->n, sizeof(*out->items));
+	if (!out->items)
+		return err_nomem(err, "hits", all->n * sizeof(*out->items));
+	qsort(all->items, all->n, sizeof(*all->items), before);
+	while (out->n < all->n && out->n < limit) {
+		out->items[out->n] = all->items[out->n].hit;
+		all->items[out->n++].hit = (struct history_hit){0};
+	}
+	return 0;
+}
+
 int history_search(struct history *h, const struct history_query *q, struct history_hits *out,
 		   struct err *err)
 {
 	size_t limit = q->limit && q->limit < 1000000 ? q->limit : DEFAULT_LIMIT;
-	unsigned in = q->scopes ? q->scopes : HISTORY_IN_SAID;
 	struct all_found all = {0};
 	struct buf query = {0};
+	struct err ignored;
 	int rc;
 
 	*out = (struct history_hits){0};
 	rc = query_make(&query, q->text, err);
-	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]) && !rc; i++) {
-		if (in & scopes[i].bit)
-			rc = search_scope(h, q->by_rank ? scopes[i].best : scopes[i].newest, q,
-					  &query, limit, &all, err);
-	}
+	/* What can't be caught up with now leaves a search in what is known. */
+	if (!rc && !index_catch_up(h, &ignored))
+		index_mend(h, &ignored);
+	h->failed_code = 0;
+	if (!rc)
+		rc = search_scopes(h, q, &query, limit, &all, err);
+	if (rc == ERR_STORE && index_is_damage(h))
+		rc = search_mended(h, q, &query, limit, &all, err);
 	buf_release(&query);
-	if (!rc && all.n) {
-		out->items = calloc(all.n, sizeof(*out->items));
-		if (!out->items)
-			rc = err_nomem(err, "hits", all.n * sizeof(*out->items));
-		else
-			qsort(all.items, all.n, sizeof(*all.items), before);
-	}
-	for (size_t i = 0; i < all.n; i++) {
-		if (!rc && i < limit)
-			out->items[out->n++] = all.items[i].hit;
-		else
-			hit_release(&all.items[i].hit);
-	}
-	free(all.items);
+	if (!rc)
+		rc = take_hits(&all, limit, out, err);
+	drop_found(&all);
 	return rc;
 }

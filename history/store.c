@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "engine/base/clock.h"
+#include "history/index.h"
 #include "history/migrate.h"
 #include "history/owner.h"
 #include "history/remove.h"
@@ -122,6 +123,21 @@ static int set_pragmas(struct history *h, struct err *err)
 	return rc;
 }
 
+/*
+ * What damage, a crash or other processes left to do.  It keeps nobody from opening: what can't
+ * be done now stays noted in the file.
+ */
+static void finish_chores(struct history *h)
+{
+	int wait_ms = h->wait_ms;
+	struct err ignored;
+
+	history_set_wait_ms(h, wait_ms < 100 ? wait_ms : 100);
+	index_mend(h, &ignored);
+	remove_finish_pending(h, &ignored);
+	history_set_wait_ms(h, wait_ms);
+}
+
 int history_open(struct history **out, const char *path, struct err *err)
 {
 	struct history *h = calloc(1, sizeof(*h));
@@ -159,10 +175,9 @@ int history_open(struct history **out, const char *path, struct err *err)
 		rc = set_pragmas(h, err);
 	if (!rc)
 		rc = migrate_run(h, err);
-	if (!rc)
-		rc = remove_finish_pending(h, err);
 	if (rc)
 		goto failed;
+	finish_chores(h);
 	*out = h;
 	return 0;
 failed:

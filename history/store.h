@@ -24,7 +24,9 @@ struct history {
 	char *path;      /* "" in memory */
 	char owner[192]; /* who writes journals through this handle, see owner.h */
 	int wait_ms;
-	bool was_busy; /* the last transaction failed for another process's lock */
+	bool was_busy;    /* the last transaction failed for another process's lock */
+	int failed_code;  /* SQLite's, of what sql_fail() told last */
+	bool wrote_parts; /* in this transaction */
 	struct cached_stmt *stmts;
 	size_t n_stmts, cap_stmts;
 };

@@ -75,6 +75,7 @@ struct history_message *tree_copy(struct history_tree *t, const struct history_m
 	}
 	if (m->run && copy_run(t, m->run, &to->run))
 		return NULL;
+	BUG_ON(m->foreign); /* only an import writes such, and keeps no copy */
 	return to;
 }
 

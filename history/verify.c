@@ -1,7 +1,9 @@
 /* Whether the file is sound, as SQLite sees it and as the schema means it. */
 #include "history/backup.h"
+#include "history/chore.h"
 #include "history/index.h"
 #include "history/migrate.h"
+#include "history/seal.h"
 
 struct rule {
 	const char *thing, *what; /* which kind of row, and what is wrong with it */
@@ -58,9 +60,11 @@ static int check_rules(struct history *h, struct buf *out, size_t *n, struct err
 
 int history_verify(struct history *h, struct buf *problems, size_t *n, struct err *err)
 {
+	struct err ignored;
 	int rc;
 
 	*n = 0;
+	index_catch_up(h, &ignored);
 	rc = add_problems(h,
 			  sql_get(h, err,
 				  "SELECT integrity_check FROM pragma_integrity_check"
@@ -77,17 +81,20 @@ int history_verify(struct history *h, struct buf *problems, size_t *n, struct er
 				  NULL, problems, n, err);
 	if (!rc)
 		rc = check_rules(h, problems, n, err);
-	if (!rc && index_check(h, err)) {
-		/* What the check itself says is a problem found; anything else is a failure. */
-		if ((sqlite3_errcode(h->db) & 0xff) != SQLITE_CORRUPT)
-			return err->code;
-		buf_addf(problems, "search: %s\n", err->text);
-		(*n)++;
-		*err = (struct err){0};
-	}
+	if (!rc)
+		rc = seal_check(h, problems, n, err);
+	if (!rc)
+		rc = index_check(h, problems, n, err);
 	if (!rc && buf_failed(problems))
 		rc = err_nomem(err, "problems", problems->cap);
 	return rc;
+}
+
+int history_repair(struct history *h, struct err *err)
+{
+	int rc = chore_note(h, CHORE_INDEX, err);
+
+	return rc ? rc : index_mend(h, err);
 }
 
 int history_backup(struct history *h, const char *path, struct err *err)

@@ -25,7 +25,7 @@ struct run {
 	const char *path;
 	char **words; /* what follows the subcommand and its options */
 	int n_words;
-	bool json, all, archived, best, yes, off;
+	bool json, all, archived, best, yes, off, repair, ids;
 	const char *format, *to;
 	unsigned scopes;
 	size_t limit;
@@ -201,13 +201,49 @@ static int find(struct run *r, int word, int64_t *id, struct err *err)
 	return history_find(r->h, r->words[word], id, err);
 }
 
+/* One answer a line: its place, whose its ids are, and they. */
+static void add_ids(struct buf *out, size_t place, const struct history_message *m)
+{
+	const int32_t *ids = m->foreign ? m->foreign->ids : m->ids;
+	size_t n = m->foreign ? m->foreign->n_ids : m->n_ids;
+
+	buf_addf(out, "%zu\t%s\t%zu\t", place,
+		 m->damaged   ? "damaged"
+		 : m->foreign ? "imported"
+			      : "own",
+		 n);
+	for (size_t i = 0; i < n; i++)
+		buf_addf(out, "%s%ld", i ? " " : "", (long)ids[i]);
+	buf_addc(out, '\n');
+}
+
+static int show_ids(struct run *r, int64_t id, struct buf *out, struct err *err)
+{
+	const struct history_message *const *path;
+	struct history_tree *t;
+	int rc = history_tree_open(&t, r->h, id, err);
+	size_t n;
+
+	if (rc)
+		return rc;
+	path = history_tree_path(t, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (path[i]->role == HISTORY_ASSISTANT)
+			add_ids(out, i + 1, path[i]);
+	}
+	history_tree_free(t);
+	return 0;
+}
+
 static int run_show(struct run *r, struct err *err)
 {
 	struct buf out = {0};
 	int64_t id;
 	int rc = find(r, 0, &id, err);
 
-	if (!rc)
+	if (!rc && r->ids)
+		rc = show_ids(r, id, &out, err);
+	else if (!rc)
 		rc = history_export(r->h, id, r->json ? HISTORY_JSON : HISTORY_MARKDOWN, &out,
 				    err);
 	if (!rc)
@@ -314,11 +350,23 @@ static int run_export(struct run *r, struct err *err)
 /* A message of the largest question there is, with what JSON makes of it. */
 #define IMPORT_LINE_MAX ((size_t)512 << 20)
 
+static void tell_imported(const struct history_imported *done)
+{
+	size_t n = done->n_new;
+
+	fprintf(stderr, "%zu conversation%s imported", n, n == 1 ? "" : "s");
+	if (done->n_grown)
+		fprintf(stderr, ", %zu gone on with", done->n_grown);
+	if (done->n_known)
+		fprintf(stderr, ", %zu known already", done->n_known);
+	fputc('\n', stderr);
+}
+
 static int run_import(struct run *r, struct err *err)
 {
 	struct history_import *in = NULL;
+	struct history_imported done = {0};
 	struct buf line = {0};
-	size_t n = 0;
 	const char *name = r->n_words ? r->words[0] : "stdin";
 	FILE *from = r->n_words ? fopen(r->words[0], "re") : stdin;
 	int rc;
@@ -327,16 +375,16 @@ static int run_import(struct run *r, struct err *err)
 		return err_errno(err, r->words[0], "cannot read it");
 	rc = history_import_begin(&in, r->h, err);
 	while (!rc && (rc = verb_file_line(&line, from, name, IMPORT_LINE_MAX, err)) > 0)
-		rc = line.len ? history_import_line(in, buf_str(&line), err) : 0;
+		rc = history_import_line(in, buf_str(&line), err);
 	if (rc)
-		history_import_end(in, &n, NULL);
+		history_import_end(in, &done, NULL);
 	else
-		rc = history_import_end(in, &n, err);
+		rc = history_import_end(in, &done, err);
 	if (from != stdin)
 		fclose(from);
 	buf_release(&line);
-	if (!rc || n)
-		fprintf(stderr, "%zu conversation%s imported\n", n, n == 1 ? "" : "s");
+	if (!rc || done.n_new || done.n_grown)
+		tell_imported(&done);
 	return rc;
 }
 
@@ -396,20 +444,34 @@ static int run_gc(struct run *r, struct err *err)
 	return history_gc(r->h, err);
 }
 
-static int run_verify(struct run *r, struct err *err)
+static int verify(struct run *r, size_t *n, struct err *err)
 {
 	struct buf problems = {0};
-	size_t n = 0;
-	int rc = history_verify(r->h, &problems, &n, err);
+	int rc = history_verify(r->h, &problems, n, err);
 
-	if (!rc && n == 0)
+	if (!rc && *n == 0)
 		buf_addz(&problems, "ok\n");
 	if (!rc)
 		rc = print(&problems, err);
+	buf_release(&problems);
+	return rc;
+}
+
+static int run_verify(struct run *r, struct err *err)
+{
+	size_t n = 0;
+	int rc = verify(r, &n, err);
+
+	if (!rc && n && r->repair) {
+		rc = history_repair(r->h, err);
+		if (!rc)
+			fputs("the search was made anew; what is left:\n", stderr);
+		if (!rc)
+			rc = verify(r, &n, err);
+	}
 	if (!rc && n)
 		rc = err_set(err, ERR_STORE, "%s: %zu problem%s", r->path, n,
 			     n == 1 ? "" : "s");
-	buf_release(&problems);
 	return rc;
 }
 
@@ -435,7 +497,7 @@ static const struct subcommand subcommands[] = {
 	{"list", run_list, 0, 0, "[--json] [--all|--archived] [-n N]", false},
 	{"search", run_search, 1, -1,
 	 "[--json] [--in said|thinking|tools|all] [--best] [-n N] WORD…", false},
-	{"show", run_show, 1, 1, "[--json] ID", false},
+	{"show", run_show, 1, 1, "[--json|--ids] ID", false},
 	{"export", run_export, 0, -1, "[--format md|json|jsonl] [-o FILE] [ID…]", false},
 	{"import", run_import, 0, 1, "[FILE]", false},
 	{"rename", run_rename, 2, -1, "ID TITLE…", false},
@@ -443,7 +505,7 @@ static const struct subcommand subcommands[] = {
 	{"archive", run_archive, 1, 1, "[--off] ID", false},
 	{"rm", run_rm, 1, -1, "[--yes] ID…", false},
 	{"gc", run_gc, 0, 0, "", false},
-	{"verify", run_verify, 0, 0, "", false},
+	{"verify", run_verify, 0, 0, "[--repair]", false},
 	{"backup", run_backup, 1, 1, "FILE", false},
 	{"path", run_path, 0, 0, "", true},
 };
@@ -486,12 +548,15 @@ static int read_options(struct run *r, int argc, char **argv)
 		{"best", no_argument, NULL, 'b'},
 		{"yes", no_argument, NULL, 'y'},
 		{"off", no_argument, NULL, 'x'},
+		{"repair", no_argument, NULL, 'R'},
+		{"ids", no_argument, NULL, 'I'},
 		{"format", required_argument, NULL, 'f'},
 		{"in", required_argument, NULL, 'i'},
 		{0},
 	};
-	bool *const switches[] = {['j'] = &r->json, ['a'] = &r->all, ['A'] = &r->archived,
-				  ['b'] = &r->best, ['y'] = &r->yes, ['x'] = &r->off};
+	bool *const switches[] = {
+		['j'] = &r->json, ['a'] = &r->all, ['A'] = &r->archived, ['b'] = &r->best,
+		['y'] = &r->yes,  ['x'] = &r->off, ['R'] = &r->repair,   ['I'] = &r->ids};
 	char *end;
 	int c;
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "history/history.h"
+#include "tests/support/store.h"
 
 #define MESSAGES_MAX 40
 #define PARTS_MAX    4
@@ -149,6 +150,7 @@ static void same_run(const struct history_run *a, const struct history_run *b)
 	const char **wx[] = {&x.model, &x.identity, &x.build, &x.device, &x.effort, &x.stop};
 	const char **wy[] = {&y.model, &y.identity, &y.build, &y.device, &y.effort, &y.stop};
 
+	y.identity = x.identity; /* the caller's */
 	for (size_t i = 0; i < sizeof(wx) / sizeof(wx[0]); i++) {
 		assert_string_equal(*wx[i], *wy[i]);
 		*wx[i] = *wy[i] = NULL;
@@ -169,9 +171,16 @@ static void same_message(const struct history_message *a, const struct history_m
 		same_str(a->parts[i].text, b->parts[i].text);
 		same_str(a->parts[i].info, b->parts[i].info);
 	}
-	assert_int_equal(a->n_ids, b->n_ids);
+	/* What came in claims its ids, and is not taken at its word. */
+	assert_non_null(b->foreign);
+	assert_null(b->ids);
+	assert_int_equal(b->n_ids, 0);
+	assert_int_equal(a->n_ids, b->foreign->n_ids);
 	for (size_t i = 0; i < a->n_ids; i++)
-		assert_int_equal(a->ids[i], b->ids[i]);
+		assert_int_equal(a->ids[i], b->foreign->ids[i]);
+	if (b->run)
+		assert_string_equal(b->run->identity, "");
+	assert_string_equal(b->foreign->identity, a->run ? a->run->identity : "");
 	assert_int_equal(a->run != NULL, b->run != NULL);
 	if (a->run)
 		same_run(a->run, b->run);
@@ -225,7 +234,7 @@ static void same_tree(struct history *ha, int64_t ida, struct history *hb, int64
 
 /* -- in ---------------------------------------------------------------------------- */
 
-static int import_all(struct history *to, struct str text, size_t *n)
+static int import_all(struct history *to, struct str text, struct history_imported *n)
 {
 	struct history_import *in;
 	int rc = 0;
@@ -254,6 +263,7 @@ static void any_tree_comes_back_as_it_was(void **state)
 		unsigned seed = (unsigned)i * 2654435761u;
 		struct history *from = open_store(), *to = open_store();
 		struct buf lines = {0}, again = {0}, problems = {0};
+		struct history_imported done = {0};
 		struct history_list list;
 		size_t n = 0;
 		int64_t id;
@@ -261,14 +271,20 @@ static void any_tree_comes_back_as_it_was(void **state)
 		chance = seed;
 		id = any_conversation(from);
 		assert_int_equal(history_export(from, id, HISTORY_JSONL, &lines, &err), 0);
-		if (import_all(to, buf_str(&lines), &n))
+		if (import_all(to, buf_str(&lines), &done))
 			fail_msg("round %d: %s", i, err.text);
-		assert_int_equal(n, 1);
+		assert_int_equal(done.n_new, 1);
+		/* A second time, there and where it came from, nothing is new. */
+		assert_int_equal(import_all(to, buf_str(&lines), &done), 0);
+		assert_int_equal(done.n_known, 1);
+		assert_int_equal(import_all(from, buf_str(&lines), &done), 0);
+		assert_int_equal(done.n_known, 1);
 		assert_int_equal(history_list(to, HISTORY_ALL, 0, &list, &err), 0);
 		assert_int_equal(list.n, 1);
 		same_tree(from, id, to, list.items[0].id);
 		assert_int_equal(
 			history_export(to, list.items[0].id, HISTORY_JSONL, &again, &err), 0);
+		store_drop_foreign(&again);
 		assert_string_equal(buf_z(&lines), buf_z(&again));
 		assert_int_equal(history_verify(to, &problems, &n, &err), 0);
 		assert_int_equal(n, 0);
@@ -329,25 +345,77 @@ static void a_bent_export_is_taken_or_refused_and_leaves_a_sound_file(void **sta
 #define MESSAGE(n, parent)                                                                     \
 	"{\"type\": \"message\", \"n\": " n ", \"parent\": " parent ", \"role\": \"user\","    \
 	" \"created_ms\": 3, \"parts\": [{\"kind\": \"text\", \"text\": \"hi\"}]}\n"
+#define OTHER(n, parent)                                                                       \
+	"{\"type\": \"message\", \"n\": " n ", \"parent\": " parent ", \"role\": \"user\","    \
+	" \"created_ms\": 3, \"parts\": [{\"kind\": \"text\", \"text\": \"ho\"}]}\n"
 
 static void a_name_that_stands_twice_goes_to_the_first(void **state)
 {
 	struct history *h = open_store();
 	struct history_list list;
-	size_t n = 0;
+	struct history_imported n = {0};
 
 	(void)state;
 	assert_int_equal(import_all(h,
 				    STR_LIT(HEAD("0123456789", "1") MESSAGE("1", "0")
-						    HEAD("0123456789", "1") MESSAGE("1", "0")),
+						    HEAD("0123456789", "1") OTHER("1", "0")),
 				    &n),
 			 0);
-	assert_int_equal(n, 2);
+	assert_int_equal(n.n_new, 2);
 	assert_int_equal(history_list(h, HISTORY_ALL, 0, &list, &err), 0);
 	assert_int_equal(list.n, 2);
 	assert_string_not_equal(list.items[0].uid, list.items[1].uid);
 	assert_string_equal(list.items[1].uid, "0123456789");
 	history_list_release(&list);
+	history_close(h);
+}
+
+static void the_same_conversation_is_known_and_a_longer_one_is_gone_on_with(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n_new, n_grown, n_known; /* of this import */
+		size_t n_messages, n_branch;    /* there are then */
+	} cases[] = {
+		{HEAD("0123456789", "1") MESSAGE("1", "0"), 1, 0, 0, 1, 1},
+		{HEAD("0123456789", "1") MESSAGE("1", "0"), 0, 0, 1, 1, 1},
+		{HEAD("0123456789", "2") MESSAGE("1", "0") OTHER("2", "1"), 0, 1, 0, 2, 2},
+		{HEAD("0123456789", "1") MESSAGE("1", "0"), 0, 0, 1, 2, 2},
+		/* a sibling that was said elsewhere: it is there, the branch shown stays */
+		{HEAD("0123456789", "2") MESSAGE("1", "0") MESSAGE("2", "1"), 0, 1, 0, 3, 2},
+		/* twins */
+		{HEAD("0123456789", "3") MESSAGE("1", "0") OTHER("2", "1") OTHER("3", "1"), 0,
+		 1, 0, 4, 2},
+		{HEAD("0123456789", "3") MESSAGE("1", "0") OTHER("2", "1") OTHER("3", "1"), 0,
+		 0, 1, 4, 2},
+		{"\xef\xbb\xbf" HEAD("0123456789", "1") "\r\n\n" MESSAGE("1", "0"), 0, 0, 1, 4,
+		 2},
+	};
+	struct history *h = open_store();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct history_imported done;
+		const struct history_message *m = NULL;
+		struct history_tree *t;
+		size_t n = 0, n_branch;
+		int64_t id;
+
+		if (import_all(h, str_of(cases[i].text), &done))
+			fail_msg("%zu: %s", i, err.text);
+		if (done.n_new != cases[i].n_new || done.n_grown != cases[i].n_grown ||
+		    done.n_known != cases[i].n_known)
+			fail_msg("%zu: %zu new, %zu grown, %zu known", i, done.n_new,
+				 done.n_grown, done.n_known);
+		assert_int_equal(history_find(h, "0123456789", &id, &err), 0);
+		assert_int_equal(history_tree_open(&t, h, id, &err), 0);
+		while ((m = history_tree_each(t, m)))
+			n++;
+		history_tree_path(t, &n_branch);
+		if (n != cases[i].n_messages || n_branch != cases[i].n_branch)
+			fail_msg("%zu: %zu messages, %zu shown", i, n, n_branch);
+		history_tree_free(t);
+	}
 	history_close(h);
 }
 
@@ -384,7 +452,7 @@ static void lines_beyond_all_measure_end_soon(void **state)
 	struct history *h = open_store();
 	struct buf line = {0};
 	clock_t began = clock();
-	size_t n = 0;
+	struct history_imported n = {0};
 
 	(void)state;
 	while (line.len < most)
@@ -403,7 +471,7 @@ static void lines_beyond_all_measure_end_soon(void **state)
 	buf_addz(&line, "\"}]}\n");
 	if (import_all(h, buf_str(&line), &n))
 		fail_msg("%s", err.text);
-	assert_int_equal(n, 1);
+	assert_int_equal(n.n_new, 1);
 	assert_in_range(clock() - began, 0, 60 * CLOCKS_PER_SEC);
 	history_close(h);
 	buf_release(&line);
@@ -415,6 +483,8 @@ int main(void)
 		cmocka_unit_test(any_tree_comes_back_as_it_was),
 		cmocka_unit_test(a_bent_export_is_taken_or_refused_and_leaves_a_sound_file),
 		cmocka_unit_test(a_name_that_stands_twice_goes_to_the_first),
+		cmocka_unit_test(
+			the_same_conversation_is_known_and_a_longer_one_is_gone_on_with),
 		cmocka_unit_test(numbers_beyond_every_bound_are_refused),
 		cmocka_unit_test(lines_beyond_all_measure_end_soon),
 	};

@@ -1,0 +1,61 @@
+/* Transactions: one at a time on a handle, and what goes with every one that writes. */
+#include "engine/base/clock.h"
+#include "history/index.h"
+#include "history/store.h"
+
+/*
+ * SQLite's own busy handler covers most waits; where it is not called (a lock that
+ * waiting inside the call could never get) the whole statement is tried again here.
+ */
+static int begin(struct history *h, const char *sql, const char *what, struct err *err)
+{
+	int64_t until = clock_ms() + h->wait_ms;
+	sqlite3_stmt *st = sql_get(h, err, sql, "");
+
+	h->was_busy = false;
+	if (!st)
+		return err->code;
+	for (;;) {
+		int rc = sqlite3_step(st);
+
+		if (rc == SQLITE_DONE) {
+			sql_done(st);
+			return 0;
+		}
+		if (!sql_is_busy(h) || !wait_till(until)) {
+			h->was_busy = sql_is_busy(h);
+			rc = sql_fail(h, what, err);
+			sql_done(st);
+			return rc;
+		}
+		sqlite3_reset(st);
+	}
+}
+
+int sql_begin(struct history *h, struct err *err)
+{
+	return begin(h, "BEGIN IMMEDIATE", "cannot write the history", err);
+}
+
+int sql_begin_read(struct history *h, struct err *err)
+{
+	return begin(h, "BEGIN", "cannot read the history", err);
+}
+
+int sql_end(struct history *h, int rc, struct err *err)
+{
+	if (rc >= 0) {
+		int failed = begin(h, "COMMIT", "cannot write the history", err);
+
+		if (!failed) {
+			index_follow(h);
+			return rc;
+		}
+		rc = failed;
+	}
+	h->wrote_parts = false;
+	/* A full disk or an I/O error may have undone the transaction already. */
+	if (!sqlite3_get_autocommit(h->db))
+		sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
