@@ -13,7 +13,7 @@
 #ifndef ENGINE_CACHE_FRONTIER_H
 #define ENGINE_CACHE_FRONTIER_H
 
-#include "engine/cache/seq.h"
+#include "engine/pass/model.h"
 
 struct frontier;
 

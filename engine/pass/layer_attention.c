@@ -22,7 +22,7 @@ static int compress(struct model *m, const struct compressor_weights *w, int rat
 		.norm = w->norm,
 		.freq = m->freq[ROPE_YARN],
 		.ring = ring,
-		.pages = m->pages,
+		.pages = r->pages,
 		.rows = rows,
 	};
 	int rc = run_linear(m, &w->wkv, r->n, m->work.u, m->work.ca, 1, err);
@@ -56,15 +56,14 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 		.step = r->step,
 		.q = k->iq_packed,
 		.w = k->iw,
-		.pages = m->pages,
-		.rows = c->rows[ROWS_INDEX],
+		.pages = r->pages,
+		.rows = c->index_rows,
 		.sel = k->sel,
 		.n_sel = k->n_sel,
 		.scores = k->scores,
 		.scores_stride = k->score_stride,
 	};
-	int rc = compress(m, &w->compressor, 4, INDEX_DIM, c->ring[RING_INDEXER],
-			  c->rows[ROWS_INDEX], r, err);
+	int rc = compress(m, &w->compressor, 4, INDEX_DIM, c->index_ring, c->index_rows, r, err);
 
 	if (!rc)
 		rc = run_linear(m, &w->wq_b, r->n, k->qr, k->iq, 0, err);
@@ -72,8 +71,7 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 		rc = run_linear(m, &w->weights_proj, r->n, k->u, k->iw, 1, err);
 	if (!rc)
 		rc = m->be->ops->index_query(m->be, &query, err);
-	if (!rc)
-		rc = phase_mark(m, PHASE_COMPRESSOR, err);
+	phase_mark(&m->clock, PHASE_COMPRESSOR);
 	if (!rc)
 		rc = m->be->ops->index_select(m->be, &select, err);
 	return rc;
@@ -99,7 +97,7 @@ static int window_row(struct model *m, const struct layer_weights *w, const stru
 		.kv = m->work.kv,
 		.norm = w->kv_norm,
 		.rope = rope,
-		.ring = c->ring[RING_WINDOW],
+		.ring = c->ring,
 	};
 	int rc = m->be->ops->linear(m->be, &kv, err);
 
@@ -172,9 +170,9 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 		.q = k->q,
 		.rope = rope,
 		.sink = w->sink,
-		.ring = c->ring[RING_WINDOW],
-		.pages = m->pages,
-		.rows = c->rows[ROWS_KV],
+		.ring = c->ring,
+		.pages = r->pages,
+		.rows = c->rows,
 		.sel = k->sel,
 		.n_sel = k->n_sel,
 		.out = k->o,
@@ -183,22 +181,19 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 
 	if (!rc)
 		rc = window_row(m, w, c, r, rope, err);
-	if (!rc)
-		rc = phase_mark(m, PHASE_ATTENTION, err);
+	phase_mark(&m->clock, PHASE_ATTENTION);
 	if (!rc && w->ratio)
-		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, c->ring[RING_COMPRESSOR],
-			      c->rows[ROWS_KV], r, err);
-	if (!rc)
-		rc = phase_mark(m, PHASE_COMPRESSOR, err);
+		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, c->comp_ring, c->rows, r, err);
+	phase_mark(&m->clock, PHASE_COMPRESSOR);
 	if (!rc && w->ratio == 4)
 		rc = choose_rows(m, &w->indexer, c, r, err);
 	if (!rc)
 		rc = ops->attention(m->be, &attention, err);
-	if (!rc)
-		rc = phase_mark(m, PHASE_CACHE, err);
+	phase_mark(&m->clock, PHASE_CACHE);
 	if (!rc)
 		rc = attention_out(m, w, r, err);
-	return rc ? rc : phase_mark(m, PHASE_ATTENTION, err);
+	phase_mark(&m->clock, PHASE_ATTENTION);
+	return rc;
 }
 
 int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,

@@ -1,0 +1,157 @@
+/*
+ * experts: y = sum over the chosen experts, in their order, plus the shared one with weight 1.
+ *
+ * moe.h chooses between the products of 1 … 16 rows (experts_rows.cuh) and those of many
+ * (experts_many.cuh); experts_sum adds up what either leaves in `part`.
+ */
+#include "kernels/cuda/moe.h"
+#include "kernels/cuda/experts_rows.cuh"
+#include "kernels/cuda/experts_many.cuh"
+
+/* Slots a token may have, so that a call of 16 rows has few enough pairs to look through. */
+#define MOST_USED 64
+
+/* -------------------------------------------------------------------- scratch */
+
+struct room {
+	size_t t, part, count, order, tiles, n_tiles, bytes;
+};
+
+static struct room room_of(int n_tok, int d, int inner, int n_expert, int n_used)
+{
+	size_t pairs = (size_t)n_tok * (size_t)(n_used + 1);
+	size_t n_choice = (size_t)n_tok * (size_t)n_used, at = 0;
+	struct room r;
+
+	r.t = cuda_part(&at, pairs * (size_t)inner * 2);
+	r.part = cuda_part(&at, pairs * (size_t)d * 4);
+	r.count = cuda_part(&at, (size_t)n_expert * 4);
+	r.order = cuda_part(&at, n_choice * 4);
+	/* as many as the smallest tiles make */
+	r.tiles =
+		cuda_part(&at, sizeof(struct expert_tile) *
+				       most_tiles((int)n_choice, n_expert, gemm_size<2>::rows));
+	r.n_tiles = cuda_part(&at, 4);
+	r.bytes = at;
+	return r;
+}
+
+size_t cuda_experts_scratch(const struct cuda *c, const struct pass_shape *s)
+{
+	(void)c;
+	return room_of(s->rows, s->d, s->inner, s->n_expert, s->n_used).bytes;
+}
+
+/* ---------------------------------------------------------------------- checks */
+
+static int type_of(const struct expert_weights *e, const char *which, int *type,
+		   struct err *err)
+{
+	if (e->w1.type == WEIGHT_F32 || e->w1.type != e->w2.type || e->w1.type != e->w3.type)
+		return cuda_refuse(
+			err, "experts",
+			"%s weights of types %d, %d, %d: one of BF16, F8, FP4 expected", which,
+			(int)e->w1.type, (int)e->w2.type, (int)e->w3.type);
+	if (e->w1.layout || e->w2.layout || e->w3.layout)
+		return cuda_refuse(err, "experts", "%s weights in layout %d, expected 0", which,
+				   e->w1.layout);
+	*type = (int)e->w1.type;
+	return 0;
+}
+
+static int check(const struct experts_args *a, struct err *err)
+{
+	if (a->n_tok < 1 || a->n_tok > CUDA_MAX_ROWS)
+		return cuda_refuse(err, "experts", "%d rows, expected 1 to %d", a->n_tok,
+				   CUDA_MAX_ROWS);
+	if (a->d < 32 || a->inner < 32 || a->d % 32 || a->inner % 32)
+		return cuda_refuse(err, "experts", "%d x %d: sizes in 32s expected", a->inner,
+				   a->d);
+	if (a->n_used < 1 || a->n_used > MOST_USED || a->n_expert < 1)
+		return cuda_refuse(err, "experts", "%d of %d used, expected 1 to %d", a->n_used,
+				   a->n_expert, MOST_USED);
+	if (!a->table)
+		return cuda_refuse(err, "experts",
+				   "no table of the experts: they were not placed");
+	if (((uintptr_t)a->x | (uintptr_t)a->y) % 16)
+		return cuda_refuse(err, "experts", "operands that are not aligned to 16 bytes");
+	return 0;
+}
+
+/* -------------------------------------------------------------------- launches */
+
+static int sum(struct cuda *c, const struct experts_job *j, float *y, struct err *err)
+{
+	unsigned threads = 128, blocks = (unsigned)(j->d / 4 + 127) / threads;
+
+	experts_sum<<<dim3(blocks, (unsigned)j->n_tok), threads, 0, c->stream>>>(*j, y);
+	return cuda_check_launch(c, "experts", err);
+}
+
+/* Sixteen rows at a time, whatever their number. */
+static int by_rows(struct cuda *c, const struct experts_job *all, int alone, struct err *err)
+{
+	for (int t = 0; t < all->n_tok; t += CUDA_DECODE_ROWS) {
+		struct experts_job j = *all;
+		size_t choice = (size_t)t * (size_t)j.n_used;
+		size_t pair = (size_t)t * (size_t)(j.n_used + 1);
+		int rc;
+
+		j.n_tok = j.n_tok - t < CUDA_DECODE_ROWS ? j.n_tok - t : CUDA_DECODE_ROWS;
+		j.x += (size_t)t * (size_t)j.d * 2;
+		j.chosen += choice;
+		j.weight += choice;
+		j.t += pair * (size_t)j.inner;
+		j.part += pair * (size_t)j.d;
+		rc = alone || j.n_tok <= 8 ? launch_expert_rows<1>(c, &j, alone, err)
+					   : launch_expert_rows<2>(c, &j, alone, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Rows an expert has on average from which tiles of 128 serve it better than those of 64. */
+#define WIDE_ROWS 96
+
+static int by_expert(struct cuda *c, const struct experts_job *j, const struct room *r,
+		     unsigned char *scratch, struct err *err)
+{
+	struct experts_sorted s = {(int *)(void *)(scratch + r->count),
+				   (int *)(void *)(scratch + r->order),
+				   (struct expert_tile *)(void *)(scratch + r->tiles),
+				   (int *)(void *)(scratch + r->n_tiles)};
+
+	if (j->n_tok * j->n_used >= WIDE_ROWS * j->n_expert)
+		return launch_expert_many<4>(c, j, &s, err);
+	return launch_expert_many<2>(c, j, &s, err);
+}
+
+int cuda_experts(struct backend *be, const struct experts_args *a, struct err *err)
+{
+	struct cuda *c = cuda_of(be);
+	struct experts_job j = {a->n_tok, a->d, a->inner, a->n_expert, a->n_used};
+	enum cuda_moe way = cuda_moe_choose(c->moe, a->n_tok);
+	struct room r = room_of(a->n_tok, a->d, a->inner, a->n_expert, a->n_used);
+	void *scratch;
+	int rc = check(a, err);
+
+	if (rc || (rc = type_of(a->experts, "routed", &j.type, err)) ||
+	    (rc = type_of(a->shared, "shared", &j.shared_type, err)) ||
+	    (rc = cuda_scratch(c, r.bytes, "experts", &scratch, err)))
+		return rc;
+	j.limit = a->limit;
+	j.shared = {a->shared->w1.w,     a->shared->w1.scale, a->shared->w2.w,
+		    a->shared->w2.scale, a->shared->w3.w,     a->shared->w3.scale};
+	j.experts = (const struct cuda_expert *)(const void *)a->table;
+	j.x = a->x;
+	j.chosen = (const int32_t *)(const void *)a->expert;
+	j.weight = (const float *)(const void *)a->weight;
+	j.t = (uint16_t *)(void *)((unsigned char *)scratch + r.t);
+	j.part = (float *)(void *)((unsigned char *)scratch + r.part);
+	if (way == CUDA_MOE_GROUPED)
+		rc = by_expert(c, &j, &r, (unsigned char *)scratch, err);
+	else
+		rc = by_rows(c, &j, way == CUDA_MOE_REFERENCE, err);
+	return rc ? rc : sum(c, &j, (float *)(void *)a->y, err);
+}

@@ -1,0 +1,232 @@
+/*
+ * The experts of 1 … 16 rows, in two launches over (pair, tile):
+ *
+ *   up    t = silu(W1 x) · (W3 x) · weight: 16 inner values a block, four warps on each matrix
+ *   down  part = W2 t: 32 columns a block, four warps on each tile of 16
+ *
+ * A block stands for a pair.  In the fused way the blocks of an expert's first pair serve up to
+ * 8 NT of its rows at once, and those of the others return; in the reference way each serves
+ * its own.  product.cuh gives a row the same bits either way.
+ *
+ * Floor: the bytes of the distinct experts over the memory's bandwidth.
+ */
+#ifndef KERNELS_CUDA_EXPERTS_ROWS_CUH
+#define KERNELS_CUDA_EXPERTS_ROWS_CUH
+
+#include "kernels/cuda/experts.cuh"
+#include "kernels/cuda/product.cuh"
+
+#define EXPERT_WARPS 4 /* on one tile of 16 rows */
+#define EXPERT_TILES (PRODUCT_WARPS / EXPERT_WARPS)
+
+/* What a block works on. */
+template <int NT> struct expert_list {
+	int n; /* 0: another block's */
+	int token[8 * NT];
+	int pair[8 * NT]; /* t (n_used + 1) + slot */
+};
+
+/*
+ * Fills the list for block `at` of a column of them, by warp 0: at < n_tok n_used is a choice,
+ * behind these are the shared expert's.
+ */
+template <int NT>
+static __device__ __forceinline__ void
+list_pairs(struct expert_list<NT> *list, const struct experts_job &j, int at, int alone)
+{
+	const int most = 8 * NT;
+	int n_choice = j.n_tok * j.n_used, lane = (int)threadIdx.x, before = 0, rank = 0;
+	int32_t e;
+
+	if (at >= n_choice) { /* the shared expert: of all rows, or of one */
+		int first = alone ? at - n_choice : 0, n = alone ? 1 : j.n_tok;
+
+		if (lane < n) {
+			list->token[lane] = first + lane;
+			list->pair[lane] = (first + lane) * (j.n_used + 1) + j.n_used;
+		}
+		if (lane == 0)
+			list->n = n;
+		return;
+	}
+	if (lane == 0)
+		list->n = 0;
+	__syncwarp();
+	e = j.chosen[at];
+	for (int i0 = alone ? at : 0; i0 < (alone ? at + 1 : n_choice); i0 += WARP) {
+		int i = i0 + lane,
+		    here = i < n_choice && (!alone || lane == 0) && j.chosen[i] == e;
+		unsigned same = __ballot_sync(ALL_LANES, here);
+		int number = before + __popc(same & ((1u << lane) - 1));
+
+		/* this pair's number among its expert's: every 8 NT-th leads the next ones */
+		if (at >= i0 && at < i0 + WARP) {
+			rank = __shfl_sync(ALL_LANES, number, at - i0);
+			if (rank % most)
+				return;
+		}
+		if (here && i >= at && number - rank < most) {
+			list->token[number - rank] = i / j.n_used;
+			list->pair[number - rank] =
+				i / j.n_used * (j.n_used + 1) + i % j.n_used;
+		}
+		before += __popc(same);
+	}
+	if (lane == 0)
+		list->n = min(before - rank, most);
+}
+
+/* The same product for each type that experts have. */
+template <int NT>
+static __device__ __forceinline__ void
+expert_product(int type, float (&sum)[NT][4], const struct strip &m, const struct rows &x,
+	       const struct slice &slice, int warp)
+{
+	if (type == WEIGHT_FP4)
+		product<WEIGHT_FP4, NT>(sum, m, x, slice, warp, EXPERT_WARPS);
+	else if (type == WEIGHT_F8)
+		product<WEIGHT_F8, NT>(sum, m, x, slice, warp, EXPERT_WARPS);
+	else
+		product<WEIGHT_BF16, NT>(sum, m, x, slice, warp, EXPERT_WARPS);
+}
+
+/* Rounds of a slice for each of the two types. */
+struct expert_slices {
+	int routed, shared;
+};
+
+template <int NT>
+static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
+	experts_up(struct experts_job j, struct expert_slices slices, int alone)
+{
+	extern __shared__ __align__(128) unsigned char x_shared[];
+	__shared__ float part[PRODUCT_WARPS][PRODUCT_ROWS * 8 * NT];
+	__shared__ struct expert_list<NT> list;
+	int warp = (int)threadIdx.x / WARP, up = warp / EXPERT_WARPS, row0;
+	int is_shared = (int)blockIdx.y >= j.n_tok * j.n_used;
+	int type = is_shared ? j.shared_type : j.type;
+	struct slice slice = {x_shared, is_shared ? slices.shared : slices.routed};
+	struct rows x = {j.x, (size_t)j.d * 2, list.token, 0};
+	struct cuda_expert e;
+	struct strip m;
+	float sum[NT][4];
+
+	if (warp == 0)
+		list_pairs<NT>(&list, j, (int)blockIdx.y, alone);
+	__syncthreads();
+	if (list.n == 0)
+		return;
+	x.n = list.n;
+	e = is_shared ? j.shared : j.experts[j.chosen[blockIdx.y]];
+	row0 = (int)blockIdx.x * PRODUCT_ROWS;
+	m = strip_of(type, up ? e.w3 : e.w1, up ? e.s3 : e.s1, row0, j.inner - 1, j.d);
+	expert_product<NT>(type, sum, m, x, slice, warp % EXPERT_WARPS);
+	product_store<NT>(part[warp], sum);
+	__syncthreads();
+	for (int i = (int)threadIdx.x; i < PRODUCT_ROWS * list.n; i += PRODUCT_THREADS) {
+		int row = i % PRODUCT_ROWS, r = i / PRODUCT_ROWS, pair = list.pair[r];
+		int slot = pair % (j.n_used + 1);
+		float g = product_sum<NT>(part[0], EXPERT_WARPS, row, r);
+		float v = product_sum<NT>(part[EXPERT_WARPS], EXPERT_WARPS, row, r);
+		float weight = 1.0f;
+
+		if (row0 + row >= j.inner)
+			continue;
+		if (slot < j.n_used)
+			weight = j.weight[list.token[r] * j.n_used + slot];
+		j.t[(size_t)pair * (size_t)j.inner + (size_t)(row0 + row)] =
+			bf16_of_f32(inner_value(g, v, j.limit, weight));
+	}
+}
+
+template <int NT>
+static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
+	experts_down(struct experts_job j, struct expert_slices slices, int alone)
+{
+	extern __shared__ __align__(128) unsigned char x_shared[];
+	__shared__ float part[PRODUCT_WARPS][PRODUCT_ROWS * 8 * NT];
+	__shared__ struct expert_list<NT> list;
+	int warp = (int)threadIdx.x / WARP,
+	    row0 = (int)blockIdx.x * (EXPERT_TILES * PRODUCT_ROWS);
+	int is_shared = (int)blockIdx.y >= j.n_tok * j.n_used;
+	int type = is_shared ? j.shared_type : j.type;
+	struct slice slice = {x_shared, is_shared ? slices.shared : slices.routed};
+	struct rows x = {(const unsigned char *)j.t, (size_t)j.inner * 2, list.pair, 0};
+	struct cuda_expert e;
+	struct strip m;
+	float sum[NT][4];
+
+	if (warp == 0)
+		list_pairs<NT>(&list, j, (int)blockIdx.y, alone);
+	__syncthreads();
+	if (list.n == 0)
+		return;
+	x.n = list.n;
+	e = is_shared ? j.shared : j.experts[j.chosen[blockIdx.y]];
+	m = strip_of(type, e.w2, e.s2, row0 + warp / EXPERT_WARPS * PRODUCT_ROWS, j.d - 1,
+		     j.inner);
+	expert_product<NT>(type, sum, m, x, slice, warp % EXPERT_WARPS);
+	product_store<NT>(part[warp], sum);
+	__syncthreads();
+	for (int i = (int)threadIdx.x; i < EXPERT_TILES * PRODUCT_ROWS * list.n;
+	     i += PRODUCT_THREADS) {
+		int row = i % (EXPERT_TILES * PRODUCT_ROWS),
+		    r = i / (EXPERT_TILES * PRODUCT_ROWS);
+		int tile = row / PRODUCT_ROWS;
+
+		if (row0 + row < j.d)
+			j.part[(size_t)list.pair[r] * (size_t)j.d + (size_t)(row0 + row)] =
+				product_sum<NT>(part[tile * EXPERT_WARPS], EXPERT_WARPS,
+						row % PRODUCT_ROWS, r);
+	}
+}
+
+/* --------------------------------------------------------------------- launches */
+
+static int expert_slices_of(const struct experts_job *j, int in, int rows, size_t room,
+			    struct expert_slices *s, size_t *bytes)
+{
+	size_t a, b;
+
+	s->routed = slice_rounds(j->type, in, rows, EXPERT_WARPS, room);
+	s->shared = slice_rounds(j->shared_type, in, rows, EXPERT_WARPS, room);
+	a = (size_t)rows * slice_row_bytes(j->type, s->routed);
+	b = (size_t)rows * slice_row_bytes(j->shared_type, s->shared);
+	*bytes = a > b ? a : b;
+	return s->routed > 0 && s->shared > 0;
+}
+
+/* j->n_tok is 1 … 16 here. */
+template <int NT>
+static int launch_expert_rows(struct cuda *c, const struct experts_job *j, int alone,
+			      struct err *err)
+{
+	size_t room = c->block_shared >= 200 * 1024 ? 96 * 1024 : 72 * 1024, bytes;
+	unsigned blocks = (unsigned)(j->n_tok * j->n_used + (alone ? j->n_tok : 1));
+	int rows = alone ? 1 : j->n_tok, tile = EXPERT_TILES * PRODUCT_ROWS;
+	struct expert_slices s;
+	cudaError_t rc = cudaFuncSetAttribute(
+		experts_up<NT>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)room);
+
+	if (rc == cudaSuccess)
+		rc = cudaFuncSetAttribute(experts_down<NT>,
+					  cudaFuncAttributeMaxDynamicSharedMemorySize,
+					  (int)room);
+	if (rc != cudaSuccess)
+		return cuda_fail(rc, "experts", err);
+	if (!expert_slices_of(j, j->d, rows, room, &s, &bytes))
+		return cuda_refuse(err, "experts", "%d rows: no room for a slice of x",
+				   j->n_tok);
+	experts_up<NT><<<dim3((unsigned)((j->inner + PRODUCT_ROWS - 1) / PRODUCT_ROWS), blocks),
+			 PRODUCT_THREADS, bytes, c->stream>>>(*j, s, alone);
+	if (cuda_check_launch(c, "experts", err))
+		return err ? err->code : ERR_MODEL;
+	if (!expert_slices_of(j, j->inner, rows, room, &s, &bytes))
+		return cuda_refuse(err, "experts", "%d rows: no room for a slice of t",
+				   j->n_tok);
+	experts_down<NT><<<dim3((unsigned)((j->d + tile - 1) / tile), blocks), PRODUCT_THREADS,
+			   bytes, c->stream>>>(*j, s, alone);
+	return cuda_check_launch(c, "experts", err);
+}
+
+#endif
