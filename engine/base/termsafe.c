@@ -1,6 +1,5 @@
+/* Which characters act on a terminal, and what stands for them. */
 #include "engine/base/termsafe.h"
-
-#include <stdbool.h>
 
 #include "engine/base/utf8.h"
 
@@ -27,6 +26,12 @@ static const struct {
 	{0xF0000, 0x10FFFF}, /* private planes: whatever a font makes of them */
 };
 
+bool termsafe_drops(uint32_t cp)
+{
+	return cp == 0x00AD || cp == 0x061C || cp == 0x180E || cp == 0x200B || cp == 0x200E ||
+	       cp == 0x200F || (cp >= 0x2060 && cp <= 0x2064) || cp == 0xFEFF;
+}
+
 uint32_t termsafe_map(uint32_t cp)
 {
 	size_t lo = 0, hi = sizeof(acting) / sizeof(acting[0]);
@@ -50,13 +55,11 @@ uint32_t termsafe_map(uint32_t cp)
 	return cp;
 }
 
-size_t termsafe_add(struct buf *out, struct str s)
+void termsafe_add(struct buf *out, struct str s)
 {
-	size_t replaced = 0;
-
 	for (size_t i = 0; i < s.n;) {
 		size_t from = i;
-		uint32_t cp = REPLACEMENT, shown;
+		uint32_t cp = REPLACEMENT;
 		char bytes[4];
 		int n;
 
@@ -71,15 +74,12 @@ size_t termsafe_add(struct buf *out, struct str s)
 			i += n < 0 ? (size_t)-n : s.n - i;
 			n = (int)utf8_encode(REPLACEMENT, bytes);
 			buf_add(out, bytes, (size_t)n);
-			replaced++;
 			continue;
 		}
 		i += (size_t)n;
 		if (cp == '\r' && i < s.n && s.p[i] == '\n')
 			continue;
-		shown = termsafe_map(cp);
-		replaced += shown != cp;
-		buf_add(out, bytes, utf8_encode(shown, bytes));
+		if (!termsafe_drops(cp))
+			buf_add(out, bytes, utf8_encode(termsafe_map(cp), bytes));
 	}
-	return replaced;
 }

@@ -3,13 +3,16 @@
  *
  * What reaches the terminal is decoded UTF-8 in which no character can move
  * the cursor, change a mode, reorder its neighbours or hide itself: controls
- * become their visible pictures, everything else of that kind U+FFFD.  Joiners,
- * variation selectors and combining marks stay, since languages and emoji need
- * them.  Pure functions; any bytes are accepted.
+ * become their visible pictures, everything else of that kind U+FFFD.  What is
+ * invisible and does no more than hint (soft hyphens, zero width spaces, marks of
+ * byte order and direction) is left out.  Joiners, variation selectors and
+ * combining marks stay, since languages and emoji need them.  Pure functions; any
+ * bytes are accepted.
  */
 #ifndef ENGINE_BASE_TERMSAFE_H
 #define ENGINE_BASE_TERMSAFE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,10 +24,13 @@
  */
 uint32_t termsafe_map(uint32_t cp);
 
+/* Nobody misses cp: termsafe_add() leaves it out. */
+bool termsafe_drops(uint32_t cp);
+
 /*
- * Appends s, invalid sequences as U+FFFD and every character mapped; a '\r'
- * right before a '\n' is dropped.  Returns how many characters were replaced.
+ * Appends s, invalid sequences as U+FFFD and every character mapped or dropped; a '\r' right
+ * before a '\n' is dropped, too.
  */
-size_t termsafe_add(struct buf *out, struct str s);
+void termsafe_add(struct buf *out, struct str s);
 
 #endif

@@ -32,9 +32,11 @@ static const struct {
 	{"a\xE2\x81\xA6"
 	 "b",
 	 "a\xEF\xBF\xBD"
-	 "b"},                                           /* isolate */
-	{"\xF3\xA0\x81\x81", "\xEF\xBF\xBD"},            /* tag letter */
-	{"\xEF\xBB\xBFx", "\xEF\xBF\xBDx"},              /* byte order mark */
+	 "b"},                                /* isolate */
+	{"\xF3\xA0\x81\x81", "\xEF\xBF\xBD"}, /* tag letter */
+	{"\uFEFFx", "x"},                     /* byte order mark */
+	{"so\u00ADft \u200Bzero\u200E \u200Fto\u061C \u180Eleft\u2060", "soft zero to left"},
+	{"n\u200Cj", "n\u200Cj"},                        /* joiners that languages need */
 	{"\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB", /* woman, joiner, laptop stay */
 	 "\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB"},
 	{"\xE4\xBD", "\xEF\xBF\xBD"}, /* cut short */
