@@ -1,6 +1,8 @@
+/* Columns for a table: as wide as their cells where there is room, else narrowed. */
 #include "tui/mdtable.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "tui/glyph.h"
 #include "tui/wrap.h"
@@ -33,9 +35,23 @@ struct rich *mdtable_add_cell(struct mdtable *t)
 	return &t->cells[t->n++];
 }
 
+/* Of the cell's widest line. */
 static int cell_columns(const struct rich *r)
 {
-	return glyph_columns(buf_z(&r->text), r->text.len);
+	struct str s = buf_str(&r->text);
+	int widest = 0;
+
+	while (s.n > 0) {
+		const char *nl = memchr(s.p, '\n', s.n);
+		size_t n = nl ? (size_t)(nl - s.p) : s.n;
+		int w = glyph_columns(s.p, n);
+
+		if (w > widest)
+			widest = w;
+		n += nl ? 1 : 0;
+		s = (struct str){s.p + n, s.n - n};
+	}
+	return widest;
 }
 
 /* Takes from the widest columns until all fit. */

@@ -2,9 +2,9 @@
  * A Markdown document as it is laid out while it streams.
  *
  * The first three bytes choose width, limit of an open block and size of pieces; the rest is
- * the text.  Lines stay in their columns.  What came in pieces, what came at once, and what was
- * forgotten and laid out again looks the same; where a line is longer than the limit, pieces
- * may be cut elsewhere.
+ * the text.  A masked text is that text again.  Lines stay in their columns.  What came in
+ * pieces, what came at once, and what was forgotten and laid out again looks the same; where a
+ * line is longer than the limit, pieces may be cut elsewhere.
  */
 #include <locale.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tui/glyph.h"
 #include "tui/markdown.h"
+#include "tui/mdmask.h"
 
 /* Bars and markers may take half of the width, a frame of code two columns more. */
 #define LEAST_WIDTH 8
@@ -54,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool begun;
 	struct mddoc whole = {0}, parts = {0};
-	struct buf safe = {0}, want = {0}, got = {0}, again = {0};
+	struct buf safe = {0}, masked = {0}, clear = {0};
+	struct buf want = {0}, got = {0}, again = {0};
 	int width;
 	size_t step;
 
@@ -66,6 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	whole.open_max = parts.open_max = 8 + (size_t)data[1];
 	step = 1 + (size_t)data[2];
 	termsafe_add(&safe, (struct str){(const char *)data + 3, size - 3});
+	mdmask_add(&masked, buf_str(&safe));
+	mdmask_undo(&clear, buf_str(&masked), false);
+	BUG_ON(!str_eq(buf_str(&clear), buf_str(&safe)));
 	mddoc_append(&whole, buf_str(&safe));
 	mddoc_layout(&whole, width);
 	dump(&whole, width, &want);
@@ -85,6 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mddoc_release(&whole);
 	mddoc_release(&parts);
 	buf_release(&safe);
+	buf_release(&masked);
+	buf_release(&clear);
 	buf_release(&want);
 	buf_release(&got);
 	buf_release(&again);
