@@ -100,7 +100,8 @@ struct backend {
 	 * then place_end, which waits.  What is given points into host memory that stays as it is
 	 * until place_end, and becomes the backend's (it may lie in a layout of its own); what the
 	 * backend allocated for it lives until close.  A linear weight with n_group > 1 is used with
-	 * that n_group.  place_experts may also set *table, which experts_args hands back.
+	 * that n_group.  place_experts may also set *table, which experts_args hands back; a shared
+	 * expert comes alone, without a table (NULL).  place_end follows after a failure, too.
 	 * May be NULL, all five: weights are read where they are.
 	 */
 	int (*place_begin)(struct backend *be, uint64_t bytes, struct err *err);

@@ -608,6 +608,23 @@ int safetensors_open_file(struct safetensors **out, const char *path, struct err
 	return finish_open(out, st, rc, err);
 }
 
+static void unmap(struct shard_file *s)
+{
+	mapped_remove(s->mapped);
+	s->mapped = -1;
+	if (s->map)
+		munmap(s->map, s->size);
+	s->map = NULL;
+}
+
+void safetensors_unmap(struct safetensors *st)
+{
+	for (size_t i = 0; i < st->n_shards; i++)
+		unmap(&st->shards[i]);
+	for (size_t i = 0; i < st->n_tensors; i++)
+		st->tensors[i].data = NULL;
+}
+
 void safetensors_close(struct safetensors *st)
 {
 	if (!st)
@@ -615,9 +632,7 @@ void safetensors_close(struct safetensors *st)
 	for (size_t i = 0; i < st->n_shards; i++) {
 		struct shard_file *s = &st->shards[i];
 
-		mapped_remove(s->mapped);
-		if (s->map)
-			munmap(s->map, s->size);
+		unmap(s);
 		if (s->fd >= 0)
 			close(s->fd);
 		free(s->name);
@@ -691,6 +706,8 @@ int safetensors_check(const struct safetensors *st, struct err *err)
 		const struct shard_file *s = &st->shards[i];
 		struct stat now;
 
+		if (!s->map)
+			continue;
 		if (fstat(s->fd, &now) < 0)
 			return err_errno(err, s->path, "cannot stat");
 		if (now.st_size < 0 || (uint64_t)now.st_size < s->size)
@@ -718,6 +735,22 @@ static int populate(const struct shard_file *s, size_t at, size_t n, struct err 
 		return err_set(err, ERR_MODEL, "%s: cannot read bytes %zu to %zu: %s", s->name,
 			       at, at + n,
 			       errno == EFAULT ? "not there any more" : strerror(errno));
+	}
+	return 0;
+}
+
+int safetensors_touch(const struct safetensors *st, const void *data, size_t n, struct err *err)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	for (size_t i = 0; i < st->n_shards; i++) {
+		const struct shard_file *s = &st->shards[i];
+		size_t at = (size_t)((uintptr_t)data - (uintptr_t)s->map);
+
+		/* below the mapping `at` has wrapped round, beyond every size */
+		if (!s->map || at >= s->size || n > s->size - at)
+			continue;
+		return populate(s, at - at % page, n + at % page, err);
 	}
 	return 0;
 }

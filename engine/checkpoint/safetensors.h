@@ -81,7 +81,7 @@ uint64_t safetensors_bytes(const struct safetensors *st); /* of all tensors */
 int safetensors_read(const struct safetensors *st, int shard, uint64_t at, void *out, size_t n,
 		     struct err *err);
 
-/* ERR_MODEL where a shard is no longer as long as when it was opened. */
+/* ERR_MODEL where a shard that is mapped is no longer as long as when it was opened. */
 int safetensors_check(const struct safetensors *st, struct err *err);
 
 /*
@@ -92,6 +92,17 @@ int safetensors_check(const struct safetensors *st, struct err *err);
 int safetensors_load(const struct safetensors *st,
 		     int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
 		     struct err *err);
+
+/*
+ * The same for n bytes of one shard's mapping, in one go.  Bytes of no shard are left alone.
+ */
+int safetensors_touch(const struct safetensors *st, const void *data, size_t n, struct err *err);
+
+/*
+ * Ends the mappings, where the data has gone elsewhere: every tensor's `data` is NULL from here
+ * on.  Names, types, shapes and safetensors_read() stay.
+ */
+void safetensors_unmap(struct safetensors *st);
 
 /*
  * Writes a file of these tensors (their `shard` and `at` are ignored) to path: under another

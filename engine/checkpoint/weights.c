@@ -415,6 +415,30 @@ void weights_free(struct weights *w)
 	free(w);
 }
 
+void weight_sizes(const struct weight *w, size_t *values, size_t *scales)
+{
+	size_t out = (size_t)w->out, in = (size_t)w->in;
+
+	*scales = 0;
+	switch (w->type) {
+	case WEIGHT_F32:
+		*values = out * in * 4;
+		return;
+	case WEIGHT_BF16:
+		*values = out * in * 2;
+		return;
+	case WEIGHT_F8:
+		*values = out * in;
+		*scales = (out + 127) / 128 * ((in + 127) / 128);
+		return;
+	case WEIGHT_FP4:
+		*values = out * in / 2;
+		*scales = out * (in / 32);
+		return;
+	}
+	BUG("a weight of no type");
+}
+
 size_t spec_offset(const struct tensor_spec *spec)
 {
 	bool all_columns = spec->n_dims == 1 || spec->columns.count == spec->shape[1];

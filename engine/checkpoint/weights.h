@@ -175,6 +175,20 @@ void weights_free(struct weights *w); /* NULL is fine */
 int weights_open(struct weights **out, const struct model_config *cfg,
 		 const struct shard *shard, const struct safetensors *st, struct err *err);
 
+/*
+ * Moves all weights to where `be` reads them; does nothing where it reads them where they are.
+ * st: the files they are mapped from, which are brought into memory on the way (no
+ * safetensors_load() before it), each byte once; NULL where they lie in memory.  `progress` (may
+ * be NULL) is called with the bytes done and in all; non-zero stops with ERR_CANCELLED.
+ * After success files and source may go.  After a failure the weights can only be freed.
+ */
+int weights_place(struct weights *w, struct backend *be, const struct safetensors *st,
+		  int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
+		  struct err *err);
+
+/* Bytes of a linear weight's values, and of its scales. */
+void weight_sizes(const struct weight *w, size_t *values, size_t *scales);
+
 /* Bytes by kind of what the rank holds, from the shape alone.  ERR_NOMEM at worst. */
 int weights_measure(const struct model_config *cfg, const struct shard *shard,
 		    uint64_t bytes[N_WEIGHT_KINDS], struct err *err);

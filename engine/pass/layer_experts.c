@@ -28,6 +28,7 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 		.limit = cfg->swiglu_limit,
 		.experts = w->experts,
 		.shared = &w->shared,
+		.table = w->expert_table,
 		.x = k->u,
 		.expert = k->expert,
 		.weight = k->expert_weight,

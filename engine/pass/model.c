@@ -14,8 +14,11 @@ static int open_backend(struct model *m, const struct model_options *opt, struct
 		.name = opt->backend,
 		.n_threads = opt->n_threads,
 		.isa = opt->isa,
+		.kernels = opt->kernels,
+		.experts = opt->experts,
+		.device = opt->device,
 	};
-	int rc = backend_open(&m->be, &o, err);
+	int rc = m->be ? 0 : backend_open(&m->be, &o, err);
 
 	if (!rc)
 		m->be->caps(m->be, &m->caps);
@@ -202,24 +205,38 @@ static int put_frequencies(struct model *m, struct err *err)
 	return 0;
 }
 
+static int open_random_weights(struct model *m, const struct model_options *opt, struct err *err)
+{
+	struct weight_source source;
+	int rc = dummy_new(&m->dummy, err);
+
+	if (rc)
+		return rc;
+	source = dummy_source(m->dummy);
+	rc = weights_new(&m->weights, &m->cfg, &m->shard, &source, err);
+	if (rc || !m->be->place_begin)
+		return rc;
+	rc = weights_place(m->weights, m->be, NULL, opt->progress, opt->progress_ctx, err);
+	dummy_free(m->dummy);
+	m->dummy = NULL;
+	return rc;
+}
+
 static int open_weights(struct model *m, const struct model_options *opt, struct err *err)
 {
 	int rc;
 
-	if (opt->dummy) {
-		rc = dummy_new(&m->dummy, err);
-		if (!rc) {
-			struct weight_source source = dummy_source(m->dummy);
-
-			rc = weights_new(&m->weights, &m->cfg, &m->shard, &source, err);
-		}
-		return rc;
-	}
+	if (opt->dummy)
+		return open_random_weights(m, opt, err);
 	rc = safetensors_open(&m->files, opt->dir, err);
 	if (!rc)
 		rc = weights_open(&m->weights, &m->cfg, &m->shard, m->files, err);
-	if (!rc)
-		rc = safetensors_load(m->files, opt->progress, opt->progress_ctx, err);
+	if (rc)
+		return rc;
+	if (!m->be->place_begin)
+		return safetensors_load(m->files, opt->progress, opt->progress_ctx, err);
+	rc = weights_place(m->weights, m->be, m->files, opt->progress, opt->progress_ctx, err);
+	safetensors_unmap(m->files);
 	return rc;
 }
 
@@ -231,6 +248,7 @@ int model_open(struct model **out, const struct model_options *opt, struct err *
 	*out = NULL;
 	if (!m)
 		return err_nomem(err, "model", sizeof(*m));
+	m->be = opt->be;
 	rc = opt->dummy ? dummy_config(opt->dummy, opt->dummy_layers, &m->cfg, err)
 			: model_config_read(opt->dir, &m->cfg, err);
 	if (!rc)

@@ -23,6 +23,7 @@
 #define FRONTIERS_SHARE 8
 
 struct model;
+struct backend;     /* kernels/backend.h */
 struct safetensors; /* engine/checkpoint/safetensors.h */
 struct seq;
 
@@ -33,6 +34,9 @@ struct model_options {
 	const char *backend;  /* as engine_config */
 	int n_threads;
 	const char *isa;      /* CPU: NULL for the best there is; see backend_open_cpu() */
+	const char *kernels, *experts; /* GPU: as in backend_options; and which one: */
+	int device;
+	struct backend *be;   /* instead of all these: an open one, the model's to close */
 	int64_t ctx_tokens;   /* 0: the model's own */
 	int prefill_chunk;    /* 0: the backend's choice */
 	bool keeps_frontiers; /* a session's sequence does; they count as cache */
