@@ -41,6 +41,14 @@ const char *history_path(const struct history *h); /* "" in memory */
 /* How long calls wait for another process's write; 5000 unless told. */
 void history_set_wait_ms(struct history *h, int ms);
 
+/*
+ * Called every 10 ms or so while a call works or waits, on its thread; it may not use h.  True
+ * makes the call give up: ERR_CANCELLED, and as with any failure nothing has changed.  NULL:
+ * nobody is asked.
+ */
+typedef bool history_pulse_fn(void *ctx);
+void history_set_pulse(struct history *h, history_pulse_fn *pulse, void *ctx);
+
 /* -- conversations --------------------------------------------------------- */
 
 #define HISTORY_UID_LEN 10
@@ -322,6 +330,8 @@ struct history_query {
 	bool by_rank;         /* best first; else newest first, in the order of arrival here */
 	size_t limit;         /* 0 = 50 */
 	int64_t conversation; /* only in it; 0 = in all */
+	bool bare;            /* no snippets: they are "" */
+	int within_ms;        /* what was found by then; 0 = all of it */
 };
 
 struct history_hit {
@@ -331,12 +341,13 @@ struct history_hit {
 	enum history_role role;
 	enum history_kind kind;
 	int64_t created_ms;
-	char *snippet; /* clean UTF-8, one line, with the marks */
+	char *snippet; /* clean UTF-8, one line, with the marks, from the first hit on */
 };
 
 struct history_hits {
 	struct history_hit *items;
 	size_t n;
+	bool cut; /* within_ms ran out: there may be more */
 };
 
 /* ERR_USAGE where the query has no word that must be there, or more than 64 words. */

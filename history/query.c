@@ -1,29 +1,19 @@
 #include "history/query.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "history/words.h"
-
-/* FTS5 opens an index for each word, and nests what is left out: both grow beyond use. */
-#define WORDS_MAX 64
-
-struct term {
-	struct str text;
-	bool without, prefix;
-};
 
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* The next term from *at on; false at the end. */
-static bool next_term(struct str typed, size_t *at, struct term *t)
+bool query_next(struct str typed, size_t *at, struct query_term *t)
 {
 	size_t end;
 
-	*t = (struct term){0};
+	*t = (struct query_term){0};
 	while (*at < typed.n && is_space(typed.p[*at]))
 		(*at)++;
 	if (*at < typed.n && typed.p[*at] == '-') {
@@ -56,7 +46,7 @@ static bool next_term(struct str typed, size_t *at, struct term *t)
 	return true;
 }
 
-static void add_term(struct buf *out, const struct term *t)
+static void add_term(struct buf *out, const struct query_term *t)
 {
 	buf_addc(out, '"');
 	for (size_t i = 0; i < t->text.n; i++) {
@@ -71,7 +61,7 @@ static void add_term(struct buf *out, const struct term *t)
 static int count_word(void *ctx, const char *word, size_t n, size_t from, size_t to)
 {
 	(void)word, (void)n, (void)from, (void)to;
-	return ++*(int *)ctx > WORDS_MAX;
+	return ++*(int *)ctx > QUERY_WORDS_MAX;
 }
 
 static int count_words(struct str typed, struct err *err)
@@ -80,20 +70,20 @@ static int count_words(struct str typed, struct err *err)
 
 	if (words_each(typed, count_word, &n))
 		return err_set(err, ERR_USAGE, "too many words to search for: at most %d",
-			       WORDS_MAX);
+			       QUERY_WORDS_MAX);
 	return n ? 0 : err_set(err, ERR_USAGE, "nothing to search for: give at least one word");
 }
 
 int query_make(struct buf *out, struct str typed, struct err *err)
 {
 	size_t n_terms = 0, at = 0;
-	struct term t;
+	struct query_term t;
 	int rc = count_words(typed, err);
 
 	if (rc)
 		return rc;
 	buf_addc(out, '(');
-	while (next_term(typed, &at, &t)) {
+	while (query_next(typed, &at, &t)) {
 		if (t.without || !words_any(t.text))
 			continue;
 		if (n_terms++)
@@ -104,7 +94,7 @@ int query_make(struct buf *out, struct str typed, struct err *err)
 	if (n_terms == 0)
 		return err_set(err, ERR_USAGE, "nothing to search for: give at least one word");
 	at = 0;
-	while (next_term(typed, &at, &t)) {
+	while (query_next(typed, &at, &t)) {
 		if (!t.without || !words_any(t.text))
 			continue;
 		buf_addz(out, " NOT ");

@@ -1,10 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/utf8.h"
+#include "engine/base/clock.h"
 #include "history/chore.h"
 #include "history/index.h"
 #include "history/query.h"
+#include "history/snippet.h"
 #include "history/tree.h"
 
 #define DEFAULT_LIMIT 50
@@ -15,7 +16,7 @@
  */
 #define SEARCH(t, rank, order)                                                                 \
 	"SELECT p.id, m.conversation_id, m.id, c.uid, c.title, m.role, p.kind, m.created_ms,"  \
-	" snippet(" t ", 0, char(2), char(3), '…', 18), " rank " FROM " t                      \
+	" CASE WHEN ?4 THEN p.text ELSE '' END, " rank " FROM " t                              \
 	" CROSS JOIN part p ON p.id = " t ".rowid"                                             \
 	" CROSS JOIN message m ON m.id = p.message_id"                                         \
 	" CROSS JOIN conversation c ON c.id = m.conversation_id"                               \
@@ -63,36 +64,19 @@ void history_hits_release(struct history_hits *hits)
 	*hits = (struct history_hits){0};
 }
 
-/* One line, whatever the text held, with the two marks kept. */
-static char *clean_snippet(struct str s)
-{
-	struct buf clean = {0}, out = {0};
-	bool space = false;
+/* A query as the index and as the snippets want it. */
+struct asked {
+	const struct history_query *q;
+	struct buf expression;
+	struct finder finder;
+	size_t limit;
+};
 
-	utf8_add_clean(&clean, s);
-	for (size_t i = 0; i < clean.len; i++) {
-		char c = clean.data[i];
-		bool mark = c == HISTORY_MARK_ON || c == HISTORY_MARK_OFF;
-
-		if (!mark && ((unsigned char)c <= ' ' || c == 0x7f)) {
-			space = true;
-			continue;
-		}
-		if (space && out.len)
-			buf_addc(&out, ' ');
-		space = false;
-		buf_addc(&out, c);
-	}
-	buf_reserve(&out, 1);
-	out.failed |= clean.failed;
-	buf_release(&clean);
-	return buf_detach(&out);
-}
-
-static int add_found(struct all_found *all, sqlite3_stmt *st, struct err *err)
+static int add_found(struct history *h, const struct asked *a, struct all_found *all,
+		     sqlite3_stmt *st, struct err *err)
 {
 	struct found *f;
-	struct buf title = {0};
+	struct buf title = {0}, snippet = {0};
 	const char *uid = (const char *)sqlite3_column_text(st, 3);
 
 	if (all->n == all->cap) {
@@ -118,7 +102,13 @@ static int add_found(struct all_found *all, sqlite3_stmt *st, struct err *err)
 	title_clean(&title, sql_str(st, 4), 120);
 	buf_reserve(&title, 1);
 	f->hit.title = buf_detach(&title);
-	f->hit.snippet = clean_snippet(sql_str(st, 8));
+	if (!a->q->bare && snippet_add(&snippet, h, &a->finder, sql_str(st, 8))) {
+		buf_release(&snippet);
+		hit_release(&f->hit);
+		return err_set(err, ERR_CANCELLED, "%s: the search was given up", h->path);
+	}
+	buf_reserve(&snippet, 1);
+	f->hit.snippet = buf_detach(&snippet);
 	if (!f->hit.title || !f->hit.snippet) {
 		hit_release(&f->hit);
 		return err_nomem(err, "hit", sizeof(*f));
@@ -127,18 +117,17 @@ static int add_found(struct all_found *all, sqlite3_stmt *st, struct err *err)
 	return 0;
 }
 
-static int search_scope(struct history *h, const char *sql, const struct history_query *q,
-			const struct buf *query, size_t limit, struct all_found *all,
-			struct err *err)
+static int search_scope(struct history *h, const char *sql, const struct asked *a,
+			struct all_found *all, struct err *err)
 {
-	sqlite3_stmt *st =
-		sql_get(h, err, sql, "sii", buf_str(query), q->conversation, (int64_t)limit);
+	sqlite3_stmt *st = sql_get(h, err, sql, "siii", buf_str(&a->expression),
+				   a->q->conversation, (int64_t)a->limit, (int64_t)!a->q->bare);
 	int rc;
 
 	if (!st)
 		return err->code;
 	while ((rc = sql_row(h, st, err)) > 0) {
-		rc = add_found(all, st, err);
+		rc = add_found(h, a, all, st, err);
 		if (rc)
 			break;
 	}
@@ -163,24 +152,22 @@ static void drop_found(struct all_found *all)
 	*all = (struct all_found){0};
 }
 
-static int search_scopes(struct history *h, const struct history_query *q,
-			 const struct buf *query, size_t limit, struct all_found *all,
+static int search_scopes(struct history *h, const struct asked *a, struct all_found *all,
 			 struct err *err)
 {
-	unsigned in = q->scopes ? q->scopes : HISTORY_IN_SAID;
+	unsigned in = a->q->scopes ? a->q->scopes : HISTORY_IN_SAID;
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]) && !rc; i++) {
 		if (in & scopes[i].bit)
-			rc = search_scope(h, q->by_rank ? scopes[i].best : scopes[i].newest, q,
-					  query, limit, all, err);
+			rc = search_scope(h, a->q->by_rank ? scopes[i].best : scopes[i].newest,
+					  a, all, err);
 	}
 	return rc;
 }
 
 /* A damaged index is made anew, and what stands in it then is searched. */
-static int search_mended(struct history *h, const struct history_query *q,
-			 const struct buf *query, size_t limit, struct all_found *all,
+static int search_mended(struct history *h, const struct asked *a, struct all_found *all,
 			 struct err *err)
 {
 	struct err why = {0};
@@ -191,8 +178,24 @@ static int search_mended(struct history *h, const struct history_query *q,
 	if (!rc)
 		rc = index_mend(h, &why);
 	if (!rc)
-		return search_scopes(h, q, query, limit, all, err);
+		return search_scopes(h, a, all, err);
 	return err_set(err, rc, "the search is damaged, and can't be made anew: %s", why.text);
+}
+
+static int search(struct history *h, const struct asked *a, struct all_found *all,
+		  struct err *err)
+{
+	struct err ignored;
+	int rc;
+
+	/* What can't be caught up with now leaves a search in what is known. */
+	if (!index_catch_up(h, &ignored))
+		index_mend(h, &ignored);
+	h->failed_code = 0;
+	rc = search_scopes(h, a, all, err);
+	if (rc == ERR_STORE && index_is_damage(h))
+		rc = search_mended(h, a, all, err);
+	return rc;
 }
 
 /* The best `limit` of all that was found; the rest is let go. */
@@ -216,22 +219,26 @@ int history_search(struct history *h, const struct history_query *q, struct hist
 		   struct err *err)
 {
 	size_t limit = q->limit && q->limit < 1000000 ? q->limit : DEFAULT_LIMIT;
+	struct asked asked = {.q = q, .limit = limit};
 	struct all_found all = {0};
-	struct buf query = {0};
-	struct err ignored;
 	int rc;
 
 	*out = (struct history_hits){0};
-	rc = query_make(&query, q->text, err);
-	/* What can't be caught up with now leaves a search in what is known. */
-	if (!rc && !index_catch_up(h, &ignored))
-		index_mend(h, &ignored);
-	h->failed_code = 0;
+	h->timed_out = false;
+	h->search_until = q->within_ms > 0 ? clock_ms() + q->within_ms : 0;
+	rc = query_make(&asked.expression, q->text, err);
 	if (!rc)
-		rc = search_scopes(h, q, &query, limit, &all, err);
-	if (rc == ERR_STORE && index_is_damage(h))
-		rc = search_mended(h, q, &query, limit, &all, err);
-	buf_release(&query);
+		rc = finder_init(&asked.finder, q->text, err);
+	if (!rc)
+		rc = search(h, &asked, &all, err);
+	/* Whatever ended for the time's sake: what was found until then is the answer. */
+	if (rc && rc != ERR_NOMEM && h->timed_out) {
+		out->cut = true;
+		rc = 0;
+	}
+	h->search_until = 0;
+	buf_release(&asked.expression);
+	finder_release(&asked.finder);
 	if (!rc)
 		rc = take_hits(&all, limit, out, err);
 	drop_found(&all);

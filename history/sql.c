@@ -2,19 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#include "engine/base/clock.h"
-
-bool wait_till(int64_t until)
-{
-	struct timespec pause = {0, 5000000};
-
-	if (clock_ms() >= until)
-		return false;
-	nanosleep(&pause, NULL);
-	return true;
-}
 
 int32_t get_le32(const char *p)
 {
@@ -59,7 +46,9 @@ int sql_fail(struct history *h, const char *what, struct err *err)
 	const char *path = *h->path ? h->path : "history in memory";
 
 	h->failed_code = code;
-
+	if (h->stopped &&
+	    (code == SQLITE_INTERRUPT || code == SQLITE_BUSY || code == SQLITE_LOCKED))
+		return err_set(err, ERR_CANCELLED, "%s: %s: given up", path, what);
 	if (code == SQLITE_NOMEM)
 		return err_set(err, ERR_NOMEM, "%s: %s: out of memory", path, what);
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
@@ -149,6 +138,7 @@ sqlite3_stmt *sql_vget(struct history *h, struct err *err, const char *sql, cons
 	va_list values;
 	int rc = SQLITE_OK;
 
+	h->stopped = false;
 	if (!st)
 		return NULL;
 	/* Reset repeats the last step's failure, which was reported then. */
@@ -241,6 +231,7 @@ int sql_int(struct history *h, int64_t *value, int64_t none, struct err *err, co
 
 int sql_exec(struct history *h, struct err *err, const char *sql)
 {
+	h->stopped = false;
 	if (sqlite3_exec(h->db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return sql_fail(h, "cannot change the history", err);
 	return 0;

@@ -114,7 +114,7 @@ static int set_pragmas(struct history *h, struct err *err)
 	 */
 	for (;;) {
 		rc = sqlite3_step(st);
-		if (rc == SQLITE_ROW || !sql_is_busy(h) || !wait_till(until))
+		if (rc == SQLITE_ROW || !sql_is_busy(h) || !wait_till(h, until))
 			break;
 		sqlite3_reset(st);
 	}
@@ -166,7 +166,7 @@ int history_open(struct history **out, const char *path, struct err *err)
 		goto failed;
 	}
 	sqlite3_extended_result_codes(h->db, 1);
-	sqlite3_busy_timeout(h->db, h->wait_ms);
+	store_watch(h);
 	/* Whose file it is comes before anything that writes to it. */
 	rc = words_register(h, err);
 	if (!rc)
@@ -200,10 +200,4 @@ void history_close(struct history *h)
 const char *history_path(const struct history *h)
 {
 	return h->path;
-}
-
-void history_set_wait_ms(struct history *h, int ms)
-{
-	h->wait_ms = ms;
-	sqlite3_busy_timeout(h->db, ms);
 }

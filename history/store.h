@@ -24,9 +24,16 @@ struct history {
 	char *path;      /* "" in memory */
 	char owner[192]; /* who writes journals through this handle, see owner.h */
 	int wait_ms;
-	bool was_busy;    /* the last transaction failed for another process's lock */
-	int failed_code;  /* SQLite's, of what sql_fail() told last */
-	bool wrote_parts; /* in this transaction */
+	int64_t busy_until; /* of clock_ms(): the end of SQLite's present wait for a lock */
+	history_pulse_fn *pulse;
+	void *pulse_ctx;
+	int64_t pulsed_at;    /* of clock_ms() */
+	int64_t search_until; /* of clock_ms(); 0 = no bound */
+	bool timed_out;       /* it was reached */
+	bool stopped;         /* the present statement is given up */
+	bool was_busy;        /* the last transaction failed for another process's lock */
+	int failed_code;      /* SQLite's, of what sql_fail() told last */
+	bool wrote_parts;     /* in this transaction */
 	struct cached_stmt *stmts;
 	size_t n_stmts, cap_stmts;
 };
@@ -74,9 +81,14 @@ bool sql_is_busy(struct history *h);
 
 /*
  * For what SQLite does not wait for by itself, or only now and then: true after a short sleep
- * while `until` (of clock_ms()) is to come, so that it may be tried again.
+ * while `until` (of clock_ms()) is to come and nobody gave up, so that it may be tried again.
  */
-bool wait_till(int64_t until);
+bool wait_till(struct history *h, int64_t until);
+
+/* Asked every now and then by whatever takes long: whether it is to be given up. */
+bool store_stops(struct history *h);
+/* Has SQLite ask, while it works and while it waits. */
+void store_watch(struct history *h);
 
 /* Token ids as the file has them: int32, little endian. */
 int32_t get_le32(const char *p);

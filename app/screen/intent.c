@@ -7,6 +7,7 @@
 
 /* Messages looked at for the filter of the conversations. */
 #define FOUND_MAX 200
+#define FOUND_MS  40 /* a key is answered by then, with what was found */
 
 static struct talk_message *message(struct screen *s, int64_t id)
 {
@@ -71,7 +72,7 @@ static void want_sibling(struct screen *s, int64_t id, int step)
 /* Where the words were said; the last one may be unfinished yet. */
 static void want_found(struct screen *s, struct str words)
 {
-	struct history_query q = {.limit = FOUND_MAX};
+	struct history_query q = {.limit = FOUND_MAX, .bare = true, .within_ms = FOUND_MS};
 	struct history_hits hits;
 	int64_t ids[FOUND_MAX];
 	struct buf text = {0};

@@ -1,0 +1,64 @@
+/* What takes long asks now and then whether it is to go on. */
+#include <time.h>
+
+#include "engine/base/clock.h"
+#include "history/store.h"
+
+#define PULSE_MS     10
+#define STEPS_BEFORE 1000 /* of SQLite's machine, between two questions: well below 1 ms */
+
+bool store_stops(struct history *h)
+{
+	int64_t now = clock_ms();
+
+	if (h->search_until && now >= h->search_until) {
+		h->timed_out = true;
+		return true;
+	}
+	if (!h->pulse || h->stopped || now < h->pulsed_at + PULSE_MS)
+		return h->stopped;
+	h->pulsed_at = now;
+	h->stopped = h->pulse(h->pulse_ctx);
+	return h->stopped;
+}
+
+bool wait_till(struct history *h, int64_t until)
+{
+	struct timespec pause = {0, 5000000};
+
+	if (clock_ms() >= until || store_stops(h))
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+static int on_steps(void *ctx)
+{
+	return store_stops(ctx);
+}
+
+static int on_busy(void *ctx, int n)
+{
+	struct history *h = ctx;
+
+	if (n == 0)
+		h->busy_until = clock_ms() + h->wait_ms;
+	return wait_till(h, h->busy_until);
+}
+
+void store_watch(struct history *h)
+{
+	sqlite3_progress_handler(h->db, STEPS_BEFORE, on_steps, h);
+	sqlite3_busy_handler(h->db, on_busy, h);
+}
+
+void history_set_pulse(struct history *h, history_pulse_fn *pulse, void *ctx)
+{
+	h->pulse = pulse;
+	h->pulse_ctx = ctx;
+}
+
+void history_set_wait_ms(struct history *h, int ms)
+{
+	h->wait_ms = ms;
+}
