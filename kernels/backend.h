@@ -76,8 +76,8 @@ struct backend {
 	 * Issues what `body` issues: operations and copies whose arguments are the same each time
 	 * it is called with this key.  A recording backend calls it the first time and replays the
 	 * recording from then on; a body that fails is not recorded.  The buffers that a recording
-	 * names must outlive it: forget drops all recordings.  May be NULL, both: the caller calls
-	 * the body itself.
+	 * names must outlive it: forget drops all recordings.  Operations may also be issued
+	 * outside of a run.  May be NULL, both: the caller calls the body itself.
 	 */
 	int (*run)(struct backend *be, uint64_t key, int (*body)(void *ctx, struct err *err),
 		   void *ctx, struct err *err);

@@ -322,7 +322,7 @@ struct choice {
 	int32_t id;    /* the token at the row's position + 1; -1: a logit is not finite */
 	int32_t bad;   /* which one, the lowest; else -1 */
 	float logit;   /* of the chosen one; of the bad one */
-	int32_t n_top; /* how many stand in `top`, best first */
+	int32_t n_top; /* how many stand in `top`, best first; the rest is 0 */
 	struct {
 		int32_t id;
 		float logit;
@@ -333,12 +333,14 @@ struct choice {
  * out[i] = argmax over the kept tokens of (logit - best) / T + G(seed, position, token), the
  * Gumbel variates and all that decides from kernels/noise.h, so that every backend chooses
  * alike from the same bits of logits; of equal ones the lower id.  Kept: of the top_k best
- * those that reach top_p (at least one), of these what is min_p times as probable as the best.
+ * those that reach top_p (at least one: best first, until their masses are noise_share() of all
+ * of the top_k's), of these what is min_p times as probable as the best.  Of equal logits (-0 is
+ * 0) the lower id is the better one.  Only tokens below n_choice are looked at.
  */
 struct sample_args {
 	int n_tok, vocab;
 	int first;   /* logits[i] and out[i] belong to row first + i of the pass */
-	int n_top;   /* alternatives wanted, 0 … SAMPLE_TOP; of all tokens, before any is dropped */
+	int n_top;   /* alternatives wanted, 0 … SAMPLE_TOP, before any token is dropped */
 	dbuf step;
 	dbuf how;    /* struct sample_how */
 	dbuf logits; /* f32 [n_tok, vocab] */

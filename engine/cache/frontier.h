@@ -13,7 +13,7 @@
 #ifndef ENGINE_CACHE_FRONTIER_H
 #define ENGINE_CACHE_FRONTIER_H
 
-#include "engine/pass/model.h"
+#include "engine/cache/seq.h"
 
 struct frontier;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/base/clock.h"
+#include "engine/cache/seq.h"
 #include "engine/pass/model_internal.h"
 
 #define READ_BYTES   ((size_t)256 << 20)
@@ -218,7 +219,7 @@ static int decode_steps(struct bench *b, double *t, int n, float *draft, struct 
 
 		draw_ids(b, &id, 1);
 		start = clock_s();
-		rc = model_forward(b->s, &id, 1, WANT_LAST, b->logits, draft, err);
+		rc = seq_forward(b->s, &id, 1, WANT_LAST, b->logits, draft, err);
 		t[i] = clock_s() - start;
 	}
 	return rc;
@@ -257,10 +258,11 @@ static int decode_by_phase(struct bench *b, struct err *err)
 	*clock = (struct phase_clock){0};
 	for (int i = 0; !rc && i < STEPS; i++) {
 		rc = read_once(b, &reads[i], err);
-		clock->on = true;
+		phases_start(b->m);
 		if (!rc)
 			rc = decode_steps(b, &t[i], 1, NULL, err);
-		clock->on = false;
+		if (!rc)
+			rc = phases_stop(b->m, err);
 	}
 	if (rc)
 		return rc;
@@ -348,7 +350,7 @@ static int prefill_once(struct bench *b, int64_t len, int n, double *t, struct e
 	for (int at = 0; !rc && at < n; at += b->m->chunk) {
 		int rows = n - at < b->m->chunk ? n - at : b->m->chunk;
 
-		rc = model_forward(b->s, ids + at, rows, at + rows == n ? WANT_LAST : WANT_NONE,
+		rc = seq_forward(b->s, ids + at, rows, at + rows == n ? WANT_LAST : WANT_NONE,
 				   b->logits, NULL, err);
 	}
 	*t = clock_s() - start;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
-#include "engine/pass/model.h"
+#include "engine/cache/seq.h"
 #include "engine/checkpoint/safetensors.h"
 
 struct run {
@@ -20,7 +20,7 @@ struct run {
 static int forward(struct run *r, int64_t at, int n, struct err *err)
 {
 	/* The head is one position behind: the first call has a row less. */
-	int rc = model_forward(r->s, r->req->ids + at, n, WANT_ALL, r->logits + (size_t)at * r->vocab,
+	int rc = seq_forward(r->s, r->req->ids + at, n, WANT_ALL, r->logits + (size_t)at * r->vocab,
 			       r->mtp ? r->mtp + (size_t)r->mtp_rows * r->vocab : NULL, err);
 
 	r->mtp_rows = at + n - 1;

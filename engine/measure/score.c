@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/engine.h"
-#include "engine/pass/model.h"
+#include "engine/cache/seq.h"
 
 /* -log p(id), by log-sum-exp in double */
 static double surprise(const float *logits, size_t vocab, token_id id)
@@ -28,7 +28,7 @@ static int score_context(struct seq *s, const token_id *ids, int64_t n, size_t v
 	for (int64_t at = 0; !rc && at < n - 1; at += chunk) {
 		int rows = n - 1 - at < chunk ? (int)(n - 1 - at) : chunk;
 
-		rc = model_forward(s, ids + at, rows, WANT_ALL, logits, NULL, err);
+		rc = seq_forward(s, ids + at, rows, WANT_ALL, logits, NULL, err);
 		for (int i = 0; !rc && i < rows; i++) {
 			double nats = surprise(logits + (size_t)i * vocab, vocab, ids[at + i + 1]);
 

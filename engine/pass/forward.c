@@ -1,6 +1,11 @@
 /*
- * One forward call: embedding, the layers, the head; then the draft head, one
- * position behind (its row for position p needs the token at p + 1).
+ * One call of the model: what changes is put, a run issues operations alone, results are
+ * fetched.
+ *
+ * The run: rotary tables, embedding, the layers, the head and the choices; then the draft head,
+ * one position behind (its row for position p needs the token at p + 1).  Its operations follow
+ * from its shape alone, so a backend may record them under a key made of that.  Logits of more
+ * rows than the head makes at once, which only measuring asks for, are issued behind it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,40 +13,51 @@
 #include "engine/base/clock.h"
 #include "engine/pass/model_internal.h"
 
-int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,
-	       struct err *err)
-{
-	struct linear_args args = {
-		.n_tok = n_tok,
-		.n_group = 1,
-		.out_f32 = out_f32,
-		.w = *w,
-		.x = x,
-		.y = y,
-	};
+/* What a run issues depends on this alone. */
+struct run_shape {
+	int n;              /* rows of the call                                    */
+	int n_draft;        /* the last so many of them are the draft head's, too  */
+	int n_logits;       /* of the last so many rows, at most LOGIT_ROWS        */
+	int n_draft_logits; /* the same of the draft head's                        */
+	int n_top;          /* alternatives of each choice                         */
+	bool chooses;       /* a token for each row with logits                    */
+	bool draft_whole;   /* somebody reads what the draft rows come to; else they only enter
+			       the layer's window */
+	bool marks;
+};
 
-	return m->be->ops->linear(m->be, &args, err);
+static uint64_t key_of(const struct run_shape *s)
+{
+	uint64_t key = (uint64_t)s->n;
+
+	key = key << 16 | (uint64_t)s->n_draft;
+	key = key << 8 | (uint64_t)s->n_logits;
+	key = key << 8 | (uint64_t)s->n_draft_logits;
+	key = key << 8 | (uint64_t)s->n_top;
+	return key << 3 | (uint64_t)s->chooses << 2 | (uint64_t)s->draft_whole << 1 |
+	       (uint64_t)s->marks;
 }
+
+struct run {
+	struct model *m;
+	struct run_shape shape;
+};
 
 /* Where row i of [rows, 4, d] streams begins. */
-static dbuf streams_at(const struct model *m, dbuf x, size_t i)
+static dbuf streams_at(const struct model *m, dbuf x, int i)
 {
-	return x + i * HC_MULT * (size_t)m->cfg.dim * sizeof(float);
+	return x + (size_t)i * HC_MULT * (size_t)m->cfg.dim * sizeof(float);
 }
 
-/* Positions, ids and rotary tables of n rows from pos0 on. */
-static int set_rows(struct model *m, struct rows *r, int64_t pos0, const token_id *ids, int n,
-		    struct err *err)
-{
-	struct step step = {.pos0 = pos0, .n_tok = n};
-	int rc = m->be->put(m->be, r->step, &step, sizeof(step), err);
+/* ----------------------------------------------------------------------- run */
 
-	r->n = n;
-	if (!rc)
-		rc = m->be->put(m->be, r->ids, ids, (size_t)n * sizeof(*ids), err);
+static int rope_tables(struct model *m, const struct rows *r, struct err *err)
+{
+	int rc = 0;
+
 	for (int kind = 0; !rc && kind < N_ROPE_KINDS; kind++) {
 		struct rope_args rope = {
-			.n_tok = n,
+			.n_tok = r->n,
 			.step = r->step,
 			.freq = m->freq[kind],
 			.out = r->rope[kind],
@@ -52,52 +68,56 @@ static int set_rows(struct model *m, struct rows *r, int64_t pos0, const token_i
 	return rc;
 }
 
-/* Logits of n rows of streams, to the caller's memory. */
+/* Logits of n rows of streams, at most LOGIT_ROWS. */
 static int head(struct model *m, const struct hc_weights *hc, dbuf norm, dbuf x, int n,
-		float *logits, struct err *err)
+		dbuf logits, struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
-	size_t vocab = (size_t)cfg->vocab;
+	struct mhc_head_args mix = {
+		.n_tok = n,
+		.d = cfg->dim,
+		.eps = cfg->hc_eps,
+		.rms_eps = cfg->rms_eps,
+		.x = x,
+		.fn = hc->fn,
+		.base = hc->base,
+		.scale = hc->scale,
+		.norm = norm,
+		.out = m->work.u,
+	};
+	int rc = m->be->ops->mhc_head(m->be, &mix, err);
 
-	for (int i = 0; i < n; i += LOGIT_ROWS) {
-		int rows = n - i < LOGIT_ROWS ? n - i : LOGIT_ROWS;
-		struct mhc_head_args mix = {
-			.n_tok = rows,
-			.d = cfg->dim,
-			.eps = cfg->hc_eps,
-			.rms_eps = cfg->rms_eps,
-			.x = streams_at(m, x, (size_t)i),
-			.fn = hc->fn,
-			.base = hc->base,
-			.scale = hc->scale,
-			.norm = norm,
-			.out = m->work.u,
-		};
-		int rc = m->be->ops->mhc_head(m->be, &mix, err);
-
-		if (!rc)
-			rc = run_linear(m, &m->weights->head, rows, m->work.u, m->work.logits, 1,
-					err);
-		if (!rc)
-			rc = m->be->get(m->be, logits + (size_t)i * vocab, m->work.logits,
-					(size_t)rows * vocab * sizeof(float), err);
-		if (rc)
-			return rc;
-	}
-	return 0;
+	return rc ? rc : run_linear(m, &m->weights->head, n, m->work.u, logits, 1, err);
 }
 
-static int wanted_logits(struct model *m, const struct hc_weights *hc, dbuf norm, dbuf x, int n,
-			 enum forward_want want, float *logits, struct err *err)
+static int main_head(struct model *m, int from, int n, struct err *err)
 {
-	size_t skip = 0;
+	return head(m, &m->weights->hc_head, m->weights->norm,
+		    streams_at(m, m->work.x, 1 + from), n, m->work.logits, err);
+}
 
-	if (want == WANT_NONE || !logits || n == 0)
-		return 0;
-	if (want == WANT_LAST)
-		skip = (size_t)n - 1;
-	return head(m, hc, norm, streams_at(m, x, skip), n - (int)skip,
-		    logits, err);
+static int draft_head(struct model *m, int from, int n, struct err *err)
+{
+	const struct draft_weights *w = &m->weights->draft[0];
+
+	return head(m, &w->hc_head, w->norm, streams_at(m, m->work.dx, from), n,
+		    m->work.draft_logits, err);
+}
+
+static int choose(struct model *m, const struct run_shape *s, struct err *err)
+{
+	struct sample_args args = {
+		.n_tok = s->n_logits,
+		.vocab = m->cfg.vocab,
+		.first = s->n - s->n_logits,
+		.n_top = s->n_top,
+		.step = m->work.main.step,
+		.how = m->work.how,
+		.logits = m->work.logits,
+		.out = m->work.choices,
+	};
+
+	return m->be->ops->sample(m->be, &args, err);
 }
 
 static int call_tap(struct model *m, int layer, int n, dbuf x, struct err *err)
@@ -118,20 +138,48 @@ static int call_tap(struct model *m, int layer, int n, dbuf x, struct err *err)
 	return rc;
 }
 
-/*
- * e = RMSNorm(embed[next]), x[j] = e_proj e + h_proj RMSNorm(X[j]); one layer; its own head.
- * `streams` are the main model's final ones of the draft rows.  `unseen`: nobody reads what
- * these rows come to, so they only enter the layer's window.
- */
-static int draft_rows(struct seq *s, dbuf streams, bool unseen, enum forward_want want,
-		      float *draft, struct err *err)
+static int main_rows(struct model *m, const struct run_shape *s, struct err *err)
 {
-	struct model *m = s->m;
+	const struct rows *r = &m->work.main;
+	const struct layer_weights *w = m->weights->layers;
+	dbuf x = streams_at(m, m->work.x, 1);
+	struct embed_args embed = {
+		.n_tok = s->n,
+		.d = m->cfg.dim,
+		.n_copy = HC_MULT,
+		.ids = r->ids,
+		.table = m->weights->embed,
+		.out_f32 = 1,
+		.out = x,
+	};
+	int rc = rope_tables(m, r, err);
+
+	if (!rc)
+		rc = m->be->ops->embed(m->be, &embed, err);
+	if (!rc)
+		rc = phase_mark(m, PHASE_START, err);
+	if (!rc)
+		rc = layer_begin(m, w, r, x, err);
+	for (int i = 0; !rc && i < m->cfg.n_layers; i++) {
+		const struct layer_weights *next = i + 1 < m->cfg.n_layers ? &w[i + 1] : NULL;
+
+		rc = layer_run(m, &w[i], &m->caches[i], r, x, next, err);
+		if (!rc)
+			rc = call_tap(m, i, s->n, x, err);
+	}
+	if (!rc && s->n_logits)
+		rc = main_head(m, s->n - s->n_logits, s->n_logits, err);
+	if (!rc && s->chooses)
+		rc = choose(m, s, err);
+	return rc ? rc : phase_mark(m, PHASE_HEAD, err);
+}
+
+/* e = RMSNorm(embed[next]), x[j] = e_proj e + h_proj RMSNorm(X[j]) */
+static int draft_inputs(struct model *m, const struct rows *r, dbuf streams, struct err *err)
+{
 	const struct draft_weights *w = &m->weights->draft[0];
-	const struct layer_cache *c = &s->layers[s->n_layers - 1];
 	const struct ops *ops = m->be->ops;
 	struct work *k = &m->work;
-	const struct rows *r = &k->draft;
 	int d = m->cfg.dim;
 	struct embed_args embed = {
 		.n_tok = r->n,
@@ -175,118 +223,204 @@ static int draft_rows(struct seq *s, dbuf streams, bool unseen, enum forward_wan
 		rc = ops->rms_norm(m->be, &hnorm, err);
 	if (!rc)
 		rc = run_linear(m, &w->h_proj, r->n * HC_MULT, k->dh, k->dx, 1, err);
+	return rc ? rc : ops->draft_join(m->be, &join, err);
+}
+
+/* One layer on these, and its own head. */
+static int draft_rows(struct model *m, const struct run_shape *s, struct err *err)
+{
+	const struct layer_weights *w = &m->weights->draft[0].layer;
+	const struct layer_cache *c = &m->caches[m->cfg.n_layers];
+	const struct rows *r = &m->work.draft;
+	dbuf x = m->work.dx;
+	/* row 0 of the streams is the position before this call's */
+	dbuf streams = streams_at(m, m->work.x, s->n - s->n_draft);
+	int rc = rope_tables(m, r, err);
+
 	if (!rc)
-		rc = ops->draft_join(m->be, &join, err);
+		rc = draft_inputs(m, r, streams, err);
 	if (!rc)
-		rc = layer_begin(m, &w->layer, r, k->dx, err);
-	if (!rc && unseen)
-		return layer_window(m, &w->layer, c, r, err);
+		rc = layer_begin(m, w, r, x, err);
+	if (!rc && !s->draft_whole)
+		return layer_window(m, w, c, r, err);
 	if (!rc)
-		rc = layer_run(m, &w->layer, c, r, k->dx, NULL, err);
-	if (!rc)
-		rc = wanted_logits(m, &w->hc_head, w->norm, k->dx, r->n, want, draft, err);
+		rc = layer_run(m, w, c, r, x, NULL, err);
+	if (!rc && s->n_draft_logits)
+		rc = draft_head(m, s->n_draft - s->n_draft_logits, s->n_draft_logits, err);
 	return rc;
 }
 
-static int draft_head(struct seq *s, const token_id *ids, int n, enum forward_want want,
-		      float *draft, struct err *err)
+static int drafting(struct model *m, const struct run_shape *s, struct err *err)
 {
-	struct model *m = s->m;
+	const struct ops *ops = m->be->ops;
 	struct stream_ring_args ring = {
-		.n_tok = n,
+		.n_tok = s->n,
 		.d = m->cfg.dim,
 		.step = m->work.main.step,
 		.x = m->work.x,
-		.ring = s->streams,
+		.ring = m->streams,
 	};
-	int skip = s->len > 0 ? 0 : 1; /* row 0 is the position before this call's */
-	bool unseen = (want == WANT_NONE || !draft) && m->weights->draft[0].layer.ratio == 0;
-	int kept = m->cfg.window + SEQ_MAX_ROLLBACK;
 	int rc = 0;
 
-	if (n > skip) {
-		rc = m->be->ops->stream_recall(m->be, &ring, err);
-		/* No later row sees further back than its window. */
-		if (unseen && n - skip > kept)
-			skip = n - kept;
+	m->clock.drafting = true;
+	if (s->n_draft) {
+		rc = ops->stream_recall(m->be, &ring, err);
 		if (!rc)
-			rc = set_rows(m, &m->work.draft, s->len - 1 + skip, ids + skip, n - skip,
-				      err);
-		if (!rc)
-			rc = draft_rows(s, streams_at(m, m->work.x, (size_t)skip), unseen, want,
-					draft, err);
+			rc = draft_rows(m, s, err);
 	}
-	return rc ? rc : m->be->ops->stream_keep(m->be, &ring, err);
+	if (!rc)
+		rc = ops->stream_keep(m->be, &ring, err);
+	if (!rc)
+		rc = phase_mark(m, PHASE_DRAFT, err);
+	m->clock.drafting = false;
+	return rc;
 }
 
-static int check_call(const struct seq *s, const token_id *ids, int n, struct err *err)
+static int run_body(void *ctx, struct err *err)
 {
-	const struct model *m = s->m;
+	const struct run *run = ctx;
+	struct work *k = &run->m->work;
+	int rc;
 
-	if (n < 1 || n > m->max_rows)
+	k->main.n = run->shape.n;
+	k->draft.n = run->shape.n_draft;
+	k->draft.ids =
+		k->main.ids + (size_t)(run->shape.n - run->shape.n_draft) * sizeof(int32_t);
+	rc = main_rows(run->m, &run->shape, err);
+	if (!rc && run->m->has_draft)
+		rc = drafting(run->m, &run->shape, err);
+	return rc;
+}
+
+/* What a tap sees is fetched in between, so that with one nothing is recorded. */
+static int issue(struct run *run, struct err *err)
+{
+	struct backend *be = run->m->be;
+
+	if (be->run && !run->m->tap)
+		return be->run(be, key_of(&run->shape), run_body, run, err);
+	return run_body(run, err);
+}
+
+/* --------------------------------------------------------------- put and fetch */
+
+/* How many rows of n have logits. */
+static int wanted(enum forward_want want, const void *to, int n)
+{
+	if (!to || want == WANT_NONE)
+		return 0;
+	return want == WANT_LAST && n > 1 ? 1 : n;
+}
+
+static int most_at_once(int n)
+{
+	return n > LOGIT_ROWS ? 0 : n;
+}
+
+static struct run_shape shape_of(const struct model *m, const struct forward *f)
+{
+	struct run_shape s = {
+		.n = f->n,
+		.n_logits = most_at_once(
+			wanted(f->want, f->choices ? (void *)f->choices : f->logits, f->n)),
+		.chooses = f->choices && f->want != WANT_NONE,
+		.marks = m->clock.on,
+	};
+
+	s.n_top = s.chooses ? f->n_top : 0;
+	if (m->has_draft) {
+		int kept = m->cfg.window + SEQ_MAX_ROLLBACK;
+		int n_logits;
+
+		s.n_draft = f->pos0 > 0 ? f->n : f->n - 1;
+		n_logits = wanted(f->want, f->draft, s.n_draft);
+		s.draft_whole = n_logits || m->weights->draft[0].layer.ratio != 0;
+		s.n_draft_logits = most_at_once(n_logits);
+		/* No later row sees further back than its window. */
+		if (!s.draft_whole && s.n_draft > kept)
+			s.n_draft = kept;
+	}
+	return s;
+}
+
+static int put_inputs(struct model *m, const struct forward *f, const struct run_shape *s,
+		      struct err *err)
+{
+	struct inputs *in = m->work.host_inputs;
+
+	in->main = (struct step){f->pos0, f->n, f->slot};
+	in->draft = (struct step){f->pos0 - 1 + f->n - s->n_draft, s->n_draft, f->slot};
+	in->how = f->how ? *f->how : (struct sample_how){0};
+	memcpy(in->ids, f->ids, (size_t)f->n * sizeof(*f->ids));
+	return m->be->put(m->be, m->work.inputs, in,
+			  sizeof(*in) + (size_t)f->n * sizeof(*in->ids), err);
+}
+
+/* Logits of n rows, made here where the run has not: to the caller's memory. */
+static int fetch_logits(struct model *m, int n, int n_made, dbuf from, float *logits,
+			int (*make)(struct model *, int, int, struct err *), struct err *err)
+{
+	size_t row = (size_t)m->cfg.vocab;
+
+	for (int i = 0; i < n; i += LOGIT_ROWS) {
+		int rows = n - i < LOGIT_ROWS ? n - i : LOGIT_ROWS;
+		int rc = n_made ? 0 : make(m, i, rows, err);
+
+		if (!rc)
+			rc = m->be->get(m->be, logits + (size_t)i * row, from,
+					(size_t)rows * row * sizeof(float), err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int fetch(struct model *m, const struct forward *f, const struct run_shape *s,
+		 struct err *err)
+{
+	struct work *k = &m->work;
+	int rc = 0;
+
+	if (s->chooses)
+		rc = m->be->get(m->be, f->choices, k->choices,
+				(size_t)s->n_logits * sizeof(*f->choices), err);
+	if (!rc)
+		rc = fetch_logits(m, wanted(f->want, f->logits, s->n), s->n_logits, k->logits,
+				  f->logits, main_head, err);
+	if (!rc && s->draft_whole)
+		rc = fetch_logits(m, wanted(f->want, f->draft, s->n_draft), s->n_draft_logits,
+				  k->draft_logits, f->draft, draft_head, err);
+	return rc;
+}
+
+int model_check(const struct model *m, const struct forward *f, struct err *err)
+{
+	if (f->n < 1 || f->n > m->max_rows)
 		BUG("forward call: row count");
-	if (s->len + n > m->ctx)
+	if (f->choices && (!f->how || f->n_top < 0 || f->n_top > SAMPLE_TOP ||
+			   (f->want == WANT_ALL && f->n > LOGIT_ROWS)))
+		BUG("forward call: choices");
+	if (f->pos0 + f->n > m->ctx)
 		return err_set(err, ERR_LIMIT, "context: %lld tokens are all it holds",
 			       (long long)m->ctx);
-	for (int i = 0; i < n; i++) {
-		if (ids[i] < 0 || ids[i] >= m->cfg.vocab)
+	for (int i = 0; i < f->n; i++) {
+		if (f->ids[i] < 0 || f->ids[i] >= m->cfg.vocab)
 			return err_set(err, ERR_USAGE,
 				       "token id %ld at position %lld: expected 0 to %d",
-				       (long)ids[i], (long long)(s->len + i), m->cfg.vocab - 1);
+				       (long)f->ids[i], (long long)(f->pos0 + i),
+				       m->cfg.vocab - 1);
 	}
 	return 0;
 }
 
-int model_forward(struct seq *s, const token_id *ids, int n, enum forward_want want,
-		  float *logits, float *draft, struct err *err)
+int model_forward(struct model *m, const struct forward *f, struct err *err)
 {
-	struct model *m = s->m;
-	struct work *k = &m->work;
-	const struct layer_weights *w = m->weights->layers;
-	dbuf x = streams_at(m, k->x, 1);
-	struct embed_args embed = {
-		.n_tok = n,
-		.d = m->cfg.dim,
-		.n_copy = HC_MULT,
-		.ids = k->main.ids,
-		.table = m->weights->embed,
-		.out_f32 = 1,
-		.out = x,
-	};
-	int rc = check_call(s, ids, n, err);
+	struct run run = {.m = m, .shape = shape_of(m, f)};
+	int rc;
 
-	if (rc)
-		return rc;
 	m->clock.last = m->clock.on ? clock_s() : 0;
-	rc = set_rows(m, &k->main, s->len, ids, n, err);
+	rc = put_inputs(m, f, &run.shape, err);
 	if (!rc)
-		rc = m->be->ops->embed(m->be, &embed, err);
-	phase_mark(&m->clock, PHASE_START);
-	k->main.pages = k->draft.pages = s->pages;
-	if (!rc)
-		rc = layer_begin(m, w, &k->main, x, err);
-	for (int i = 0; !rc && i < m->cfg.n_layers; i++) {
-		const struct layer_weights *next = i + 1 < m->cfg.n_layers ? &w[i + 1] : NULL;
-
-		rc = layer_run(m, &w[i], &s->layers[i], &k->main, x, next, err);
-		if (!rc)
-			rc = call_tap(m, i, n, x, err);
-	}
-	if (!rc)
-		rc = wanted_logits(m, &m->weights->hc_head, m->weights->norm, x, n, want, logits,
-				   err);
-	phase_mark(&m->clock, PHASE_HEAD);
-	m->clock.drafting = true;
-	if (!rc && m->has_draft)
-		rc = draft_head(s, ids, n, want, draft, err);
-	phase_mark(&m->clock, PHASE_DRAFT);
-	m->clock.drafting = false;
-	if (rc) {
-		s->len = s->high = 0;
-		return rc;
-	}
-	s->len += n;
-	if (s->len > s->high)
-		s->high = s->len;
-	return 0;
+		rc = issue(&run, err);
+	return rc ? rc : fetch(m, f, &run.shape, err);
 }

@@ -22,7 +22,7 @@ static int compress(struct model *m, const struct compressor_weights *w, int rat
 		.norm = w->norm,
 		.freq = m->freq[ROPE_YARN],
 		.ring = ring,
-		.pages = r->pages,
+		.pages = m->pages,
 		.rows = rows,
 	};
 	int rc = run_linear(m, &w->wkv, r->n, m->work.u, m->work.ca, 1, err);
@@ -56,14 +56,15 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 		.step = r->step,
 		.q = k->iq_packed,
 		.w = k->iw,
-		.pages = r->pages,
-		.rows = c->index_rows,
+		.pages = m->pages,
+		.rows = c->rows[ROWS_INDEX],
 		.sel = k->sel,
 		.n_sel = k->n_sel,
 		.scores = k->scores,
 		.scores_stride = k->score_stride,
 	};
-	int rc = compress(m, &w->compressor, 4, INDEX_DIM, c->index_ring, c->index_rows, r, err);
+	int rc = compress(m, &w->compressor, 4, INDEX_DIM, c->ring[RING_INDEXER],
+			  c->rows[ROWS_INDEX], r, err);
 
 	if (!rc)
 		rc = run_linear(m, &w->wq_b, r->n, k->qr, k->iq, 0, err);
@@ -71,7 +72,8 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 		rc = run_linear(m, &w->weights_proj, r->n, k->u, k->iw, 1, err);
 	if (!rc)
 		rc = m->be->ops->index_query(m->be, &query, err);
-	phase_mark(&m->clock, PHASE_COMPRESSOR);
+	if (!rc)
+		rc = phase_mark(m, PHASE_COMPRESSOR, err);
 	if (!rc)
 		rc = m->be->ops->index_select(m->be, &select, err);
 	return rc;
@@ -97,7 +99,7 @@ static int window_row(struct model *m, const struct layer_weights *w, const stru
 		.kv = m->work.kv,
 		.norm = w->kv_norm,
 		.rope = rope,
-		.ring = c->ring,
+		.ring = c->ring[RING_WINDOW],
 	};
 	int rc = m->be->ops->linear(m->be, &kv, err);
 
@@ -170,9 +172,9 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 		.q = k->q,
 		.rope = rope,
 		.sink = w->sink,
-		.ring = c->ring,
-		.pages = r->pages,
-		.rows = c->rows,
+		.ring = c->ring[RING_WINDOW],
+		.pages = m->pages,
+		.rows = c->rows[ROWS_KV],
 		.sel = k->sel,
 		.n_sel = k->n_sel,
 		.out = k->o,
@@ -181,19 +183,22 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 
 	if (!rc)
 		rc = window_row(m, w, c, r, rope, err);
-	phase_mark(&m->clock, PHASE_ATTENTION);
+	if (!rc)
+		rc = phase_mark(m, PHASE_ATTENTION, err);
 	if (!rc && w->ratio)
-		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, c->comp_ring, c->rows, r, err);
-	phase_mark(&m->clock, PHASE_COMPRESSOR);
+		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, c->ring[RING_COMPRESSOR],
+			      c->rows[ROWS_KV], r, err);
+	if (!rc)
+		rc = phase_mark(m, PHASE_COMPRESSOR, err);
 	if (!rc && w->ratio == 4)
 		rc = choose_rows(m, &w->indexer, c, r, err);
 	if (!rc)
 		rc = ops->attention(m->be, &attention, err);
-	phase_mark(&m->clock, PHASE_CACHE);
+	if (!rc)
+		rc = phase_mark(m, PHASE_CACHE, err);
 	if (!rc)
 		rc = attention_out(m, w, r, err);
-	phase_mark(&m->clock, PHASE_ATTENTION);
-	return rc;
+	return rc ? rc : phase_mark(m, PHASE_ATTENTION, err);
 }
 
 int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,

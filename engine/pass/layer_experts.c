@@ -38,9 +38,9 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 
 	if (!rc)
 		rc = ops->route(m->be, &route, err);
-	phase_mark(&m->clock, PHASE_ROUTER);
+	if (!rc)
+		rc = phase_mark(m, PHASE_ROUTER, err);
 	if (!rc)
 		rc = ops->experts(m->be, &experts, err);
-	phase_mark(&m->clock, PHASE_EXPERTS);
-	return rc;
+	return rc ? rc : phase_mark(m, PHASE_EXPERTS, err);
 }

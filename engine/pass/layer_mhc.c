@@ -59,8 +59,7 @@ int mhc_joint(struct model *m, const struct rows *r, dbuf x, bool after, struct 
 			rc = ops->mhc_pre(m->be, &join.pre, err);
 	}
 	k->side = !k->side;
-	phase_mark(&m->clock, PHASE_MHC);
-	return rc;
+	return rc ? rc : phase_mark(m, PHASE_MHC, err);
 }
 
 int layer_begin(struct model *m, const struct layer_weights *w, const struct rows *r, dbuf x,

@@ -27,11 +27,9 @@ static int open_backend(struct model *m, const struct model_options *opt, struct
 
 static int choose_n_frontiers(const struct model *m)
 {
-	int64_t rows = 0, n;
+	struct cache_bytes each = model_cache_bytes(m);
+	int64_t n = each.page * model_max_pages(m) / FRONTIERS_SHARE / each.frontier;
 
-	for (int i = 0; i < m->cfg.n_layers + m->has_draft; i++)
-		rows += layer_cache_bytes(m, m->cfg.compress_ratio[i], true);
-	n = rows / FRONTIERS_SHARE / frontier_bytes(m);
 	return n < FRONTIERS_MIN ? FRONTIERS_MIN : n > FRONTIERS_MAX ? FRONTIERS_MAX : (int)n;
 }
 
@@ -44,6 +42,10 @@ static int choose_sizes(struct model *m, const struct model_options *opt, struct
 	if (opt->prefill_chunk < 0 || opt->prefill_chunk > m->caps.max_rows)
 		return err_set(err, ERR_USAGE, "prefill chunk: %d tokens, expected 1 to %d",
 			       opt->prefill_chunk, m->caps.max_rows);
+	if (opt->n_slots < 0 || opt->n_slots > MODEL_MAX_SLOTS)
+		return err_set(err, ERR_USAGE, "sequences: %d, expected 1 to %d", opt->n_slots,
+			       MODEL_MAX_SLOTS);
+	m->n_slots = opt->n_slots ? opt->n_slots : 1;
 	m->ctx = opt->ctx_tokens ? opt->ctx_tokens : m->cfg.max_pos;
 	m->chunk = opt->prefill_chunk ? opt->prefill_chunk : m->caps.prefill_rows;
 	m->max_rows = m->chunk > SEQ_MAX_ROLLBACK ? m->chunk : SEQ_MAX_ROLLBACK;
@@ -56,153 +58,26 @@ static int choose_sizes(struct model *m, const struct model_options *opt, struct
 	return 0;
 }
 
-/* A piece of the work area. */
-struct piece {
-	dbuf *at;
-	size_t n, bytes;
-};
-
-#define N_PIECES 36
-
-/* What the work area is made of; pieces[] points into the model. */
-static void work_pieces(struct model *m, struct piece out[N_PIECES])
-{
-	const struct model_config *c = &m->cfg;
-	struct work *k = &m->work;
-	size_t rows = (size_t)m->max_rows, act = (size_t)m->caps.act_bytes;
-	size_t d = (size_t)c->dim, streams = HC_MULT * d;
-	size_t heads = (size_t)c->n_heads * HEAD_DIM, ih = (size_t)c->index_n_heads;
-	size_t rope = ROPE_DIM * sizeof(float);
-	struct piece pieces[] = {
-		{&k->x, (rows + 1) * streams, sizeof(float)},
-		{&k->dx, rows * streams, sizeof(float)},
-		{&k->dh, rows * streams, act},
-		{&k->u, (rows > LOGIT_ROWS ? rows : LOGIT_ROWS) * d, act},
-		{&k->y, rows * d, sizeof(float)},
-		{&k->post[0], rows * HC_MULT, sizeof(float)},
-		{&k->post[1], rows * HC_MULT, sizeof(float)},
-		{&k->comb[0], rows * HC_MULT * HC_MULT, sizeof(float)},
-		{&k->comb[1], rows * HC_MULT * HC_MULT, sizeof(float)},
-		{&k->qr, rows * (size_t)c->q_lora_rank, act},
-		{&k->q, rows * heads, act},
-		{&k->o, rows * heads, act},
-		{&k->kv, rows * HEAD_DIM, act},
-		{&k->oa, rows * (size_t)c->o_groups * (size_t)c->o_lora_rank, act},
-		{&k->ca, rows * 2 * HEAD_DIM, sizeof(float)},
-		{&k->cz, rows * 2 * HEAD_DIM, sizeof(float)},
-		{&k->iq, rows * ih * INDEX_DIM, act},
-		{&k->iq_packed, rows * ih, INDEX_ROW_BYTES},
-		{&k->iw, rows * ih, sizeof(float)},
-		{&k->sel, rows * (size_t)c->index_topk, sizeof(int32_t)},
-		{&k->n_sel, rows, sizeof(int32_t)},
-		{&k->scores, INDEX_SCORE_ROWS * (size_t)k->score_stride, sizeof(float)},
-		{&k->route, rows * (size_t)c->n_experts, sizeof(float)},
-		{&k->expert, rows * (size_t)c->n_experts_used, sizeof(int32_t)},
-		{&k->expert_weight, rows * (size_t)c->n_experts_used, sizeof(float)},
-		{&k->logits, LOGIT_ROWS * (size_t)c->vocab, sizeof(float)},
-		{&k->main.step, 1, sizeof(struct step)},
-		{&k->main.ids, rows, sizeof(int32_t)},
-		{&k->main.rope[ROPE_PLAIN], rows, rope},
-		{&k->main.rope[ROPE_YARN], rows, rope},
-		{&k->draft.step, 1, sizeof(struct step)},
-		{&k->draft.ids, rows, sizeof(int32_t)},
-		{&k->draft.rope[ROPE_PLAIN], rows, rope},
-		{&k->draft.rope[ROPE_YARN], rows, rope},
-		{&m->freq[ROPE_PLAIN], ROPE_DIM / 2, sizeof(double)},
-		{&m->freq[ROPE_YARN], ROPE_DIM / 2, sizeof(double)},
-	};
-
-	_Static_assert(sizeof(pieces) == N_PIECES * sizeof(pieces[0]), "N_PIECES");
-	memcpy(out, pieces, sizeof(pieces));
-}
-
-static uint64_t backend_scratch(const struct model *m)
-{
-	const struct model_config *c = &m->cfg;
-	const struct pass_shape shape = {
-		.rows = m->max_rows,
-		.d = c->dim,
-		.inner = c->moe_inter,
-		.n_expert = c->n_experts,
-		.n_used = c->n_experts_used,
-		.n_head = c->n_heads,
-		.n_group = c->o_groups,
-		.group_rank = c->o_lora_rank,
-		.q_rank = c->q_lora_rank,
-		.index_heads = c->index_n_heads,
-		.top_k = c->index_topk,
-		.vocab = c->vocab,
-		.ctx = m->ctx,
-	};
-
-	return m->be->scratch_bytes(m->be, &shape);
-}
-
-static int alloc_work(struct model *m, struct err *err)
-{
-	struct piece pieces[N_PIECES];
-
-	work_pieces(m, pieces);
-	m->buffers = calloc(N_PIECES, sizeof(*m->buffers));
-	if (!m->buffers)
-		return err_nomem(err, "work area", N_PIECES * sizeof(*m->buffers));
-	for (int i = 0; i < N_PIECES; i++) {
-		size_t bytes = pieces[i].n * pieces[i].bytes;
-		int rc = m->be->alloc(m->be, bytes, MEMORY_LAZY, &m->buffers[i], err);
-
-		if (rc)
-			return rc;
-		m->n_buffers++;
-		*pieces[i].at = m->buffers[i];
-		m->work_bytes += (int64_t)bytes;
-	}
-	m->work_bytes += (int64_t)backend_scratch(m);
-	return 0;
-}
-
 /* Does it fit?  A context that nobody asked for is cut to what does. */
 static int plan_memory(struct model *m, bool ctx_given, struct err *err)
 {
 	struct memory_plan p = {.available = m->be->memory_free(m->be)};
-	struct piece pieces[N_PIECES];
+	struct cache_bytes each = model_cache_bytes(m);
 	int64_t fits;
 	int rc = weights_measure(&m->cfg, &m->shard, p.weights, err);
 
 	if (rc)
 		return rc;
-	work_pieces(m, pieces);
-	for (int i = 0; i < N_PIECES; i++)
-		p.scratch += pieces[i].n * pieces[i].bytes;
-	p.scratch += backend_scratch(m);
+	p.scratch = work_bytes(m);
 	p.ctx_tokens = model_max_pages(m) * PAGE_TOKENS;
-	for (int i = 0; i < m->cfg.n_layers + m->has_draft; i++) {
-		int ratio = m->cfg.compress_ratio[i];
-
-		p.cache_fixed += (uint64_t)layer_cache_bytes(m, ratio, false);
-		p.cache_page += (uint64_t)(layer_cache_bytes(m, ratio, true) /
-					   (p.ctx_tokens / PAGE_TOKENS));
-	}
-	p.cache_fixed += (uint64_t)(m->n_frontiers * frontier_bytes(m));
+	p.cache_fixed = (uint64_t)(m->n_slots * each.slot + m->n_frontiers * each.frontier);
+	p.cache_page = (uint64_t)(m->n_slots * each.page);
 	fits = plan_ctx_that_fits(&p);
 	if (!ctx_given && fits > 0 && fits < m->ctx) {
 		m->ctx = fits;
 		p.ctx_tokens = fits;
 	}
 	return plan_check(&p, err);
-}
-
-static int put_frequencies(struct model *m, struct err *err)
-{
-	for (int kind = 0; kind < N_ROPE_KINDS; kind++) {
-		double freq[ROPE_DIM / 2];
-		int rc;
-
-		rope_frequencies(&m->cfg, kind, freq);
-		rc = m->be->put(m->be, m->freq[kind], freq, sizeof(freq), err);
-		if (rc)
-			return rc;
-	}
-	return 0;
 }
 
 static int open_random_weights(struct model *m, const struct model_options *opt, struct err *err)
@@ -262,9 +137,9 @@ int model_open(struct model **out, const struct model_options *opt, struct err *
 	if (!rc)
 		rc = open_weights(m, opt, err);
 	if (!rc)
-		rc = alloc_work(m, err);
+		rc = work_new(m, err);
 	if (!rc)
-		rc = put_frequencies(m, err);
+		rc = caches_new(m, err);
 	if (rc) {
 		model_close(m);
 		return rc;
@@ -280,9 +155,8 @@ void model_close(struct model *m)
 {
 	if (!m)
 		return;
-	for (int i = 0; i < m->n_buffers; i++)
-		m->be->free(m->be, m->buffers[i]);
-	free(m->buffers);
+	caches_release(m);
+	work_release(m);
 	weights_free(m->weights);
 	safetensors_close(m->files);
 	dummy_free(m->dummy);
@@ -311,11 +185,6 @@ int64_t model_ctx_tokens(const struct model *m)
 	return m->ctx;
 }
 
-int64_t model_max_pages(const struct model *m)
-{
-	return (m->ctx + PAGE_TOKENS - 1) / PAGE_TOKENS;
-}
-
 int model_prefill_chunk(const struct model *m)
 {
 	return m->chunk;
@@ -332,27 +201,23 @@ struct model_memory model_memory(const struct model *m)
 		.weight_bytes = (int64_t)m->weights->bytes,
 		.scratch_bytes = m->work_bytes,
 	};
+	struct cache_bytes each = model_cache_bytes(m);
 
-	for (int i = 0; i < m->cfg.n_layers + m->has_draft; i++)
-		mem.cache_bytes += layer_cache_bytes(m, m->cfg.compress_ratio[i], false) +
-				   layer_cache_bytes(m, m->cfg.compress_ratio[i], true);
-	mem.cache_bytes += m->n_frontiers * frontier_bytes(m);
+	mem.cache_bytes = m->n_slots * (each.slot + each.page * model_max_pages(m)) +
+			  m->n_frontiers * each.frontier;
 	return mem;
 }
 
 struct model_memory model_resident(const struct model *m, int64_t n_tokens)
 {
 	struct model_memory mem = model_memory(m);
+	struct cache_bytes each = model_cache_bytes(m);
 	int64_t pages = model_max_pages(m);
 	int64_t used = (n_tokens + PAGE_TOKENS - 1) / PAGE_TOKENS;
 	/* Of each row of index scores only as much is written as there are rows to score. */
 	int64_t unscored = m->work.score_stride - (n_tokens / 4 + 15) / 16 * 16;
 
-	used = used < pages ? used : pages;
-	mem.cache_bytes = 0;
-	for (int i = 0; i < m->cfg.n_layers + m->has_draft; i++)
-		mem.cache_bytes += layer_cache_bytes(m, m->cfg.compress_ratio[i], false) +
-				   layer_cache_bytes(m, m->cfg.compress_ratio[i], true) / pages * used;
+	mem.cache_bytes = each.slot + each.page * (used < pages ? used : pages);
 	if (unscored > 0)
 		mem.scratch_bytes -= INDEX_SCORE_ROWS * unscored * (int64_t)sizeof(float);
 	return mem;

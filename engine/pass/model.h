@@ -1,6 +1,6 @@
 /*
- * The loaded model and one sequence's caches: ids in, logits out.
- * Internal to engine/: session, logits and bench stand on this.
+ * The loaded model, with the caches of its slots, and its forward pass.
+ * Internal to engine/: sequences (engine/cache/seq.h) stand on this, and all else on those.
  * Engine thread only.
  */
 #ifndef ENGINE_PASS_MODEL_H
@@ -12,9 +12,16 @@
 #include "engine/base/err.h"
 #include "engine/chat.h"
 #include "engine/checkpoint/config.h"
+#include "kernels/ops.h"
 
 /* How many tokens a sequence can be rolled back by a mere change of length. */
 #define SEQ_MAX_ROLLBACK 8
+
+/* How many sequences may exist at once. */
+#define MODEL_MAX_SLOTS 256
+
+/* Rows of logits made at once, and of choices. */
+#define LOGIT_ROWS 16
 
 /* A session keeps at most so many frontiers (engine/cache/frontier.h) of its sequence … */
 #define FRONTIERS_MAX 32
@@ -25,7 +32,6 @@
 struct model;
 struct backend;     /* kernels/backend.h */
 struct safetensors; /* engine/checkpoint/safetensors.h */
-struct seq;
 
 struct model_options {
 	const char *dir;
@@ -39,6 +45,7 @@ struct model_options {
 	struct backend *be;   /* instead of all these: an open one, the model's to close */
 	int64_t ctx_tokens;   /* 0: the model's own */
 	int prefill_chunk;    /* 0: the backend's choice */
+	int n_slots;          /* sequences that can exist at once; 0 = 1 */
 	bool keeps_frontiers; /* a session's sequence does; they count as cache */
 	/* Called between tensors while weights are mapped and touched; may be NULL.  Non-zero
 	 * stops the load with ERR_CANCELLED. */
@@ -52,57 +59,66 @@ const struct model_config *model_config(const struct model *m);
 const struct safetensors *model_files(const struct model *m); /* NULL with random weights */
 const char *model_backend_name(const struct model *m); /* "cpu x86-64-v4, 2 threads" */
 int64_t model_ctx_tokens(const struct model *m);
-int64_t model_max_pages(const struct model *m); /* of a sequence of so many tokens */
 int model_prefill_chunk(const struct model *m); /* rows of one prefill call */
 int model_n_frontiers(const struct model *m);   /* that a sequence may have kept at once */
 
 struct model_memory {
 	int64_t weight_bytes;  /* mapped */
-	int64_t cache_bytes;   /* of one sequence at full context, its frontiers included */
+	int64_t cache_bytes;   /* of all slots at full context, frontiers included */
 	int64_t scratch_bytes;
 };
 struct model_memory model_memory(const struct model *m);
 
 /*
- * The same with a sequence of n_tokens (at least one prefill chunk of them, no frontiers), which
+ * The same with one sequence of n_tokens (at least one prefill chunk of them, no frontiers), which
  * is what is resident: of the rest only addresses are reserved.  It leaves out what does not
  * depend on the model's size: the program, the tables of its names, its tokenizer.
  */
 struct model_memory model_resident(const struct model *m, int64_t n_tokens);
 
-int seq_new(struct seq **out, struct model *m, struct err *err);
-void seq_free(struct seq *s);
-int64_t seq_len(const struct seq *s);
-
-/* How far back a roll-back reaches: SEQ_MAX_ROLLBACK less than the longest it has been. */
-int64_t seq_floor(const struct seq *s);
-
-/* Back to `len` tokens: not before seq_floor(), or 0.  Further back: engine/cache/frontier.h. */
-int seq_truncate(struct seq *s, int64_t len, struct err *err);
-
 /* What a forward call returns beside its effect on the caches. */
 enum forward_want {
-	WANT_NONE,       /* only the caches (prefill)      */
-	WANT_LAST,       /* logits of the last row         */
-	WANT_ALL,        /* logits of every row            */
+	WANT_NONE,       /* only the caches (prefill) */
+	WANT_LAST,       /* of the last row           */
+	WANT_ALL,        /* of every row              */
 };
 
-/*
- * Runs n tokens (1 … the greater of model_prefill_chunk and SEQ_MAX_ROLLBACK) at positions seq_len … seq_len+n-1.
- *
- * logits: float32 [1 or n, vocab] as `want` says, caller's memory (NULL with WANT_NONE).
- * draft:  NULL, or float32 for the draft head: for the row of position p it predicts the token
- *         at p+2, given the token at p+1.  The head runs one position behind: this call computes
- *         its rows for positions seq_len-1 … seq_len+n-2 (none before position 0), in that order;
- *         with WANT_LAST only the last of them is written, with WANT_ALL all of them.
- *         The draft head's cache is kept up to date whether or not logits are asked for.
- * ids outside the vocabulary are ERR_USAGE, the context's end is ERR_LIMIT, and neither
- * changes anything.  Any other failure (memory, a device) leaves the sequence empty.
- */
-int model_forward(struct seq *s, const token_id *ids, int n, enum forward_want want,
-		  float *logits, float *draft, struct err *err);
+/* One call: n tokens at positions pos0 … pos0 + n - 1 of the sequence in a slot. */
+struct forward {
+	int slot;
+	int64_t pos0;
+	const token_id *ids;
+	int n; /* 1 … the greater of model_prefill_chunk and SEQ_MAX_ROLLBACK */
+	enum forward_want want;
+	/* Each NULL where it is not wanted: */
+	float *logits; /* [1 or n, vocab] as `want` says, caller's memory */
+	/*
+	 * Logits of the draft head, alike: for the row of position p it predicts the token at p+2,
+	 * given the token at p+1.  The head runs one position behind: this call computes its rows
+	 * for positions pos0-1 … pos0+n-2 (none before position 0), in that order; with WANT_LAST
+	 * only the last of them is written, with WANT_ALL all of them.  The draft head's cache is
+	 * kept up to date whether or not they are asked for.
+	 */
+	float *draft;
+	struct choice *choices;       /* [1 or n], n ≤ LOGIT_ROWS with WANT_ALL; and then: */
+	const struct sample_how *how; /* in range: engine/session/sampler.h sees to it */
+	int n_top;                    /* of each choice */
+};
 
-/* Tests: called after each layer with its output streams, float32 [n, hc_mult, d]. */
+/* Ids outside the vocabulary are ERR_USAGE, the context's end is ERR_LIMIT. */
+int model_check(const struct model *m, const struct forward *f, struct err *err);
+
+/*
+ * Runs a call that model_check() lets pass.  A failure (memory, a device) leaves the slot's
+ * caches as nobody knows them.  Choices are not looked into: an id of -1 means a logit that is
+ * no finite number.
+ */
+int model_forward(struct model *m, const struct forward *f, struct err *err);
+
+/*
+ * Tests: called after each layer with its output streams, float32 [n, hc_mult, d].  With a tap
+ * every run is issued anew, on a backend that records, too.
+ */
 typedef void (*forward_tap)(void *ctx, int layer, int n, const float *streams);
 void model_set_tap(struct model *m, forward_tap tap, void *ctx);
 

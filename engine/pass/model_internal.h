@@ -1,21 +1,26 @@
 /*
- * What model.c, seq.c, forward.c and the layer files share.
+ * What the files of this room share, and those that stand directly on it (engine/cache,
+ * engine/measure).
  */
 #ifndef ENGINE_PASS_MODEL_INTERNAL_H
 #define ENGINE_PASS_MODEL_INTERNAL_H
 
 #include "engine/checkpoint/dummy.h"
-#include "engine/cache/frontier.h"
+#include "engine/checkpoint/weights.h"
+#include "engine/pass/layout.h"
 #include "engine/pass/model.h"
 #include "engine/pass/phases.h"
-#include "engine/checkpoint/weights.h"
 #include "kernels/ops.h"
-
-/* Rows of logits computed and fetched at once. */
-#define LOGIT_ROWS 16
 
 /* theta 10000 for window-only layers; YaRN for all of a layer that compresses. */
 enum rope_kind { ROPE_PLAIN, ROPE_YARN, N_ROPE_KINDS };
+
+/* What is put before a run, in one piece. */
+struct inputs {
+	struct step main, draft;
+	struct sample_how how;
+	int32_t ids[]; /* [rows] */
+};
 
 /* One pass's rows: what the layers need to know of them. */
 struct rows {
@@ -23,11 +28,13 @@ struct rows {
 	dbuf step; /* struct step */
 	dbuf ids;  /* i32 [n]; of the draft head: the next token of each row */
 	dbuf rope[N_ROPE_KINDS]; /* f32 [n, 32, 2] */
-	dbuf pages; /* i32 [slots, max_pages] */
 };
 
 /* Activations of one forward call; sizes for max_rows rows.  act unless said. */
 struct work {
+	struct inputs *host_inputs; /* host memory: what goes to … */
+	dbuf inputs;    /* struct inputs, whose fields the next ones are */
+	dbuf how;
 	dbuf x;         /* f32 [1 + rows, 4, d]: row 0 is the position before this call's */
 	dbuf dx, dh;    /* f32, act [rows, 4, d]: the draft head's streams, and its h_proj input */
 	dbuf u, y;      /* act, f32 [rows, d]: a sublayer's input and output */
@@ -46,8 +53,15 @@ struct work {
 	int64_t score_stride;
 	dbuf route;     /* f32 [rows, experts] */
 	dbuf expert, expert_weight; /* i32, f32 [rows, used] */
-	dbuf logits;    /* f32 [LOGIT_ROWS, vocab] */
+	dbuf logits, draft_logits;  /* f32 [LOGIT_ROWS, vocab] */
+	dbuf choices;   /* struct choice [LOGIT_ROWS], MEMORY_RESULT */
 	struct rows main, draft;
+};
+
+/* Caches of one layer, of all slots; what its ratio does not need is NULL. */
+struct layer_cache {
+	dbuf ring[N_LAYER_RINGS]; /* [slots, entries, entry bytes], see layout.h */
+	dbuf rows[N_LAYER_ROWS];  /* [pages, 128 / tokens, row bytes] */
 };
 
 struct model {
@@ -63,47 +77,46 @@ struct model {
 	int max_rows;   /* rows of any call: chunk, and room for verifying drafts */
 	int ring_rows;  /* of every window ring */
 	bool has_draft; /* the one-token draft head */
+	int n_slots;
+	bool *slot_taken; /* [n_slots] */
 	int n_frontiers; /* that a sequence may have kept */
 	dbuf freq[N_ROPE_KINDS]; /* f64 [32] */
+	struct layer_cache *caches; /* [n_layers + has_draft]: the draft layer last */
+	dbuf streams;   /* f32 [slots, STREAM_RING, 4, d] */
+	dbuf pages;     /* i32 [slots, max_pages] */
 	struct work work;
 	dbuf *buffers;  /* every allocation of the work area, for freeing */
-	int n_buffers;
 	int64_t work_bytes;
 	struct phase_clock clock;
 	forward_tap tap;
 	void *tap_ctx;
 };
 
-/* Caches of one layer; what its ratio does not need is NULL. */
-struct layer_cache {
-	dbuf ring;        /* [ring_rows, KV_ROW_BYTES] */
-	dbuf comp_ring;   /* see compress_args */
-	dbuf rows;        /* [pages, 128/ratio, KV_ROW_BYTES] */
-	dbuf index_ring;
-	dbuf index_rows;  /* [pages, 32, INDEX_ROW_BYTES] */
-};
-
-struct seq {
-	struct model *m;
-	int64_t len;
-	int64_t high;  /* the longest it has been since it was empty: roll-back counts from here */
-	dbuf pages;    /* i32 [1, ⌈ctx/128⌉] */
-	dbuf streams;  /* f32 [1, STREAM_RING, 4, d] */
-	struct layer_cache *layers; /* [n_layers + 1]: the draft layer last */
-	int n_layers;
-};
-
-/*
- * Makes the sequence len tokens long, its compressed rows random up to there: for measuring
- * steps at a length that would take hours to prefill.
- */
-int seq_pretend(struct seq *s, int64_t len, struct err *err);
-
 /* Frequencies in radians per position, double, as the model's published scaling has them. */
 void rope_frequencies(const struct model_config *cfg, enum rope_kind kind, double out[32]);
 
-/* Bytes of one layer's caches at full context: fixed, and growing with the context. */
-int64_t layer_cache_bytes(const struct model *m, int ratio, bool growing);
+/* The work area.  work_bytes(): what it needs, the backend's own scratch included. */
+uint64_t work_bytes(struct model *m);
+int work_new(struct model *m, struct err *err);
+void work_release(struct model *m);
+
+/* Caches.  caches_release() frees what caches_new() made, however far it came. */
+int caches_new(struct model *m, struct err *err);
+void caches_release(struct model *m);
+int model_n_cached_layers(const struct model *m);
+struct layer_layout model_layer_layout(const struct model *m, int layer);
+int64_t model_max_pages(const struct model *m); /* of one sequence */
+
+struct cache_bytes {
+	int64_t slot;     /* rings and states of one sequence */
+	int64_t page;     /* growing rows of PAGE_TOKENS tokens */
+	int64_t frontier; /* what matters of a slot's rings */
+};
+struct cache_bytes model_cache_bytes(const struct model *m);
+
+/* ERR_LIMIT where every slot is taken. */
+int model_take_slot(struct model *m, int *slot, struct err *err);
+void model_release_slot(struct model *m, int slot);
 
 /* A sublayer's input: what mixes the streams and norms the result. */
 struct sublayer {
@@ -142,8 +155,16 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
 		 const struct rows *r, struct err *err);
 
-/* y = W x over r->n rows, act to act; or to float32. */
+/* y = W x over n_tok rows, act to act; or to float32. */
 int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,
 	       struct err *err);
+
+/* What ran since the last mark was phase p. */
+int phase_mark_slow(struct model *m, enum phase p, struct err *err);
+
+static inline int phase_mark(struct model *m, enum phase p, struct err *err)
+{
+	return m->clock.on ? phase_mark_slow(m, p, err) : 0;
+}
 
 #endif

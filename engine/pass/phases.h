@@ -1,12 +1,14 @@
 /*
- * Where a step's time goes.  The forward pass marks the end of each phase; a
- * stopped clock (the rule, outside bench) costs a test.  Honest only on a backend
- * that runs operations as they are called.
+ * Where a step's time goes.  The forward pass marks the end of each phase, through the backend
+ * where that times its own operations, else by the host's clock: there operations have run when
+ * they return.  While timing is off (the rule, outside bench) a mark costs a test.
  */
 #ifndef ENGINE_PASS_PHASES_H
 #define ENGINE_PASS_PHASES_H
 
 #include <stdbool.h>
+
+#include "engine/base/err.h"
 
 enum phase {
 	PHASE_START,      /* embedding, rotary tables       */
@@ -15,26 +17,24 @@ enum phase {
 	PHASE_COMPRESSOR, /* compressors, indexer's inputs  */
 	PHASE_CACHE,      /* index scores, choice, attention over the rows */
 	PHASE_ROUTER,
-	PHASE_EXPERTS,    /* routed and shared              */
-	PHASE_HEAD,
-	PHASE_DRAFT,      /* all of the draft head          */
+	PHASE_EXPERTS, /* routed and shared              */
+	PHASE_HEAD,    /* and the choice of a token      */
+	PHASE_DRAFT,   /* all of the draft head          */
 	N_PHASES,
 };
 
 struct phase_clock {
 	bool on, drafting; /* drafting: everything counts as PHASE_DRAFT */
-	double last;       /* seconds, CLOCK_MONOTONIC */
+	double last;       /* seconds, clock_s() */
 	double sum[N_PHASES];
 };
 
-const char *phase_name(enum phase p);
-void phase_mark_slow(struct phase_clock *c, enum phase p);
+struct model;
 
-/* What ran since the last mark was phase p. */
-static inline void phase_mark(struct phase_clock *c, enum phase p)
-{
-	if (c->on)
-		phase_mark_slow(c, p);
-}
+const char *phase_name(enum phase p);
+
+/* Timing begins, its sums as they were; and ends, the seconds since added to clock.sum. */
+void phases_start(struct model *m);
+int phases_stop(struct model *m, struct err *err);
 
 #endif

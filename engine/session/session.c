@@ -12,55 +12,6 @@
 
 #define QUEUE_EVENTS 1024
 
-/* The sequence. */
-
-static size_t common_prefix(const struct tokens *held, const token_id *ids, size_t n)
-{
-	size_t i = 0;
-
-	while (i < held->n && i < n && held->ids[i] == ids[i])
-		i++;
-	return i;
-}
-
-int64_t session_keep_prefix(struct session *s, const token_id *ids, size_t n, struct err *err)
-{
-	int64_t common = (int64_t)common_prefix(&s->held, ids, n);
-	int64_t keep = common < (int64_t)n ? common : common - 1;
-	const struct frontier *back;
-	int rc = 0;
-
-	/* What comes after is about to be written anew. */
-	frontier_set_cut(&s->frontiers, common);
-	back = frontier_set_find(&s->frontiers, keep);
-	if (keep >= seq_floor(s->seq))
-		rc = seq_truncate(s->seq, keep, err);
-	else if (back)
-		rc = seq_restore(s->seq, back, err);
-	else
-		rc = seq_truncate(s->seq, 0, err);
-	s->held.n = (size_t)seq_len(s->seq);
-	return rc ? rc : seq_len(s->seq);
-}
-
-int session_forward(struct session *s, const token_id *ids, int n, float *logits,
-		    struct err *err)
-{
-	int rc;
-
-	/* Room first: after the call there must be no way to fail. */
-	tokens_add_all(&s->held, ids, (size_t)n);
-	if (tokens_failed(&s->held)) {
-		s->held.n = (size_t)seq_len(s->seq);
-		s->held.failed = false;
-		return err_nomem(err, "token ids", (unsigned long long)n * sizeof(*ids));
-	}
-	rc = model_forward(s->seq, ids, n, logits ? WANT_LAST : WANT_NONE, logits, NULL, err);
-	/* Some failures leave the sequence empty. */
-	s->held.n = (size_t)seq_len(s->seq);
-	return rc;
-}
-
 /* Loading. */
 
 static int on_progress(void *ctx, uint64_t done, uint64_t all)
@@ -99,9 +50,7 @@ static int open_tokenizer(struct session *s, struct err *err)
 			       "%s/tokenizer.json: %lld ids, the model's vocabulary "
 			       "holds %d",
 			       s->model_dir, (long long)n_ids, cfg->vocab);
-	s->n_choices = n_ids;
-	s->user = tokenizer_control(s->tok, TOKEN_USER);
-	s->assistant = tokenizer_control(s->tok, TOKEN_ASSISTANT);
+	s->n_choices = (int)n_ids;
 	s->think = tokenizer_control(s->tok, TOKEN_THINK);
 	s->think_end = tokenizer_control(s->tok, TOKEN_THINK_END);
 	add_stop_id(s, tokenizer_control(s->tok, TOKEN_EOS));
@@ -167,13 +116,10 @@ static int load(struct session *s, struct err *err)
 		rc = checkpoint_identity(s->model_dir, model_files(s->model), s->info.identity,
 					 err);
 	if (!rc)
-		rc = seq_new(&s->seq, s->model, err);
+		rc = prefix_open(&s->prefix, s->model, tokenizer_control(s->tok, TOKEN_USER),
+				 tokenizer_control(s->tok, TOKEN_ASSISTANT), err);
 	if (rc)
 		return rc;
-	frontier_set_init(&s->frontiers, s->model);
-	s->logits = malloc((size_t)cfg->vocab * sizeof(float));
-	if (!s->logits)
-		return err_nomem(err, "logits", (size_t)cfg->vocab * sizeof(float));
 	fill_info(s);
 	log_add(LOG_INFO, "model %s (%s) on %s: %lld bytes of weights, context %lld, %lld ms",
 		s->info.model_name, s->info.identity, s->info.backend,
@@ -184,17 +130,12 @@ static int load(struct session *s, struct err *err)
 
 static void unload(struct session *s)
 {
-	frontier_set_release(&s->frontiers);
-	seq_free(s->seq);
-	s->seq = NULL;
+	prefix_release(&s->prefix);
 	tokenizer_close(s->tok);
 	s->tok = NULL;
 	if (s->model)
 		model_close(s->model);
 	s->model = NULL;
-	tokens_release(&s->held);
-	free(s->logits);
-	s->logits = NULL;
 }
 
 /* Model and sequence are made, used and freed on this thread alone. */

@@ -14,7 +14,6 @@
 #include "engine/session/sampler.h"
 #include "engine/session/session.h"
 #include "engine/session/answer.h"
-#include "engine/cache/places.h"
 
 struct turn {
 	struct session *s;
@@ -23,7 +22,8 @@ struct turn {
 	struct tokens prompt; /* the ids of a resumed answer included */
 	size_t resume_at;     /* where the answer's ids after the opening one begin */
 	token_id opening;     /* <think> or </think>, -1: none (raw, tasks) */
-	struct sampler sampler;
+	struct sample_how how;
+	struct choice next; /* what follows the ids held */
 	struct answer answer;
 	int64_t n_out;
 	int64_t started_ms, decode_ms;
@@ -140,7 +140,7 @@ static int open_answer(struct turn *t)
 {
 	enum dsml_mode mode =
 		t->opening >= 0 && t->opening == t->s->think ? DSML_THINKING : DSML_CHAT;
-	int rc = sampler_init(&t->sampler, &t->req->sampling, t->s->n_choices, &t->err);
+	int rc = sampler_init(&t->how, &t->req->sampling, t->s->n_choices, &t->err);
 
 	if (!rc)
 		rc = answer_init(&t->answer, t->s->base.events, t->number, t->s->tok,
@@ -166,71 +166,49 @@ static void send_prefill(struct turn *t, int64_t done, int64_t all)
 	push(t, &ev);
 }
 
-static int64_t last_frontier(const struct session *s)
+/* Runs n ids and holds them; with `choose`, the token that follows is chosen. */
+static int feed(struct turn *t, const token_id *ids, int64_t n, bool choose)
 {
-	const struct frontier *f = frontier_set_last(&s->frontiers);
+	const struct forward call = {
+		.ids = ids,
+		.n = (int)n,
+		.want = choose ? WANT_LAST : WANT_NONE,
+		.choices = choose ? &t->next : NULL,
+		.how = &t->how,
+	};
 
-	return f ? frontier_len(f) : 0;
-}
-
-/*
- * Where the chunk that begins at `at` ends: at its place, if one lies in it too far from its
- * end for a frontier to be taken afterwards.
- */
-static int64_t chunk_end(const struct session *s, const struct places *p, int64_t at)
-{
-	int64_t chunk = model_prefill_chunk(s->model);
-	int64_t end = p->n - at < chunk ? p->n : at + chunk;
-	int64_t place = places_next(p, at, last_frontier(s));
-
-	return end - place > SEQ_MAX_ROLLBACK ? place : end;
-}
-
-/* The frontiers that a chunk from `from` has reached. */
-static void keep_frontiers(struct session *s, const struct places *p, int64_t from)
-{
-	int64_t at = seq_len(s->seq);
-	int64_t place = from;
-
-	while ((place = places_next(p, place, last_frontier(s))) <= at && place < p->n)
-		frontier_set_keep(&s->frontiers, s->seq, place);
-	if (at - last_frontier(s) >= PLACE_EVERY)
-		frontier_set_keep(&s->frontiers, s->seq, at);
+	return prefix_run(&t->s->prefix, call, &t->err);
 }
 
 static int prefill(struct turn *t)
 {
 	struct session *s = t->s;
 	int64_t n = (int64_t)t->prompt.n;
-	int64_t at = session_keep_prefix(s, t->prompt.ids, t->prompt.n, &t->err);
+	int64_t at = prefix_begin(&s->prefix, t->prompt.ids, n, &t->err);
 	int64_t cached = at;
-	struct places places;
 
 	if (at < 0)
 		return (int)at;
-	places_init(&places, t->prompt.ids, n, s->user, s->assistant);
 	t->usage.cached_tokens = cached;
 	send_prefill(t, 0, n - cached);
 	while (at < n) {
-		int64_t end = chunk_end(s, &places, at);
+		int64_t end = prefix_next(&s->prefix);
 		int rc;
 
 		if (desk_cancelled(&s->desk, t->number)) {
 			stop_with(t, STOP_INTERRUPTED);
 			return 0;
 		}
-		rc = session_forward(s, t->prompt.ids + at, (int)(end - at),
-				     end == n ? s->logits : NULL, &t->err);
+		rc = feed(t, t->prompt.ids + at, end - at, end == n);
 		if (rc)
 			return rc;
-		keep_frontiers(s, &places, at);
 		at = end;
 		send_prefill(t, at - cached, n - cached);
 	}
 	return 0;
 }
 
-/* The id that comes next, from the logits or by the user's wish to end the thinking. */
+/* The id that comes next, as chosen or by the user's wish to end the thinking. */
 static int choose(struct turn *t, token_id *id)
 {
 	struct session *s = t->s;
@@ -240,7 +218,7 @@ static int choose(struct turn *t, token_id *id)
 		*id = s->think_end;
 		return 0;
 	}
-	return sampler_choose(&t->sampler, s->logits, seq_len(s->seq), id, &t->err);
+	return sampler_take(&t->next, prefix_len(&s->prefix), id, &t->err);
 }
 
 /* Accounts for a chosen id and sends what it says. */
@@ -283,7 +261,7 @@ static int decode(struct turn *t)
 		} else if (t->n_out >= room) {
 			stop_with(t, STOP_CONTEXT);
 		} else {
-			rc = session_forward(s, &id, 1, s->logits, &t->err);
+			rc = feed(t, &id, 1, true);
 			if (rc)
 				return rc;
 		}
@@ -306,7 +284,7 @@ static int run(struct turn *t)
 		rc = decode(t);
 	/* The answer's end: what follows may part from here, a title or the next message. */
 	if (!rc && t->n_out > 0)
-		frontier_set_keep(&s->frontiers, s->seq, seq_len(s->seq));
+		prefix_end(&s->prefix);
 	if (!rc) {
 		rc = answer_finish(&t->answer, t->stop != STOP_END, &n_calls, &t->err);
 		if (!rc && t->stop == STOP_END && n_calls > 0)
@@ -343,7 +321,6 @@ void session_turn(struct session *s, const struct turn_request *req, uint64_t nu
 	ev.usage = t.usage;
 	ev.err = t.err;
 	tokens_release(&t.prompt);
-	sampler_release(&t.sampler);
 	answer_release(&t.answer);
 	desk_done(&s->desk);
 	push(&t, &ev);

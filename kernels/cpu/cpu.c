@@ -229,6 +229,7 @@ static const struct ops cpu_ops = {
 	.stream_recall = cpu_stream_recall,
 	.stream_keep = cpu_stream_keep,
 	.draft_join = cpu_draft_join,
+	.sample = cpu_sample,
 };
 
 /* ------------------------------------------------------ instruction sets */

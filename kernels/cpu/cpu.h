@@ -84,5 +84,6 @@ int cpu_experts(struct backend *, const struct experts_args *, struct err *);
 int cpu_stream_recall(struct backend *, const struct stream_ring_args *, struct err *);
 int cpu_stream_keep(struct backend *, const struct stream_ring_args *, struct err *);
 int cpu_draft_join(struct backend *, const struct draft_join_args *, struct err *);
+int cpu_sample(struct backend *, const struct sample_args *, struct err *);
 
 #endif

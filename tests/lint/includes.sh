@@ -21,7 +21,7 @@ BEGIN {
     edge["engine"] = "engine/measure engine/text engine/base"
     edge["engine/base"] = ""
     edge["engine/checkpoint"] = "kernels engine engine/base"
-    edge["engine/pass"] = "engine/cache engine/checkpoint " edge["engine/checkpoint"]
+    edge["engine/pass"] = "engine/checkpoint " edge["engine/checkpoint"]
     edge["engine/text"] = "engine/checkpoint engine engine/base"
     edge["engine/cache"] = "engine/pass engine/text " edge["engine/pass"]
     edge["engine/measure"] = "engine/cache " edge["engine/cache"]

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "engine/pass/model.h"
+#include "engine/cache/seq.h"
 #include "engine/checkpoint/safetensors.h"
 
 #define GOLDEN "tests/golden/pro-micro"
@@ -65,7 +65,7 @@ static void forward(struct seq *s, const token_id *ids, int n, float *logits, fl
 {
 	struct err err = {0};
 
-	if (model_forward(s, ids, n, WANT_ALL, logits, draft, &err))
+	if (seq_forward(s, ids, n, WANT_ALL, logits, draft, &err))
 		fail_msg("%s", err.text);
 }
 
@@ -223,7 +223,7 @@ static void streams_after_each_layer_are_the_golden_ones(void **state)
 	assert_int_equal(seq_new(&s, m, &err), 0);
 	model_set_tap(m, tap_streams, &k);
 	for (k.pos0 = 0; k.pos0 < 300; k.pos0 += 100)
-		assert_int_equal(model_forward(s, g.ids + k.pos0, 100, WANT_NONE, NULL, NULL, &err),
+		assert_int_equal(seq_forward(s, g.ids + k.pos0, 100, WANT_NONE, NULL, NULL, &err),
 				 0);
 	assert_int_equal(k.n_seen, 24 * model_config(m)->n_layers);
 	if (!(k.worst < 2e-4))
@@ -318,12 +318,12 @@ static void roll_back_at(struct model *m, const struct golden *g, int len, int k
 	while (at < len) {
 		int chunk = model_prefill_chunk(m), n = len - at < chunk ? len - at : chunk;
 
-		assert_int_equal(model_forward(s, g->ids + at, n, WANT_NONE, NULL, NULL, &err), 0);
+		assert_int_equal(seq_forward(s, g->ids + at, n, WANT_NONE, NULL, NULL, &err), 0);
 		at += n;
 	}
 	for (int i = 0; i < k; i++)
 		wrong[i] = (token_id)((g->ids[len + i] + 7 * (i + 1)) % (int)row);
-	assert_int_equal(model_forward(s, wrong, k, WANT_NONE, NULL, NULL, &err), 0);
+	assert_int_equal(seq_forward(s, wrong, k, WANT_NONE, NULL, NULL, &err), 0);
 	assert_int_equal(seq_truncate(s, len, &err), 0);
 	for (int i = 0; i < PROBE; i += batch) {
 		int n = PROBE - i < batch ? PROBE - i : batch;
@@ -392,7 +392,7 @@ static void a_deeper_roll_back_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(seq_new(&s, m, &err), 0);
-	assert_int_equal(model_forward(s, g.ids, 40, WANT_NONE, NULL, NULL, &err), 0);
+	assert_int_equal(seq_forward(s, g.ids, 40, WANT_NONE, NULL, NULL, &err), 0);
 	assert_int_equal(seq_truncate(s, 31, &err), ERR_LIMIT);
 	assert_int_equal(seq_len(s), 40);
 	assert_int_equal(seq_truncate(s, 32, &err), 0);
@@ -414,13 +414,13 @@ static void a_bad_id_or_a_full_context_changes_nothing(void **state)
 	(void)state;
 	assert_int_equal(model_open(&m, &opt, &err), 0);
 	assert_int_equal(seq_new(&s, m, &err), 0);
-	assert_int_equal(model_forward(s, ids, 8, WANT_NONE, NULL, NULL, &err), 0);
-	assert_int_equal(model_forward(s, bad, 2, WANT_NONE, NULL, NULL, &err), ERR_USAGE);
+	assert_int_equal(seq_forward(s, ids, 8, WANT_NONE, NULL, NULL, &err), 0);
+	assert_int_equal(seq_forward(s, bad, 2, WANT_NONE, NULL, NULL, &err), ERR_USAGE);
 	bad[1] = -1;
-	assert_int_equal(model_forward(s, bad, 2, WANT_NONE, NULL, NULL, &err), ERR_USAGE);
-	assert_int_equal(model_forward(s, ids, 3, WANT_NONE, NULL, NULL, &err), ERR_LIMIT);
+	assert_int_equal(seq_forward(s, bad, 2, WANT_NONE, NULL, NULL, &err), ERR_USAGE);
+	assert_int_equal(seq_forward(s, ids, 3, WANT_NONE, NULL, NULL, &err), ERR_LIMIT);
 	assert_int_equal(seq_len(s), 8);
-	assert_int_equal(model_forward(s, ids, 2, WANT_NONE, NULL, NULL, &err), 0);
+	assert_int_equal(seq_forward(s, ids, 2, WANT_NONE, NULL, NULL, &err), 0);
 	assert_int_equal(seq_len(s), 10);
 	seq_free(s);
 	model_close(m);

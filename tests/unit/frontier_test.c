@@ -30,7 +30,7 @@ static void run(struct seq *s, const token_id *v, int n, float *logits, float *d
 	for (int at = 0; at < n; at += 100) {
 		int rows = n - at < 100 ? n - at : 100;
 
-		if (model_forward(s, v + at, rows, logits ? WANT_ALL : WANT_NONE,
+		if (seq_forward(s, v + at, rows, logits ? WANT_ALL : WANT_NONE,
 				  logits ? logits + (size_t)at * vocab : NULL, draft, &err))
 			fail_msg("%s", err.text);
 		if (draft)

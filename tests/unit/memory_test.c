@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "engine/pass/model.h"
+#include "engine/cache/seq.h"
 
 #define NANO   "share/nano"
 #define GOLDEN "tests/golden/pro-micro"
@@ -88,7 +88,7 @@ static void go_on_to(struct seq *s, struct model *m, int64_t n)
 	while (seq_len(s) < n) {
 		int rows = model_prefill_chunk(m) < 512 ? model_prefill_chunk(m) : 512;
 
-		if (model_forward(s, ids, rows, WANT_LAST, logits, NULL, &err))
+		if (seq_forward(s, ids, rows, WANT_LAST, logits, NULL, &err))
 			fail_msg("%s", err.text);
 	}
 	free(logits);

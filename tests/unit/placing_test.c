@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
+#include "engine/cache/seq.h"
 #include "engine/checkpoint/dummy.h"
 #include "engine/checkpoint/hostmem.h"
 #include "engine/checkpoint/weights.h"
-#include "engine/pass/model.h"
 #include "kernels/ops.h"
 #include "tests/support/tmpdir.h"
 
@@ -278,7 +278,7 @@ static float *logits_of(struct model *m)
 		ids[i] = (i * 37 + 11) % 300;
 	assert_int_equal(seq_new(&s, m, &err), 0);
 	for (int at = 0; at < N_IDS; at += 50)
-		if (model_forward(s, ids + at, 50, WANT_ALL, out + (size_t)at * vocab,
+		if (seq_forward(s, ids + at, 50, WANT_ALL, out + (size_t)at * vocab,
 				  out + (size_t)(N_IDS + at) * vocab, &err))
 			fail_msg("%s", err.text);
 	seq_free(s);
