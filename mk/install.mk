@@ -1,9 +1,10 @@
-# Installation below $(DESTDIR)$(PREFIX).  The program finds its data as ../share/dsv4chat from
-# where it lies itself, so the tree may be moved as a whole.
+# Installation below $(DESTDIR)$(PREFIX).  The program finds its data as ../share/dsv4chat and its
+# plug-ins as ../lib/dsv4chat from where it lies itself, so the tree may be moved as a whole.
 
 INSTALL ?= install
 DEST = $(DESTDIR)$(PREFIX)
 DATA = $(DEST)/share/dsv4chat
+PLUGINS_DIR = $(DEST)/lib/dsv4chat
 NANO_FILES := $(wildcard share/nano/*.json share/nano/*.safetensors share/nano/README.md)
 TOOL_FILES := $(wildcard share/tools/*.json)
 COMPLETION_DIR.bash := share/bash-completion/completions
@@ -19,6 +20,7 @@ man_page = $(DEST)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 .PHONY: install uninstall
 install: all
 	$(INSTALL) -D -m 755 $(B)/dsv4chat $(DEST)/bin/dsv4chat
+	$(foreach p,$(CUDA_PLUGIN),$(INSTALL) -D -m 755 $(p) $(PLUGINS_DIR)/$(notdir $(p)) &&) true
 	$(foreach p,$(CUDA_PLUGIN),$(INSTALL) -D -m 644 $(p) $(DEST)/lib/dsv4chat/$(notdir $(p)) &&) true
 	$(foreach f,$(NANO_FILES),$(INSTALL) -D -m 644 $(f) $(DATA)/nano/$(notdir $(f)) &&) true
 	$(foreach f,$(TOOL_FILES),$(INSTALL) -D -m 644 $(f) $(DATA)/tools/$(notdir $(f)) &&) true

@@ -28,6 +28,18 @@ $(FAULTS): tests/faults/faults.c tests/faults/faults.h | $(B)/tests-packages.ok
 
 $(B)/tests/program/program_fault_test: | $(FAULTS)
 
+# Plug-ins that are wrong in one way each, and one that is right, see there.
+PLUGIN_KINDS := RIGHT NO_DEVICE OTHER_ABI OTHER_BACKEND OTHER_OPS OTHER_NAME OTHER_LIBRARY
+PLUGINS := $(PLUGIN_KINDS:%=$(B)/tests/plugin/%.so)
+$(PLUGINS): $(B)/tests/plugin/%.so: tests/plugin/plugin.c engine/base/buf.c engine/base/err.c kernels/backend.h \
+		kernels/ops.h | $(B)/packages.ok
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) -DKIND=$* $(if $(filter OTHER_LIBRARY,$*),-DSYMBOL=other) \
+		-std=c17 -g -O1 $(WARN) -shared -fPIC -fvisibility=hidden -o $@ $(filter %.c,$^)
+
+$(B)/tests/unit/backend_test: | $(PLUGINS)
+
 # A fuzz target is linked with a main of ours that replays files, or (VARIANT=fuzz, clang) with
 # libFuzzer, which looks for new ones.
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
