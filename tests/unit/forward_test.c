@@ -383,6 +383,82 @@ static void draft_rows_that_nobody_reads_leave_what_later_ones_see(void **state)
 	safetensors_close(g.st);
 }
 
+/* ------------------------------------------------------------------------ slots */
+
+static struct model *open_with_slots(int n_slots)
+{
+	const struct model_options opt = {.dir = GOLDEN,
+					  .n_threads = 2,
+					  .prefill_chunk = 100,
+					  .ctx_tokens = 1000,
+					  .n_slots = n_slots};
+	struct err err = {0};
+	struct model *m;
+
+	if (model_open(&m, &opt, &err))
+		fail_msg("%s", err.text);
+	return m;
+}
+
+/* Three at once, a few rows of each in turn, of the same ids at other times. */
+static void sequences_in_other_slots_leave_no_trace(void **state)
+{
+	enum { SLOTS = 3, TURN = 60, N = 300 };
+	struct golden g = golden_open(GOLDEN);
+	struct rows want = rows_of((struct setup){GOLDEN, NULL, 2, 100}, g.ids, N, N);
+	struct model *m = open_with_slots(SLOTS);
+	float *logits = malloc(TURN * want.vocab * sizeof(float));
+	float *draft = malloc(TURN * want.vocab * sizeof(float));
+	struct err err = {0};
+	struct seq *s[SLOTS];
+
+	(void)state;
+	assert_true(logits && draft);
+	for (int i = 0; i < SLOTS; i++)
+		assert_int_equal(seq_new(&s[i], m, &err), 0);
+	for (int round = 0; round < N / TURN + SLOTS - 1; round++) {
+		for (int i = 0; i < SLOTS; i++) {
+			int at = (round - i) * TURN, first = at ? at - 1 : 0;
+
+			if (at < 0 || at >= N)
+				continue;
+			forward(s[i], g.ids + at, TURN, logits, draft);
+			if (memcmp(logits, want.logits + (size_t)at * want.vocab,
+				   TURN * want.vocab * sizeof(float)) != 0)
+				fail_msg("slot %d, position %d: logits differ", i, at);
+			if (memcmp(draft, want.draft + (size_t)first * want.vocab,
+				   (size_t)(at + TURN - 1 - first) * want.vocab * sizeof(float)) != 0)
+				fail_msg("slot %d, position %d: draft logits differ", i, at);
+		}
+	}
+	for (int i = 0; i < SLOTS; i++)
+		seq_free(s[i]);
+	free(logits);
+	free(draft);
+	rows_free(&want);
+	model_close(m);
+	safetensors_close(g.st);
+}
+
+static void a_sequence_too_many_is_refused_until_another_goes(void **state)
+{
+	struct model *m = open_with_slots(2);
+	struct err err = {0};
+	struct seq *s[3];
+
+	(void)state;
+	assert_int_equal(seq_new(&s[0], m, &err), 0);
+	assert_int_equal(seq_new(&s[1], m, &err), 0);
+	assert_int_equal(seq_new(&s[2], m, &err), ERR_LIMIT);
+	assert_string_equal(err.text, "sequences: all 2 that the model was opened for exist");
+	assert_null(s[2]);
+	seq_free(s[0]);
+	assert_int_equal(seq_new(&s[2], m, &err), 0);
+	seq_free(s[1]);
+	seq_free(s[2]);
+	model_close(m);
+}
+
 static void a_deeper_roll_back_is_refused(void **state)
 {
 	struct golden g = golden_open(GOLDEN);
@@ -436,6 +512,8 @@ int main(void)
 		cmocka_unit_test(bits_do_not_depend_on_the_instruction_set),
 		cmocka_unit_test(a_roll_back_leaves_no_trace),
 		cmocka_unit_test(draft_rows_that_nobody_reads_leave_what_later_ones_see),
+		cmocka_unit_test(sequences_in_other_slots_leave_no_trace),
+		cmocka_unit_test(a_sequence_too_many_is_refused_until_another_goes),
 		cmocka_unit_test(a_deeper_roll_back_is_refused),
 		cmocka_unit_test(a_bad_id_or_a_full_context_changes_nothing),
 	};

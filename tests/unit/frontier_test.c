@@ -11,6 +11,7 @@
 #include "engine/cache/frontier_set.h"
 #include "engine/checkpoint/safetensors.h"
 #include "engine/cache/places.h"
+#include "engine/pass/layout.h"
 
 #define MODEL "tests/golden/pro-micro"
 #define PROBE 24  /* tokens compared after each return */
@@ -54,6 +55,7 @@ static int open_all(void **state)
 				    .n_threads = 2,
 				    .prefill_chunk = 100,
 				    .ctx_tokens = 4096,
+				    .n_slots = 2,
 				    .keeps_frontiers = true};
 	struct err err = {0};
 	const struct tensor *t;
@@ -181,13 +183,39 @@ static void a_roll_back_reaches_a_frontier_and_no_further(void **state)
 	frontier_free(f);
 }
 
+/* Each goes back in its own slot, while the other has gone on in between. */
+static void two_sequences_go_back_beside_each_other(void **state)
+{
+	struct frontier *f[2] = {new_frontier(), new_frontier()};
+	struct seq *s[2] = {new_seq(), new_seq()};
+	const int64_t len[2] = {131, 250};
+	struct err err = {0};
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		run(s[i], ids, (int)len[i], NULL, NULL);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(seq_save(s[i], len[i], f[i], &err), 0);
+	for (int i = 0; i < 2; i++)
+		stray(s[i], len[i], AWAY);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(seq_restore(s[i], f[i], &err), 0);
+	for (int i = 0; i < 2; i++)
+		goes_on_from(s[i], len[i]);
+	for (int i = 0; i < 2; i++) {
+		seq_free(s[i]);
+		frontier_free(f[i]);
+	}
+}
+
 static void a_frontier_is_as_small_as_what_matters_later(void **state)
 {
 	const struct model_config *c = model_config(model);
+	struct layer_layout plain = layout_layer(0, c->window, c->window);
 	/* window rows, the streams of one token, and less than the former for everything else
 	 */
-	int64_t windows = (c->n_layers + 1) * 584LL * c->window;
-	int64_t streams = 4LL * c->dim * 4;
+	int64_t windows = (c->n_layers + 1) * (int64_t)layout_kept_bytes(plain.ring[RING_WINDOW]);
+	int64_t streams = (int64_t)layout_kept_bytes(layout_streams(c->dim));
 
 	(void)state;
 	assert_in_range(frontier_bytes(model), windows + streams, 2 * windows + streams);
@@ -299,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(going_back_leaves_no_trace),
 		cmocka_unit_test(a_roll_back_reaches_a_frontier_and_no_further),
+		cmocka_unit_test(two_sequences_go_back_beside_each_other),
 		cmocka_unit_test(a_frontier_is_as_small_as_what_matters_later),
 		cmocka_unit_test(the_set_keeps_the_last_and_spreads_the_others),
 		cmocka_unit_test(what_lies_beyond_a_cut_is_gone),

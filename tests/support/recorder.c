@@ -1,0 +1,333 @@
+#include "tests/support/recorder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_KEYS 256
+
+/* Where a compiler cannot, two structs that one initialiser wrote are as good as alike. */
+#ifdef __has_builtin
+#if __has_builtin(__builtin_clear_padding)
+#define clear_padding(p) __builtin_clear_padding(p)
+#endif
+#endif
+#ifndef clear_padding
+#define clear_padding(p) ((void)(p))
+#endif
+
+/* Every operation and the struct it takes. */
+#define OPERATIONS(X)                                                                         \
+	X(embed, embed)                                                                       \
+	X(rope, rope)                                                                         \
+	X(mhc_pre, mhc_pre)                                                                   \
+	X(mhc_post, mhc_post)                                                                 \
+	X(mhc_join, mhc_join)                                                                 \
+	X(mhc_head, mhc_head)                                                                 \
+	X(linear, linear)                                                                     \
+	X(rms_norm, rms_norm)                                                                 \
+	X(query, query)                                                                       \
+	X(window_row, window_row)                                                             \
+	X(compress, compress)                                                                 \
+	X(index_query, index_query)                                                           \
+	X(index_select, index_select)                                                         \
+	X(attention, attention)                                                               \
+	X(route, route)                                                                       \
+	X(experts, experts)                                                                   \
+	X(stream_recall, stream_ring)                                                         \
+	X(stream_keep, stream_ring)                                                           \
+	X(draft_join, draft_join)                                                             \
+	X(sample, sample)
+
+enum operation {
+#define X(name, args) OP_##name,
+	OPERATIONS(X)
+#undef X
+	OP_COPY,
+	OP_MARK,
+};
+
+struct copy_args {
+	dbuf dst, src;
+	size_t bytes;
+};
+
+/* One thing that was issued, its arguments without what pads them. */
+struct issued {
+	enum operation op;
+	union {
+#define X(name, args) struct args##_args name;
+		OPERATIONS(X)
+#undef X
+		struct copy_args copy;
+		int phase;
+	} a;
+};
+
+struct list {
+	uint64_t key;
+	struct issued *v;
+	int n;
+};
+
+struct recorder {
+	struct backend base; /* first */
+	struct ops ops;
+	struct backend *inner;
+	struct list lists[MOST_KEYS];
+	int n_lists;
+	struct list *writing; /* the run at hand is recorded here … */
+	struct list *reading; /* … or compared with this, */
+	int at;               /* of which so much has been */
+	int running;
+	struct recorder_counts counts;
+};
+
+static struct recorder *of(struct backend *be)
+{
+	return (struct recorder *)be;
+}
+
+static int join(struct recorder *r, const struct mhc_join_args *a, struct err *err)
+{
+	int rc = r->inner->ops->mhc_post(r->inner, &a->post, err);
+
+	r->counts.joined++;
+	return rc ? rc : r->inner->ops->mhc_pre(r->inner, &a->pre, err);
+}
+
+/* Has it done. */
+static int perform(struct recorder *r, const struct issued *it, struct err *err)
+{
+	switch (it->op) {
+#define X(name, args)                                                                         \
+	case OP_##name:                                                                       \
+		if (OP_##name == OP_mhc_join)                                                 \
+			return join(r, &it->a.mhc_join, err);                                 \
+		return r->inner->ops->name(r->inner, &it->a.name, err);
+		OPERATIONS(X)
+#undef X
+	case OP_COPY:
+		return r->inner->copy(r->inner, it->a.copy.dst, it->a.copy.src, it->a.copy.bytes,
+				      err);
+	case OP_MARK:
+		r->counts.marks[it->a.phase]++;
+		return 0;
+	}
+	return 0;
+}
+
+static void append(struct list *l, const struct issued *it)
+{
+	l->v = realloc(l->v, (size_t)(l->n + 1) * sizeof(*l->v));
+	if (!l->v)
+		abort();
+	l->v[l->n++] = *it;
+}
+
+static int issue(struct recorder *r, const struct issued *it, struct err *err)
+{
+	if (r->reading) {
+		const struct list *l = r->reading;
+
+		r->counts.moved += r->at >= l->n || memcmp(&l->v[r->at], it, sizeof(*it)) != 0;
+		r->at++;
+		return 0;
+	}
+	if (r->writing)
+		append(r->writing, it);
+	return perform(r, it, err);
+}
+
+#define X(name, args)                                                                         \
+	static int rec_##name(struct backend *be, const struct args##_args *a, struct err *err) \
+	{                                                                                     \
+		struct issued it;                                                             \
+                                                                                              \
+		memset(&it, 0, sizeof(it));                                                   \
+		it.op = OP_##name;                                                            \
+		it.a.name = *a;                                                               \
+		clear_padding(&it.a.name);                                          \
+		return issue(of(be), &it, err);                                               \
+	}
+OPERATIONS(X)
+#undef X
+
+/* ------------------------------------------------------------------ the table */
+
+static void rec_caps(const struct backend *be, struct backend_caps *caps)
+{
+	const struct backend *inner = ((const struct recorder *)be)->inner;
+
+	inner->caps(inner, caps);
+}
+
+static int rec_alloc(struct backend *be, size_t bytes, enum memory_kind kind, dbuf *out,
+		     struct err *err)
+{
+	return of(be)->inner->alloc(of(be)->inner, bytes, kind, out, err);
+}
+
+static void rec_free(struct backend *be, dbuf p)
+{
+	of(be)->inner->free(of(be)->inner, p);
+}
+
+static int rec_put(struct backend *be, dbuf dst, const void *src, size_t bytes, struct err *err)
+{
+	of(be)->counts.touched += of(be)->running;
+	return of(be)->inner->put(of(be)->inner, dst, src, bytes, err);
+}
+
+static int rec_get(struct backend *be, void *dst, dbuf src, size_t bytes, struct err *err)
+{
+	of(be)->counts.touched += of(be)->running;
+	return of(be)->inner->get(of(be)->inner, dst, src, bytes, err);
+}
+
+static int rec_copy(struct backend *be, dbuf dst, dbuf src, size_t bytes, struct err *err)
+{
+	struct issued it;
+
+	memset(&it, 0, sizeof(it));
+	it.op = OP_COPY;
+	it.a.copy = (struct copy_args){dst, src, bytes};
+	return issue(of(be), &it, err);
+}
+
+static struct list *find(struct recorder *r, uint64_t key)
+{
+	for (int i = 0; i < r->n_lists; i++) {
+		if (r->lists[i].key == key)
+			return &r->lists[i];
+	}
+	return NULL;
+}
+
+static int record(struct recorder *r, uint64_t key, int (*body)(void *, struct err *), void *ctx,
+		  struct err *err)
+{
+	int rc;
+
+	if (r->n_lists == MOST_KEYS)
+		return err_set(err, ERR_FAILED, "recorder: more than %d keys", MOST_KEYS);
+	r->writing = &r->lists[r->n_lists];
+	*r->writing = (struct list){.key = key};
+	rc = body(ctx, err);
+	if (rc)
+		free(r->writing->v);
+	else
+		r->n_lists++;
+	r->counts.recorded += !rc;
+	r->writing = NULL;
+	return rc;
+}
+
+static int replay(struct recorder *r, struct list *l, int (*body)(void *, struct err *),
+		  void *ctx, struct err *err)
+{
+	int rc;
+
+	r->reading = l;
+	r->at = 0;
+	rc = body(ctx, err);
+	r->counts.moved += r->at < l->n;
+	r->reading = NULL;
+	for (int i = 0; !rc && i < l->n; i++)
+		rc = perform(r, &l->v[i], err);
+	r->counts.replayed++;
+	return rc;
+}
+
+static int rec_run(struct backend *be, uint64_t key, int (*body)(void *, struct err *), void *ctx,
+		   struct err *err)
+{
+	struct recorder *r = of(be);
+	struct list *l = find(r, key);
+	int rc;
+
+	r->running = 1;
+	rc = l ? replay(r, l, body, ctx, err) : record(r, key, body, ctx, err);
+	r->running = 0;
+	return rc;
+}
+
+static void rec_forget(struct backend *be)
+{
+	struct recorder *r = of(be);
+
+	for (int i = 0; i < r->n_lists; i++)
+		free(r->lists[i].v);
+	r->n_lists = 0;
+}
+
+static void rec_time_phases(struct backend *be, int on)
+{
+	if (on)
+		memset(of(be)->counts.marks, 0, sizeof(of(be)->counts.marks));
+}
+
+static int rec_mark(struct backend *be, int phase, struct err *err)
+{
+	struct issued it;
+
+	memset(&it, 0, sizeof(it));
+	it.op = OP_MARK;
+	it.a.phase = phase;
+	return issue(of(be), &it, err);
+}
+
+/* A mark is a second. */
+static int rec_phase_seconds(struct backend *be, double *sum, int n, struct err *err)
+{
+	(void)err;
+	for (int i = 0; i < n; i++)
+		sum[i] += of(be)->counts.marks[i];
+	return 0;
+}
+
+struct recorder *recorder_new(struct backend *inner, int joins, int marks)
+{
+	struct recorder *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		abort();
+	r->inner = inner;
+	r->base = (struct backend){
+		.ops = &r->ops,
+		.caps = rec_caps,
+		.alloc = rec_alloc,
+		.free = rec_free,
+		.put = rec_put,
+		.get = rec_get,
+		.copy = rec_copy,
+		.run = rec_run,
+		.forget = rec_forget,
+	};
+	if (marks) {
+		r->base.time_phases = rec_time_phases;
+		r->base.mark = rec_mark;
+		r->base.phase_seconds = rec_phase_seconds;
+	}
+#define X(name, args) r->ops.name = rec_##name;
+	OPERATIONS(X)
+#undef X
+	if (!joins)
+		r->ops.mhc_join = NULL;
+	return r;
+}
+
+void recorder_free(struct recorder *r)
+{
+	rec_forget(&r->base);
+	free(r);
+}
+
+struct backend *recorder_backend(struct recorder *r)
+{
+	return &r->base;
+}
+
+struct recorder_counts recorder_counts(const struct recorder *r)
+{
+	return r->counts;
+}
