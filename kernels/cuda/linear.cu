@@ -142,7 +142,7 @@ static __device__ __forceinline__ void store_two(const struct gemm_job &j, size_
 	if (j.f32) {
 		float *y = (float *)(void *)j.y + at;
 
-		if (both && at % 2 == 0) {
+		if (both && (uintptr_t)y % 8 == 0) {
 			*(float2 *)(void *)y = make_float2(a, b);
 			return;
 		}
@@ -152,7 +152,7 @@ static __device__ __forceinline__ void store_two(const struct gemm_job &j, size_
 	} else {
 		uint16_t *y = (uint16_t *)(void *)j.y + at;
 
-		if (both && at % 2 == 0) {
+		if (both && (uintptr_t)y % 4 == 0) {
 			*(uint32_t *)(void *)y = bf16_pair(a, b);
 			return;
 		}
@@ -286,7 +286,7 @@ static int check(const struct linear_args *a, struct err *err)
 		return cuda_refuse(err, "linear", "a weight in layout %d, expected 0",
 				   a->w.layout);
 	if (((uintptr_t)a->w.w | (uintptr_t)a->w.scale | (uintptr_t)a->x) % 16 ||
-	    (uintptr_t)a->y % 4)
+	    (uintptr_t)a->y % (a->out_f32 ? 4 : 2))
 		return cuda_refuse(err, "linear", "operands that are not aligned to 16 bytes");
 	return 0;
 }

@@ -47,7 +47,10 @@ static __global__ void linear_widen(const unsigned char *w, const unsigned char 
 /* Whether linear_lt() is the way for this call. */
 static inline int linear_lt_serves(struct cuda *c, const struct linear_args *a)
 {
-	return a->n_tok >= LT_ROWS && (a->w.type == WEIGHT_BF16 || a->w.type == WEIGHT_F8) &&
+	if (a->n_tok < LT_ROWS || (a->w.type != WEIGHT_BF16 && a->w.type != WEIGHT_F8))
+		return 0;
+	/* it wants rows that begin at 16 bytes */
+	return a->w.out / a->n_group % 8 == 0 && (uintptr_t)a->y % 16 == 0 &&
 	       cuda_blaslt_here(c);
 }
 

@@ -45,9 +45,14 @@ static void compare(struct bench *b, enum weight_type type, int out, int in, int
 	k.x = bench_normal(b, PAIR_ACT, (size_t)n_tok * (size_t)(n_group * in), 1.0);
 	k.y = bench_out(b, out_f32 ? PAIR_F32 : PAIR_ACT, (size_t)n_tok * (size_t)out);
 	bench_run(b, n_tok, linear, &k);
-	/* float32 sums of what is exact, or half a unit of bf16's last place on top */
+	/*
+	 * float32 sums of what is exact, or half a unit of bf16's last place on top; of a row
+	 * with few values these may all be what is left of far larger products
+	 */
 	bench_compare(b, "y", &k.y, n_tok, (size_t)out, out_f32 ? 1e-5 : 0.0025,
-		      out_f32 ? 1e-4 : 0.004);
+		      out < 16  ? 0.01
+		      : out_f32 ? 1e-4
+				: 0.004);
 }
 
 struct shape {
