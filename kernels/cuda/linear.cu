@@ -65,8 +65,10 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2) linear_rows(struct 
 static int warps_of_tile(int type, int in, int tiles)
 {
 	int n_round = (in + fragment_round(type) - 1) / fragment_round(type), n = 1;
+	/* x of 16 rows for a round of eight warps would not fit beside another block's */
+	int most = type == WEIGHT_FP4 ? PRODUCT_WARPS / 2 : PRODUCT_WARPS;
 
-	while (n < PRODUCT_WARPS && n < n_round && tiles * n < ENOUGH_WARPS)
+	while (n < most && n < n_round && tiles * n < ENOUGH_WARPS)
 		n *= 2;
 	return n;
 }

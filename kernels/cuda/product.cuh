@@ -37,7 +37,7 @@ struct rows {
 	int n;
 };
 
-/* Where x is kept: `rounds` of them at a time, a multiple of the warps that share a tile. */
+/* Where x is kept: `rounds` of them at a time. */
 struct slice {
 	unsigned char *p;
 	int rounds;
@@ -298,16 +298,19 @@ static __device__ __forceinline__ float product_sum(const float *part, int n_war
 	return v;
 }
 
-/* Rounds of a slice for n rows of x in so many bytes of shared memory: a multiple of n_warp, no
- * more than there are; 0 where not even n_warp fit. */
+/*
+ * Rounds of a slice for n rows of x in so many bytes of shared memory: all, or whole turns of
+ * the n_warp warps, or as many as fit (then some warps wait through a slice); 0 where none
+ * fits.
+ */
 static inline int slice_rounds(int type, int in, int n, int n_warp, size_t bytes)
 {
-	int n_round = (in + fragment_round(type) - 1) / fragment_round(type);
-	int all = (n_round + n_warp - 1) / n_warp * n_warp, rounds = all;
+	int rounds = (in + fragment_round(type) - 1) / fragment_round(type);
+	int fit = (int)((bytes / (size_t)n - PRODUCT_PAD) / (size_t)(fragment_round(type) * 2));
 
-	while (rounds > 0 && (size_t)n * slice_row_bytes(type, rounds) > bytes)
-		rounds -= n_warp;
-	return rounds;
+	if (rounds <= fit)
+		return rounds;
+	return fit >= n_warp ? fit / n_warp * n_warp : fit;
 }
 
 #endif
