@@ -7,6 +7,8 @@ NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/c
 nvcc_serves = $(shell $(1) --version 2>/dev/null | sed -n 's/.*release \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' | \
 	awk '{ if ($$1 > 12 || ($$1 == 12 && $$2 >= 4)) print 1 }')
 HAS_NVCC := $(if $(filter-out 0,$(CUDA)),$(if $(filter release debug,$(VARIANT)),$(if $(NVCC),$(call nvcc_serves,$(NVCC)))))
+# Through ccache where the compiler is: kernels take long to compile.
+NVCC_RUN := $(if $(filter %/ccache,$(realpath $(shell command -v $(CC) 2>/dev/null))),ccache) $(NVCC)
 CUDA_HOME = $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
 CUDART = $(firstword $(wildcard $(addsuffix /libcudart_static.a,$(CUDA_HOME)/lib64 $(CUDA_HOME)/lib \
 	$(CUDA_HOME)/targets/x86_64-linux/lib /usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null))))
@@ -33,7 +35,7 @@ define cuda_target_rule
 $(B)/kernels/cuda/%.$(1).o: kernels/cuda/%.cu $(B)/flags | $(B)/packages.ok
 	@mkdir -p $$(@D)
 	$$(call say,NVCC,$$@)
-	$$(Q)$$(NVCC) $$(NVCC_FLAGS) $$(CUDA_CODE_$(1)) -DCUDA_TARGET=$(1) -MF $$(@:.o=.d) -c -o $$@ $$<
+	$$(Q)$$(NVCC_RUN) $$(NVCC_FLAGS) $$(CUDA_CODE_$(1)) -DCUDA_TARGET=$(1) -MF $$(@:.o=.d) -c -o $$@ $$<
 $(B)/kernels/cuda/target.$(1).o: kernels/cuda/target.c $(B)/flags | $(B)/packages.ok
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)

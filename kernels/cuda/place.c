@@ -409,9 +409,9 @@ int place_experts(struct backend *be, struct expert_weights *e, int n, dbuf *tab
 		rows[i] = (struct cuda_expert){e[i].w1.w,     e[i].w1.scale, e[i].w2.w,
 					       e[i].w2.scale, e[i].w3.w,     e[i].w3.scale};
 	}
-	if (!rc)
+	if (!rc && table)
 		rc = arena_take(p, bytes, &device, err);
-	if (!rc)
+	if (!rc && table)
 		rc = be->put(be, device, rows, bytes, err);
 	free(rows);
 	if (!rc && table)

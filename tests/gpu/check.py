@@ -317,7 +317,8 @@ def steps(check, chosen, sanitized):
 	for kernels in chosen:
 		for program in programs:
 			yield ("%s, %s" % (os.path.basename(program), kernels), test_program, program,
-				["--kernels", kernels])
+				["--kernels", kernels, "--models",
+				os.path.join(check.work, "models")])
 		for prefix in ("flash-tiny", "pro-micro", "spark-micro"):
 			yield "golden %s, rows one by one, %s" % (prefix, kernels), golden_decode, prefix, kernels
 		for prefix in ("flash-tiny", "pro-micro"):

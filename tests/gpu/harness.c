@@ -1,9 +1,12 @@
 #include "tests/gpu/harness.h"
 
+#include <dlfcn.h>
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GUARD       4096 /* bytes behind each buffer */
 #define GUARD_BYTE  0xa5
@@ -39,9 +42,10 @@ struct bench {
 	int failures;
 };
 
-static const char *chosen_kernels;  /* --kernels */
-static const char *chosen_experts;  /* --moe-backend */
-static const char *tested = "cuda"; /* --backend */
+static const char *chosen_kernels;              /* --kernels */
+static const char *chosen_experts;              /* --moe-backend */
+static const char *tested = "cuda";             /* --backend */
+static const char *models = "../shared/golden"; /* --models */
 
 struct backend *bench_backend(struct bench *b, int side)
 {
@@ -805,7 +809,28 @@ void bench_same_bytes(struct bench *b, const char *what, const struct pair *p, d
 
 /* ------------------------------------------------------------------ running */
 
-int bench_setup(void **state)
+/* The plug-in lies in ../lib/dsv4chat from the test, as it does from the installed program. */
+static int open_plugin(struct backend **out, const struct backend_options *o, struct err *err)
+{
+	const struct backend_plugin *plugin = NULL;
+	char path[600] = "";
+	ssize_t n = readlink("/proc/self/exe", path, 400);
+	char *end = n > 0 ? strrchr(path, '/') : NULL;
+	void *library;
+
+	if (!end)
+		return err_set(err, ERR_FAILED, "no /proc/self/exe");
+	snprintf(end, sizeof(path) - (size_t)(end - path), "/../lib/dsv4chat/dsv4chat-%s.so",
+		 o->name);
+	library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (library)
+		plugin = dlsym(library, BACKEND_PLUGIN_SYMBOL);
+	if (!plugin)
+		return err_set(err, ERR_MODEL, "%s", dlerror());
+	return plugin->open(out, o, err);
+}
+
+int bench_open(struct backend **out, int side, struct err *err)
 {
 	struct backend_options gpu = {
 		.name = tested,
@@ -813,10 +838,32 @@ int bench_setup(void **state)
 		.experts = chosen_experts,
 	};
 	struct backend_options cpu = {.name = "cpu"};
+
+	if (side == GPU && strcmp(tested, "cpu") != 0)
+		return open_plugin(out, &gpu, err);
+	return backend_open(out, &cpu, err);
+}
+
+bool bench_model(const char *name, char *path, size_t size)
+{
+	char pattern[300];
+	glob_t found;
+	bool there;
+
+	snprintf(pattern, sizeof(pattern), "%s/%s*", models, name);
+	there = glob(pattern, 0, NULL, &found) == 0;
+	if (there)
+		snprintf(path, size, "%s", found.gl_pathv[0]);
+	globfree(&found);
+	return there;
+}
+
+int bench_setup(void **state)
+{
 	struct bench *b = calloc(1, sizeof(*b));
 
-	if (!b || backend_open(&b->be[CPU], &cpu, &b->err) ||
-	    backend_open(&b->be[GPU], &gpu, &b->err)) {
+	if (!b || bench_open(&b->be[CPU], CPU, &b->err) ||
+	    bench_open(&b->be[GPU], GPU, &b->err)) {
 		printf("FAILED: %s\n", b ? b->err.text : "no memory");
 		return -1;
 	}
@@ -846,13 +893,15 @@ int bench_teardown(void **state)
 
 int bench_main(int argc, char **argv, const struct CMUnitTest *tests, size_t n)
 {
+	enum { N_OPTIONS = 4 };
 	static const struct {
 		const char *name;
 		const char **value;
-	} options[] = {
+	} options[N_OPTIONS] = {
 		{"--kernels", &chosen_kernels},
 		{"--moe-backend", &chosen_experts},
 		{"--backend", &tested},
+		{"--models", &models},
 	};
 
 	for (int i = 1; i < argc; i++) {
@@ -863,9 +912,9 @@ int bench_main(int argc, char **argv, const struct CMUnitTest *tests, size_t n)
 				printf("%s\n", tests[j].name);
 			return 0;
 		}
-		while (o < 3 && strcmp(argv[i], options[o].name) != 0)
+		while (o < N_OPTIONS && strcmp(argv[i], options[o].name) != 0)
 			o++;
-		if (o < 3 && i + 1 < argc)
+		if (o < N_OPTIONS && i + 1 < argc)
 			*options[o].value = argv[++i];
 		else
 			cmocka_set_test_filter(argv[i]);

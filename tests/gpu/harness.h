@@ -128,6 +128,11 @@ void bench_fail(struct bench *b, const char *fmt, ...) __attribute__((format(pri
 /* The operation must refuse this call with ERR_MODEL. */
 void bench_refuses(struct bench *b, bench_call_fn call, void *ctx);
 
+/* For tests of whole models: a backend as the options say, and the folder whose name begins
+ * with `name` among the models (`--models DIR`). */
+int bench_open(struct backend **out, int side, struct err *err);
+bool bench_model(const char *name, char *path, size_t size);
+
 /* cmocka's setup and teardown of each test, and a main: `--list` prints the tests' names, a
  * name runs one (* stands for anything); `--kernels` and `--moe-backend` as the program has
  * them;
