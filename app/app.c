@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "app/output.h"
@@ -71,19 +70,6 @@ void app_close_engine(struct app *app)
 	if (app->engine)
 		app->engine->ops->close(app->engine);
 	app->engine = NULL;
-}
-
-struct sampling app_sampling(const struct app *app)
-{
-	struct sampling s = app->opt.sampling;
-
-	if (app->opt.seed_given)
-		return s;
-	if (getrandom(&s.seed, sizeof(s.seed), 0) != sizeof(s.seed))
-		s.seed = (uint64_t)clock_ms() << 11;
-	/* 53 bits: who reads the events as JSON may keep numbers as doubles. */
-	s.seed >>= 11;
-	return s;
 }
 
 void app_tell(const char *text)

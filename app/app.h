@@ -26,9 +26,6 @@ int app_model_dir(const struct options *o, struct buf *out, struct err *err);
 int app_open_engine(struct app *app, struct err *err);
 void app_close_engine(struct app *app);
 
-/* The sampling of the next turn: as the options say, with a seed of its own if none was given. */
-struct sampling app_sampling(const struct app *app);
-
 /* "dsv4chat: TEXT" on stderr.  Messages quote files and models: nothing acts on a terminal. */
 void app_tell(const char *text);
 

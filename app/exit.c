@@ -1,5 +1,7 @@
 #include "app/exit.h"
 
+#include <stddef.h>
+
 #include "engine/base/err.h"
 
 int exit_code_of(int rc)
@@ -27,4 +29,23 @@ int exit_code_of(int rc)
 		return EXIT_TIMED_OUT;
 	}
 	return EXIT_FAILED;
+}
+
+const char *error_name(int rc)
+{
+	static const struct {
+		enum err_code code;
+		const char *name;
+	} names[] = {
+		{ERR_USAGE, "usage"},     {ERR_MODEL, "model"},
+		{ERR_LIMIT, "limit"},     {ERR_REFUSED, "refused"},
+		{ERR_STORE, "store"},     {ERR_NOMEM, "memory"},
+		{ERR_IO, "io"},           {ERR_CANCELLED, "interrupted"},
+		{ERR_TIMEOUT, "timeout"},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if ((int)names[i].code == rc)
+			return names[i].name;
+	return "failed";
 }

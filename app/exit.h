@@ -1,5 +1,5 @@
 /*
- * Exit codes, in one place.
+ * Exit codes, and the names of errors, in one place.
  */
 #ifndef APP_EXIT_H
 #define APP_EXIT_H
@@ -19,5 +19,8 @@ enum exit_code {
 
 /* The exit code of 0 or an enum err_code. */
 int exit_code_of(int rc);
+
+/* What programs are told of such a code: "usage", "model", …, "failed" for what has no name. */
+const char *error_name(int rc);
 
 #endif

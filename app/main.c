@@ -126,7 +126,7 @@ int main(int argc, char **argv)
 	mapfault_install();
 	signals_ignore_limits();
 	if (verb)
-		return verb->run(NULL, argc - 1, argv + 1);
+		return verb->run(argc - 1, argv + 1);
 	rc = read_options(&app, argc, argv, &err);
 	if (!rc)
 		rc = signals_open(&err);

@@ -3,25 +3,23 @@
 
 #include <string.h>
 
-#define BOTH(name) cmd_##name, cmd_##name##_screen
-
 const struct cmd cmds[] = {
-	{"help", "", "what can be done here", BOTH(help)},
-	{"new", "", "begin a new conversation", BOTH(new)},
-	{"list", "[N]", "the newest conversations", BOTH(list)},
-	{"open", "ID", "go over to another conversation, by id or title", BOTH(open)},
-	{"search", "WORDS", "find where something was said", BOTH(search)},
-	{"fork", "", "go on in a branch of this conversation", BOTH(fork)},
-	{"edit", "TEXT", "ask TEXT in place of the last question", BOTH(edit)},
-	{"regen", "", "answer the last question anew", BOTH(regen)},
-	{"continue", "", "go on with an answer that was cut", BOTH(continue)},
-	{"title", "[TEXT]", "show or set the conversation's title", BOTH(title)},
-	{"export", "FILE", "write it to FILE (.md, .json, .jsonl)", BOTH(export)},
-	{"rm", "ID", "remove a conversation for good", BOTH(rm)},
-	{"effort", "[none|low|high|max]", "how much the model thinks", BOTH(effort)},
-	{"system", "[TEXT]", "show or set the system prompt; - removes it", BOTH(system)},
-	{"set", "[OPTION [VALUE]]", "show or set an option, from the next turn on", BOTH(set)},
-	{"quit", "", "end the program (so does Ctrl-D)", BOTH(quit)},
+	{"help", "", "what can be done here", cmd_help},
+	{"new", "", "begin a new conversation", cmd_new},
+	{"list", "[N]", "the newest conversations", cmd_list},
+	{"open", "ID", "go over to another conversation, by id or title", cmd_open},
+	{"search", "WORDS", "find where something was said", cmd_search},
+	{"fork", "", "go on in a branch of this conversation", cmd_fork},
+	{"edit", "TEXT", "ask TEXT in place of the last question", cmd_edit},
+	{"regen", "", "answer the last question anew", cmd_regen},
+	{"continue", "", "go on with an answer that was cut", cmd_continue},
+	{"title", "[TEXT]", "show or set the conversation's title", cmd_title},
+	{"export", "FILE", "write it to FILE (.md, .json, .jsonl)", cmd_export},
+	{"rm", "ID", "remove a conversation for good", cmd_rm},
+	{"effort", "[none|low|high|max]", "how much the model thinks", cmd_effort},
+	{"system", "[TEXT]", "show or set the system prompt; - removes it", cmd_system},
+	{"set", "[OPTION [VALUE]]", "show or set an option, from the next turn on", cmd_set},
+	{"quit", "", "end the program (so does Ctrl-D)", cmd_quit},
 	{0},
 };
 
@@ -45,18 +43,18 @@ bool cmd_meant(struct str text)
 	       !memchr(text.p, '\n', text.n);
 }
 
-const struct cmd *cmd_find(const char *text, const char **arg, struct err *err)
+int cmd_run(struct cmd_host *h, const char *text, bool *known, struct err *err)
 {
 	size_t n = name_length(str_of(text));
+	const char *arg = text + 1 + n;
 
-	*arg = text + 1 + n;
-	*arg += strspn(*arg, " \t");
-	for (const struct cmd *c = cmds; c->name; c++) {
+	arg += strspn(arg, " \t");
+	*known = true;
+	for (const struct cmd *c = cmds; c->name; c++)
 		if (strlen(c->name) == n && strncmp(c->name, text + 1, n) == 0)
-			return c;
-	}
-	err_set(err, ERR_USAGE,
-		"/%.*s: no such command; /help lists them, a blank before / sends it",
-		(int)(n < 40 ? n : 40), text + 1);
-	return NULL;
+			return c->run(h, arg, err);
+	*known = false;
+	return err_set(err, ERR_USAGE,
+		       "/%.*s: no such command; /help lists them, a blank before / sends it",
+		       (int)(n < 40 ? n : 40), text + 1);
 }

@@ -1,24 +1,20 @@
 /*
- * The slash commands: one table for line mode and the full screen, one file a
- * command, which has what it does in either.
+ * The slash commands: one table for line mode and the full screen, a function each, which knows
+ * neither (host.h).
  */
 #ifndef APP_CMD_CMD_H
 #define APP_CMD_CMD_H
 
+#include "app/cmd/host.h"
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
-#include "history/history.h"
-
-struct line;
-struct screen;
 
 struct cmd {
 	const char *name; /* without the slash */
 	const char *arg;  /* what it takes, as help shows it; "" = nothing */
 	const char *help;
 	/* `arg`: what follows the name, without blanks before it; "" = nothing. */
-	int (*line)(struct line *l, const char *arg, struct err *err);
-	int (*screen)(struct screen *s, const char *arg, struct err *err);
+	int (*run)(struct cmd_host *h, const char *arg, struct err *err);
 };
 
 extern const struct cmd cmds[]; /* ends with a row without a name */
@@ -28,49 +24,29 @@ extern const struct cmd cmds[]; /* ends with a row without a name */
  * "/usr/bin is full" is not, and a blank before the slash sends anything.
  */
 bool cmd_meant(struct str text);
-/* The row of such a text and what follows the name; NULL with ERR_USAGE: no such command. */
-const struct cmd *cmd_find(const char *text, const char **arg, struct err *err);
+/* Runs such a text.  ERR_USAGE: there is no such command (*known false), or not so. */
+int cmd_run(struct cmd_host *h, const char *text, bool *known, struct err *err);
 
-/* Appends what a command tells of the history to `out`. */
+/* Shows what `describe` appends of the history. */
 typedef int (*cmd_describe_fn)(struct history *h, const char *arg, struct buf *out,
 			       struct err *err);
-/* Shows it in either mode. */
-int cmd_tell(struct line *l, cmd_describe_fn describe, const char *arg, struct err *err);
-int cmd_tell_screen(struct screen *s, cmd_describe_fn describe, const char *arg,
-		    struct err *err);
+int cmd_tell(struct cmd_host *h, cmd_describe_fn describe, const char *arg, struct err *err);
 
-int cmd_help(struct line *l, const char *arg, struct err *err);
-int cmd_new(struct line *l, const char *arg, struct err *err);
-int cmd_effort(struct line *l, const char *arg, struct err *err);
-int cmd_system(struct line *l, const char *arg, struct err *err);
-int cmd_list(struct line *l, const char *arg, struct err *err);
-int cmd_open(struct line *l, const char *arg, struct err *err);
-int cmd_search(struct line *l, const char *arg, struct err *err);
-int cmd_fork(struct line *l, const char *arg, struct err *err);
-int cmd_edit(struct line *l, const char *arg, struct err *err);
-int cmd_regen(struct line *l, const char *arg, struct err *err);
-int cmd_continue(struct line *l, const char *arg, struct err *err);
-int cmd_title(struct line *l, const char *arg, struct err *err);
-int cmd_export(struct line *l, const char *arg, struct err *err);
-int cmd_rm(struct line *l, const char *arg, struct err *err);
-int cmd_set(struct line *l, const char *arg, struct err *err);
-int cmd_quit(struct line *l, const char *arg, struct err *err);
-
-int cmd_help_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_new_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_effort_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_system_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_list_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_open_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_search_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_fork_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_edit_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_regen_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_continue_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_title_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_export_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_rm_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_set_screen(struct screen *s, const char *arg, struct err *err);
-int cmd_quit_screen(struct screen *s, const char *arg, struct err *err);
+int cmd_help(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_new(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_effort(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_system(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_list(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_open(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_search(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_fork(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_edit(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_regen(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_continue(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_title(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_export(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_rm(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_set(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_quit(struct cmd_host *h, const char *arg, struct err *err);
 
 #endif

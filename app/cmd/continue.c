@@ -1,55 +1,29 @@
-#include "app/line/line.h"
-#include "app/screen/private.h"
+/* /continue */
+#include "app/cmd/cmd.h"
+#include "app/talk/turn.h"
 
-int cmd_continue(struct line *l, const char *arg, struct err *err)
+int cmd_continue(struct cmd_host *h, const char *arg, struct err *err)
 {
-	const struct history_message *m = history_tree_leaf(l->record.t);
-	const struct history_list *cut = &l->record.recovered;
-	int rc = 0;
-
-	(void)arg;
-	/* Before anything else was said, what a crash has cut is meant. */
-	if (!m && cut->n) {
-		rc = line_open(l, cut->items[0].id, err);
-		m = rc ? NULL : history_tree_leaf(l->record.t);
-	}
-	if (rc)
-		return rc;
-	if (!m || !history_message_unfinished(m))
-		return err_set(err, ERR_USAGE,
-			       "the last answer is whole: there is nothing to "
-			       "go on with");
-	history_tree_rewind(l->record.t, m->parent);
-	rc = record_fill(&l->record, &l->dialog, err);
-	if (!rc)
-		rc = line_answer(l, m, err);
-	if (rc && history_tree_leaf(l->record.t) == m->parent) {
-		struct err again = {0};
-
-		history_tree_rewind(l->record.t, m);
-		record_fill(&l->record, &l->dialog, &again);
-	}
-	return rc;
-}
-
-int cmd_continue_screen(struct screen *s, const char *arg, struct err *err)
-{
-	const struct history_list *cut = &s->config->recovered;
+	const struct history_list *cut = &h->talks->recovered;
 	struct talk *t;
 	int rc = 0;
 
 	(void)arg;
 	/* Before anything else was said, what a crash has cut is meant. */
-	if (s->talk->leaf == NULL && cut->n > 0) {
-		rc = screen_stored(s, cut->items[0].id, &t, err);
-		if (rc == 0)
-			screen_open(s, t);
+	if (!h->ops->talk(h)->leaf && cut->n) {
+		rc = talks_get(h->talks, cut->items[0].id, &t, err);
+		if (!rc)
+			rc = h->ops->open(h, t, err);
 	}
-	if (rc < 0)
+	if (rc)
 		return rc;
-	if (s->talk->leaf == NULL)
+	t = h->ops->talk(h);
+	if (!t->leaf)
 		return err_set(err, ERR_USAGE, "nothing was said yet");
-	if (!screen_is_writing(s))
-		screen_continue(s, s->talk->leaf);
-	return 0;
+	if (h->ops->is_writing(h))
+		return 0;
+	if (!turn_may_resume(t->leaf))
+		return err_set(err, ERR_USAGE,
+			       "the last answer is whole: there is nothing to go on with");
+	return h->ops->go_on(h, t->leaf, err);
 }

@@ -1,9 +1,9 @@
+/* /export */
 #include <stdio.h>
 #include <string.h>
 
-#include "app/line/line.h"
+#include "app/cmd/cmd.h"
 #include "app/newfile.h"
-#include "app/screen/private.h"
 
 /* The format is in the name; a name that says none means Markdown. */
 static enum history_format format_of(const char *path)
@@ -37,22 +37,17 @@ static int write_it(struct history *h, int64_t id, const char *path, struct err 
 	return rc == ERR_IO ? err_set(err, ERR_FAILED, "%s", err->text) : rc;
 }
 
-int cmd_export(struct line *l, const char *arg, struct err *err)
+int cmd_export(struct cmd_host *h, const char *arg, struct err *err)
 {
-	int rc = write_it(l->record.h, history_tree_conversation(l->record.t), arg, err);
+	struct buf text = {0};
+	int rc = talks_need_store(h->talks, err);
 
 	if (!rc)
-		line_say("written: %s", arg);
-	return rc;
-}
-
-int cmd_export_screen(struct screen *s, const char *arg, struct err *err)
-{
-	int rc = screen_store(s, err);
-
-	if (rc == 0)
-		rc = write_it(s->talks.store, s->talk->stored, arg, err);
-	if (rc == 0)
-		tui_say(s->tui, STYLE_FAINT, "written: %s", arg);
-	return rc;
+		rc = write_it(h->talks->store, h->ops->talk(h)->stored, arg, err);
+	if (rc)
+		return rc;
+	buf_addf(&text, "written: %s", arg);
+	h->ops->say(h, buf_z(&text));
+	buf_release(&text);
+	return 0;
 }

@@ -1,8 +1,8 @@
+/* /list */
 #include <stdlib.h>
 #include <time.h>
 
-#include "app/line/line.h"
-#include "app/screen/private.h"
+#include "app/cmd/cmd.h"
 
 /* One line for each, appended to `out`. */
 static int describe(struct history *h, const char *arg, struct buf *out, struct err *err)
@@ -27,12 +27,7 @@ static int describe(struct history *h, const char *arg, struct buf *out, struct 
 	return rc;
 }
 
-int cmd_list(struct line *l, const char *arg, struct err *err)
+int cmd_list(struct cmd_host *h, const char *arg, struct err *err)
 {
-	return cmd_tell(l, describe, arg, err);
-}
-
-int cmd_list_screen(struct screen *s, const char *arg, struct err *err)
-{
-	return cmd_tell_screen(s, describe, arg, err);
+	return cmd_tell(h, describe, arg, err);
 }

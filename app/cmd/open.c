@@ -1,25 +1,15 @@
-#include "app/line/line.h"
-#include "app/screen/private.h"
+/* /open */
+#include "app/cmd/cmd.h"
 
-int cmd_open(struct line *l, const char *arg, struct err *err)
-{
-	int64_t id = 0;
-	int rc = history_find(l->record.h, arg, &id, err);
-
-	return rc ? rc : line_open(l, id, err);
-}
-
-int cmd_open_screen(struct screen *s, const char *arg, struct err *err)
+int cmd_open(struct cmd_host *h, const char *arg, struct err *err)
 {
 	struct talk *t = NULL;
 	int64_t id = 0;
-	int rc = screen_store(s, err);
+	int rc = talks_need_store(h->talks, err);
 
-	if (rc == 0)
-		rc = history_find(s->talks.store, arg, &id, err);
-	if (rc == 0)
-		rc = screen_stored(s, id, &t, err);
-	if (rc == 0)
-		screen_open(s, t);
-	return rc;
+	if (!rc)
+		rc = history_find(h->talks->store, arg, &id, err);
+	if (!rc)
+		rc = talks_get(h->talks, id, &t, err);
+	return rc ? rc : h->ops->open(h, t, err);
 }

@@ -1,18 +1,10 @@
-#include "app/line/line.h"
-#include "app/screen/private.h"
+/* /quit */
+#include "app/cmd/cmd.h"
 
-int cmd_quit(struct line *l, const char *arg, struct err *err)
+int cmd_quit(struct cmd_host *h, const char *arg, struct err *err)
 {
 	(void)arg;
 	(void)err;
-	l->quit = true;
-	return 0;
-}
-
-int cmd_quit_screen(struct screen *s, const char *arg, struct err *err)
-{
-	(void)arg;
-	(void)err;
-	s->quit = true;
+	h->ops->quit(h);
 	return 0;
 }

@@ -1,5 +1,5 @@
-#include "app/line/line.h"
-#include "app/screen/private.h"
+/* /search */
+#include "app/cmd/cmd.h"
 
 /* Two lines for each place, appended to `out`. */
 static int describe(struct history *h, const char *words, struct buf *out, struct err *err)
@@ -26,13 +26,8 @@ static int describe(struct history *h, const char *words, struct buf *out, struc
 	return rc;
 }
 
-int cmd_search(struct line *l, const char *arg, struct err *err)
+/* In all conversations; on the screen Ctrl-S searches the one that is shown. */
+int cmd_search(struct cmd_host *h, const char *arg, struct err *err)
 {
-	return cmd_tell(l, describe, arg, err);
-}
-
-/* In all conversations; Ctrl-S searches the one that is shown. */
-int cmd_search_screen(struct screen *s, const char *arg, struct err *err)
-{
-	return cmd_tell_screen(s, describe, arg, err);
+	return cmd_tell(h, describe, arg, err);
 }

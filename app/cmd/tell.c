@@ -1,27 +1,15 @@
-#include "app/line/line.h"
-#include "app/screen/private.h"
+/* What commands tell of the history. */
+#include "app/cmd/cmd.h"
 
-int cmd_tell(struct line *l, cmd_describe_fn describe, const char *arg, struct err *err)
+int cmd_tell(struct cmd_host *h, cmd_describe_fn describe, const char *arg, struct err *err)
 {
 	struct buf text = {0};
-	int rc = describe(l->record.h, arg, &text, err);
+	int rc = talks_need_store(h->talks, err);
 
 	if (!rc)
-		line_say("%s", buf_z(&text));
-	buf_release(&text);
-	return rc;
-}
-
-int cmd_tell_screen(struct screen *s, cmd_describe_fn describe, const char *arg,
-		    struct err *err)
-{
-	struct buf text = {0};
-	int rc = screen_store(s, err);
-
-	if (rc == 0)
-		rc = describe(s->talks.store, arg, &text, err);
-	if (rc == 0)
-		screen_notice(s, buf_str(&text));
+		rc = describe(h->talks->store, arg, &text, err);
+	if (!rc)
+		h->ops->tell(h, buf_str(&text));
 	buf_release(&text);
 	return rc;
 }

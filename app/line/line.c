@@ -1,4 +1,4 @@
-#include "app/attach.h"
+/* Line mode: its loop, and one message of it. */
 #include "app/line/line.h"
 
 #include <signal.h>
@@ -8,18 +8,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/attach.h"
 #include "app/exit.h"
 #include "app/line/lineinput.h"
-#include "app/paths.h"
 #include "app/line/show.h"
+#include "app/paths.h"
 #include "app/signals.h"
-#include "app/talk/turn.h"
-#include "engine/base/log.h"
+#include "engine/base/clock.h"
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
 
 /* "42 tokens, 310 tokens/s", after an answer, dimmed */
-static void tell_usage(const struct line *l, const struct turn_answer *a)
+static void tell_usage(const struct line *l, const struct turn_outcome *a)
 {
 	const struct turn_usage *u = &a->usage;
 
@@ -34,15 +34,6 @@ static void tell_usage(const struct line *l, const struct turn_answer *a)
 		a->stop == STOP_LENGTH    ? ", cut by --max-tokens"
 		: a->stop == STOP_CONTEXT ? ", the context is full"
 					  : "");
-}
-
-const struct history_message *line_last(struct line *l, enum history_role role)
-{
-	const struct history_message *m = history_tree_leaf(l->record.t);
-
-	while (m && m->role != role)
-		m = m->parent;
-	return m;
 }
 
 void line_say(const char *format, ...)
@@ -63,26 +54,27 @@ void line_say(const char *format, ...)
 	free(n >= 0 ? text : NULL);
 }
 
-int line_open(struct line *l, int64_t conversation, struct err *err)
+int line_open(struct line *l, struct talk *t, struct err *err)
 {
+	const struct talk_message *last;
 	struct history_list list = {0};
 	struct buf said = {0};
-	const struct history_message *last;
-	int rc = record_switch(&l->record, conversation, err);
+	int rc = talk_store_load(&l->talks, t, err);
 
 	if (!rc)
-		rc = record_fill(&l->record, &l->dialog, err);
-	if (!rc)
-		rc = history_get(l->record.h, conversation, &list, err);
+		rc = history_get(l->talks.store, t->stored, &list, err);
 	if (!rc && list.n) {
 		line_say("%s \"%s\", %lld messages; it ends:", list.items[0].uid,
 			 list.items[0].title, (long long)list.items[0].n_messages);
-		last = history_tree_leaf(l->record.t);
-		history_message_add_text(last, HISTORY_TEXT, &said);
+		last = t->leaf;
+		if (last)
+			talk_message_add_text(last, HISTORY_TEXT, &said);
 		line_say("%s", buf_z(&said));
-		if (history_message_unfinished(last))
+		if (turn_may_resume(last))
 			line_say("(this answer was cut: /continue goes on with it)");
 	}
+	if (!rc)
+		l->talk = t;
 	history_list_release(&list);
 	buf_release(&said);
 	return rc;
@@ -90,63 +82,49 @@ int line_open(struct line *l, int64_t conversation, struct err *err)
 
 /*
  * An interrupted answer is kept as far as it went.  A write that fails does not take back
- * what is on the screen: it is told, and the program does not end well.
+ * what is on the screen: it is told, and tried again.
  */
-int line_answer(struct line *l, const struct history_message *resume, struct err *err)
+int line_answer(struct line *l, struct talk_message *resume, struct err *err)
 {
-	struct sampling sampling = app_sampling(l->app);
-	struct turn_answer answer = {0};
-	struct turn_request req = {.sampling = sampling};
+	struct turn_outcome out;
 	struct turn_watch watch;
 	struct show show;
 	struct err lost = {0};
-	int rc;
+	int rc = turn_begin(&l->turn, l->talk, resume, err);
 
-	/* The same noise: it goes on as it would have. */
-	if (resume && resume->run)
-		req.sampling.seed = sampling.seed = resume->run->seed;
-	rc = record_begin(&l->record, &sampling, resume, err);
 	if (rc)
 		return rc;
 	show_init(&show, l->app);
-	show.record = &l->record;
 	watch = show_watch(&show, 0);
-	req.chat = dialog_chat(&l->dialog, (enum chat_effort)l->app->opt.effort);
-	if (resume)
-		record_resume(resume, &req);
-	rc = turn_run(l->app->engine, &req, &watch, &answer, err);
-	if (record_end(&l->record, rc, &answer, &lost) && !rc)
-		rc = err_set(err, lost.code, "not kept: %s", lost.text);
+	rc = turn_run(&l->turn, &watch, &out, err);
+	if (out.kept.code && !rc)
+		rc = err_set(err, out.kept.code, "not kept: %s", out.kept.text);
 	if (show_finish(&show, &lost) && (!rc || !err->text[0]))
 		rc = err_set(err, lost.code, "%s", lost.text);
 	if (!rc)
-		tell_usage(l, &answer);
-	l->answered = !rc && answer.done && (answer.stop == STOP_END || answer.stop == STOP_CALLS);
-	turn_answer_release(&answer);
-	if (record_fill(&l->record, &l->dialog, rc ? &lost : err) && !rc)
-		rc = err->code;
+		tell_usage(l, &out);
+	l->answered = !rc && out.done && (out.stop == STOP_END || out.stop == STOP_CALLS);
 	return rc;
 }
 
 /* A turn that failed before it said anything leaves the conversation as it was. */
 int line_ask(struct line *l, struct str text, struct err *err)
 {
-	const struct history_message *before = history_tree_leaf(l->record.t), *leaf;
-	struct err again = {0};
-	int rc = dialog_add(&l->dialog, CHAT_USER, text, err);
+	struct talk_message *before = l->talk->leaf, *leaf;
+	bool asks_system = l->talk->asks_system;
+	int rc = talk_ask(l->talk, text, l->app->opt.system, clock_wall_ms(), err);
 
 	if (rc)
 		return rc;
-	rc = record_question(&l->record, &l->dialog, err);
-	if (rc)
-		dialog_drop(&l->dialog, 1);
-	else
+	rc = talk_store_save(&l->talks, l->talk, err);
+	if (rc && !l->refused.code)
+		l->refused = *err;
+	if (!rc)
 		rc = line_answer(l, NULL, err);
-	/* An answer without parts is the opening <think> alone. */
-	leaf = history_tree_leaf(l->record.t);
-	if (rc && leaf && (leaf->role == HISTORY_USER || !leaf->n_parts)) {
-		history_tree_rewind(l->record.t, before);
-		record_fill(&l->record, &l->dialog, &again);
+	leaf = l->talk->leaf;
+	if (rc && (leaf->role != CHAT_ASSISTANT || !talk_message_speaks(leaf))) {
+		talk_unsay(l->talk, before);
+		l->talk->asks_system = asks_system;
 	}
 	return rc;
 }
@@ -168,7 +146,7 @@ static int await_engine(struct line *l, struct err *err)
 /* What a crash cut, and how to go on with it. */
 static void tell_recovered(const struct line *l)
 {
-	const struct history_list *cut = &l->record.recovered;
+	const struct history_list *cut = &l->talks.recovered;
 
 	for (size_t i = 0; i < cut->n; i++)
 		line_say("The program was stopped during an answer in \"%s\": /open %s shows "
@@ -185,14 +163,6 @@ static void greet(const struct line *l)
 	       info ? info->model_name : "?", info ? info->backend : "?");
 	fflush(stdout);
 	tell_recovered(l);
-}
-
-static int run_command(struct line *l, const char *text, struct err *err)
-{
-	const char *arg;
-	const struct cmd *c = cmd_find(text, &arg, err);
-
-	return c ? c->line(l, arg, err) : err->code;
 }
 
 static int ask_with_files(struct line *l, struct str typed, struct err *err)
@@ -216,6 +186,7 @@ static int ask_with_files(struct line *l, struct str typed, struct err *err)
 static int take_message(struct line *l, const struct buf *raw, struct err *err)
 {
 	struct buf text = {0};
+	bool known;
 	int rc = 0;
 
 	utf8_add_clean(&text, buf_str(raw));
@@ -224,7 +195,7 @@ static int take_message(struct line *l, const struct buf *raw, struct err *err)
 	if (buf_failed(&text))
 		rc = err_nomem(err, "message", text.len);
 	else if (cmd_meant(buf_str(&text)))
-		rc = run_command(l, text.data, err);
+		rc = cmd_run(&l->host, text.data, &known, err);
 	else if (text.len)
 		rc = ask_with_files(l, buf_str(&text), err);
 	buf_release(&text);
@@ -237,37 +208,15 @@ static int take_message(struct line *l, const struct buf *raw, struct err *err)
 
 /* -- the model's title, while the prompt waits ------------------------------------ */
 
-static void ask_title(struct line *l)
-{
-	int64_t id = history_tree_conversation(l->record.t);
-	struct chat chat = dialog_chat(&l->dialog, (enum chat_effort)l->app->opt.effort);
-	struct history_list list = {0};
-	struct err err = {0};
-
-	if (!l->app->opt.titles || history_get(l->record.h, id, &list, &err))
-		return;
-	if (list.n && list.items[0].title_from == HISTORY_TITLE_PROMPT) {
-		title_ask(&l->title, l->app->engine, &chat);
-		l->title_talk = id;
-	}
-	history_list_release(&list);
-}
-
 /* Silent, since a person may be typing. */
 static void hear_title(void *ctx)
 {
 	struct line *l = ctx;
 	struct event ev = {0};
+	bool named;
 
 	while (event_queue_pop(l->app->engine->events, &ev, 0)) {
-		struct buf title = {0};
-		struct err err = {0};
-
-		title_event(&l->title, l->app->engine, &ev, &title);
-		if (title.len && history_set_title(l->record.h, l->title_talk, buf_str(&title),
-						   HISTORY_TITLE_MODEL, &err))
-			log_add(LOG_WARN, "title: %s", err.text);
-		buf_release(&title);
+		title_event(&l->title, l->app->engine, &l->talks, &ev, &named);
 		event_release(&ev);
 	}
 }
@@ -289,7 +238,7 @@ static int chat(struct line *l, struct lineinput *in, struct err *err)
 
 		lineinput_set_vi(in, l->app->opt.keys == INPUT_VI);
 		if (l->answered && !lineinput_waiting(in))
-			ask_title(l);
+			title_ask(&l->title, l->app->engine, &l->app->opt, l->talk);
 		l->answered = false;
 		got = lineinput_read(in, &raw, err);
 		drop_title(l);
@@ -322,28 +271,44 @@ static int chat(struct line *l, struct lineinput *in, struct err *err)
 	return exit_code_of(rc);
 }
 
+static void tell_trouble(void *ctx, const char *text)
+{
+	(void)ctx;
+	app_tell(text);
+}
+
+static int open_line(struct line *l, struct lineinput **in, struct buf *inputs, struct err *err)
+{
+	struct lineinput_idle idle = {.ready = hear_title, .acts = drop_title, .ctx = l};
+	struct options *o = &l->app->opt;
+	int rc = talks_open_for(&l->talks, o, err);
+
+	if (!rc)
+		rc = talks_choose(&l->talks, o, &l->talk, err);
+	if (!rc)
+		rc = await_engine(l, err);
+	if (rc)
+		return rc;
+	l->host = (struct cmd_host){&line_host, o, &l->talks};
+	l->turn = (struct turn){.engine = l->app->engine,
+				.opt = o,
+				.talks = &l->talks,
+				.trouble = tell_trouble};
+	/* Without a place for earlier inputs the chat goes on without them. */
+	if (path_to_write(PATH_INPUTS, inputs, NULL))
+		buf_reset(inputs);
+	idle.fd = event_queue_fd(l->app->engine->events);
+	return lineinput_open(in, inputs->len ? inputs->data : NULL, &idle, err);
+}
+
 int line_run(struct app *app)
 {
 	struct line l = {.app = app};
-	struct lineinput_idle idle = {.ready = hear_title, .acts = drop_title, .ctx = &l};
 	struct lineinput *in = NULL;
 	struct buf inputs = {0};
 	struct err err = {0}, lost = {0};
-	int rc = record_open(&l.record, app, &err);
+	int rc = open_line(&l, &in, &inputs, &err);
 
-	if (!rc)
-		rc = await_engine(&l, &err);
-	if (!rc)
-		rc = record_fill(&l.record, &l.dialog, &err);
-	if (!rc && app->opt.system)
-		rc = dialog_set_system(&l.dialog, str_of(app->opt.system), &err);
-	/* Without a place for earlier inputs the chat goes on without them. */
-	if (!rc && path_to_write(PATH_INPUTS, &inputs, NULL) != 0)
-		buf_reset(&inputs);
-	if (!rc) {
-		idle.fd = event_queue_fd(app->engine->events);
-		rc = lineinput_open(&in, inputs.len ? inputs.data : NULL, &idle, &err);
-	}
 	if (rc) {
 		app_tell(err.text);
 		rc = exit_code_of(rc);
@@ -352,12 +317,14 @@ int line_run(struct app *app)
 		rc = chat(&l, in, &err);
 	}
 	lineinput_close(in);
-	if (record_close(&l.record, &lost)) {
+	turn_release(&l.turn);
+	lost = l.refused;
+	if (talks_save(&l.talks, &lost) || lost.code) {
 		fprintf(stderr, "dsv4chat: not all was kept: %s\n", lost.text);
 		rc = rc ? rc : exit_code_of(lost.code);
 	}
 	buf_release(&inputs);
-	dialog_release(&l.dialog);
 	title_release(&l.title);
+	talks_release(&l.talks);
 	return rc;
 }

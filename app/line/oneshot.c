@@ -1,27 +1,51 @@
+/* One question and its answer, or a session of JSON lines, for scripts. */
 #include "app/line/oneshot.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "app/talk/dialog.h"
 #include "app/exit.h"
-#include "app/line/question.h"
-#include "app/talk/record.h"
 #include "app/line/show.h"
+#include "app/linereader.h"
+#include "app/question.h"
 #include "app/signals.h"
+#include "app/talk/request.h"
 #include "app/talk/turn.h"
-#include "app/verb/io.h"
+#include "engine/base/clock.h"
 #include "engine/base/jsonr.h"
 #include "engine/base/utf8.h"
 
 /* stdin is waited for in such pieces. */
 #define WAIT_MS 60000
 
+/* What both have: a conversation, and how it is shown. */
+struct oneshot {
+	struct app *app;
+	struct show show;
+	struct talks talks;
+	struct talk *talk;
+	struct turn turn;
+};
+
+static void tell_trouble(void *ctx, const char *text)
+{
+	(void)ctx;
+	app_tell(text);
+}
+
+/* One seed for all of it, so that the session event tells how to have it again. */
+static void oneshot_init(struct oneshot *o, struct app *app)
+{
+	*o = (struct oneshot){.app = app};
+	show_init(&o->show, app);
+	app->opt.sampling = request_sampling(&app->opt);
+	app->opt.seed_given = true;
+}
+
 /* A turn that was cut short is no success, however it was cut. */
-static int stop_code(const struct turn_answer *a, struct err *err)
+static int stop_code(const struct turn_outcome *a, struct err *err)
 {
 	switch (a->stop) {
 	case STOP_END:
@@ -37,40 +61,51 @@ static int stop_code(const struct turn_answer *a, struct err *err)
 	return 0;
 }
 
-static int ready(struct app *app, struct show *s, struct err *err)
+static int open_talk(struct oneshot *o, struct err *err)
 {
-	struct turn_watch watch = show_watch(s, app_deadline_ms(app));
-	int rc = app_open_engine(app, err);
+	int rc = talks_open_for(&o->talks, &o->app->opt, err);
 
-	return rc ? rc : turn_await_ready(app->engine, &watch, err);
+	return rc ? rc : talks_choose(&o->talks, &o->app->opt, &o->talk, err);
 }
 
-/* Asks what the dialog ends with and adds the answer. */
-static int ask(struct app *app, struct show *s, struct dialog *d,
-	       const struct sampling *sampling, struct err *err)
+static int ready(struct oneshot *o, struct err *err)
 {
-	struct err lost = {0};
-	struct turn_watch watch = show_watch(s, app_deadline_ms(app));
-	struct turn_answer answer = {0};
-	struct turn_request req = {
-		.chat = dialog_chat(d, (enum chat_effort)app->opt.effort),
-		.sampling = *sampling,
-	};
-	int rc = record_question(s->record, d, err);
+	struct turn_watch watch = show_watch(&o->show, app_deadline_ms(o->app));
+	int rc = app_open_engine(o->app, err);
 
 	if (!rc)
-		rc = record_begin(s->record, sampling, NULL, err);
+		rc = turn_await_ready(o->app->engine, &watch, err);
 	if (rc)
 		return rc;
-	rc = turn_run(app->engine, &req, &watch, &answer, err);
-	if (record_end(s->record, rc, &answer, &lost) && !rc)
-		rc = err_set(err, lost.code, "%s", lost.text);
+	o->turn = (struct turn){.engine = o->app->engine,
+				.opt = &o->app->opt,
+				.talks = &o->talks,
+				.trouble = tell_trouble};
+	show_session(&o->show, o->app->opt.sampling.seed);
+	return 0;
+}
+
+/* Asks, and waits for the answer. */
+static int ask(struct oneshot *o, struct str question, struct err *err)
+{
+	struct turn_watch watch = show_watch(&o->show, app_deadline_ms(o->app));
+	struct talk_message *before = o->talk->leaf;
+	struct turn_outcome out;
+	int rc = talk_ask(o->talk, question, o->app->opt.system, clock_wall_ms(), err);
+
 	if (!rc)
-		rc = dialog_add_answer(d, &answer, err);
-	if (!rc)
-		rc = stop_code(&answer, err);
-	turn_answer_release(&answer);
-	return rc;
+		rc = talk_store_save(&o->talks, o->talk, err);
+	if (rc) {
+		talk_unsay(o->talk, before);
+		return rc;
+	}
+	rc = turn_begin(&o->turn, o->talk, NULL, err);
+	if (!rc) {
+		rc = turn_run(&o->turn, &watch, &out, err);
+		if (!rc && out.kept.code)
+			rc = err_set(err, out.kept.code, "%s", out.kept.text);
+	}
+	return rc ? rc : stop_code(&out, err);
 }
 
 static int exit_of(int rc)
@@ -83,19 +118,21 @@ static int exit_of(int rc)
 }
 
 /* The program's last words: an error told, and stdout really written. */
-static int finish(struct show *s, int rc, struct err *err)
+static int finish(struct oneshot *o, int rc, struct err *err)
 {
 	struct err lost = {0};
 
-	if (record_close(s->record, &lost) && !rc)
+	if (talks_save(&o->talks, &lost) && !rc)
 		rc = err_set(err, lost.code, "%s", lost.text);
 	/* A turn that ended because stdout was gone has no word of its own. */
 	if (rc && err->text[0])
-		show_error(s, err);
-	if (show_finish(s, &lost)) {
+		show_error(&o->show, err);
+	if (show_finish(&o->show, &lost)) {
 		rc = rc ? rc : lost.code;
 		app_tell(lost.text);
 	}
+	turn_release(&o->turn);
+	talks_release(&o->talks);
 	return exit_of(rc);
 }
 
@@ -108,35 +145,22 @@ static void tell_replaced(size_t n)
 
 int oneshot_run(struct app *app, bool stdin_too)
 {
-	struct sampling sampling = app_sampling(app);
-	struct dialog d = {0};
 	struct buf question = {0};
 	struct err err = {0};
-	struct record record = {0};
-	struct show show;
+	struct oneshot o;
 	size_t n_replaced = 0;
 	int rc;
 
-	show_init(&show, app);
-	show.record = &record;
+	oneshot_init(&o, app);
 	rc = question_read(app, stdin_too, &question, &n_replaced, &err);
 	tell_replaced(n_replaced);
 	if (!rc)
-		rc = record_open(&record, app, &err);
+		rc = open_talk(&o, &err);
 	if (!rc)
-		rc = record_fill(&record, &d, &err);
-	if (!rc && app->opt.system)
-		rc = dialog_set_system(&d, str_of(app->opt.system), &err);
+		rc = ready(&o, &err);
 	if (!rc)
-		rc = dialog_add(&d, CHAT_USER, buf_str(&question), &err);
-	if (!rc)
-		rc = ready(app, &show, &err);
-	if (!rc) {
-		show_session(&show, sampling.seed);
-		rc = ask(app, &show, &d, &sampling, &err);
-	}
-	rc = finish(&show, rc, &err);
-	dialog_release(&d);
+		rc = ask(&o, buf_str(&question), &err);
+	rc = finish(&o, rc, &err);
 	buf_release(&question);
 	return rc;
 }
@@ -175,126 +199,57 @@ static int read_message(struct str line, enum chat_role *role, struct buf *text,
 	return rc;
 }
 
-/* The lines of stdin, which a signal or the time's end interrupts. */
-struct lines {
-	struct buf held;  /* read, and not yet returned from `at` on */
-	struct buf clean; /* a line without its invalid UTF-8 */
-	size_t at, n;    /* n: lines so far */
-	bool ended;
-};
-
-static int read_more(const struct app *app, struct lines *l, struct err *err)
+/* A signal or the time's end interrupts the waiting for stdin. */
+static int await_stdin(void *ctx, struct err *err)
 {
-	char part[65536];
-	ssize_t n;
 	int rc;
 
-	while ((rc = question_await_stdin(app, WAIT_MS, err)) == 0)
+	while ((rc = question_await_stdin(ctx, WAIT_MS, err)) == 0)
 		;
-	if (rc < 0)
-		return rc;
-	n = read(STDIN_FILENO, part, sizeof(part));
-	if (n < 0 && errno != EINTR && errno != EAGAIN)
-		return err_errno(err, "stdin", "read");
-	l->ended = n == 0;
-	if (n > 0)
-		buf_add(&l->held, part, (size_t)n);
-	return buf_failed(&l->held) ? err_nomem(err, "stdin", l->held.len) : 0;
+	return rc < 0 ? rc : 0;
 }
 
-/* The next line without its newline, borrowed until the next call; 1, 0 at the end. */
-static int next_line(const struct app *app, struct lines *l, struct str *line, struct err *err)
+static int session_line(struct oneshot *o, struct str line, struct err *err)
 {
-	size_t looked = 0;
-
-	buf_remove(&l->held, 0, l->at);
-	l->at = 0;
-	for (;;) {
-		const char *end = memchr(buf_z(&l->held) + looked, '\n', l->held.len - looked);
-		int rc;
-
-		if (end || (l->ended && l->held.len)) {
-			line->p = buf_z(&l->held);
-			line->n = end ? (size_t)(end - line->p) : l->held.len;
-			l->at = line->n + (end != NULL);
-			l->n++;
-			if (utf8_valid(*line))
-				return 1;
-			buf_reset(&l->clean);
-			utf8_add_clean(&l->clean, *line);
-			*line = buf_str(&l->clean);
-			return buf_failed(&l->clean) ? err_nomem(err, "a line", line->n) : 1;
-		}
-		if (l->ended)
-			return 0;
-		looked = l->held.len;
-		if (looked > VERB_MAX_BYTES)
-			return err_set(err, ERR_LIMIT, "stdin: a line of more than %u bytes",
-				       VERB_MAX_BYTES);
-		rc = read_more(app, l, err);
-		if (rc)
-			return rc;
-	}
-}
-
-static int session_line(struct app *app, struct show *s, struct dialog *d, struct str line,
-			struct err *err)
-{
-	struct sampling sampling = app_sampling(app);
 	enum chat_role role = CHAT_USER;
 	struct buf text = {0};
 	int rc = read_message(line, &role, &text, err);
 
-	if (!rc && role == CHAT_SYSTEM) {
-		rc = dialog_set_system(d, buf_str(&text), err);
-	} else if (!rc) {
-		rc = dialog_add(d, CHAT_USER, buf_str(&text), err);
-		if (!rc)
-			rc = ask(app, s, d, &sampling, err);
-	}
+	if (!rc && role == CHAT_SYSTEM)
+		rc = talk_set_system(o->talk, buf_str(&text), err);
+	else if (!rc)
+		rc = ask(o, buf_str(&text), err);
 	buf_release(&text);
 	return rc;
 }
 
 int oneshot_session(struct app *app)
 {
-	struct lines in = {0};
-	struct dialog d = {0};
-	struct record record = {0};
+	struct linereader in = linereader_stdin();
 	struct err err = {0};
-	struct show show;
+	struct oneshot o;
 	struct str line = {0};
 	int rc, worst = 0;
 
-	show_init(&show, app);
-	show.record = &record;
-	rc = record_open(&record, app, &err);
+	in.wait = await_stdin;
+	in.ctx = app;
+	oneshot_init(&o, app);
+	rc = open_talk(&o, &err);
 	if (!rc)
-		rc = record_fill(&record, &d, &err);
-	if (!rc && app->opt.system)
-		rc = dialog_set_system(&d, str_of(app->opt.system), &err);
-	if (!rc)
-		rc = ready(app, &show, &err);
-	/* One seed for all of it, so that the session event tells how to have it again. */
-	app->opt.sampling = app_sampling(app);
-	app->opt.seed_given = true;
-	if (!rc)
-		show_session(&show, app->opt.sampling.seed);
-	while (!rc && (rc = next_line(app, &in, &line, &err)) > 0) {
-		rc = line.n ? session_line(app, &show, &d, line, &err) : 0;
+		rc = ready(&o, &err);
+	while (!rc && (rc = linereader_next(&in, &line, &err)) > 0) {
+		rc = line.n ? session_line(&o, line, &err) : 0;
 		/* A bad line or a cut answer ends neither the session nor its record of
 		 * failure. */
 		if (rc == ERR_USAGE || rc == ERR_LIMIT) {
 			if (rc == ERR_USAGE)
 				err_prefix(&err, "line %zu", in.n);
-			show_error(&show, &err);
+			show_error(&o.show, &err);
 			worst = rc;
 			rc = 0;
 		}
 	}
-	rc = finish(&show, rc, &err);
-	buf_release(&in.held);
-	buf_release(&in.clean);
-	dialog_release(&d);
+	rc = finish(&o, rc, &err);
+	linereader_release(&in);
 	return rc ? rc : exit_code_of(worst);
 }

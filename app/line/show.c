@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/exit.h"
 #include "app/output.h"
-#include "app/talk/record.h"
 #include "app/signals.h"
 #include "engine/base/clock.h"
 #include "engine/base/termsafe.h"
@@ -255,9 +255,6 @@ int show_event(void *ctx, const struct event *ev)
 {
 	struct show *s = ctx;
 
-	/* Kept before it is shown: what stdout loses is in the history. */
-	if (s->record)
-		record_event(s->record, ev);
 	if (s->json)
 		show_json(s, ev);
 	else
@@ -270,36 +267,10 @@ int show_event(void *ctx, const struct event *ev)
 	return ERR_IO;
 }
 
-void show_drained(void *ctx)
-{
-	struct show *s = ctx;
-
-	if (s->record)
-		record_drained(s->record);
-}
-
-int show_due_ms(void *ctx)
-{
-	struct show *s = ctx;
-
-	return s->record ? record_due_ms(s->record) : -1;
-}
-
 void show_error(struct show *s, const struct err *err)
 {
-	static const struct {
-		int code;
-		const char *name;
-	} names[] = {
-		{ERR_USAGE, "usage"},     {ERR_MODEL, "model"},
-		{ERR_LIMIT, "limit"},     {ERR_REFUSED, "refused"},
-		{ERR_STORE, "store"},     {ERR_NOMEM, "memory"},
-		{ERR_IO, "io"},           {ERR_CANCELLED, "interrupted"},
-		{ERR_TIMEOUT, "timeout"}, {0, "failed"},
-	};
 	struct buf line = {0};
 	struct jsonw w;
-	size_t i = 0;
 
 	clear_bar(s);
 	end_thinking(s);
@@ -310,10 +281,8 @@ void show_error(struct show *s, const struct err *err)
 	app_tell(err->text);
 	if (!s->json)
 		return;
-	while (names[i].code && names[i].code != err->code)
-		i++;
 	begin(&w, &line, "error");
-	jsonw_kv_string(&w, "code", str_of(names[i].name));
+	jsonw_kv_string(&w, "code", str_of(error_name(err->code)));
 	jsonw_kv_string(&w, "message", str_of(err->text));
 	send_line(s, &w);
 }
@@ -328,8 +297,6 @@ struct turn_watch show_watch(struct show *s, int64_t deadline_ms)
 {
 	return (struct turn_watch){
 		.event = show_event,
-		.drained = show_drained,
-		.due_ms = show_due_ms,
 		.ctx = s,
 		.wake_fd = signals_fd(),
 		.stopped = stopped,

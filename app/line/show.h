@@ -7,11 +7,8 @@
 #include "app/app.h"
 #include "app/talk/turn.h"
 
-struct record;
-
 struct show {
 	const struct app *app;
-	struct record *record; /* keeps what is shown; NULL: nothing does */
 	bool json, hide_thinking;
 	bool safe;        /* stdout is a terminal: text goes through termsafe */
 	bool color_err;   /* stderr may be dimmed */
@@ -27,9 +24,6 @@ void show_init(struct show *s, const struct app *app);
 
 /* Writes one event; ERR_IO once stdout is gone (watch.event of a turn). */
 int show_event(void *show, const struct event *ev);
-/* The others of a turn's watch. */
-void show_drained(void *show);
-int show_due_ms(void *show);
 /* A turn shown by s, which signals and the deadline (0 = none) end. */
 struct turn_watch show_watch(struct show *s, int64_t deadline_ms);
 /* With JSON: the session's first event, once the engine is ready. */

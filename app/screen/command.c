@@ -1,10 +1,10 @@
+/* Slash commands on the screen, and completion. */
 #include "app/screen/private.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/cmd/cmd.h"
 
 /* At most so many files are offered at once. */
 #define MAX_FILES 500
@@ -19,24 +19,162 @@ void screen_notice(struct screen *s, struct str text)
 	s->dirty = true;
 }
 
+/* ---- what commands ask for (app/cmd/host.h) ---- */
+
+static struct screen *screen_of(const struct cmd_host *h)
+{
+	return (struct screen *)(uintptr_t)h;
+}
+
+static struct talk *host_talk(const struct cmd_host *h)
+{
+	return screen_of(h)->talk;
+}
+
+static void host_say(struct cmd_host *h, const char *text)
+{
+	tui_say(screen_of(h)->tui, STYLE_FAINT, "%.400s", text);
+}
+
+static void host_tell(struct cmd_host *h, struct str text)
+{
+	screen_notice(screen_of(h), text);
+}
+
+static void host_help(struct cmd_host *h)
+{
+	tui_action(screen_of(h)->tui, ACTION_HELP);
+}
+
+static void host_show_option(struct cmd_host *h, const struct option_row *row)
+{
+	struct screen *s = screen_of(h);
+	struct buf now = {0};
+
+	if (!row) {
+		screen_show_options(s);
+		return;
+	}
+	option_get(s->opt, row, &now);
+	tui_say(s->tui, STYLE_FAINT, "%s: %s", row->name, buf_z(&now));
+	buf_release(&now);
+}
+
+static void host_options_changed(struct cmd_host *h)
+{
+	screen_apply_options(screen_of(h));
+}
+
+static bool host_is_writing(struct cmd_host *h)
+{
+	return screen_is_writing(screen_of(h));
+}
+
+static int host_open(struct cmd_host *h, struct talk *t, struct err *err)
+{
+	(void)err;
+	screen_open(screen_of(h), t);
+	return 0;
+}
+
+static int host_open_new(struct cmd_host *h, struct err *err)
+{
+	(void)err;
+	screen_new(screen_of(h));
+	return 0;
+}
+
+static int host_open_branch(struct cmd_host *h, struct talk *t, struct err *err)
+{
+	(void)err;
+	screen_open_branch(screen_of(h), t);
+	return 0;
+}
+
+static int host_remove(struct cmd_host *h, struct talk *t, struct err *err)
+{
+	struct screen *s = screen_of(h);
+	int rc = screen_remove(s, t) ? screen_forget(s, err) : 0;
+
+	if (!rc && !s->talks->removed)
+		tui_say(s->tui, STYLE_FAINT, "removed");
+	return rc;
+}
+
+static void host_renamed(struct cmd_host *h)
+{
+	screen_show_list(screen_of(h));
+}
+
+static int host_ask(struct cmd_host *h, struct str text, struct err *err)
+{
+	(void)err;
+	screen_send(screen_of(h), text);
+	return 0;
+}
+
+static int host_answer(struct cmd_host *h, struct err *err)
+{
+	(void)err;
+	screen_show_talk(screen_of(h));
+	screen_answer(screen_of(h));
+	return 0;
+}
+
+static int host_go_on(struct cmd_host *h, struct talk_message *m, struct err *err)
+{
+	(void)err;
+	screen_continue(screen_of(h), m);
+	return 0;
+}
+
+static void host_edit(struct cmd_host *h, const struct talk_message *m)
+{
+	screen_edit(screen_of(h), m);
+}
+
+static void host_quit(struct cmd_host *h)
+{
+	screen_of(h)->quit = true;
+}
+
+const struct cmd_host_ops screen_host = {
+	.talk = host_talk,
+	.say = host_say,
+	.tell = host_tell,
+	.help = host_help,
+	.show_option = host_show_option,
+	.options_changed = host_options_changed,
+	.is_writing = host_is_writing,
+	.open = host_open,
+	.open_new = host_open_new,
+	.open_branch = host_open_branch,
+	.remove = host_remove,
+	.renamed = host_renamed,
+	.ask = host_ask,
+	.answer = host_answer,
+	.go_on = host_go_on,
+	.edit = host_edit,
+	.quit = host_quit,
+};
+
 void screen_command(struct screen *s, struct str line)
 {
 	struct buf text = {0};
 	struct err err = {0};
-	const struct cmd *c;
-	const char *arg;
+	bool known;
+	int rc;
 
 	buf_adds(&text, line);
-	c = cmd_find(buf_z(&text), &arg, &err);
-	if (c == NULL) {
+	rc = cmd_run(&s->host, buf_z(&text), &known, &err);
+	if (!known)
 		tui_edit(s->tui, 0, line);
-		tui_say(s->tui, STYLE_NOTICE, "%s", err.text);
-	} else if (c->screen(s, arg, &err) < 0) {
-		tui_say(s->tui, err.code == ERR_USAGE ? STYLE_NOTICE : STYLE_ERROR, "%s",
-			err.text);
-	}
+	if (rc)
+		tui_say(s->tui, rc == ERR_USAGE ? STYLE_NOTICE : STYLE_ERROR, "%s", err.text);
 	buf_release(&text);
 }
+
+/* ---- completion ---- */
 
 static int by_name(const void *a, const void *b)
 {

@@ -1,9 +1,9 @@
+/* What the user wants, as the keys say it. */
 #include "app/screen/private.h"
 
 #include <string.h>
 
 #include "app/attach.h"
-#include "app/cmd/cmd.h"
 
 /* Messages looked at for the filter of the conversations. */
 #define FOUND_MAX 200
@@ -44,12 +44,21 @@ static void want_send(struct screen *s, const struct tui_intent *in)
 	buf_release(&text);
 }
 
+void screen_edit(struct screen *s, const struct talk_message *m)
+{
+	struct buf text = {0};
+
+	talk_message_add_text(m, HISTORY_TEXT, &text);
+	tui_edit(s->tui, m->id, buf_str(&text));
+	buf_release(&text);
+}
+
 static void want_edit(struct screen *s, int64_t id)
 {
 	struct talk_message *m = message(s, id);
 
 	if (m != NULL && !screen_is_writing(s))
-		tui_edit(s->tui, id, buf_str(&m->text));
+		screen_edit(s, m);
 }
 
 static void want_sibling(struct screen *s, int64_t id, int step)
@@ -66,7 +75,7 @@ static void want_sibling(struct screen *s, int64_t id, int step)
 	}
 	talk_show(s->talk, to);
 	screen_show_talk(s);
-	screen_tell_store(s, talk_store_show(&s->talks, s->talk, &err), &err);
+	screen_tell_store(s, talk_store_show(s->talks, s->talk, &err), &err);
 }
 
 /* Where the words were said; the last one may be unfinished yet. */
@@ -79,18 +88,18 @@ static void want_found(struct screen *s, struct str words)
 	struct err err;
 	size_t n = 0;
 
-	if (s->talks.store == NULL)
+	if (s->talks->store == NULL)
 		return;
 	buf_adds(&text, words);
 	if (text.len > 0 && strchr(" *\"", text.data[text.len - 1]) == NULL)
 		buf_addc(&text, '*');
 	q.text = buf_str(&text);
 	/* Words that can't be searched for leave the titles. */
-	if (history_search(s->talks.store, &q, &hits, &err) == 0) {
+	if (history_search(s->talks->store, &q, &hits, &err) == 0) {
 		for (size_t i = 0; i < hits.n && n < FOUND_MAX; i++)
-			for (size_t k = 0; k < s->talks.n; k++)
-				if (s->talks.v[k]->stored == hits.items[i].conversation) {
-					ids[n++] = s->talks.v[k]->id;
+			for (size_t k = 0; k < s->talks->n; k++)
+				if (s->talks->v[k]->stored == hits.items[i].conversation) {
+					ids[n++] = s->talks->v[k]->id;
 					break;
 				}
 		history_hits_release(&hits);
@@ -101,9 +110,9 @@ static void want_found(struct screen *s, struct str words)
 
 static void want_back(struct screen *s)
 {
-	struct talk *t = s->talks.removed;
+	struct talk *t = s->talks->removed;
 
-	if (t == NULL || !talks_unremove(&s->talks)) {
+	if (t == NULL || !talks_unremove(s->talks)) {
 		tui_say(s->tui, STYLE_FAINT, "nothing was deleted");
 		return;
 	}
@@ -118,7 +127,7 @@ static void want_pin(struct screen *s, struct talk *t)
 	struct err err;
 
 	t->pinned = !t->pinned;
-	screen_tell_store(s, talk_store_mark(&s->talks, t, &err), &err);
+	screen_tell_store(s, talk_store_mark(s->talks, t, &err), &err);
 	screen_show_list(s);
 }
 
@@ -130,16 +139,29 @@ static void want_archive(struct screen *s, struct talk *t)
 	tui_say(s->tui, STYLE_FAINT,
 		t->archived ? "archived: typing finds it, the same key brings it back"
 			    : "no longer archived");
-	screen_tell_store(s, talk_store_mark(&s->talks, t, &err), &err);
+	screen_tell_store(s, talk_store_mark(s->talks, t, &err), &err);
 	screen_show_list(s);
 }
 
+/* Of the menu; an empty value is one, too. */
 static void want_set(struct screen *s, const struct tui_intent *in)
 {
+	const struct option_row *row = option_find(buf_z(&in->name));
+	const char *value = buf_z(&in->text);
 	struct err err = {0};
+	int rc;
 
-	if (screen_set_option(s, buf_z(&in->name), buf_z(&in->text), &err) < 0)
+	if (!row)
+		return;
+	if (strcmp(row->name, "system") == 0)
+		rc = cmd_system(&s->host, *value ? value : "-", &err);
+	else
+		rc = option_set(s->opt, row, value, &err);
+	if (rc)
 		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
+	else if (strcmp(row->name, "system") != 0)
+		screen_host.show_option(&s->host, row);
+	screen_apply_options(s);
 }
 
 static void want_copy(struct screen *s, struct str text)
@@ -181,7 +203,7 @@ static void want_message(struct screen *s, const struct tui_intent *in)
 
 static void intent(struct screen *s, struct tui_intent *in)
 {
-	struct talk *t = talks_find(&s->talks, in->id); /* for those that mean a row */
+	struct talk *t = talks_find(s->talks, in->id); /* for those that mean a row */
 
 	switch (in->kind) {
 	case TUI_SEND:
@@ -191,8 +213,8 @@ static void intent(struct screen *s, struct tui_intent *in)
 		screen_interrupt(s);
 		break;
 	case TUI_END_THINKING:
-		if (s->turn != 0)
-			s->engine->ops->end_thinking(s->engine, s->turn);
+		if (turn_runs(&s->turn))
+			s->engine->ops->end_thinking(s->engine, s->turn.number);
 		break;
 	case TUI_EDIT:
 		want_edit(s, in->id);

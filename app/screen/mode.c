@@ -1,3 +1,4 @@
+/* The mode of the program that is the full screen. */
 #include "app/screen/screen.h"
 
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include "app/app.h"
 #include "app/exit.h"
 #include "app/paths.h"
+#include "app/talk/store.h"
 #include "engine/base/file.h"
 
 #define SCRIPT_MAX_BYTES ((size_t)16 << 20)
@@ -21,34 +23,23 @@ static int exit_of(int rc, int signo, const struct err *err)
 	return signo != 0 ? EXIT_TERMINATED : exit_code_of(rc);
 }
 
-/* Opens the store and finds the conversation that the options ask for. */
-static int open_history(const struct options *o, struct screen_config *config, struct err *err)
+static int open_talks(const struct options *o, struct talks *talks, struct screen_config *config,
+		      struct err *err)
 {
-	struct buf path = {0};
-	int rc = o->ephemeral ? 0 : path_to_write(PATH_HISTORY, &path, err);
+	int rc = talks_open_for(talks, o, err);
 
-	if (!rc)
-		rc = history_open(&config->history, o->ephemeral ? NULL : buf_z(&path), err);
-	if (!rc)
-		rc = history_recover(config->history, &config->recovered, err);
 	/* The screen stands still for so long at most: what can't be written is tried again. */
 	if (!rc)
-		history_set_wait_ms(config->history, STORE_WAIT_MS);
-	config->fork = o->fork;
-	if (!rc && o->resume)
-		rc = history_find(config->history, o->resume, &config->conversation, err);
-	else if (!rc && (o->go_on || o->fork))
-		rc = history_last(config->history, &config->conversation, err);
-	if (!rc && (o->go_on || o->fork) && !config->conversation)
-		rc = err_set(err, ERR_USAGE, "there is no conversation to go on with yet");
-	buf_release(&path);
-	return rc;
+		history_set_wait_ms(talks->store, STORE_WAIT_MS);
+	config->talks = talks;
+	return rc ? rc : talks_choose(talks, o, &config->talk, err);
 }
 
 int screen_mode(struct app *app)
 {
 	struct buf inputs = {0}, script = {0};
 	struct screen_config config = {.opt = &app->opt, .tty = -1};
+	struct talks talks = {0};
 	struct err err = {0};
 	int signo = 0, rc = 0;
 
@@ -63,15 +54,14 @@ int screen_mode(struct app *app)
 		config.inputs_path = NULL;
 	}
 	if (!rc)
-		rc = open_history(&app->opt, &config, &err);
+		rc = open_talks(&app->opt, &talks, &config, &err);
 	if (!rc)
 		rc = app_open_engine(app, &err);
 	if (!rc) {
 		config.engine = app->engine;
 		rc = screen_run(&config, &signo, &err);
 	}
-	history_list_release(&config.recovered);
-	history_close(config.history);
+	talks_release(&talks);
 	rc = exit_of(rc, signo, &err);
 	buf_release(&inputs);
 	buf_release(&script);

@@ -1,3 +1,4 @@
+/* Life of the screen, and its loop. */
 #include "app/screen/private.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <unistd.h>
 
 #include "app/binding.h"
-#include "app/cmd/cmd.h"
 #include "engine/base/clock.h"
 
 /* What the engine says is drawn so often at most; keys are drawn at once. */
@@ -118,7 +118,7 @@ static void draw(struct screen *s)
 {
 	int64_t now = clock_ms();
 
-	s->status.turn = s->turn != 0;
+	s->status.turn = turn_runs(&s->turn);
 	tui_set_status(s->tui, &s->status);
 	tui_draw(s->tui, &s->surface, now);
 	if (s->terminal != NULL && s->failed.code == 0)
@@ -130,7 +130,7 @@ static void draw(struct screen *s)
 static void handle(struct screen *s, const struct key_event *ev)
 {
 	title_cancel(&s->title, s->engine);
-	s->status.turn = s->turn != 0;
+	s->status.turn = turn_runs(&s->turn);
 	tui_set_status(s->tui, &s->status);
 	tui_key(s->tui, ev);
 	screen_intents(s);
@@ -170,7 +170,7 @@ static void take_events(struct screen *s)
 
 	for (int i = 0; i < EVENTS_AT_ONCE && !s->quit; i++) {
 		if (event_queue_pop(s->engine->events, &ev, 0) <= 0) {
-			screen_drained(s);
+			turn_drained(&s->turn);
 			return;
 		}
 		screen_event(s, &ev);
@@ -183,7 +183,7 @@ static int play(struct screen *s)
 {
 	while (!s->quit) {
 		struct script_out out;
-		bool idle = s->turn == 0 && s->queue == NULL && !title_busy(&s->title) &&
+		bool idle = !turn_runs(&s->turn) && s->queue == NULL && !title_busy(&s->title) &&
 			    (s->ready || s->engine_failed);
 
 		if (s->dirty)
@@ -241,7 +241,7 @@ static void loop(struct screen *s, int signals_in)
 			timeout = sooner(timeout, wake);
 		}
 		/* Where another process writes, it stays due: not without a pause. */
-		due = screen_journal_due_ms(s);
+		due = turn_due_ms(&s->turn);
 		if (due >= 0)
 			timeout = sooner(timeout,
 					 due < JOURNAL_PAUSE_MS ? JOURNAL_PAUSE_MS : due);
@@ -255,7 +255,7 @@ static void loop(struct screen *s, int signals_in)
 			read_keys(s);
 		else if (keyparse_pending(&s->keys))
 			flush_keys(s);
-		if ((fds[1].revents & POLLIN) || screen_journal_due_ms(s) == 0)
+		if ((fds[1].revents & POLLIN) || turn_due_ms(&s->turn) == 0)
 			take_events(s);
 		if (wake_at >= 0 && clock_ms() >= wake_at)
 			s->dirty = true;
@@ -286,27 +286,10 @@ static enum terminal_colors colors_of(const struct options *opt)
 	return TERMINAL_COLORS_AUTO;
 }
 
-/* The conversation to begin with: the one that was asked for, else a new one. */
-static int first_talk(struct screen *s, struct err *err)
-{
-	for (size_t i = 0; i < s->talks.n; i++) {
-		if (s->config->conversation == 0 ||
-		    s->talks.v[i]->stored != s->config->conversation)
-			continue;
-		s->talk = s->talks.v[i];
-		if (s->opt->system != NULL) {
-			s->talk->asks_system = true;
-			buf_addz(&s->talk->system, s->opt->system);
-		}
-		return talk_store_load(&s->talks, s->talk, err);
-	}
-	return talks_add(&s->talks, &s->talk, err);
-}
-
 /* What a crash cut, and how to go on with it. */
 static void tell_recovered(struct screen *s)
 {
-	const struct history_list *cut = &s->config->recovered;
+	const struct history_list *cut = &s->talks->recovered;
 	struct buf text = {0};
 
 	for (size_t i = 0; i < cut->n; i++) {
@@ -326,6 +309,14 @@ static void tell_recovered(struct screen *s)
 	buf_release(&text);
 }
 
+static void tell_trouble(void *ctx, const char *text)
+{
+	struct screen *s = ctx;
+
+	tui_say(s->tui, STYLE_ERROR, "%s", text);
+	s->dirty = true;
+}
+
 static int open_screen(struct screen *s, const struct screen_config *config, struct err *err)
 {
 	struct tui_config tc = {.complete = screen_complete, .ctx = s};
@@ -337,8 +328,15 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 	s->config = config;
 	s->engine = config->engine;
 	s->opt = config->opt;
+	s->talks = config->talks;
+	s->talk = config->talk;
+	s->host = (struct cmd_host){&screen_host, s->opt, s->talks};
+	s->turn = (struct turn){.engine = s->engine,
+				.opt = s->opt,
+				.talks = s->talks,
+				.trouble = tell_trouble,
+				.ctx = s};
 	s->status = (struct status){.phase = STATUS_LOADING, .cached = -1};
-	s->thinking_item = s->answer_item = TRANSCRIPT_NONE;
 	s->load_ms = clock_ms();
 	s->dirty = true;
 	rc = tui_new(&s->tui, &tc, err);
@@ -353,11 +351,8 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 		rc = script_player_new(&s->script, config->script, err);
 	if (rc == 0)
 		rc = surface_init(&s->surface, 80, 24, err);
-	s->talks.store = config->history;
 	if (rc == 0)
-		rc = talk_store_list(&s->talks, err);
-	if (rc == 0)
-		rc = first_talk(s, err);
+		rc = talks_list(s->talks, err);
 	if (rc == 0 && config->tty >= 0)
 		rc = terminal_open(&s->terminal, &term, err);
 	if (rc == 0 && s->terminal == NULL && s->script == NULL)
@@ -371,21 +366,13 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 	return 0;
 }
 
-/* What could not be written so far is tried once more.  ERR_STORE where it still can't. */
+/* What could not be written or removed so far is tried once more. */
 static int save_all(struct screen *s, struct err *err)
 {
 	struct err why = {0};
-	size_t n;
+	int rc = screen_forget(s, &why), lost = talks_save(s->talks, err);
 
-	for (size_t i = 0; i < s->talks.n; i++)
-		if (talk_count_unstored(s->talks.v[i]) > 0)
-			talk_store_save(&s->talks, s->talks.v[i], &why);
-	screen_forget(s, &why);
-	n = talk_store_missing(&s->talks);
-	if (n > 0)
-		return err_set(err, ERR_STORE, "%zu messages could not be kept: %s", n,
-			       why.text);
-	return why.code != 0 ? err_set(err, why.code, "%s", why.text) : 0;
+	return lost ? lost : rc ? err_set(err, rc, "%s", why.text) : 0;
 }
 
 static void close_screen(struct screen *s)
@@ -394,12 +381,14 @@ static void close_screen(struct screen *s)
 	/* What was written and not sent comes back by Up. */
 	if (s->tui != NULL)
 		screen_keep_input(s, tui_draft(s->tui));
-	screen_turn_release(s);
+	turn_release(&s->turn);
+	screen_live_release(s);
+	title_release(&s->title);
+	screen_drop_queue(s);
 	script_player_free(s->script);
 	keyparse_release(&s->keys);
 	surface_release(&s->surface);
 	tui_free(s->tui);
-	talks_release(&s->talks);
 }
 
 int screen_run(const struct screen_config *config, int *signo, struct err *err)
@@ -418,8 +407,8 @@ int screen_run(const struct screen_config *config, int *signo, struct err *err)
 		resize(&s);
 		screen_show_talk(&s);
 		tell_recovered(&s);
-		if (config->fork && s.talk->leaf != NULL)
-			screen_fork(&s, s.talk->leaf);
+		if (config->opt->fork && s.talk->leaf != NULL)
+			tui_say(s.tui, STYLE_FAINT, "a conversation of its own, from here on");
 		loop(&s, sp.fd[0]);
 		if (s.failed.code != 0) {
 			*err = s.failed;

@@ -12,17 +12,15 @@
 #include <stdbool.h>
 
 #include "app/options.h"
+#include "app/talk/talk.h"
 #include "engine/engine.h"
-#include "history/history.h"
 
 struct screen_config {
 	struct engine *engine;   /* borrowed; it may still be loading           */
 	struct options *opt;     /* borrowed; what the user changes changes here */
 	int tty;                 /* read and written; < 0: none, only with `script` */
-	struct history *history; /* borrowed; NULL = what is said is gone at the end */
-	int64_t conversation;    /* of the history, to open; 0 = a new one           */
-	bool fork;               /* goes on in a branch of it                        */
-	struct history_list recovered; /* what a crash had cut: told at the start     */
+	struct talks *talks;     /* borrowed; kept where they have a store       */
+	struct talk *talk;       /* of these, the one to begin with              */
 	const char *inputs_path; /* earlier inputs are kept here; NULL = not   */
 	/*
 	 * Keys, waits and pictures instead of a person (script.h); the screen ends with

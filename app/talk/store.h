@@ -1,26 +1,54 @@
 /*
- * The conversations of the screen, kept in the history store.
+ * The conversations, kept in the history.
  *
- * The trees in memory (talk.h) are what the screen works on; what is said is
- * written through, message by message.  Where the store is locked or full, the
- * chat goes on in memory, and what is missing is written with the next message.
- * Without a store all of this does nothing and succeeds.  UI thread only.
+ * The trees in memory (talk.h) are what every mode works on; what is said is written through,
+ * message by message.  Where the store is locked or full, the chat goes on in memory, and what
+ * is missing is written with the next message, or at the end.  Without a store (talks.store
+ * NULL) all of this does nothing and succeeds.  UI thread only.
  */
 #ifndef APP_TALK_STORE_H
 #define APP_TALK_STORE_H
 
+#include "app/options.h"
 #include "app/talk/talk.h"
-#include "engine/engine.h"
 #include "history/history.h"
 
-/* The conversations of the store, without their messages. */
-int talk_store_list(struct talks *ts, struct err *err);
-/* One of them, that is not in memory yet. */
-int talk_store_add(struct talks *ts, const struct history_conversation *c, struct talk **out,
-		   struct err *err);
+/* -- all of them ------------------------------------------------------------- */
+
+/*
+ * Opens the store (path NULL: in memory, gone at the end) and makes messages of what a crash
+ * cut: talks.recovered.
+ */
+int talks_open(struct talks *ts, const char *path, struct err *err);
+/* The store that the options name. */
+int talks_open_for(struct talks *ts, const struct options *o, struct err *err);
+/*
+ * Tries once more what could not be written.  ERR_STORE: so many messages are lost with the
+ * program.
+ */
+int talks_save(struct talks *ts, struct err *err);
+/* The conversations of the store that are not in memory yet, without their messages. */
+int talks_list(struct talks *ts, struct err *err);
+/*
+ * The conversation that --continue, --resume and --fork choose, with what --system asks for;
+ * else a new one.  ERR_USAGE: there is none such.
+ */
+int talks_choose(struct talks *ts, const struct options *o, struct talk **out, struct err *err);
+/* The one that the store knows by that number; its messages may not be in memory yet. */
+int talks_get(struct talks *ts, int64_t stored, struct talk **out, struct err *err);
+/* A branch of `from` up to `at`, in the store too.  ERR_STORE: *out is there, but in memory only. */
+int talks_branch(struct talks *ts, struct talk *from, struct talk_message *at,
+		 struct talk **out, struct err *err);
+/* ERR_USAGE without a store. */
+int talks_need_store(const struct talks *ts, struct err *err);
+/* Messages of all conversations that are not in the store. */
+size_t talks_missing(const struct talks *ts);
+
+/* -- one of them ------------------------------------------------------------- */
+
 /* Reads a conversation's messages where they aren't in memory yet. */
 int talk_store_load(struct talks *ts, struct talk *t, struct err *err);
-/* Writes what of the branch shown is not in the store.  `err` also on success: untouched. */
+/* Writes what of the branch shown is not in the store.  *err is set on failure alone. */
 int talk_store_save(struct talks *ts, struct talk *t, struct err *err);
 /*
  * Begins the journal of an answer to t's leaf, `resumed`: the stored message it goes on with.
@@ -28,19 +56,14 @@ int talk_store_save(struct talks *ts, struct talk *t, struct err *err);
  */
 int talk_store_begin(struct talks *ts, struct talk *t, const struct talk_message *m,
 		     int64_t resumed, struct history_answer **out, struct err *err);
-/* Ends it: m is in the store then.  Frees the answer in any case. */
-int talk_store_end(struct history_answer *a, struct talk_message *m, struct err *err);
 /* The branch through t's leaf is the one that opens next time. */
 int talk_store_show(struct talks *ts, struct talk *t, struct err *err);
 /* Title, pin and archive as they are in memory. */
 int talk_store_rename(struct talks *ts, struct talk *t, struct err *err);
 int talk_store_mark(struct talks *ts, struct talk *t, struct err *err);
-/* `fork` goes on after `at` of `from`, in the store too. */
-int talk_store_fork(struct talks *ts, struct talk *fork, struct talk *from,
-		    const struct talk_message *at, struct err *err);
-/* Removes what talks_remove() took out of sight, for good. */
-int talk_store_remove(struct talks *ts, struct talk *t, struct err *err);
-/* Messages of all conversations that are not in the store. */
-size_t talk_store_missing(const struct talks *ts);
+/* Removes it from the store for good, and what was typed in it from the inputs (path NULL: the
+ * program's own; `inputs` false: from none). */
+int talk_store_remove(struct talks *ts, struct talk *t, bool inputs, const char *inputs_path,
+		      struct err *err);
 
 #endif

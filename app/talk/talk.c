@@ -3,88 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t last_message_id;
-
-struct talk_message *talk_message_new(enum chat_role role, struct err *err)
-{
-	struct talk_message *m = calloc(1, sizeof(*m));
-
-	if (m == NULL) {
-		err_nomem(err, "message", sizeof(*m));
-		return NULL;
-	}
-	m->id = ++last_message_id;
-	m->role = role;
-	m->thinking_ms = m->thinking_tokens = -1;
-	return m;
-}
-
-void talk_message_free(struct talk_message *m)
-{
-	if (m == NULL)
-		return;
-	for (size_t i = 0; i < m->n_calls; i++) {
-		buf_release(&m->calls[i].name);
-		buf_release(&m->calls[i].arguments);
-	}
-	free(m->calls);
-	free(m->ids);
-	buf_release(&m->text);
-	buf_release(&m->thinking);
-	free(m);
-}
-
-int talk_message_add_ids(struct talk_message *m, const token_id *ids, size_t n, struct err *err)
-{
-	token_id *v;
-
-	if (n == 0)
-		return 0;
-	v = realloc(m->ids, (m->n_ids + n) * sizeof(*v));
-	if (v == NULL)
-		return err_nomem(err, "token ids", (m->n_ids + n) * sizeof(*v));
-	memcpy(v + m->n_ids, ids, n * sizeof(*v));
-	m->ids = v;
-	m->n_ids += n;
-	return 0;
-}
-
-int talk_message_copy(struct talk_message **out, const struct talk_message *m, struct err *err)
-{
-	struct talk_message *c = talk_message_new(m->role, err);
-	bool failed;
-
-	if (c == NULL)
-		return ERR_NOMEM;
-	buf_adds(&c->text, buf_str(&m->text));
-	buf_adds(&c->thinking, buf_str(&m->thinking));
-	failed = buf_failed(&c->text) || buf_failed(&c->thinking);
-	if (m->n_calls > 0) {
-		c->calls = calloc(m->n_calls, sizeof(*c->calls));
-		failed |= c->calls == NULL;
-	}
-	for (; !failed && c->n_calls < m->n_calls; c->n_calls++) {
-		struct talk_call *to = &c->calls[c->n_calls];
-
-		buf_adds(&to->name, buf_str(&m->calls[c->n_calls].name));
-		buf_adds(&to->arguments, buf_str(&m->calls[c->n_calls].arguments));
-		to->bad = m->calls[c->n_calls].bad;
-	}
-	for (size_t i = 0; i < c->n_calls; i++)
-		failed |= buf_failed(&c->calls[i].name) || buf_failed(&c->calls[i].arguments);
-	if (failed || talk_message_add_ids(c, m->ids, m->n_ids, err) < 0) {
-		talk_message_free(c);
-		return err_nomem(err, "message", m->text.len + m->thinking.len);
-	}
-	c->unfinished = m->unfinished;
-	c->thinking_ms = m->thinking_ms;
-	c->thinking_tokens = m->thinking_tokens;
-	c->context_tokens = m->context_tokens;
-	c->run = m->run;
-	*out = c;
-	return 0;
-}
-
 /* ---- one tree ---- */
 
 static struct talk_message *siblings_of(const struct talk *t, const struct talk_message *m)
@@ -109,14 +27,17 @@ void talk_attach(struct talk *t, struct talk_message *parent, struct talk_messag
 /* A conversation is called by the beginning of what was asked first. */
 static void name_it(struct talk *t, const struct talk_message *m)
 {
+	struct buf text = {0};
 	size_t n = 0;
 
-	while (n < m->text.len && m->text.data[n] != '\n' && n < 200)
+	talk_message_add_text(m, HISTORY_TEXT, &text);
+	while (n < text.len && text.data[n] != '\n' && n < 200)
 		n++;
-	while (n > 0 && n < m->text.len && ((unsigned char)m->text.data[n] & 0xC0) == 0x80)
+	while (n > 0 && n < text.len && ((unsigned char)text.data[n] & 0xC0) == 0x80)
 		n--;
 	buf_reset(&t->title);
-	buf_add(&t->title, m->text.data, n);
+	buf_add(&t->title, text.data, n);
+	buf_release(&text);
 }
 
 void talk_say(struct talk *t, struct talk_message *m, int64_t now_ms)
@@ -214,6 +135,117 @@ void talk_show_stored(struct talk *t, int64_t stored)
 	t->newest_first = m;
 }
 
+/* Takes a message without children out of the tree. */
+static void detach(struct talk *t, struct talk_message *m)
+{
+	struct talk_message *parent = m->parent;
+	struct talk_message **at = parent != NULL ? &parent->first_child : &t->first;
+	struct talk_message *last = NULL;
+
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	for (struct talk_message *s = siblings_of(t, m); s != NULL; s = s->next)
+		last = s;
+	if (parent != NULL && parent->newest_child == m)
+		parent->newest_child = last;
+	else if (parent == NULL && t->newest_first == m)
+		t->newest_first = last;
+	talk_message_free(m);
+}
+
+void talk_unsay(struct talk *t, struct talk_message *m)
+{
+	bool held = false;
+
+	while (t->leaf != NULL && t->leaf != m) {
+		struct talk_message *last = t->leaf;
+
+		t->leaf = last->parent;
+		held |= last->stored != 0 || last->first_child != NULL;
+		if (!held)
+			detach(t, last);
+	}
+}
+
+struct talk_message *talk_last(const struct talk *t, enum chat_role role)
+{
+	struct talk_message *m = t->leaf;
+
+	while (m != NULL && m->role != role)
+		m = m->parent;
+	return m;
+}
+
+/* ---- asking ---- */
+
+struct str talk_system(const struct talk *t, const char *fresh, struct buf *hold)
+{
+	const struct talk_message *m;
+
+	if (t->asks_system)
+		return buf_str(&t->system);
+	if (t->leaf == NULL)
+		return fresh != NULL ? str_of(fresh) : (struct str){0};
+	m = talk_last(t, CHAT_SYSTEM);
+	if (m == NULL)
+		return (struct str){0};
+	buf_reset(hold);
+	talk_message_add_text(m, HISTORY_TEXT, hold);
+	return buf_str(hold);
+}
+
+int talk_set_system(struct talk *t, struct str text, struct err *err)
+{
+	buf_reset(&t->system);
+	buf_adds(&t->system, text);
+	t->asks_system = true;
+	return buf_failed(&t->system) ? err_nomem(err, "system prompt", text.n) : 0;
+}
+
+/* Where another system prompt is asked for than what the branch says, *out says it. */
+static int new_system(const struct talk *t, const char *fresh, struct talk_message **out,
+		      struct err *err)
+{
+	const struct talk_message *before = talk_last(t, CHAT_SYSTEM);
+	struct buf hold = {0}, said = {0};
+	struct str text = talk_system(t, fresh, &hold);
+	int rc = 0;
+
+	*out = NULL;
+	if (before != NULL)
+		talk_message_add_text(before, HISTORY_TEXT, &said);
+	if (buf_failed(&said) || buf_failed(&hold))
+		rc = err_nomem(err, "system prompt", text.n);
+	else if (!str_eq(text, buf_str(&said)))
+		*out = talk_message_say(CHAT_SYSTEM, text, err);
+	if (rc == 0 && *out == NULL && !str_eq(text, buf_str(&said)))
+		rc = ERR_NOMEM;
+	buf_release(&said);
+	buf_release(&hold);
+	return rc;
+}
+
+int talk_ask(struct talk *t, struct str text, const char *fresh_system, int64_t now_ms,
+	     struct err *err)
+{
+	struct talk_message *system, *question;
+	int rc = new_system(t, fresh_system, &system, err);
+
+	if (rc < 0)
+		return rc;
+	question = talk_message_say(CHAT_USER, text, err);
+	if (question == NULL) {
+		talk_message_free(system);
+		return ERR_NOMEM;
+	}
+	if (system != NULL)
+		talk_say(t, system, now_ms);
+	talk_say(t, question, now_ms);
+	t->asks_system = false;
+	return 0;
+}
+
 size_t talk_count_unstored(const struct talk *t)
 {
 	size_t n = 0;
@@ -264,6 +296,8 @@ void talks_release(struct talks *ts)
 		talk_free(ts->v[i]);
 	talk_free(ts->removed);
 	free(ts->v);
+	history_list_release(&ts->recovered);
+	history_close(ts->store);
 	*ts = (struct talks){0};
 }
 

@@ -1,5 +1,5 @@
 /*
- * Conversations as the screen shows them: trees of messages that never change.
+ * The conversations, in every mode: trees of messages that never change.
  *
  * Editing, answering again and going on add a sibling; the leaf says which
  * branch is shown.  A fork copies a branch into a conversation of its own.
@@ -18,9 +18,25 @@
 #include "engine/chat.h"
 #include "history/history.h"
 
-struct talk_call {
-	struct buf name, arguments;
-	bool bad; /* malformed: `arguments` says why */
+enum talk_call_state {
+	CALL_OPEN,  /* its end has not come, or never came */
+	CALL_WHOLE, /* may be run */
+	CALL_BAD,   /* malformed or cut: never run */
+};
+
+/* A piece of a message, as the store keeps it (struct history_part). */
+struct talk_part {
+	enum history_kind kind;
+	struct buf name, ref, text; /* a call's ref: "0", "1", … within its answer */
+	struct buf info;            /* "" or a JSON object; what of it is known here: */
+	enum talk_call_state call;
+	struct buf why;  /* a bad call: what is wrong with it; "" where it was cut */
+	bool error;      /* a notice: the turn failed with it; a result: the call did */
+	int64_t exit;    /* a result: of a command; -1 = unknown */
+	int64_t took_ms; /* thinking, a result; -1 = unknown */
+	/* thinking that still goes on, on the monotonic clock: */
+	bool runs;
+	int64_t since_ms;
 };
 
 /* How an answer was made, as the store keeps it; its strings are here. */
@@ -33,27 +49,47 @@ struct talk_run {
 struct talk_message {
 	int64_t id;     /* > 0, unique in the process */
 	int64_t stored; /* its number in the store; 0 = not there */
+	/* An answer whose journal is still to become the stored message; owned; NULL = none. */
+	struct history_answer *journal;
 	struct talk_run run;
 	enum chat_role role;
-	struct buf text, thinking;
-	struct talk_call *calls;
-	size_t n_calls;
+	struct talk_part *parts; /* in the order they were said in */
+	size_t n_parts;
 	token_id *ids; /* answers: exactly what the model produced */
 	size_t n_ids;
-	bool unfinished;                      /* an answer that may be continued */
-	int64_t thinking_ms, thinking_tokens; /* -1 = unknown */
-	int64_t context_tokens;               /* prompt and answer; 0 = unknown */
-	struct talk_message *parent, *next;   /* next: the sibling after this one */
+	bool unfinished;                    /* an answer that may be continued */
+	int64_t thinking_tokens;            /* -1 = unknown */
+	int64_t context_tokens;             /* prompt and answer; 0 = unknown */
+	struct talk_message *parent, *next; /* next: the sibling after this one */
 	struct talk_message *first_child;
 	struct talk_message *newest_child; /* shown last: where talk_show() goes down */
 };
 
 struct talk_message *talk_message_new(enum chat_role role, struct err *err);
+/* One that says `text`. */
+struct talk_message *talk_message_say(enum chat_role role, struct str text, struct err *err);
 void talk_message_free(struct talk_message *m); /* one that is in no tree; NULL is fine */
 int talk_message_add_ids(struct talk_message *m, const token_id *ids, size_t n,
 			 struct err *err);
+/* A new part at the end, empty, or NULL without memory. */
+struct talk_part *talk_message_add_part(struct talk_message *m, enum history_kind kind,
+					struct err *err);
+/* The call of that ref among m's parts; NULL: there is none. */
+const struct talk_part *talk_message_call(const struct talk_message *m, struct str ref);
+void talk_message_drop_parts(struct talk_message *m, enum history_kind kind);
+void talk_message_drop_errors(struct talk_message *m);
+/* Puts into `info` what else the part knows. */
+void talk_part_note(struct talk_part *p);
 /* A copy of what was said, with an id of its own and no place in a tree. */
 int talk_message_copy(struct talk_message **out, const struct talk_message *m, struct err *err);
+
+/* Appends all parts of that kind, joined. */
+void talk_message_add_text(const struct talk_message *m, enum history_kind kind,
+			   struct buf *out);
+size_t talk_message_bytes(const struct talk_message *m, enum history_kind kind);
+/* Does the model say anything in it: thinking, text or a call? */
+bool talk_message_speaks(const struct talk_message *m);
+bool talk_message_failed(const struct talk_message *m); /* memory ran out in one of its texts */
 
 struct talk {
 	int64_t id;
@@ -91,16 +127,38 @@ struct talk_message *talk_sibling(const struct talk *t, const struct talk_messag
 void talk_show(struct talk *t, struct talk_message *m);
 /* What is said next comes after m (NULL: is a first message). */
 void talk_rewind(struct talk *t, struct talk_message *m);
+/*
+ * Takes back what was said after m (NULL: everything), up to the leaf: what is in the store
+ * stays there, as a branch that is not shown.
+ */
+void talk_unsay(struct talk *t, struct talk_message *m);
+/* The last message of that role on the branch; NULL: there is none. */
+struct talk_message *talk_last(const struct talk *t, enum chat_role role);
+
+/*
+ * The system prompt that the next question is asked under: what was asked for, else what the
+ * branch says last, else, in a new conversation, `fresh` (NULL = none).
+ */
+struct str talk_system(const struct talk *t, const char *fresh, struct buf *hold);
+/* From the next question on it is `text`; "" = none. */
+int talk_set_system(struct talk *t, struct str text, struct err *err);
+/*
+ * Says the question, and the system prompt before it where that is another one than the
+ * branch's.  On failure nothing was said.
+ */
+int talk_ask(struct talk *t, struct str text, const char *fresh_system, int64_t now_ms,
+	     struct err *err);
 
 struct talks {
-	struct history *store; /* borrowed; NULL = memory only */
+	struct history *store;         /* store.h opens it; NULL = memory only */
+	struct history_list recovered; /* what a crash had cut */
 	struct talk **v;
 	size_t n;
 	struct talk *removed; /* the last one removed: may come back */
 	int64_t next_id;
 };
 
-void talks_release(struct talks *ts);
+void talks_release(struct talks *ts); /* the store is closed */
 int talks_add(struct talks *ts, struct talk **out, struct err *err);
 /* A conversation of its own with the branch up to `at`. */
 int talks_fork(struct talks *ts, const struct talk *from, const struct talk_message *at,

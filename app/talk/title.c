@@ -4,6 +4,8 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "app/talk/request.h"
+#include "app/talk/store.h"
 #include "engine/base/log.h"
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
@@ -23,30 +25,42 @@ bool title_busy(const struct title *t)
 	return t->turn && !t->given_up;
 }
 
-void title_ask(struct title *t, struct engine *e, const struct chat *chat)
+static bool wants_title(const struct title *t, struct engine *e, const struct options *o,
+			const struct talk *talk)
 {
 	const struct engine_info *info = e->ops->info(e);
-	struct turn_request req = {.chat = *chat, .sampling = sampling_default()};
-	struct chat_message *messages;
-	struct err err = {0};
+	const struct talk_message *m = talk->leaf;
 
-	if (title_busy(t) || !info || !info->has_title_task || !chat->n_messages)
+	return o->titles && !title_busy(t) && info && info->has_title_task &&
+	       talk->title_from == HISTORY_TITLE_PROMPT && m && m->role == CHAT_ASSISTANT &&
+	       !m->unfinished && talk_message_speaks(m);
+}
+
+void title_ask(struct title *t, struct engine *e, const struct options *o, struct talk *talk)
+{
+	struct turn_request req = {.sampling = sampling_default()};
+	struct request r;
+	struct err err = {0};
+	int rc;
+
+	if (!wants_title(t, e, o, talk))
 		return;
-	messages = malloc(chat->n_messages * sizeof(*messages));
-	if (!messages)
-		return;
-	memcpy(messages, chat->messages, chat->n_messages * sizeof(*messages));
-	messages[chat->n_messages - 1].task = CHAT_TASK_TITLE;
-	req.chat.messages = messages;
-	req.sampling.temperature = 0;
-	req.sampling.max_tokens = TITLE_TOKENS;
-	buf_reset(&t->said);
-	t->given_up = false;
-	if (e->ops->submit(e, &req, &t->turn, &err)) {
+	rc = request_build(&r, talk, (enum chat_effort)o->effort, &err);
+	if (!rc) {
+		r.messages[r.n - 1].task = CHAT_TASK_TITLE;
+		req.chat = r.chat;
+		req.sampling.temperature = 0;
+		req.sampling.max_tokens = TITLE_TOKENS;
+		buf_reset(&t->said);
+		t->given_up = false;
+		t->talk = talk;
+		rc = e->ops->submit(e, &req, &t->turn, &err);
+	}
+	if (rc) {
 		t->turn = 0;
 		log_add(LOG_WARN, "title: %s", err.text);
 	}
-	free(messages);
+	request_release(&r);
 }
 
 void title_cancel(struct title *t, struct engine *e)
@@ -57,8 +71,31 @@ void title_cancel(struct title *t, struct engine *e)
 	e->ops->cancel(e, t->turn);
 }
 
-bool title_event(struct title *t, struct engine *e, const struct event *ev, struct buf *out)
+/* Between the asking and the end somebody may have named it. */
+static bool name(struct title *t, struct talks *talks)
 {
+	struct talk *talk = t->talk;
+	struct buf title = {0};
+	struct err err = {0};
+	bool named;
+
+	title_of(&title, buf_str(&t->said));
+	named = title.len && !buf_failed(&title) && talk->title_from == HISTORY_TITLE_PROMPT;
+	if (named) {
+		buf_reset(&talk->title);
+		buf_adds(&talk->title, buf_str(&title));
+		talk->title_from = HISTORY_TITLE_MODEL;
+		if (talk_store_rename(talks, talk, &err))
+			log_add(LOG_WARN, "title: %s", err.text);
+	}
+	buf_release(&title);
+	return named;
+}
+
+bool title_event(struct title *t, struct engine *e, struct talks *talks, const struct event *ev,
+		 bool *named)
+{
+	*named = false;
 	if (!t->turn || ev->turn != t->turn)
 		return false;
 	if (ev->kind == EV_TEXT) {
@@ -69,7 +106,7 @@ bool title_event(struct title *t, struct engine *e, const struct event *ev, stru
 	if (ev->kind == EV_ERROR)
 		log_add(LOG_WARN, "title: %s", ev->err.text);
 	if (ev->kind == EV_DONE && !t->given_up && !buf_failed(&t->said))
-		title_of(out, buf_str(&t->said));
+		*named = name(t, talks);
 	if (ev->kind == EV_DONE || ev->kind == EV_ERROR)
 		t->turn = 0;
 	return true;

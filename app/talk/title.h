@@ -10,24 +10,28 @@
 #ifndef APP_TALK_TITLE_H
 #define APP_TALK_TITLE_H
 
+#include "app/options.h"
+#include "app/talk/talk.h"
 #include "engine/engine.h"
 
 /* Of a title, in columns of the terminal. */
 #define TITLE_COLUMNS 60
 
 struct title {
-	uint64_t turn;   /* 0: none is asked for */
-	struct buf said; /* so far */
-	bool given_up;   /* cancelled, or it grew too long */
+	uint64_t turn;     /* 0: none is asked for */
+	struct talk *talk; /* whose; borrowed */
+	struct buf said;   /* so far */
+	bool given_up;     /* cancelled, or it grew too long */
 };
 
 void title_release(struct title *t); /* a zeroed struct is fine */
 
 /*
- * Asks for the title of a conversation that ends with an answer, whole.  Nothing happens where
- * the model has no such task, or one is asked for already; a refusal goes to the log.
+ * Asks for the title of a conversation whose branch ends with an answer, whole, and which has
+ * none but by what was asked first.  Nothing happens where the options or the model have no
+ * titles, or one is asked for already; a refusal goes to the log.
  */
-void title_ask(struct title *t, struct engine *e, const struct chat *chat);
+void title_ask(struct title *t, struct engine *e, const struct options *o, struct talk *talk);
 
 bool title_busy(const struct title *t); /* one is awaited */
 
@@ -35,10 +39,11 @@ bool title_busy(const struct title *t); /* one is awaited */
 void title_cancel(struct title *t, struct engine *e);
 
 /*
- * True where the event is the title's (nobody else wants it).  With its last one, *out, empty
- * before, gets the title: one line as title_of() makes it, or nothing.
+ * True where the event is the title's (nobody else wants it).  Its last one names the
+ * conversation, in the store too: *named.
  */
-bool title_event(struct title *t, struct engine *e, const struct event *ev, struct buf *out);
+bool title_event(struct title *t, struct engine *e, struct talks *talks, const struct event *ev,
+		 bool *named);
 
 /*
  * Appends the first line of `said` that says something, without quotes and marks around it,

@@ -1,204 +1,280 @@
 #include "app/talk/turn.h"
 
-#include <errno.h>
-#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "app/talk/request.h"
 #include "engine/base/clock.h"
 
-/* So long a cancelled turn is waited for before what is said so far is kept again. */
-#define CANCELLED_WAIT_MS 100
-
-void turn_answer_release(struct turn_answer *a)
+void turn_release(struct turn *t)
 {
-	buf_release(&a->thinking);
-	buf_release(&a->text);
-	for (size_t i = 0; i < a->n_calls; i++) {
-		buf_release(&a->calls[i].name);
-		buf_release(&a->calls[i].arguments);
-	}
-	free(a->calls);
-	free(a->ids);
-	*a = (struct turn_answer){0};
+	history_answer_free(t->journal);
+	talk_message_free(t->answer);
+	*t = (struct turn){0};
 }
 
-/* 0: an event may wait.  ERR_TIMEOUT, or what `stopped` said. */
-static int wait_for_event(struct engine *e, const struct turn_watch *watch, struct err *err)
+bool turn_may_resume(const struct talk_message *m)
 {
-	struct pollfd fds[2] = {
-		{.fd = event_queue_fd(e->events), .events = POLLIN},
-		{.fd = watch->wake_fd, .events = POLLIN},
-	};
-	int timeout = watch->due_ms ? watch->due_ms(watch->ctx) : -1, rc;
+	return m && m->role == CHAT_ASSISTANT && m->unfinished && m->n_ids;
+}
 
-	if (watch->deadline_ms) {
-		int64_t left = watch->deadline_ms - clock_ms();
+/* ---- beginning ---- */
 
-		if (left <= 0)
-			return err_set(err, ERR_TIMEOUT, "the time is up");
-		left = left < 60000 ? left : 60000;
-		timeout = timeout >= 0 && timeout < left ? timeout : (int)left;
+/* How the answer is made: model, device and settings go with it. */
+static void note_run(const struct turn *t, struct talk_run *r)
+{
+	static const char *const efforts[] = {"none", "low", "high", "max"};
+	const struct engine_info *info = t->engine->ops->info(t->engine);
+	const struct sampling *how = &t->opt->sampling;
+
+	r->known = true;
+	r->run.effort = efforts[t->opt->effort];
+	r->run.temperature = how->temperature;
+	r->run.top_p = how->top_p;
+	r->run.min_p = how->min_p;
+	r->run.top_k = how->top_k;
+	r->run.max_tokens = how->max_tokens;
+	if (!info)
+		return;
+	r->run.ctx_tokens = info->ctx_tokens;
+	snprintf(r->model, sizeof(r->model), "%s", info->model_name);
+	snprintf(r->identity, sizeof(r->identity), "%s", info->identity);
+	snprintf(r->device, sizeof(r->device), "%s", info->backend);
+}
+
+static void tell(const struct turn *t, const char *what, const struct err *err)
+{
+	char text[sizeof(err->text) + 40];
+
+	snprintf(text, sizeof(text), "%s: %s", what, err->text);
+	if (t->trouble)
+		t->trouble(t->ctx, text);
+}
+
+/* The store hears what the model says as it comes, so that a crash leaves it there. */
+static void begin_journal(struct turn *t)
+{
+	struct err err = {0};
+
+	if (t->journal || t->unjournalled)
+		return;
+	note_run(t, &t->answer->run);
+	if (talk_store_begin(t->talks, t->talk, t->answer, t->resumed, &t->journal, &err))
+		tell(t, "not kept until it ends", &err);
+	t->unjournalled = !t->journal;
+}
+
+static int submit(struct turn *t, struct talk *talk, const struct talk_message *resume,
+		  uint64_t *seed, struct err *err)
+{
+	struct turn_request req = {.sampling = request_sampling(t->opt)};
+	struct request r;
+	int rc = request_build(&r, talk, (enum chat_effort)t->opt->effort, err);
+
+	if (!rc) {
+		req.chat = r.chat;
+		if (resume)
+			request_resume(&req, resume);
+		*seed = req.sampling.seed;
+		rc = t->engine->ops->submit(t->engine, &req, &t->number, err);
 	}
-	if (poll(fds, watch->wake_fd >= 0 ? 2 : 1, timeout) < 0 && errno != EINTR)
-		return err_errno(err, "poll", "waiting for the engine");
-	rc = watch->stopped ? watch->stopped(watch->ctx) : 0;
-	if (rc)
-		err_set(err, rc, rc == ERR_TIMEOUT ? "the time is up" : "interrupted");
+	request_release(&r);
 	return rc;
 }
 
-int turn_await_ready(struct engine *e, const struct turn_watch *watch, struct err *err)
+int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, struct err *err)
 {
-	for (;;) {
-		struct event ev = {0};
-		int rc = wait_for_event(e, watch, err);
-
-		while (!rc && event_queue_pop(e->events, &ev, 0)) {
-			bool ready = ev.kind == EV_READY;
-
-			rc = watch->event(watch->ctx, &ev);
-			if (ev.kind == EV_ERROR) {
-				*err = ev.err;
-				rc = ev.err.code;
-			}
-			event_release(&ev);
-			if (ready)
-				return rc;
-		}
-		if (rc)
-			return rc;
-	}
-}
-
-/* ------------------------------------------------------------ gathering the answer */
-
-static int add_call(struct turn_answer *a, const struct event *ev, struct err *err)
-{
-	size_t n = (size_t)ev->call + 1;
-	struct turn_call *grown;
-
-	if (n > a->n_calls) {
-		grown = realloc(a->calls, n * sizeof(*grown));
-		if (!grown)
-			return err_nomem(err, "tool calls", n * sizeof(*grown));
-		a->calls = grown;
-		for (; a->n_calls < n; a->n_calls++)
-			a->calls[a->n_calls] = (struct turn_call){0};
-	}
-	return 0;
-}
-
-static int add_ids(struct turn_answer *a, const struct event *ev, struct err *err)
-{
-	size_t n = a->n_ids + ev->n_ids;
-	token_id *grown = realloc(a->ids, n * sizeof(*grown));
-
-	if (!grown)
-		return err_nomem(err, "token ids", n * sizeof(*grown));
-	a->ids = grown;
-	for (size_t i = 0; i < ev->n_ids; i++)
-		a->ids[a->n_ids++] = ev->ids[i];
-	return 0;
-}
-
-static int gather(struct turn_answer *a, const struct event *ev, struct err *err)
-{
-	struct turn_call *call;
+	struct talk_message *answer = NULL, *leaf = talk->leaf;
+	uint64_t seed = 0;
 	int rc = 0;
 
-	if (buf_failed(&ev->text))
-		return err_nomem(err, "the answer", a->text.len + a->thinking.len);
-	switch (ev->kind) {
+	if (resume)
+		rc = talk_message_copy(&answer, resume, err);
+	else if (!(answer = talk_message_new(CHAT_ASSISTANT, err)))
+		rc = ERR_NOMEM;
+	if (!rc && resume) {
+		answer_reopen(answer);
+		talk_rewind(talk, resume->parent);
+	}
+	if (!rc)
+		rc = submit(t, talk, resume, &seed, err);
+	if (rc) {
+		talk_message_free(answer);
+		talk_rewind(talk, leaf);
+		return rc;
+	}
+	answer->run = (struct talk_run){.run = {.seed = seed, .started_ms = clock_wall_ms()}};
+	note_run(t, &answer->run);
+	t->state = TURN_READING;
+	t->talk = talk;
+	t->answer = answer;
+	t->journal = NULL;
+	t->unjournalled = t->journal_failed = false;
+	t->resumed = resume ? resume->stored : 0;
+	t->began_ms = clock_ms();
+	t->first_token_ms = -1;
+	t->n_tokens = 0;
+	/* While the model is loading nobody knows yet what answers. */
+	if (t->engine->ops->info(t->engine))
+		begin_journal(t);
+	return 0;
+}
+
+/* ---- the journal ---- */
+
+int turn_due_ms(const struct turn *t)
+{
+	return t->journal ? history_answer_due_ms(t->journal) : -1;
+}
+
+/* A journal that fails is told once; the answer goes on and its commit is tried anyway. */
+void turn_drained(struct turn *t)
+{
+	struct err err = {0};
+
+	if (turn_due_ms(t) || !history_answer_flush(t->journal, &err) || t->journal_failed)
+		return;
+	t->journal_failed = true;
+	tell(t, "not kept so far", &err);
+}
+
+/* ---- what comes ---- */
+
+static void go(struct turn *t, enum event_kind kind)
+{
+	if (t->state == TURN_STOPPING)
+		return;
+	switch (kind) {
 	case EV_THINKING:
-		buf_adds(&a->thinking, buf_str(&ev->text));
+		t->state = TURN_THINKING;
 		break;
 	case EV_TEXT:
-		buf_adds(&a->text, buf_str(&ev->text));
+		t->state = TURN_ANSWERING;
 		break;
 	case EV_CALL_BEGIN:
+	case EV_CALL_PARAM:
 	case EV_CALL_END:
 	case EV_CALL_BAD:
-		rc = add_call(a, ev, err);
-		if (rc)
-			return rc;
-		call = &a->calls[ev->call];
-		if (ev->kind == EV_CALL_BEGIN) {
-			buf_adds(&call->name, buf_str(&ev->text));
-		} else {
-			buf_adds(&call->arguments, buf_str(&ev->text));
-			call->bad = ev->kind == EV_CALL_BAD;
-		}
+		t->state = TURN_CALLING;
 		break;
-	case EV_TOKENS:
-		rc = ev->n_ids ? add_ids(a, ev, err) : 0;
-		break;
-	case EV_DONE:
-		a->done = true;
-		a->stop = ev->stop;
-		a->usage = ev->usage;
-		break;
-	case EV_ERROR:
-		a->usage = ev->usage;
-		rc = err_set(err, ev->err.code, "%s", ev->err.text);
+	case EV_PREFILL:
+		t->state = TURN_READING;
 		break;
 	case EV_LOAD:
 	case EV_READY:
-	case EV_PREFILL:
-	case EV_CALL_PARAM:
 	case EV_NOTICE:
+	case EV_TOKENS:
+	case EV_DONE:
+	case EV_ERROR:
 		break;
 	}
-	if (buf_failed(&a->thinking) || buf_failed(&a->text))
-		rc = err_nomem(err, "the answer", a->text.len + a->thinking.len);
-	return rc;
 }
 
-/*
- * Everything that waits, or comes within `ms`; *ended once the turn's last event was among it.
- */
-static int take_events(struct engine *e, uint64_t turn, const struct turn_watch *watch, int ms,
-		       struct turn_answer *out, bool *ended, struct err *err)
+bool turn_owns(const struct turn *t, const struct event *ev)
 {
-	struct event ev = {0};
-	int rc = 0;
+	return ev->turn && turn_runs(t) && ev->turn == t->number;
+}
 
-	for (; !*ended && event_queue_pop(e->events, &ev, ms); ms = 0) {
-		if (ev.turn == turn || (ev.turn == 0 && ev.kind == EV_ERROR)) {
-			int failed = gather(out, &ev, err), told;
+int turn_hear(struct turn *t, const struct event *ev, size_t *part, struct err *err)
+{
+	struct answer_mark before = answer_mark(t->answer);
+	int rc;
 
-			*ended = ev.kind == EV_DONE || ev.kind == EV_ERROR;
-			told = watch->event(watch->ctx, &ev);
-			rc = rc ? rc : failed ? failed : told;
-		}
-		event_release(&ev);
+	if (ev->kind == EV_TOKENS) {
+		if (t->first_token_ms < 0)
+			t->first_token_ms = clock_ms();
+		t->n_tokens += (int64_t)ev->n_ids;
 	}
-	return rc;
-}
-
-int turn_run(struct engine *e, const struct turn_request *req, const struct turn_watch *watch,
-	     struct turn_answer *out, struct err *err)
-{
-	bool ended = false, cancelled = false;
-	uint64_t turn;
-	int rc = e->ops->submit(e, req, &turn, err), first = 0;
-
+	/* It is there by now, also where it was still loading at the question. */
+	if (ev->kind != EV_ERROR)
+		begin_journal(t);
+	rc = answer_take(t->answer, ev, clock_ms(), part, err);
+	if (!rc && t->journal)
+		answer_keep(t->journal, t->answer, before, *part, ev);
+	go(t, ev->kind);
 	if (rc)
-		return rc;
-	while (!ended) {
-		/* Once it is cancelled nothing else is waited for, not even a poll() that fails. */
-		rc = cancelled ? 0 : wait_for_event(e, watch, err);
-		if (!rc)
-			rc = take_events(e, turn, watch, cancelled ? CANCELLED_WAIT_MS : 0, out, &ended,
-					 first ? NULL : err);
-		if (watch->drained)
-			watch->drained(watch->ctx);
-		first = first ? first : rc;
-		if (rc && !ended && !cancelled) {
-			/* The engine ends a cancelled turn by itself; what it still says is
-			 * kept. */
-			e->ops->cancel(e, turn);
-			cancelled = true;
-		}
+		turn_stop(t);
+	return rc;
+}
+
+void turn_stop(struct turn *t)
+{
+	if (!turn_runs(t))
+		return;
+	t->engine->ops->cancel(t->engine, t->number);
+	t->state = TURN_STOPPING;
+}
+
+/* ---- the end ---- */
+
+static void note_usage(struct history_run *run, const struct turn_usage *u)
+{
+	run->finished_ms = clock_wall_ms();
+	run->prompt_tokens = u->prompt_tokens;
+	run->cached_tokens = u->cached_tokens;
+	run->thinking_tokens = u->thinking_tokens;
+	run->output_tokens = u->output_tokens;
+	run->drafted = u->drafted;
+	run->accepted = u->accepted;
+	run->prefill_ms = u->prefill_ms;
+	run->decode_ms = u->decode_ms;
+	run->total_ms = u->total_ms;
+}
+
+static const char *stop_of(const struct event *last, int why)
+{
+	if (why == ERR_TIMEOUT)
+		return "timeout";
+	if (!last)
+		return stop_reason_name(STOP_INTERRUPTED);
+	return last->kind == EV_DONE ? stop_reason_name(last->stop) : "failed";
+}
+
+/* The journal is to become the message, or goes without a trace. */
+static void end_journal(struct turn *t, struct talk_message *m, bool keep)
+{
+	struct history_answer *a = t->journal;
+	struct err err = {0};
+
+	t->journal = NULL;
+	if (!a)
+		return;
+	if (!keep) {
+		if (history_answer_drop(a, &err))
+			tell(t, "not forgotten", &err);
+		return;
 	}
-	return first;
+	if (m->n_parts && m->parts[m->n_parts - 1].kind == HISTORY_THINKING)
+		history_answer_info(a, buf_str(&m->parts[m->n_parts - 1].info));
+	m->journal = a;
+}
+
+int turn_end(struct turn *t, const struct event *last, int why, struct talk_message **said,
+	     struct err *err)
+{
+	static const struct turn_usage none = {0};
+	const struct turn_usage *u = last ? &last->usage : &none;
+	struct talk_message *m = t->answer;
+	bool whole = last && last->kind == EV_DONE && !why &&
+		     (last->stop == STOP_END || last->stop == STOP_CALLS);
+	bool keep;
+
+	answer_close(m, clock_ms());
+	m->thinking_tokens = u->thinking_tokens > 0 ? u->thinking_tokens : -1;
+	m->context_tokens = u->prompt_tokens + u->output_tokens;
+	m->unfinished = !whole && m->n_ids;
+	m->run.run.stop = stop_of(last, why);
+	note_usage(&m->run.run, u);
+	keep = m->n_parts || (whole && m->n_ids);
+	t->answer = NULL;
+	t->state = TURN_IDLE;
+	t->number = 0;
+	end_journal(t, m, keep);
+	*said = keep ? m : NULL;
+	if (!keep) {
+		talk_message_free(m);
+		return 0;
+	}
+	talk_say(t->talk, m, clock_wall_ms());
+	return talk_store_save(t->talks, t->talk, err);
 }

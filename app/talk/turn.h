@@ -1,6 +1,13 @@
 /*
- * One turn of an engine, run to its end on the calling thread: line mode, one-shot
- * and pipes.  (The full screen keeps its own loop.)
+ * One turn of the model, from the request to the message that is kept: every mode walks through
+ * here.  A turn is in one state at a time:
+ *
+ *   idle → reading → thinking, answering, calling (as the model goes) → idle
+ *                  any → stopping → idle
+ *
+ * The owner either hands in the engine's events as they come (turn_begin, turn_hear, turn_end)
+ * or lets turn_run() wait for them.  What is said is journalled on the way, and a store that
+ * fails ends no turn: the answer stays in memory and is tried again.  UI thread only.
  */
 #ifndef APP_TALK_TURN_H
 #define APP_TALK_TURN_H
@@ -8,26 +15,78 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "app/options.h"
+#include "app/talk/answer.h"
+#include "app/talk/store.h"
 #include "engine/engine.h"
 
-struct turn_call {
-	struct buf name, arguments; /* arguments: a JSON object, or why the call is bad */
-	bool bad;
+enum turn_state {
+	TURN_IDLE,
+	TURN_READING,   /* the prompt; or the model is still loading */
+	TURN_THINKING,
+	TURN_ANSWERING,
+	TURN_CALLING,
+	TURN_STOPPING,  /* cancelled; its end is still to come */
 };
 
-/* What the model said, all of it, also where the turn was interrupted or failed. */
-struct turn_answer {
-	struct buf thinking, text;
-	struct turn_call *calls;
-	size_t n_calls;
-	token_id *ids; /* from <think> or </think> on, as chat_message.ids wants them */
-	size_t n_ids;
-	bool done; /* an EV_DONE came: stop is valid */
-	enum stop_reason stop;
-	struct turn_usage usage;
+struct turn {
+	/* The owner sets these before the first turn; all borrowed. */
+	struct engine *engine;
+	const struct options *opt;
+	struct talks *talks;
+	void (*trouble)(void *ctx, const char *text); /* what the store refused, to be told */
+	void *ctx;
+
+	enum turn_state state;
+	uint64_t number;             /* the engine's */
+	struct talk *talk;           /* where it belongs; stays after the turn's end */
+	struct talk_message *answer; /* what was said so far; not in the tree yet */
+	struct history_answer *journal; /* the same in the store; NULL = not there */
+	bool unjournalled;              /* it could not be begun: the end is tried alone */
+	bool journal_failed;            /* that was told */
+	int64_t resumed;                /* the stored message it goes on with; 0 = none */
+	int64_t began_ms;               /* monotonic */
+	int64_t first_token_ms;         /* -1: none came */
+	int64_t n_tokens;               /* since then */
 };
 
-void turn_answer_release(struct turn_answer *a); /* a zeroed struct is fine */
+void turn_release(struct turn *t);
+
+static inline bool turn_runs(const struct turn *t)
+{
+	return t->state != TURN_IDLE;
+}
+
+/*
+ * Asks the engine to answer talk's leaf, or (`resume`, an unfinished answer of the tree) to go on
+ * with that one: what it is an answer to is the leaf then.  On failure the talk is as it was.
+ */
+int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, struct err *err);
+
+/* May the answer be gone on with? */
+bool turn_may_resume(const struct talk_message *m);
+
+/* True for an event of the turn that runs. */
+bool turn_owns(const struct turn *t, const struct event *ev);
+/*
+ * Takes such an event in; *part as answer_take() has it.  The turn's last is to be followed by
+ * turn_end().  ERR_NOMEM: the turn is stopped.
+ */
+int turn_hear(struct turn *t, const struct event *ev, size_t *part, struct err *err);
+/* Every event that waited was heard: writes the journal where that is due. */
+void turn_drained(struct turn *t);
+int turn_due_ms(const struct turn *t); /* as history_answer_due_ms() */
+void turn_stop(struct turn *t);        /* the engine ends it; any number of times */
+
+/*
+ * The turn is over, by `last`, its EV_DONE or EV_ERROR, or (NULL) because the program leaves.
+ * `why`: what the owner stopped it for, ERR_TIMEOUT or 0.  *said is the answer, in the tree now,
+ * as its leaf; NULL where nothing was said.  ERR_STORE: it is in memory only.
+ */
+int turn_end(struct turn *t, const struct event *last, int why, struct talk_message **said,
+	     struct err *err);
+
+/* -- on the calling thread, to the end --------------------------------------- */
 
 struct turn_watch {
 	/* Every event of the turn in order, its last included; non-zero cancels the turn. */
@@ -36,23 +95,28 @@ struct turn_watch {
 	int wake_fd; /* readable when `stopped` may have changed; -1: none */
 	/* Asked whenever wake_fd is readable: ERR_CANCELLED, ERR_TIMEOUT … cancels the turn. */
 	int (*stopped)(void *ctx);
-	/* When no event waits any more; and in how many ms to call it again, -1: not before
-	 * one. */
-	void (*drained)(void *ctx);
-	int (*due_ms)(void *ctx);
-	int64_t deadline_ms; /* CLOCK_MONOTONIC; 0: none.  Then ERR_TIMEOUT. */
+	int64_t deadline_ms; /* clock_ms(); 0: none.  Then ERR_TIMEOUT. */
 };
 
 /* Waits for EV_READY, passing EV_LOAD events to watch->event.  0, or what the engine or watch
  * said. */
 int turn_await_ready(struct engine *e, const struct turn_watch *watch, struct err *err);
 
+/* How a turn came out. */
+struct turn_outcome {
+	struct talk_message *said; /* in the tree; NULL: nothing was */
+	bool done;                 /* an EV_DONE came: stop is valid */
+	enum stop_reason stop;
+	struct turn_usage usage;
+	struct err kept; /* code 0, or why the answer is in memory only */
+};
+
 /*
- * Submits and runs the turn.  0 when EV_DONE came (also STOP_LENGTH and so on); ERR_CANCELLED
- * or ERR_TIMEOUT where watch ended it (out->done then, with STOP_INTERRUPTED); else the
- * engine's error.  *out (zeroed by the caller) always holds what was said.
+ * Runs the turn that turn_begin() began.  0 when EV_DONE came (also STOP_LENGTH and so on);
+ * ERR_CANCELLED or ERR_TIMEOUT where watch ended it (done then, with STOP_INTERRUPTED); else
+ * the engine's error.  *out is filled in any case.
  */
-int turn_run(struct engine *e, const struct turn_request *req, const struct turn_watch *watch,
-	     struct turn_answer *out, struct err *err);
+int turn_run(struct turn *t, const struct turn_watch *watch, struct turn_outcome *out,
+	     struct err *err);
 
 #endif

@@ -49,7 +49,7 @@ static int time_first_token(const struct bench_request *req, struct buf *out, st
 	return rc;
 }
 
-int verb_bench(struct app *app, int argc, char **argv)
+int verb_bench(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"model", required_argument, NULL, 'm'},   {"dummy", required_argument, NULL, 'd'},
@@ -61,7 +61,6 @@ int verb_bench(struct app *app, int argc, char **argv)
 	struct err err = {0};
 	int c, rc = 0;
 
-	(void)app;
 	optind = 0;
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {

@@ -18,11 +18,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "app/app.h"
+#include "app/exit.h"
+#include "app/linereader.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
+#include "app/talk/answer.h"
+#include "app/talk/request.h"
+#include "engine/base/clock.h"
 #include "engine/base/jsonr.h"
 #include "engine/base/termsafe.h"
 
@@ -36,13 +40,9 @@ struct job {
 
 /* What came of it. */
 struct result {
-	struct dsml_message message; /* of a raw answer the content alone */
-	struct dsml_call *malformed; /* arguments: why */
-	size_t n_malformed;
-	struct buf *names; /* by call index */
-	size_t n_names;
-	struct event last; /* EV_DONE or EV_ERROR */
-	bool nomem;
+	struct talk_message *said; /* NULL: no memory, see nomem */
+	struct event last;         /* EV_DONE or EV_ERROR */
+	struct err nomem;
 };
 
 static void job_release(struct job *j)
@@ -55,15 +55,7 @@ static void job_release(struct job *j)
 
 static void result_release(struct result *r)
 {
-	dsml_message_release(&r->message);
-	for (size_t i = 0; i < r->n_malformed; i++) {
-		buf_release(&r->malformed[i].name);
-		buf_release(&r->malformed[i].arguments);
-	}
-	free(r->malformed);
-	for (size_t i = 0; i < r->n_names; i++)
-		buf_release(&r->names[i]);
-	free(r->names);
+	talk_message_free(r->said);
 	event_release(&r->last);
 	*r = (struct result){0};
 }
@@ -243,10 +235,7 @@ static int read_job(struct job *j, bool raw, struct str line, struct err *err)
 	if (rc)
 		return rc;
 	j->req.sampling = sampling_default();
-	if (getrandom(&j->req.sampling.seed, sizeof(j->req.sampling.seed), 0) < 0)
-		return err_errno(err, "seed", "getrandom");
-	/* Shorter ones survive every JSON reader, also those that know only doubles. */
-	j->req.sampling.seed >>= 11;
+	j->req.sampling.seed = request_seed();
 	sampling = json_object_get(j->json.root, "sampling");
 	if (sampling)
 		rc = read_sampling(&j->json, sampling, &j->req.sampling, err);
@@ -255,88 +244,27 @@ static int read_job(struct job *j, bool raw, struct str line, struct err *err)
 
 /* Playing it. */
 
-static struct buf *name_of(struct result *r, int call)
-{
-	size_t need = (size_t)call + 1;
-	struct buf *more;
-
-	if (need > r->n_names) {
-		more = realloc(r->names, need * sizeof(*more));
-		if (!more) {
-			r->nomem = true;
-			return NULL;
-		}
-		memset(more + r->n_names, 0, (need - r->n_names) * sizeof(*more));
-		r->names = more;
-		r->n_names = need;
-	}
-	return &r->names[call];
-}
-
-static void add_call(struct result *r, struct dsml_call **calls, size_t *n, struct event *ev)
-{
-	struct buf *name = name_of(r, ev->call);
-	struct dsml_call *more = realloc(*calls, (*n + 1) * sizeof(*more));
-
-	if (!more || !name) {
-		r->nomem = true;
-		*calls = more ? more : *calls;
-		return;
-	}
-	more[*n] = (struct dsml_call){.name = *name, .arguments = ev->text};
-	*name = (struct buf){0};
-	ev->text = (struct buf){0};
-	*calls = more;
-	++*n;
-}
-
 /* Takes one event in; true: it was the turn's last.  An error of the engine itself is *err. */
 static bool take(struct result *r, struct event *ev, struct err *err)
 {
-	struct buf *name;
 	struct buf shown = {0};
+	size_t part;
 
-	switch (ev->kind) {
-	case EV_TEXT:
-		buf_adds(&r->message.content, buf_str(&ev->text));
-		return false;
-	case EV_THINKING:
-		buf_adds(&r->message.reasoning, buf_str(&ev->text));
-		return false;
-	case EV_CALL_BEGIN:
-		name = name_of(r, ev->call);
-		if (name) {
-			buf_reset(name);
-			buf_adds(name, buf_str(&ev->text));
-		}
-		return false;
-	case EV_CALL_END:
-		add_call(r, &r->message.calls, &r->message.n_calls, ev);
-		return false;
-	case EV_CALL_BAD:
-		add_call(r, &r->malformed, &r->n_malformed, ev);
-		return false;
-	case EV_NOTICE:
+	if (ev->kind == EV_NOTICE) {
 		termsafe_add(&shown, buf_str(&ev->text));
 		fprintf(stderr, "dsv4chat: complete: %s\n", buf_z(&shown));
 		buf_release(&shown);
-		return false;
-	case EV_ERROR:
-		if (ev->turn == 0)
-			*err = ev->err;
-		break;
-	case EV_DONE:
-		break;
-	case EV_LOAD:
-	case EV_READY:
-	case EV_PREFILL:
-	case EV_CALL_PARAM:
-	case EV_TOKENS:
-		return false;
 	}
-	r->last = *ev;
-	*ev = (struct event){0};
-	return true;
+	if (ev->kind == EV_ERROR && ev->turn == 0)
+		*err = ev->err;
+	if (ev->kind == EV_DONE || ev->kind == EV_ERROR) {
+		r->last = *ev;
+		*ev = (struct event){0};
+		return true;
+	}
+	if (ev->kind != EV_TOKENS && !r->nomem.code)
+		answer_take(r->said, ev, clock_ms(), &part, &r->nomem);
+	return false;
 }
 
 /* Pops until the turn, or with turn 0 the load, is over.  Negative: the engine failed. */
@@ -373,48 +301,78 @@ static int wait_until_ready(struct engine *e, struct err *err)
 
 /* Writing the answer. */
 
-static const char *code_name(int code)
-{
-	static const struct {
-		int code;
-		const char *name;
-	} names[] = {
-		{ERR_USAGE, "usage"},     {ERR_MODEL, "model"},
-		{ERR_LIMIT, "limit"},     {ERR_REFUSED, "refused"},
-		{ERR_STORE, "store"},     {ERR_NOMEM, "memory"},
-		{ERR_IO, "io"},           {ERR_CANCELLED, "cancelled"},
-		{ERR_TIMEOUT, "timeout"},
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (names[i].code == code)
-			return names[i].name;
-	}
-	return "failed";
-}
-
 static void write_error(struct jsonw *w, const struct err *why)
 {
 	jsonw_key(w, "error");
 	jsonw_begin_object(w);
-	jsonw_kv_string(w, "code", str_of(code_name(why->code)));
+	jsonw_kv_string(w, "code", str_of(error_name(why->code)));
 	jsonw_kv_string(w, "message", str_of(why->text));
 	jsonw_end_object(w);
 }
 
-static void write_malformed(struct jsonw *w, const struct result *r)
+/* Opens the array before the first of its elements. */
+static void begin_once(struct jsonw *w, const char *key, bool *open)
 {
-	if (r->n_malformed == 0)
-		return;
-	jsonw_key(w, "malformed_calls");
-	jsonw_begin_array(w);
-	for (size_t i = 0; i < r->n_malformed; i++) {
+	if (!*open) {
+		jsonw_key(w, key);
+		jsonw_begin_array(w);
+	}
+	*open = true;
+}
+
+static void write_malformed(struct jsonw *w, const struct talk_message *m)
+{
+	bool open = false;
+
+	for (size_t i = 0; i < m->n_parts; i++) {
+		const struct talk_part *p = &m->parts[i];
+
+		if (p->kind != HISTORY_CALL || p->call != CALL_BAD)
+			continue;
+		begin_once(w, "malformed_calls", &open);
 		jsonw_begin_object(w);
-		jsonw_kv_string(w, "name", buf_str(&r->malformed[i].name));
-		jsonw_kv_string(w, "why", buf_str(&r->malformed[i].arguments));
+		jsonw_kv_string(w, "name", buf_str(&p->name));
+		jsonw_kv_string(w, "why", buf_str(&p->why));
+		jsonw_end_object(w);
+	}
+	if (open)
+		jsonw_end_array(w);
+}
+
+/* As the model's own parser has it. */
+static void write_message(struct jsonw *w, const struct talk_message *m)
+{
+	struct buf content = {0}, reasoning = {0};
+
+	talk_message_add_text(m, HISTORY_TEXT, &content);
+	talk_message_add_text(m, HISTORY_THINKING, &reasoning);
+	w->out->failed |= content.failed || reasoning.failed;
+	jsonw_key(w, "message");
+	jsonw_begin_object(w);
+	jsonw_kv_string(w, "role", STR_LIT("assistant"));
+	jsonw_kv_string(w, "content", buf_str(&content));
+	jsonw_kv_string(w, "reasoning_content", buf_str(&reasoning));
+	jsonw_key(w, "tool_calls");
+	jsonw_begin_array(w);
+	for (size_t i = 0; i < m->n_parts; i++) {
+		const struct talk_part *p = &m->parts[i];
+
+		if (p->kind != HISTORY_CALL || p->call != CALL_WHOLE)
+			continue;
+		jsonw_begin_object(w);
+		jsonw_kv_string(w, "type", STR_LIT("function"));
+		jsonw_key(w, "function");
+		jsonw_begin_object(w);
+		jsonw_kv_string(w, "name", buf_str(&p->name));
+		jsonw_kv_string(w, "arguments", buf_str(&p->text));
+		jsonw_end_object(w);
 		jsonw_end_object(w);
 	}
 	jsonw_end_array(w);
+	jsonw_end_object(w);
+	write_malformed(w, m);
+	buf_release(&content);
+	buf_release(&reasoning);
 }
 
 static void write_usage(struct jsonw *w, const struct turn_usage *u)
@@ -435,14 +393,15 @@ static void write_usage(struct jsonw *w, const struct turn_usage *u)
 
 static void write_answer(struct jsonw *w, const struct job *j, const struct result *r, bool raw)
 {
-	struct buf seed = {0};
+	struct buf seed = {0}, text = {0};
 
 	if (raw) {
-		jsonw_kv_string(w, "text", buf_str(&r->message.content));
+		talk_message_add_text(r->said, HISTORY_TEXT, &text);
+		w->out->failed |= text.failed;
+		jsonw_kv_string(w, "text", buf_str(&text));
+		buf_release(&text);
 	} else {
-		jsonw_key(w, "message");
-		dsml_message_write(&r->message, w);
-		write_malformed(w, r);
+		write_message(w, r->said);
 	}
 	jsonw_kv_string(w, "stop_reason", str_of(stop_reason_name(r->last.stop)));
 	buf_addf(&seed, "%llu", (unsigned long long)j->req.sampling.seed);
@@ -459,16 +418,16 @@ static int run_job(struct engine *e, bool raw, struct str line, struct job *j, s
 	uint64_t turn;
 	int rc;
 
-	if (read_job(j, raw, line, why) || e->ops->submit(e, &j->req, &turn, why))
+	r->said = talk_message_new(CHAT_ASSISTANT, why);
+	if (!r->said || read_job(j, raw, line, why) || e->ops->submit(e, &j->req, &turn, why))
 		return 0;
 	rc = wait_for(e, r, err);
 	if (rc)
 		return rc;
 	if (r->last.kind == EV_ERROR)
 		*why = r->last.err;
-	else if (r->nomem || buf_failed(&r->message.content) ||
-		 buf_failed(&r->message.reasoning))
-		err_nomem(why, "answer", r->message.content.len);
+	else if (r->nomem.code)
+		*why = r->nomem;
 	return 0;
 }
 
@@ -507,20 +466,20 @@ static int run_line(struct engine *e, bool raw, struct str line, struct buf *out
 
 static int run_lines(struct engine *e, bool raw, struct err *err)
 {
-	struct verb_input in = {0};
+	struct linereader in = linereader_stdin();
 	struct buf out = {0};
 	struct str line;
 	int rc = wait_until_ready(e, err);
 
-	while (!rc && (rc = verb_line(&in, &line, err)) > 0)
+	while (!rc && (rc = linereader_next(&in, &line, err)) > 0)
 		rc = run_line(e, raw, line, &out, err);
 	verb_say_replaced("complete", in.n_replaced);
 	buf_release(&out);
-	verb_input_release(&in);
+	linereader_release(&in);
 	return rc;
 }
 
-int verb_complete(struct app *app, int argc, char **argv)
+int verb_complete(int argc, char **argv)
 {
 	/* The names are those of the table of options, which knows how to read them. */
 	static const struct option flags[] = {
@@ -538,7 +497,6 @@ int verb_complete(struct app *app, int argc, char **argv)
 	int rc = app_read_settings(&own.opt, &err);
 	int c, at = 0;
 
-	(void)app;
 	while (!rc && (c = getopt_long(argc, argv, "m:", flags, &at)) != -1) {
 		const char *name = c == 'm' ? "model" : flags[at].name;
 

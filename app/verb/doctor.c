@@ -133,7 +133,7 @@ static void check_config(struct doctor *d, struct options *o)
 		tell(d, FAIL, "options", "%s", err.text);
 }
 
-int verb_doctor(struct app *app, int argc, char **argv)
+int verb_doctor(int argc, char **argv)
 {
 	static const struct option options[] = {{"model", required_argument, NULL, 'm'}, {0}};
 	struct doctor d = {0};
@@ -142,7 +142,6 @@ int verb_doctor(struct app *app, int argc, char **argv)
 	const char *model = NULL;
 	int c, rc;
 
-	(void)app;
 	optind = 0;
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {

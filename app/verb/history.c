@@ -3,6 +3,7 @@
  *
  * One row of the table below for each subcommand; what they share is in struct run.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "app/inputs.h"
 #include "app/newfile.h"
 #include "app/paths.h"
+#include "app/linereader.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
 #include "engine/base/jsonw.h"
@@ -364,25 +366,30 @@ static void tell_imported(const struct history_imported *done)
 
 static int run_import(struct run *r, struct err *err)
 {
+	struct linereader from = linereader_stdin();
 	struct history_import *in = NULL;
 	struct history_imported done = {0};
-	struct buf line = {0};
-	const char *name = r->n_words ? r->words[0] : "stdin";
-	FILE *from = r->n_words ? fopen(r->words[0], "re") : stdin;
+	struct str line;
 	int rc;
 
-	if (!from)
-		return err_errno(err, r->words[0], "cannot read it");
+	from.as_is = true;
+	from.max = IMPORT_LINE_MAX;
+	if (r->n_words) {
+		from.name = r->words[0];
+		from.fd = open(from.name, O_RDONLY | O_CLOEXEC);
+	}
+	if (from.fd < 0)
+		return err_errno(err, from.name, "cannot read it");
 	rc = history_import_begin(&in, r->h, err);
-	while (!rc && (rc = verb_file_line(&line, from, name, IMPORT_LINE_MAX, err)) > 0)
-		rc = history_import_line(in, buf_str(&line), err);
+	while (!rc && (rc = linereader_next(&from, &line, err)) > 0)
+		rc = history_import_line(in, line, err);
 	if (rc)
 		history_import_end(in, &done, NULL);
 	else
 		rc = history_import_end(in, &done, err);
-	if (from != stdin)
-		fclose(from);
-	buf_release(&line);
+	if (r->n_words)
+		close(from.fd);
+	linereader_release(&from);
 	if (!rc || done.n_new || done.n_grown)
 		tell_imported(&done);
 	return rc;
@@ -604,12 +611,11 @@ static int run_subcommand(const struct subcommand *s, struct run *r)
 	return verb_status("history", rc, &err);
 }
 
-int verb_history(struct app *app, int argc, char **argv)
+int verb_history(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "list";
 	struct run r = {0};
 
-	(void)app;
 	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
 		const struct subcommand *s = &subcommands[i];
 

@@ -127,7 +127,7 @@ done:
 	return rc;
 }
 
-int verb_logits(struct app *app, int argc, char **argv)
+int verb_logits(int argc, char **argv)
 {
 	struct logits_verb v = {0};
 	struct buf dir = {0};
@@ -135,7 +135,6 @@ int verb_logits(struct app *app, int argc, char **argv)
 	token_id *ids = NULL;
 	int rc = read_options(&v, argc, argv, &err);
 
-	(void)app;
 	if (rc) {
 		verb_status("logits", rc, &err);
 		return verb_usage("logits");

@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "app/linereader.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
 #include "engine/base/jsonr.h"
@@ -76,21 +77,21 @@ done:
 
 static int run_rows(int mode, size_t *n_replaced, struct err *err)
 {
-	struct verb_input in = {0};
+	struct linereader in = linereader_stdin();
 	struct buf out = {0};
 	struct str line;
 	int rc;
 
-	while ((rc = verb_line(&in, &line, err)) > 0) {
+	while ((rc = linereader_next(&in, &line, err)) > 0) {
 		rc = run_row(line, mode, &out, err);
 		if (rc) {
-			err_prefix(err, "line %zu", in.n_lines);
+			err_prefix(err, "line %zu", in.n);
 			break;
 		}
 	}
 	buf_release(&out);
 	*n_replaced = in.n_replaced;
-	verb_input_release(&in);
+	linereader_release(&in);
 	return rc;
 }
 
@@ -115,7 +116,7 @@ static int run_one(int mode, bool *rejected, size_t *n_replaced, struct err *err
 	return rc;
 }
 
-int verb_parse(struct app *app, int argc, char **argv)
+int verb_parse(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"thinking", no_argument, NULL, 't'},
@@ -128,7 +129,6 @@ int verb_parse(struct app *app, int argc, char **argv)
 	struct err err = {0};
 	int c, rc, mode = -1;
 
-	(void)app;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == '?')
 			return verb_usage(argv[0]);

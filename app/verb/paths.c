@@ -6,13 +6,12 @@
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
 
-int verb_paths(struct app *app, int argc, char **argv)
+int verb_paths(int argc, char **argv)
 {
 	struct buf out = {0};
 	struct err err = {0};
 	int rc = 0;
 
-	(void)app;
 	(void)argv;
 	if (argc > 1)
 		return verb_usage("paths");

@@ -4,6 +4,7 @@
  */
 #include <getopt.h>
 
+#include "app/linereader.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
 #include "engine/base/jsonr.h"
@@ -59,33 +60,33 @@ static bool is_document(struct str text)
 /* A first line that is no document of its own begins one that all of stdin makes up. */
 static int run(struct prompt_verb *v, struct err *err)
 {
-	struct verb_input in = {0};
+	struct linereader in = linereader_stdin();
 	struct buf all = {0};
 	struct str line;
 	int rc;
 
-	while ((rc = verb_line(&in, &line, err)) > 0) {
-		if (in.n_lines == 1 && !is_document(line)) {
+	while ((rc = linereader_next(&in, &line, err)) > 0) {
+		if (in.n == 1 && !is_document(line)) {
 			buf_adds(&all, line);
 			buf_addc(&all, '\n');
-			rc = verb_rest(&all, err);
+			rc = linereader_rest(&in, &all, err);
 			if (!rc)
 				rc = run_document(v, buf_str(&all), err);
 			break;
 		}
 		rc = run_document(v, line, err);
 		if (rc) {
-			err_prefix(err, "line %zu", in.n_lines);
+			err_prefix(err, "line %zu", in.n);
 			break;
 		}
 	}
 	buf_release(&all);
 	v->n_replaced += in.n_replaced;
-	verb_input_release(&in);
+	linereader_release(&in);
 	return rc;
 }
 
-int verb_prompt(struct app *app, int argc, char **argv)
+int verb_prompt(int argc, char **argv)
 {
 	static const struct option options[] = {{"model", required_argument, NULL, 'm'}, {0}};
 	struct prompt_verb v = {0};
@@ -94,7 +95,6 @@ int verb_prompt(struct app *app, int argc, char **argv)
 	struct err err = {0};
 	int c, rc;
 
-	(void)app;
 	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
 		if (c == '?')
 			return verb_usage(argv[0]);

@@ -3,13 +3,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "app/line/question.h"
+#include "app/question.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
 #include "engine/base/file.h"
 #include "engine/engine.h"
 
-int verb_score(struct app *app, int argc, char **argv)
+int verb_score(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"model", required_argument, NULL, 'm'}, {"ctx", required_argument, NULL, 'c'},
@@ -23,7 +23,6 @@ int verb_score(struct app *app, int argc, char **argv)
 	struct score score;
 	int c, rc;
 
-	(void)app;
 	optind = 0;
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {

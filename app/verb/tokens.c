@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/linereader.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
 #include "engine/base/jsonr.h"
@@ -170,17 +171,17 @@ static int run_row(struct tokens_verb *v, struct str line, struct err *err)
 
 static int run_rows(struct tokens_verb *v, struct err *err)
 {
-	struct verb_input in = {0};
+	struct linereader in = linereader_stdin();
 	struct str line;
 	int rc;
 
-	while ((rc = verb_line(&in, &line, err)) > 0) {
+	while ((rc = linereader_next(&in, &line, err)) > 0) {
 		buf_reset(&v->out);
 		rc = run_row(v, line, err);
 		if (rc) {
 			rc = rc == ERR_FAILED ? ERR_USAGE : rc;
 			err->code = rc;
-			err_prefix(err, "line %zu", in.n_lines);
+			err_prefix(err, "line %zu", in.n);
 			break;
 		}
 		rc = verb_write(&v->out, err);
@@ -188,7 +189,7 @@ static int run_rows(struct tokens_verb *v, struct err *err)
 			break;
 	}
 	v->n_replaced += in.n_replaced;
-	verb_input_release(&in);
+	linereader_release(&in);
 	return rc;
 }
 
@@ -211,7 +212,7 @@ static int run_plain(struct tokens_verb *v, struct err *err)
 	return rc;
 }
 
-int verb_tokens(struct app *app, int argc, char **argv)
+int verb_tokens(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"special", no_argument, NULL, 's'},
@@ -226,7 +227,6 @@ int verb_tokens(struct app *app, int argc, char **argv)
 	struct err err = {0};
 	int c, rc = 0;
 
-	(void)app;
 	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
 		v.special = v.special || c == 's';
 		v.decode = v.decode || c == 'd';

@@ -59,9 +59,8 @@ int verb_status(const char *name, int rc, const struct err *err)
 	return exit_code_of(rc);
 }
 
-int verb_help(struct app *app, int argc, char **argv)
+int verb_help(int argc, char **argv)
 {
-	(void)app;
 	(void)argc;
 	(void)argv;
 	for (const struct verb *v = verbs; v->name; v++)

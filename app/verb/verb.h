@@ -6,12 +6,10 @@
 
 #include "engine/base/err.h"
 
-struct app;
-
 struct verb {
 	const char *name;
 	/* argv[0] is the verb's name; returns the exit code. */
-	int (*run)(struct app *app, int argc, char **argv);
+	int (*run)(int argc, char **argv);
 	const char *help;  /* one line */
 	const char *usage; /* what follows the name */
 };
@@ -26,16 +24,16 @@ int verb_usage(const char *name);
 /* The exit code of rc; what went wrong goes to stderr. */
 int verb_status(const char *name, int rc, const struct err *err);
 
-int verb_bench(struct app *app, int argc, char **argv);
-int verb_complete(struct app *app, int argc, char **argv);
-int verb_doctor(struct app *app, int argc, char **argv);
-int verb_help(struct app *app, int argc, char **argv);
-int verb_history(struct app *app, int argc, char **argv);
-int verb_logits(struct app *app, int argc, char **argv);
-int verb_parse(struct app *app, int argc, char **argv);
-int verb_paths(struct app *app, int argc, char **argv);
-int verb_prompt(struct app *app, int argc, char **argv);
-int verb_score(struct app *app, int argc, char **argv);
-int verb_tokens(struct app *app, int argc, char **argv);
+int verb_bench(int argc, char **argv);
+int verb_complete(int argc, char **argv);
+int verb_doctor(int argc, char **argv);
+int verb_help(int argc, char **argv);
+int verb_history(int argc, char **argv);
+int verb_logits(int argc, char **argv);
+int verb_parse(int argc, char **argv);
+int verb_paths(int argc, char **argv);
+int verb_prompt(int argc, char **argv);
+int verb_score(int argc, char **argv);
+int verb_tokens(int argc, char **argv);
 
 #endif

@@ -12,10 +12,10 @@ BEGIN {
     edge["app"] = ground
     edge["app/main.c"] = "app app/line app/screen app/verb " ground
     edge["app/talk"] = "app " ground
-    edge["app/cmd"] = "app app/talk app/line app/screen " ground
-    edge["app/line"] = "app app/cmd app/talk app/verb " ground
+    edge["app/cmd"] = "app app/talk " ground
+    edge["app/line"] = "app app/cmd app/talk " ground
     edge["app/screen"] = "app app/cmd app/talk " ground
-    edge["app/verb"] = "app app/line app/cmd app/talk engine/measure " ground
+    edge["app/verb"] = "app app/talk engine/measure " ground
     edge["tui"] = "engine/base"
     edge["history"] = "engine/base"
     edge["engine"] = "engine/measure engine/text engine/base"

@@ -177,7 +177,7 @@ static bool is_error(const struct program_run *r)
 /* What the journal loses is told at once, and again as the reason of the exit code. */
 static size_t is_told_early(const struct buf *text)
 {
-	return strncmp(buf_z(text), "dsv4chat: not kept: ", 20) == 0;
+	return strncmp(buf_z(text), "dsv4chat: not kept", 18) == 0;
 }
 
 /* Of the lines of JSON those that end an answer: how many come before them differs. */

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "app/screen/screen.h"
+#include "app/talk/store.h"
 #include "engine/base/clock.h"
 #include "engine/base/utf8.h"
 #include "tests/support/program.h"
@@ -80,7 +81,9 @@ static _Noreturn void child_main(const struct stage_setup *su)
 {
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
 	struct options opt;
-	struct screen_config c = {.opt = &opt, .tty = 0, .inputs_path = su->inputs_path};
+	struct talks talks = {0};
+	struct screen_config c = {
+		.opt = &opt, .tty = 0, .inputs_path = su->inputs_path, .talks = &talks};
 	struct err err = {0};
 	int signo = 0, rc;
 
@@ -100,10 +103,9 @@ static _Noreturn void child_main(const struct stage_setup *su)
 		fprintf(stderr, "%s\n", err.text);
 		_exit(90);
 	}
-	if (su->history_path &&
-	    (history_open(&c.history, su->history_path, &err) < 0 ||
-	     history_recover(c.history, &c.recovered, &err) < 0 ||
-	     (su->last && history_last(c.history, &c.conversation, &err) < 0))) {
+	opt.go_on = su->last;
+	if ((su->history_path && talks_open(&talks, su->history_path, &err) < 0) ||
+	    talks_choose(&talks, &opt, &c.talk, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		_exit(91);
 	}
@@ -114,7 +116,7 @@ static _Noreturn void child_main(const struct stage_setup *su)
 		setrlimit(RLIMIT_FSIZE, &limit);
 	}
 	rc = screen_run(&c, &signo, &err);
-	history_close(c.history);
+	talks_release(&talks);
 	c.engine->ops->close(c.engine);
 	if (rc < 0)
 		fprintf(stderr, "%s\n", err.text);

@@ -58,7 +58,7 @@ static int run(const char *script, const char *input, const char *to, bool raw, 
 		redirect(0, in_path, O_RDONLY);
 		redirect(1, out_path, O_WRONLY);
 		redirect(2, "/dev/null", O_WRONLY);
-		_exit(verb_complete(NULL, raw ? 4 : 3, argv));
+		_exit(verb_complete(raw ? 4 : 3, argv));
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));

@@ -1,4 +1,4 @@
-#include "app/line/question.h"
+#include "app/question.h"
 
 #include <errno.h>
 #include <poll.h>

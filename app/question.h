@@ -2,8 +2,8 @@
  * The one question of a one-shot call: files, stdin and words, in this order,
  * each file and stdin in a labelled block where anything stands beside it.
  */
-#ifndef APP_LINE_QUESTION_H
-#define APP_LINE_QUESTION_H
+#ifndef APP_QUESTION_H
+#define APP_QUESTION_H
 
 #include "app/app.h"
 

@@ -1,0 +1,167 @@
+/* What slash commands ask for (app/cmd/host.h), in line mode. */
+#include <stdio.h>
+
+#include "app/line/line.h"
+
+static struct line *line_of(const struct cmd_host *h)
+{
+	return (struct line *)(uintptr_t)h;
+}
+
+static struct talk *host_talk(const struct cmd_host *h)
+{
+	return line_of(h)->talk;
+}
+
+static void host_say(struct cmd_host *h, const char *text)
+{
+	(void)h;
+	line_say("%s", text);
+}
+
+static void host_tell(struct cmd_host *h, struct str text)
+{
+	(void)h;
+	line_say("%.*s", (int)text.n, text.n ? text.p : "");
+}
+
+static void host_help(struct cmd_host *h)
+{
+	(void)h;
+	for (const struct cmd *c = cmds; c->name; c++) {
+		char left[48];
+
+		snprintf(left, sizeof(left), "/%s %s", c->name, c->arg);
+		printf("  %-28s %s\n", left, c->help);
+	}
+	puts("A message is sent with Enter.  Pasted lines, lines that were waiting and lines "
+	     "that\n"
+	     "end with \\ become one message.  Ctrl-C interrupts an answer and keeps what was "
+	     "said.");
+	fflush(stdout);
+}
+
+static void host_show_option(struct cmd_host *h, const struct option_row *row)
+{
+	struct buf value = {0};
+
+	for (const struct option_row *r = row ? row : option_rows; r->name; r++) {
+		buf_reset(&value);
+		option_get(h->opt, r, &value);
+		if (r->where & OPTION_LIVE)
+			line_say("  %-14s %s", r->name, buf_z(&value));
+		if (row)
+			break;
+	}
+	buf_release(&value);
+}
+
+/* Each of them is asked for where it is needed. */
+static void host_options_changed(struct cmd_host *h)
+{
+	(void)h;
+}
+
+/* Commands are read between answers. */
+static bool host_is_writing(struct cmd_host *h)
+{
+	(void)h;
+	return false;
+}
+
+static int host_open(struct cmd_host *h, struct talk *t, struct err *err)
+{
+	return line_open(line_of(h), t, err);
+}
+
+/* One that nothing was said in serves again. */
+static int go_to_new(struct line *l, struct err *err)
+{
+	for (size_t i = 0; i < l->talks.n; i++) {
+		struct talk *t = l->talks.v[i];
+
+		if (!t->first && !t->unread && !t->stored) {
+			l->talk = t;
+			return 0;
+		}
+	}
+	return talks_add(&l->talks, &l->talk, err);
+}
+
+static int host_open_new(struct cmd_host *h, struct err *err)
+{
+	int rc = go_to_new(line_of(h), err);
+
+	if (!rc)
+		line_say("A new conversation.");
+	return rc;
+}
+
+static int host_open_branch(struct cmd_host *h, struct talk *t, struct err *err)
+{
+	(void)err;
+	line_of(h)->talk = t;
+	line_say("A branch; what was said before stays as it is.");
+	return 0;
+}
+
+static int host_remove(struct cmd_host *h, struct talk *t, struct err *err)
+{
+	struct line *l = line_of(h);
+	int rc = talk_store_remove(&l->talks, t, true, NULL, err);
+
+	if (rc)
+		return rc;
+	talks_remove(&l->talks, t);
+	talks_drop_removed(&l->talks);
+	if (t == l->talk)
+		rc = go_to_new(l, err);
+	if (!rc)
+		line_say("Removed.");
+	return rc;
+}
+
+static void host_renamed(struct cmd_host *h)
+{
+	(void)h;
+}
+
+static int host_ask(struct cmd_host *h, struct str text, struct err *err)
+{
+	return line_ask(line_of(h), text, err);
+}
+
+static int host_answer(struct cmd_host *h, struct err *err)
+{
+	return line_answer(line_of(h), NULL, err);
+}
+
+static int host_go_on(struct cmd_host *h, struct talk_message *m, struct err *err)
+{
+	return line_answer(line_of(h), m, err);
+}
+
+static void host_quit(struct cmd_host *h)
+{
+	line_of(h)->quit = true;
+}
+
+const struct cmd_host_ops line_host = {
+	.talk = host_talk,
+	.say = host_say,
+	.tell = host_tell,
+	.help = host_help,
+	.show_option = host_show_option,
+	.options_changed = host_options_changed,
+	.is_writing = host_is_writing,
+	.open = host_open,
+	.open_new = host_open_new,
+	.open_branch = host_open_branch,
+	.remove = host_remove,
+	.renamed = host_renamed,
+	.ask = host_ask,
+	.answer = host_answer,
+	.go_on = host_go_on,
+	.edit = NULL,
+	.quit = host_quit,
+};

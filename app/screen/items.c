@@ -1,0 +1,304 @@
+/*
+ * What a message shows, part by part, as items of the transcript: the same whether it comes
+ * live or out of the store.  An answer that still comes has its items in screen.live.
+ */
+#include "app/screen/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/clock.h"
+
+/* The error that an answer ended with is its last part; it stands below all else of it. */
+static const struct talk_part *error_of(const struct talk_message *m)
+{
+	const struct talk_part *p = m->n_parts ? &m->parts[m->n_parts - 1] : NULL;
+
+	return p && p->kind == HISTORY_NOTICE && p->error ? p : NULL;
+}
+
+static size_t n_said(const struct talk_message *m)
+{
+	return m->n_parts - (error_of(m) ? 1 : 0);
+}
+
+static bool is_last_of_kind(const struct talk_message *m, size_t k)
+{
+	for (size_t i = k + 1; i < m->n_parts; i++)
+		if (m->parts[i].kind == m->parts[k].kind)
+			return false;
+	return true;
+}
+
+static size_t n_of_kind(const struct talk_message *m, enum history_kind kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_parts; i++)
+		n += m->parts[i].kind == kind;
+	return n;
+}
+
+/* ---- one part ---- */
+
+static const struct {
+	bool shown;
+	enum item_kind kind;
+} kinds[HISTORY_N_KINDS] = {
+	[HISTORY_TEXT] = {true, ITEM_ANSWER},
+	[HISTORY_THINKING] = {true, ITEM_THINKING},
+	[HISTORY_CALL] = {true, ITEM_TOOL},
+	[HISTORY_NOTICE] = {true, ITEM_NOTICE},
+};
+
+/* An item for part k, empty; TRANSCRIPT_NONE: it has none.  Keys don't act on notices (id 0). */
+static size_t item_begin(struct screen *s, const struct talk_message *m, size_t k, int64_t id,
+			 int64_t now_ms)
+{
+	const struct talk_part *p = &m->parts[k];
+
+	if (!kinds[p->kind].shown || (p->kind == HISTORY_THINKING && s->opt->hide_thinking))
+		return TRANSCRIPT_NONE;
+	return transcript_add(s->said, kinds[p->kind].kind, p->kind == HISTORY_NOTICE ? 0 : id,
+			      now_ms);
+}
+
+/* `more`: what was said in it since; of a call everything is shown anew. */
+static void item_grow(struct screen *s, const struct talk_part *p, size_t item, struct str more)
+{
+	if (item == TRANSCRIPT_NONE)
+		return;
+	if (p->kind != HISTORY_CALL) {
+		transcript_append(s->said, item, more);
+		return;
+	}
+	transcript_set_call(s->said, item, buf_str(&p->name), buf_str(&p->text));
+	transcript_set_text(s->said, item, buf_str(&p->why));
+}
+
+static void item_end(struct screen *s, const struct talk_message *m, size_t k, size_t item)
+{
+	const struct talk_part *p = &m->parts[k];
+	bool last = is_last_of_kind(m, k);
+
+	if (item == TRANSCRIPT_NONE)
+		return;
+	/* Ended twice it would fold again, which its reader may have unfolded. */
+	if (p->kind == HISTORY_THINKING && transcript_state(s->said, item) != ITEM_OPEN)
+		transcript_set_number(s->said, item, last ? m->thinking_tokens : -1);
+	else if (p->kind == HISTORY_THINKING)
+		transcript_finish(s->said, item, ITEM_DONE, p->took_ms,
+				  last ? m->thinking_tokens : -1, -1);
+	else if (p->kind == HISTORY_TEXT)
+		transcript_finish(s->said, item,
+				  m->unfinished && last ? ITEM_STOPPED : ITEM_DONE, -1, -1, -1);
+	else if (p->kind == HISTORY_CALL)
+		transcript_finish(s->said, item, p->call == CALL_WHOLE ? ITEM_DONE : ITEM_FAILED,
+				  -1, -1, -1);
+}
+
+/* ---- what stands behind an answer's parts ---- */
+
+/* An answer without text has an item of its own where it was cut, or says nothing at all. */
+static bool wants_empty_item(const struct talk_message *m)
+{
+	size_t n_text = n_of_kind(m, HISTORY_TEXT), n_calls = n_of_kind(m, HISTORY_CALL);
+	size_t n_thinking = n_of_kind(m, HISTORY_THINKING);
+
+	if (n_text || n_calls)
+		return false;
+	return m->unfinished || (!n_thinking && !error_of(m));
+}
+
+static void add_end(struct screen *s, const struct talk_message *m)
+{
+	const struct talk_part *error = error_of(m);
+	bool empty = wants_empty_item(m);
+	size_t i;
+
+	if (empty) {
+		i = transcript_add(s->said, ITEM_ANSWER, m->id, -1);
+		if (i != TRANSCRIPT_NONE)
+			transcript_finish(s->said, i, m->unfinished ? ITEM_STOPPED : ITEM_DONE,
+					  -1, -1, -1);
+	}
+	if (!error)
+		return;
+	/* Where it is all there is, it stands for the message. */
+	i = transcript_add(s->said, ITEM_ERROR, n_said(m) || empty ? 0 : m->id, -1);
+	if (i != TRANSCRIPT_NONE)
+		transcript_append(s->said, i, buf_str(&error->text));
+}
+
+static const char *why_stopped(const char *stop)
+{
+	static const struct {
+		enum stop_reason stop;
+		const char *why;
+	} rows[] = {
+		{STOP_LENGTH, "the limit of tokens was reached; /continue goes on with it"},
+		{STOP_CONTEXT, "the context is full: begin a new conversation, or edit an "
+			       "earlier message"},
+		{STOP_CALLS, "the model asks for a tool; tools don't run here, so the turn "
+			     "ends"},
+	};
+
+	for (size_t i = 0; stop && i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(stop, stop_reason_name(rows[i].stop)) == 0)
+			return rows[i].why;
+	return NULL;
+}
+
+void screen_add_stop(struct screen *s)
+{
+	const struct talk_message *m = s->talk->leaf;
+	const char *why =
+		m && m->role == CHAT_ASSISTANT ? why_stopped(m->run.run.stop) : NULL;
+	size_t i = why ? transcript_add(s->said, ITEM_NOTICE, 0, -1) : TRANSCRIPT_NONE;
+
+	if (i != TRANSCRIPT_NONE)
+		transcript_append(s->said, i, str_of(why));
+}
+
+/* ---- whole messages ---- */
+
+static void add_answer(struct screen *s, const struct talk_message *m)
+{
+	for (size_t k = 0; k < n_said(m); k++) {
+		size_t item = item_begin(s, m, k, m->id, -1);
+
+		item_grow(s, &m->parts[k], item, buf_str(&m->parts[k].text));
+		item_end(s, m, k, item);
+	}
+	add_end(s, m);
+}
+
+/* The card of the call that a result belongs to: that of the answer before it. */
+static size_t card_of(const struct screen *s, const struct talk_message *result, struct str ref)
+{
+	const struct talk_message *m = result->parent;
+	const struct talk_part *call;
+	size_t after = 0;
+
+	while (m && m->role == CHAT_TOOL)
+		m = m->parent;
+	call = m && m->role == CHAT_ASSISTANT ? talk_message_call(m, ref) : NULL;
+	if (!call)
+		return TRANSCRIPT_NONE;
+	for (const struct talk_part *p = call + 1; p < m->parts + m->n_parts; p++)
+		after += p->kind == HISTORY_CALL;
+	for (size_t i = transcript_n(s->said); i-- > 0;)
+		if (transcript_id(s->said, i) == m->id &&
+		    transcript_kind(s->said, i) == ITEM_TOOL && after-- == 0)
+			return i;
+	return TRANSCRIPT_NONE;
+}
+
+static void add_results(struct screen *s, const struct talk_message *m)
+{
+	for (size_t k = 0; k < m->n_parts; k++) {
+		const struct talk_part *p = &m->parts[k];
+		size_t i = card_of(s, m, buf_str(&p->ref));
+
+		if (i == TRANSCRIPT_NONE) {
+			i = transcript_add(s->said, ITEM_TOOL, m->id, -1);
+			if (i == TRANSCRIPT_NONE)
+				continue;
+			transcript_set_call(s->said, i, buf_str(&p->name), (struct str){0});
+		}
+		transcript_set_text(s->said, i, buf_str(&p->text));
+		transcript_finish(s->said, i, p->error ? ITEM_FAILED : ITEM_DONE, p->took_ms,
+				  p->exit, -1);
+	}
+}
+
+void screen_add_message(struct screen *s, const struct talk_message *m)
+{
+	size_t i;
+
+	if (m->role == CHAT_ASSISTANT) {
+		add_answer(s, m);
+		return;
+	}
+	if (m->role == CHAT_TOOL) {
+		add_results(s, m);
+		return;
+	}
+	i = transcript_add(s->said, m->role == CHAT_USER ? ITEM_USER : ITEM_SYSTEM, m->id, -1);
+	for (size_t k = 0; i != TRANSCRIPT_NONE && k < m->n_parts; k++)
+		if (m->parts[k].kind == HISTORY_TEXT || m->parts[k].kind == HISTORY_ATTACHMENT)
+			transcript_append(s->said, i, buf_str(&m->parts[k].text));
+}
+
+/* ---- an answer that comes ---- */
+
+/* Makes room for the items of n parts.  Without memory the parts beyond are not shown live. */
+static bool live_reserve(struct live *l, size_t n)
+{
+	size_t *items;
+
+	if (n <= l->cap)
+		return true;
+	items = realloc(l->items, 2 * n * sizeof(*items));
+	if (!items)
+		return false;
+	l->items = items;
+	l->cap = 2 * n;
+	return true;
+}
+
+static bool live_begin(struct screen *s, const struct talk_message *m, size_t k)
+{
+	struct live *l = &s->live;
+
+	if (k < l->n)
+		return true;
+	if (k > l->n || !live_reserve(l, k + 1))
+		return false;
+	/* The part before is over. */
+	if (k)
+		item_end(s, m, k - 1, l->items[k - 1]);
+	l->items[l->n++] = item_begin(s, m, k, 0, clock_ms());
+	return true;
+}
+
+void screen_live_part(struct screen *s, size_t k, struct str more)
+{
+	const struct talk_message *m = s->turn.answer;
+
+	if (k >= n_said(m) || !live_begin(s, m, k))
+		return;
+	item_grow(s, &m->parts[k], s->live.items[k], more);
+	if (m->parts[k].kind == HISTORY_CALL && m->parts[k].call != CALL_OPEN)
+		item_end(s, m, k, s->live.items[k]);
+}
+
+void screen_live_again(struct screen *s)
+{
+	const struct talk_message *m = s->turn.answer;
+
+	s->live.n = 0;
+	for (size_t k = 0; k < n_said(m); k++)
+		screen_live_part(s, k, buf_str(&m->parts[k].text));
+}
+
+void screen_live_end(struct screen *s, const struct talk_message *m)
+{
+	struct live *l = &s->live;
+
+	for (size_t k = 0; k < l->n; k++) {
+		if (l->items[k] == TRANSCRIPT_NONE)
+			continue;
+		if (m->parts[k].kind != HISTORY_NOTICE)
+			transcript_set_id(s->said, l->items[k], m->id);
+		item_end(s, m, k, l->items[k]);
+	}
+	l->n = 0;
+	add_end(s, m);
+}
+
+void screen_live_release(struct screen *s)
+{
+	free(s->live.items);
+	s->live = (struct live){0};
+}

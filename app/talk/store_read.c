@@ -1,0 +1,288 @@
+/* The conversations out of the history: which there are, which is meant, what was said. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/paths.h"
+#include "app/talk/store.h"
+#include "engine/base/jsonr.h"
+
+static enum chat_role to_chat(enum history_role role)
+{
+	static const enum chat_role roles[HISTORY_N_ROLES] = {
+		[HISTORY_SYSTEM] = CHAT_SYSTEM,       [HISTORY_USER] = CHAT_USER,
+		[HISTORY_ASSISTANT] = CHAT_ASSISTANT, [HISTORY_TOOL] = CHAT_TOOL,
+		[HISTORY_DEVELOPER] = CHAT_DEVELOPER, [HISTORY_REMINDER] = CHAT_REMINDER,
+	};
+
+	return roles[role];
+}
+
+static int add(struct talks *ts, const struct history_conversation *c, struct talk **out,
+	       struct err *err)
+{
+	struct talk *t;
+	int rc = talks_add(ts, &t, err);
+
+	if (rc)
+		return rc;
+	t->stored = c->id;
+	t->unread = true;
+	t->pinned = c->pinned;
+	t->archived = c->archived;
+	t->title_from = c->title_from;
+	t->updated_ms = c->updated_ms;
+	buf_addz(&t->title, c->title);
+	*out = t;
+	return 0;
+}
+
+static struct talk *in_memory(const struct talks *ts, int64_t stored)
+{
+	for (size_t i = 0; i < ts->n; i++)
+		if (ts->v[i]->stored == stored)
+			return ts->v[i];
+	return NULL;
+}
+
+int talks_list(struct talks *ts, struct err *err)
+{
+	struct history_list list = {0};
+	struct talk *t;
+	int rc;
+
+	if (!ts->store)
+		return 0;
+	rc = history_list(ts->store, HISTORY_ALL, 0, &list, err);
+	for (size_t i = 0; !rc && i < list.n; i++)
+		if (!in_memory(ts, list.items[i].id))
+			rc = add(ts, &list.items[i], &t, err);
+	history_list_release(&list);
+	return rc;
+}
+
+static int64_t whole_number(const struct json_doc *doc, const char *key)
+{
+	struct str s = json_doc_number(doc, json_object_get(doc->root, key));
+	char text[24] = "";
+
+	if (!s.n || s.n >= sizeof(text))
+		return -1;
+	memcpy(text, s.p, s.n);
+	return strtoll(text, NULL, 10);
+}
+
+/* What `info` says of a part; it stays as it is, with what else it says. */
+static int read_info(struct talk_part *p, struct err *err)
+{
+	struct json_doc doc = {0};
+	const json_t *bad, *state;
+	int rc;
+
+	p->call = CALL_WHOLE;
+	if (!p->info.len)
+		return 0;
+	rc = json_doc_parse(&doc, buf_str(&p->info), err);
+	bad = json_object_get(doc.root, "bad");
+	state = json_object_get(doc.root, "state");
+	/* What cannot be read is not run. */
+	if (rc || bad || json_object_get(doc.root, "cut"))
+		p->call = CALL_BAD;
+	if (json_is_string(bad))
+		buf_adds(&p->why, json_str(bad));
+	p->error = json_is_true(json_object_get(doc.root, "error")) ||
+		   (json_is_string(state) && strcmp(json_string_value(state), "ok") != 0);
+	if (!rc) {
+		p->took_ms = whole_number(&doc, "ms");
+		p->exit = whole_number(&doc, "exit");
+	}
+	json_doc_release(&doc);
+	return rc == ERR_NOMEM ? rc : 0;
+}
+
+static int add_part(struct talk_message *m, const struct history_part *h, struct err *err)
+{
+	struct talk_part *p = talk_message_add_part(m, h->kind, err);
+
+	if (!p)
+		return ERR_NOMEM;
+	buf_adds(&p->name, h->name);
+	buf_adds(&p->ref, h->ref);
+	buf_adds(&p->text, h->text);
+	buf_adds(&p->info, h->info);
+	return read_info(p, err);
+}
+
+static const char *stop_named(const char *name)
+{
+	static const char *const names[] = {"stop",    "tool_calls", "length",  "context",
+					    "interrupted", "failed", "timeout", "crashed"};
+
+	for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return names[i];
+	return NULL;
+}
+
+static void convert_run(struct talk_message *m, const struct history_run *run)
+{
+	m->run.known = true;
+	m->run.run.seed = run->seed;
+	m->run.run.stop = stop_named(run->stop);
+	m->thinking_tokens = run->thinking_tokens > 0 ? run->thinking_tokens : -1;
+	m->context_tokens = run->prompt_tokens + run->output_tokens;
+}
+
+static int convert(struct talk_message **out, const struct history_message *h, struct err *err)
+{
+	struct talk_message *m = talk_message_new(to_chat(h->role), err);
+	int rc = m ? 0 : ERR_NOMEM;
+
+	for (size_t i = 0; i < h->n_parts && !rc; i++)
+		rc = add_part(m, &h->parts[i], err);
+	if (!rc && h->ids)
+		rc = talk_message_add_ids(m, h->ids, h->n_ids, err);
+	if (!rc && talk_message_failed(m))
+		rc = err_nomem(err, "message", 0);
+	if (rc) {
+		talk_message_free(m);
+		return rc;
+	}
+	m->stored = h->id;
+	m->unfinished = history_message_unfinished(h);
+	if (h->run)
+		convert_run(m, h->run);
+	*out = m;
+	return 0;
+}
+
+/* All branches, each message before what was said after it. */
+static int convert_tree(struct talk *t, const struct history_message *h, struct err *err)
+{
+	struct talk_message *parent = NULL, *m;
+
+	while (h) {
+		int rc = convert(&m, h, err);
+
+		if (rc)
+			return rc;
+		talk_attach(t, parent, m);
+		if (h->first_child) {
+			h = h->first_child;
+			parent = m;
+			continue;
+		}
+		while (h && !h->next) {
+			h = h->parent;
+			parent = parent ? parent->parent : NULL;
+		}
+		h = h ? h->next : NULL;
+	}
+	return 0;
+}
+
+int talk_store_load(struct talks *ts, struct talk *t, struct err *err)
+{
+	const struct history_message *const *path, *leaf;
+	size_t n, place, n_siblings;
+	int rc;
+
+	if (!t->unread)
+		return 0;
+	rc = history_tree_open(&t->tree, ts->store, t->stored, err);
+	if (rc)
+		return rc;
+	path = history_tree_path(t->tree, &n);
+	leaf = history_tree_leaf(t->tree);
+	if (n) {
+		history_tree_siblings(t->tree, path[0], &place, &n_siblings);
+		rc = convert_tree(t, history_tree_sibling(t->tree, path[0], -(int)place), err);
+	}
+	if (rc) {
+		talk_forget(t);
+		return rc;
+	}
+	t->unread = false;
+	if (leaf)
+		talk_show_stored(t, leaf->id);
+	return 0;
+}
+
+/* ---- opening and choosing ---- */
+
+int talks_open(struct talks *ts, const char *path, struct err *err)
+{
+	int rc = history_open(&ts->store, path, err);
+
+	return rc ? rc : history_recover(ts->store, &ts->recovered, err);
+}
+
+int talks_open_for(struct talks *ts, const struct options *o, struct err *err)
+{
+	struct buf path = {0};
+	int rc = o->ephemeral ? 0 : path_of(PATH_HISTORY, &path, err);
+
+	if (!rc)
+		rc = talks_open(ts, o->ephemeral ? NULL : buf_z(&path), err);
+	buf_release(&path);
+	return rc;
+}
+
+int talks_need_store(const struct talks *ts, struct err *err)
+{
+	return ts->store ? 0
+			 : err_set(err, ERR_USAGE, "nothing is kept here: there is no history");
+}
+
+int talks_get(struct talks *ts, int64_t stored, struct talk **out, struct err *err)
+{
+	struct history_list list = {0};
+	int rc = 0;
+
+	*out = in_memory(ts, stored);
+	if (!*out) {
+		/* Another program made it meanwhile. */
+		rc = history_get(ts->store, stored, &list, err);
+		if (!rc && !list.n)
+			rc = err_set(err, ERR_USAGE, "no such conversation");
+		if (!rc)
+			rc = add(ts, &list.items[0], out, err);
+		history_list_release(&list);
+	}
+	return rc;
+}
+
+static int find_chosen(struct talks *ts, const struct options *o, int64_t *id, struct err *err)
+{
+	bool goes_on = o->go_on || o->fork || o->resume;
+	int rc = 0;
+
+	*id = 0;
+	if (goes_on)
+		rc = talks_need_store(ts, err);
+	if (!rc && o->resume)
+		rc = history_find(ts->store, o->resume, id, err);
+	else if (!rc && goes_on)
+		rc = history_last(ts->store, id, err);
+	if (!rc && goes_on && !*id)
+		rc = err_set(err, ERR_USAGE, "there is no conversation to go on with yet");
+	return rc;
+}
+
+int talks_choose(struct talks *ts, const struct options *o, struct talk **out, struct err *err)
+{
+	int64_t id;
+	int rc = find_chosen(ts, o, &id, err);
+
+	if (rc)
+		return rc;
+	if (!id)
+		return talks_add(ts, out, err);
+	rc = talks_get(ts, id, out, err);
+	if (!rc)
+		rc = talk_store_load(ts, *out, err);
+	if (!rc && o->fork && (*out)->leaf)
+		rc = talks_branch(ts, *out, (*out)->leaf, out, err);
+	if (!rc && o->system)
+		rc = talk_set_system(*out, str_of(o->system), err);
+	return rc;
+}
