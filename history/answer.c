@@ -1,3 +1,4 @@
+/* An answer in progress: gathering what is said, journalling it, making a message of it. */
 #include "history/answer.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Copying the store page by page with SQLite's backup, then putting the copy in its place. */
 #include "history/backup.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Bytes as base64 and back. */
 #include "history/base64.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* The table of chores. */
 #include "history/chore.h"
 
 int chore_note(struct history *h, const char *name, struct err *err)

@@ -1,3 +1,4 @@
+/* Conversations as JSONL and Markdown. */
 #include "history/export.h"
 
 #include <inttypes.h>

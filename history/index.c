@@ -1,3 +1,4 @@
+/* Bringing the full-text indexes up to what was said, and making them anew. */
 #include "history/index.h"
 
 #include "history/chore.h"

@@ -1,3 +1,4 @@
+/* What a file's schema is, and the steps from there to the newest. */
 #include "history/migrate.h"
 
 #include <errno.h>

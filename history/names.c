@@ -1,3 +1,4 @@
+/* Roles, kinds and origins of titles by name, as the file and exports have them. */
 #include "history/tree.h"
 
 static const char *const roles[HISTORY_N_ROLES] = {

@@ -1,3 +1,4 @@
+/* The name of this process: machine, boot, process and the time of its start. */
 #include "history/owner.h"
 
 #include <stdio.h>

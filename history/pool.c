@@ -1,3 +1,4 @@
+/* Chunks of memory, handed out from front to back. */
 #include "history/pool.h"
 
 #include <stdalign.h>

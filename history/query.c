@@ -1,3 +1,4 @@
+/* Typed words, quoted words and exclusions as an expression of FTS5. */
 #include "history/query.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Making and checking seals. */
 #include "history/seal.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Finding messages and conversations by what was said. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* Statements: prepared once, bound, stepped; the words for what SQLite refuses. */
 #include "history/store.h"
 
 #include <stdlib.h>

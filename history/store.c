@@ -1,3 +1,4 @@
+/* Opening and closing the file, alone or among other processes. */
 #include "history/store.h"
 
 #include <errno.h>

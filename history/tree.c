@@ -1,3 +1,4 @@
+/* Walking a conversation's messages: branches, siblings, the leaf. */
 #include "history/tree.h"
 
 #include <stdlib.h>

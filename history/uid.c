@@ -1,3 +1,4 @@
+/* Making and checking conversations' short names. */
 #include "history/uid.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Cutting text into words, folding them, and the tokenizer that FTS5 calls for it. */
 #include "history/words.h"
 
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* Rows around the cursor, moving among them, and walking through earlier inputs. */
 #include "tui/composer.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Which conversations are shown in what order, and drawing them. */
 #include "tui/convlist.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The table of editing actions. */
 #include "tui/edit_actions.h"
 
 static const struct {

@@ -1,3 +1,4 @@
+/* Edits, the steps that undo them, and where clusters, words and lines end. */
 #include "tui/editbuf.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Widths by wcwidth(), clusters by utf8proc. */
 #include "tui/glyph.h"
 
 #include <stdbool.h>

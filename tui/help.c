@@ -1,3 +1,4 @@
+/* Filling and scrolling the help box. */
 #include "tui/help.h"
 
 #include <stdlib.h>

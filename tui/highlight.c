@@ -1,3 +1,4 @@
+/* The languages, and colouring a line of one. */
 #include "tui/highlight.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Keys to names and names to keys. */
 #include "tui/key.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Escape sequences, UTF-8, pastes and mouse reports, taken apart byte by byte. */
 #include "tui/keyparse.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The pools of lines and paragraphs; breaking, rewinding and drawing them. */
 #include "tui/lines.h"
 
 #include <stdlib.h>

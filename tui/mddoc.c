@@ -156,6 +156,8 @@ static void scan_line(struct mddoc *d, size_t from, size_t next)
 	}
 	if (is_blank_line(line)) {
 		d->after_blank = true;
+		if (next - d->closed > open_max(d))
+			close_at(d, next, false);
 		return;
 	}
 	if (d->after_blank && indent == 0 && !(d->in_list && is_list_item(line))) {

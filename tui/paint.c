@@ -1,3 +1,4 @@
+/* Comparing two surfaces and writing what differs. */
 #include "tui/paint.h"
 
 #include <string.h>

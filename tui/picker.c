@@ -1,3 +1,4 @@
+/* Filtering, walking and drawing a box of rows. */
 #include "tui/picker.h"
 
 #include <stdio.h>

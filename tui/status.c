@@ -1,3 +1,4 @@
+/* What the last row says, and what of it goes first where it is too narrow. */
 #include "tui/status.h"
 
 #include <stdio.h>

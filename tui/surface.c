@@ -1,3 +1,4 @@
+/* Putting text into cells, clipped and filtered. */
 #include "tui/surface.h"
 
 #include <stdarg.h>

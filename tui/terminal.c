@@ -1,3 +1,4 @@
+/* The tty's modes, the terminal's capabilities, and putting both back however it ends. */
 #include "tui/terminal.h"
 
 #include <curses.h>

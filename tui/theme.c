@@ -1,3 +1,4 @@
+/* The table of colours. */
 #include "tui/theme.h"
 
 #include "engine/base/err.h"

@@ -1,3 +1,4 @@
+/* Laying out and drawing what is in sight; scrolling, folding, clicking. */
 #include "tui/transcript_private.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* One item of the transcript: its text as it grows, its rows, its head. */
 #include "tui/transcript_private.h"
 
 #include <stdio.h>

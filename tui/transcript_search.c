@@ -1,3 +1,4 @@
+/* Finding text in the transcript, and marking it where it is drawn. */
 #include "tui/transcript_private.h"
 
 #include <stdlib.h>

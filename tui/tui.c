@@ -1,3 +1,4 @@
+/* The life of a struct tui, where the panes lie, and drawing them. */
 #include "tui/tui_private.h"
 
 #include <stdarg.h>

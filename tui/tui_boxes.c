@@ -1,3 +1,4 @@
+/* Boxes over the screen: palette, earlier inputs, completions, options, the line asked for. */
 #include "tui/tui_private.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* vi's motions, operators and modes on a text. */
 #include "tui/vi.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Finding the end of a row. */
 #include "tui/wrap.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* Buffers double as they grow; the rules of failure are in buf.h. */
 #include "engine/base/buf.h"
 
 #include <stdarg.h>

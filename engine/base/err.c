@@ -1,3 +1,4 @@
+/* Errors made one tidy line that fits; the end of a program whose invariants are broken. */
 #include "engine/base/err.h"
 
 #include <errno.h>

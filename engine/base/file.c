@@ -1,3 +1,4 @@
+/* Reading whole regular files. */
 #include "engine/base/file.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Numbers are taken out of the text before jansson sees it, and put back when it is written. */
 #include "engine/base/jsonr.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* jansson on memory of our own, left by a jump when there is no more. */
 #include "engine/base/jsontree.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* JSON as Python writes it: separators, escapes, shortest floats. */
 #include "engine/base/jsonw.h"
 
 #include <inttypes.h>

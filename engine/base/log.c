@@ -1,3 +1,4 @@
+/* The log file and its lines. */
 #include "engine/base/log.h"
 
 #include <fcntl.h>

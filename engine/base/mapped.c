@@ -1,3 +1,4 @@
+/* The table of mapped files: a slot's state is atomic, so that a signal handler may ask. */
 #include "engine/base/mapped.h"
 
 #include <stdatomic.h>

@@ -1,3 +1,4 @@
+/* Decoding, encoding and cleaning UTF-8, a character at a time. */
 #include "engine/base/utf8.h"
 
 int utf8_decode(const char *p, size_t n, uint32_t *cp)

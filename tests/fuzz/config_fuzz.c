@@ -1,3 +1,4 @@
+/* Any bytes as config.json. */
 #include "engine/checkpoint/config.h"
 #include "engine/checkpoint/weights.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,3 +1,4 @@
+/* Any bytes as the words of a command line, and as the value of every option. */
 #include <string.h>
 
 #include "app/options.h"

@@ -1,3 +1,4 @@
+/* Any bytes as a shard. */
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>

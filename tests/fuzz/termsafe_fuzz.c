@@ -1,3 +1,4 @@
+/* Any bytes through the terminal's filter. */
 #include "engine/base/err.h"
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"

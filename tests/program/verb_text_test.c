@@ -1,3 +1,4 @@
+/* The verbs that turn text into ids, prompts and messages. */
 #include "tests/support/shared_files.h"
 
 #include <string.h>

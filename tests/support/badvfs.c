@@ -1,3 +1,4 @@
+/* A layer over SQLite's own file system that counts calls and fails the chosen ones. */
 #include "tests/support/badvfs.h"
 
 #include <setjmp.h>

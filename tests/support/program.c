@@ -1,3 +1,4 @@
+/* Starting the program, feeding it and gathering what it says, with a time limit. */
 #include "tests/support/program.h"
 
 #include <errno.h>

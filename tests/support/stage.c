@@ -1,3 +1,4 @@
+/* The child with its pseudo-terminal, and the terminal that is drawn from its bytes. */
 #include "tests/support/stage.h"
 
 #include <errno.h>

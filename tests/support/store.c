@@ -1,3 +1,4 @@
+/* Opening a test's history and saying things in it. */
 #include "tests/support/store.h"
 
 #include <setjmp.h>

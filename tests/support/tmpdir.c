@@ -1,3 +1,4 @@
+/* Making, filling and emptying a test's directory. */
 #include "tests/support/tmpdir.h"
 
 #include <ftw.h>

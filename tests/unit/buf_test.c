@@ -1,3 +1,4 @@
+/* Buffers, strings and runs of ids. */
 #include "tests/support/shared_files.h"
 
 #include <stdint.h>

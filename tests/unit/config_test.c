@@ -1,3 +1,4 @@
+/* config.json: what is read, and each value that is refused. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* Ids back to text, a push at a time. */
 #include "tests/support/shared_files.h"
 
 #include <string.h>

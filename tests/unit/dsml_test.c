@@ -1,3 +1,4 @@
+/* Answers with tool calls, well-formed and not, whole and in pieces. */
 #include "tests/support/shared_files.h"
 
 #include <string.h>

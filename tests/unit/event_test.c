@@ -1,3 +1,4 @@
+/* The queue between the engine and its user. */
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* JSON written, read and written again. */
 #include "tests/support/shared_files.h"
 
 #include <float.h>

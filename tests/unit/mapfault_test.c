@@ -1,3 +1,4 @@
+/* A mapped file that is shortened under the program. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

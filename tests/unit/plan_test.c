@@ -1,3 +1,4 @@
+/* The plan of memory: sums, refusals, its table. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* Conversations as prompts, against golden ones and official cases. */
 #include "tests/support/shared_files.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Shards and their index: what is found, and each broken file that is refused. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

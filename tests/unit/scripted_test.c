@@ -1,3 +1,4 @@
+/* The scripted engine: what a script says and what comes out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Answers of the real engine, cut and resumed. */
 #include "tests/support/shared_files.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* What reaches a terminal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

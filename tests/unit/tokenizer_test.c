@@ -1,3 +1,4 @@
+/* Text to ids, against the standard library's. */
 #include "tests/support/shared_files.h"
 
 #include <string.h>

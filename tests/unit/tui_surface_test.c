@@ -1,3 +1,4 @@
+/* Drawing on cells, and painting them on a terminal. */
 #include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>

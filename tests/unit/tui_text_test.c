@@ -1,3 +1,4 @@
+/* Clusters, rows and Markdown: text as lines of a screen. */
 #include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* UTF-8, valid and not. */
 #include "tests/support/shared_files.h"
 
 #include <string.h>

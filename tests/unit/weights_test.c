@@ -1,3 +1,4 @@
+/* Weights in their places, and how large they are. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
