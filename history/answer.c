@@ -219,7 +219,7 @@ static int write_beginning(struct history_answer *a, const struct history_run *s
 			rc = tree_write_leaf(t->h, *conversation, a->parent->id, err);
 	}
 	if (!rc)
-		rc = run_write(t->h, *conversation, 0, settings, &a->run_id, err);
+		rc = tree_write_run(t->h, *conversation, 0, settings, &a->run_id, err);
 	return rc;
 }
 
@@ -309,7 +309,7 @@ static int write_end(struct history_answer *a, const struct history_message *m,
 		rc = tree_write(t, m, a->parent->id, m->depth, &conversation, &tree_id, id,
 				err);
 		if (!rc)
-			rc = run_finish(t->h, a->run_id, *id, result, err);
+			rc = tree_finish_run(t->h, a->run_id, *id, result, err);
 		if (!rc)
 			rc = tree_write_leaf(t->h, conversation, *id, err);
 	} else {
@@ -324,7 +324,7 @@ static int read_back(struct history_answer *a, struct history_message *copy,
 {
 	struct history_run *run = pool_get(&a->t->pool, sizeof(*run));
 
-	if (!run || run_read(a->t, a->run_id, run, err))
+	if (!run || tree_read_run(a->t, a->run_id, run, err))
 		return err->code ? err->code : err_nomem(err, "answer", sizeof(*run));
 	run->finished_ms = result->finished_ms ? result->finished_ms : clock_wall_ms();
 	run->prompt_tokens = result->prompt_tokens;

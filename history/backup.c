@@ -32,7 +32,7 @@ static int leave_wal(struct history *h, sqlite3 *db)
 	for (;;) {
 		int rc = sqlite3_exec(db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
 
-		if (rc != SQLITE_BUSY || !wait_till(h, until))
+		if (rc != SQLITE_BUSY || !watch_wait_till(h, until))
 			return rc;
 	}
 }
@@ -54,7 +54,8 @@ static int copy_into(struct history *h, const char *path, struct err *err)
 	}
 	do {
 		rc = copy ? sqlite3_backup_step(copy, -1) : rc;
-	} while ((rc == SQLITE_BUSY || rc == SQLITE_LOCKED) && copy && wait_till(h, until));
+	} while ((rc == SQLITE_BUSY || rc == SQLITE_LOCKED) && copy &&
+		 watch_wait_till(h, until));
 	if (copy)
 		rc = sqlite3_backup_finish(copy);
 	if (rc == SQLITE_OK)

@@ -40,10 +40,10 @@ static int read_conversation(sqlite3_stmt *st, struct history_conversation *c, s
 		.forked_at = sqlite3_column_int64(st, 10),
 	};
 	snprintf(c->uid, sizeof(c->uid), "%s", uid ? uid : "");
-	if (!title_from_from(sql_str(st, 3), &c->title_from))
+	if (!history_title_origin_from_name(sql_str(st, 3), &c->title_from))
 		c->title_from = HISTORY_TITLE_PROMPT;
 	/* Cleaned again: the file may have been written by other hands. */
-	title_clean(&title, sql_str(st, 2), TITLE_CHARS);
+	tree_clean_title(&title, sql_str(st, 2), TITLE_CHARS);
 	buf_reserve(&title, 1);
 	c->title = buf_detach(&title);
 	return c->title ? 0 : err_nomem(err, "title", TITLE_CHARS);
@@ -172,7 +172,7 @@ int history_set_title(struct history *h, int64_t id, struct str title,
 	struct buf clean = {0};
 	int wait_ms = h->wait_ms, rc;
 
-	title_clean(&clean, title, TITLE_CHARS);
+	tree_clean_title(&clean, title, TITLE_CHARS);
 	if (from != HISTORY_TITLE_USER && wait_ms > UNASKED_WAIT_MS)
 		history_set_wait_ms(h, UNASKED_WAIT_MS);
 	if (buf_failed(&clean))
@@ -184,13 +184,14 @@ int history_set_title(struct history *h, int64_t id, struct str title,
 				 sql_run(h, err,
 					 "UPDATE conversation SET title = ?, title_from = ?"
 					 " WHERE id = ?",
-					 "szi", buf_str(&clean), title_from_name(from), id),
+					 "szi", buf_str(&clean),
+					 history_title_origin_name(from), id),
 				 err);
 	else
 		rc = sql_run(h, err,
 			     "UPDATE conversation SET title = ?, title_from = ?"
 			     " WHERE id = ? AND title_from <> 'user'",
-			     "szi", buf_str(&clean), title_from_name(from), id);
+			     "szi", buf_str(&clean), history_title_origin_name(from), id);
 	history_set_wait_ms(h, wait_ms);
 	buf_release(&clean);
 	return rc;

@@ -12,10 +12,12 @@
 
 #define AT(field) #field, offsetof(struct history_run, field)
 
-const struct run_word run_words[] = {{AT(model)},  {AT(identity)}, {AT(build)}, {AT(device)},
-				     {AT(effort)}, {AT(stop)},     {NULL, 0}};
-const struct run_real run_reals[] = {{AT(temperature)}, {AT(top_p)}, {AT(min_p)}, {NULL, 0}};
-const struct run_number run_numbers[] = {
+const struct run_word export_run_words[] = {{AT(model)},  {AT(identity)}, {AT(build)},
+					    {AT(device)}, {AT(effort)},   {AT(stop)},
+					    {NULL, 0}};
+const struct run_real export_run_reals[] = {
+	{AT(temperature)}, {AT(top_p)}, {AT(min_p)}, {NULL, 0}};
+const struct run_number export_run_numbers[] = {
 	{AT(top_k)},           {AT(max_tokens)},    {AT(ctx_tokens)},    {AT(resumed_tokens)},
 	{AT(started_ms)},      {AT(finished_ms)},   {AT(prompt_tokens)}, {AT(cached_tokens)},
 	{AT(thinking_tokens)}, {AT(output_tokens)}, {AT(drafted)},       {AT(accepted)},
@@ -48,7 +50,7 @@ static void add_run(struct jsonw *w, const struct history_run *r, const char *id
 
 	jsonw_key(w, "run");
 	jsonw_begin_object(w);
-	for (const struct run_word *f = run_words; f->name; f++) {
+	for (const struct run_word *f = export_run_words; f->name; f++) {
 		const char *z;
 
 		memcpy(&z, base + f->at, sizeof(z));
@@ -56,7 +58,7 @@ static void add_run(struct jsonw *w, const struct history_run *r, const char *id
 			z = identity;
 		jsonw_kv_string(w, f->name, str_of(z));
 	}
-	for (const struct run_real *f = run_reals; f->name; f++) {
+	for (const struct run_real *f = export_run_reals; f->name; f++) {
 		double d;
 
 		memcpy(&d, base + f->at, sizeof(d));
@@ -65,7 +67,7 @@ static void add_run(struct jsonw *w, const struct history_run *r, const char *id
 	/* As text: JSON readers keep 53 bits of a number. */
 	snprintf(seed, sizeof(seed), "%" PRIu64, r->seed);
 	jsonw_kv_string(w, "seed", str_of(seed));
-	for (const struct run_number *f = run_numbers; f->name; f++) {
+	for (const struct run_number *f = export_run_numbers; f->name; f++) {
 		int64_t i;
 
 		memcpy(&i, base + f->at, sizeof(i));
@@ -84,7 +86,7 @@ static void add_message(struct jsonw *w, const struct history_message *m, size_t
 	jsonw_kv_string(w, "type", STR_LIT("message"));
 	jsonw_kv_int(w, "n", (int64_t)number);
 	jsonw_kv_int(w, "parent", (int64_t)parent);
-	jsonw_kv_string(w, "role", str_of(role_name(m->role)));
+	jsonw_kv_string(w, "role", str_of(history_role_name(m->role)));
 	jsonw_kv_int(w, "created_ms", m->created_ms);
 	jsonw_key(w, "parts");
 	jsonw_begin_array(w);
@@ -92,7 +94,7 @@ static void add_message(struct jsonw *w, const struct history_message *m, size_t
 		const struct history_part *p = &m->parts[i];
 
 		jsonw_begin_object(w);
-		jsonw_kv_string(w, "kind", str_of(kind_name(p->kind)));
+		jsonw_kv_string(w, "kind", str_of(history_kind_name(p->kind)));
 		if (p->name.n)
 			kv_bytes(w, "name", p->name);
 		if (p->ref.n)
@@ -125,7 +127,7 @@ static void add_head(struct jsonw *w, const struct history_conversation *c, size
 	jsonw_kv_int(w, "format", EXPORT_FORMAT);
 	jsonw_kv_string(w, "id", str_of(c->uid));
 	jsonw_kv_string(w, "title", str_of(c->title));
-	jsonw_kv_string(w, "title_from", str_of(title_from_name(c->title_from)));
+	jsonw_kv_string(w, "title_from", str_of(history_title_origin_name(c->title_from)));
 	jsonw_kv_bool(w, "pinned", c->pinned);
 	jsonw_kv_bool(w, "archived", c->archived);
 	jsonw_kv_int(w, "created_ms", c->created_ms);

@@ -11,18 +11,18 @@ struct run_number {
 	const char *name;
 	size_t at; /* of an int64_t in struct history_run */
 };
-extern const struct run_number run_numbers[]; /* ends with a row without a name */
+extern const struct run_number export_run_numbers[]; /* ends with a row without a name */
 
 struct run_word {
 	const char *name;
 	size_t at; /* of a const char * */
 };
-extern const struct run_word run_words[];
+extern const struct run_word export_run_words[];
 
 struct run_real {
 	const char *name;
 	size_t at; /* of a double */
 };
-extern const struct run_real run_reals[];
+extern const struct run_real export_run_reals[];
 
 #endif

@@ -89,7 +89,7 @@ static int name_it(struct history_import *in, struct err *err)
 		       "iszi"
 		       "iiii",
 		       in->ids[in->leaf - 1], buf_str(&in->title),
-		       title_from_name(in->title_from), (int64_t)in->pinned,
+		       history_title_origin_name(in->title_from), (int64_t)in->pinned,
 		       (int64_t)in->archived, in->created_ms, in->updated_ms,
 		       in->t->conversation);
 }
@@ -166,13 +166,13 @@ static int begin_conversation(struct history_import *in, const json_t *o, struct
 			       in->n_lines, (long long)format, EXPORT_FORMAT);
 	if (!get_int(o, "leaf", &in->leaf) || !get_int(o, "created_ms", &in->created_ms) ||
 	    !get_int(o, "updated_ms", &in->updated_ms) ||
-	    !title_from_from(get_str(o, "title_from"), &in->title_from))
+	    !history_title_origin_from_name(get_str(o, "title_from"), &in->title_from))
 		return bad(in, "a conversation needs leaf, created_ms, updated_ms, title_from",
 			   err);
 	in->pinned = json_is_true(json_object_get(o, "pinned"));
 	in->archived = json_is_true(json_object_get(o, "archived"));
 	buf_reset(&in->title);
-	title_clean(&in->title, get_str(o, "title"), 120);
+	tree_clean_title(&in->title, get_str(o, "title"), 120);
 	if (buf_failed(&in->title))
 		return err_nomem(err, "import", in->title.cap);
 	rc = history_tree_new(&in->t, in->h, err);
@@ -202,7 +202,7 @@ static int read_parts(struct history_import *in, const json_t *o, struct history
 	for (size_t i = 0; i < n && !rc; i++) {
 		const json_t *p = json_array_get(list, i);
 
-		if (!kind_from(get_str(p, "kind"), &parts[i].kind))
+		if (!history_kind_from_name(get_str(p, "kind"), &parts[i].kind))
 			return bad(in, "a part of an unknown kind", err);
 		rc = get_bytes(in, p, "name", &parts[i].name, err);
 		if (!rc)
@@ -256,19 +256,19 @@ static int read_run(struct history_import *in, const json_t *o, struct history_m
 	if (!run)
 		return err_nomem(err, "import", sizeof(*run));
 	base = (char *)run;
-	for (const struct run_word *f = run_words; f->name; f++) {
+	for (const struct run_word *f = export_run_words; f->name; f++) {
 		struct str word;
 
 		if (pool_str(&in->t->pool, get_str(r, f->name), &word))
 			return err_nomem(err, "import", sizeof(*run));
 		memcpy(base + f->at, &word.p, sizeof(word.p));
 	}
-	for (const struct run_real *f = run_reals; f->name; f++) {
+	for (const struct run_real *f = export_run_reals; f->name; f++) {
 		double d = json_number_value(json_object_get(r, f->name));
 
 		memcpy(base + f->at, &d, sizeof(d));
 	}
-	for (const struct run_number *f = run_numbers; f->name; f++) {
+	for (const struct run_number *f = export_run_numbers; f->name; f++) {
 		int64_t i = 0;
 
 		if (!get_int(r, f->name, &i))
@@ -336,9 +336,9 @@ static int write_message(struct history_import *in, const struct history_message
 		rc = tree_write(t, m, parent, (size_t)depth, &t->conversation, &t->tree_id, id,
 				err);
 	if (!rc && m->run)
-		rc = run_write(in->h, t->conversation, *id, m->run, &run, err);
+		rc = tree_write_run(in->h, t->conversation, *id, m->run, &run, err);
 	if (!rc && m->run)
-		rc = run_finish(in->h, run, *id, m->run, err);
+		rc = tree_finish_run(in->h, run, *id, m->run, err);
 	in->n_written++;
 	return rc;
 }
@@ -375,7 +375,8 @@ static int add_message(struct history_import *in, const json_t *o, struct err *e
 		return bad(in, "messages are numbered 1, 2, 3, …", err);
 	if (!get_int(o, "parent", &parent) || parent < 0 || parent >= n)
 		return bad(in, "a message's parent is one before it, or 0", err);
-	if (!role_from(get_str(o, "role"), &m.role) || !get_int(o, "created_ms", &m.created_ms))
+	if (!history_role_from_name(get_str(o, "role"), &m.role) ||
+	    !get_int(o, "created_ms", &m.created_ms))
 		return bad(in, "a message needs role and created_ms", err);
 	rc = read_parts(in, o, &m, err);
 	if (!rc)

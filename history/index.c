@@ -53,8 +53,8 @@ static const char make[] =
 	"DELETE FROM indexed;\n"
 	"INSERT INTO indexed SELECT coalesce(max(id), 0) FROM part;\n";
 
-int part_write(struct history *h, int64_t message, int64_t seq, const char *kind,
-	       const struct history_part *p, struct err *err)
+int index_write_part(struct history *h, int64_t message, int64_t seq, const char *kind,
+		     const struct history_part *p, struct err *err)
 {
 	h->wrote_parts = true;
 	return sql_run(h, err,

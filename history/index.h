@@ -12,8 +12,8 @@
 #include "history/store.h"
 
 /* A part's row; the indexes follow when the transaction is through. */
-int part_write(struct history *h, int64_t message, int64_t seq, const char *kind,
-	       const struct history_part *p, struct err *err);
+int index_write_part(struct history *h, int64_t message, int64_t seq, const char *kind,
+		     const struct history_part *p, struct err *err);
 
 /* All below are called outside of a transaction, but for index_forget(). */
 

@@ -32,7 +32,7 @@ static int write_part(struct history_answer *a, size_t i, struct err *err)
 
 	if (p->journalled && fresh.n == 0 && p->journalled_open == p->open)
 		return 0;
-	return write_piece(a, (int64_t)i, kind_name(p->kind), p, p->open, fresh, err);
+	return write_piece(a, (int64_t)i, history_kind_name(p->kind), p, p->open, fresh, err);
 }
 
 static int write_ids(struct history_answer *a, struct err *err)
@@ -42,7 +42,7 @@ static int write_ids(struct history_answer *a, struct err *err)
 
 	if (a->journalled_ids == a->n_ids)
 		return 0;
-	add_le32(&ids, a->ids + a->journalled_ids, a->n_ids - a->journalled_ids);
+	sql_add_le32(&ids, a->ids + a->journalled_ids, a->n_ids - a->journalled_ids);
 	rc = buf_failed(&ids) ? err_nomem(err, "token ids", ids.cap)
 			      : write_piece(a, -1, "tokens", NULL, false, buf_str(&ids), err);
 	buf_release(&ids);

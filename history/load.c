@@ -55,7 +55,7 @@ static int read_run(struct history_tree *t, sqlite3_stmt *st, int c, struct hist
 	return 0;
 }
 
-int run_read(struct history_tree *t, int64_t id, struct history_run *run, struct err *err)
+int tree_read_run(struct history_tree *t, int64_t id, struct history_run *run, struct err *err)
 {
 	sqlite3_stmt *st =
 		sql_get(t->h, err, "SELECT " RUN_COLUMNS " FROM run r WHERE r.id = ?", "i", id);
@@ -94,7 +94,7 @@ static int read_ids(struct history_tree *t, sqlite3_stmt *st, int column,
 		return ERR_NOMEM;
 	m->n_ids = blob.n / sizeof(int32_t);
 	for (size_t i = 0; i < m->n_ids; i++)
-		ids[i] = get_le32(blob.p + i * sizeof(int32_t));
+		ids[i] = sql_get_le32(blob.p + i * sizeof(int32_t));
 	m->ids = ids;
 	return 0;
 }
@@ -141,7 +141,7 @@ static int add_message(struct history_tree *t, sqlite3_stmt *st, struct buf *sea
 	m->id = id;
 	m->conversation = sqlite3_column_int64(st, 1);
 	m->created_ms = sqlite3_column_int64(st, 4);
-	if (!role_from(sql_str(st, 3), &m->role))
+	if (!history_role_from_name(sql_str(st, 3), &m->role))
 		return damaged(t, id, "its role is unknown", err);
 	/* Parents come first, so that nothing in memory can go round in a circle. */
 	if (parent_id) {
@@ -215,7 +215,7 @@ static int add_part(struct history_tree *t, sqlite3_stmt *st, struct part_run *r
 		run->cap = cap;
 	}
 	p = &run->items[run->n];
-	if (!kind_from(sql_str(st, 1), &p->kind))
+	if (!history_kind_from_name(sql_str(st, 1), &p->kind))
 		return damaged(t, sqlite3_column_int64(st, 0), "a part's kind is unknown", err);
 	rc = pool_str(&t->pool, sql_str(st, 2), &p->name);
 	if (!rc)

@@ -34,12 +34,12 @@ static bool find(const char *const *names, size_t n, struct str name, size_t *at
 	return false;
 }
 
-const char *role_name(enum history_role role)
+const char *history_role_name(enum history_role role)
 {
 	return roles[role];
 }
 
-bool role_from(struct str name, enum history_role *role)
+bool history_role_from_name(struct str name, enum history_role *role)
 {
 	size_t at;
 
@@ -49,12 +49,12 @@ bool role_from(struct str name, enum history_role *role)
 	return true;
 }
 
-const char *kind_name(enum history_kind kind)
+const char *history_kind_name(enum history_kind kind)
 {
 	return kinds[kind];
 }
 
-bool kind_from(struct str name, enum history_kind *kind)
+bool history_kind_from_name(struct str name, enum history_kind *kind)
 {
 	size_t at;
 
@@ -64,12 +64,12 @@ bool kind_from(struct str name, enum history_kind *kind)
 	return true;
 }
 
-const char *title_from_name(enum history_title_from from)
+const char *history_title_origin_name(enum history_title_from from)
 {
 	return title_froms[from];
 }
 
-bool title_from_from(struct str name, enum history_title_from *from)
+bool history_title_origin_from_name(struct str name, enum history_title_from *from)
 {
 	size_t at;
 

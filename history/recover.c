@@ -98,7 +98,7 @@ static int write_parts(struct history *h, int64_t journal, int64_t message, int6
 				.info = buf_str(&head[3]),
 			};
 
-			rc = part_write(h, message, (*n)++, buf_z(&head[0]), &whole, err);
+			rc = index_write_part(h, message, (*n)++, buf_z(&head[0]), &whole, err);
 			buf_reset(&text);
 		}
 		part = next;

@@ -135,7 +135,7 @@ static int empty_log(struct history *h, struct err *err)
 
 		if (rc == SQLITE_OK)
 			return 0;
-		if (!sql_is_busy(h) || !wait_till(h, until))
+		if (!sql_is_busy(h) || !watch_wait_till(h, until))
 			return sql_fail(h, "cannot empty the log", err);
 	}
 }

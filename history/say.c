@@ -10,7 +10,7 @@
 #define TITLE_MAX_BYTES    200
 #define PROMPT_TITLE_CHARS 60
 
-void title_clean(struct buf *out, struct str s, size_t max_chars)
+void tree_clean_title(struct buf *out, struct str s, size_t max_chars)
 {
 	bool space = false;
 	size_t n_chars = 0, at = 0;
@@ -42,11 +42,11 @@ static void title_from_parts(struct buf *out, const struct history_message *m)
 {
 	for (size_t i = 0; i < m->n_parts && out->len == 0; i++) {
 		if (m->parts[i].kind == HISTORY_TEXT)
-			title_clean(out, m->parts[i].text, PROMPT_TITLE_CHARS);
+			tree_clean_title(out, m->parts[i].text, PROMPT_TITLE_CHARS);
 	}
 	for (size_t i = 0; i < m->n_parts && out->len == 0; i++) {
 		if (m->parts[i].kind == HISTORY_ATTACHMENT)
-			title_clean(out, m->parts[i].name, PROMPT_TITLE_CHARS);
+			tree_clean_title(out, m->parts[i].name, PROMPT_TITLE_CHARS);
 	}
 }
 
@@ -82,7 +82,7 @@ static int write_row(struct history *h, const struct history_message *m, int64_t
 	unsigned char seal[SEAL_BYTES];
 	int rc;
 
-	add_le32(&bytes, ids, n_ids);
+	sql_add_le32(&bytes, ids, n_ids);
 	rc = buf_failed(&bytes) ? err_nomem(err, "message", n_ids * sizeof(*ids))
 				: seal_of(m, ids, n_ids, &scratch, seal, err);
 	if (!rc)
@@ -91,7 +91,7 @@ static int write_row(struct history *h, const struct history_message *m, int64_t
 			     " role, created_ms, token_ids, seal, foreign_ids)"
 			     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			     "iioizibbi", tree_id, conversation, parent, (int64_t)depth,
-			     role_name(m->role), m->created_ms,
+			     history_role_name(m->role), m->created_ms,
 			     ids ? (const void *)buf_z(&bytes) : NULL, bytes.len,
 			     (const void *)seal, (size_t)SEAL_BYTES,
 			     (int64_t)(m->foreign != NULL));
@@ -123,8 +123,8 @@ int tree_write(struct history_tree *t, const struct history_message *m, int64_t 
 	if (!rc)
 		*id = sqlite3_last_insert_rowid(h->db);
 	for (size_t i = 0; i < m->n_parts && !rc; i++)
-		rc = part_write(h, *id, (int64_t)i, kind_name(m->parts[i].kind), &m->parts[i],
-				err);
+		rc = index_write_part(h, *id, (int64_t)i, history_kind_name(m->parts[i].kind),
+				      &m->parts[i], err);
 	if (!rc && title.len)
 		rc = sql_run(h, err,
 			     "UPDATE conversation SET title = ? WHERE id = ?"
@@ -148,8 +148,8 @@ int tree_write_leaf(struct history *h, int64_t conversation, int64_t leaf, struc
 	return rc;
 }
 
-int run_write(struct history *h, int64_t conversation, int64_t message,
-	      const struct history_run *r, int64_t *id, struct err *err)
+int tree_write_run(struct history *h, int64_t conversation, int64_t message,
+		   const struct history_run *r, int64_t *id, struct err *err)
 {
 	int rc = sql_run(
 		h, err,
@@ -167,8 +167,8 @@ int run_write(struct history *h, int64_t conversation, int64_t message,
 	return rc;
 }
 
-int run_finish(struct history *h, int64_t id, int64_t message, const struct history_run *r,
-	       struct err *err)
+int tree_finish_run(struct history *h, int64_t id, int64_t message, const struct history_run *r,
+		    struct err *err)
 {
 	return sql_run(h, err,
 		       "UPDATE run SET message_id = ?, finished_ms = ?, stop = ?,"
@@ -190,9 +190,9 @@ static int write_all(struct history_tree *t, const struct history_message *m,
 	rc = tree_write(t, m, t->leaf ? t->leaf->id : 0, t->leaf ? t->leaf->depth + 1 : 0,
 			conversation, tree_id, id, err);
 	if (!rc && m->run)
-		rc = run_write(t->h, *conversation, *id, m->run, &run, err);
+		rc = tree_write_run(t->h, *conversation, *id, m->run, &run, err);
 	if (!rc && m->run)
-		rc = run_finish(t->h, run, *id, m->run, err);
+		rc = tree_finish_run(t->h, run, *id, m->run, err);
 	if (!rc)
 		rc = tree_write_leaf(t->h, *conversation, *id, err);
 	return rc;

@@ -39,13 +39,13 @@ static int finish(const struct buf *b, unsigned char out[SEAL_BYTES], struct err
 int seal_of(const struct history_message *m, const int32_t *ids, size_t n_ids,
 	    struct buf *scratch, unsigned char out[SEAL_BYTES], struct err *err)
 {
-	add_head(scratch, str_of(role_name(m->role)), m->created_ms);
+	add_head(scratch, str_of(history_role_name(m->role)), m->created_ms);
 	add_le64(scratch, (uint64_t)n_ids * sizeof(*ids));
-	add_le32(scratch, ids, n_ids);
+	sql_add_le32(scratch, ids, n_ids);
 	for (size_t i = 0; i < m->n_parts; i++) {
 		const struct history_part *p = &m->parts[i];
 
-		add_str(scratch, str_of(kind_name(p->kind)));
+		add_str(scratch, str_of(history_kind_name(p->kind)));
 		add_str(scratch, p->name);
 		add_str(scratch, p->ref);
 		add_str(scratch, p->text);

@@ -96,11 +96,11 @@ static int add_found(struct history *h, const struct asked *a, struct all_found 
 	f->hit.message = sqlite3_column_int64(st, 2);
 	snprintf(f->hit.uid, sizeof(f->hit.uid), "%s", uid ? uid : "");
 	f->hit.created_ms = sqlite3_column_int64(st, 7);
-	if (!role_from(sql_str(st, 5), &f->hit.role) ||
-	    !kind_from(sql_str(st, 6), &f->hit.kind))
+	if (!history_role_from_name(sql_str(st, 5), &f->hit.role) ||
+	    !history_kind_from_name(sql_str(st, 6), &f->hit.kind))
 		return err_set(err, ERR_STORE, "message %lld: unknown role or kind",
 			       (long long)f->hit.message);
-	title_clean(&title, sql_str(st, 4), 120);
+	tree_clean_title(&title, sql_str(st, 4), 120);
 	buf_reserve(&title, 1);
 	f->hit.title = buf_detach(&title);
 	if (!a->q->bare && snippet_add(&snippet, h, &a->finder, sql_str(st, 8))) {

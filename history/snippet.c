@@ -1,3 +1,4 @@
+/* Looking through a text for the words of a query, and cutting out what stands around them. */
 #include "history/snippet.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int32_t get_le32(const char *p)
+int32_t sql_get_le32(const char *p)
 {
 	const unsigned char *b = (const unsigned char *)p;
 
@@ -12,7 +12,7 @@ int32_t get_le32(const char *p)
 			 (uint32_t)b[3] << 24);
 }
 
-void add_le32(struct buf *out, const int32_t *ids, size_t n)
+void sql_add_le32(struct buf *out, const int32_t *ids, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint32_t v = (uint32_t)ids[i];

@@ -115,7 +115,7 @@ static int set_pragmas(struct history *h, struct err *err)
 	 */
 	for (;;) {
 		rc = sqlite3_step(st);
-		if (rc == SQLITE_ROW || !sql_is_busy(h) || !wait_till(h, until))
+		if (rc == SQLITE_ROW || !sql_is_busy(h) || !watch_wait_till(h, until))
 			break;
 		sqlite3_reset(st);
 	}

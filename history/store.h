@@ -83,7 +83,7 @@ bool sql_is_busy(struct history *h);
  * For what SQLite does not wait for by itself, or only now and then: true after a short sleep
  * while `until` (of clock_ms()) is to come and nobody gave up, so that it may be tried again.
  */
-bool wait_till(struct history *h, int64_t until);
+bool watch_wait_till(struct history *h, int64_t until);
 
 /* Asked every now and then by whatever takes long: whether it is to be given up. */
 bool store_stops(struct history *h);
@@ -91,7 +91,7 @@ bool store_stops(struct history *h);
 void store_watch(struct history *h);
 
 /* Token ids as the file has them: int32, little endian. */
-int32_t get_le32(const char *p);
-void add_le32(struct buf *out, const int32_t *ids, size_t n);
+int32_t sql_get_le32(const char *p);
+void sql_add_le32(struct buf *out, const int32_t *ids, size_t n);
 
 #endif

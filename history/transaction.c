@@ -22,7 +22,7 @@ static int begin(struct history *h, const char *sql, const char *what, struct er
 			sql_done(st);
 			return 0;
 		}
-		if (!sql_is_busy(h) || !wait_till(h, until)) {
+		if (!sql_is_busy(h) || !watch_wait_till(h, until)) {
 			h->was_busy = sql_is_busy(h);
 			rc = sql_fail(h, what, err);
 			sql_done(st);

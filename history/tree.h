@@ -54,14 +54,14 @@ void tree_adopt(struct history_tree *t, struct history_message *m,
 /* Inside a write transaction: the conversation shows `leaf`, and was used now. */
 int tree_write_leaf(struct history *h, int64_t conversation, int64_t leaf, struct err *err);
 
-int run_write(struct history *h, int64_t conversation, int64_t message,
-	      const struct history_run *run, int64_t *id, struct err *err);
+int tree_write_run(struct history *h, int64_t conversation, int64_t message,
+		   const struct history_run *run, int64_t *id, struct err *err);
 /* The end of a run: message, finished_ms, stop and counts. */
-int run_finish(struct history *h, int64_t id, int64_t message, const struct history_run *run,
-	       struct err *err);
+int tree_finish_run(struct history *h, int64_t id, int64_t message,
+		    const struct history_run *run, struct err *err);
 
 /* Its row, with strings in the tree's memory. */
-int run_read(struct history_tree *t, int64_t id, struct history_run *run, struct err *err);
+int tree_read_run(struct history_tree *t, int64_t id, struct history_run *run, struct err *err);
 /* A copy of z (NULL: "") in the tree's memory; NULL: no memory. */
 const char *tree_word(struct history_tree *t, const char *z);
 
@@ -69,18 +69,18 @@ const char *tree_word(struct history_tree *t, const char *z);
  * Appends s as a title: clean UTF-8 on one line, white space and controls as one space, at
  * most max_chars characters.
  */
-void title_clean(struct buf *out, struct str s, size_t max_chars);
+void tree_clean_title(struct buf *out, struct str s, size_t max_chars);
 
 /* Rows of the conversation columns; a NULL statement passes its failure on. */
 int history_list_read(struct history *h, sqlite3_stmt *st, struct history_list *out,
 		      struct err *err);
 
 /* The words of the schema. */
-const char *role_name(enum history_role role);
-bool role_from(struct str name, enum history_role *role);
-const char *kind_name(enum history_kind kind);
-bool kind_from(struct str name, enum history_kind *kind);
-const char *title_from_name(enum history_title_from from);
-bool title_from_from(struct str name, enum history_title_from *from);
+const char *history_role_name(enum history_role role);
+bool history_role_from_name(struct str name, enum history_role *role);
+const char *history_kind_name(enum history_kind kind);
+bool history_kind_from_name(struct str name, enum history_kind *kind);
+const char *history_title_origin_name(enum history_title_from from);
+bool history_title_origin_from_name(struct str name, enum history_title_from *from);
 
 #endif

@@ -22,7 +22,7 @@ bool store_stops(struct history *h)
 	return h->stopped;
 }
 
-bool wait_till(struct history *h, int64_t until)
+bool watch_wait_till(struct history *h, int64_t until)
 {
 	struct timespec pause = {0, 5000000};
 
@@ -43,7 +43,7 @@ static int on_busy(void *ctx, int n)
 
 	if (n == 0)
 		h->busy_until = clock_ms() + h->wait_ms;
-	return wait_till(h, h->busy_until);
+	return watch_wait_till(h, h->busy_until);
 }
 
 void store_watch(struct history *h)
