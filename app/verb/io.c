@@ -1,6 +1,8 @@
 #include "app/verb/io.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/app.h"
@@ -13,6 +15,18 @@ int verb_rest(struct buf *out, struct err *err)
 
 	linereader_release(&in);
 	return rc;
+}
+
+int verb_number(const char *option, const char *text, long max, long *out, struct err *err)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtol(text, &end, 10);
+	if (errno || *end || end == text || *out < 0 || *out > max)
+		return err_set(err, ERR_USAGE, "%s: '%.40s', expected 0 to %ld", option, text,
+			       max);
+	return 0;
 }
 
 int verb_write(const struct buf *text, struct err *err)

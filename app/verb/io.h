@@ -13,6 +13,9 @@
 /* Appends stdin up to its end.  ERR_IO, ERR_NOMEM, ERR_LIMIT. */
 int verb_rest(struct buf *out, struct err *err);
 
+/* An option's number, 0 to max.  ERR_USAGE names the option. */
+int verb_number(const char *option, const char *text, long max, long *out, struct err *err);
+
 /* Writes all of `text` to stdout at once; ERR_IO if it was not taken. */
 int verb_write(const struct buf *text, struct err *err);
 

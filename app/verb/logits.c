@@ -3,6 +3,7 @@
  * Ids come as a JSON array on stdin; the answer is a safetensors file.
  */
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,17 +18,6 @@ struct logits_verb {
 	struct logits_request request;
 	const char *model, *prefill;
 };
-
-static int number(const char *what, const char *text, long max, long *out, struct err *err)
-{
-	char *end;
-
-	*out = strtol(text, &end, 10);
-	if (*end || end == text || *out < 0 || *out > max)
-		return err_set(err, ERR_USAGE, "%s: '%.40s', expected 0 to %ld", what, text,
-			       max);
-	return 0;
-}
 
 static int read_options(struct logits_verb *v, int argc, char **argv, struct err *err)
 {
@@ -54,7 +44,8 @@ static int read_options(struct logits_verb *v, int argc, char **argv, struct err
 			v->config.backend = optarg;
 			break;
 		case 'c':
-			rc = number("--chunk", optarg, 4096, &n, err);
+			/* how many are too many, the backend says when it is opened */
+			rc = verb_number("--chunk", optarg, INT_MAX, &n, err);
 			v->config.prefill_chunk = (int)n;
 			break;
 		case 't':
@@ -62,11 +53,11 @@ static int read_options(struct logits_verb *v, int argc, char **argv, struct err
 			break;
 		case 'p':
 			v->prefill = optarg;
-			rc = number("--prefill", optarg, 1048576, &n, err);
+			rc = verb_number("--prefill", optarg, 1048576, &n, err);
 			v->request.n_prefill = n;
 			break;
 		case 'j':
-			rc = number("--threads", optarg, 1024, &n, err);
+			rc = verb_number("--threads", optarg, 1024, &n, err);
 			v->config.n_threads = (int)n;
 			break;
 		case 'o':

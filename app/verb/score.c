@@ -1,5 +1,6 @@
 /* score: the perplexity of a text. */
 #include <getopt.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -9,43 +10,56 @@
 #include "engine/base/file.h"
 #include "engine/engine.h"
 
-int verb_score(int argc, char **argv)
+static int read_options(struct engine_config *config, const char **model, int argc, char **argv,
+			struct err *err)
 {
 	static const struct option options[] = {
 		{"model", required_argument, NULL, 'm'}, {"ctx", required_argument, NULL, 'c'},
 		{"chunk", required_argument, NULL, 'k'}, {"threads", required_argument, NULL, 't'},
 		{0},
 	};
-	struct engine_config config = {0};
-	struct buf dir = {0}, text = {0}, out = {0};
-	struct err err = {0};
-	const char *model = NULL;
-	struct score score;
-	int c, rc;
+	long n = 0;
+	int c, rc = 0;
 
 	optind = 0;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
+	while (!rc && (c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
 		switch (c) {
 		case 'm':
-			model = optarg;
+			*model = optarg;
 			break;
 		case 'c':
-			config.ctx_tokens = strtol(optarg, NULL, 10);
+			rc = verb_number("--ctx", optarg, INT_MAX, &n, err);
+			config->ctx_tokens = n;
 			break;
 		case 'k':
-			config.prefill_chunk = (int)strtol(optarg, NULL, 10);
+			rc = verb_number("--chunk", optarg, INT_MAX, &n, err);
+			config->prefill_chunk = (int)n;
 			break;
 		case 't':
-			config.n_threads = (int)strtol(optarg, NULL, 10);
+			rc = verb_number("--threads", optarg, 1024, &n, err);
+			config->n_threads = (int)n;
 			break;
 		default:
 			return verb_usage("score");
 		}
 	}
-	if (optind + 1 != argc)
-		return verb_usage("score");
-	rc = verb_model_dir(model, &dir, &err);
+	return rc || optind + 1 == argc ? rc : verb_usage("score");
+}
+
+int verb_score(int argc, char **argv)
+{
+	struct engine_config config = {0};
+	struct buf dir = {0}, text = {0}, out = {0};
+	struct err err = {0};
+	const char *model = NULL;
+	struct score score;
+	int rc = read_options(&config, &model, argc, argv, &err);
+
+	if (rc > 0)
+		return rc;
+	if (!rc)
+		rc = verb_model_dir(model, &dir, &err);
 	config.model_dir = buf_z(&dir);
 	if (!rc)
 		rc = file_read(&text, argv[optind], QUESTION_MAX_BYTES, &err);

@@ -75,6 +75,25 @@ static void tokens_go_there_and_back(void **state)
 	check_cases(cases, sizeof(cases) / sizeof(*cases));
 }
 
+/* One bound, the backend's, whichever verb asks; and before any weight is read. */
+static void a_prefill_chunk_has_one_bound(void **state)
+{
+	static const struct line_case cases[] = {
+		{"echo '[5, 6]' | $d logits" M "--prefill 1 --chunk 513 -o /dev/null", 2,
+		 "dsv4chat: logits: prefill chunk: 513 tokens, expected 1 to 512\n"},
+		{"echo '[5, 6]' | $d logits" M "--prefill 1 --chunk 5000 -o /dev/null", 2,
+		 "dsv4chat: logits: prefill chunk: 5000 tokens, expected 1 to 512\n"},
+		{"$d score" M "--chunk 4097 README.md", 2,
+		 "dsv4chat: score: prefill chunk: 4097 tokens, expected 1 to 512\n"},
+		{"$d score" M "--chunk 4x README.md", 2, "…--chunk: '4x', expected 0 to "},
+		{"$d score" M "--threads 99999 README.md", 2,
+		 "…--threads: '99999', expected 0 to 1024"},
+	};
+
+	(void)state;
+	check_cases(cases, sizeof(cases) / sizeof(*cases));
+}
+
 static void what_is_wrong_with_the_input_is_said_with_its_line(void **state)
 {
 	static const struct line_case cases[] = {
@@ -173,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tokens_go_there_and_back),
+		cmocka_unit_test(a_prefill_chunk_has_one_bound),
 		cmocka_unit_test(what_is_wrong_with_the_input_is_said_with_its_line),
 		cmocka_unit_test(prompts_come_from_lines_or_one_document),
 		cmocka_unit_test(completions_become_messages_or_errors),

@@ -16,33 +16,33 @@
 #endif
 
 /* Every operation and the struct it takes. */
-#define OPERATIONS(X)                                                                         \
-	X(embed, embed)                                                                       \
-	X(rope, rope)                                                                         \
-	X(mhc_pre, mhc_pre)                                                                   \
-	X(mhc_post, mhc_post)                                                                 \
-	X(mhc_join, mhc_join)                                                                 \
-	X(mhc_head, mhc_head)                                                                 \
-	X(linear, linear)                                                                     \
-	X(rms_norm, rms_norm)                                                                 \
-	X(query, query)                                                                       \
-	X(window_row, window_row)                                                             \
-	X(compress, compress)                                                                 \
-	X(index_query, index_query)                                                           \
-	X(index_select, index_select)                                                         \
-	X(attention, attention)                                                               \
-	X(route, route)                                                                       \
-	X(experts, experts)                                                                   \
-	X(stream_recall, stream_ring)                                                         \
-	X(stream_keep, stream_ring)                                                           \
-	X(draft_join, draft_join)                                                             \
+#define OPERATIONS(X)                                                                          \
+	X(embed, embed)                                                                        \
+	X(rope, rope)                                                                          \
+	X(mhc_pre, mhc_pre)                                                                    \
+	X(mhc_post, mhc_post)                                                                  \
+	X(mhc_join, mhc_join)                                                                  \
+	X(mhc_head, mhc_head)                                                                  \
+	X(linear, linear)                                                                      \
+	X(rms_norm, rms_norm)                                                                  \
+	X(query, query)                                                                        \
+	X(window_row, window_row)                                                              \
+	X(compress, compress)                                                                  \
+	X(index_query, index_query)                                                            \
+	X(index_select, index_select)                                                          \
+	X(attention, attention)                                                                \
+	X(route, route)                                                                        \
+	X(experts, experts)                                                                    \
+	X(stream_recall, stream_ring)                                                          \
+	X(stream_keep, stream_ring)                                                            \
+	X(draft_join, draft_join)                                                              \
 	X(sample, sample)
 
 enum operation {
 #define X(name, args) OP_##name,
 	OPERATIONS(X)
 #undef X
-	OP_COPY,
+		OP_COPY,
 	OP_MARK,
 };
 
@@ -79,6 +79,7 @@ struct recorder {
 	struct list *reading; /* … or compared with this, */
 	int at;               /* of which so much has been */
 	int running;
+	int fail_at; /* counts down to 0, which fails; less: nothing does */
 	struct recorder_counts counts;
 };
 
@@ -98,17 +99,19 @@ static int join(struct recorder *r, const struct mhc_join_args *a, struct err *e
 /* Has it done. */
 static int perform(struct recorder *r, const struct issued *it, struct err *err)
 {
+	if (r->fail_at >= 0 && r->fail_at-- == 0)
+		return err_set(err, ERR_MODEL, "recorder: operation %d fails", (int)it->op);
 	switch (it->op) {
-#define X(name, args)                                                                         \
-	case OP_##name:                                                                       \
-		if (OP_##name == OP_mhc_join)                                                 \
-			return join(r, &it->a.mhc_join, err);                                 \
+#define X(name, args)                                                                          \
+	case OP_##name:                                                                        \
+		if (OP_##name == OP_mhc_join)                                                  \
+			return join(r, &it->a.mhc_join, err);                                  \
 		return r->inner->ops->name(r->inner, &it->a.name, err);
 		OPERATIONS(X)
 #undef X
 	case OP_COPY:
-		return r->inner->copy(r->inner, it->a.copy.dst, it->a.copy.src, it->a.copy.bytes,
-				      err);
+		return r->inner->copy(r->inner, it->a.copy.dst, it->a.copy.src,
+				      it->a.copy.bytes, err);
 	case OP_MARK:
 		r->counts.marks[it->a.phase]++;
 		return 0;
@@ -138,16 +141,17 @@ static int issue(struct recorder *r, const struct issued *it, struct err *err)
 	return perform(r, it, err);
 }
 
-#define X(name, args)                                                                         \
-	static int rec_##name(struct backend *be, const struct args##_args *a, struct err *err) \
-	{                                                                                     \
-		struct issued it;                                                             \
-                                                                                              \
-		memset(&it, 0, sizeof(it));                                                   \
-		it.op = OP_##name;                                                            \
-		it.a.name = *a;                                                               \
-		clear_padding(&it.a.name);                                          \
-		return issue(of(be), &it, err);                                               \
+#define X(name, args)                                                                          \
+	static int rec_##name(struct backend *be, const struct args##_args *a,                 \
+			      struct err *err)                                                 \
+	{                                                                                      \
+		struct issued it;                                                              \
+                                                                                               \
+		memset(&it, 0, sizeof(it));                                                    \
+		it.op = OP_##name;                                                             \
+		it.a.name = *a;                                                                \
+		clear_padding(&it.a.name);                                                     \
+		return issue(of(be), &it, err);                                                \
 	}
 OPERATIONS(X)
 #undef X
@@ -203,8 +207,8 @@ static struct list *find(struct recorder *r, uint64_t key)
 	return NULL;
 }
 
-static int record(struct recorder *r, uint64_t key, int (*body)(void *, struct err *), void *ctx,
-		  struct err *err)
+static int record(struct recorder *r, uint64_t key, int (*body)(void *, struct err *),
+		  void *ctx, struct err *err)
 {
 	int rc;
 
@@ -238,8 +242,8 @@ static int replay(struct recorder *r, struct list *l, int (*body)(void *, struct
 	return rc;
 }
 
-static int rec_run(struct backend *be, uint64_t key, int (*body)(void *, struct err *), void *ctx,
-		   struct err *err)
+static int rec_run(struct backend *be, uint64_t key, int (*body)(void *, struct err *),
+		   void *ctx, struct err *err)
 {
 	struct recorder *r = of(be);
 	struct list *l = find(r, key);
@@ -292,6 +296,7 @@ struct recorder *recorder_new(struct backend *inner, int joins, int marks)
 	if (!r)
 		abort();
 	r->inner = inner;
+	r->fail_at = -1;
 	r->base = (struct backend){
 		.ops = &r->ops,
 		.caps = rec_caps,
@@ -325,6 +330,11 @@ void recorder_free(struct recorder *r)
 struct backend *recorder_backend(struct recorder *r)
 {
 	return &r->base;
+}
+
+void recorder_fail_at(struct recorder *r, int n)
+{
+	r->fail_at = n - 1;
 }
 
 struct recorder_counts recorder_counts(const struct recorder *r)

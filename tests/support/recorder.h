@@ -15,11 +15,14 @@ struct recorder *recorder_new(struct backend *inner, int joins, int marks);
 void recorder_free(struct recorder *r); /* not the inner one */
 struct backend *recorder_backend(struct recorder *r);
 
+/* The n-th operation from now on fails, once. */
+void recorder_fail_at(struct recorder *r, int n);
+
 struct recorder_counts {
 	int recorded, replayed;
-	int moved;    /* operations whose arguments were others than the list's, or more or less */
-	int touched;  /* puts and gets within a run */
-	int joined;   /* mhc_join of runs and replays */
+	int moved; /* operations whose arguments were others than the list's, or more or less */
+	int touched;   /* puts and gets within a run */
+	int joined;    /* mhc_join of runs and replays */
 	int marks[16]; /* by phase, replays included */
 };
 struct recorder_counts recorder_counts(const struct recorder *r);

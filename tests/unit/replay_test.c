@@ -195,8 +195,8 @@ static void caches_are_the_same(const struct both *b)
 	const struct model *d = b->direct, *r = b->recorded;
 	size_t pages = SLOTS * (size_t)model_max_pages(d);
 
-	same_bytes(b, d->streams, r->streams, SLOTS * layout_ring_bytes(layout_streams(d->cfg.dim)),
-		   "streams", -1);
+	same_bytes(b, d->streams, r->streams,
+		   SLOTS * layout_ring_bytes(layout_streams(d->cfg.dim)), "streams", -1);
 	for (int i = 0; i < model_n_cached_layers(d); i++) {
 		struct layer_layout l = model_layer_layout(d, i);
 
@@ -226,8 +226,9 @@ static void nothing_moved(const struct both *b, int at_least_replayed)
 /* ----------------------------------------------------------------------- tests */
 
 /*
- * Recorded next to the beginning of slot 0, replayed in every slot: before and beyond the window
- * (128), where blocks of 4 and of 128 end, and beyond the rows of the indexer's choice (32 · 4).
+ * Recorded next to the beginning of slot 0, replayed in every slot: before and beyond the
+ * window (128), where blocks of 4 and of 128 end, and beyond the rows of the indexer's choice
+ * (32 · 4).
  */
 static void one_recording_serves_every_position_and_slot(void **state)
 {
@@ -242,16 +243,15 @@ static void one_recording_serves_every_position_and_slot(void **state)
 	static const struct {
 		int slot;
 		int64_t pos;
-	} places[] = {{0, 5},   {1, 1},   {2, 126}, {0, 127}, {1, 125}, {2, 250}, {0, 379},
-		      {1, 509}, {2, 600}, {0, 900}, {1, 124 + 512}, {2, 1900}};
+	} places[] = {{0, 5},   {1, 1},   {2, 126}, {0, 127}, {1, 125},       {2, 250},
+		      {0, 379}, {1, 509}, {2, 600}, {0, 900}, {1, 124 + 512}, {2, 1900}};
 
 	(void)state;
 	for (int joins = 0; joins < 2; joins++) {
 		struct both b;
 
 		both_open(&b, joins, 0);
-		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]);
-		     i += joins ? 2 : 1) {
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i += joins ? 2 : 1) {
 			grow_to(&b, places[i].slot, places[i].pos);
 			for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
 				struct step_case c = kinds[k];
@@ -351,6 +351,40 @@ static void phases_are_timed_by_the_backend_that_can(void **state)
 	both_close(&b);
 }
 
+/* A run that fails empties its sequence, no other, and is not recorded. */
+static void a_failure_empties_the_sequence_and_the_next_call_works(void **state)
+{
+	static const int places[] = {1, 2, 7, 20, 40, 60};
+	struct both b;
+
+	(void)state;
+	both_open(&b, 1, 0);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct step_case c = {.slot = 1, .n = 1 + (int)i / 2, .want = WANT_LAST};
+		struct err err = {0};
+		struct recorder_counts before;
+
+		grow_to(&b, 0, 20 * (int64_t)(i + 1));
+		grow_to(&b, 1, 130);
+		before = recorder_counts(b.recorder);
+		recorder_fail_at(b.recorder, places[i]);
+		assert_int_equal(
+			seq_forward(b.r[1], ids, c.n, WANT_LAST, b.logits[1], NULL, &err),
+			ERR_MODEL);
+		assert_non_null(strstr(err.text, "fails"));
+		assert_int_equal(seq_len(b.r[1]), 0);
+		assert_int_equal(recorder_counts(b.recorder).recorded, before.recorded);
+		assert_int_equal(seq_truncate(b.d[1], 0, &err), 0);
+		step(&b,
+		     (struct step_case){.slot = 0, .n = 1, .want = WANT_LAST, .logits = true});
+		grow_to(&b, 1, 130);
+		c.logits = true;
+		step(&b, c);
+	}
+	nothing_moved(&b, 12);
+	both_close(&b);
+}
+
 /* ------------------------------------------------------- that the recorder can fail */
 
 struct moving {
@@ -416,6 +450,7 @@ int main(void)
 		cmocka_unit_test(logits_of_many_rows_are_made_behind_the_run),
 		cmocka_unit_test(with_a_tap_a_run_is_issued_anew),
 		cmocka_unit_test(phases_are_timed_by_the_backend_that_can),
+		cmocka_unit_test(a_failure_empties_the_sequence_and_the_next_call_works),
 		cmocka_unit_test(an_argument_that_moves_between_calls_of_a_key_is_seen),
 	};
 
