@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "engine/base/file.h"
+
 static int failed(const char *path, struct err *err)
 {
 	return err_errno(err, path, "cannot write it");
@@ -44,8 +46,7 @@ int newfile_close(struct newfile *f, int rc, struct err *err)
 		rc = failed(f->path, err);
 	if (fclose(f->to) != 0 && !rc)
 		rc = failed(f->path, err);
-	/* link() refuses an existing file, which rename() would replace in silence. */
-	if (!rc && link(f->temp.data, f->path) != 0)
+	if (!rc && file_place(f->temp.data, f->path) != 0)
 		rc = failed(f->path, err);
 	unlink(f->temp.data);
 	buf_release(&f->temp);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/file.h"
 
 static int open_one(struct history *h, const char *path, sqlite3 **db)
 {
@@ -133,8 +134,7 @@ int backup_file(struct history *h, const char *path, bool replace, struct err *e
 	rc = copy_into(h, temp.data, err);
 	if (!rc)
 		rc = sync_file(temp.data, err);
-	/* link() refuses an existing file, which rename() would replace in silence. */
-	if (!rc && (replace ? rename(temp.data, path) : link(temp.data, path)) != 0) {
+	if (!rc && (replace ? rename(temp.data, path) : file_place(temp.data, path)) != 0) {
 		rc = errno == EEXIST ? ERR_USAGE : ERR_STORE;
 		err_errno(err, path, "cannot write the backup");
 		err->code = rc;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "history/tree.h"
 
 #define TITLE_CHARS 120
@@ -92,8 +93,9 @@ int history_list(struct history *h, enum history_which which, size_t limit,
 		sql_get(h, err,
 			"SELECT " CONVERSATION_COLUMNS CONVERSATION_TABLES
 			" WHERE (?1 OR c.archived = ?2)"
-			" ORDER BY c.pinned DESC, c.updated_ms DESC, c.id DESC LIMIT ?3",
-			"iii", all, archived, n),
+			" ORDER BY c.pinned DESC, c.updated_ms > ?4, c.updated_ms DESC,"
+			" c.id DESC LIMIT ?3",
+			"iiii", all, archived, n, clock_wall_ms() + AHEAD_MS),
 		out, err);
 }
 
@@ -111,8 +113,8 @@ int history_last(struct history *h, int64_t *id, struct err *err)
 {
 	return sql_int(h, id, 0, err,
 		       "SELECT id FROM conversation WHERE archived = 0"
-		       " ORDER BY updated_ms DESC, id DESC LIMIT 1",
-		       "");
+		       " ORDER BY updated_ms > ?1, updated_ms DESC, id DESC LIMIT 1",
+		       "i", clock_wall_ms() + AHEAD_MS);
 }
 
 /* Each way to mean a conversation; the first under which anything is found decides. */

@@ -74,7 +74,10 @@ struct history_list {
 
 enum history_which { HISTORY_ACTIVE, HISTORY_ARCHIVED, HISTORY_ALL };
 
-/* Newest first, pinned on top.  `limit` 0 = all.  Empty conversations are left out. */
+/*
+ * Newest first, pinned on top, those that some clock dated in the future last.  `limit` 0 =
+ * all. Empty conversations are left out.
+ */
 int history_list(struct history *h, enum history_which which, size_t limit,
 		 struct history_list *out, struct err *err);
 void history_list_release(struct history_list *list);
@@ -89,7 +92,7 @@ int history_get(struct history *h, int64_t id, struct history_list *out, struct 
  */
 int history_find(struct history *h, const char *name, int64_t *id, struct err *err);
 
-/* The one used last, archived ones aside; *id = 0 where there is none. */
+/* The first of that list, pins and archived ones aside; *id = 0 where there is none. */
 int history_last(struct history *h, int64_t *id, struct err *err);
 
 /*

@@ -1,6 +1,8 @@
 /* The name of this process: machine, boot, process and the time of its start. */
 #include "history/owner.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,30 +71,43 @@ void owner_self(char *out, size_t cap)
 	snprintf(out, cap, "%s %ld %llu", place, (long)getpid(), ticks);
 }
 
+/* A process of this place, by its number and when it began (0: nobody could say). */
+static bool process_gone(long pid, unsigned long long began, long long age_ms)
+{
+	unsigned long long own = 0, now = 0;
+
+	if (began && start_time(getpid(), &own))
+		return !start_time(pid, &now) || now != began;
+	/* Without /proc a number that nobody has says enough; one that is taken, nothing. */
+	if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+		return true;
+	return age_ms > STRANGERS_MS;
+}
+
+/* Whether it was written on this machine before it was booted. */
+static bool before_boot(const char *owner, const char *place)
+{
+	size_t host = strcspn(place, " ") + 1;
+	char boot[40];
+
+	read_word("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
+	/* "-": here, or where it was written, nobody could say. */
+	return strncmp(owner, place, host) == 0 && boot[0] != '-' && owner[host] != '-' &&
+	       !strstr(owner, boot);
+}
+
 bool owner_gone(const char *owner, long long age_ms)
 {
-	unsigned long long then = 0, now = 0;
-	char place[160], boot[40];
-	const char *rest;
+	unsigned long long began = 0;
+	char place[160];
 	size_t n;
 	long pid;
 
 	here(place, sizeof(place));
 	n = strlen(place);
-	if (strncmp(owner, place, n) != 0 || owner[n] != ' ') {
-		/* The same machine, booted again: nothing of before is left. */
-		const char *own_space = strrchr(place, ' ');
-		const char *host_end = strchr(place, ' ');
-
-		read_word("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
-		if (own_space && host_end && strcmp(boot, "-") != 0 &&
-		    strncmp(owner, place, (size_t)(host_end - place) + 1) == 0 &&
-		    !strstr(owner, boot))
-			return true;
-		return age_ms > STRANGERS_MS;
-	}
-	rest = owner + n + 1;
-	if (sscanf(rest, "%ld %llu", &pid, &then) != 2)
+	if (strncmp(owner, place, n) != 0 || owner[n] != ' ')
+		return before_boot(owner, place) || age_ms > STRANGERS_MS;
+	if (sscanf(owner + n + 1, "%ld %llu", &pid, &began) != 2 || pid <= 0)
 		return true;
-	return !start_time(pid, &now) || now != then;
+	return process_gone(pid, began, age_ms);
 }

@@ -136,10 +136,12 @@ int tree_write(struct history_tree *t, const struct history_message *m, int64_t 
 
 int tree_write_leaf(struct history *h, int64_t conversation, int64_t leaf, struct err *err)
 {
+	int64_t now = clock_wall_ms();
 	int rc = sql_run(h, err,
-			 "UPDATE conversation SET leaf_id = ?, updated_ms = max(updated_ms, ?)"
-			 " WHERE id = ?",
-			 "iii", leaf, clock_wall_ms(), conversation);
+			 "UPDATE conversation SET leaf_id = ?1, updated_ms = CASE"
+			 " WHEN updated_ms > ?3 THEN ?2 ELSE max(updated_ms, ?2) END"
+			 " WHERE id = ?4",
+			 "iiii", leaf, now, now + AHEAD_MS, conversation);
 
 	if (!rc && sqlite3_changes(h->db) == 0)
 		rc = err_set(err, ERR_STORE,

@@ -5,6 +5,9 @@
 #include "history/pool.h"
 #include "history/store.h"
 
+/* A time that is further ahead than this was told by a clock that is wrong, then or now. */
+#define AHEAD_MS 60000
+
 struct history_tree {
 	struct history *h;
 	int64_t conversation; /* 0 until the first message reached the file */

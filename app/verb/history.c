@@ -316,23 +316,50 @@ static int export_one(struct run *r, int64_t id, enum history_format format, FIL
 	return rc;
 }
 
-static int export_to(struct run *r, enum history_format format, FILE *to, struct err *err)
+/* Whether a failure is that the conversation was removed since it was listed. */
+static bool is_gone(struct run *r, int64_t id)
 {
 	struct history_list list = {0};
+	struct err ignored;
+	bool gone = history_get(r->h, id, &list, &ignored) == 0 && list.n == 0;
+
+	history_list_release(&list);
+	return gone;
+}
+
+/* Everything there is; *n_gone of it was removed meanwhile, and said. */
+static int export_all(struct run *r, enum history_format format, FILE *to, size_t *n_gone,
+		      struct err *err)
+{
+	struct history_list list = {0};
+	int rc = history_list(r->h, HISTORY_ALL, 0, &list, err);
+
+	for (size_t i = 0; i < list.n && !rc; i++) {
+		rc = export_one(r, list.items[i].id, format, to, err);
+		if (!rc || !is_gone(r, list.items[i].id))
+			continue;
+		fprintf(stderr, "dsv4chat: history: %s was removed meanwhile: left out\n",
+			list.items[i].uid);
+		(*n_gone)++;
+		rc = 0;
+	}
+	history_list_release(&list);
+	return rc;
+}
+
+static int export_to(struct run *r, enum history_format format, FILE *to, size_t *n_gone,
+		     struct err *err)
+{
 	int64_t id;
 	int rc = 0;
 
+	if (r->n_words == 0)
+		return export_all(r, format, to, n_gone, err);
 	for (int i = 0; i < r->n_words && !rc; i++) {
 		rc = find(r, i, &id, err);
 		if (!rc)
 			rc = export_one(r, id, format, to, err);
 	}
-	if (r->n_words)
-		return rc;
-	rc = history_list(r->h, HISTORY_ALL, 0, &list, err);
-	for (size_t i = 0; i < list.n && !rc; i++)
-		rc = export_one(r, list.items[i].id, format, to, err);
-	history_list_release(&list);
 	return rc;
 }
 
@@ -340,13 +367,19 @@ static int run_export(struct run *r, struct err *err)
 {
 	enum history_format format = HISTORY_JSONL;
 	struct newfile file = {0};
+	size_t n_gone = 0;
 	int rc = r->format ? format_of(r->format, &format, err) : 0;
 
 	if (!rc && r->to)
 		rc = newfile_open(&file, r->to, err);
 	if (!rc)
-		rc = export_to(r, format, file.to, err);
-	return file.to ? newfile_close(&file, rc, err) : rc;
+		rc = export_to(r, format, file.to, &n_gone, err);
+	if (file.to)
+		rc = newfile_close(&file, rc, err);
+	if (!rc && n_gone)
+		rc = err_set(err, ERR_FAILED, "%zu conversation%s not exported", n_gone,
+			     n_gone == 1 ? "" : "s");
+	return rc;
 }
 
 /* A message of the largest question there is, with what JSON makes of it. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,8 +48,8 @@ static int read_all(struct buf *out, int fd, const char *path, size_t max_bytes,
 		if (n == 0)
 			return 0;
 		if ((size_t)n > max_bytes - done)
-			return err_set(err, ERR_IO, "%s: grew beyond %zu bytes while read", path,
-				       max_bytes);
+			return err_set(err, ERR_IO, "%s: grew beyond %zu bytes while read",
+				       path, max_bytes);
 		buf_add(out, block, (size_t)n);
 		if (buf_failed(out))
 			return err_nomem(err, path, (unsigned long long)done + sizeof(block));
@@ -73,4 +74,22 @@ int file_read(struct buf *out, const char *path, size_t max_bytes, struct err *e
 		rc = read_all(out, fd, path, max_bytes, err);
 	close(fd);
 	return rc;
+}
+
+int file_place(const char *temp, const char *path)
+{
+	if (link(temp, path) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return -1;
+	/* Not every file system has links, and not every one can rename without replacing. */
+	if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return -1;
+	if (access(path, F_OK) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return rename(temp, path);
 }

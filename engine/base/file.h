@@ -19,6 +19,12 @@
  */
 int file_read(struct buf *out, const char *path, size_t max_bytes, struct err *err);
 
+/*
+ * Gives a file that was written as `temp` its name `path`, which nothing may have yet: one that
+ * is there is never replaced.  0, or -1 with errno set (EEXIST); `temp` may stay, too.
+ */
+int file_place(const char *temp, const char *path);
+
 /* Opens a regular file for reading; returns the descriptor, its size in *size, or ERR_IO. */
 int file_open_regular(const char *path, size_t *size, struct err *err);
 
