@@ -1,4 +1,5 @@
 /* Statements: prepared once, bound, stepped; the words for what SQLite refuses. */
+#include "history/place.h"
 #include "history/store.h"
 
 #include <stdlib.h>
@@ -204,6 +205,14 @@ int sql_run(struct history *h, struct err *err, const char *sql, const char *typ
 	va_end(ap);
 	if (!st)
 		return err->code;
+	/* A statement that is a transaction by itself. */
+	if (sqlite3_get_autocommit(h->db) && !sqlite3_stmt_readonly(st)) {
+		rc = place_check(h, err);
+		if (rc) {
+			sql_done(st);
+			return rc;
+		}
+	}
 	do {
 		rc = sql_row(h, st, err);
 	} while (rc > 0);

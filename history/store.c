@@ -13,6 +13,7 @@
 #include "history/index.h"
 #include "history/migrate.h"
 #include "history/owner.h"
+#include "history/place.h"
 #include "history/remove.h"
 #include "history/words.h"
 
@@ -119,6 +120,7 @@ static int set_pragmas(struct history *h, struct err *err)
 			break;
 		sqlite3_reset(st);
 	}
+	h->has_log = rc == SQLITE_ROW && str_is(sql_str(st, 0), "wal");
 	rc = rc == SQLITE_ROW ? 0 : sql_fail(h, "cannot open the history", err);
 	sqlite3_finalize(st);
 	return rc;
@@ -142,6 +144,7 @@ static void finish_chores(struct history *h)
 int history_open(struct history **out, const char *path, struct err *err)
 {
 	struct history *h = calloc(1, sizeof(*h));
+	struct err why;
 	int rc;
 
 	*out = NULL;
@@ -179,6 +182,8 @@ int history_open(struct history **out, const char *path, struct err *err)
 	if (rc)
 		goto failed;
 	finish_chores(h);
+	/* From here on it is known what the file and its log were. */
+	place_check(h, &why);
 	*out = h;
 	return 0;
 failed:

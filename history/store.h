@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <sys/types.h>
 
 #include "history/history.h"
 
@@ -34,6 +35,11 @@ struct history {
 	bool was_busy;        /* the last transaction failed for another process's lock */
 	int failed_code;      /* SQLite's, of what sql_fail() told last */
 	bool wrote_parts;     /* in this transaction */
+	int64_t whole_bytes;  /* of the file, when it was last seen whole; 0 = not yet */
+	bool has_log;         /* the file is in WAL mode */
+	bool log_known;       /* and its log was, first seen, this file: */
+	dev_t log_device;
+	ino_t log_inode;
 	struct cached_stmt *stmts;
 	size_t n_stmts, cap_stmts;
 };

@@ -1,6 +1,7 @@
 /* Transactions: one at a time on a handle, and what goes with every one that writes. */
 #include "engine/base/clock.h"
 #include "history/index.h"
+#include "history/place.h"
 #include "history/store.h"
 
 /*
@@ -45,9 +46,14 @@ int sql_begin_read(struct history *h, struct err *err)
 int sql_end(struct history *h, int rc, struct err *err)
 {
 	if (rc >= 0) {
-		int failed = begin(h, "COMMIT", "cannot write the history", err);
+		int failed = 0;
 
+		if (sqlite3_txn_state(h->db, "main") == SQLITE_TXN_WRITE)
+			failed = place_check(h, err);
+		if (!failed)
+			failed = begin(h, "COMMIT", "cannot write the history", err);
 		if (!failed) {
+			place_note(h);
 			index_follow(h);
 			return rc;
 		}

@@ -1,0 +1,180 @@
+/* `dsv4chat history` as scripts and people meet it, while things happen to the file. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/base/file.h"
+#include "tests/support/program.h"
+#include "tests/support/tmpdir.h"
+
+static struct tmpdir dir;
+
+static int set_up(void **state)
+{
+	(void)state;
+	tmpdir_init(&dir);
+	setenv("XDG_DATA_HOME", dir.path, 1);
+	setenv("XDG_STATE_HOME", dir.path, 1);
+	setenv("XDG_CONFIG_HOME", dir.path, 1);
+	setenv("d", program_path(), 1);
+	setenv("T", dir.path, 1);
+	tmpdir_write_text(&dir, "short",
+			  "{\"turn\": {\"again\": true}}\n{\"text\": \"alpha omega\"}\n"
+			  "{\"done\": {}}\n");
+	tmpdir_write_text(
+		&dir, "slow",
+		"{\"turn\": {\"again\": true}}\n{\"text\": \"alpha\"}\n{\"pause\": 1200}\n"
+		"{\"text\": \" omega\"}\n{\"done\": {}}\n");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	tmpdir_release(&dir);
+	return 0;
+}
+
+/* What the shell makes of it: $d is the program, $T the folder; output and errors appended. */
+static int run(const char *command, struct buf *out, struct buf *err)
+{
+	struct buf line = {0};
+	struct err why;
+	int status;
+
+	buf_addf(&line, "{ %s\n} >$T/.out 2>$T/.err </dev/null", command);
+	fflush(NULL);
+	status = system(buf_z(&line));
+	buf_release(&line);
+	if (file_read(out, tmpdir_file(&dir, ".out"), 1 << 26, &why) ||
+	    file_read(err, tmpdir_file(&dir, ".err"), 1 << 20, &why))
+		fail_msg("%s", why.text);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* One row: a command, and what comes of it. */
+struct row {
+	const char *command;
+	int status;
+	const char *out, *err; /* stand somewhere in it; NULL: it is empty */
+};
+
+static void check(const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct buf out = {0}, err = {0};
+		int status = run(rows[i].command, &out, &err);
+
+		if (status != rows[i].status)
+			fail_msg("%s: status %d, expected %d: %s", rows[i].command, status,
+				 rows[i].status, buf_z(&err));
+		if (rows[i].out ? !strstr(buf_z(&out), rows[i].out) : out.len != 0)
+			fail_msg("%s: printed: %s", rows[i].command, buf_z(&out));
+		if (rows[i].err ? !strstr(buf_z(&err), rows[i].err) : err.len != 0)
+			fail_msg("%s: said: %s", rows[i].command, buf_z(&err));
+		buf_release(&out);
+		buf_release(&err);
+	}
+}
+#define CHECK(rows) check(rows, sizeof(rows) / sizeof(rows[0]))
+
+/* What was answered is printed, that it is not kept is told, and it is no success. */
+static void a_history_that_goes_away_during_an_answer_is_told(void **state)
+{
+	static const char *const damages[] = {
+		"rm $H", "mv $H $T/away", "cp $H $T/new && mv $T/new $H", ": > $H", "rm $H-wal",
+	};
+	static const char *const modes[] = {
+		"$d --engine-script $T/slow -p question",
+		"$d --engine-script $T/slow --json -p question",
+		"echo question | $d --engine-script $T/slow",
+		"echo '{\"text\": \"question\"}' | $d --engine-script $T/slow"
+		" --input-format jsonl",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+		for (size_t k = 0; k < sizeof(modes) / sizeof(modes[0]); k++) {
+			char command[1000];
+			struct buf out = {0}, err = {0};
+			int status;
+
+			snprintf(command, sizeof(command),
+				 "H=$T/dsv4chat/history.db; rm -rf $T/dsv4chat;"
+				 " $d --engine-script $T/short -p first >/dev/null 2>&1;"
+				 " (sleep 0.6; %s) & %s; status=$?; wait; exit $status",
+				 damages[i], modes[k]);
+			status = run(command, &out, &err);
+			if (status != 6)
+				fail_msg("%s, %s: status %d: %s", damages[i], modes[k], status,
+					 buf_z(&err));
+			if (!strstr(buf_z(&out), "omega"))
+				fail_msg("%s, %s: printed: %s", damages[i], modes[k],
+					 buf_z(&out));
+			if (!strstr(buf_z(&err), "while it was open") &&
+			    !strstr(buf_z(&out), "while it was open"))
+				fail_msg("%s, %s: said: %s", damages[i], modes[k], buf_z(&err));
+			buf_release(&out);
+			buf_release(&err);
+		}
+	}
+}
+
+/* The first one fills the pipe, so that the second can go before it is read. */
+static void an_export_of_everything_goes_on_where_one_vanishes(void **state)
+{
+	static const struct row rows[] = {
+		{"for q in one two three; do $d --engine-script $T/short -p $q; done", 0,
+		 "alpha omega", ""},
+		{"head -c 200000 /dev/zero | tr '\\0' x | $d --engine-script $T/short -p big",
+		 0, "alpha omega", ""},
+		{"{ $d history export; echo $? >$T/status; } | { sleep 1;"
+		 " $d history rm --yes two; cat; } >$T/all; cat $T/status; grep -c"
+		 " '\"conversation\"' $T/all",
+		 0, "1\n3\n", "was removed meanwhile: left out"},
+		{"{ $d history export -o /dev/null/x; }", 1, NULL, "/dev/null/x"},
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+static void verify_repairs_and_import_tells_what_is_known(void **state)
+{
+	static const struct row rows[] = {
+		{"$d --engine-script $T/short -p question", 0, "alpha omega", ""},
+		{"$d history verify", 0, "ok\n", NULL},
+		{"$d history verify --repair", 0, "ok\n", NULL},
+		{"$d history show --ids question", 0, "\town\t", NULL},
+		{"$d history export -o $T/e.jsonl && $d history import $T/e.jsonl", 0, NULL,
+		 "0 conversations imported, 1 known already"},
+		{"$d history rm --yes question && $d history import $T/e.jsonl", 0, NULL,
+		 "1 conversation imported\n"},
+		{"$d history show --ids question", 0, "\timported\t", NULL},
+		{"$d history search alpha", 0, "[alpha] omega", NULL},
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(a_history_that_goes_away_during_an_answer_is_told),
+		T(an_export_of_everything_goes_on_where_one_vanishes),
+		T(verify_repairs_and_import_tells_what_is_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
