@@ -10,7 +10,7 @@ void act_send(struct tui *t)
 {
 	struct editbuf *e = &t->composer.edit;
 	struct tui_intent *in;
-	size_t n = e->text.len;
+	size_t n = e->text.len, before = t->n_intents;
 
 	while (n > 0 && strchr(" \n\t", e->text.data[n - 1]))
 		n--;
@@ -18,8 +18,9 @@ void act_send(struct tui *t)
 		return;
 	in = tui_want(t, TUI_SEND);
 	buf_add(&in->text, e->text.data, n);
-	if (buf_failed(&in->text)) {
-		t->n_intents--;
+	/* Not among the intents: it is the spare one, which nobody takes. */
+	if (t->n_intents == before || buf_failed(&in->text)) {
+		t->n_intents = before;
 		tui_intent_release(in);
 		tui_say(t, STYLE_ERROR, "out of memory: the message stays here");
 		return;

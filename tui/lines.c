@@ -182,11 +182,15 @@ void lines_add(struct lines *l, const struct rich *lead, const struct rich *r, s
 		l->failed = true;
 		return;
 	}
-	if (lead)
+	if (lead) {
 		add_part(l, &ln, lead, 0, lead->text.len);
+		l->failed |= lead->failed;
+	}
 	ln.lead = ln.n;
-	if (r)
+	if (r) {
 		add_part(l, &ln, r, from, to);
+		l->failed |= r->failed;
+	}
 	l->v[l->n++] = ln;
 }
 

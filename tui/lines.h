@@ -4,7 +4,8 @@
  * All text of a struct lines stands in one pool, so that a long transcript is a
  * few allocations and dropping the last open block is setting three counts.
  * Failure is sticky (out of memory): additions are dropped, lines_failed() says
- * so.  Zeroed structs are empty.  One thread.
+ * so, also of paragraphs that failed before they were added.  Zeroed structs are empty.  One
+ * thread.
  */
 #ifndef TUI_LINES_H
 #define TUI_LINES_H

@@ -1,5 +1,5 @@
 /*
- * The terminal: the only file that talks to ncursesw, and to the tty.
+ * The terminal of the full screen: the only file that talks to ncursesw.
  *
  * Of ncursesw it uses the terminal database.  Its screen optimiser is not used:
  * that trusts the cursor to move by the sum of widths, which terminals that
@@ -7,10 +7,10 @@
  * paint.c decides what to write; this file knows how that terminal is told.
  *
  * From terminal_open() to terminal_close() the tty is in raw mode on its alternate
- * screen.  Whatever ends the program puts it back: terminal_close(), terminal_suspend(),
- * and on SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT or SIGSYS a handler that writes bytes
- * prepared in advance and lets the signal go on.  One terminal a process; UI
- * thread only.
+ * screen.  It is put back by terminal_close(), terminal_suspend() and terminal_release(), and
+ * on SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT or SIGSYS by a handler that writes bytes prepared
+ * in advance and lets the signal go on; other signals are the caller's.  One terminal a
+ * process; UI thread only.
  */
 #ifndef TUI_TERMINAL_H
 #define TUI_TERMINAL_H

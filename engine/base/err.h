@@ -3,9 +3,9 @@
  * was expected.
  *
  * A function that can fail returns 0 (or a count) or one of the negative codes
- * below, and fills the caller's struct err.  The code decides the program's
- * exit status (app/exit.c); the text is for people.  A struct err is plain
- * memory: no release, any thread.
+ * below, and fills the caller's struct err, which is there: only where a header
+ * says so it may be NULL.  The code decides the program's exit status (app/exit.c);
+ * the text is for people.  A struct err is plain memory: no release, any thread.
  */
 #ifndef ENGINE_BASE_ERR_H
 #define ENGINE_BASE_ERR_H
@@ -37,13 +37,13 @@ struct err {
 int err_set(struct err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Puts "prefix: " before the text that is there; returns err->code. */
+/* Puts "prefix: " before the text that is there; returns err->code (ERR_FAILED for NULL). */
 int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* As err_set with ERR_NOMEM: "out of memory: WHAT (N bytes)". */
+/* As err_set, NULL and all, with ERR_NOMEM: "out of memory: WHAT (N bytes)". */
 int err_nomem(struct err *err, const char *what, unsigned long long n_bytes);
 
-/* As err_set with ERR_IO: "PATH: WHAT: strerror(errno)". */
+/* As err_set, NULL and all, with ERR_IO: "PATH: WHAT: strerror(errno)". */
 int err_errno(struct err *err, const char *path, const char *what);
 
 #ifdef __clang_analyzer__

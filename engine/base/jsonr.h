@@ -27,8 +27,9 @@ struct json_doc {
 	size_t n_numbers, cap_numbers;
 };
 
-/* Any JSON value.  ERR_FAILED as json_tree_parse() has it; ERR_NOMEM.  `doc` is to be released
- * either way.
+/*
+ * Any JSON value.  ERR_FAILED as json_tree_parse() has it; ERR_NOMEM; `err` may be NULL.  `doc`
+ * is to be released either way.
  */
 int json_doc_parse(struct json_doc *doc, struct str text, struct err *err);
 void json_doc_release(struct json_doc *doc);

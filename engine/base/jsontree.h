@@ -29,7 +29,7 @@ struct json_tree {
 /*
  * Reads a whole text; `flags` are jansson's.  ERR_FAILED: "line N: what", or "what" where there
  * is no second line: the text may be a line of something longer.  ERR_NOMEM.  The tree is empty
- * where it fails.
+ * where it fails.  `err` may be NULL.
  */
 int json_tree_parse(struct json_tree *t, struct str text, size_t flags, struct err *err);
 void json_tree_release(struct json_tree *t); /* a zeroed struct is fine */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,7 +65,11 @@ void log_add(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		goto done;
-	used = (size_t)n < sizeof(line) - used - 1 ? used + (size_t)n : sizeof(line) - 2;
+	for (char *p = line + used; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7F)
+			*p = ' ';
+	}
+	used += strlen(line + used);
 	line[used++] = '\n';
 	if (write(log_fd, line, used) < 0) {
 		/* A full disk must not stop a conversation: the entry is lost. */

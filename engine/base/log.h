@@ -12,9 +12,10 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* Appends to `path` (mode 0600, created); entries above `level` are dropped. */
+/* Appends to `path` (mode 0600, created); entries above `level` are dropped.  ERR_IO. */
 int log_open(const char *path, enum log_level level, struct err *err);
 void log_close(void);
+/* What is longer than a line of 1,000 bytes is cut; controls in it become blanks. */
 void log_add(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
