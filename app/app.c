@@ -48,16 +48,13 @@ int app_model_dir(const struct options *o, struct buf *out, struct err *err)
 int app_open_engine(struct app *app, struct err *err)
 {
 	struct buf dir = {0};
-	struct engine_config config = {
-		.backend = app->opt.backend,
-		.n_threads = (int)app->opt.threads,
-		.ctx_tokens = app->opt.ctx,
-	};
+	struct engine_config config = {0};
 	int rc;
 
 	if (app->opt.engine_script)
 		return open_scripted(app, err);
 	rc = app_model_dir(&app->opt, &dir, err);
+	options_engine(&app->opt, &config);
 	config.model_dir = buf_z(&dir);
 	if (!rc)
 		rc = engine_open(&app->engine, &config, err);

@@ -21,6 +21,10 @@ static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL}
 static const char *const key_styles[] = {"emacs", "vi", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const formats[] = {"text", "jsonl", NULL};
+/* The first of each leaves the choice to the engine. */
+static const char *const backends[] = {"auto", "cpu", "cuda", NULL};
+static const char *const gpu_kernels[] = {"auto", "general", NULL};
+static const char *const moe_backends[] = {"auto", "fused", "grouped", "reference", NULL};
 
 const struct option_row option_rows[] = {
 	{"Asking", "prompt", 'p', OPTION_TEXT, AT(prompt), OPTION_FLAG, "TEXT",
@@ -68,9 +72,17 @@ const struct option_row option_rows[] = {
 	 .most = 0},
 	{NULL, "ctx", 0, OPTION_COUNT, AT(ctx), AT_START, "N",
 	 "context in tokens (default 0 = the model's)", .most = 1048576},
-	{NULL, "backend", 0, OPTION_TEXT, AT(backend), AT_START, "NAME", "cpu", .most = 0},
+	{NULL, "backend", 0, OPTION_CHOICE, AT(backend), AT_START, "NAME",
+	 "what computes: auto (default, a GPU where one is), cpu, cuda", .choices = backends},
 	{NULL, "threads", 0, OPTION_COUNT, AT(threads), AT_START, "N",
 	 "CPU threads (default 0 = one for each physical core)", .most = 1024},
+	{NULL, "gpu", 0, OPTION_SMALL, AT(gpu), AT_START, "N",
+	 "which GPU, of those that are visible (default 0)", .most = 1023},
+	{NULL, "kernels", 0, OPTION_CHOICE, AT(kernels), AT_START, "WHICH",
+	 "a GPU's code: auto (default, made for its chip), general", .choices = gpu_kernels},
+	{NULL, "moe-backend", 0, OPTION_CHOICE, AT(moe_backend), AT_START, "HOW",
+	 "how a GPU computes experts: auto (default), fused, grouped, reference",
+	 .choices = moe_backends},
 
 	{"In and out", "json", 0, OPTION_SWITCH, AT(json), OPTION_FLAG, NULL,
 	 "one JSON event a line on stdout", .most = 0},
@@ -139,6 +151,21 @@ void options_release(struct options *o)
 		free(list);
 	}
 	*o = (struct options){0};
+}
+
+static const char *chosen(const char *const *choices, int i)
+{
+	return i ? choices[i] : NULL;
+}
+
+void options_engine(const struct options *o, struct engine_config *config)
+{
+	config->backend = chosen(backends, o->backend);
+	config->kernels = chosen(gpu_kernels, o->kernels);
+	config->moe_backend = chosen(moe_backends, o->moe_backend);
+	config->gpu = o->gpu;
+	config->n_threads = (int)o->threads;
+	config->ctx_tokens = o->ctx;
 }
 
 const struct option_row *option_find(const char *name)

@@ -18,8 +18,10 @@ enum input_format { INPUT_TEXT, INPUT_JSONL };
 
 /* Strings are owned; NULL = not given. */
 struct options {
-	char *model, *backend;
+	char *model;
 	int64_t threads, ctx;    /* 0 = one thread for each physical core; the model's context */
+	int backend, kernels, moe_backend; /* which of their choices; 0 = the engine's */
+	int gpu;
 	char *system;
 	int effort;              /* enum chat_effort */
 	bool hide_thinking;
@@ -85,6 +87,9 @@ extern const struct option_row option_rows[]; /* ends with a row without a name 
 const struct option_row *option_find(const char *name); /* NULL: no such option */
 /* The name nearest to what was written, NULL if none is near. */
 const char *option_near(const char *name);
+
+/* What an engine is opened with, but for the model's directory; the strings are constants. */
+void options_engine(const struct options *o, struct engine_config *config);
 
 void options_default(struct options *o);
 void options_release(struct options *o);

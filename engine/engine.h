@@ -68,9 +68,13 @@ struct engine_info {
 	bool has_title_task;      /* the tokenizer knows <｜title｜>                    */
 };
 
+/* model_dir is copied; the other strings outlive the engine. */
 struct engine_config {
 	const char *model_dir;
 	const char *backend;   /* "cpu", "cuda" or NULL for the best there is */
+	const char *kernels;   /* GPU: "general", or NULL for those made for its chip */
+	const char *moe_backend; /* GPU: "fused", "grouped", "reference", or NULL for its choice */
+	int gpu;               /* which one */
 	int n_threads;         /* CPU: 0 = one for each physical core */
 	int64_t ctx_tokens;    /* 0 = the model's own limit, as far as memory allows */
 	int prefill_chunk;     /* tokens; 0 = the backend's choice */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "app/app.h"
+#include "app/options.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
 #include "engine/base/clock.h"
@@ -12,11 +13,8 @@
  * Appends how long a short question waits for its first token, the engine's load included.  A
  * checkpoint without a tokenizer takes no question; the report then says so.
  */
-static int time_first_token(const struct bench_request *req, struct buf *out, struct err *err)
+static int time_first_token(const struct engine_config *config, struct buf *out, struct err *err)
 {
-	const struct engine_config config = {.model_dir = req->model_dir,
-					     .n_threads = req->n_threads,
-					     .ctx_tokens = req->max_ctx};
 	const struct chat_message hello = {.role = CHAT_USER, .content = STR_LIT("hello")};
 	struct turn_request turn = {.chat = {.messages = &hello, .n_messages = 1},
 				    .sampling = sampling_default()};
@@ -25,7 +23,7 @@ static int time_first_token(const struct bench_request *req, struct buf *out, st
 	int64_t start = clock_ms();
 	uint64_t number;
 	bool over = false;
-	int rc = engine_open(&e, &config, err);
+	int rc = engine_open(&e, config, err);
 
 	turn.sampling.max_tokens = 1;
 	if (!rc)
@@ -54,21 +52,25 @@ int verb_bench(int argc, char **argv)
 	static const struct option options[] = {
 		{"model", required_argument, NULL, 'm'},   {"dummy", required_argument, NULL, 'd'},
 		{"layers", required_argument, NULL, 'l'},  {"ctx", required_argument, NULL, 'c'},
-		{"threads", required_argument, NULL, 't'}, {0},
+		VERB_ENGINE_FLAGS,                         {0},
 	};
-	struct bench_request req = {0};
+	struct engine_config config = {0};
+	struct bench_request req = {.config = &config};
+	struct options how;
 	struct buf out = {0}, dir = {0};
 	struct err err = {0};
-	int c, rc = 0;
+	const char *model = NULL;
+	int c, at, rc = 0;
 
+	options_default(&how);
 	optind = 0;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
+	while (!rc && (c = getopt_long(argc, argv, "m:", options, &at)) != -1) {
 		long n = optarg ? strtol(optarg, NULL, 10) : 0;
 
 		switch (c) {
 		case 'm':
-			req.model_dir = optarg;
+			model = optarg;
 			break;
 		case 'd':
 			req.dummy = optarg;
@@ -77,23 +79,24 @@ int verb_bench(int argc, char **argv)
 			req.layers = (int)n;
 			break;
 		case 'c':
-			req.max_ctx = n;
+			how.ctx = n;
 			break;
-		case 't':
-			req.n_threads = (int)n;
+		case VERB_ENGINE:
+			rc = option_set(&how, option_find(options[at].name), optarg, &err);
 			break;
 		default:
 			return verb_usage("bench");
 		}
 	}
-	if (optind < argc || (req.model_dir && req.dummy))
+	if (!rc && (optind < argc || (model && req.dummy)))
 		return verb_usage("bench");
-	if (!req.dummy) {
-		rc = verb_model_dir(req.model_dir, &dir, &err);
-		req.model_dir = buf_z(&dir);
+	options_engine(&how, &config);
+	if (!rc && !req.dummy) {
+		rc = verb_model_dir(model, &dir, &err);
+		config.model_dir = buf_z(&dir);
 	}
 	if (!rc && !req.dummy)
-		rc = time_first_token(&req, &out, &err);
+		rc = time_first_token(&config, &out, &err);
 	if (!rc)
 		rc = bench_run(&req, &out, &err);
 	/* what was measured before something failed is worth seeing */

@@ -484,8 +484,7 @@ int verb_complete(int argc, char **argv)
 	/* The names are those of the table of options, which knows how to read them. */
 	static const struct option flags[] = {
 		{"model", required_argument, NULL, 'm'},
-		{"backend", required_argument, NULL, 'o'},
-		{"threads", required_argument, NULL, 'o'},
+		VERB_ENGINE_FLAGS,
 		{"ctx", required_argument, NULL, 'o'},
 		{"engine-script", required_argument, NULL, 'o'},
 		{"raw", no_argument, NULL, 'r'},

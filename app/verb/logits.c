@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "app/exit.h"
+#include "app/options.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
 #include "engine/base/jsontree.h"
@@ -23,25 +24,23 @@ static int read_options(struct logits_verb *v, int argc, char **argv, struct err
 {
 	static const struct option options[] = {
 		{"model", required_argument, NULL, 'm'},
-		{"backend", required_argument, NULL, 'b'},
 		{"chunk", required_argument, NULL, 'c'},
 		{"mtp", no_argument, NULL, 't'},
 		{"prefill", required_argument, NULL, 'p'},
-		{"threads", required_argument, NULL, 'j'},
+		VERB_ENGINE_FLAGS,
 		{0},
 	};
+	struct options how;
 	long n = 0;
-	int c, rc = 0;
+	int c, at, rc = 0;
 
+	options_default(&how);
 	optind = 0;
 	opterr = 0;
-	while (!rc && (c = getopt_long(argc, argv, "m:o:", options, NULL)) != -1) {
+	while (!rc && (c = getopt_long(argc, argv, "m:o:", options, &at)) != -1) {
 		switch (c) {
 		case 'm':
 			v->model = optarg;
-			break;
-		case 'b':
-			v->config.backend = optarg;
 			break;
 		case 'c':
 			/* how many are too many, the backend says when it is opened */
@@ -56,9 +55,8 @@ static int read_options(struct logits_verb *v, int argc, char **argv, struct err
 			rc = verb_number("--prefill", optarg, 1048576, &n, err);
 			v->request.n_prefill = n;
 			break;
-		case 'j':
-			rc = verb_number("--threads", optarg, 1024, &n, err);
-			v->config.n_threads = (int)n;
+		case VERB_ENGINE:
+			rc = option_set(&how, option_find(options[at].name), optarg, err);
 			break;
 		case 'o':
 			v->request.out = optarg;
@@ -69,6 +67,9 @@ static int read_options(struct logits_verb *v, int argc, char **argv, struct err
 				     argv[optind - 1]);
 		}
 	}
+	n = v->config.prefill_chunk;
+	options_engine(&how, &v->config);
+	v->config.prefill_chunk = (int)n;
 	if (!rc && (optind < argc || !v->prefill || !v->request.out))
 		rc = err_set(err, ERR_USAGE,
 			     "--prefill N and -o FILE, and nothing more, expected");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "app/question.h"
+#include "app/options.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
 #include "engine/base/file.h"
@@ -15,35 +16,39 @@ static int read_options(struct engine_config *config, const char **model, int ar
 {
 	static const struct option options[] = {
 		{"model", required_argument, NULL, 'm'}, {"ctx", required_argument, NULL, 'c'},
-		{"chunk", required_argument, NULL, 'k'}, {"threads", required_argument, NULL, 't'},
+		{"chunk", required_argument, NULL, 'k'}, VERB_ENGINE_FLAGS,
 		{0},
 	};
+	struct options how;
 	long n = 0;
-	int c, rc = 0;
+	int c, at, rc = 0;
 
+	options_default(&how);
 	optind = 0;
 	opterr = 0;
-	while (!rc && (c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
+	while (!rc && (c = getopt_long(argc, argv, "m:", options, &at)) != -1) {
 		switch (c) {
 		case 'm':
 			*model = optarg;
 			break;
 		case 'c':
 			rc = verb_number("--ctx", optarg, INT_MAX, &n, err);
-			config->ctx_tokens = n;
+			how.ctx = n;
 			break;
 		case 'k':
 			rc = verb_number("--chunk", optarg, INT_MAX, &n, err);
 			config->prefill_chunk = (int)n;
 			break;
-		case 't':
-			rc = verb_number("--threads", optarg, 1024, &n, err);
-			config->n_threads = (int)n;
+		case VERB_ENGINE:
+			rc = option_set(&how, option_find(options[at].name), optarg, err);
 			break;
 		default:
 			return verb_usage("score");
 		}
 	}
+	n = config->prefill_chunk;
+	options_engine(&how, config);
+	config->prefill_chunk = (int)n;
 	return rc || optind + 1 == argc ? rc : verb_usage("score");
 }
 

@@ -24,6 +24,20 @@ int verb_usage(const char *name);
 /* The exit code of rc; what went wrong goes to stderr. */
 int verb_status(const char *name, int rc, const struct err *err);
 
+/*
+ * The rows of a verb's table for getopt_long that say what computes, each with VERB_ENGINE: their
+ * values are set by option_set() under the flag's name and given on by options_engine().
+ */
+#define VERB_ENGINE 1000
+#define VERB_ENGINE_FLAGS                                                                     \
+	{"backend", required_argument, NULL, VERB_ENGINE},                                    \
+		{"threads", required_argument, NULL, VERB_ENGINE},                            \
+		{"gpu", required_argument, NULL, VERB_ENGINE},                                \
+		{"kernels", required_argument, NULL, VERB_ENGINE},                            \
+	{                                                                                     \
+		"moe-backend", required_argument, NULL, VERB_ENGINE                           \
+	}
+
 int verb_bench(int argc, char **argv);
 int verb_complete(int argc, char **argv);
 int verb_doctor(int argc, char **argv);

@@ -5,6 +5,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/cache/seq.h"
+#include "engine/engine.h"
 #include "engine/pass/model_internal.h"
 
 #define READ_BYTES   ((size_t)256 << 20)
@@ -389,20 +390,17 @@ static int time_prefill(struct bench *b, struct err *err)
 
 int bench_run(const struct bench_request *req, struct buf *out, struct err *err)
 {
-	struct model_options opt = {
-		.dir = req->model_dir,
-		.dummy = req->dummy,
-		.dummy_layers = req->layers,
-		.n_threads = req->n_threads,
-		.ctx_tokens = req->max_ctx,
-	};
+	struct model_options opt = model_options_of(req->config);
 	struct bench b = {.out = out, .seed = 11};
-	int rc = model_open(&b.m, &opt, err);
+	int rc;
 
+	opt.dummy = req->dummy;
+	opt.dummy_layers = req->layers;
+	rc = model_open(&b.m, &opt, err);
 	if (rc)
 		return rc;
 	buf_addf(out, "%s, %d layers%s, weights %.1f MB, context %lld\n",
-		 req->dummy ? req->dummy : req->model_dir, b.m->cfg.n_layers,
+		 req->dummy ? req->dummy : req->config->model_dir, b.m->cfg.n_layers,
 		 req->dummy ? ", random" : "", (double)model_memory(b.m).weight_bytes / 1e6,
 		 (long long)b.m->ctx);
 	b.logits = malloc(2 * (size_t)b.m->cfg.vocab * sizeof(float));

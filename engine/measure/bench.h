@@ -9,12 +9,14 @@
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
 
+struct engine_config; /* engine/engine.h */
+
 struct bench_request {
-	const char *model_dir; /* a checkpoint, or NULL with: */
+	/* Its model_dir is a checkpoint, or NULL with `dummy`; its ctx_tokens are how far decode is
+	 * measured, 0 = to the model's. */
+	const struct engine_config *config;
 	const char *dummy;     /* random weights of a published shape */
 	int layers;            /* so many of them; 0 = all */
-	int n_threads;
-	int64_t max_ctx;       /* decode is measured up to this context; 0 = the model's */
 };
 
 /*

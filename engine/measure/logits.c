@@ -63,13 +63,7 @@ static int write_out(const struct run *r, struct err *err)
 int logits_run(const struct engine_config *config, const struct logits_request *req,
 	       struct err *err)
 {
-	struct model_options opt = {
-		.dir = config->model_dir,
-		.backend = config->backend,
-		.n_threads = config->n_threads,
-		.ctx_tokens = config->ctx_tokens,
-		.prefill_chunk = config->prefill_chunk,
-	};
+	struct model_options opt = model_options_of(config);
 	struct run r = {.req = req};
 	size_t bytes;
 	int rc;

@@ -46,13 +46,7 @@ static int score_context(struct seq *s, const token_id *ids, int64_t n, size_t v
 int score_text(const struct engine_config *config, struct str text, struct score *out,
 	       struct err *err)
 {
-	struct model_options opt = {
-		.dir = config->model_dir,
-		.backend = config->backend,
-		.n_threads = config->n_threads,
-		.ctx_tokens = config->ctx_tokens,
-		.prefill_chunk = config->prefill_chunk,
-	};
+	struct model_options opt = model_options_of(config);
 	struct tokenizer *tok = NULL;
 	struct tokens ids = {0};
 	struct model *m = NULL;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/log.h"
+#include "engine/engine.h"
 #include "engine/pass/model_internal.h"
 #include "engine/checkpoint/plan.h"
 
@@ -113,6 +114,20 @@ static int open_weights(struct model *m, const struct model_options *opt, struct
 	rc = weights_place(m->weights, m->be, m->files, opt->progress, opt->progress_ctx, err);
 	safetensors_unmap(m->files);
 	return rc;
+}
+
+struct model_options model_options_of(const struct engine_config *config)
+{
+	return (struct model_options){
+		.dir = config->model_dir,
+		.backend = config->backend,
+		.n_threads = config->n_threads,
+		.kernels = config->kernels,
+		.experts = config->moe_backend,
+		.device = config->gpu,
+		.ctx_tokens = config->ctx_tokens,
+		.prefill_chunk = config->prefill_chunk,
+	};
 }
 
 int model_open(struct model **out, const struct model_options *opt, struct err *err)

@@ -32,6 +32,7 @@
 struct model;
 struct backend;     /* kernels/backend.h */
 struct safetensors; /* engine/checkpoint/safetensors.h */
+struct engine_config; /* engine/engine.h */
 
 struct model_options {
 	const char *dir;
@@ -52,6 +53,9 @@ struct model_options {
 	int (*progress)(void *ctx, uint64_t done, uint64_t all);
 	void *progress_ctx;
 };
+
+/* What of them an engine's user may say; the rest is 0. */
+struct model_options model_options_of(const struct engine_config *config);
 
 int model_open(struct model **out, const struct model_options *opt, struct err *err);
 void model_close(struct model *m);

@@ -92,20 +92,15 @@ static void fill_info(struct session *s)
 
 static int load(struct session *s, struct err *err)
 {
-	struct model_options opt = {
-		.dir = s->model_dir,
-		.backend = s->backend,
-		.n_threads = s->config.n_threads,
-		.ctx_tokens = s->config.ctx_tokens,
-		.prefill_chunk = s->config.prefill_chunk,
-		.keeps_frontiers = true,
-		.progress = on_progress,
-		.progress_ctx = s,
-	};
+	struct model_options opt = model_options_of(&s->config);
 	const struct model_config *cfg;
 	int64_t began = clock_ms();
-	int rc = model_open(&s->model, &opt, err);
+	int rc;
 
+	opt.keeps_frontiers = true;
+	opt.progress = on_progress;
+	opt.progress_ctx = s;
+	rc = model_open(&s->model, &opt, err);
 	if (rc)
 		return rc;
 	cfg = model_config(s->model);
@@ -198,7 +193,6 @@ static void session_free(struct session *s)
 	event_queue_free(s->base.events);
 	desk_release(&s->desk);
 	free(s->model_dir);
-	free(s->backend);
 	free(s);
 }
 
@@ -231,11 +225,9 @@ int engine_open(struct engine **out, const struct engine_config *config, struct 
 	s->base.ops = &session_ops;
 	desk_init(&s->desk);
 	s->model_dir = strdup(config->model_dir);
-	s->backend = config->backend ? strdup(config->backend) : NULL;
 	s->config = *config;
 	s->config.model_dir = s->model_dir;
-	s->config.backend = s->backend;
-	if (!s->model_dir || (config->backend && !s->backend))
+	if (!s->model_dir)
 		rc = err_nomem(err, "engine", 0);
 	if (!rc)
 		rc = event_queue_new(&s->base.events, QUEUE_EVENTS, err);

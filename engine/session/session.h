@@ -21,7 +21,7 @@ struct session {
 	_Atomic bool ready;
 	struct engine_info info; /* written before `ready`, read by any thread after it */
 
-	char *model_dir, *backend;   /* owned; backend may be NULL */
+	char *model_dir;             /* owned */
 	struct engine_config config; /* its pointers are the two above */
 	struct tokenizer *tok;
 	struct model *model;

@@ -6,7 +6,7 @@ _dsv4chat()
 	local options='--prompt --file --system --effort --think --nothink --hide-thinking
 		--continue --resume --fork --ephemeral --titles
 		--temp --top-p --top-k --min-p --seed --max-tokens
-		--model --ctx --backend --threads
+		--model --ctx --backend --threads --gpu --kernels --moe-backend
 		--json --input-format --plain --mouse --keys --bind --script --color --timeout --log-level
 		--help --version'
 	local verbs='bench complete doctor help history logits parse paths prompt score tokens'
@@ -22,6 +22,18 @@ _dsv4chat()
 		;;
 	--effort)
 		COMPREPLY=($(compgen -W 'none low high max' -- "$cur"))
+		return
+		;;
+	--backend)
+		COMPREPLY=($(compgen -W 'auto cpu cuda' -- "$cur"))
+		return
+		;;
+	--kernels)
+		COMPREPLY=($(compgen -W 'auto general' -- "$cur"))
+		return
+		;;
+	--moe-backend)
+		COMPREPLY=($(compgen -W 'auto fused grouped reference' -- "$cur"))
 		return
 		;;
 	--keys)

@@ -87,7 +87,7 @@ static void a_prefill_chunk_has_one_bound(void **state)
 		 "dsv4chat: score: prefill chunk: 4097 tokens, expected 1 to 512\n"},
 		{"$d score" M "--chunk 4x README.md", 2, "…--chunk: '4x', expected 0 to "},
 		{"$d score" M "--threads 99999 README.md", 2,
-		 "…--threads: '99999', expected 0 to 1024"},
+		 "…threads: '99999', expected a whole number from 0 to 1024"},
 	};
 
 	(void)state;
