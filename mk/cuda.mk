@@ -28,7 +28,7 @@ CUDA_PLUGIN := $(if $(HAS_NVCC),$(B)/dsv4chat-cuda.so)
 all: $(CUDA_PLUGIN)
 
 PIC := -fPIC -fvisibility=hidden
-NVCC_FLAGS = -std=c++17 -O3 -fmad=false -lineinfo -I. -MMD -MP -Xcompiler -fPIC,-fvisibility=hidden,-Wall \
+NVCC_FLAGS = -std=c++17 -O3 -fmad=false -lineinfo -I. -MMD -MP -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions,-fno-threadsafe-statics,-Wall \
 	$(if $(filter 1,$(STRICT)),-Werror all-warnings)
 
 define cuda_target_rule
@@ -50,7 +50,7 @@ $(B)/plugin/%.o: %.c $(B)/flags | $(B)/packages.ok
 
 $(B)/dsv4chat-cuda.so: $(CUDA_OBJS) kernels/cuda
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -o $@ $(filter %.o,$^) $(CUDART) -Wl,--exclude-libs,ALL -pthread -lrt -ldl -lm
+	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $(filter %.o,$^) $(CUDART) -Wl,--exclude-libs,ALL -pthread -lrt -ldl -lm
 
 # What decides without a GPU is tested without one.
 $(B)/lib/kernels-cuda.a: $(B)/kernels/cuda/tile_policy.o
