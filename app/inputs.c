@@ -61,6 +61,26 @@ static void decode_line(struct str line, struct buf *text)
 	}
 }
 
+/* Takes the conversation off what was decoded; "" where there is none. */
+static struct str split_origin(struct buf *text)
+{
+	const char *nul = text->len ? memrchr(text->data, '\0', text->len) : NULL;
+	struct str uid = {0};
+
+	if (!nul)
+		return uid;
+	uid = (struct str){nul + 1, text->len - (size_t)(nul + 1 - text->data)};
+	if (uid.n != 0 && uid.n != HISTORY_UID_LEN)
+		return (struct str){0};
+	for (size_t i = 0; i < uid.n; i++) {
+		if (!strchr("0123456789abcdefghijklmnopqrstuvwxyz", uid.p[i]))
+			return (struct str){0};
+	}
+	/* Truncation leaves the bytes behind the new end where they are. */
+	buf_truncate(text, (size_t)(nul - text->data));
+	return uid;
+}
+
 /* The line at *at, without its end; *at moves behind it.  False at the end of all. */
 static bool next_line(const struct buf *all, size_t *at, struct str *line)
 {
@@ -92,6 +112,7 @@ int inputs_read(const char *path, void (*each)(void *ctx, struct str text), void
 		at = sizeof(first_line) - 1;
 	while (!rc && next_line(&all, &at, &line)) {
 		decode_line(line, &text);
+		split_origin(&text);
 		if (text.len && !buf_failed(&text))
 			each(ctx, buf_str(&text));
 	}
@@ -137,7 +158,7 @@ static int halve(const char *path, int fd, struct err *err)
 	return rc;
 }
 
-int inputs_append(const char *path, struct str text, struct err *err)
+int inputs_append(const char *path, struct str text, const char *uid, struct err *err)
 {
 	struct buf line = {0};
 	int fd, rc = 0;
@@ -159,6 +180,9 @@ int inputs_append(const char *path, struct str text, struct err *err)
 		else
 			buf_addc(&line, (char)c);
 	}
+	/* A text that holds a NUL must not seem to end with a conversation. */
+	if (uid || memchr(text.p, '\0', text.n))
+		buf_addf(&line, "\\000%s", uid ? uid : "");
 	buf_addc(&line, '\n');
 	rc = write_all(fd, &line, path, err);
 	if (!rc && lseek(fd, 0, SEEK_END) > INPUTS_KEPT_BYTES)
@@ -213,8 +237,10 @@ int inputs_gather(struct inputs *in, struct history *h, int64_t conversation, st
 		rc = history_get(h, conversation, &list, err);
 	if (!rc && list.n)
 		rc = add(in, &text, err);
-	if (!rc && list.n)
+	if (!rc && list.n) {
 		buf_addz(text, list.items[0].title);
+		memcpy(in->uid, list.items[0].uid, sizeof(in->uid));
+	}
 	for (size_t i = 0; i < in->n && !rc; i++) {
 		if (buf_failed(&in->texts[i]))
 			rc = err_nomem(err, "inputs", in->n);
@@ -224,11 +250,21 @@ int inputs_gather(struct inputs *in, struct history *h, int64_t conversation, st
 	return rc;
 }
 
-/* A line holds one of the texts, by itself or in a command.  Forgetting too much is harmless.
- */
+/* See inputs_forget().  Forgetting a command too many is harmless. */
 static bool is_one(const struct inputs *in, struct str line, struct buf *text)
 {
+	struct str uid;
+	bool command;
+
 	decode_line(line, text);
+	uid = split_origin(text);
+	if (uid.n && str_is(uid, in->uid))
+		return true;
+	command = text->len && text->data[0] == '/';
+	if (uid.n && !command)
+		return false;
+	if (command && in->uid[0] && memmem(text->data, text->len, in->uid, HISTORY_UID_LEN))
+		return true;
 	for (size_t i = 0; i < in->n; i++) {
 		if (text->len && in->texts[i].len &&
 		    memmem(text->data, text->len, in->texts[i].data, in->texts[i].len))

@@ -240,6 +240,7 @@ static int chat(struct line *l, struct lineinput *in, struct err *err)
 		if (l->answered && !lineinput_waiting(in))
 			title_ask(&l->title, l->app->engine, &l->app->opt, l->talk);
 		l->answered = false;
+		lineinput_set_origin(in, talk_store_uid(&l->talks, l->talk));
 		got = lineinput_read(in, &raw, err);
 		drop_title(l);
 		signo = signals_take();

@@ -20,7 +20,8 @@ struct lineinput {
 	EditLine *el;
 	History *history;
 	char *inputs;
-	char bytes[4096]; /* read from the terminal, not yet taken */
+	char origin[HISTORY_UID_LEN + 1]; /* the conversation that it is typed in; "" = none */
+	char bytes[4096];                 /* read from the terminal, not yet taken */
 	size_t n, at;
 	bool pasting; /* between ESC[200~ and ESC[201~ */
 	bool vi;
@@ -209,6 +210,11 @@ void lineinput_set_vi(struct lineinput *in, bool on)
 	set_keys(in);
 }
 
+void lineinput_set_origin(struct lineinput *in, const char *uid)
+{
+	snprintf(in->origin, sizeof(in->origin), "%s", uid ? uid : "");
+}
+
 bool lineinput_waiting(const struct lineinput *in)
 {
 	return in->at < in->n || waiting(0);
@@ -306,7 +312,8 @@ static void keep(struct lineinput *in, struct str text)
 	struct err err;
 
 	remember(in, text);
-	if (!in->inputs || inputs_append(in->inputs, text, &err) == 0)
+	if (!in->inputs ||
+	    inputs_append(in->inputs, text, in->origin[0] ? in->origin : NULL, &err) == 0)
 		return;
 	fprintf(stderr, "dsv4chat: inputs are not kept: %s\n", err.text);
 	free(in->inputs);

@@ -35,6 +35,9 @@ void lineinput_close(struct lineinput *in); /* the terminal is as it was */
 /* The editor's keys are vi's, else emacs'; ~/.editrc is read anew. */
 void lineinput_set_vi(struct lineinput *in, bool on);
 
+/* The conversation that is typed in (NULL: none that is kept), for the file of inputs. */
+void lineinput_set_origin(struct lineinput *in, const char *uid);
+
 /* Something was typed already that is not read yet. */
 bool lineinput_waiting(const struct lineinput *in);
 

@@ -38,7 +38,8 @@ void screen_keep_input(struct screen *s, struct str text)
 		return;
 	tui_add_input(s->tui, text);
 	if (s->config->inputs_path != NULL &&
-	    inputs_append(s->config->inputs_path, text, &err) < 0)
+	    inputs_append(s->config->inputs_path, text, talk_store_uid(s->talks, s->talk),
+			  &err) < 0)
 		tui_say(s->tui, STYLE_NOTICE, "this input was not kept: %s", err.text);
 }
 

@@ -24,6 +24,15 @@ static int open_tree(struct talks *ts, struct talk *t, struct err *err)
 			 : history_tree_new(&t->tree, ts->store, err);
 }
 
+const char *talk_store_uid(struct talks *ts, struct talk *t)
+{
+	struct err ignored;
+
+	if (!t || !ts->store || !*history_path(ts->store) || open_tree(ts, t, &ignored))
+		return NULL;
+	return history_tree_uid(t->tree);
+}
+
 static void name_run(const struct talk_run *from, struct history_run *run)
 {
 	*run = from->run;
@@ -167,7 +176,8 @@ int talks_branch(struct talks *ts, struct talk *from, struct talk_message *at,
 		return 0;
 	rc = history_tree_fork(&fork->tree, from->tree, h, err);
 	/* The copies in memory are the same messages of the store. */
-	for (struct talk_message *to = fork->leaf; !rc && m && to; m = m->parent, to = to->parent)
+	for (struct talk_message *to = fork->leaf; !rc && m && to;
+	     m = m->parent, to = to->parent)
 		to->stored = m->stored;
 	return rc;
 }

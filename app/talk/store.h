@@ -36,7 +36,8 @@ int talks_list(struct talks *ts, struct err *err);
 int talks_choose(struct talks *ts, const struct options *o, struct talk **out, struct err *err);
 /* The one that the store knows by that number; its messages may not be in memory yet. */
 int talks_get(struct talks *ts, int64_t stored, struct talk **out, struct err *err);
-/* A branch of `from` up to `at`, in the store too.  ERR_STORE: *out is there, but in memory only. */
+/* A branch of `from` up to `at`, in the store too.  ERR_STORE: *out is there, but in memory
+ * only. */
 int talks_branch(struct talks *ts, struct talk *from, struct talk_message *at,
 		 struct talk **out, struct err *err);
 /* ERR_USAGE without a store. */
@@ -46,6 +47,11 @@ size_t talks_missing(const struct talks *ts);
 
 /* -- one of them ------------------------------------------------------------- */
 
+/*
+ * The conversation's name, which it has before anything is said in it; NULL where it is kept in
+ * memory only, or can't be read.
+ */
+const char *talk_store_uid(struct talks *ts, struct talk *t);
 /* Reads a conversation's messages where they aren't in memory yet. */
 int talk_store_load(struct talks *ts, struct talk *t, struct err *err);
 /* Writes what of the branch shown is not in the store.  *err is set on failure alone. */

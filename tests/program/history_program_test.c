@@ -313,8 +313,10 @@ static int look_into(const char *path, const struct stat *st, int type, struct F
 
 static void nothing_of_it_stays_in_any_file_of_the_program(void **state)
 {
-	static const char *const words[] = {"uixotic", "uestion", "yvern", "w57 w58"};
+	static const char *const words[] = {"uixotic", "uestion", "yvern",
+					    "w57 w58", "ephyr",   "ryphon"};
 	const char *script = tmpdir_file(&dir, "script.jsonl");
+	char reads[400];
 
 	(void)state;
 	setenv("DSV4CHAT_LOG_LEVEL", "debug", 1);
@@ -322,6 +324,12 @@ static void nothing_of_it_stays_in_any_file_of_the_program(void **state)
 	chat(NO_WORDS, STEPS({"/help", "quixotic question\n"}, {"w59", NULL}), SIGTERM);
 	expect(WORDS("-c", "--engine-script", script, "-p", "a quixotic one"), 0, "w59");
 	chat(WORDS("-c"), STEPS({"/help", "quixotic again\n"}, {"w30", NULL}), SIGKILL);
+	/* What is kept of it is not what was typed: a file's text, a system prompt. */
+	tmpdir_write_text(&dir, "zephyr.txt", "some wind");
+	snprintf(reads, sizeof(reads), "read @%s\n", tmpdir_file(&dir, "zephyr.txt"));
+	chat(WORDS("-c"),
+	     STEPS({"/help", "/system be a gryphon\n"}, {"system", reads}, {"w59", NULL}),
+	     SIGTERM);
 	expect(WORDS("history", "rename", "quixotic", "Wyvern", "title"), 0, "");
 	expect(WORDS("history", "rm", "--yes", "Wyvern"), 0, "");
 	unsetenv("DSV4CHAT_LOG_LEVEL");
