@@ -19,21 +19,38 @@
 #include "app/paths.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
+#include "engine/base/clock.h"
 #include "engine/engine.h"
+#include "engine/measure/survey.h"
 
 struct doctor {
 	struct buf out;
 	int n_failed;
 };
 
-enum finding { GOOD, WARN, FAIL };
+/* NONE: is not there, and need not be. */
+enum finding { GOOD, NONE, WARN, FAIL };
 
 static void tell(struct doctor *d, enum finding f, const char *what, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* The next line of *rest without its newline; false at the end. */
+static bool next_line(struct str *rest, struct str *line)
+{
+	const char *end;
+
+	if (!rest->n)
+		return false;
+	end = memchr(rest->p, '\n', rest->n);
+	*line = (struct str){rest->p, end ? (size_t)(end - rest->p) : rest->n};
+	rest->p += line->n + (end != NULL);
+	rest->n -= line->n + (end != NULL);
+	return true;
+}
+
 static void tell(struct doctor *d, enum finding f, const char *what, const char *fmt, ...)
 {
-	static const char *const names[] = {"ok  ", "warn", "FAIL"};
+	static const char *const names[] = {"ok  ", "no  ", "warn", "FAIL"};
 	char text[700];
 	va_list ap;
 
@@ -44,23 +61,45 @@ static void tell(struct doctor *d, enum finding f, const char *what, const char 
 	d->n_failed += f == FAIL;
 }
 
-static void check_model(struct doctor *d, const char *given)
+/* A line for each line of a text, which is not longer than one can be. */
+static void tell_lines(struct doctor *d, enum finding f, const char *what, const struct buf *text)
 {
-	struct engine_config config = {.model_dir = given};
-	const struct engine_info *info;
+	struct str rest = buf_str(text), line;
+
+	while (next_line(&rest, &line))
+		tell(d, f, what, "%.*s", (int)line.n, line.p);
+}
+
+static void check_backends(struct doctor *d)
+{
+	struct buf out = {0};
+	struct str rest, line;
+	int n_ready = 0;
+
+	if (survey_backends(&out, &n_ready))
+		buf_reset(&out);
+	rest = buf_str(&out);
+	while (next_line(&rest, &line)) {
+		bool ok = line.n > 3 && !strncmp(line.p, "ok ", 3);
+		size_t skip = line.n > 3 ? 3 : 0;
+
+		tell(d, ok ? GOOD : NONE, "backend", "%.*s", (int)(line.n - skip), line.p + skip);
+	}
+	if (!n_ready)
+		tell(d, FAIL, "backend", "none works on this machine");
+	buf_release(&out);
+}
+
+/* Loads the model as a chat would. */
+static void check_engine(struct doctor *d, const struct engine_config *config)
+{
 	struct engine *e = NULL;
-	struct buf nano = {0};
 	struct err err = {0};
 	struct event ev = {0};
+	int64_t began = clock_ms();
 	bool ended = false;
-	int rc = 0;
+	int rc = engine_open(&e, config, &err);
 
-	if (!given) {
-		rc = path_nano(&nano, &err);
-		config.model_dir = buf_z(&nano);
-	}
-	if (!rc)
-		rc = engine_open(&e, &config, &err);
 	while (!rc && !ended) {
 		event_queue_pop(e->events, &ev, -1);
 		ended = ev.kind == EV_READY || ev.kind == EV_ERROR;
@@ -68,21 +107,30 @@ static void check_model(struct doctor *d, const char *given)
 			rc = err_set(&err, ev.err.code, "%s", ev.err.text);
 		event_release(&ev);
 	}
-	if (rc) {
-		tell(d, FAIL, "model", "%s", err.text);
-	} else {
-		info = e->ops->info(e);
-		tell(d, GOOD, "model", "%s: %s", info->model_name, info->model_path);
-		tell(d, GOOD, "memory",
-		     "weights %.1f MB, cache %.1f MB at %lld tokens of context, scratch %.1f "
-		     "MB",
-		     (double)info->weight_bytes / 1e6, (double)info->cache_bytes / 1e6,
-		     (long long)info->ctx_tokens, (double)info->scratch_bytes / 1e6);
-		tell(d, GOOD, "backend", "%s", info->backend);
-	}
+	if (rc)
+		tell(d, FAIL, "engine", "%s", err.text);
+	else
+		tell(d, GOOD, "engine", "loaded in %.1f s, on %s",
+		     (double)(clock_ms() - began) / 1000, e->ops->info(e)->backend);
 	if (e)
 		e->ops->close(e);
-	buf_release(&nano);
+}
+
+/* First what it consists of and needs; true: it is there, it fits, and may be loaded. */
+static bool check_model(struct doctor *d, const struct engine_config *config)
+{
+	struct buf files = {0}, table = {0};
+	struct err err = {0};
+	int rc = survey_model(config, &files, &table, &err);
+
+	if (files.len)
+		tell(d, GOOD, "model", "%s: %s", config->model_dir, buf_z(&files));
+	tell_lines(d, rc ? WARN : GOOD, "memory", &table);
+	if (rc)
+		tell(d, FAIL, files.len ? "memory" : "model", "%s", err.text);
+	buf_release(&files);
+	buf_release(&table);
+	return !rc;
 }
 
 static void check_terminal(struct doctor *d)
@@ -133,31 +181,74 @@ static void check_config(struct doctor *d, struct options *o)
 		tell(d, FAIL, "options", "%s", err.text);
 }
 
+/* What is known so far goes out before what may take long. */
+static int write_out(struct doctor *d, struct err *err)
+{
+	int rc = verb_write(&d->out, err);
+
+	buf_reset(&d->out);
+	return rc;
+}
+
+static int check_all(struct doctor *d, struct options *o, struct err *err)
+{
+	struct engine_config config = {0};
+	struct buf dir = {0};
+	struct err why = {0};
+	bool loads = false;
+	int rc;
+
+	tell(d, GOOD, "program", "dsv4chat " DSV4CHAT_VERSION ", %s, SQLite %s, jansson %s",
+	     curses_version(), sqlite3_libversion(), JANSSON_VERSION);
+	check_terminal(d);
+	check_paths(d);
+	check_backends(d);
+	options_engine(o, &config);
+	if (app_model_dir(o, &dir, &why)) {
+		tell(d, FAIL, "model", "%s", why.text);
+	} else {
+		config.model_dir = buf_z(&dir);
+		loads = check_model(d, &config);
+	}
+	rc = write_out(d, err);
+	if (!rc && loads) {
+		check_engine(d, &config);
+		rc = write_out(d, err);
+	}
+	buf_release(&dir);
+	return rc;
+}
+
 int verb_doctor(int argc, char **argv)
 {
-	static const struct option options[] = {{"model", required_argument, NULL, 'm'}, {0}};
+	static const struct option options[] = {
+		{"model", required_argument, NULL, 'm'},
+		{"ctx", required_argument, NULL, VERB_ENGINE},
+		VERB_ENGINE_FLAGS,
+		{0},
+	};
 	struct doctor d = {0};
 	struct options o;
 	struct err err = {0};
-	const char *model = NULL;
-	int c, rc;
+	int c, at = 0, rc = 0;
 
+	check_config(&d, &o);
 	optind = 0;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
-		if (c != 'm')
+	while (!rc && (c = getopt_long(argc, argv, "m:", options, &at)) != -1) {
+		if (c == '?') {
+			options_release(&o);
 			return verb_usage("doctor");
-		model = optarg;
+		}
+		rc = option_set(&o, option_find(c == 'm' ? "model" : options[at].name), optarg,
+				&err);
 	}
-	if (optind < argc)
+	if (!rc && optind < argc) {
+		options_release(&o);
 		return verb_usage("doctor");
-	tell(&d, GOOD, "program", "dsv4chat " DSV4CHAT_VERSION ", %s, SQLite %s, jansson %s",
-	     curses_version(), sqlite3_libversion(), JANSSON_VERSION);
-	check_config(&d, &o);
-	check_model(&d, model ? model : o.model);
-	check_terminal(&d);
-	check_paths(&d);
-	rc = verb_write(&d.out, &err);
+	}
+	if (!rc)
+		rc = check_all(&d, &o, &err);
 	buf_release(&d.out);
 	options_release(&o);
 	if (rc)

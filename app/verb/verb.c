@@ -12,7 +12,7 @@ const struct verb verbs[] = {
 	{"complete", verb_complete, "answer conversations for programs, one JSON a line",
 	 "[--model DIR] [--raw] [--ctx N] [ENGINE]"},
 	{"doctor", verb_doctor, "say what is found on this machine, and what is missing",
-	 "[--model DIR]"},
+	 "[--model DIR] [--ctx N] [ENGINE]"},
 	{"help", verb_help, "this list", ""},
 	{"history", verb_history, "list, search, export, remove stored conversations",
 	 "[list|search|show|export|import|rename|pin|archive|rm|gc|verify|backup|path] …"},

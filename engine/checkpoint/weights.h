@@ -176,6 +176,13 @@ int weights_open(struct weights **out, const struct model_config *cfg,
 		 const struct shard *shard, const struct safetensors *st, struct err *err);
 
 /*
+ * Names, types and shapes alone: as weights_open() has them, and no data is touched.  *n_extra:
+ * tensors that the model does not use.
+ */
+int weights_check(const struct model_config *cfg, const struct safetensors *st, size_t *n_extra,
+		  struct err *err);
+
+/*
  * Moves all weights to where `be` reads them; does nothing where it reads them where they are.
  * st: the files they are mapped from, which are brought into memory on the way (no
  * safetensors_load() before it), each byte once; NULL where they lie in memory.  `progress` (may

@@ -155,29 +155,53 @@ static int take_all(struct weights **out, struct opening *o, const struct model_
 	return check_hash_tables(*out, cfg, err);
 }
 
+static int begin(struct opening *o, const struct safetensors *st, struct err *err)
+{
+	size_t n = safetensors_count(st);
+
+	*o = (struct opening){.st = st, .used = calloc(n + 1, sizeof(bool))};
+	return o->used ? 0 : err_nomem(err, "table of tensors", n);
+}
+
+static void end(struct opening *o)
+{
+	hostmem_release(&o->copies);
+	free(o->used);
+	buf_release(&o->missing);
+}
+
+int weights_check(const struct model_config *cfg, const struct safetensors *st, size_t *n_extra,
+		  struct err *err)
+{
+	struct opening o;
+	int rc = begin(&o, st, err);
+
+	if (!rc)
+		rc = check_all(&o, cfg, err);
+	*n_extra = safetensors_count(st) - o.n_used;
+	end(&o);
+	return rc;
+}
+
 int weights_open(struct weights **out, const struct model_config *cfg,
 		 const struct shard *shard, const struct safetensors *st, struct err *err)
 {
-	size_t n = safetensors_count(st);
-	struct opening o = {.st = st, .used = calloc(n + 1, sizeof(bool))};
+	struct opening o;
 	struct weights *w = NULL;
-	int rc;
+	int rc = begin(&o, st, err);
 
 	*out = NULL;
-	if (!o.used)
-		return err_nomem(err, "table of tensors", n);
-	rc = check_all(&o, cfg, err);
+	if (!rc)
+		rc = check_all(&o, cfg, err);
 	if (!rc)
 		rc = take_all(&w, &o, cfg, shard, err);
 	if (!rc) {
 		log_extra(&o);
-		w->n_extra = n - o.n_used;
+		w->n_extra = safetensors_count(st) - o.n_used;
 		*out = w;
 		w = NULL;
 	}
 	weights_free(w);
-	hostmem_release(&o.copies);
-	free(o.used);
-	buf_release(&o.missing);
+	end(&o);
 	return rc;
 }

@@ -59,26 +59,27 @@ static int choose_sizes(struct model *m, const struct model_options *opt, struct
 	return 0;
 }
 
-/* Does it fit?  A context that nobody asked for is cut to what does. */
-static int plan_memory(struct model *m, bool ctx_given, struct err *err)
+/* What it needs, and what there is.  A context that nobody asked for is cut to what fits. */
+static int make_plan(struct model *m, bool ctx_given, struct memory_plan *p, struct err *err)
 {
-	struct memory_plan p = {.available = m->be->memory_free(m->be)};
 	struct cache_bytes each = model_cache_bytes(m);
 	int64_t fits;
-	int rc = weights_measure(&m->cfg, &m->shard, p.weights, err);
 
-	if (rc)
-		return rc;
-	p.scratch = work_bytes(m);
-	p.ctx_tokens = model_max_pages(m) * PAGE_TOKENS;
-	p.cache_fixed = (uint64_t)(m->n_slots * each.slot + m->n_frontiers * each.frontier);
-	p.cache_page = (uint64_t)(m->n_slots * each.page);
-	fits = plan_ctx_that_fits(&p);
+	*p = (struct memory_plan){
+		.available = m->be->memory_free(m->be),
+		.scratch = work_bytes(m),
+		.ctx_tokens = model_max_pages(m) * PAGE_TOKENS,
+		.cache_fixed = (uint64_t)(m->n_slots * each.slot + m->n_frontiers * each.frontier),
+		.cache_page = (uint64_t)(m->n_slots * each.page),
+	};
+	if (weights_measure(&m->cfg, &m->shard, p->weights, err))
+		return ERR_NOMEM;
+	fits = plan_ctx_that_fits(p);
 	if (!ctx_given && fits > 0 && fits < m->ctx) {
 		m->ctx = fits;
-		p.ctx_tokens = fits;
+		p->ctx_tokens = fits;
 	}
-	return plan_check(&p, err);
+	return 0;
 }
 
 static int open_random_weights(struct model *m, const struct model_options *opt, struct err *err)
@@ -130,12 +131,14 @@ struct model_options model_options_of(const struct engine_config *config)
 	};
 }
 
-int model_open(struct model **out, const struct model_options *opt, struct err *err)
+/* All that comes before weights: configuration, backend, sizes, memory. */
+static int prepare(struct model **out, const struct model_options *opt, struct memory_plan *plan,
+		   struct err *err)
 {
 	struct model *m = calloc(1, sizeof(*m));
 	int rc;
 
-	*out = NULL;
+	*out = m;
 	if (!m)
 		return err_nomem(err, "model", sizeof(*m));
 	m->be = opt->be;
@@ -147,8 +150,27 @@ int model_open(struct model **out, const struct model_options *opt, struct err *
 		rc = open_backend(m, opt, err);
 	if (!rc)
 		rc = choose_sizes(m, opt, err);
+	return rc ? rc : make_plan(m, opt->ctx_tokens != 0, plan, err);
+}
+
+int model_plan(const struct model_options *opt, struct memory_plan *plan, struct err *err)
+{
+	struct model *m;
+	int rc = prepare(&m, opt, plan, err);
+
+	model_close(m);
+	return rc;
+}
+
+int model_open(struct model **out, const struct model_options *opt, struct err *err)
+{
+	struct memory_plan plan;
+	struct model *m;
+	int rc = prepare(&m, opt, &plan, err);
+
+	*out = NULL;
 	if (!rc)
-		rc = plan_memory(m, opt->ctx_tokens != 0, err);
+		rc = plan_check(&plan, err);
 	if (!rc)
 		rc = open_weights(m, opt, err);
 	if (!rc)

@@ -33,6 +33,7 @@ struct model;
 struct backend;     /* kernels/backend.h */
 struct safetensors; /* engine/checkpoint/safetensors.h */
 struct engine_config; /* engine/engine.h */
+struct memory_plan; /* engine/checkpoint/plan.h */
 
 struct model_options {
 	const char *dir;
@@ -59,6 +60,12 @@ struct model_options model_options_of(const struct engine_config *config);
 
 int model_open(struct model **out, const struct model_options *opt, struct err *err);
 void model_close(struct model *m);
+
+/*
+ * What model_open() would need, and what there is; whether that fits is plan_check()'s to say.
+ * Reads config.json alone, and opens the backend for as long as it takes.
+ */
+int model_plan(const struct model_options *opt, struct memory_plan *plan, struct err *err);
 const struct model_config *model_config(const struct model *m);
 const struct safetensors *model_files(const struct model *m); /* NULL with random weights */
 const char *model_backend_name(const struct model *m); /* "cpu x86-64-v4, 2 threads" */

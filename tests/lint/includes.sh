@@ -37,7 +37,7 @@ BEGIN {
     public["engine"] = "engine.h event.h chat.h"
     public["kernels"] = "backend.h ops.h noise.h"
     # to the rooms of app
-    public["engine/measure"] = "logits.h"
+    public["engine/measure"] = "logits.h survey.h"
 }
 function has(list, word) { return index(" " list " ", " " word " ") > 0 }
 function folder_of(path) { sub("/[^/]*$", "", path); return path }
