@@ -66,7 +66,8 @@ $(call archive,$(1)): $(filter-out $(APP_MAIN),$(call objs,$(1))) $(1)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
 
-link = $(Q)$(CC) $(LDFLAGS) -o $@ $(1) -Wl,--start-group $(2) -Wl,--end-group $(3) $(LDLIBS)
+# Each archive once, in that order: one that refers upwards does not link.
+link = $(Q)$(CC) $(LDFLAGS) -o $@ $(1) $(2) $(3) $(LDLIBS)
 
 $(B)/dsv4chat: $(APP_MAIN) $(ARCHIVES)
 	$(call say,LD,$@)
