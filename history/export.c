@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/base/jsonw.h"
+#include "engine/base/jsonr.h"
 #include "engine/base/utf8.h"
 #include "history/base64.h"
 
@@ -274,6 +274,28 @@ static void add_fenced(struct buf *out, struct str name, struct str s)
 	buf_addz(out, "\n\n");
 }
 
+/* What became of a call that did not end well. */
+static void add_call_end(struct buf *out, struct str info)
+{
+	struct json_doc doc = {0};
+	struct buf said = {0};
+	struct err ignored;
+	const json_t *bad;
+
+	if (info.n && json_doc_parse(&doc, info, &ignored) == 0) {
+		bad = json_object_get(doc.root, "bad");
+		if (json_is_string(bad))
+			buf_addf(&said, "malformed call: %s", json_string_value(bad));
+		else if (json_object_get(doc.root, "cut"))
+			buf_addz(&said, "the call was cut");
+		if (said.len)
+			add_quoted(out, buf_str(&said));
+	}
+	out->failed |= said.failed;
+	buf_release(&said);
+	json_doc_release(&doc);
+}
+
 static void add_part_md(struct buf *out, const struct history_part *p)
 {
 	switch (p->kind) {
@@ -287,6 +309,9 @@ static void add_part_md(struct buf *out, const struct history_part *p)
 			add_quoted(out, p->text);
 		break;
 	case HISTORY_CALL:
+		add_fenced(out, p->name, p->text);
+		add_call_end(out, p->info);
+		break;
 	case HISTORY_RESULT:
 	case HISTORY_ATTACHMENT:
 		add_fenced(out, p->name, p->text);

@@ -176,6 +176,12 @@ static void compare_export(const struct talks *live)
 				fail_msg("%s: \"%s\" is not in its place in:\n%s", where,
 					 buf_z(&p->text), buf_z(&md));
 			at = found;
+			line = strcspn(buf_z(&p->why), "\n");
+			found = memmem(at, strlen(at), buf_z(&p->why), line);
+			if (!found)
+				fail_msg("%s: the reason \"%s\" is not in:\n%s", where,
+					 buf_z(&p->why), buf_z(&md));
+			at = found;
 		}
 	}
 	buf_release(&md);
