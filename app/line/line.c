@@ -111,7 +111,7 @@ int line_answer(struct line *l, struct talk_message *resume, struct err *err)
 int line_ask(struct line *l, struct str text, struct err *err)
 {
 	struct talk_message *before = l->talk->leaf, *leaf;
-	bool asks_system = l->talk->asks_system;
+	bool asks_system = l->talk->asks_system, asks_tools = l->talk->asks_tools;
 	int rc = talk_ask(l->talk, text, l->app->opt.system, clock_wall_ms(), err);
 
 	if (rc)
@@ -125,6 +125,7 @@ int line_ask(struct line *l, struct str text, struct err *err)
 	if (rc && (leaf->role != CHAT_ASSISTANT || !talk_message_speaks(leaf))) {
 		talk_unsay(l->talk, before);
 		l->talk->asks_system = asks_system;
+		l->talk->asks_tools = asks_tools;
 	}
 	return rc;
 }

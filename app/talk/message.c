@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "app/talk/talk.h"
-#include "engine/base/jsonw.h"
+#include "engine/base/jsonr.h"
 
 static int64_t last_message_id;
 
@@ -135,6 +135,63 @@ void talk_part_note(struct talk_part *p)
 			buf_addz(&p->info, "{\"cut\": true}");
 		}
 	}
+}
+
+static int64_t whole_number(const struct json_doc *doc, const char *key)
+{
+	struct str s = json_doc_number(doc, json_object_get(doc->root, key));
+	char text[24] = "";
+
+	if (!s.n || s.n >= sizeof(text))
+		return -1;
+	memcpy(text, s.p, s.n);
+	return strtoll(text, NULL, 10);
+}
+
+int talk_part_read_info(struct talk_part *p, struct err *err)
+{
+	struct json_doc doc = {0};
+	const json_t *bad, *state;
+	int rc;
+
+	p->call = CALL_WHOLE;
+	if (!p->info.len)
+		return 0;
+	rc = json_doc_parse(&doc, buf_str(&p->info), err);
+	bad = json_object_get(doc.root, "bad");
+	state = json_object_get(doc.root, "state");
+	/* What cannot be read is not run. */
+	if (rc || bad || json_object_get(doc.root, "cut"))
+		p->call = CALL_BAD;
+	if (json_is_string(bad))
+		buf_adds(&p->why, json_str(bad));
+	p->error = json_is_true(json_object_get(doc.root, "error")) ||
+		   (json_is_string(state) && strcmp(json_string_value(state), "ok") != 0);
+	if (!rc) {
+		p->took_ms = whole_number(&doc, "ms");
+		p->exit = whole_number(&doc, "exit");
+	}
+	json_doc_release(&doc);
+	return rc == ERR_NOMEM ? rc : 0;
+}
+
+struct talk_message *talk_message_result(const struct talk_result *r, struct err *err)
+{
+	struct talk_message *m = talk_message_new(CHAT_TOOL, err);
+	struct talk_part *p = m ? talk_message_add_part(m, HISTORY_RESULT, err) : NULL;
+
+	if (p) {
+		buf_adds(&p->ref, r->ref);
+		buf_adds(&p->name, r->name);
+		buf_adds(&p->text, r->text);
+		buf_adds(&p->info, r->info);
+	}
+	if (!p || talk_message_failed(m) || talk_part_read_info(p, err)) {
+		talk_message_free(m);
+		err_nomem(err, "result", r->text.n);
+		return NULL;
+	}
+	return m;
 }
 
 static int copy_part(struct talk_message *to, const struct talk_part *from, struct err *err)

@@ -1,10 +1,8 @@
 /* The conversations out of the history: which there are, which is meant, what was said. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/paths.h"
 #include "app/talk/store.h"
-#include "engine/base/jsonr.h"
 
 static enum chat_role to_chat(enum history_role role)
 {
@@ -60,45 +58,6 @@ int talks_list(struct talks *ts, struct err *err)
 	return rc;
 }
 
-static int64_t whole_number(const struct json_doc *doc, const char *key)
-{
-	struct str s = json_doc_number(doc, json_object_get(doc->root, key));
-	char text[24] = "";
-
-	if (!s.n || s.n >= sizeof(text))
-		return -1;
-	memcpy(text, s.p, s.n);
-	return strtoll(text, NULL, 10);
-}
-
-/* What `info` says of a part; it stays as it is, with what else it says. */
-static int read_info(struct talk_part *p, struct err *err)
-{
-	struct json_doc doc = {0};
-	const json_t *bad, *state;
-	int rc;
-
-	p->call = CALL_WHOLE;
-	if (!p->info.len)
-		return 0;
-	rc = json_doc_parse(&doc, buf_str(&p->info), err);
-	bad = json_object_get(doc.root, "bad");
-	state = json_object_get(doc.root, "state");
-	/* What cannot be read is not run. */
-	if (rc || bad || json_object_get(doc.root, "cut"))
-		p->call = CALL_BAD;
-	if (json_is_string(bad))
-		buf_adds(&p->why, json_str(bad));
-	p->error = json_is_true(json_object_get(doc.root, "error")) ||
-		   (json_is_string(state) && strcmp(json_string_value(state), "ok") != 0);
-	if (!rc) {
-		p->took_ms = whole_number(&doc, "ms");
-		p->exit = whole_number(&doc, "exit");
-	}
-	json_doc_release(&doc);
-	return rc == ERR_NOMEM ? rc : 0;
-}
-
 static int add_part(struct talk_message *m, const struct history_part *h, struct err *err)
 {
 	struct talk_part *p = talk_message_add_part(m, h->kind, err);
@@ -109,7 +68,7 @@ static int add_part(struct talk_message *m, const struct history_part *h, struct
 	buf_adds(&p->ref, h->ref);
 	buf_adds(&p->text, h->text);
 	buf_adds(&p->info, h->info);
-	return read_info(p, err);
+	return talk_part_read_info(p, err);
 }
 
 static const char *stop_named(const char *name)

@@ -203,25 +203,54 @@ int talk_set_system(struct talk *t, struct str text, struct err *err)
 	return buf_failed(&t->system) ? err_nomem(err, "system prompt", text.n) : 0;
 }
 
-/* Where another system prompt is asked for than what the branch says, *out says it. */
+int talk_set_tools(struct talk *t, struct str json, struct err *err)
+{
+	buf_reset(&t->tools);
+	buf_adds(&t->tools, json);
+	t->asks_tools = true;
+	return buf_failed(&t->tools) ? err_nomem(err, "tools", json.n) : 0;
+}
+
+static struct talk_message *say_system(struct str text, struct str tools, struct err *err)
+{
+	struct talk_message *m = talk_message_say(CHAT_SYSTEM, text, err);
+	struct talk_part *p;
+
+	if (!m || !tools.n)
+		return m;
+	p = talk_message_add_part(m, HISTORY_TOOLS, err);
+	if (p)
+		buf_adds(&p->text, tools);
+	if (p && !buf_failed(&p->text))
+		return m;
+	talk_message_free(m);
+	err_nomem(err, "tools", tools.n);
+	return NULL;
+}
+
+/* Where another system prompt, or other tools, are asked for than the branch has, *out says so. */
 static int new_system(const struct talk *t, const char *fresh, struct talk_message **out,
 		      struct err *err)
 {
 	const struct talk_message *before = talk_last(t, CHAT_SYSTEM);
-	struct buf hold = {0}, said = {0};
-	struct str text = talk_system(t, fresh, &hold);
+	struct buf hold = {0}, said = {0}, offered = {0};
+	struct str text = talk_system(t, fresh, &hold), tools;
 	int rc = 0;
 
 	*out = NULL;
-	if (before != NULL)
+	if (before) {
 		talk_message_add_text(before, HISTORY_TEXT, &said);
-	if (buf_failed(&said) || buf_failed(&hold))
+		talk_message_add_text(before, HISTORY_TOOLS, &offered);
+	}
+	tools = t->asks_tools ? buf_str(&t->tools) : buf_str(&offered);
+	if (buf_failed(&said) || buf_failed(&offered) || buf_failed(&hold)) {
 		rc = err_nomem(err, "system prompt", text.n);
-	else if (!str_eq(text, buf_str(&said)))
-		*out = talk_message_say(CHAT_SYSTEM, text, err);
-	if (rc == 0 && *out == NULL && !str_eq(text, buf_str(&said)))
-		rc = ERR_NOMEM;
+	} else if (!str_eq(text, buf_str(&said)) || !str_eq(tools, buf_str(&offered))) {
+		*out = say_system(text, tools, err);
+		rc = *out ? 0 : ERR_NOMEM;
+	}
 	buf_release(&said);
+	buf_release(&offered);
 	buf_release(&hold);
 	return rc;
 }
@@ -242,7 +271,7 @@ int talk_ask(struct talk *t, struct str text, const char *fresh_system, int64_t 
 	if (system != NULL)
 		talk_say(t, system, now_ms);
 	talk_say(t, question, now_ms);
-	t->asks_system = false;
+	t->asks_system = t->asks_tools = false;
 	return 0;
 }
 
@@ -285,6 +314,7 @@ static void talk_free(struct talk *t)
 	talk_forget(t);
 	buf_release(&t->title);
 	buf_release(&t->system);
+	buf_release(&t->tools);
 	free(t);
 }
 

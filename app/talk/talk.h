@@ -78,8 +78,19 @@ struct talk_part *talk_message_add_part(struct talk_message *m, enum history_kin
 const struct talk_part *talk_message_call(const struct talk_message *m, struct str ref);
 void talk_message_drop_parts(struct talk_message *m, enum history_kind kind);
 void talk_message_drop_errors(struct talk_message *m);
-/* Puts into `info` what else the part knows. */
+/* Puts into `info` what else the part knows; and the other way, whatever stands there.  ERR_NOMEM. */
 void talk_part_note(struct talk_part *p);
+int talk_part_read_info(struct talk_part *p, struct err *err);
+
+/* What came of a call. */
+struct talk_result {
+	struct str ref, name; /* the call's */
+	struct str text;      /* what the tool said, as it said it */
+	struct str info; /* "" or JSON: {"state": "ok" or what else, "exit": N, "ms": N, …} */
+};
+
+/* The message that answers one call; it is said after the answer, in the order of its calls. */
+struct talk_message *talk_message_result(const struct talk_result *r, struct err *err);
 /* A copy of what was said, with an id of its own and no place in a tree. */
 int talk_message_copy(struct talk_message **out, const struct talk_message *m, struct err *err);
 
@@ -100,8 +111,9 @@ struct talk {
 	enum history_title_from title_from; /* else by what is said first */
 	bool pinned, archived;
 	int64_t updated_ms;
-	bool asks_system;  /* the next question says `system` first, where it is another one */
-	struct buf system;
+	/* The next question says these first, where the branch has others: */
+	bool asks_system, asks_tools;
+	struct buf system, tools;
 	struct talk_message *first; /* the first messages: siblings */
 	struct talk_message *newest_first;
 	struct talk_message *leaf; /* NULL: nothing, or before the first message */
@@ -142,9 +154,11 @@ struct talk_message *talk_last(const struct talk *t, enum chat_role role);
 struct str talk_system(const struct talk *t, const char *fresh, struct buf *hold);
 /* From the next question on it is `text`; "" = none. */
 int talk_set_system(struct talk *t, struct str text, struct err *err);
+/* From the next question on the model is offered these functions, a JSON array; "" = none. */
+int talk_set_tools(struct talk *t, struct str json, struct err *err);
 /*
- * Says the question, and the system prompt before it where that is another one than the
- * branch's.  On failure nothing was said.
+ * Says the question, and before it the system prompt with what it offers, where that is another
+ * one than the branch's.  On failure nothing was said.
  */
 int talk_ask(struct talk *t, struct str text, const char *fresh_system, int64_t now_ms,
 	     struct err *err);

@@ -434,14 +434,36 @@ static int read_step(struct reader *r, const struct step_row *row, json_t *o)
 	return rc;
 }
 
+static int read_texts(struct reader *r, json_t *v, struct script_turn *t)
+{
+	struct {
+		const char *key;
+		struct buf *text;
+		bool *has;
+	} rows[] = {
+		{"expect", &t->expect, &t->has_expect},
+		{"expect_tool", &t->expect_tool, &t->has_expect_tool},
+		{"expect_system", &t->expect_system, &t->has_expect_system},
+		{"expect_tools", &t->expect_tools, &t->has_expect_tools},
+		{"expect_calls", &t->expect_calls, &t->has_expect_calls},
+		{"expect_results", &t->expect_results, &t->has_expect_results},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sizeof(rows) / sizeof(rows[0]); i++)
+		rc = get_text(r, v, rows[i].key, rows[i].text, rows[i].has);
+	return rc;
+}
+
 static int read_turn(struct reader *r, json_t *v)
 {
 	struct script_turn *t;
 	json_t *task = json_object_get(v, "task");
 	json_t *effort = json_object_get(v, "expect_effort");
 	int rc = check_keys(r, v, "turn",
-			    "task again expect expect_tool expect_system expect_messages "
-			    "expect_effort expect_resume");
+			    "task again expect expect_tool expect_system expect_tools "
+			    "expect_calls expect_results expect_messages expect_effort "
+			    "expect_resume");
 
 	if (rc)
 		return rc;
@@ -457,11 +479,7 @@ static int read_turn(struct reader *r, json_t *v)
 		r->s->info.has_title_task = true;
 	rc = get_bool(r, v, "again", &t->again);
 	if (!rc)
-		rc = get_text(r, v, "expect", &t->expect, &t->has_expect);
-	if (!rc)
-		rc = get_text(r, v, "expect_tool", &t->expect_tool, &t->has_expect_tool);
-	if (!rc)
-		rc = get_text(r, v, "expect_system", &t->expect_system, &t->has_expect_system);
+		rc = read_texts(r, v, t);
 	if (!rc)
 		rc = get_int(r, v, "expect_messages", 0, MAX_COUNT, &t->expect_messages);
 	if (!rc)
@@ -631,6 +649,9 @@ void script_close(struct script *s)
 		buf_release(&s->turns[i].expect);
 		buf_release(&s->turns[i].expect_tool);
 		buf_release(&s->turns[i].expect_system);
+		buf_release(&s->turns[i].expect_tools);
+		buf_release(&s->turns[i].expect_calls);
+		buf_release(&s->turns[i].expect_results);
 	}
 	free(s->steps);
 	free(s->turns);

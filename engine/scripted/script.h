@@ -43,8 +43,11 @@ struct script_turn {
 	size_t first, n_steps; /* its steps, in script.steps */
 	bool is_title;         /* answers title requests, and only those */
 	bool again;            /* when the turns of its kind run out, go on from here */
-	bool has_expect, has_expect_tool, has_expect_system;
+	bool has_expect, has_expect_tool, has_expect_system, has_expect_tools;
 	struct buf expect, expect_tool, expect_system; /* the last such message contains this */
+	struct buf expect_tools;                       /* what the system message offers does */
+	bool has_expect_calls, has_expect_results;
+	struct buf expect_calls, expect_results; /* ids: see scripted.c */
 	int64_t expect_messages, expect_resume;        /* -1: any */
 	int expect_effort;                             /* -1: any, else an enum chat_effort */
 };

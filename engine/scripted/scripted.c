@@ -34,11 +34,13 @@
  * A turn may be opened by a line with conditions:
  *
  *   {"turn": {"task": "title", "again": true, "expect": TEXT, "expect_tool": TEXT,
- *             "expect_system": TEXT, "expect_messages": N, "expect_effort": S,
+ *             "expect_system": TEXT, "expect_tools": TEXT, "expect_calls": IDS,
+ *             "expect_results": IDS, "expect_messages": N, "expect_effort": S,
  *             "expect_resume": N}}
  *
- * expect…: the last user, tool or system message contains the text; so many messages; that
- * effort; so many resume ids.  A turn that finds it otherwise fails with ERR_USAGE and says
+ * expect…: the last user, tool or system message contains the text, or what the system message
+ * offers does; the ids of the calls of the last answer that has any, and of the calls whose
+ * results follow it, are these ("0 1"); so many messages; that effort; so many resume ids.  A turn that finds it otherwise fails with ERR_USAGE and says
  * what it found.  "task": the turn answers requests for a title, and no others do; plain and
  * title turns are counted apart.  When turns run out, play goes on at the one marked "again";
  * without one the request fails.
@@ -457,6 +459,67 @@ static bool check_text(struct play *p, bool asked, const struct buf *want, enum 
 	return false;
 }
 
+/* Fails the turn: what was found is not what the script expects. */
+static bool found_otherwise(struct play *p, const char *what, struct str found, struct str want)
+{
+	struct err why;
+
+	err_set(&why, ERR_USAGE, "script line %d: %s: found \"%.*s\", expected \"%.*s\"",
+		p->turn->line, what, (int)(found.n < 150 ? found.n : 150),
+		found.p ? found.p : "", (int)(want.n < 150 ? want.n : 150),
+		want.p ? want.p : "");
+	fail(p, &why);
+	return false;
+}
+
+static bool check_tools(struct play *p)
+{
+	const struct chat *c = &p->req->chat;
+	struct str want = buf_str(&p->turn->expect_tools);
+	struct str found = c->n_messages ? c->messages[0].tools_json : (struct str){0};
+
+	if (!p->turn->has_expect_tools || (want.n ? contains(found, want) : !found.n))
+		return true;
+	return found_otherwise(p, "tools", found, want);
+}
+
+/* The ids of the last answer's calls, or (`results`) of those that were answered, with blanks. */
+static void add_ids_of(const struct chat *c, bool results, struct buf *out)
+{
+	size_t i = c->n_messages;
+
+	while (i > 0 && !c->messages[i - 1].n_calls)
+		i--;
+	if (!i)
+		return;
+	for (size_t k = 0; !results && k < c->messages[i - 1].n_calls; k++) {
+		buf_addz(out, out->len ? " " : "");
+		buf_adds(out, c->messages[i - 1].calls[k].id);
+	}
+	for (; results && i < c->n_messages; i++) {
+		if (c->messages[i].role != CHAT_TOOL)
+			continue;
+		buf_addz(out, out->len ? " " : "");
+		buf_adds(out, c->messages[i].tool_call_id);
+	}
+}
+
+static bool check_ids(struct play *p, const char *what, bool asked, const struct buf *want,
+		      bool results)
+{
+	struct buf found = {0};
+	bool same;
+
+	if (!asked)
+		return true;
+	add_ids_of(&p->req->chat, results, &found);
+	same = str_eq(buf_str(&found), buf_str(want));
+	if (!same)
+		found_otherwise(p, what, buf_str(&found), buf_str(want));
+	buf_release(&found);
+	return same;
+}
+
 static bool check_count(struct play *p, const char *what, int64_t want, int64_t found)
 {
 	struct err why;
@@ -477,6 +540,9 @@ static bool meets_expectations(struct play *p)
 	return check_text(p, t->has_expect, &t->expect, CHAT_USER, "user") &&
 	       check_text(p, t->has_expect_tool, &t->expect_tool, CHAT_TOOL, "tool") &&
 	       check_text(p, t->has_expect_system, &t->expect_system, CHAT_SYSTEM, "system") &&
+	       check_tools(p) &&
+	       check_ids(p, "calls", t->has_expect_calls, &t->expect_calls, false) &&
+	       check_ids(p, "results", t->has_expect_results, &t->expect_results, true) &&
 	       check_count(p, "messages", t->expect_messages, (int64_t)req->chat.n_messages) &&
 	       check_count(p, "effort", t->expect_effort, (int64_t)req->chat.effort) &&
 	       check_count(p, "resume ids", t->expect_resume, (int64_t)req->n_resume_ids);
