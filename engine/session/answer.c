@@ -1,3 +1,4 @@
+/* Ids become events; of a resumed answer, what the earlier turn has not sent. */
 #include "engine/session/answer.h"
 
 #include <stdlib.h>
@@ -34,13 +35,13 @@ static void on_dsml(void *ctx, enum event_kind kind, int call, struct str text)
 	struct event ev = {.kind = kind, .call = call < 0 ? 0 : call};
 
 	if (kind == EV_TEXT || kind == EV_THINKING) {
-		int which = kind == EV_THINKING;
+		struct answer_part *part = kind == EV_THINKING ? &a->thinking : &a->text;
 
 		if (a->muted) {
-			a->n_muted[which] += text.n;
+			part->n_muted += text.n;
 			return;
 		}
-		text = not_owed(&a->owed[which], text);
+		text = not_owed(&part->owed, text);
 		if (text.n == 0)
 			return;
 	} else if (a->muted && kind == EV_NOTICE) {
@@ -53,8 +54,8 @@ static void on_dsml(void *ctx, enum event_kind kind, int call, struct str text)
 void answer_release(struct answer *a)
 {
 	dsml_release(&a->dsml);
-	buf_release(&a->owed[0]);
-	buf_release(&a->owed[1]);
+	buf_release(&a->text.owed);
+	buf_release(&a->thinking.owed);
 	*a = (struct answer){0};
 }
 
@@ -73,7 +74,7 @@ int answer_init(struct answer *a, struct event_queue *events, uint64_t turn,
 
 /* What the earlier turn sent, gathered by running it again to its end. */
 struct sent {
-	struct buf text[2];
+	struct buf text, thinking;
 };
 
 static void gather(void *ctx, enum event_kind kind, int call, struct str text)
@@ -82,7 +83,7 @@ static void gather(void *ctx, enum event_kind kind, int call, struct str text)
 
 	(void)call;
 	if (kind == EV_TEXT || kind == EV_THINKING)
-		buf_adds(&s->text[kind == EV_THINKING], text);
+		buf_adds(kind == EV_THINKING ? &s->thinking : &s->text, text);
 }
 
 static int gather_sent(struct sent *s, const struct answer *a, const token_id *ids, size_t n,
@@ -114,50 +115,56 @@ static void send_rest(struct answer *a, enum event_kind kind, const struct buf *
 	send(a, &ev);
 }
 
-static int resume_chat(struct answer *a, const token_id *ids, size_t n, const size_t *has,
-		       struct err *err)
+/* Of what the earlier turn said the caller has `had` bytes; NULL: all. */
+static int resume_part(struct answer *a, struct answer_part *part, enum event_kind kind,
+		       const struct buf *said, const size_t *had, struct err *err)
+{
+	size_t known = had && *had < said->len ? *had : said->len;
+
+	if (known > part->n_muted)
+		buf_add(&part->owed, said->data + part->n_muted, known - part->n_muted);
+	else
+		send_rest(a, kind, said, known, part->n_muted);
+	if (buf_failed(said) || buf_failed(&part->owed))
+		return err_nomem(err, "resumed answer", said->len);
+	return 0;
+}
+
+static int resume_chat(struct answer *a, const token_id *ids, size_t n,
+		       const struct answer_had *had, struct err *err)
 {
 	struct sent s = {0};
 	int rc = gather_sent(&s, a, ids, n, err);
 
-	if (rc)
-		goto done;
-	a->muted = true;
-	for (size_t i = 0; i < n; i++)
-		dsml_push_id(&a->dsml, &a->detok, ids[i]);
-	a->muted = false;
-	for (int k = 1; k >= 0; k--) {
-		size_t known = has && has[k] < s.text[k].len ? has[k] : s.text[k].len;
-
-		if (known > a->n_muted[k])
-			buf_add(&a->owed[k], s.text[k].data + a->n_muted[k],
-				known - a->n_muted[k]);
-		else
-			send_rest(a, k ? EV_THINKING : EV_TEXT, &s.text[k], known,
-				  a->n_muted[k]);
-		if (buf_failed(&s.text[k]) || buf_failed(&a->owed[k]))
-			rc = err_nomem(err, "resumed answer", s.text[k].len);
+	if (!rc) {
+		a->muted = true;
+		for (size_t i = 0; i < n; i++)
+			dsml_push_id(&a->dsml, &a->detok, ids[i]);
+		a->muted = false;
+		rc = resume_part(a, &a->thinking, EV_THINKING, &s.thinking,
+				 had ? &had->thinking : NULL, err);
 	}
-done:
-	buf_release(&s.text[0]);
-	buf_release(&s.text[1]);
+	if (!rc)
+		rc = resume_part(a, &a->text, EV_TEXT, &s.text, had ? &had->text : NULL, err);
+	buf_release(&s.text);
+	buf_release(&s.thinking);
 	return rc;
 }
 
-int answer_resume(struct answer *a, const token_id *ids, size_t n, const size_t *has,
+int answer_resume(struct answer *a, const token_id *ids, size_t n, const struct answer_had *had,
 		  struct err *err)
 {
 	struct buf told = {0};
 	int rc = 0;
 
 	if (!a->raw)
-		return resume_chat(a, ids, n, has, err);
+		return resume_chat(a, ids, n, had, err);
 	for (size_t i = 0; i < n; i++)
 		detok_push(&a->detok, ids[i], &told);
 	if (buf_failed(&told))
 		rc = err_nomem(err, "resumed answer", told.len);
-	else if (has)
-		send_rest(a, EV_TEXT, &told, has[0], told.len);
+	else if (had)
+		send_rest(a, EV_TEXT, &told, had->text, told.len);
 	buf_release(&told);
 	return rc;
 }

@@ -14,16 +14,26 @@
 #include "engine/text/dsml.h"
 #include "engine/event.h"
 
+/* The text of an answer, or its thinking, where an earlier turn has sent some of it. */
+struct answer_part {
+	size_t n_muted;  /* bytes not sent while muted */
+	struct buf owed; /* sent already by the earlier turn, not yet met again */
+};
+
+/* How many bytes of each the caller has. */
+struct answer_had {
+	size_t text, thinking;
+};
+
 struct answer {
 	struct event_queue *events; /* borrowed */
 	uint64_t turn;
 	bool raw; /* plain text: no grammar */
 	struct dsml dsml;
 	struct detok detok;
-	bool muted;         /* earlier ids of a resumed answer */
-	size_t n_muted[2];  /* bytes of text [0] and thinking [1] not sent while muted */
-	struct buf owed[2]; /* sent already by the earlier turn, not yet met again */
-	bool closed;        /* the queue refused an event, or memory ran out */
+	bool muted;  /* earlier ids of a resumed answer */
+	struct answer_part text, thinking;
+	bool closed; /* the queue refused an event, or memory ran out */
 	bool nomem;
 };
 
@@ -33,11 +43,10 @@ int answer_init(struct answer *a, struct event_queue *events, uint64_t turn,
 void answer_release(struct answer *a); /* a zeroed struct is fine */
 
 /*
- * Ids of the answer's beginning, after the opening one.  has: how many bytes of their text [0]
- * and thinking [1] are known, the rest is sent; NULL: all, as the earlier turn ended it.
- * ERR_NOMEM.
+ * Ids of the answer's beginning, after the opening one.  had: what of them is known, the rest is
+ * sent; NULL: all, as the earlier turn ended it.  ERR_NOMEM.
  */
-int answer_resume(struct answer *a, const token_id *ids, size_t n, const size_t *has,
+int answer_resume(struct answer *a, const token_id *ids, size_t n, const struct answer_had *had,
 		  struct err *err);
 
 /* One more id: its text goes out.  Say first with answer_send_id() that it was produced. */

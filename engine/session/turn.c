@@ -146,12 +146,14 @@ static int open_answer(struct turn *t)
 		rc = answer_init(&t->answer, t->s->base.events, t->number, t->s->tok,
 				 t->req->is_raw, mode, &t->err);
 	if (!rc && t->req->n_resume_ids) {
-		const size_t has[2] = {t->req->resume_text_bytes,
-				       t->req->resume_thinking_bytes};
+		const struct answer_had had = {
+			.text = t->req->resume_text_bytes,
+			.thinking = t->req->resume_thinking_bytes,
+		};
 
 		rc = answer_resume(&t->answer, t->prompt.ids + t->resume_at,
 				   t->prompt.n - t->resume_at,
-				   t->req->resume_counted ? has : NULL, &t->err);
+				   t->req->resume_counted ? &had : NULL, &t->err);
 	}
 	return rc;
 }

@@ -52,8 +52,8 @@ static struct tokenizer *open_small(void)
 /* Plays ids[from..to) as one turn that resumes at `from`; the answer ends where all are played.
  */
 static void play(const struct tokenizer *tok, enum dsml_mode mode, bool raw,
-		 const struct tokens *ids, size_t from, size_t to, const size_t *has,
-		 struct sent *s)
+		 const struct tokens *ids, size_t from, size_t to,
+		 const struct answer_had *had, struct sent *s)
 {
 	struct event_queue *q;
 	struct answer a;
@@ -62,7 +62,7 @@ static void play(const struct tokenizer *tok, enum dsml_mode mode, bool raw,
 
 	assert_int_equal(event_queue_new(&q, 4096, &err), 0);
 	assert_int_equal(answer_init(&a, q, 3, tok, raw, mode, &err), 0);
-	assert_int_equal(answer_resume(&a, ids->ids, from, has, &err), 0);
+	assert_int_equal(answer_resume(&a, ids->ids, from, had, &err), 0);
 	for (size_t i = from; i < to; i++) {
 		answer_send_id(&a, ids->ids[i]);
 		answer_push(&a, ids->ids[i]);
@@ -150,13 +150,14 @@ static void a_resumed_answer_first_says_what_its_caller_does_not_have(void **sta
 			size_t thinks = whole.thinking.len > 0;
 			/* Not more than the first ids say: each is a byte or more, tags aside.
 			 */
-			size_t has[2] = {thinks ? 0 : cut > 1, thinks && cut > 1};
+			struct answer_had had = {.text = thinks ? 0 : cut > 1,
+						 .thinking = thinks && cut > 1};
 			struct sent s = {0};
 
-			play(tok, answers[k].mode, false, &ids, cut, ids.n, has, &s);
+			play(tok, answers[k].mode, false, &ids, cut, ids.n, &had, &s);
 			assert_string_equal(buf_z(&s.thinking),
-					    buf_z(&whole.thinking) + has[1]);
-			assert_string_equal(buf_z(&s.text), buf_z(&whole.text) + has[0]);
+					    buf_z(&whole.thinking) + had.thinking);
+			assert_string_equal(buf_z(&s.text), buf_z(&whole.text) + had.text);
 			assert_string_equal(buf_z(&s.calls), buf_z(&whole.calls));
 			sent_release(&s);
 		}
