@@ -42,14 +42,14 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 	struct work *k = &m->work;
 	struct index_query_args query = {
 		.n_tok = r->n,
-		.n_head = cfg->index_n_heads,
+		.n_head = model_part(m, SHARD_INDEX_HEADS),
 		.rope = r->rope[ROPE_YARN],
 		.q = k->iq,
 		.out = k->iq_packed,
 	};
 	struct index_select_args select = {
 		.n_tok = r->n,
-		.n_head = cfg->index_n_heads,
+		.n_head = model_part(m, SHARD_INDEX_HEADS),
 		.top_k = cfg->index_topk,
 		.max_pages = model_max_pages(m),
 		.scale = (float)(1 / sqrt((double)INDEX_DIM * cfg->index_n_heads)),
@@ -122,7 +122,7 @@ static int queries(struct model *m, const struct layer_weights *w, const struct 
 	};
 	struct query_args query = {
 		.n_tok = r->n,
-		.n_head = cfg->n_heads,
+		.n_head = model_part(m, SHARD_HEADS),
 		.eps = cfg->rms_eps,
 		.rope = rope,
 		.q = k->q,
@@ -142,7 +142,7 @@ static int attention_out(struct model *m, const struct layer_weights *w, const s
 {
 	struct linear_args groups = {
 		.n_tok = r->n,
-		.n_group = m->cfg.o_groups,
+		.n_group = model_part(m, SHARD_GROUPS),
 		.w = w->wo_a,
 		.x = m->work.o,
 		.y = m->work.oa,
@@ -161,7 +161,7 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 	dbuf rope = r->rope[w->ratio ? ROPE_YARN : ROPE_PLAIN];
 	struct attention_args attention = {
 		.n_tok = r->n,
-		.n_head = cfg->n_heads,
+		.n_head = model_part(m, SHARD_HEADS),
 		.ring_rows = m->ring_rows,
 		.window = cfg->window,
 		.ratio = w->ratio,

@@ -22,7 +22,7 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 	struct experts_args experts = {
 		.n_tok = r->n,
 		.d = cfg->dim,
-		.inner = cfg->moe_inter,
+		.inner = model_part(m, SHARD_INNER),
 		.n_expert = cfg->n_experts,
 		.n_used = cfg->n_experts_used,
 		.limit = cfg->swiglu_limit,

@@ -92,6 +92,12 @@ struct model {
 	void *tap_ctx;
 };
 
+/* How much of it this rank has: heads, groups, inner size, rows of the vocabulary, indexer heads. */
+static inline int model_part(const struct model *m, enum shard_unit unit)
+{
+	return m->shard.part[unit].count;
+}
+
 /* Frequencies in radians per position, double, as the model's published scaling has them. */
 void rope_frequencies(const struct model_config *cfg, enum rope_kind kind, double out[32]);
 

@@ -26,8 +26,11 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 	struct work *k = &m->work;
 	size_t rows = (size_t)m->max_rows, act = (size_t)m->caps.act_bytes;
 	size_t d = (size_t)c->dim, streams = HC_MULT * d;
-	size_t heads = (size_t)c->n_heads * HEAD_DIM, ih = (size_t)c->index_n_heads;
-	size_t rope = ROPE_DIM * sizeof(float), logits = LOGIT_ROWS * (size_t)c->vocab;
+	size_t heads = (size_t)model_part(m, SHARD_HEADS) * HEAD_DIM;
+	size_t low = (size_t)model_part(m, SHARD_GROUPS) * (size_t)c->o_lora_rank;
+	size_t ih = (size_t)model_part(m, SHARD_INDEX_HEADS);
+	size_t rope = ROPE_DIM * sizeof(float);
+	size_t logits = LOGIT_ROWS * (size_t)model_part(m, SHARD_VOCAB);
 	const struct piece pieces[] = {
 		{&k->inputs, 1, inputs_bytes(m), 0},
 		{&k->x, (rows + 1) * streams, sizeof(float), 0},
@@ -43,7 +46,7 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 		{&k->q, rows * heads, act, 0},
 		{&k->o, rows * heads, act, 0},
 		{&k->kv, rows * HEAD_DIM, act, 0},
-		{&k->oa, rows * (size_t)c->o_groups * (size_t)c->o_lora_rank, act, 0},
+		{&k->oa, rows * low, act, 0},
 		{&k->ca, rows * 2 * HEAD_DIM, sizeof(float), 0},
 		{&k->cz, rows * 2 * HEAD_DIM, sizeof(float), 0},
 		{&k->iq, rows * ih * INDEX_DIM, act, 0},
@@ -74,16 +77,16 @@ static uint64_t backend_scratch(const struct model *m)
 	const struct pass_shape shape = {
 		.rows = m->max_rows,
 		.d = c->dim,
-		.inner = c->moe_inter,
+		.inner = model_part(m, SHARD_INNER),
 		.n_expert = c->n_experts,
 		.n_used = c->n_experts_used,
-		.n_head = c->n_heads,
-		.n_group = c->o_groups,
+		.n_head = model_part(m, SHARD_HEADS),
+		.n_group = model_part(m, SHARD_GROUPS),
 		.group_rank = c->o_lora_rank,
 		.q_rank = c->q_lora_rank,
-		.index_heads = c->index_n_heads,
+		.index_heads = model_part(m, SHARD_INDEX_HEADS),
 		.top_k = c->index_topk,
-		.vocab = c->vocab,
+		.vocab = model_part(m, SHARD_VOCAB),
 		.ctx = m->ctx,
 	};
 
