@@ -1,14 +1,14 @@
-/* Conversations as JSONL and Markdown. */
+/* Conversations as JSON, whole or in lines. */
 #include "history/export.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/base/jsonr.h"
 #include "engine/base/utf8.h"
 #include "history/base64.h"
+#include "history/markdown.h"
 
 #define AT(field) #field, offsetof(struct history_run, field)
 
@@ -228,120 +228,6 @@ static int add_json(const struct history_tree *t, const struct history_conversat
 	return 0;
 }
 
-/* -- Markdown, of the branch that is shown -------------------------------------- */
-
-static const char *const speakers[HISTORY_N_ROLES] = {
-	[HISTORY_SYSTEM] = "System",       [HISTORY_USER] = "You",
-	[HISTORY_ASSISTANT] = "Assistant", [HISTORY_TOOL] = "Tool",
-	[HISTORY_DEVELOPER] = "Developer", [HISTORY_REMINDER] = "Reminder",
-};
-
-static void add_quoted(struct buf *out, struct str s)
-{
-	bool at_start = true;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (at_start)
-			buf_addz(out, "> ");
-		buf_addc(out, s.p[i]);
-		at_start = s.p[i] == '\n';
-	}
-	buf_addz(out, at_start ? "\n" : "\n\n");
-}
-
-/* A fence longer than any run of backquotes in the text. */
-static void add_fenced(struct buf *out, struct str name, struct str s)
-{
-	size_t longest = 2, run = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		run = s.p[i] == '`' ? run + 1 : 0;
-		longest = run > longest ? run : longest;
-	}
-	if (name.n) {
-		buf_addz(out, "**");
-		buf_adds(out, name);
-		buf_addz(out, "**\n\n");
-	}
-	for (size_t i = 0; i <= longest; i++)
-		buf_addc(out, '`');
-	buf_addc(out, '\n');
-	buf_adds(out, s);
-	if (!s.n || s.p[s.n - 1] != '\n')
-		buf_addc(out, '\n');
-	for (size_t i = 0; i <= longest; i++)
-		buf_addc(out, '`');
-	buf_addz(out, "\n\n");
-}
-
-/* What became of a call that did not end well. */
-static void add_call_end(struct buf *out, struct str info)
-{
-	struct json_doc doc = {0};
-	struct buf said = {0};
-	struct err ignored;
-	const json_t *bad;
-
-	if (info.n && json_doc_parse(&doc, info, &ignored) == 0) {
-		bad = json_object_get(doc.root, "bad");
-		if (json_is_string(bad))
-			buf_addf(&said, "malformed call: %s", json_string_value(bad));
-		else if (json_object_get(doc.root, "cut"))
-			buf_addz(&said, "the call was cut");
-		if (said.len)
-			add_quoted(out, buf_str(&said));
-	}
-	out->failed |= said.failed;
-	buf_release(&said);
-	json_doc_release(&doc);
-}
-
-static void add_part_md(struct buf *out, const struct history_part *p)
-{
-	switch (p->kind) {
-	case HISTORY_TEXT:
-		buf_adds(out, p->text);
-		buf_addz(out, "\n\n");
-		break;
-	case HISTORY_THINKING:
-	case HISTORY_NOTICE:
-		if (p->text.n)
-			add_quoted(out, p->text);
-		break;
-	case HISTORY_CALL:
-		add_fenced(out, p->name, p->text);
-		add_call_end(out, p->info);
-		break;
-	case HISTORY_RESULT:
-	case HISTORY_ATTACHMENT:
-		add_fenced(out, p->name, p->text);
-		break;
-	case HISTORY_TOOLS:
-		break;
-	}
-}
-
-static int add_markdown(struct history_tree *t, const struct history_conversation *c,
-			struct buf *out)
-{
-	const struct history_message *const *path;
-	time_t at = (time_t)(c->created_ms / 1000);
-	struct tm tm = {0};
-	char when[40];
-	size_t n;
-
-	gmtime_r(&at, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%d %H:%M UTC", &tm);
-	buf_addf(out, "# %s\n\n%s, %s\n\n", c->title, c->uid, when);
-	path = history_tree_path(t, &n);
-	for (size_t i = 0; i < n; i++) {
-		buf_addf(out, "## %s\n\n", speakers[path[i]->role]);
-		for (size_t k = 0; k < path[i]->n_parts; k++)
-			add_part_md(out, &path[i]->parts[k]);
-	}
-	return 0;
-}
-
 int history_export(struct history *h, int64_t conversation, enum history_format format,
 		   struct buf *out, struct err *err)
 {
@@ -355,7 +241,7 @@ int history_export(struct history *h, int64_t conversation, enum history_format 
 	if (!rc)
 		rc = history_tree_open(&t, h, conversation, err);
 	if (!rc && format == HISTORY_MARKDOWN)
-		rc = add_markdown(t, &list.items[0], out);
+		markdown_add(t, &list.items[0], out);
 	else if (!rc)
 		rc = add_json(t, &list.items[0], format == HISTORY_JSONL, out, err);
 	if (!rc && buf_failed(out))

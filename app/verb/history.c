@@ -64,7 +64,7 @@ static void add_time(struct buf *out, int64_t ms)
 	char text[32];
 
 	localtime_r(&at, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M %z", &tm);
 	buf_addz(out, text);
 }
 
@@ -190,6 +190,8 @@ static int run_search(struct run *r, struct err *err)
 	}
 	if (!rc)
 		rc = print(&out, err);
+	if (!rc && !hits.n)
+		rc = err_set(err, ERR_FAILED, "not found");
 	buf_release(&text);
 	buf_release(&out);
 	history_hits_release(&hits);

@@ -148,6 +148,22 @@ static void an_export_of_everything_goes_on_where_one_vanishes(void **state)
 	CHECK(rows);
 }
 
+static void a_search_that_finds_nothing_says_so_and_fails(void **state)
+{
+	static const struct row rows[] = {
+		{"$d --engine-script $T/short -p question", 0, "alpha omega", ""},
+		{"$d history search alpha", 0, "[alpha]", NULL},
+		{"$d history search nowhere", 1, NULL, "not found"},
+		{"$d history search --json nowhere", 1, NULL, "not found"},
+		{"TZ=EST5 $d history list", 0, " -0500 ", NULL},
+		{"TZ=EST5 $d history show question", 0, " -0500\n", NULL},
+		{"TZ=EST5 $d history search alpha", 0, " -0500 ", NULL},
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
 static void verify_repairs_and_import_tells_what_is_known(void **state)
 {
 	static const struct row rows[] = {
@@ -173,6 +189,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(a_history_that_goes_away_during_an_answer_is_told),
 		T(an_export_of_everything_goes_on_where_one_vanishes),
+		T(a_search_that_finds_nothing_says_so_and_fails),
 		T(verify_repairs_and_import_tells_what_is_known),
 	};
 
