@@ -5,9 +5,9 @@
 int binding_apply(struct keymap *km, const char *binding, struct err *err)
 {
 	const char *eq = strchr(binding, '=');
-	struct str action = {binding, eq != NULL ? (size_t)(eq - binding) : 0};
+	struct str action = {binding, eq ? (size_t)(eq - binding) : 0};
 
-	if (eq == NULL)
+	if (!eq)
 		return err_set(err, ERR_USAGE, "'%.60s', expected ACTION=KEYS", binding);
 	while (action.n > 0 && action.p[action.n - 1] == ' ')
 		action.n--;

@@ -5,22 +5,32 @@
 #include <signal.h>
 #include <unistd.h>
 
-static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
-#define N_CAUGHT (sizeof(caught) / sizeof(caught[0]))
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+static const int terminal[] = {SIGWINCH, SIGTSTP, SIGCONT};
+#define N_ENDING   (sizeof(ending) / sizeof(ending[0]))
+#define N_TERMINAL (sizeof(terminal) / sizeof(terminal[0]))
 
 static int pipe_fds[2] = {-1, -1};
+static int n_opened;
+static bool catches_terminal;
 static volatile sig_atomic_t last;
-static struct sigaction before[N_CAUGHT], pipe_before;
+static struct sigaction ending_before[N_ENDING], terminal_before[N_TERMINAL], pipe_before;
 
-static void on_signal(int signo)
+static void put_number(int signo)
 {
 	int saved = errno;
+	char c = (char)signo;
 
-	last = signo;
-	if (write(pipe_fds[1], "", 1) < 0) {
+	if (write(pipe_fds[1], &c, 1) < 0) {
 		/* The pipe is full: it is readable anyway. */
 	}
 	errno = saved;
+}
+
+static void on_ending(int signo)
+{
+	last = signo;
+	put_number(signo);
 }
 
 void signals_ignore_limits(void)
@@ -30,21 +40,38 @@ void signals_ignore_limits(void)
 
 int signals_open(struct err *err)
 {
-	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction sa = {.sa_handler = on_ending, .sa_flags = SA_RESTART};
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 
-	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) != 0)
+	if (n_opened++)
+		return 0;
+	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) != 0) {
+		n_opened = 0;
 		return err_errno(err, "pipe", "open");
-	for (size_t i = 0; i < N_CAUGHT; i++)
-		sigaction(caught[i], &sa, &before[i]);
+	}
+	for (size_t i = 0; i < N_ENDING; i++)
+		sigaction(ending[i], &sa, &ending_before[i]);
 	sigaction(SIGPIPE, &ignore, &pipe_before);
 	return 0;
 }
 
+void signals_catch_terminal(bool on)
+{
+	struct sigaction sa = {.sa_handler = put_number, .sa_flags = SA_RESTART};
+
+	for (size_t i = 0; on != catches_terminal && i < N_TERMINAL; i++)
+		sigaction(terminal[i], on ? &sa : &terminal_before[i],
+			  on ? &terminal_before[i] : NULL);
+	catches_terminal = on;
+}
+
 void signals_close(void)
 {
-	for (size_t i = 0; i < N_CAUGHT; i++)
-		sigaction(caught[i], &before[i], NULL);
+	if (--n_opened)
+		return;
+	signals_catch_terminal(false);
+	for (size_t i = 0; i < N_ENDING; i++)
+		sigaction(ending[i], &ending_before[i], NULL);
 	sigaction(SIGPIPE, &pipe_before, NULL);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
@@ -61,12 +88,19 @@ int signals_seen(void)
 	return last;
 }
 
+size_t signals_read(unsigned char *numbers, size_t max)
+{
+	ssize_t n = read(pipe_fds[0], numbers, max);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
 int signals_take(void)
 {
-	char drain[16];
+	unsigned char drain[16];
 	int signo = last;
 
-	while (read(pipe_fds[0], drain, sizeof(drain)) > 0)
+	while (signals_read(drain, sizeof(drain)) > 0)
 		;
 	last = 0;
 	return signo;

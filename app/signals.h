@@ -1,10 +1,12 @@
 /*
- * Signals as something to poll: a pipe that becomes readable, and what came.
+ * Signals as something to poll, for the whole program: one pipe that becomes readable, and what
+ * came.  UI thread only, but for the handler itself.
  */
 #ifndef APP_SIGNALS_H
 #define APP_SIGNALS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "engine/base/err.h"
 
@@ -14,11 +16,19 @@
  */
 void signals_ignore_limits(void);
 
-/* SIGINT, SIGTERM and SIGHUP are caught from here on; SIGPIPE is ignored. */
+/*
+ * SIGINT, SIGTERM and SIGHUP are caught from here on; SIGPIPE is ignored.  May be called again;
+ * the last close puts everything back.
+ */
 int signals_open(struct err *err);
-void signals_close(void);  /* as they were */
-int signals_fd(void);      /* readable after a signal, until signals_take() */
-int signals_take(void);    /* the last signal since the last call, 0 if none; drains the pipe */
-int signals_seen(void);    /* the same without taking it */
+void signals_close(void);
+/* The screen's too: SIGWINCH, SIGTSTP and SIGCONT, until it is switched off. */
+void signals_catch_terminal(bool on);
+
+int signals_fd(void);   /* readable after a signal, until it is taken or read */
+int signals_take(void); /* the last of those that end something, 0 if none; drains the pipe */
+int signals_seen(void); /* the same without taking it */
+/* Takes the numbers of all that came, in their order, as far as a pipe holds them. */
+size_t signals_read(unsigned char *numbers, size_t max);
 
 #endif

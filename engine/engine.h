@@ -11,17 +11,8 @@
 #define ENGINE_ENGINE_H
 
 #include "engine/base/err.h"
-#include "engine/measure/bench.h"
 #include "engine/chat.h"
-#include "engine/text/detok.h"
-#include "engine/text/dsml.h"
 #include "engine/event.h"
-#include "engine/measure/logits.h"
-#include "engine/text/prompt.h"
-#include "engine/text/prompt_json.h"
-#include "engine/measure/score.h"
-#include "engine/text/tokenizer.h"
-#include "engine/text/tokens.h"
 
 struct sampling {
 	double temperature; /* 0 = greedy */

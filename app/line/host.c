@@ -3,9 +3,9 @@
 
 #include "app/line/line.h"
 
-static struct line *line_of(const struct cmd_host *h)
+static struct line_mode *line_of(const struct cmd_host *h)
 {
-	return (struct line *)(uintptr_t)h;
+	return (struct line_mode *)(uintptr_t)h;
 }
 
 static struct talk *host_talk(const struct cmd_host *h)
@@ -75,7 +75,7 @@ static int host_open(struct cmd_host *h, struct talk *t, struct err *err)
 }
 
 /* One that nothing was said in serves again. */
-static int go_to_new(struct line *l, struct err *err)
+static int go_to_new(struct line_mode *l, struct err *err)
 {
 	for (size_t i = 0; i < l->talks.n; i++) {
 		struct talk *t = l->talks.v[i];
@@ -107,7 +107,7 @@ static int host_open_branch(struct cmd_host *h, struct talk *t, struct err *err)
 
 static int host_remove(struct cmd_host *h, struct talk *t, struct err *err)
 {
-	struct line *l = line_of(h);
+	struct line_mode *l = line_of(h);
 	int rc = talk_store_remove(&l->talks, t, true, NULL, err);
 
 	if (rc)

@@ -19,7 +19,7 @@
 #include "engine/base/utf8.h"
 
 /* "42 tokens, 310 tokens/s", after an answer, dimmed */
-static void tell_usage(const struct line *l, const struct turn_outcome *a)
+static void tell_usage(const struct line_mode *l, const struct turn_outcome *a)
 {
 	const struct turn_usage *u = &a->usage;
 
@@ -54,7 +54,7 @@ void line_say(const char *format, ...)
 	free(n >= 0 ? text : NULL);
 }
 
-int line_open(struct line *l, struct talk *t, struct err *err)
+int line_open(struct line_mode *l, struct talk *t, struct err *err)
 {
 	const struct talk_message *last;
 	struct history_list list = {0};
@@ -84,7 +84,7 @@ int line_open(struct line *l, struct talk *t, struct err *err)
  * An interrupted answer is kept as far as it went.  A write that fails does not take back
  * what is on the screen: it is told, and tried again.
  */
-int line_answer(struct line *l, struct talk_message *resume, struct err *err)
+int line_answer(struct line_mode *l, struct talk_message *resume, struct err *err)
 {
 	struct turn_outcome out;
 	struct turn_watch watch;
@@ -108,7 +108,7 @@ int line_answer(struct line *l, struct talk_message *resume, struct err *err)
 }
 
 /* A turn that failed before it said anything leaves the conversation as it was. */
-int line_ask(struct line *l, struct str text, struct err *err)
+int line_ask(struct line_mode *l, struct str text, struct err *err)
 {
 	struct talk_message *before = l->talk->leaf, *leaf;
 	bool asks_system = l->talk->asks_system, asks_tools = l->talk->asks_tools;
@@ -130,7 +130,7 @@ int line_ask(struct line *l, struct str text, struct err *err)
 	return rc;
 }
 
-static int await_engine(struct line *l, struct err *err)
+static int await_engine(struct line_mode *l, struct err *err)
 {
 	struct turn_watch watch;
 	struct show show;
@@ -145,7 +145,7 @@ static int await_engine(struct line *l, struct err *err)
 }
 
 /* What a crash cut, and how to go on with it. */
-static void tell_recovered(const struct line *l)
+static void tell_recovered(const struct line_mode *l)
 {
 	const struct history_list *cut = &l->talks.recovered;
 
@@ -156,7 +156,7 @@ static void tell_recovered(const struct line *l)
 			 cut->items[i].title, cut->items[i].uid);
 }
 
-static void greet(const struct line *l)
+static void greet(const struct line_mode *l)
 {
 	const struct engine_info *info = l->app->engine->ops->info(l->app->engine);
 
@@ -166,7 +166,7 @@ static void greet(const struct line *l)
 	tell_recovered(l);
 }
 
-static int ask_with_files(struct line *l, struct str typed, struct err *err)
+static int ask_with_files(struct line_mode *l, struct str typed, struct err *err)
 {
 	struct buf text = {0};
 	size_t n;
@@ -184,7 +184,7 @@ static int ask_with_files(struct line *l, struct str typed, struct err *err)
 }
 
 /* One message or command.  0: go on; an error that ends the chat otherwise. */
-static int take_message(struct line *l, const struct buf *raw, struct err *err)
+static int take_message(struct line_mode *l, const struct buf *raw, struct err *err)
 {
 	struct buf text = {0};
 	bool known;
@@ -212,7 +212,7 @@ static int take_message(struct line *l, const struct buf *raw, struct err *err)
 /* Silent, since a person may be typing. */
 static void hear_title(void *ctx)
 {
-	struct line *l = ctx;
+	struct line_mode *l = ctx;
 	struct event ev = {0};
 	bool named;
 
@@ -224,12 +224,12 @@ static void hear_title(void *ctx)
 
 static void drop_title(void *ctx)
 {
-	struct line *l = ctx;
+	struct line_mode *l = ctx;
 
 	title_cancel(&l->title, l->app->engine);
 }
 
-static int chat(struct line *l, struct lineinput *in, struct err *err)
+static int chat(struct line_mode *l, struct lineinput *in, struct err *err)
 {
 	int interrupts = 0, rc = 0;
 
@@ -279,7 +279,7 @@ static void tell_trouble(void *ctx, const char *text)
 	app_tell(text);
 }
 
-static int open_line(struct line *l, struct lineinput **in, struct buf *inputs, struct err *err)
+static int open_line(struct line_mode *l, struct lineinput **in, struct buf *inputs, struct err *err)
 {
 	struct lineinput_idle idle = {.ready = hear_title, .acts = drop_title, .ctx = l};
 	struct options *o = &l->app->opt;
@@ -305,7 +305,7 @@ static int open_line(struct line *l, struct lineinput **in, struct buf *inputs, 
 
 int line_run(struct app *app)
 {
-	struct line l = {.app = app};
+	struct line_mode l = {.app = app};
 	struct lineinput *in = NULL;
 	struct buf inputs = {0};
 	struct err err = {0}, lost = {0};

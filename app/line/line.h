@@ -10,7 +10,7 @@
 #include "app/talk/title.h"
 #include "app/talk/turn.h"
 
-struct line {
+struct line_mode {
 	struct cmd_host host; /* first: what commands ask of */
 	struct app *app;
 	struct talks talks;
@@ -26,11 +26,11 @@ struct line {
 int line_run(struct app *app);
 
 /* Asks: the answer comes on stdout and is kept. */
-int line_ask(struct line *l, struct str text, struct err *err);
+int line_ask(struct line_mode *l, struct str text, struct err *err);
 /* Answers what the branch ends with; resume: goes on with that answer of it instead. */
-int line_answer(struct line *l, struct talk_message *resume, struct err *err);
+int line_answer(struct line_mode *l, struct talk_message *resume, struct err *err);
 /* Goes over to another conversation and says which. */
-int line_open(struct line *l, struct talk *t, struct err *err);
+int line_open(struct line_mode *l, struct talk *t, struct err *err);
 /* Prints one line of text that may hold anything. */
 void line_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -9,6 +9,7 @@
 #include "app/output.h"
 #include "app/signals.h"
 #include "engine/base/clock.h"
+#include "engine/base/jsonw.h"
 #include "engine/base/termsafe.h"
 
 #define DIM  "\033[2m"

@@ -185,7 +185,7 @@ static int by_name(const void *a, const void *b)
 static void complete_file(struct tui *t, struct str path)
 {
 	const char *slash = path.n > 0 ? memrchr(path.p, '/', path.n) : NULL;
-	size_t folder = slash != NULL ? (size_t)(slash - path.p) + 1 : 0;
+	size_t folder = slash ? (size_t)(slash - path.p) + 1 : 0;
 	struct str begin = {path.p + folder, path.n - folder};
 	struct buf dir = {0}, word = {0};
 	char *names[MAX_FILES];
@@ -195,13 +195,13 @@ static void complete_file(struct tui *t, struct str path)
 
 	buf_adds(&dir, (struct str){path.p, folder});
 	d = opendir(folder > 0 ? buf_z(&dir) : ".");
-	while (d != NULL && n < MAX_FILES && (de = readdir(d)) != NULL) {
+	while (d && n < MAX_FILES && (de = readdir(d)) != NULL) {
 		struct str name = str_of(de->d_name);
 
 		if (name.p[0] == '.' && (begin.n == 0 || begin.p[0] != '.'))
 			continue;
 		if (str_is(name, ".") || str_is(name, "..") || name.n < begin.n ||
-		    memcmp(name.p, begin.p, begin.n) != 0 || strchr(name.p, ' ') != NULL)
+		    memcmp(name.p, begin.p, begin.n) != 0 || strchr(name.p, ' '))
 			continue;
 		buf_reset(&word);
 		buf_addc(&word, '@');
@@ -212,7 +212,7 @@ static void complete_file(struct tui *t, struct str path)
 		names[n] = buf_detach(&word);
 		n += names[n] != NULL;
 	}
-	if (d != NULL)
+	if (d)
 		closedir(d);
 	qsort(names, n, sizeof(names[0]), by_name);
 	for (size_t i = 0; i < n; i++) {
@@ -232,7 +232,7 @@ void screen_complete(void *ctx, struct tui *t, struct str word)
 		complete_file(t, (struct str){word.p + 1, word.n - 1});
 		return;
 	}
-	for (const struct cmd *c = cmds; word.p[0] == '/' && c->name != NULL; c++) {
+	for (const struct cmd *c = cmds; word.p[0] == '/' && c->name; c++) {
 		if (strncmp(c->name, word.p + 1, word.n - 1) != 0)
 			continue;
 		buf_reset(&name);

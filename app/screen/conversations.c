@@ -46,10 +46,10 @@ void screen_new(struct screen *s)
 
 	/* One that nothing was said in serves again. */
 	for (size_t i = 0; i < s->talks->n; i++)
-		if (s->talks->v[i]->first == NULL && !s->talks->v[i]->unread &&
+		if (!s->talks->v[i]->first && !s->talks->v[i]->unread &&
 		    (!turn_runs(&s->turn) || s->turn.talk != s->talks->v[i]))
 			t = s->talks->v[i];
-	if (t == NULL && talks_add(s->talks, &t, &err) < 0) {
+	if (!t && talks_add(s->talks, &t, &err) < 0) {
 		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
 		return;
 	}
@@ -80,7 +80,7 @@ void screen_regenerate(struct screen *s, struct talk_message *m)
 	/* An answer is made again after what it answers. */
 	if (m->role == CHAT_ASSISTANT)
 		m = m->parent;
-	if (m == NULL || m->role != CHAT_USER) {
+	if (!m || m->role != CHAT_USER) {
 		tui_say(s->tui, STYLE_NOTICE, "there is no question before this");
 		return;
 	}
@@ -110,7 +110,7 @@ bool screen_remove(struct screen *s, struct talk *t)
 		tui_say(s->tui, STYLE_NOTICE, "an answer is being written there: Esc stops it");
 		return false;
 	}
-	if (t->first == NULL && !t->unread) {
+	if (!t->first && !t->unread) {
 		tui_say(s->tui, STYLE_FAINT, "nothing was said in it yet");
 		return false;
 	}

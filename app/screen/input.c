@@ -25,7 +25,7 @@ void screen_load_inputs(struct screen *s)
 {
 	struct err err;
 
-	if (s->config->inputs_path != NULL &&
+	if (s->config->inputs_path &&
 	    inputs_read(s->config->inputs_path, add_input, s, &err) < 0)
 		tui_say(s->tui, STYLE_NOTICE, "%s", err.text);
 }
@@ -37,7 +37,7 @@ void screen_keep_input(struct screen *s, struct str text)
 	if (text.n == 0)
 		return;
 	tui_add_input(s->tui, text);
-	if (s->config->inputs_path != NULL &&
+	if (s->config->inputs_path &&
 	    inputs_append(s->config->inputs_path, text, talk_store_uid(s->talks, s->talk),
 			  &err) < 0)
 		tui_say(s->tui, STYLE_NOTICE, "this input was not kept: %s", err.text);
@@ -52,9 +52,9 @@ static int run_editor(const char *path)
 	int status;
 	pid_t pid;
 
-	if (editor == NULL || editor[0] == '\0')
+	if (!editor || editor[0] == '\0')
 		editor = getenv("EDITOR");
-	if (editor == NULL || editor[0] == '\0')
+	if (!editor || editor[0] == '\0')
 		editor = "vi";
 	pid = fork();
 	if (pid < 0)
@@ -80,16 +80,16 @@ void screen_editor(struct screen *s, int64_t editing, struct str text)
 	bool ok;
 	int fd;
 
-	if (s->terminal == NULL)
+	if (!s->terminal)
 		return;
 	snprintf(path, sizeof(path), "%.400s/dsv4chat-XXXXXX.md",
-		 tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
+		 tmp && tmp[0] == '/' ? tmp : "/tmp");
 	fd = mkstemps(path, 3);
 	if (fd < 0) {
 		tui_say(s->tui, STYLE_ERROR, "%s: %s", path, strerror(errno));
 		return;
 	}
-	ok = write(fd, text.p != NULL ? text.p : "", text.n) == (ssize_t)text.n;
+	ok = write(fd, text.p ? text.p : "", text.n) == (ssize_t)text.n;
 	close(fd);
 	if (ok) {
 		terminal_release(s->terminal);

@@ -13,7 +13,7 @@ static struct talk_message *message(struct screen *s, int64_t id)
 {
 	struct talk_message *m = talk_find(s->talk, id);
 
-	if (m == NULL)
+	if (!m)
 		tui_say(s->tui, STYLE_NOTICE, "nothing is chosen");
 	return m;
 }
@@ -30,14 +30,14 @@ static void want_send(struct screen *s, const struct tui_intent *in)
 		screen_command(s, buf_str(&in->text));
 		return;
 	}
-	if (m != NULL && screen_is_writing(s)) {
+	if (m && screen_is_writing(s)) {
 		tui_edit(s->tui, in->id, buf_str(&in->text));
 	} else if (attach_named(&text, buf_str(&in->text), &n, &err) < 0) {
 		tui_edit(s->tui, in->id, buf_str(&in->text));
 		tui_say(s->tui, STYLE_ERROR, "not sent: %s", err.text);
 	} else {
 		screen_keep_input(s, buf_str(&in->text));
-		if (m != NULL)
+		if (m)
 			talk_rewind(s->talk, m->parent);
 		screen_send(s, buf_str(&text));
 	}
@@ -57,7 +57,7 @@ static void want_edit(struct screen *s, int64_t id)
 {
 	struct talk_message *m = message(s, id);
 
-	if (m != NULL && !screen_is_writing(s))
+	if (m && !screen_is_writing(s))
 		screen_edit(s, m);
 }
 
@@ -66,10 +66,10 @@ static void want_sibling(struct screen *s, int64_t id, int step)
 	struct talk_message *m = message(s, id), *to;
 	struct err err;
 
-	if (m == NULL || screen_is_writing(s))
+	if (!m || screen_is_writing(s))
 		return;
 	to = talk_sibling(s->talk, m, step);
-	if (to == NULL) {
+	if (!to) {
 		tui_say(s->tui, STYLE_FAINT, "no branch further that way");
 		return;
 	}
@@ -88,10 +88,10 @@ static void want_found(struct screen *s, struct str words)
 	struct err err;
 	size_t n = 0;
 
-	if (s->talks->store == NULL)
+	if (!s->talks->store)
 		return;
 	buf_adds(&text, words);
-	if (text.len > 0 && strchr(" *\"", text.data[text.len - 1]) == NULL)
+	if (text.len > 0 && !strchr(" *\"", text.data[text.len - 1]))
 		buf_addc(&text, '*');
 	q.text = buf_str(&text);
 	/* Words that can't be searched for leave the titles. */
@@ -112,7 +112,7 @@ static void want_back(struct screen *s)
 {
 	struct talk *t = s->talks->removed;
 
-	if (t == NULL || !talks_unremove(s->talks)) {
+	if (!t || !talks_unremove(s->talks)) {
 		tui_say(s->tui, STYLE_FAINT, "nothing was deleted");
 		return;
 	}
@@ -168,7 +168,7 @@ static void want_copy(struct screen *s, struct str text)
 {
 	struct err err;
 
-	if (s->terminal == NULL)
+	if (!s->terminal)
 		return;
 	if (terminal_copy(s->terminal, text, &err) < 0)
 		tui_say(s->tui, STYLE_ERROR, "not copied: %s", err.text);
@@ -180,7 +180,7 @@ static void want_suspend(struct screen *s)
 {
 	int w, h;
 
-	if (s->terminal == NULL)
+	if (!s->terminal)
 		return;
 	terminal_suspend(s->terminal, &s->failed);
 	terminal_size(s->terminal, &w, &h);
@@ -191,7 +191,7 @@ static void want_message(struct screen *s, const struct tui_intent *in)
 {
 	struct talk_message *m = message(s, in->id);
 
-	if (m == NULL)
+	if (!m)
 		return;
 	if (in->kind == TUI_FORK)
 		screen_fork(s, m);
@@ -237,23 +237,23 @@ static void intent(struct screen *s, struct tui_intent *in)
 		screen_new(s);
 		break;
 	case TUI_OPEN:
-		if (t != NULL)
+		if (t)
 			screen_open(s, t);
 		break;
 	case TUI_PIN:
-		if (t != NULL)
+		if (t)
 			want_pin(s, t);
 		break;
 	case TUI_RENAME:
-		if (t != NULL)
+		if (t)
 			screen_rename(s, t, buf_str(&in->text));
 		break;
 	case TUI_ARCHIVE:
-		if (t != NULL)
+		if (t)
 			want_archive(s, t);
 		break;
 	case TUI_DELETE:
-		if (t != NULL && screen_remove(s, t))
+		if (t && screen_remove(s, t))
 			tui_say(s->tui, STYLE_NOTICE,
 				"deleted; Alt-U among the conversations takes it back");
 		break;
@@ -270,14 +270,14 @@ static void intent(struct screen *s, struct tui_intent *in)
 		screen_editor(s, in->id, buf_str(&in->text));
 		break;
 	case TUI_BARE:
-		if (s->terminal != NULL)
+		if (s->terminal)
 			terminal_set_mouse(s->terminal, in->step ? false : s->opt->mouse);
 		break;
 	case TUI_SUSPEND:
 		want_suspend(s);
 		break;
 	case TUI_REPAINT:
-		if (s->terminal != NULL)
+		if (s->terminal)
 			terminal_repaint(s->terminal);
 		break;
 	case TUI_QUIT:

@@ -153,7 +153,7 @@ void screen_add_stop(struct screen *s)
 {
 	const struct talk_message *m = s->talk->leaf;
 	const char *why =
-		m && m->role == CHAT_ASSISTANT ? why_stopped(m->run.run.stop) : NULL;
+		m && m->role == CHAT_ASSISTANT ? why_stopped(m->made.run.stop) : NULL;
 	size_t i = why ? transcript_add(s->said, ITEM_NOTICE, 0, -1) : TRANSCRIPT_NONE;
 
 	if (i != TRANSCRIPT_NONE)

@@ -48,7 +48,7 @@ int screen_mode(struct app *app)
 	/* Without a home nothing is kept, and that is no error. */
 	if (path_to_write(PATH_INPUTS, &inputs, NULL) == 0)
 		config.inputs_path = buf_z(&inputs);
-	if (app->opt.script != NULL) {
+	if (app->opt.script) {
 		rc = file_read(&script, app->opt.script, SCRIPT_MAX_BYTES, &err);
 		config.script = buf_z(&script);
 		config.inputs_path = NULL;

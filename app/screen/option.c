@@ -23,11 +23,11 @@ void screen_show_options(struct screen *s)
 	struct tui_option *rows;
 	struct buf *values;
 
-	for (row = option_rows; row->name != NULL; row++)
+	for (row = option_rows; row->name; row++)
 		n += is_live(row);
 	rows = calloc(n + 1, sizeof(*rows));
 	values = calloc(n + 1, sizeof(*values));
-	for (row = option_rows; rows != NULL && values != NULL && row->name != NULL; row++) {
+	for (row = option_rows; rows && values && row->name; row++) {
 		if (!is_live(row))
 			continue;
 		option_get(s->opt, row, &values[i]);
@@ -37,7 +37,7 @@ void screen_show_options(struct screen *s)
 	}
 	if (i > 0)
 		tui_show_options(s->tui, rows, i);
-	for (size_t k = 0; values != NULL && k < n; k++)
+	for (size_t k = 0; values && k < n; k++)
 		buf_release(&values[k]);
 	free(values);
 	free(rows);

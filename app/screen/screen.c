@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/binding.h"
+#include "app/signals.h"
 #include "engine/base/clock.h"
 
 /* What the engine says is drawn so often at most; keys are drawn at once. */
@@ -18,62 +19,14 @@
 #define EVENTS_AT_ONCE   64
 #define JOURNAL_PAUSE_MS 20
 
-/* ---- signals: the handler writes the number to a pipe that the loop polls ---- */
-
-static const int signals[] = {SIGWINCH, SIGTSTP, SIGCONT, SIGINT, SIGTERM, SIGHUP};
-#define N_SIGNALS (sizeof(signals) / sizeof(signals[0]))
-
-struct signal_pipe {
-	int fd[2];
-	struct sigaction old[N_SIGNALS];
-	struct sigaction old_pipe;
-};
-
-static volatile sig_atomic_t signal_fd = -1;
-
-static void on_signal(int sig)
-{
-	int saved = errno;
-	char c = (char)sig;
-
-	/* A full pipe holds enough to wake the loop. */
-	if (write((int)signal_fd, &c, 1) < 0)
-		errno = saved;
-	errno = saved;
-}
-
-static int signals_open(struct signal_pipe *p, struct err *err)
-{
-	struct sigaction sa = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
-
-	if (pipe2(p->fd, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_errno(err, "signals", "pipe");
-	signal_fd = p->fd[1];
-	sigemptyset(&sa.sa_mask);
-	sigemptyset(&ignore.sa_mask);
-	sa.sa_flags = SA_RESTART;
-	for (size_t i = 0; i < N_SIGNALS; i++)
-		sigaction(signals[i], &sa, &p->old[i]);
-	sigaction(SIGPIPE, &ignore, &p->old_pipe);
-	return 0;
-}
-
-static void signals_close(struct signal_pipe *p)
-{
-	for (size_t i = 0; i < N_SIGNALS; i++)
-		sigaction(signals[i], &p->old[i], NULL);
-	sigaction(SIGPIPE, &p->old_pipe, NULL);
-	signal_fd = -1;
-	close(p->fd[0]);
-	close(p->fd[1]);
-}
+/* ---- signals ---- */
 
 static void resize(struct screen *s)
 {
 	struct err err;
 	int w, h;
 
-	if (s->terminal == NULL)
+	if (!s->terminal)
 		return;
 	terminal_size(s->terminal, &w, &h);
 	if (surface_resize(&s->surface, w, h, &err) < 0)
@@ -81,26 +34,26 @@ static void resize(struct screen *s)
 	s->dirty = true;
 }
 
-static void take_signals(struct screen *s, int fd)
+static void take_signals(struct screen *s)
 {
 	unsigned char sigs[64];
-	ssize_t n = read(fd, sigs, sizeof(sigs));
+	size_t n = signals_read(sigs, sizeof(sigs));
 
-	for (ssize_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		switch (sigs[i]) {
 		case SIGWINCH:
 			resize(s);
 			break;
 		case SIGCONT:
 			/* After SIGSTOP nothing is known about modes or contents. */
-			if (s->terminal != NULL) {
+			if (s->terminal) {
 				terminal_release(s->terminal);
 				terminal_resume(s->terminal, &s->failed);
 			}
 			resize(s);
 			break;
 		case SIGTSTP:
-			if (s->terminal != NULL)
+			if (s->terminal)
 				terminal_suspend(s->terminal, &s->failed);
 			resize(s);
 			break;
@@ -121,7 +74,7 @@ static void draw(struct screen *s)
 	s->status.turn = turn_runs(&s->turn);
 	tui_set_status(s->tui, &s->status);
 	tui_draw(s->tui, &s->surface, now);
-	if (s->terminal != NULL && s->failed.code == 0)
+	if (s->terminal && s->failed.code == 0)
 		terminal_show(s->terminal, &s->surface, &s->failed);
 	s->drawn_ms = now;
 	s->dirty = false;
@@ -147,7 +100,7 @@ static void read_keys(struct screen *s)
 
 	while ((n = terminal_read(s->terminal, bytes, sizeof(bytes), &s->failed)) > 0) {
 		keyparse_push(&s->keys, bytes, (size_t)n);
-		while (!s->quit && s->terminal != NULL && keyparse_next(&s->keys, &ev, false))
+		while (!s->quit && s->terminal && keyparse_next(&s->keys, &ev, false))
 			handle(s, &ev);
 		if (s->quit || (size_t)n < sizeof(bytes))
 			break;
@@ -183,7 +136,7 @@ static int play(struct screen *s)
 {
 	while (!s->quit) {
 		struct script_out out;
-		bool idle = !turn_runs(&s->turn) && s->queue == NULL && !title_busy(&s->title) &&
+		bool idle = !turn_runs(&s->turn) && !s->queue && !title_busy(&s->title) &&
 			    (s->ready || s->engine_failed);
 
 		if (s->dirty)
@@ -195,7 +148,7 @@ static int play(struct screen *s)
 			handle(s, &out.ev);
 			break;
 		case SCRIPT_SIZE:
-			if (s->terminal == NULL)
+			if (!s->terminal)
 				surface_resize(&s->surface, out.w, out.h, &s->failed);
 			s->dirty = true;
 			break;
@@ -217,16 +170,16 @@ static int sooner(int a, int64_t b)
 	return a < 0 || b < a ? (int)b : a;
 }
 
-static void loop(struct screen *s, int signals_in)
+static void loop(struct screen *s)
 {
 	while (!s->quit && s->failed.code == 0) {
 		struct pollfd fds[3] = {
-			{.fd = signals_in, .events = POLLIN},
+			{.fd = signals_fd(), .events = POLLIN},
 			{.fd = event_queue_fd(s->engine->events), .events = POLLIN},
-			{.fd = s->terminal != NULL ? terminal_fd(s->terminal) : -1,
+			{.fd = s->terminal ? terminal_fd(s->terminal) : -1,
 			 .events = POLLIN},
 		};
-		int timeout = s->script != NULL ? play(s) : -1, wake, due;
+		int timeout = s->script ? play(s) : -1, wake, due;
 		int64_t now = clock_ms(), wake_at = -1;
 
 		if (s->quit)
@@ -250,7 +203,7 @@ static void loop(struct screen *s, int signals_in)
 		if (poll(fds, 3, timeout) < 0 && errno != EINTR)
 			err_errno(&s->failed, "screen", "poll");
 		if (fds[0].revents & POLLIN)
-			take_signals(s, signals_in);
+			take_signals(s);
 		if (fds[2].revents & (POLLIN | POLLHUP | POLLERR))
 			read_keys(s);
 		else if (keyparse_pending(&s->keys))
@@ -302,7 +255,7 @@ static void tell_recovered(struct screen *s)
 				 "The program was stopped during an answer in \"%s\": /open %s "
 				 "shows what was said%s.",
 				 cut->items[i].title, cut->items[i].uid,
-				 i == 0 && s->talk->leaf == NULL ? ", /continue goes on with it"
+				 i == 0 && !s->talk->leaf ? ", /continue goes on with it"
 								 : "");
 		screen_notice(s, buf_str(&text));
 	}
@@ -342,12 +295,12 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 	rc = tui_new(&s->tui, &tc, err);
 	if (rc < 0)
 		return rc;
-	for (const struct cmd *c = cmds; c->name != NULL; c++)
+	for (const struct cmd *c = cmds; c->name; c++)
 		tui_add_command(s->tui, c->name, c->arg, c->help);
 	tui_set_vi(s->tui, config->opt->keys == INPUT_VI);
 	s->said = tui_transcript(s->tui);
 	rc = bind_keys(s, err);
-	if (rc == 0 && config->script != NULL)
+	if (rc == 0 && config->script)
 		rc = script_player_new(&s->script, config->script, err);
 	if (rc == 0)
 		rc = surface_init(&s->surface, 80, 24, err);
@@ -355,11 +308,11 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 		rc = talks_list(s->talks, err);
 	if (rc == 0 && config->tty >= 0)
 		rc = terminal_open(&s->terminal, &term, err);
-	if (rc == 0 && s->terminal == NULL && s->script == NULL)
+	if (rc == 0 && !s->terminal && !s->script)
 		rc = err_set(err, ERR_USAGE, "the screen needs a terminal, or a script");
 	if (rc < 0)
 		return rc;
-	if (s->engine->ops->info(s->engine) != NULL)
+	if (s->engine->ops->info(s->engine))
 		s->ready = true;
 	screen_load_inputs(s);
 	screen_show_list(s);
@@ -379,7 +332,7 @@ static void close_screen(struct screen *s)
 {
 	terminal_close(s->terminal);
 	/* What was written and not sent comes back by Up. */
-	if (s->tui != NULL)
+	if (s->tui)
 		screen_keep_input(s, tui_draft(s->tui));
 	turn_release(&s->turn);
 	screen_live_release(s);
@@ -394,22 +347,22 @@ static void close_screen(struct screen *s)
 int screen_run(const struct screen_config *config, int *signo, struct err *err)
 {
 	struct screen s = {0};
-	struct signal_pipe sp;
 	struct err ignored;
 	int rc, lost;
 
 	*signo = 0;
-	rc = signals_open(&sp, err);
+	rc = signals_open(err);
 	if (rc < 0)
 		return rc;
+	signals_catch_terminal(true);
 	rc = open_screen(&s, config, err);
 	if (rc == 0) {
 		resize(&s);
 		screen_show_talk(&s);
 		tell_recovered(&s);
-		if (config->opt->fork && s.talk->leaf != NULL)
+		if (config->opt->fork && s.talk->leaf)
 			tui_say(s.tui, STYLE_FAINT, "a conversation of its own, from here on");
-		loop(&s, sp.fd[0]);
+		loop(&s);
 		if (s.failed.code != 0) {
 			*err = s.failed;
 			rc = s.failed.code;
@@ -423,6 +376,8 @@ int screen_run(const struct screen_config *config, int *signo, struct err *err)
 			rc = lost;
 	}
 	close_screen(&s);
-	signals_close(&sp);
+	signals_catch_terminal(false);
+	signals_take();
+	signals_close();
 	return rc;
 }

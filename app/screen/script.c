@@ -39,7 +39,7 @@ static const struct {
 
 void script_player_free(struct script_player *p)
 {
-	if (p == NULL)
+	if (!p)
 		return;
 	for (size_t i = 0; i < p->n; i++)
 		buf_release(&p->steps[i].text);
@@ -51,7 +51,7 @@ static struct str first_word(struct str s)
 {
 	const char *blank = s.n > 0 ? memchr(s.p, ' ', s.n) : NULL;
 
-	return (struct str){s.p, blank != NULL ? (size_t)(blank - s.p) : s.n};
+	return (struct str){s.p, blank ? (size_t)(blank - s.p) : s.n};
 }
 
 static struct str behind(struct str s, size_t n)
@@ -127,7 +127,7 @@ int script_player_new(struct script_player **out, const char *text, struct err *
 	struct script_player *p = calloc(1, sizeof(*p));
 	int line = 0, rc = 0;
 
-	if (p == NULL)
+	if (!p)
 		return err_nomem(err, "script", sizeof(*p));
 	p->since_ms = -1;
 	while (*text != '\0' && rc == 0) {
@@ -140,7 +140,7 @@ int script_player_new(struct script_player **out, const char *text, struct err *
 		if (s.n == 0 || s.p[0] == '#')
 			continue;
 		steps = realloc(p->steps, (p->n + 1) * sizeof(*steps));
-		if (steps == NULL) {
+		if (!steps) {
 			rc = err_nomem(err, "script", (p->n + 1) * sizeof(*steps));
 			break;
 		}
@@ -175,7 +175,7 @@ static bool shows(const struct surface *s, const struct buf *text)
 
 	surface_dump(s, &all);
 	end = strstr(buf_z(&all), "\n--- styles");
-	if (end != NULL)
+	if (end)
 		buf_truncate(&all, (size_t)(end - all.data));
 	found = strstr(buf_z(&all), buf_z(text)) != NULL;
 	buf_release(&all);
@@ -189,11 +189,11 @@ static int save(const struct surface *s, const char *path, struct err *err)
 	int rc = 0;
 
 	surface_dump(s, &all);
-	if (f == NULL)
+	if (!f)
 		rc = err_errno(err, path, "create");
 	else if (fwrite(buf_z(&all), 1, all.len, f) != all.len)
 		rc = err_errno(err, path, "write");
-	if (f != NULL && fclose(f) != 0 && rc == 0)
+	if (f && fclose(f) != 0 && rc == 0)
 		rc = err_errno(err, path, "write");
 	buf_release(&all);
 	return rc;

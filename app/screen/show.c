@@ -16,12 +16,12 @@ void screen_show_siblings(struct screen *s)
 		int64_t id = transcript_id(s->said, i);
 		int place, n;
 
-		if (id == 0 || (m != NULL && m->id == id))
+		if (!id || (m && m->id == id))
 			continue;
-		m = m != NULL && m->parent != NULL && m->parent->id == id
+		m = m && m->parent && m->parent->id == id
 			    ? m->parent
 			    : talk_find(s->talk, id);
-		if (m == NULL)
+		if (!m)
 			continue;
 		place = talk_place(s->talk, m, &n);
 		transcript_set_siblings(s->said, i, place, n);
@@ -85,10 +85,10 @@ void screen_show_list(struct screen *s)
 	char(*times)[32] = calloc(s->talks->n > 0 ? s->talks->n : 1, sizeof(*times));
 
 	talks_sort(s->talks);
-	for (size_t i = 0; rows != NULL && times != NULL && i < s->talks->n; i++) {
+	for (size_t i = 0; rows && times && i < s->talks->n; i++) {
 		const struct talk *t = s->talks->v[i];
 
-		if (t->first == NULL && !t->unread && t != s->talk)
+		if (!t->first && !t->unread && t != s->talk)
 			continue;
 		when(t->updated_ms > 0 ? t->updated_ms : now, now, times[n]);
 		rows[n] = (struct convlist_row){
@@ -101,7 +101,7 @@ void screen_show_list(struct screen *s)
 		};
 		n++;
 	}
-	if (rows != NULL && times != NULL)
+	if (rows && times)
 		tui_set_conversations(s->tui, rows, n);
 	free(rows);
 	free(times);

@@ -230,7 +230,7 @@ int talk_message_copy(struct talk_message **out, const struct talk_message *m, s
 	c->unfinished = m->unfinished;
 	c->thinking_tokens = m->thinking_tokens;
 	c->context_tokens = m->context_tokens;
-	c->run = m->run;
+	c->made = m->made;
 	*out = c;
 	return 0;
 }

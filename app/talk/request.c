@@ -198,8 +198,8 @@ void request_resume(struct turn_request *req, const struct talk_message *m)
 	req->resume_counted = true;
 	req->resume_text_bytes = talk_message_bytes(m, HISTORY_TEXT);
 	req->resume_thinking_bytes = talk_message_bytes(m, HISTORY_THINKING);
-	if (m->run.known)
-		req->sampling.seed = m->run.run.seed;
+	if (m->made.known)
+		req->sampling.seed = m->made.run.seed;
 }
 
 uint64_t request_seed(void)

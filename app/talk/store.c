@@ -62,8 +62,8 @@ static int say_anew(struct talk *t, const struct talk_message *m,
 		parts[i] = (struct history_part){p->kind, buf_str(&p->name), buf_str(&p->ref),
 						 buf_str(&p->text), buf_str(&p->info)};
 	}
-	if (m->role == CHAT_ASSISTANT && m->run.known) {
-		name_run(&m->run, &run);
+	if (m->role == CHAT_ASSISTANT && m->made.known) {
+		name_run(&m->made, &run);
 		h.run = &run;
 	}
 	history_tree_rewind(t->tree,
@@ -77,7 +77,7 @@ static int say_anew(struct talk *t, const struct talk_message *m,
 static int say(struct talk *t, struct talk_message *m, struct err *err)
 {
 	const struct history_message *said = NULL;
-	int rc = m->journal ? history_answer_commit(m->journal, &m->run.run, &said, err)
+	int rc = m->journal ? history_answer_commit(m->journal, &m->made.run, &said, err)
 			    : say_anew(t, m, &said, err);
 
 	if (rc)
@@ -126,7 +126,7 @@ int talk_store_begin(struct talks *ts, struct talk *t, const struct talk_message
 		from = history_tree_find(t->tree, resumed);
 	if (!leaf || (resumed && (!from || from->parent != leaf)))
 		return 0;
-	name_run(&m->run, &run);
+	name_run(&m->made, &run);
 	run.resumed_tokens = from ? (int64_t)from->n_ids : 0;
 	history_tree_rewind(t->tree, leaf);
 	return history_answer_begin(out, t->tree, &run, from, err);

@@ -84,9 +84,9 @@ static const char *stop_named(const char *name)
 
 static void convert_run(struct talk_message *m, const struct history_run *run)
 {
-	m->run.known = true;
-	m->run.run.seed = run->seed;
-	m->run.run.stop = stop_named(run->stop);
+	m->made.known = true;
+	m->made.run.seed = run->seed;
+	m->made.run.stop = stop_named(run->stop);
 	m->thinking_tokens = run->thinking_tokens > 0 ? run->thinking_tokens : -1;
 	m->context_tokens = run->prompt_tokens + run->output_tokens;
 }

@@ -7,18 +7,18 @@
 
 static struct talk_message *siblings_of(const struct talk *t, const struct talk_message *m)
 {
-	return m->parent != NULL ? m->parent->first_child : t->first;
+	return m->parent ? m->parent->first_child : t->first;
 }
 
 void talk_attach(struct talk *t, struct talk_message *parent, struct talk_message *m)
 {
-	struct talk_message **at = parent != NULL ? &parent->first_child : &t->first;
+	struct talk_message **at = parent ? &parent->first_child : &t->first;
 
 	m->parent = parent;
-	while (*at != NULL)
+	while (*at)
 		at = &(*at)->next;
 	*at = m;
-	if (parent != NULL)
+	if (parent)
 		parent->newest_child = m;
 	else
 		t->newest_first = m;
@@ -53,10 +53,10 @@ size_t talk_path(const struct talk *t, const struct talk_message **out, size_t m
 {
 	size_t n = 0, i;
 
-	for (const struct talk_message *m = t->leaf; m != NULL; m = m->parent)
+	for (const struct talk_message *m = t->leaf; m; m = m->parent)
 		n++;
 	i = n;
-	for (const struct talk_message *m = t->leaf; m != NULL; m = m->parent)
+	for (const struct talk_message *m = t->leaf; m; m = m->parent)
 		if (--i < max)
 			out[i] = m;
 	return n;
@@ -65,16 +65,16 @@ size_t talk_path(const struct talk *t, const struct talk_message **out, size_t m
 /* The message after m in an order that visits every one; NULL at the end. */
 static struct talk_message *next_of(struct talk_message *m)
 {
-	if (m->first_child != NULL)
+	if (m->first_child)
 		return m->first_child;
-	while (m != NULL && m->next == NULL)
+	while (m && !m->next)
 		m = m->parent;
-	return m != NULL ? m->next : NULL;
+	return m ? m->next : NULL;
 }
 
 struct talk_message *talk_find(const struct talk *t, int64_t id)
 {
-	for (struct talk_message *m = t->first; m != NULL; m = next_of(m))
+	for (struct talk_message *m = t->first; m; m = next_of(m))
 		if (m->id == id)
 			return m;
 	return NULL;
@@ -85,7 +85,7 @@ int talk_place(const struct talk *t, const struct talk_message *m, int *n)
 	int place = 0;
 
 	*n = 0;
-	for (const struct talk_message *s = siblings_of(t, m); s != NULL; s = s->next) {
+	for (const struct talk_message *s = siblings_of(t, m); s; s = s->next) {
 		if (s == m)
 			place = *n;
 		++*n;
@@ -107,11 +107,11 @@ struct talk_message *talk_sibling(const struct talk *t, const struct talk_messag
 
 void talk_show(struct talk *t, struct talk_message *m)
 {
-	if (m->parent != NULL)
+	if (m->parent)
 		m->parent->newest_child = m;
 	else
 		t->newest_first = m;
-	while (m->newest_child != NULL)
+	while (m->newest_child)
 		m = m->newest_child;
 	t->leaf = m;
 }
@@ -125,12 +125,12 @@ void talk_show_stored(struct talk *t, int64_t stored)
 {
 	struct talk_message *m = t->first;
 
-	while (m != NULL && m->stored != stored)
+	while (m && m->stored != stored)
 		m = next_of(m);
-	if (m == NULL)
+	if (!m)
 		return;
 	t->leaf = m;
-	for (; m->parent != NULL; m = m->parent)
+	for (; m->parent; m = m->parent)
 		m->parent->newest_child = m;
 	t->newest_first = m;
 }
@@ -139,17 +139,17 @@ void talk_show_stored(struct talk *t, int64_t stored)
 static void detach(struct talk *t, struct talk_message *m)
 {
 	struct talk_message *parent = m->parent;
-	struct talk_message **at = parent != NULL ? &parent->first_child : &t->first;
+	struct talk_message **at = parent ? &parent->first_child : &t->first;
 	struct talk_message *last = NULL;
 
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
-	for (struct talk_message *s = siblings_of(t, m); s != NULL; s = s->next)
+	for (struct talk_message *s = siblings_of(t, m); s; s = s->next)
 		last = s;
-	if (parent != NULL && parent->newest_child == m)
+	if (parent && parent->newest_child == m)
 		parent->newest_child = last;
-	else if (parent == NULL && t->newest_first == m)
+	else if (!parent && t->newest_first == m)
 		t->newest_first = last;
 	talk_message_free(m);
 }
@@ -158,11 +158,11 @@ void talk_unsay(struct talk *t, struct talk_message *m)
 {
 	bool held = false;
 
-	while (t->leaf != NULL && t->leaf != m) {
+	while (t->leaf && t->leaf != m) {
 		struct talk_message *last = t->leaf;
 
 		t->leaf = last->parent;
-		held |= last->stored != 0 || last->first_child != NULL;
+		held |= last->stored != 0 || last->first_child;
 		if (!held)
 			detach(t, last);
 	}
@@ -172,7 +172,7 @@ struct talk_message *talk_last(const struct talk *t, enum chat_role role)
 {
 	struct talk_message *m = t->leaf;
 
-	while (m != NULL && m->role != role)
+	while (m && m->role != role)
 		m = m->parent;
 	return m;
 }
@@ -185,10 +185,10 @@ struct str talk_system(const struct talk *t, const char *fresh, struct buf *hold
 
 	if (t->asks_system)
 		return buf_str(&t->system);
-	if (t->leaf == NULL)
-		return fresh != NULL ? str_of(fresh) : (struct str){0};
+	if (!t->leaf)
+		return fresh ? str_of(fresh) : (struct str){0};
 	m = talk_last(t, CHAT_SYSTEM);
-	if (m == NULL)
+	if (!m)
 		return (struct str){0};
 	buf_reset(hold);
 	talk_message_add_text(m, HISTORY_TEXT, hold);
@@ -264,11 +264,11 @@ int talk_ask(struct talk *t, struct str text, const char *fresh_system, int64_t 
 	if (rc < 0)
 		return rc;
 	question = talk_message_say(CHAT_USER, text, err);
-	if (question == NULL) {
+	if (!question) {
 		talk_message_free(system);
 		return ERR_NOMEM;
 	}
-	if (system != NULL)
+	if (system)
 		talk_say(t, system, now_ms);
 	talk_say(t, question, now_ms);
 	t->asks_system = t->asks_tools = false;
@@ -279,7 +279,7 @@ size_t talk_count_unstored(const struct talk *t)
 {
 	size_t n = 0;
 
-	for (struct talk_message *m = t->first; m != NULL; m = next_of(m))
+	for (struct talk_message *m = t->first; m; m = next_of(m))
 		n += m->stored == 0;
 	return n;
 }
@@ -290,17 +290,17 @@ void talk_forget(struct talk *t)
 
 	/* Leaves first: what has no children goes, and its parent forgets it. */
 	m = t->first;
-	while (m != NULL) {
+	while (m) {
 		struct talk_message *parent = m->parent, *next = m->next;
 
-		if (m->first_child != NULL) {
+		if (m->first_child) {
 			m = m->first_child;
 			continue;
 		}
 		talk_message_free(m);
-		if (parent != NULL)
+		if (parent)
 			parent->first_child = next;
-		m = next != NULL ? next : parent;
+		m = next ? next : parent;
 	}
 	t->first = t->newest_first = t->leaf = NULL;
 	history_tree_free(t->tree);
@@ -309,7 +309,7 @@ void talk_forget(struct talk *t)
 
 static void talk_free(struct talk *t)
 {
-	if (t == NULL)
+	if (!t)
 		return;
 	talk_forget(t);
 	buf_release(&t->title);
@@ -335,9 +335,9 @@ int talks_add(struct talks *ts, struct talk **out, struct err *err)
 {
 	struct talk *t = calloc(1, sizeof(*t));
 	struct talk **v =
-		t != NULL ? realloc(ts->v, (ts->n + 1) * sizeof(struct talk *)) : NULL;
+		t ? realloc(ts->v, (ts->n + 1) * sizeof(struct talk *)) : NULL;
 
-	if (v == NULL) {
+	if (!v) {
 		free(t);
 		return err_nomem(err, "conversation", sizeof(*t));
 	}
@@ -356,7 +356,7 @@ int talks_fork(struct talks *ts, const struct talk *from, const struct talk_mess
 	int rc = 0;
 
 	/* From `at` up, so that nothing is in the new tree before all was copied. */
-	for (const struct talk_message *m = at; m != NULL && rc == 0; m = m->parent) {
+	for (const struct talk_message *m = at; m && rc == 0; m = m->parent) {
 		struct talk_message *c;
 
 		rc = talk_message_copy(&c, m, err);
@@ -367,7 +367,7 @@ int talks_fork(struct talks *ts, const struct talk *from, const struct talk_mess
 	}
 	if (rc == 0)
 		rc = talks_add(ts, &t, err);
-	while (chain != NULL) {
+	while (chain) {
 		struct talk_message *m = chain;
 
 		chain = m->next;
@@ -411,10 +411,10 @@ bool talks_unremove(struct talks *ts)
 {
 	struct talk **v;
 
-	if (ts->removed == NULL)
+	if (!ts->removed)
 		return false;
 	v = realloc(ts->v, (ts->n + 1) * sizeof(struct talk *));
-	if (v == NULL)
+	if (!v)
 		return false;
 	ts->v = v;
 	v[ts->n++] = ts->removed;

@@ -51,7 +51,7 @@ struct talk_message {
 	int64_t stored; /* its number in the store; 0 = not there */
 	/* An answer whose journal is still to become the stored message; owned; NULL = none. */
 	struct history_answer *journal;
-	struct talk_run run;
+	struct talk_run made; /* how the answer was */
 	enum chat_role role;
 	struct talk_part *parts; /* in the order they were said in */
 	size_t n_parts;

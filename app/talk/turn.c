@@ -58,7 +58,7 @@ static void begin_journal(struct turn *t)
 
 	if (t->journal || t->unjournalled)
 		return;
-	note_run(t, &t->answer->run);
+	note_run(t, &t->answer->made);
 	if (talk_store_begin(t->talks, t->talk, t->answer, t->resumed, &t->journal, &err))
 		tell(t, "not kept until it ends", &err);
 	t->unjournalled = !t->journal;
@@ -103,8 +103,8 @@ int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, s
 		talk_rewind(talk, leaf);
 		return rc;
 	}
-	answer->run = (struct talk_run){.run = {.seed = seed, .started_ms = clock_wall_ms()}};
-	note_run(t, &answer->run);
+	answer->made = (struct talk_run){.run = {.seed = seed, .started_ms = clock_wall_ms()}};
+	note_run(t, &answer->made);
 	t->state = TURN_READING;
 	t->talk = talk;
 	t->answer = answer;
@@ -263,8 +263,8 @@ int turn_end(struct turn *t, const struct event *last, int why, struct talk_mess
 	m->thinking_tokens = u->thinking_tokens > 0 ? u->thinking_tokens : -1;
 	m->context_tokens = u->prompt_tokens + u->output_tokens;
 	m->unfinished = !whole && m->n_ids;
-	m->run.run.stop = stop_of(last, why);
-	note_usage(&m->run.run, u);
+	m->made.run.stop = stop_of(last, why);
+	note_usage(&m->made.run, u);
 	keep = m->n_parts || (whole && m->n_ids);
 	t->answer = NULL;
 	t->state = TURN_IDLE;

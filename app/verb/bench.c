@@ -4,10 +4,11 @@
 
 #include "app/app.h"
 #include "app/options.h"
-#include "app/verb/verb.h"
 #include "app/verb/io.h"
+#include "app/verb/verb.h"
 #include "engine/base/clock.h"
 #include "engine/engine.h"
+#include "engine/measure/bench.h"
 
 /*
  * Appends how long a short question waits for its first token, the engine's load included.  A

@@ -22,13 +22,14 @@
 #include "app/app.h"
 #include "app/exit.h"
 #include "app/linereader.h"
-#include "app/verb/verb.h"
-#include "app/verb/io.h"
 #include "app/talk/answer.h"
 #include "app/talk/request.h"
+#include "app/verb/io.h"
+#include "app/verb/verb.h"
 #include "engine/base/clock.h"
 #include "engine/base/jsonr.h"
 #include "engine/base/termsafe.h"
+#include "engine/text/prompt_json.h"
 
 /* One line, read. */
 struct job {

@@ -9,10 +9,11 @@
 
 #include "app/exit.h"
 #include "app/options.h"
-#include "app/verb/verb.h"
 #include "app/verb/io.h"
+#include "app/verb/verb.h"
 #include "engine/base/jsontree.h"
 #include "engine/engine.h"
+#include "engine/measure/logits.h"
 
 struct logits_verb {
 	struct engine_config config;

@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "app/linereader.h"
-#include "app/verb/verb.h"
 #include "app/verb/io.h"
+#include "app/verb/verb.h"
 #include "engine/base/jsonr.h"
 #include "engine/base/utf8.h"
 #include "engine/engine.h"
+#include "engine/text/dsml.h"
+#include "engine/text/prompt.h"
 
 /* Writes the message or the error; *rejected tells which. */
 static int run_completion(struct str text, enum dsml_mode mode, struct buf *out, bool *rejected,

@@ -5,10 +5,14 @@
 #include <getopt.h>
 
 #include "app/linereader.h"
-#include "app/verb/verb.h"
 #include "app/verb/io.h"
+#include "app/verb/verb.h"
 #include "engine/base/jsonr.h"
 #include "engine/engine.h"
+#include "engine/text/prompt.h"
+#include "engine/text/prompt_json.h"
+#include "engine/text/tokenizer.h"
+#include "engine/text/tokens.h"
 
 struct prompt_verb {
 	struct tokenizer *tok;

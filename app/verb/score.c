@@ -4,12 +4,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "app/question.h"
 #include "app/options.h"
-#include "app/verb/verb.h"
+#include "app/question.h"
 #include "app/verb/io.h"
+#include "app/verb/verb.h"
 #include "engine/base/file.h"
 #include "engine/engine.h"
+#include "engine/measure/score.h"
 
 static int read_options(struct engine_config *config, const char **model, int argc, char **argv,
 			struct err *err)

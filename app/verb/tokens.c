@@ -12,11 +12,13 @@
 #include <string.h>
 
 #include "app/linereader.h"
-#include "app/verb/verb.h"
 #include "app/verb/io.h"
+#include "app/verb/verb.h"
 #include "engine/base/jsonr.h"
 #include "engine/base/utf8.h"
 #include "engine/engine.h"
+#include "engine/text/tokenizer.h"
+#include "engine/text/tokens.h"
 
 struct tokens_verb {
 	struct tokenizer *tok;

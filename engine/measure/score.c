@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 #include "engine/engine.h"
+#include "engine/text/prompt.h"
+#include "engine/text/tokenizer.h"
+#include "engine/text/tokens.h"
 #include "engine/cache/seq.h"
 
 /* -log p(id), by log-sum-exp in double */

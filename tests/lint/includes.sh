@@ -15,10 +15,10 @@ BEGIN {
     edge["app/cmd"] = "app app/talk " ground
     edge["app/line"] = "app app/cmd app/talk " ground
     edge["app/screen"] = "app app/cmd app/talk " ground
-    edge["app/verb"] = "app app/talk engine/measure " ground
+    edge["app/verb"] = "app app/talk engine/measure engine/text " ground
     edge["tui"] = "engine/base"
     edge["history"] = "engine/base"
-    edge["engine"] = "engine/measure engine/text engine/base"
+    edge["engine"] = "engine/base"
     edge["engine/base"] = ""
     edge["engine/checkpoint"] = "kernels engine engine/base"
     edge["engine/pass"] = "engine/checkpoint " edge["engine/checkpoint"]
@@ -36,8 +36,9 @@ BEGIN {
     # engine.h and event.h, and what these are made of
     public["engine"] = "engine.h event.h chat.h"
     public["kernels"] = "backend.h ops.h noise.h"
-    # to the rooms of app
-    public["engine/measure"] = "logits.h survey.h"
+    # to the verbs that measure, and that show what the model reads
+    public["engine/measure"] = "bench.h logits.h score.h survey.h"
+    public["engine/text"] = "dsml.h prompt.h prompt_json.h tokenizer.h tokens.h"
 }
 function has(list, word) { return index(" " list " ", " " word " ") > 0 }
 function folder_of(path) { sub("/[^/]*$", "", path); return path }

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "engine/engine.h"
+#include "engine/text/prompt.h"
 
 /* What a shell line prints on both streams; `$d` stands for the program. */
 static int run(const char *line, struct buf *out)

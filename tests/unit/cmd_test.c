@@ -147,9 +147,9 @@ static void say_answer(struct nowhere *n, const char *text, const char *stop)
 
 	assert_non_null(m);
 	assert_int_equal(talk_message_add_ids(m, ids, 3, &err), 0);
-	m->run.known = true;
-	m->run.run.stop = stop;
-	m->run.run.effort = "none";
+	m->made.known = true;
+	m->made.run.stop = stop;
+	m->made.run.effort = "none";
 	m->unfinished = strcmp(stop, "stop") != 0;
 	talk_say(n->talk, m, 1);
 }
