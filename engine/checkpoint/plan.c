@@ -1,3 +1,6 @@
+/*
+ * The sums and the words of a memory plan.
+ */
 #include "engine/checkpoint/plan.h"
 
 #include <inttypes.h>
