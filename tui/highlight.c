@@ -275,11 +275,84 @@ static bool ends_with(struct str s, size_t to, const char *z)
 	return to >= n && memcmp(s.p + to - n, z, n) == 0;
 }
 
+/* The end of what the line before left open. */
+static size_t end_open(const struct language *lang, struct highlight_state *st, struct str s,
+		       size_t i, enum style_role *role)
+{
+	char three[4] = {st->quote, st->quote, st->quote, '\0'};
+
+	if (st->in_comment) {
+		i = find(s, i, lang->block_close);
+		st->in_comment = !ends_with(s, i, lang->block_close);
+		*role = STYLE_COMMENT;
+		return i;
+	}
+	i = find(s, i, three);
+	if (ends_with(s, i, three))
+		st->quote = 0;
+	*role = STYLE_STRING;
+	return i;
+}
+
+/* Behind a string that begins at i; of one in triple quotes, behind these. */
+static size_t begin_string(const struct language *lang, struct highlight_state *st,
+			   struct str s, size_t i)
+{
+	if (lang->triple && s.n - i >= 3 && s.p[i + 1] == s.p[i] && s.p[i + 2] == s.p[i]) {
+		st->quote = s.p[i];
+		return i + 3;
+	}
+	return string_end(s, i);
+}
+
+static bool begins_line_comment(const struct language *lang, struct str s, size_t i)
+{
+	if (!at(s, i, lang->line_comment) && !at(s, i, lang->line_comment2))
+		return false;
+	return lang->line_comment[0] != '#' || i == 0 || isspace((unsigned char)s.p[i - 1]);
+}
+
+/* Behind the piece of one role that begins at i. */
+static size_t next_piece(const struct language *lang, struct highlight_state *st, struct str s,
+			 size_t i, enum style_role *role)
+{
+	size_t from = i;
+
+	*role = STYLE_CODE;
+	if (st->in_comment || st->quote != 0)
+		return end_open(lang, st, s, i, role);
+	if (at(s, i, lang->block_open)) {
+		st->in_comment = true;
+		*role = STYLE_COMMENT;
+		return i + strlen(lang->block_open);
+	}
+	if (begins_line_comment(lang, s, i)) {
+		*role = STYLE_COMMENT;
+		return s.n;
+	}
+	if (strchr(lang->quotes, s.p[i]) && s.p[i] != '\0') {
+		*role = STYLE_STRING;
+		return begin_string(lang, st, s, i);
+	}
+	if (isdigit((unsigned char)s.p[i])) {
+		while (i < s.n && (is_word(s.p[i]) || s.p[i] == '.'))
+			i++;
+		*role = STYLE_NUMBER;
+		return i;
+	}
+	if (!is_word(s.p[i]) && s.p[i] != '#')
+		return i + 1;
+	do
+		i++;
+	while (i < s.n && is_word(s.p[i]));
+	if (is_keyword(lang, (struct str){s.p + from, i - from}))
+		*role = STYLE_KEYWORD;
+	return i;
+}
+
 void highlight_line(const struct language *lang, struct highlight_state *st, struct str s,
 		    struct rich *out)
 {
-	size_t i = 0, from;
-
 	if (!lang) {
 		rich_add_code(out, s, STYLE_CODE);
 		return;
@@ -288,52 +361,11 @@ void highlight_line(const struct language *lang, struct highlight_state *st, str
 		diff_line(s, out);
 		return;
 	}
-	while (i < s.n) {
-		enum style_role role = STYLE_CODE;
+	for (size_t i = 0; i < s.n;) {
+		enum style_role role;
+		size_t end = next_piece(lang, st, s, i, &role);
 
-		from = i;
-		if (st->in_comment) {
-			i = find(s, i, lang->block_close);
-			st->in_comment = !ends_with(s, i, lang->block_close);
-			role = STYLE_COMMENT;
-		} else if (st->quote != 0) {
-			char three[4] = {st->quote, st->quote, st->quote, '\0'};
-
-			i = find(s, i, three);
-			if (ends_with(s, i, three))
-				st->quote = 0;
-			role = STYLE_STRING;
-		} else if (at(s, i, lang->block_open)) {
-			st->in_comment = true;
-			i += strlen(lang->block_open);
-			role = STYLE_COMMENT;
-		} else if ((at(s, i, lang->line_comment) || at(s, i, lang->line_comment2)) &&
-			   (lang->line_comment[0] != '#' || i == 0 ||
-			    isspace((unsigned char)s.p[i - 1]))) {
-			i = s.n;
-			role = STYLE_COMMENT;
-		} else if (strchr(lang->quotes, s.p[i]) && s.p[i] != '\0') {
-			if (lang->triple && s.n - i >= 3 && s.p[i + 1] == s.p[i] &&
-			    s.p[i + 2] == s.p[i]) {
-				st->quote = s.p[i];
-				i += 3;
-			} else {
-				i = string_end(s, i);
-			}
-			role = STYLE_STRING;
-		} else if (isdigit((unsigned char)s.p[i])) {
-			while (i < s.n && (is_word(s.p[i]) || s.p[i] == '.'))
-				i++;
-			role = STYLE_NUMBER;
-		} else if (is_word(s.p[i]) || s.p[i] == '#') {
-			do
-				i++;
-			while (i < s.n && is_word(s.p[i]));
-			if (is_keyword(lang, (struct str){s.p + from, i - from}))
-				role = STYLE_KEYWORD;
-		} else {
-			i++;
-		}
-		rich_add_code(out, (struct str){s.p + from, i - from}, role);
+		rich_add_code(out, (struct str){s.p + i, end - i}, role);
+		i = end;
 	}
 }

@@ -15,6 +15,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "tui/terminal_crash.h"
 #include "tui/theme.h"
 
 #define OSC52_MAX 74994 /* what xterm and tmux accept, before base64 */
@@ -34,78 +35,6 @@ struct terminal {
 	bool active; /* in raw mode, on the alternate screen */
 	struct paint_stats stats;
 };
-
-/* ---- putting the terminal back from a signal handler ---- */
-
-static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
-#define N_CRASH (sizeof(crash_signals) / sizeof(crash_signals[0]))
-
-/* Written before `armed` is set, read by the handler only while it is. */
-static struct {
-	volatile sig_atomic_t armed;
-	int fd;
-	char bytes[512];
-	size_t n;
-	struct termios saved;
-	struct sigaction old[N_CRASH];
-} crash;
-
-/* What the program itself does about the signal comes after the terminal. */
-static void pass_on(int sig, const siginfo_t *info)
-{
-	const bool fault = sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE;
-
-	for (size_t i = 0; i < N_CRASH; i++) {
-		if (crash_signals[i] == sig)
-			sigaction(sig, &crash.old[i], NULL);
-	}
-	/* The instruction faults again, with its address, as soon as this returns. */
-	if (!fault || info->si_code <= 0)
-		raise(sig);
-}
-
-static void on_crash(int sig, siginfo_t *info, void *context)
-{
-	(void)context;
-	if (crash.armed) {
-		size_t at = 0;
-
-		crash.armed = 0;
-		while (at < crash.n) {
-			ssize_t n = write(crash.fd, crash.bytes + at, crash.n - at);
-
-			if (n <= 0)
-				break;
-			at += (size_t)n;
-		}
-		tcsetattr(crash.fd, TCSANOW, &crash.saved);
-	}
-	pass_on(sig, info);
-}
-
-static void crash_arm(struct terminal *t)
-{
-	struct sigaction sa = {.sa_sigaction = on_crash};
-
-	crash.fd = t->fd;
-	crash.saved = t->saved;
-	crash.n = t->leave.len < sizeof(crash.bytes) ? t->leave.len : 0;
-	memcpy(crash.bytes, buf_z(&t->leave), crash.n);
-	sigemptyset(&sa.sa_mask);
-	sa.sa_flags = (int)(SA_SIGINFO | SA_RESETHAND | SA_NODEFER | SA_ONSTACK);
-	for (size_t i = 0; i < N_CRASH; i++)
-		sigaction(crash_signals[i], &sa, &crash.old[i]);
-	crash.armed = 1;
-}
-
-static void crash_disarm(void)
-{
-	if (!crash.armed)
-		return;
-	crash.armed = 0;
-	for (size_t i = 0; i < N_CRASH; i++)
-		sigaction(crash_signals[i], &crash.old[i], NULL);
-}
 
 /* ---- writing ---- */
 
@@ -289,7 +218,7 @@ static int enter(struct terminal *t, struct err *err)
 		return err_errno(err, "terminal", "set raw mode");
 	t->active = true;
 	t->all = true;
-	crash_arm(t);
+	terminal_crash_arm(t->fd, &t->saved, buf_str(&t->leave));
 	buf_reset(&t->out);
 	buf_adds(&t->out, buf_str(&t->enter));
 	if (t->mouse)
@@ -306,7 +235,7 @@ void terminal_release(struct terminal *t)
 	t->active = false;
 	write_all(t, buf_str(&t->leave), &ignored);
 	tcsetattr(t->fd, TCSADRAIN, &t->saved);
-	crash_disarm();
+	terminal_crash_disarm();
 }
 
 int terminal_resume(struct terminal *t, struct err *err)
@@ -339,8 +268,6 @@ int terminal_open(struct terminal **out, const struct terminal_config *config, s
 	struct terminal *t = NULL;
 	int found, rc;
 
-	if (crash.armed)
-		BUG("two terminals at once");
 	if (!name || name[0] == '\0')
 		return err_set(err, ERR_FAILED, "TERM is not set: use --plain");
 	if (setupterm(name, config->fd, &found) != OK)

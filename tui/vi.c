@@ -1,229 +1,9 @@
-/* vi's motions, operators and modes on a text. */
-#include "tui/vi.h"
-
-#include <string.h>
+/* vi's operators, changes and modes on a text. */
+#include "tui/vi_private.h"
 
 #include "engine/base/utf8.h"
-#include "tui/glyph.h"
 
 #define MOST_TIMES 9999
-
-/* A motion: where it ends, and what an operator takes of it. */
-struct span {
-	size_t to;
-	bool found;
-	bool inclusive; /* the character at the end, too */
-	bool lines;     /* all lines it touches */
-};
-
-/* ---- places ---- */
-
-static size_t text_end(const struct editbuf *e)
-{
-	return e->text.len;
-}
-
-static size_t line_start(const struct editbuf *e, size_t at)
-{
-	const char *p = buf_z(&e->text), *nl = at > 0 ? memrchr(p, '\n', at) : NULL;
-
-	return nl ? (size_t)(nl - p) + 1 : 0;
-}
-
-static size_t line_end(const struct editbuf *e, size_t at)
-{
-	const char *p = buf_z(&e->text), *nl = memchr(p + at, '\n', text_end(e) - at);
-
-	return nl ? (size_t)(nl - p) : text_end(e);
-}
-
-static size_t after(const struct editbuf *e, size_t at)
-{
-	int w;
-
-	return at < text_end(e) ? at + glyph_next(buf_z(&e->text) + at, text_end(e) - at, &w)
-				: at;
-}
-
-static size_t before(const struct editbuf *e, size_t at)
-{
-	return glyph_prev(buf_z(&e->text), at);
-}
-
-static size_t first_nonblank(const struct editbuf *e, size_t at)
-{
-	size_t end = line_end(e, at), to = line_start(e, at);
-
-	while (to < end && (e->text.data[to] == ' ' || e->text.data[to] == '\t'))
-		to++;
-	return to;
-}
-
-/* Words are runs of letters and the like, or of signs. */
-enum kind { BLANK, SIGN, LETTER };
-
-static enum kind kind_at(const struct editbuf *e, size_t at)
-{
-	char c = e->text.data[at];
-
-	if (c == ' ' || c == '\t' || c == '\n')
-		return BLANK;
-	if ((unsigned char)c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	    (c >= 'A' && c <= 'Z') || c == '_')
-		return LETTER;
-	return SIGN;
-}
-
-static size_t next_word(const struct editbuf *e, size_t at)
-{
-	size_t n = text_end(e);
-	enum kind kind = at < n ? kind_at(e, at) : BLANK;
-
-	while (at < n && kind != BLANK && kind_at(e, at) == kind)
-		at = after(e, at);
-	while (at < n && kind_at(e, at) == BLANK)
-		at = after(e, at);
-	return at;
-}
-
-static size_t word_end(const struct editbuf *e, size_t at)
-{
-	size_t n = text_end(e);
-	enum kind kind;
-
-	at = after(e, at);
-	while (at < n && kind_at(e, at) == BLANK)
-		at = after(e, at);
-	kind = at < n ? kind_at(e, at) : BLANK;
-	while (after(e, at) < n && kind_at(e, after(e, at)) == kind)
-		at = after(e, at);
-	return at;
-}
-
-static size_t word_back(const struct editbuf *e, size_t at)
-{
-	enum kind kind;
-
-	at = before(e, at);
-	while (at > 0 && kind_at(e, at) == BLANK)
-		at = before(e, at);
-	kind = at < text_end(e) ? kind_at(e, at) : BLANK;
-	while (at > 0 && kind_at(e, before(e, at)) == kind)
-		at = before(e, at);
-	return at;
-}
-
-/* The character on this line, n times on; a till stops before it. */
-static struct span seek(const struct editbuf *e, enum action how, uint32_t cp, long n)
-{
-	bool back = how == ACTION_VI_FIND_BACK || how == ACTION_VI_TILL_BACK;
-	bool till = how == ACTION_VI_TILL || how == ACTION_VI_TILL_BACK;
-	size_t from = line_start(e, e->at), end = line_end(e, e->at), at = e->at;
-	struct span s = {.to = e->at, .inclusive = !back};
-	char want[4];
-	size_t len = utf8_encode(cp, want);
-
-	/* Said again, a till that stands at its place goes on. */
-	while (n > 0) {
-		if (back ? at <= from : after(e, at) >= end)
-			return s;
-		at = back ? before(e, at) : after(e, at);
-		if (end - at >= len && memcmp(e->text.data + at, want, len) == 0)
-			n--;
-	}
-	s.found = true;
-	s.to = !till ? at : back ? after(e, at) : before(e, at);
-	return s;
-}
-
-static size_t line_down(const struct editbuf *e, size_t at, long n)
-{
-	for (; n > 0; n--) {
-		size_t end = line_end(e, at);
-
-		if (end == text_end(e))
-			break;
-		at = end + 1;
-	}
-	return at;
-}
-
-static size_t line_up(const struct editbuf *e, size_t at, long n)
-{
-	for (; n > 0 && line_start(e, at) > 0; n--)
-		at = line_start(e, at) - 1;
-	return at;
-}
-
-static struct span opposite_seek(const struct vi *v, const struct editbuf *e, bool turned,
-				 long n)
-{
-	static const enum action turn[][2] = {
-		{ACTION_VI_FIND, ACTION_VI_FIND_BACK},
-		{ACTION_VI_TILL, ACTION_VI_TILL_BACK},
-	};
-	enum action how = v->sought;
-
-	if (how == ACTION_NONE)
-		return (struct span){.to = e->at};
-	for (int i = 0; turned && i < 2; i++) {
-		for (int k = 0; k < 2; k++) {
-			if (v->sought == turn[i][k])
-				how = turn[i][1 - k];
-		}
-	}
-	return seek(e, how, v->sought_cp, n);
-}
-
-/* Where `a` goes to from the cursor; found = false: it is no motion, or goes nowhere. */
-static struct span motion(const struct vi *v, const struct editbuf *e, enum action a,
-			  long count)
-{
-	size_t at = e->at, from = line_start(e, at), end = line_end(e, at);
-	long n = count > 0 ? count : 1;
-	struct span s = {.to = at, .found = true};
-
-	if (a == ACTION_VI_LEFT) {
-		for (; n > 0 && s.to > from; n--)
-			s.to = before(e, s.to);
-	} else if (a == ACTION_VI_RIGHT) {
-		for (; n > 0 && s.to < end; n--)
-			s.to = after(e, s.to);
-	} else if (a == ACTION_VI_WORD) {
-		for (; n > 0; n--)
-			s.to = next_word(e, s.to);
-	} else if (a == ACTION_VI_WORD_END) {
-		for (; n > 0; n--)
-			s.to = word_end(e, s.to);
-		s.inclusive = true;
-	} else if (a == ACTION_VI_WORD_BACK) {
-		for (; n > 0; n--)
-			s.to = word_back(e, s.to);
-	} else if (a == ACTION_VI_LINE_START) {
-		s.to = from;
-	} else if (a == ACTION_VI_LINE_FIRST) {
-		s.to = first_nonblank(e, at);
-	} else if (a == ACTION_VI_LINE_END) {
-		s.to = line_end(e, line_down(e, at, n - 1));
-	} else if (a == ACTION_VI_DOWN) {
-		s = (struct span){line_down(e, at, n), end < text_end(e), false, true};
-	} else if (a == ACTION_VI_UP) {
-		s = (struct span){line_up(e, at, n), from > 0, false, true};
-	} else if (a == ACTION_VI_BOTTOM) {
-		s.to = count > 0 ? line_down(e, 0, count - 1) : line_start(e, text_end(e));
-		s.lines = true;
-	} else if (a == ACTION_VI_TOP) {
-		s.to = line_down(e, 0, n - 1);
-		s.lines = true;
-	} else if (a == ACTION_VI_FIND_NEXT || a == ACTION_VI_FIND_PREVIOUS) {
-		s = opposite_seek(v, e, a == ACTION_VI_FIND_PREVIOUS, n);
-	} else {
-		s.found = false;
-	}
-	return s;
-}
-
-/* ---- changes ---- */
 
 static void keep(struct vi *v, struct editbuf *e, size_t from, size_t to, bool lines)
 {
@@ -243,15 +23,15 @@ void vi_insert(struct vi *v)
 
 void vi_settle(const struct vi *v, struct editbuf *e)
 {
-	if (v->normal && e->at == line_end(e, e->at) && e->at > line_start(e, e->at))
-		editbuf_move_to(e, before(e, e->at));
+	if (v->normal && e->at == vi_line_end(e, e->at) && e->at > vi_line_start(e, e->at))
+		editbuf_move_to(e, vi_before(e, e->at));
 }
 
 static void operate_on_lines(struct vi *v, struct editbuf *e, enum action op, size_t to)
 {
-	size_t from = line_start(e, to < e->at ? to : e->at);
-	size_t end = line_end(e, to < e->at ? e->at : to);
-	bool last = end == text_end(e);
+	size_t from = vi_line_start(e, to < e->at ? to : e->at);
+	size_t end = vi_line_end(e, to < e->at ? e->at : to);
+	bool last = end == vi_text_end(e);
 
 	keep(v, e, from, end, true);
 	if (op == ACTION_VI_COPY) {
@@ -270,10 +50,11 @@ static void operate_on_lines(struct vi *v, struct editbuf *e, enum action op, si
 	else if (from > 0)
 		from--;
 	editbuf_replace(e, from, end, (struct str){0});
-	editbuf_move_to(e, first_nonblank(e, e->at < text_end(e) ? e->at : text_end(e)));
+	editbuf_move_to(e,
+			vi_first_nonblank(e, e->at < vi_text_end(e) ? e->at : vi_text_end(e)));
 }
 
-static void operate(struct vi *v, struct editbuf *e, enum action op, struct span s)
+static void operate(struct vi *v, struct editbuf *e, enum action op, struct vi_span s)
 {
 	size_t from = s.to < e->at ? s.to : e->at, to = s.to < e->at ? e->at : s.to;
 
@@ -282,7 +63,7 @@ static void operate(struct vi *v, struct editbuf *e, enum action op, struct span
 		return;
 	}
 	if (s.inclusive)
-		to = after(e, to);
+		to = vi_after(e, to);
 	keep(v, e, from, to, false);
 	if (op == ACTION_VI_COPY) {
 		editbuf_move_to(e, from);
@@ -302,9 +83,9 @@ static void put(struct vi *v, struct editbuf *e, bool behind, long n)
 	if (e->kill.len == 0 && !v->lines)
 		return;
 	if (v->lines)
-		at = behind ? line_end(e, at) : line_start(e, at);
-	else if (behind && at < line_end(e, at))
-		at = after(e, at);
+		at = behind ? vi_line_end(e, at) : vi_line_start(e, at);
+	else if (behind && at < vi_line_end(e, at))
+		at = vi_after(e, at);
 	for (; n > 0 && text.len < EDITBUF_MAX; n--) {
 		if (v->lines && behind)
 			buf_addc(&text, '\n');
@@ -314,20 +95,20 @@ static void put(struct vi *v, struct editbuf *e, bool behind, long n)
 	}
 	if (!buf_failed(&text) && editbuf_replace(e, at, at, buf_str(&text))) {
 		if (v->lines)
-			editbuf_move_to(e, first_nonblank(e, behind ? at + 1 : at));
+			editbuf_move_to(e, vi_first_nonblank(e, behind ? at + 1 : at));
 		else
-			editbuf_move_to(e, before(e, e->at));
+			editbuf_move_to(e, vi_before(e, e->at));
 	}
 	buf_release(&text);
 }
 
 static void change_case(struct editbuf *e, long n)
 {
-	size_t from = e->at, end = line_end(e, from), to = from;
+	size_t from = e->at, end = vi_line_end(e, from), to = from;
 	struct buf text = {0};
 
 	for (; n > 0 && to < end; n--)
-		to = after(e, to);
+		to = vi_after(e, to);
 	for (size_t i = from; i < to; i++) {
 		char c = e->text.data[i];
 		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -342,23 +123,23 @@ static void change_case(struct editbuf *e, long n)
 /* n characters of the line become cp each; fewer than n are there: nothing happens. */
 static void replace(struct editbuf *e, uint32_t cp, long n)
 {
-	size_t end = line_end(e, e->at), to = e->at;
+	size_t end = vi_line_end(e, e->at), to = e->at;
 	struct buf text = {0};
 	char bytes[4];
 	size_t len = utf8_encode(cp, bytes);
 
 	for (; n > 0 && to < end; n--) {
-		to = after(e, to);
+		to = vi_after(e, to);
 		buf_add(&text, bytes, len);
 	}
 	if (n == 0 && !buf_failed(&text) && editbuf_replace(e, e->at, to, buf_str(&text)))
-		editbuf_move_to(e, before(e, e->at));
+		editbuf_move_to(e, vi_before(e, e->at));
 	buf_release(&text);
 }
 
 static void open_line(struct vi *v, struct editbuf *e, bool above)
 {
-	size_t at = above ? line_start(e, e->at) : line_end(e, e->at);
+	size_t at = above ? vi_line_start(e, e->at) : vi_line_end(e, e->at);
 
 	if (editbuf_replace(e, at, at, STR_LIT("\n")) && above)
 		editbuf_move_to(e, at);
@@ -402,16 +183,16 @@ static void command(struct vi *v, struct editbuf *e, enum action a, long count)
 
 	for (size_t i = 0; i < sizeof(shorts) / sizeof(shorts[0]); i++) {
 		if (shorts[i].a == a) {
-			operate(v, e, shorts[i].op, motion(v, e, shorts[i].motion, count));
+			operate(v, e, shorts[i].op, vi_motion(v, e, shorts[i].motion, count));
 			return;
 		}
 	}
 	if (a == ACTION_VI_INSERT_START) {
-		editbuf_move_to(e, first_nonblank(e, e->at));
-	} else if (a == ACTION_VI_APPEND && e->at < line_end(e, e->at)) {
-		editbuf_move_to(e, after(e, e->at));
+		editbuf_move_to(e, vi_first_nonblank(e, e->at));
+	} else if (a == ACTION_VI_APPEND && e->at < vi_line_end(e, e->at)) {
+		editbuf_move_to(e, vi_after(e, e->at));
 	} else if (a == ACTION_VI_APPEND_END) {
-		editbuf_move_to(e, line_end(e, e->at));
+		editbuf_move_to(e, vi_line_end(e, e->at));
 	} else if (a == ACTION_VI_PUT || a == ACTION_VI_PUT_BEFORE) {
 		put(v, e, a == ACTION_VI_PUT, n);
 	} else if (a == ACTION_VI_CASE) {
@@ -428,7 +209,7 @@ static void command(struct vi *v, struct editbuf *e, enum action a, long count)
 }
 
 /* A motion by itself, or what an operator waits for. */
-static void go(struct vi *v, struct editbuf *e, enum action a, struct span s)
+static void go(struct vi *v, struct editbuf *e, enum action a, struct vi_span s)
 {
 	enum action op = v->op;
 
@@ -436,18 +217,19 @@ static void go(struct vi *v, struct editbuf *e, enum action a, struct span s)
 	if (!s.found)
 		return;
 	if (op == ACTION_NONE) {
-		editbuf_move_to(e, s.lines ? first_nonblank(e, s.to) : s.to);
+		editbuf_move_to(e, s.lines ? vi_first_nonblank(e, s.to) : s.to);
 		return;
 	}
 	/* A word's change spares the blanks behind it; no word takes the next line along. */
 	if (a == ACTION_VI_WORD) {
-		size_t end = line_end(e, e->at), to = s.to;
+		size_t end = vi_line_end(e, e->at), to = s.to;
 
 		if (to > end && e->at < end)
 			to = end;
-		while (op == ACTION_VI_CHANGE && to > e->at && kind_at(e, e->at) != BLANK &&
-		       kind_at(e, before(e, to)) == BLANK)
-			to = before(e, to);
+		while (op == ACTION_VI_CHANGE && to > e->at &&
+		       vi_kind_at(e, e->at) != VI_BLANK &&
+		       vi_kind_at(e, vi_before(e, to)) == VI_BLANK)
+			to = vi_before(e, to);
 		s.to = to;
 	}
 	operate(v, e, op, s);
@@ -473,12 +255,12 @@ enum vi_result vi_action(struct vi *v, struct editbuf *e, enum action a, long *t
 	if (is_operator(a)) {
 		/* Twice the same: this line, and those below it. */
 		v->op = ACTION_NONE;
-		operate_on_lines(v, e, a, line_down(e, e->at, count > 0 ? count - 1 : 0));
+		operate_on_lines(v, e, a, vi_line_down(e, e->at, count > 0 ? count - 1 : 0));
 	} else if ((a == ACTION_VI_UP || a == ACTION_VI_DOWN) && v->op == ACTION_NONE) {
 		*times = count > 0 ? count : 1;
 		return a == ACTION_VI_UP ? VI_UP : VI_DOWN;
-	} else if (motion(v, e, a, count).found || v->op != ACTION_NONE) {
-		go(v, e, a, motion(v, e, a, count));
+	} else if (vi_motion(v, e, a, count).found || v->op != ACTION_NONE) {
+		go(v, e, a, vi_motion(v, e, a, count));
 	} else {
 		command(v, e, a, count);
 	}
@@ -515,7 +297,7 @@ void vi_char(struct vi *v, struct editbuf *e, uint32_t cp)
 	} else {
 		v->sought = waits;
 		v->sought_cp = cp;
-		go(v, e, waits, seek(e, waits, cp, count > 0 ? count : 1));
+		go(v, e, waits, vi_seek(e, waits, cp, count > 0 ? count : 1));
 	}
 	vi_settle(v, e);
 }
@@ -529,8 +311,8 @@ bool vi_escape(struct vi *v, struct editbuf *e)
 		return false;
 	vi_insert(v);
 	v->normal = true;
-	if (typed && e->at > line_start(e, e->at))
-		editbuf_move_to(e, before(e, e->at));
+	if (typed && e->at > vi_line_start(e, e->at))
+		editbuf_move_to(e, vi_before(e, e->at));
 	return true;
 }
 

@@ -61,6 +61,41 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* How many bytes the row takes whose words fit up to `brk`; *shown without the blanks there. */
+static size_t end_at(const char *p, size_t n, size_t brk, size_t *shown)
+{
+	size_t end = brk;
+
+	while (end > 0 && is_blank(p[end - 1]))
+		end--;
+	while (brk < n && is_blank(p[brk]))
+		brk++;
+	/* A row of nothing but blanks shows them: indentation wider than the row. */
+	*shown = end > 0 ? end : brk;
+	return brk;
+}
+
+/* Of one cluster wider than the row: as many of its characters as fit, at least one. */
+static size_t cut_cluster(const char *p, size_t n, int width)
+{
+	size_t at = 0;
+
+	for (int w = 0; at < n;) {
+		uint32_t cp;
+		int len = utf8_decode(p + at, n - at, &cp);
+
+		if (len <= 0) {
+			len = 1;
+			cp = 0xFFFD;
+		}
+		w += glyph_width(cp);
+		if (at > 0 && w > width)
+			break;
+		at += (size_t)len;
+	}
+	return at;
+}
+
 size_t wrap_row(const char *p, size_t n, int width, bool words, size_t *shown)
 {
 	size_t at = 0, brk = 0; /* brk: last place a row may end; 0 = none */
@@ -85,40 +120,10 @@ size_t wrap_row(const char *p, size_t n, int width, bool words, size_t *shown)
 		at += len;
 		before = cp;
 	}
-	if (at == n) {
-		*shown = n;
-		return n;
-	}
-	if (words && brk > 0) {
-		size_t end = brk;
-
-		while (end > 0 && is_blank(p[end - 1]))
-			end--;
-		while (brk < n && is_blank(p[brk]))
-			brk++;
-		/* A row of nothing but blanks shows them: indentation wider than the row. */
-		*shown = end > 0 ? end : brk;
-		return brk;
-	}
-	if (at == 0) {
-		/* One cluster wider than the row: as many of its characters as fit, at least
-		 * one. */
-		int w = 0;
-
-		while (at < n) {
-			uint32_t cp;
-			int len = utf8_decode(p + at, n - at, &cp);
-
-			if (len <= 0) {
-				len = 1;
-				cp = 0xFFFD;
-			}
-			w += glyph_width(cp);
-			if (at > 0 && w > width)
-				break;
-			at += (size_t)len;
-		}
-	}
+	if (at < n && words && brk > 0)
+		return end_at(p, n, brk, shown);
+	if (at == 0)
+		at = cut_cluster(p, n, width);
 	*shown = at;
 	return at;
 }

@@ -1,0 +1,81 @@
+/* The handler of signals that end the program, and what it writes. */
+#include "tui/terminal_crash.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/err.h"
+
+static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+#define N_CRASH (sizeof(crash_signals) / sizeof(crash_signals[0]))
+
+/* Written before `armed` is set, read by the handler only while it is. */
+static struct {
+	volatile sig_atomic_t armed;
+	int fd;
+	char bytes[512];
+	size_t n;
+	struct termios saved;
+	struct sigaction old[N_CRASH];
+} crash;
+
+/* What the program itself does about the signal comes after the terminal. */
+static void pass_on(int sig, const siginfo_t *info)
+{
+	const bool fault = sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE;
+
+	for (size_t i = 0; i < N_CRASH; i++) {
+		if (crash_signals[i] == sig)
+			sigaction(sig, &crash.old[i], NULL);
+	}
+	/* The instruction faults again, with its address, as soon as this returns. */
+	if (!fault || info->si_code <= 0)
+		raise(sig);
+}
+
+static void on_crash(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (crash.armed) {
+		size_t at = 0;
+
+		crash.armed = 0;
+		while (at < crash.n) {
+			ssize_t n = write(crash.fd, crash.bytes + at, crash.n - at);
+
+			if (n <= 0)
+				break;
+			at += (size_t)n;
+		}
+		tcsetattr(crash.fd, TCSANOW, &crash.saved);
+	}
+	pass_on(sig, info);
+}
+
+void terminal_crash_arm(int fd, const struct termios *saved, struct str leave)
+{
+	struct sigaction sa = {.sa_sigaction = on_crash};
+
+	if (crash.armed)
+		BUG("two terminals at once");
+	crash.fd = fd;
+	crash.saved = *saved;
+	crash.n = leave.n <= sizeof(crash.bytes) ? leave.n : 0;
+	if (crash.n > 0)
+		memcpy(crash.bytes, leave.p, crash.n);
+	sigemptyset(&sa.sa_mask);
+	sa.sa_flags = (int)(SA_SIGINFO | SA_RESETHAND | SA_NODEFER | SA_ONSTACK);
+	for (size_t i = 0; i < N_CRASH; i++)
+		sigaction(crash_signals[i], &sa, &crash.old[i]);
+	crash.armed = 1;
+}
+
+void terminal_crash_disarm(void)
+{
+	if (!crash.armed)
+		return;
+	crash.armed = 0;
+	for (size_t i = 0; i < N_CRASH; i++)
+		sigaction(crash_signals[i], &crash.old[i], NULL);
+}
