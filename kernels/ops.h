@@ -136,6 +136,7 @@ struct mhc_head_args {
  */
 struct linear_args {
 	int n_tok, n_group, out_f32, exact;
+	int rows_per_token; /* n_tok counts so many rows of one token each; 0 = 1 */
 	struct weight w; /* [out, in] */
 	dbuf x;          /* act [n_tok, n_group·in] */
 	dbuf y;          /* act or f32 [n_tok, out] */

@@ -206,6 +206,15 @@ static int draft_inputs(struct model *m, const struct rows *r, dbuf streams, str
 		.norm = w->hnorm,
 		.out = k->dh,
 	};
+	struct linear_args h_proj = {
+		.n_tok = r->n * HC_MULT,
+		.n_group = 1,
+		.out_f32 = 1,
+		.rows_per_token = HC_MULT,
+		.w = w->h_proj,
+		.x = k->dh,
+		.y = k->dx,
+	};
 	struct draft_join_args join = {
 		.n_tok = r->n,
 		.d = d,
@@ -222,7 +231,7 @@ static int draft_inputs(struct model *m, const struct rows *r, dbuf streams, str
 	if (!rc)
 		rc = ops->rms_norm(m->be, &hnorm, err);
 	if (!rc)
-		rc = run_linear(m, &w->h_proj, r->n * HC_MULT, k->dh, k->dx, 1, err);
+		rc = ops->linear(m->be, &h_proj, err);
 	return rc ? rc : ops->draft_join(m->be, &join, err);
 }
 

@@ -260,8 +260,32 @@ static int launch_f32(struct cuda *c, const struct linear_args *a, struct err *e
 #define WIDE_ROWS 96
 
 template <int TYPE>
+static int launch(struct cuda *c, const struct linear_args *a, struct err *err);
+
+/* Rows of few tokens, several each: a slice of them at a time. */
+template <int TYPE>
+static int launch_slices(struct cuda *c, const struct linear_args *a, struct err *err)
+{
+	size_t x_row = (size_t)a->n_group * (size_t)a->w.in * 2;
+	size_t y_row = (size_t)a->w.out * (a->out_f32 ? 4 : 2);
+	int rc = 0;
+
+	for (int t = 0; t < a->n_tok && !rc; t += CUDA_DECODE_ROWS) {
+		struct linear_args s = *a;
+
+		s.n_tok = a->n_tok - t < CUDA_DECODE_ROWS ? a->n_tok - t : CUDA_DECODE_ROWS;
+		s.x = a->x + (size_t)t * x_row;
+		s.y = a->y + (size_t)t * y_row;
+		rc = launch<TYPE>(c, &s, err);
+	}
+	return rc;
+}
+
+template <int TYPE>
 static int launch(struct cuda *c, const struct linear_args *a, struct err *err)
 {
+	if (a->n_tok > CUDA_DECODE_ROWS && a->n_tok <= CUDA_DECODE_ROWS * a->rows_per_token)
+		return launch_slices<TYPE>(c, a, err);
 	if (a->n_tok <= 8)
 		return launch_rows<TYPE, 1>(c, a, err);
 	if (a->n_tok <= CUDA_DECODE_ROWS)
