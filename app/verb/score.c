@@ -59,7 +59,7 @@ int verb_score(int argc, char **argv)
 	struct buf dir = {0}, text = {0}, out = {0};
 	struct err err = {0};
 	const char *model = NULL;
-	struct score score;
+	struct score score = {0};
 	int rc = read_options(&config, &model, argc, argv, &err);
 
 	if (rc > 0)

@@ -62,8 +62,10 @@ static void set_part(struct shard *s, enum shard_unit unit, int of, int rank, in
 
 static void fill(struct shard *s, const struct model_config *cfg, int rank, int n_ranks)
 {
-	int to_group = n_ranks > cfg->o_groups ? n_ranks / cfg->o_groups : 1; /* ranks */
+	int to_group = n_ranks / cfg->o_groups; /* ranks */
 
+	if (to_group < 1)
+		to_group = 1;
 	*s = (struct shard){.rank = rank, .n_ranks = n_ranks};
 	set_part(s, SHARD_NONE, 1, 0, 1);
 	set_part(s, SHARD_HEADS, cfg->n_heads, rank, n_ranks);
