@@ -28,11 +28,11 @@ CUDA_PLUGIN := $(if $(HAS_NVCC),$(B)/dsv4chat-cuda.so)
 all: $(CUDA_PLUGIN)
 
 PIC := -fPIC -fvisibility=hidden
-NVCC_FLAGS = -std=c++17 -O3 -fmad=false -lineinfo -I. -MMD -MP -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions,-fno-threadsafe-statics,-Wall \
+NVCC_FLAGS = -std=c++17 -O3 -fmad=false -lineinfo -Xfatbin=-compress-all -I. -MMD -MP -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions,-Wall \
 	$(if $(filter 1,$(STRICT)),-Werror all-warnings)
 
 define cuda_target_rule
-$(B)/kernels/cuda/%.$(1).o: kernels/cuda/%.cu $(B)/flags | $(B)/packages.ok
+$(B)/kernels/cuda/%.$(1).o: kernels/cuda/%.cu mk/cuda.mk $(B)/flags | $(B)/packages.ok
 	@mkdir -p $$(@D)
 	$$(call say,NVCC,$$@)
 	$$(Q)$$(NVCC_RUN) $$(NVCC_FLAGS) $$(CUDA_CODE_$(1)) -DCUDA_TARGET=$(1) -MF $$(@:.o=.d) -c -o $$@ $$<
@@ -50,7 +50,8 @@ $(B)/plugin/%.o: %.c $(B)/flags | $(B)/packages.ok
 
 $(B)/dsv4chat-cuda.so: $(CUDA_OBJS) kernels/cuda
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,-z,defs -o $@ $(filter %.o,$^) $(CUDART) -Wl,--exclude-libs,ALL -pthread -lrt -ldl -lm
+	$(Q)$(CC) -shared -o $@ $(filter %.o,$^) $(CUDART) -Wl,--no-undefined,--exclude-libs,ALL \
+		-Wl,-Bstatic -lstdc++ -Wl,-Bdynamic -pthread -lrt -ldl -lm
 
 # What decides without a GPU is tested without one.
 $(B)/lib/kernels-cuda.a: $(B)/kernels/cuda/tile_policy.o
@@ -59,47 +60,59 @@ $(B)/lib/kernels-cuda.a: $(B)/kernels/cuda/tile_policy.o
 	$(Q)$(AR) rcs $@ $^
 
 # The kit: one folder with all that the tests on a GPU need, for a machine that has a driver,
-# glibc and Python and nothing else.  Models of ../shared come along packed.
+# glibc and Python and nothing else.  Programs with their libraries, the small model and those of
+# ../shared come along packed.
 KIT := build/gpu-kit
+KIT_STAGE := build/gpu-kit.stage
 KIT_RPATH := -Wl,-rpath,'$$ORIGIN/../lib',--disable-new-dtags
 KIT_BYTES := 52428800
 SHARED ?= $(or $(DSV4CHAT_SHARED),../shared)
-KIT_GOLDEN := $(notdir $(wildcard $(SHARED)/golden/flash-tiny.* $(SHARED)/golden/pro-micro.* $(SHARED)/golden/spark-micro.*))
+KIT_GOLDEN := $(notdir $(wildcard $(addprefix $(SHARED)/golden/,flash-tiny.* pro-micro.* spark-micro.*)))
 # What asks the small model its questions, where that expects it.
 KIT_EVAL := $(wildcard tests/eval/*.py tests/eval/*.jsonl share/tools/*.json share/nano/recipe/text/*.* \
 	share/nano/recipe/text/*/*)
-KIT_FILES = $(KIT)/bin/dsv4chat $(patsubst tests/gpu/%.c,$(KIT)/bin/%,$(wildcard tests/gpu/*_test.c)) \
-	$(if $(HAS_NVCC),$(KIT)/lib/dsv4chat/dsv4chat-cuda.so) $(KIT)/models.tar.xz $(KIT)/check.py \
-	$(KIT)/compare_golden.py $(patsubst %,$(KIT)/%,$(KIT_EVAL))
+KIT_PROGRAMS := $(KIT_STAGE)/bin/dsv4chat $(patsubst tests/gpu/%.c,$(KIT_STAGE)/bin/%,$(wildcard tests/gpu/*_test.c)) \
+	$(KIT_STAGE)/lib/dsv4chat/dsv4chat-cuda.so
 
 .PHONY: gpu-kit check-gpu
-gpu-kit: $(KIT_FILES)
-	$(if $(HAS_NVCC),,$(error gpu-kit: needs nvcc, 12.4 or newer))
-	@sh tests/gpu/bundle.sh $(KIT) $(KIT_BYTES)
+gpu-kit: $(if $(HAS_NVCC),$(addprefix $(KIT)/,programs.tar.xz models.tar.xz check.py compare_golden.py $(KIT_EVAL)),no-nvcc)
+	@bytes=$$(du -sb $(KIT) | cut -f 1); echo "$(KIT): $$bytes bytes"; [ $$bytes -le $(KIT_BYTES) ] || \
+		{ echo "$(KIT): expected at most $(KIT_BYTES) bytes" >&2; exit 1; }
 
 # Where no GPU is, that is what the script says.
 check-gpu: gpu-kit
 	python3 $(KIT)/check.py
 
-$(KIT)/bin/dsv4chat: $(APP_MAIN) $(ARCHIVES)
+.PHONY: no-nvcc
+no-nvcc:
+	@echo 'gpu-kit: no nvcc of 12.4 or newer; NVCC=FILE names one' >&2
+	@exit 1
+
+$(KIT_STAGE)/bin/dsv4chat: $(APP_MAIN) $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,-s $(APP_MAIN) $(KIT_RPATH),$(ARCHIVES))
 
-$(KIT)/bin/%: $(B)/tests/gpu/%
+$(KIT_STAGE)/bin/%: $(B)/tests/gpu/%
 	@mkdir -p $(@D)
 	@strip -o $@ $<
 
-$(KIT)/lib/dsv4chat/dsv4chat-cuda.so: $(B)/dsv4chat-cuda.so
+$(KIT_STAGE)/lib/dsv4chat/dsv4chat-cuda.so: $(B)/dsv4chat-cuda.so
 	@mkdir -p $(@D)
 	@strip -o $@ $<
+
+$(KIT)/programs.tar.xz: $(KIT_PROGRAMS) tests/gpu/bundle.sh
+	$(call say,XZ,$@)
+	@mkdir -p $(@D)
+	@sh tests/gpu/bundle.sh $(KIT_STAGE)
+	@tar -c -C $(KIT_STAGE) $(patsubst $(KIT_STAGE)/%,%,$(filter %_test %/dsv4chat,$(KIT_PROGRAMS))) lib | xz -6 > $@
 
 $(KIT)/models.tar.xz: $(wildcard share/nano/*.json share/nano/*.safetensors $(addsuffix /*,$(addprefix $(SHARED)/golden/,$(KIT_GOLDEN))))
 	$(call say,XZ,$@)
 	@mkdir -p $(@D)
 	@tar -c --mode=u+w --exclude recipe -C share nano -C $(abspath $(SHARED)/golden) $(KIT_GOLDEN) | xz -9 > $@
 
-$(patsubst %,$(KIT)/%,$(KIT_EVAL)): $(KIT)/%: %
+$(addprefix $(KIT)/,$(KIT_EVAL)): $(KIT)/%: %
 	@$(INSTALL) -D -m 644 $< $@
 
 $(KIT)/check.py: tests/gpu/check.py

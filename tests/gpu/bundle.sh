@@ -1,27 +1,15 @@
 #!/bin/sh
-# Brings the libraries that the kit's programs need into it, and looks that it is whole and no
-# larger than it may be: bundle.sh KIT BYTES
+# Brings the libraries that programs need to them: bundle.sh FOLDER, with FOLDER/bin and
+# FOLDER/lib.  Of the C library and the loader, those of the machine serve.
 set -eu
-kit=$1 most=$2
-
-# Of the C library and the loader, those of the machine serve.
+folder=$1
 own='/(libc|libm|libdl|librt|libpthread|libutil|libresolv|ld-linux[^/]*)\.so'
 
-mkdir -p "$kit/lib"
-for program in "$kit"/bin/*; do
+mkdir -p "$folder/lib"
+rm -f "$folder"/lib/*.so*
+for program in "$folder"/bin/*; do
     LD_LIBRARY_PATH='' ldd "$program"
-done | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | grep -Ev "$own" | grep -v "^$kit/" | sort -u |
+done | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | grep -Ev "$own" | sort -u |
     while read -r library; do
-        case $library in
-        */gpu-kit/lib/*) continue ;; # brought before
-        esac
-        cp -L "$library" "$kit/lib/"
-        strip "$kit/lib/$(basename "$library")" 2>/dev/null || true
+        strip -o "$folder/lib/$(basename "$library")" "$library"
     done
-
-bytes=$(du -sb "$kit" | cut -f 1)
-echo "$kit: $bytes bytes"
-[ "$bytes" -le "$most" ] || {
-    echo "$kit: $bytes bytes, expected at most $most" >&2
-    exit 1
-}

@@ -2,10 +2,11 @@
 """Runs everything that needs a GPU, from the kit's own folder, and prints a table.
 
     check.py [--kernels auto|general] [--only PATTERN] [--skip PATTERN] [--sanitize] [--minutes M]
-             [--work DIR] [--list]
+             [--work DIR] [--list] [--rehearse]
 
-Python's standard library only.  Without a GPU it says so and is done.  Exit status 1 where
-something failed.  WORK/check.log has what every command printed.
+Python's standard library only.  Without a GPU it says so and is done; --rehearse tries the
+script and the tests themselves there: the CPU stands for the GPU.  Exit status 1 where something
+failed.  WORK/check.log has what every command printed.
 """
 
 import argparse
@@ -26,8 +27,8 @@ sys.path.insert(0, KIT)
 sys.dont_write_bytecode = True
 import compare_golden
 
-PROGRAM = os.path.join(KIT, "bin", "dsv4chat")
 KERNELS = ("auto", "general")
+REHEARSAL = "rehearsal"
 # Mean KL that bf16 activations may cost against float32 ones, see the test of the goldens.
 KL_DECODE = 0.012
 
@@ -44,6 +45,7 @@ class Check:
 
 	def __init__(self, work):
 		self.work = work
+		self.program = os.path.join(work, "bin", "dsv4chat")
 		self.log = open(os.path.join(work, "check.log"), "w", encoding="utf-8")
 		self.results = []
 		home = os.path.join(work, "home")
@@ -135,13 +137,15 @@ def golden_of(check, prefix):
 
 
 def write_logits(check, model, ids, options, out):
-	check.run([PROGRAM, "logits", "--model", model, "-o", out] + options,
+	check.run([check.program, "logits", "--model", model, "-o", out] + options,
 		stdin=json.dumps(ids),
 		seconds=300)
 	return compare_golden.load(out)
 
 
 def cuda(kernels):
+	if kernels == REHEARSAL:
+		return ["--backend", "cpu"]
 	return ["--backend", "cuda", "--kernels", kernels]
 
 
@@ -191,7 +195,7 @@ def small_text():
 
 def same_best(check, kernels):
 	"""The best token of 4,000 positions, on both backends."""
-	said = check.run([PROGRAM, "tokens", "--model", nano(check), "--json"], stdin=small_text())
+	said = check.run([check.program, "tokens", "--model", nano(check), "--json"], stdin=small_text())
 	ids = json.loads(said)
 	ids = (ids["ids"] if isinstance(ids, dict) else ids)[:4001]
 	best = []
@@ -216,7 +220,7 @@ def same_chat(check, kernels):
 	same = 0
 	for question in QUESTIONS:
 		said = [
-			check.run([PROGRAM, "--model",
+			check.run([check.program, "--model",
 			nano(check), "--ephemeral", "--temp", "0", "-p", question] + options)
 			for options in (["--backend", "cpu"], cuda(kernels))
 		]
@@ -234,7 +238,7 @@ def evaluation(check, kernels):
 	for options in (["--backend", "cpu"], cuda(kernels)):
 		wrapped = os.path.join(check.work, "program.sh")
 		with open(wrapped, "w", encoding="utf-8") as f:
-			f.write('#!/bin/sh\nexec "%s" "$@" %s\n' % (PROGRAM, " ".join(options)))
+			f.write('#!/bin/sh\nexec "%s" "$@" %s\n' % (check.program, " ".join(options)))
 		os.chmod(wrapped, 0o755)
 		said = check.run([
 			sys.executable,
@@ -266,11 +270,11 @@ def evaluation_share(said):
 def no_gpu(check):
 	"""Where no GPU is visible, everything but --backend cuda goes on as before."""
 	hidden = {"CUDA_VISIBLE_DEVICES": ""}
-	said = check.run([PROGRAM, "--model", nano(check), "--ephemeral", "-p", "hello"], env=hidden)
+	said = check.run([check.program, "--model", nano(check), "--ephemeral", "-p", "hello"], env=hidden)
 	if not said.strip():
 		raise Failed("no answer")
 	said = check.run(
-		[PROGRAM, "--model", nano(check), "--ephemeral", "--backend", "cuda", "-p", "hello"],
+		[check.program, "--model", nano(check), "--ephemeral", "--backend", "cuda", "-p", "hello"],
 		env=hidden,
 		wanted=None)
 	if "cuda" not in said.lower():
@@ -279,7 +283,7 @@ def no_gpu(check):
 
 
 def bench(check, kernels):
-	said = check.run([PROGRAM, "bench", "--dummy", "flash", "--layers", "4"] + cuda(kernels),
+	said = check.run([check.program, "bench", "--dummy", "flash", "--layers", "4"] + cuda(kernels),
 		seconds=600)
 	print()
 	print(said)
@@ -298,7 +302,7 @@ def sanitize(check, tool, kernels):
 	golden = compare_golden.load(os.path.join(model, "golden.safetensors"))
 	ids = list(golden["ids"][1])[:150]
 	said = check.run([
-		sanitizer, "--tool", tool, "--error-exitcode", "9", PROGRAM, "logits", "--model", model,
+		sanitizer, "--tool", tool, "--error-exitcode", "9", check.program, "logits", "--model", model,
 		"--prefill", "140", "--mtp", "-o",
 		os.path.join(check.work, "logits.safetensors")
 	] + cuda(kernels),
@@ -313,12 +317,11 @@ def sanitize(check, tool, kernels):
 
 
 def steps(check, chosen, sanitized):
-	programs = sorted(glob.glob(os.path.join(KIT, "bin", "*_test")))
+	programs = sorted(glob.glob(os.path.join(check.work, "bin", "*_test")))
 	for kernels in chosen:
 		for program in programs:
 			yield ("%s, %s" % (os.path.basename(program), kernels), test_program, program,
-				["--kernels", kernels, "--models",
-				os.path.join(check.work, "models")])
+				cuda(kernels) + ["--models", os.path.join(check.work, "models")])
 		for prefix in ("flash-tiny", "pro-micro", "spark-micro"):
 			yield "golden %s, rows one by one, %s" % (prefix, kernels), golden_decode, prefix, kernels
 		for prefix in ("flash-tiny", "pro-micro"):
@@ -336,15 +339,17 @@ def steps(check, chosen, sanitized):
 
 
 def gpu_line(check):
-	for line in check.run([PROGRAM, "doctor"], wanted=None).splitlines():
+	said = check.run([check.program, "doctor", "--model", nano(check)], wanted=None)
+	for line in said.splitlines():
 		if "CUDA 0" in line:
 			return line if line.split()[0] == "ok" else None
 	return None
 
 
 def unpack(work):
-	with tarfile.open(os.path.join(KIT, "models.tar.xz")) as packed:
-		packed.extractall(os.path.join(work, "models"))
+	for name, folder in (("programs", work), ("models", os.path.join(work, "models"))):
+		with tarfile.open(os.path.join(KIT, name + ".tar.xz")) as packed:
+			packed.extractall(folder)
 
 
 def main():
@@ -356,23 +361,25 @@ def main():
 	parser.add_argument("--minutes", type=float, default=math.inf)
 	parser.add_argument("--work")
 	parser.add_argument("--list", action="store_true")
+	parser.add_argument("--rehearse", action="store_true")
 	asked = parser.parse_args()
 	work = asked.work or tempfile.mkdtemp(prefix="gpu-check.")
 	os.makedirs(work, exist_ok=True)
+	unpack(work)
 	check = Check(work)
 	start = time.monotonic()
+	chosen = [REHEARSAL] if asked.rehearse else [asked.kernels] if asked.kernels else KERNELS
 	todo = [
-		s for s in steps(check, [asked.kernels] if asked.kernels else KERNELS, asked.sanitize)
+		s for s in steps(check, chosen, asked.sanitize)
 		if fnmatch.fnmatch(s[0], asked.only) and not fnmatch.fnmatch(s[0], asked.skip)
 	]
 	if asked.list:
 		print("\n".join(s[0] for s in todo))
 		return 0
-	line = gpu_line(check)
+	line = "the CPU instead of a GPU" if asked.rehearse else gpu_line(check)
 	print(line or "skipped: no GPU that the program can use (dsv4chat doctor says why)")
 	if not line:
 		return 0
-	unpack(work)
 	for name, function, *rest in todo:
 		if time.monotonic() - start > 60 * asked.minutes:
 			check.results.append((name, "FAILED", 0, "no time left"))

@@ -1,12 +1,10 @@
 #include "tests/gpu/harness.h"
 
-#include <dlfcn.h>
 #include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define GUARD       4096 /* bytes behind each buffer */
 #define GUARD_BYTE  0xa5
@@ -809,27 +807,6 @@ void bench_same_bytes(struct bench *b, const char *what, const struct pair *p, d
 
 /* ------------------------------------------------------------------ running */
 
-/* The plug-in lies in ../lib/dsv4chat from the test, as it does from the installed program. */
-static int open_plugin(struct backend **out, const struct backend_options *o, struct err *err)
-{
-	const struct backend_plugin *plugin = NULL;
-	char path[600] = "";
-	ssize_t n = readlink("/proc/self/exe", path, 400);
-	char *end = n > 0 ? strrchr(path, '/') : NULL;
-	void *library;
-
-	if (!end)
-		return err_set(err, ERR_FAILED, "no /proc/self/exe");
-	snprintf(end, sizeof(path) - (size_t)(end - path), "/../lib/dsv4chat/dsv4chat-%s.so",
-		 o->name);
-	library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (library)
-		plugin = dlsym(library, BACKEND_PLUGIN_SYMBOL);
-	if (!plugin)
-		return err_set(err, ERR_MODEL, "%s", dlerror());
-	return plugin->open(out, o, err);
-}
-
 int bench_open(struct backend **out, int side, struct err *err)
 {
 	struct backend_options gpu = {
@@ -839,9 +816,7 @@ int bench_open(struct backend **out, int side, struct err *err)
 	};
 	struct backend_options cpu = {.name = "cpu"};
 
-	if (side == GPU && strcmp(tested, "cpu") != 0)
-		return open_plugin(out, &gpu, err);
-	return backend_open(out, &cpu, err);
+	return backend_open(out, side == GPU ? &gpu : &cpu, err);
 }
 
 bool bench_model(const char *name, char *path, size_t size)
