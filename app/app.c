@@ -1,3 +1,4 @@
+/* Settings, the engine they name, and words on stderr. */
 #include "app/app.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Blocks for files, and finding the files that a message names. */
 #include "app/attach.h"
 
 #include <stdlib.h>

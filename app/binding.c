@@ -1,3 +1,4 @@
+/* One binding, taken apart and applied. */
 #include "app/binding.h"
 
 #include <string.h>

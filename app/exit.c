@@ -1,3 +1,4 @@
+/* The tables of exit codes and of the names of errors. */
 #include "app/exit.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* Reading, appending to and cutting the file of inputs. */
 #include "app/inputs.h"
 
 #include <fcntl.h>

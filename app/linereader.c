@@ -1,3 +1,4 @@
+/* What was read and not handed out yet, and how it is cut into lines. */
 #include "app/linereader.h"
 
 #include <errno.h>

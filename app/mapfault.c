@@ -1,3 +1,4 @@
+/* The handler of SIGBUS. */
 #include "app/mapfault.h"
 
 #include <signal.h>

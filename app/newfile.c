@@ -1,3 +1,4 @@
+/* A file under another name until it is whole. */
 #include "app/newfile.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The table of options, and setting one. */
 #include "app/options.h"
 
 #include <ctype.h>

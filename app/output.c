@@ -1,3 +1,4 @@
+/* Writes that wait for room, a signal or the end of the time. */
 #include "app/output.h"
 
 #include <errno.h>

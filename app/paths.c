@@ -1,3 +1,4 @@
+/* Where files are, by XDG variables and HOME. */
 #include "app/paths.h"
 
 #include <errno.h>

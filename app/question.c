@@ -1,3 +1,4 @@
+/* Files, stdin and words put together. */
 #include "app/question.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The handlers, and the pipe they write to. */
 #include "app/signals.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* libedit, and which lines are one message. */
 #include "app/line/lineinput.h"
 
 #include <errno.h>

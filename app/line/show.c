@@ -1,3 +1,4 @@
+/* Events as text and as JSON. */
 #include "app/line/show.h"
 
 #include <errno.h>

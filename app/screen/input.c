@@ -1,3 +1,4 @@
+/* Earlier inputs, and the external editor. */
 #include "app/screen/private.h"
 
 #include <errno.h>

@@ -53,22 +53,22 @@ void screen_edit(struct screen *s, const struct talk_message *m)
 	buf_release(&text);
 }
 
-static void want_edit(struct screen *s, int64_t id)
+static void want_edit(struct screen *s, const struct tui_intent *in)
 {
-	struct talk_message *m = message(s, id);
+	struct talk_message *m = message(s, in->id);
 
 	if (m && !screen_is_writing(s))
 		screen_edit(s, m);
 }
 
-static void want_sibling(struct screen *s, int64_t id, int step)
+static void want_sibling(struct screen *s, const struct tui_intent *in)
 {
-	struct talk_message *m = message(s, id), *to;
+	struct talk_message *m = message(s, in->id), *to;
 	struct err err;
 
 	if (!m || screen_is_writing(s))
 		return;
-	to = talk_sibling(s->talk, m, step);
+	to = talk_sibling(s->talk, m, in->step);
 	if (!to) {
 		tui_say(s->tui, STYLE_FAINT, "no branch further that way");
 		return;
@@ -79,7 +79,7 @@ static void want_sibling(struct screen *s, int64_t id, int step)
 }
 
 /* Where the words were said; the last one may be unfinished yet. */
-static void want_found(struct screen *s, struct str words)
+static void want_found(struct screen *s, const struct tui_intent *in)
 {
 	struct history_query q = {.limit = FOUND_MAX, .bare = true, .within_ms = FOUND_MS};
 	struct history_hits hits;
@@ -90,7 +90,7 @@ static void want_found(struct screen *s, struct str words)
 
 	if (!s->talks->store)
 		return;
-	buf_adds(&text, words);
+	buf_adds(&text, buf_str(&in->text));
 	if (text.len > 0 && !strchr(" *\"", text.data[text.len - 1]))
 		buf_addc(&text, '*');
 	q.text = buf_str(&text);
@@ -108,10 +108,11 @@ static void want_found(struct screen *s, struct str words)
 	buf_release(&text);
 }
 
-static void want_back(struct screen *s)
+static void want_back(struct screen *s, const struct tui_intent *in)
 {
 	struct talk *t = s->talks->removed;
 
+	(void)in;
 	if (!t || !talks_unremove(s->talks)) {
 		tui_say(s->tui, STYLE_FAINT, "nothing was deleted");
 		return;
@@ -121,20 +122,21 @@ static void want_back(struct screen *s)
 	tui_say(s->tui, STYLE_FAINT, "it is back");
 }
 
-/* Changes to a row of the conversations; the row may be gone by now. */
-static void want_pin(struct screen *s, struct talk *t)
+static void want_pin(struct screen *s, struct talk *t, const struct tui_intent *in)
 {
 	struct err err;
 
+	(void)in;
 	t->pinned = !t->pinned;
 	screen_tell_store(s, talk_store_mark(s->talks, t, &err), &err);
 	screen_show_list(s);
 }
 
-static void want_archive(struct screen *s, struct talk *t)
+static void want_archive(struct screen *s, struct talk *t, const struct tui_intent *in)
 {
 	struct err err;
 
+	(void)in;
 	t->archived = !t->archived;
 	tui_say(s->tui, STYLE_FAINT,
 		t->archived ? "archived: typing finds it, the same key brings it back"
@@ -164,22 +166,23 @@ static void want_set(struct screen *s, const struct tui_intent *in)
 	screen_apply_options(s);
 }
 
-static void want_copy(struct screen *s, struct str text)
+static void want_copy(struct screen *s, const struct tui_intent *in)
 {
 	struct err err;
 
 	if (!s->terminal)
 		return;
-	if (terminal_copy(s->terminal, text, &err) < 0)
+	if (terminal_copy(s->terminal, buf_str(&in->text), &err) < 0)
 		tui_say(s->tui, STYLE_ERROR, "not copied: %s", err.text);
 	else
 		tui_say(s->tui, STYLE_FAINT, "copied, where the terminal allows it (OSC 52)");
 }
 
-static void want_suspend(struct screen *s)
+static void want_suspend(struct screen *s, const struct tui_intent *in)
 {
 	int w, h;
 
+	(void)in;
 	if (!s->terminal)
 		return;
 	terminal_suspend(s->terminal, &s->failed);
@@ -201,89 +204,118 @@ static void want_message(struct screen *s, const struct tui_intent *in)
 		screen_continue(s, m);
 }
 
-static void intent(struct screen *s, struct tui_intent *in)
-{
-	struct talk *t = talks_find(s->talks, in->id); /* for those that mean a row */
+/* ---- what has no function of its own elsewhere ---- */
 
-	switch (in->kind) {
-	case TUI_SEND:
-		want_send(s, in);
-		break;
-	case TUI_INTERRUPT:
-		screen_interrupt(s);
-		break;
-	case TUI_END_THINKING:
-		if (turn_runs(&s->turn))
-			s->engine->ops->end_thinking(s->engine, s->turn.number);
-		break;
-	case TUI_EDIT:
-		want_edit(s, in->id);
-		break;
-	case TUI_REGENERATE:
-	case TUI_CONTINUE:
-	case TUI_FORK:
-		want_message(s, in);
-		break;
-	case TUI_SIBLING:
-		want_sibling(s, in->id, in->step);
-		break;
-	case TUI_COPY:
-		want_copy(s, buf_str(&in->text));
-		break;
-	case TUI_FIND:
-		want_found(s, buf_str(&in->text));
-		break;
-	case TUI_NEW:
-		screen_new(s);
-		break;
-	case TUI_OPEN:
-		if (t)
-			screen_open(s, t);
-		break;
-	case TUI_PIN:
-		if (t)
-			want_pin(s, t);
-		break;
-	case TUI_RENAME:
-		if (t)
-			screen_rename(s, t, buf_str(&in->text));
-		break;
-	case TUI_ARCHIVE:
-		if (t)
-			want_archive(s, t);
-		break;
-	case TUI_DELETE:
-		if (t && screen_remove(s, t))
-			tui_say(s->tui, STYLE_NOTICE,
-				"deleted; Alt-U among the conversations takes it back");
-		break;
-	case TUI_UNDELETE:
-		want_back(s);
-		break;
-	case TUI_OPTIONS:
-		screen_show_options(s);
-		break;
-	case TUI_SET:
-		want_set(s, in);
-		break;
-	case TUI_EDITOR:
-		screen_editor(s, in->id, buf_str(&in->text));
-		break;
-	case TUI_BARE:
-		if (s->terminal)
-			terminal_set_mouse(s->terminal, in->step ? false : s->opt->mouse);
-		break;
-	case TUI_SUSPEND:
-		want_suspend(s);
-		break;
-	case TUI_REPAINT:
-		if (s->terminal)
-			terminal_repaint(s->terminal);
-		break;
-	case TUI_QUIT:
-		s->quit = true;
-		break;
-	}
+static void on_interrupt(struct screen *s, const struct tui_intent *in)
+{
+	(void)in;
+	screen_interrupt(s);
+}
+
+static void on_end_thinking(struct screen *s, const struct tui_intent *in)
+{
+	(void)in;
+	if (turn_runs(&s->turn))
+		s->engine->ops->end_thinking(s->engine, s->turn.number);
+}
+
+static void on_new(struct screen *s, const struct tui_intent *in)
+{
+	(void)in;
+	screen_new(s);
+}
+
+static void on_options(struct screen *s, const struct tui_intent *in)
+{
+	(void)in;
+	screen_show_options(s);
+}
+
+static void on_editor(struct screen *s, const struct tui_intent *in)
+{
+	screen_editor(s, in->id, buf_str(&in->text));
+}
+
+static void on_bare(struct screen *s, const struct tui_intent *in)
+{
+	if (s->terminal)
+		terminal_set_mouse(s->terminal, in->step ? false : s->opt->mouse);
+}
+
+static void on_repaint(struct screen *s, const struct tui_intent *in)
+{
+	(void)in;
+	if (s->terminal)
+		terminal_repaint(s->terminal);
+}
+
+static void on_quit(struct screen *s, const struct tui_intent *in)
+{
+	(void)in;
+	s->quit = true;
+}
+
+/* ---- rows of the conversations; the row may be gone by now ---- */
+
+static void row_open(struct screen *s, struct talk *t, const struct tui_intent *in)
+{
+	(void)in;
+	screen_open(s, t);
+}
+
+static void row_rename(struct screen *s, struct talk *t, const struct tui_intent *in)
+{
+	screen_rename(s, t, buf_str(&in->text));
+}
+
+static void row_delete(struct screen *s, struct talk *t, const struct tui_intent *in)
+{
+	(void)in;
+	if (screen_remove(s, t))
+		tui_say(s->tui, STYLE_NOTICE,
+			"deleted; Alt-U among the conversations takes it back");
+}
+
+/* Either of the two. */
+static const struct {
+	void (*does)(struct screen *s, const struct tui_intent *in);
+	void (*does_to)(struct screen *s, struct talk *t, const struct tui_intent *in);
+} intents[] = {
+	[TUI_SEND] = {want_send, NULL},
+	[TUI_INTERRUPT] = {on_interrupt, NULL},
+	[TUI_END_THINKING] = {on_end_thinking, NULL},
+	[TUI_EDIT] = {want_edit, NULL},
+	[TUI_REGENERATE] = {want_message, NULL},
+	[TUI_CONTINUE] = {want_message, NULL},
+	[TUI_FORK] = {want_message, NULL},
+	[TUI_SIBLING] = {want_sibling, NULL},
+	[TUI_COPY] = {want_copy, NULL},
+	[TUI_FIND] = {want_found, NULL},
+	[TUI_NEW] = {on_new, NULL},
+	[TUI_OPEN] = {NULL, row_open},
+	[TUI_PIN] = {NULL, want_pin},
+	[TUI_RENAME] = {NULL, row_rename},
+	[TUI_ARCHIVE] = {NULL, want_archive},
+	[TUI_DELETE] = {NULL, row_delete},
+	[TUI_UNDELETE] = {want_back, NULL},
+	[TUI_OPTIONS] = {on_options, NULL},
+	[TUI_SET] = {want_set, NULL},
+	[TUI_EDITOR] = {on_editor, NULL},
+	[TUI_BARE] = {on_bare, NULL},
+	[TUI_SUSPEND] = {want_suspend, NULL},
+	[TUI_REPAINT] = {on_repaint, NULL},
+	[TUI_QUIT] = {on_quit, NULL},
+};
+_Static_assert(sizeof(intents) / sizeof(intents[0]) == TUI_QUIT + 1, "every intent has a row");
+
+static void intent(struct screen *s, const struct tui_intent *in)
+{
+	struct talk *t = talks_find(s->talks, in->id);
+
+	if (intents[in->kind].does)
+		intents[in->kind].does(s, in);
+	else if (t)
+		intents[in->kind].does_to(s, t, in);
 }
 
 void screen_intents(struct screen *s)

@@ -1,3 +1,4 @@
+/* Reading the script, and playing it step by step. */
 #include "app/screen/script.h"
 
 #include <stdio.h>
@@ -6,6 +7,7 @@
 
 #include "engine/base/utf8.h"
 
+#define POLL_MS    100 /* what is waited for is looked at again after so long */
 #define LONGEST_MS 60000
 
 enum op { OP_KEYS, OP_TYPE, OP_PASTE, OP_WAIT, OP_IDLE, OP_FOR, OP_SIZE, OP_SAVE };
@@ -222,61 +224,65 @@ static bool next_key(struct script_player *p, struct step *st, struct key_event 
 	return true;
 }
 
+enum played { PLAYED_GIVES, PLAYED_OVER, PLAYED_WAITS };
+
+/* Plays what can be of a step: *out is given to the caller, it is over, or it waits. */
+static enum played play(struct script_player *p, struct step *st, const struct surface *s,
+			bool idle, int64_t waited_ms, struct script_out *out, struct err *err)
+{
+	switch (st->op) {
+	case OP_KEYS:
+	case OP_TYPE:
+		if (!next_key(p, st, &out->ev))
+			return PLAYED_OVER;
+		out->step = SCRIPT_KEY;
+		return PLAYED_GIVES;
+	case OP_PASTE:
+		out->ev = (struct key_event){.kind = KEY_EVENT_PASTE, .text = buf_str(&st->text)};
+		out->step = SCRIPT_KEY;
+		next_step(p);
+		return PLAYED_GIVES;
+	case OP_WAIT:
+		out->wait_ms = (int)(st->a - waited_ms);
+		return waited_ms >= st->a ? PLAYED_OVER : PLAYED_WAITS;
+	case OP_IDLE:
+		return idle ? PLAYED_OVER : PLAYED_WAITS;
+	case OP_FOR:
+		return shows(s, &st->text) ? PLAYED_OVER : PLAYED_WAITS;
+	case OP_SIZE:
+		out->step = SCRIPT_SIZE;
+		out->w = (int)st->a;
+		out->h = (int)st->b;
+		next_step(p);
+		return PLAYED_GIVES;
+	case OP_SAVE:
+		if (save(s, buf_z(&st->text), err) == 0)
+			return PLAYED_OVER;
+		out->step = SCRIPT_FAILED;
+		return PLAYED_GIVES;
+	}
+	return PLAYED_OVER;
+}
+
 struct script_out script_player_next(struct script_player *p, const struct surface *s,
 				     bool idle, int64_t now_ms, struct err *err)
 {
-	struct script_out out = {.step = SCRIPT_WAIT, .wait_ms = 100};
+	struct script_out out = {.step = SCRIPT_WAIT, .wait_ms = POLL_MS};
 
 	while (p->at < p->n) {
 		struct step *st = &p->steps[p->at];
-		bool over = false;
+		enum played played;
 
 		if (p->since_ms < 0)
 			p->since_ms = now_ms;
-		switch (st->op) {
-		case OP_KEYS:
-		case OP_TYPE:
-			if (next_key(p, st, &out.ev)) {
-				out.step = SCRIPT_KEY;
-				return out;
-			}
-			over = true;
-			break;
-		case OP_PASTE:
-			out.ev = (struct key_event){.kind = KEY_EVENT_PASTE,
-						    .text = buf_str(&st->text)};
-			out.step = SCRIPT_KEY;
-			next_step(p);
-			return out;
-		case OP_WAIT:
-			over = now_ms - p->since_ms >= st->a;
-			out.wait_ms = (int)(st->a - (now_ms - p->since_ms));
-			break;
-		case OP_IDLE:
-			over = idle;
-			break;
-		case OP_FOR:
-			over = shows(s, &st->text);
-			break;
-		case OP_SIZE:
-			out.step = SCRIPT_SIZE;
-			out.w = (int)st->a;
-			out.h = (int)st->b;
-			next_step(p);
-			return out;
-		case OP_SAVE:
-			if (save(s, buf_z(&st->text), err) < 0) {
-				out.step = SCRIPT_FAILED;
-				return out;
-			}
-			over = true;
-			break;
-		}
-		if (over) {
+		played = play(p, st, s, idle, now_ms - p->since_ms, &out, err);
+		if (played == PLAYED_OVER) {
+			out.wait_ms = POLL_MS;
 			next_step(p);
 			continue;
 		}
-		if (now_ms - p->since_ms > LONGEST_MS && st->op != OP_WAIT) {
+		if (played == PLAYED_WAITS && st->op != OP_WAIT &&
+		    now_ms - p->since_ms > LONGEST_MS) {
 			err_set(err, ERR_TIMEOUT, "script line %d: %s did not come within %d s",
 				st->line,
 				st->op == OP_FOR ? buf_z(&st->text) : "the end of the answer",

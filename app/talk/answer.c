@@ -1,3 +1,4 @@
+/* Events to parts, and to the journal. */
 #include "app/talk/answer.h"
 
 /* The part of that call; the next one is begun, one that skips a number is none (NULL). */

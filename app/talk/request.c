@@ -1,3 +1,4 @@
+/* A branch as messages of the engine, and the seed of a turn. */
 #include "app/talk/request.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Asking for a title, and making one line of what came. */
 #include "app/talk/title.h"
 
 #include <stdlib.h>

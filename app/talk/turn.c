@@ -1,3 +1,4 @@
+/* A turn from its request to what is kept of it. */
 #include "app/talk/turn.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* In and out, for verbs. */
 #include "app/verb/io.h"
 
 #include <errno.h>

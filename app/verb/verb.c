@@ -1,3 +1,4 @@
+/* The table of verbs. */
 #include "app/verb/verb.h"
 
 #include <stdio.h>
