@@ -84,10 +84,11 @@ struct backend {
 	void (*forget)(struct backend *be);
 
 	/*
-	 * Where a run's time goes.  time_phases(1) begins anew, 0 ends it; mark, inside a run, says
-	 * that what was issued since the last mark was phase p (< n of phase_seconds), and costs
-	 * nothing while timing is off (a recording made while it is off has no marks: the caller
-	 * uses other keys); phase_seconds waits, then adds the seconds of each phase to sum[0 … n).
+	 * Where a run's time goes.  time_phases(1) begins anew, 0 ends it; mark, inside a run (outside
+	 * of one it need do nothing), says that what was issued since the last mark was phase p
+	 * (< n of phase_seconds), and costs nothing while timing is off (a recording made while it is
+	 * off has no marks: the caller uses other keys); phase_seconds waits, then adds the seconds of
+	 * each phase to sum[0 … n).
 	 * May be NULL, all three: operations have run when they return, so the host's clock tells.
 	 */
 	void (*time_phases)(struct backend *be, int on);

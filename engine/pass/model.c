@@ -192,6 +192,8 @@ void model_close(struct model *m)
 {
 	if (!m)
 		return;
+	if (m->be && m->be->forget)
+		m->be->forget(m->be);
 	caches_release(m);
 	work_release(m);
 	weights_free(m->weights);

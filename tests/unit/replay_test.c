@@ -283,7 +283,7 @@ static void logits_of_many_rows_are_made_behind_the_run(void **state)
 	both_open(&b, 1, 0);
 	for (int i = 0; i < 4; i++) {
 		step(&b, (struct step_case){.slot = i % SLOTS,
-					    .n = 99,
+					    .n = 100,
 					    .want = WANT_ALL,
 					    .logits = true,
 					    .draft = true});
@@ -294,7 +294,23 @@ static void logits_of_many_rows_are_made_behind_the_run(void **state)
 					    .draft = true});
 	}
 	caches_are_the_same(&b);
-	nothing_moved(&b, 4);
+	nothing_moved(&b, 2);
+	both_close(&b);
+}
+
+static void calls_of_a_length_that_hardly_comes_again_are_not_recorded(void **state)
+{
+	struct both b;
+
+	(void)state;
+	both_open(&b, 1, 0);
+	for (int n = 17; n < 100; n += 9)
+		step(&b, (struct step_case){.n = n, .want = WANT_LAST, .logits = true});
+	assert_int_equal(recorder_counts(b.recorder).recorded, 0);
+	step(&b, (struct step_case){.n = 16, .want = WANT_LAST, .logits = true});
+	step(&b, (struct step_case){.n = 100});
+	assert_int_equal(recorder_counts(b.recorder).recorded, 2);
+	caches_are_the_same(&b);
 	both_close(&b);
 }
 
@@ -316,10 +332,10 @@ static void with_a_tap_a_run_is_issued_anew(void **state)
 	grow_to(&b, 0, 130);
 	before = recorder_counts(b.recorder);
 	model_set_tap(b.recorded, tap_counts, &n_tapped);
-	step(&b, (struct step_case){.n = 30, .want = WANT_LAST, .logits = true});
+	step(&b, (struct step_case){.n = 3, .want = WANT_LAST, .logits = true});
 	model_set_tap(b.recorded, NULL, NULL);
 	after = recorder_counts(b.recorder);
-	assert_int_equal(n_tapped, 30 * model_config(b.direct)->n_layers);
+	assert_int_equal(n_tapped, 3 * model_config(b.direct)->n_layers);
 	assert_int_equal(after.recorded, before.recorded);
 	assert_int_equal(after.replayed, before.replayed);
 	both_close(&b);
@@ -448,6 +464,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_recording_serves_every_position_and_slot),
 		cmocka_unit_test(logits_of_many_rows_are_made_behind_the_run),
+		cmocka_unit_test(calls_of_a_length_that_hardly_comes_again_are_not_recorded),
 		cmocka_unit_test(with_a_tap_a_run_is_issued_anew),
 		cmocka_unit_test(phases_are_timed_by_the_backend_that_can),
 		cmocka_unit_test(a_failure_empties_the_sequence_and_the_next_call_works),
