@@ -4,9 +4,11 @@
  *   up    t = silu(W1 x) · (W3 x) · weight: 16 inner values a block, four warps on each matrix
  *   down  part = W2 t: 32 columns a block, four warps on each tile of 16
  *
- * A block stands for a pair.  In the fused way the blocks of an expert's first pair serve up to
- * 8 NT of its rows at once, and those of the others return; in the reference way each serves
- * its own.  product.cuh gives a row the same bits either way.
+ * A block stands for a pair.  In the fused way the blocks of an expert's first pair serve as
+ * many of its pairs as the call has rows, and those of the others return: an expert has more
+ * pairs than that only where a token names it twice, and the blocks of the first pair behind
+ * serve these.  In the reference way each serves its own.  product.cuh gives a row the same
+ * bits either way.
  *
  * Floor: the bytes of the distinct experts over the memory's bandwidth.
  */
@@ -26,15 +28,22 @@ template <int NT> struct expert_list {
 	int pair[8 * NT]; /* t (n_used + 1) + slot */
 };
 
+/* How x is kept for each of the two types: rounds of a slice, and the rows that there is shared
+ * memory for. */
+struct expert_slices {
+	int routed, shared, rows;
+};
+
 /*
- * Fills the list for block `at` of a column of them, by warp 0: at < n_tok n_used is a choice,
- * behind these are the shared expert's.
+ * Fills the list for block `at` of a column of them, by warp 0, with up to `most` pairs (of the
+ * shared expert: all rows): at < n_tok n_used is a choice, behind these are the shared
+ * expert's.
  */
 template <int NT>
-static __device__ __forceinline__ void
-list_pairs(struct expert_list<NT> *list, const struct experts_job &j, int at, int alone)
+static __device__ __forceinline__ void list_pairs(struct expert_list<NT> *list,
+						  const struct experts_job &j, int at, int most,
+						  int alone)
 {
-	const int most = 8 * NT;
 	int n_choice = j.n_tok * j.n_used, lane = (int)threadIdx.x, before = 0, rank = 0;
 	int32_t e;
 
@@ -59,7 +68,7 @@ list_pairs(struct expert_list<NT> *list, const struct experts_job &j, int at, in
 		unsigned same = __ballot_sync(ALL_LANES, here);
 		int number = before + __popc(same & ((1u << lane) - 1));
 
-		/* this pair's number among its expert's: every 8 NT-th leads the next ones */
+		/* this pair's number among its expert's: every most-th leads the next ones */
 		if (at >= i0 && at < i0 + WARP) {
 			rank = __shfl_sync(ALL_LANES, number, at - i0);
 			if (rank % most)
@@ -90,11 +99,6 @@ expert_product(int type, float (&sum)[NT][4], const struct strip &m, const struc
 		product<WEIGHT_BF16, NT>(sum, m, x, slice, warp, EXPERT_WARPS);
 }
 
-/* Rounds of a slice for each of the two types. */
-struct expert_slices {
-	int routed, shared;
-};
-
 template <int NT>
 static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 	experts_up(struct experts_job j, struct expert_slices slices, int alone)
@@ -112,7 +116,7 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 	float sum[NT][4];
 
 	if (warp == 0)
-		list_pairs<NT>(&list, j, (int)blockIdx.y, alone);
+		list_pairs<NT>(&list, j, (int)blockIdx.y, slices.rows, alone);
 	__syncthreads();
 	if (list.n == 0)
 		return;
@@ -157,7 +161,7 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 	float sum[NT][4];
 
 	if (warp == 0)
-		list_pairs<NT>(&list, j, (int)blockIdx.y, alone);
+		list_pairs<NT>(&list, j, (int)blockIdx.y, slices.rows, alone);
 	__syncthreads();
 	if (list.n == 0)
 		return;
@@ -188,6 +192,7 @@ static int expert_slices_of(const struct experts_job *j, int in, int rows, size_
 {
 	size_t a, b;
 
+	s->rows = rows;
 	s->routed = slice_rounds(j->type, in, rows, EXPERT_WARPS, room);
 	s->shared = slice_rounds(j->shared_type, in, rows, EXPERT_WARPS, room);
 	a = (size_t)rows * slice_row_bytes(j->type, s->routed);

@@ -2,8 +2,8 @@
  * Which way the experts of a call are computed: the one place that decides.  Plain C.
  *
  *   reference  one (row, expert) at a time, by the kernels of 1 … 16 rows
- *   fused      the same kernels, an expert read once for all its rows of the call; the same
- * bits grouped    rows sorted by expert, each expert a product of many rows
+ *   fused      the same kernels and bits, an expert read once for all its rows of the call
+ *   grouped    rows sorted by expert, each expert a product of many rows
  */
 #ifndef KERNELS_CUDA_MOE_H
 #define KERNELS_CUDA_MOE_H

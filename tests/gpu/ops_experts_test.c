@@ -41,16 +41,28 @@ static int experts(struct backend *be, int side, int t0, int n, void *ctx, struc
 	return be->ops->experts(be, &a, err);
 }
 
-/* A choice of n_used experts, ascending; all rows choose the same ones with `together`. */
-static void choose(struct bench *b, const struct shape *s, int together, int n_tok,
+enum chosen {
+	APART,    /* each row other experts, ascending              */
+	TOGETHER, /* all rows the same ones                         */
+	REPEATED, /* two experts a row or one alone, in many slots  */
+};
+
+static const char *const choice_names[] = {"", " together", " repeated"};
+
+static void choose(struct bench *b, const struct shape *s, enum chosen how, int n_tok,
 		   int32_t *out)
 {
 	for (int t = 0; t < n_tok; t++) {
 		int32_t *row = out + (size_t)t * (size_t)s->n_used;
 		int left = s->n_used;
 
-		if (together && t > 0) {
+		if (how == TOGETHER && t > 0) {
 			memcpy(row, out, (size_t)s->n_used * sizeof(*row));
+			continue;
+		}
+		if (how == REPEATED) {
+			for (int i = 0; i < s->n_used; i++)
+				row[i] = t % 2 ? s->n_expert - 1 : 2 * i / s->n_used;
 			continue;
 		}
 		for (int32_t e = 0; left > 0; e++) {
@@ -61,7 +73,7 @@ static void choose(struct bench *b, const struct shape *s, int together, int n_t
 }
 
 /* A case's weights and limit stand; this makes a call of n_tok rows. */
-static void make_rows(struct bench *b, struct experts_case *k, int n_tok, int together)
+static void make_rows(struct bench *b, struct experts_case *k, int n_tok, enum chosen how)
 {
 	size_t n = (size_t)n_tok * (size_t)k->s.n_used;
 	int32_t *chosen = malloc(n * sizeof(*chosen));
@@ -69,7 +81,7 @@ static void make_rows(struct bench *b, struct experts_case *k, int n_tok, int to
 
 	assert_non_null(chosen);
 	assert_non_null(weight);
-	choose(b, &k->s, together, n_tok, chosen);
+	choose(b, &k->s, how, n_tok, chosen);
 	for (size_t i = 0; i < n; i++)
 		weight[i] = (float)bench_uniform(b, 0.05, 0.6);
 	k->x = bench_normal(b, PAIR_ACT, (size_t)n_tok * (size_t)k->s.d, 1.5);
@@ -87,14 +99,14 @@ static void make_weights(struct bench *b, struct experts_case *k, enum weight_ty
 }
 
 static void compare(struct bench *b, const struct shape *s, enum weight_type shared, int n_tok,
-		    int together)
+		    enum chosen how)
 {
 	struct experts_case k = {.s = *s, .limit = 2.0f}; /* low enough to clamp some */
 
 	bench_case(b, "experts, type %d, %d x %d, %d of %d%s, %d rows", (int)s->type, s->inner,
-		   s->d, s->n_used, s->n_expert, together ? " together" : "", n_tok);
+		   s->d, s->n_used, s->n_expert, choice_names[how], n_tok);
 	make_weights(b, &k, shared);
-	make_rows(b, &k, n_tok, together);
+	make_rows(b, &k, n_tok, how);
 	bench_run(b, n_tok, experts, &k);
 	/* what goes down is rounded to bf16 */
 	bench_compare(b, "y", &k.y, n_tok, (size_t)s->d, 0.0025, 0.005);
@@ -109,7 +121,7 @@ static void flash_and_pro_shapes_agree_with_the_reference(void **state)
 
 	for (size_t i = 0; i < COUNT(shapes); i++) {
 		for (size_t r = 0; r < COUNT(rows); r++)
-			compare(*state, &shapes[i], WEIGHT_F8, rows[r], 0);
+			compare(*state, &shapes[i], WEIGHT_F8, rows[r], APART);
 	}
 }
 
@@ -127,35 +139,30 @@ static void awkward_shapes_agree_with_the_reference(void **state)
 		for (size_t r = 0; r < COUNT(rows); r++) {
 			enum weight_type shared = i % 3 == 2 ? WEIGHT_BF16 : WEIGHT_F8;
 
-			compare(*state, &shapes[i], shared, rows[r], 0);
-			compare(*state, &shapes[i], shared, rows[r], 1);
+			compare(*state, &shapes[i], shared, rows[r], APART);
+			compare(*state, &shapes[i], shared, rows[r], TOGETHER);
 		}
 	}
 }
 
 static void a_table_may_name_an_expert_twice_for_a_token(void **state)
 {
-	struct bench *b = *state;
-	struct experts_case k = {.s = {WEIGHT_FP4, 256, 128, 4, 6}, .limit = 10.0f};
-	const int n_tok = 16;
-	int32_t chosen[16 * 6];
+	static const struct shape shapes[] = {{WEIGHT_FP4, 256, 128, 4, 6},
+					      {WEIGHT_F8, 160, 96, 3, 2},
+					      {WEIGHT_BF16, 96, 64, 5, 64},
+					      {WEIGHT_FP4, 4096, 512, 4, 6}};
+	static const int rows[] = {1, 2, 3, 8, 9, 16, 17, 129};
 
-	bench_case(b, "experts, six slots of one expert");
-	make_weights(b, &k, WEIGHT_F8);
-	k.s.n_used = 3;
-	make_rows(b, &k, 2 * n_tok, 0); /* weights of as many slots as below */
-	k.s.n_used = 6;
-	for (int i = 0; i < n_tok * 6; i++)
-		chosen[i] = i / 6 % 2 ? 2 : i % 6 / 3;
-	k.expert = bench_ints(b, chosen, COUNT(chosen));
-	bench_run(b, n_tok, experts, &k);
-	bench_compare(b, "y", &k.y, n_tok, (size_t)k.s.d, 0.0025, 0.005);
+	for (size_t i = 0; i < COUNT(shapes); i++) {
+		for (size_t r = 0; r < COUNT(rows); r++)
+			compare(*state, &shapes[i], WEIGHT_F8, rows[r], REPEATED);
+	}
 }
 
 /* The same call by backends that were asked for a way of their own. */
 static void fused_and_reference_give_the_same_bits(void **state)
 {
-	static const int rows[] = {1, 2, 7, 8, 9, 16};
+	static const int rows[] = {1, 2, 3, 7, 8, 9, 14, 15, 16};
 	struct bench *b = *state;
 	struct experts_case k = {.s = {WEIGHT_FP4, 1024, 512, 8, 6}, .limit = 3.0f};
 
@@ -166,7 +173,7 @@ static void fused_and_reference_give_the_same_bits(void **state)
 
 		bench_case(b, "experts, fused and reference, %d rows", rows[i]);
 		make_weights(b, &k, WEIGHT_F8);
-		make_rows(b, &k, rows[i], (int)i % 2);
+		make_rows(b, &k, rows[i], (enum chosen)(i % 3));
 		bench_run(b, rows[i], experts, &k); /* its inputs stand in device memory then */
 		if (!k.routed.table[GPU]) {
 			printf("skipped: the backend tested has one way only\n");
