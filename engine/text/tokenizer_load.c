@@ -342,7 +342,7 @@ static int load_split_step(struct loader *l, const json_t *step)
 	return split_add(&l->t->split, json_str(text), text == literal, l->err);
 }
 
-static int load_split(struct loader *l, const json_t *pre)
+static int load_steps(struct loader *l, const json_t *pre)
 {
 	const json_t *steps = json_object_get(pre, "pretokenizers");
 	bool bytes = false;
@@ -367,6 +367,13 @@ static int load_split(struct loader *l, const json_t *pre)
 	if (!rc && !bytes)
 		return bad(l, "pre_tokenizer", "no ByteLevel step", "one at the end");
 	return rc;
+}
+
+static int load_split(struct loader *l, const json_t *pre)
+{
+	int rc = load_steps(l, pre);
+
+	return rc ? rc : split_compile(&l->t->split, l->err);
 }
 
 static int check_normalizer(struct loader *l, const json_t *v)

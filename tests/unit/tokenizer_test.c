@@ -79,6 +79,89 @@ static void control_strings_are_plain_text_unless_asked_for(void **state)
 	check_golden("tokenizer/golden-plain.jsonl", false, 20);
 }
 
+/* As tests/golden/code_points.py hashes them. */
+static uint64_t hash_ids(const struct tokens *ids)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < ids->n; i++) {
+		for (int k = 0; k < 4; k++)
+			h = (h ^ ((uint32_t)ids->ids[i] >> 8 * k & 0xff)) * 0x100000001b3u;
+	}
+	return h;
+}
+
+static void add_code_point_lines(struct buf *out, uint32_t c)
+{
+	static const char *const around[] = {"",    "\na", "b\n ", "!\n-",
+					     "\n1", "2\n", " ",    "\n"};
+	char utf8[4];
+	size_t n = utf8_encode(c, utf8);
+
+	for (size_t i = 0; i < sizeof(around) / sizeof(*around); i++) {
+		buf_addz(out, around[i]);
+		if (i + 1 < sizeof(around) / sizeof(*around))
+			buf_add(out, utf8, n);
+	}
+}
+
+static void every_code_point_gets_the_ids_the_standard_library_gives(void **state)
+{
+	struct buf golden = {0}, text = {0};
+	struct tokens ids = {0};
+	struct tokenizer *t;
+	struct str rest, line;
+	size_t n = 0;
+
+	(void)state;
+	t = open_real();
+	assert_true(whole_file("tests/golden/code_points.txt", &golden));
+	rest = buf_str(&golden);
+	while (line_next(&rest, &line)) {
+		uint32_t first = (uint32_t)strtoul(line.p, NULL, 16);
+		struct err err = {0};
+
+		buf_reset(&text);
+		tokens_reset(&ids);
+		for (uint32_t c = first; c < first + 4096; c++) {
+			if (c < 0xd800 || c > 0xdfff)
+				add_code_point_lines(&text, c);
+		}
+		assert_int_equal(tokenizer_encode(t, buf_str(&text), &ids, NULL, &err), 0);
+		if (hash_ids(&ids) != strtoull(line.p + 24, NULL, 16))
+			fail_msg("U+%04X to U+%04X", first, first + 4095);
+		n++;
+	}
+	assert_int_equal(n, 272);
+	tokens_release(&ids);
+	buf_release(&text);
+	buf_release(&golden);
+	tokenizer_close(t);
+}
+
+static void check_ids(const struct tokenizer *t, const char *text, bool special,
+		      const char *want);
+
+static void characters_of_late_unicode_are_what_they_are_there(void **state)
+{
+	static const struct {
+		const char *text, *ids;
+	} cases[] = {
+		{" 🩷!", "7351 105 118 3"},        {" 🩵!", "7351 105 116 3"},
+		{" 🫨!", "7351 107 104 3"},        {" 🛜!", "7351 252 253 3"},
+		{" 🫷!", "7351 107 118 3"},        {" 🪿!", "7351 106 126 3"},
+		{"a𰀀b", "67 175 111 225 225 68"}, {" 𱍊!", "86387 112 238 235 3"},
+		{"a𱍐b", "67 175 112 238 241 68"}, {" 𲎯!", "86387 113 239 110 3"},
+	};
+	struct tokenizer *t;
+
+	(void)state;
+	t = open_real();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		check_ids(t, cases[i].text, false, cases[i].ids);
+	tokenizer_close(t);
+}
+
 /* Every byte as a token, in order of the characters that spell it, and what a case adds. */
 static void add_byte_vocab(struct buf *out)
 {
@@ -378,6 +461,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts_get_the_ids_the_standard_library_gives),
 		cmocka_unit_test(control_strings_are_plain_text_unless_asked_for),
+		cmocka_unit_test(every_code_point_gets_the_ids_the_standard_library_gives),
+		cmocka_unit_test(characters_of_late_unicode_are_what_they_are_there),
 		cmocka_unit_test(lower_ranks_merge_first_and_of_equals_the_leftmost),
 		cmocka_unit_test(control_tokens_are_matched_longest_first_in_two_rounds),
 		cmocka_unit_test(patterns_cut_pieces_one_after_another),
