@@ -123,6 +123,8 @@ int main(int argc, char **argv)
 
 	hold_standard_files();
 	setlocale(LC_ALL, "");
+	/* Numbers of options, of JSON and of what programs read have a point, whatever the locale's. */
+	setlocale(LC_NUMERIC, "C");
 	mapfault_install();
 	signals_ignore_limits();
 	if (verb)

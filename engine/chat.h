@@ -54,6 +54,7 @@ struct chat_message {
 	struct str tool_call_id;    /* tool only: which call this answers */
 	const struct chat_call *calls; /* assistant only */
 	size_t n_calls;
+	bool goes_on; /* assistant only: without its end token, for the model to go on with */
 	/*
 	 * Assistant only: the exact ids the model produced after <｜Assistant｜>, from
 	 * <think> or </think> through the end token, in a turn whose thinking is kept.

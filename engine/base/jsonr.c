@@ -137,7 +137,34 @@ struct str json_doc_number(const struct json_doc *doc, const json_t *v)
 	return (struct str){doc->digits.data + from, doc->ends[i] - from};
 }
 
-void json_doc_write(const struct json_doc *doc, const json_t *v, struct jsonw *w)
+static void write_source(struct jsonw *w, struct str number)
+{
+	jsonw_raw(w, number);
+}
+
+/* Integers of any size stay exact there; what has a point or an exponent is a double. */
+static void write_python(struct jsonw *w, struct str number)
+{
+	bool real = false;
+	size_t at = w->out->len;
+	double v;
+
+	for (size_t i = 0; i < number.n && !real; i++)
+		real = number.p[i] == '.' || (number.p[i] | 0x20) == 'e';
+	if (!real) {
+		jsonw_raw(w, str_is(number, "-0") ? STR_LIT("0") : number);
+		return;
+	}
+	buf_adds(w->out, number); /* for its end: strtod() wants one */
+	if (buf_failed(w->out))
+		return;
+	v = strtod(w->out->data + at, NULL);
+	buf_truncate(w->out, at);
+	jsonw_double(w, v);
+}
+
+static void write_value(const struct json_doc *doc, const json_t *v, struct jsonw *w,
+			void (*write_number)(struct jsonw *w, struct str number))
 {
 	const char *key;
 	json_t *item;
@@ -148,14 +175,14 @@ void json_doc_write(const struct json_doc *doc, const json_t *v, struct jsonw *w
 		jsonw_begin_object(w);
 		json_object_foreach ((json_t *)(uintptr_t)v, key, item) {
 			jsonw_key(w, key);
-			json_doc_write(doc, item, w);
+			write_value(doc, item, w, write_number);
 		}
 		jsonw_end_object(w);
 		return;
 	case JSON_ARRAY:
 		jsonw_begin_array(w);
 		json_array_foreach (v, i, item)
-			json_doc_write(doc, item, w);
+			write_value(doc, item, w, write_number);
 		jsonw_end_array(w);
 		return;
 	case JSON_STRING:
@@ -163,7 +190,7 @@ void json_doc_write(const struct json_doc *doc, const json_t *v, struct jsonw *w
 		return;
 	case JSON_INTEGER:
 	case JSON_REAL:
-		jsonw_raw(w, json_doc_number(doc, v));
+		write_number(w, json_doc_number(doc, v));
 		return;
 	case JSON_TRUE:
 	case JSON_FALSE:
@@ -172,4 +199,14 @@ void json_doc_write(const struct json_doc *doc, const json_t *v, struct jsonw *w
 	case JSON_NULL:
 		jsonw_null(w);
 	}
+}
+
+void json_doc_write(const struct json_doc *doc, const json_t *v, struct jsonw *w)
+{
+	write_value(doc, v, w, write_source);
+}
+
+void json_doc_write_python(const struct json_doc *doc, const json_t *v, struct jsonw *w)
+{
+	write_value(doc, v, w, write_python);
 }

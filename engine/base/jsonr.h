@@ -40,4 +40,7 @@ struct str json_doc_number(const struct json_doc *doc, const json_t *v);
 /* Writes v, numbers in their source text. */
 void json_doc_write(const struct json_doc *doc, const json_t *v, struct jsonw *w);
 
+/* The same, numbers as Python prints what it read: 1.50 as 1.5, 1E5 as 100000.0, -0 as 0. */
+void json_doc_write_python(const struct json_doc *doc, const json_t *v, struct jsonw *w);
+
 #endif

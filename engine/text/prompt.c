@@ -17,7 +17,8 @@
 /* A run of messages that the prompt shows as one. */
 struct turn {
 	const struct chat_message *first;
-	size_t n; /* 1 but for joined user turns */
+	size_t n;            /* 1 but for joined user turns */
+	enum chat_task task; /* of whichever of them has one: none joins behind a user's */
 	const struct chat_message
 		*calls; /* the answer whose calls its results answer, or NULL */
 };
@@ -38,11 +39,6 @@ static enum chat_role turn_role(const struct turn *t)
 	return t->first->role == CHAT_TOOL ? CHAT_USER : t->first->role;
 }
 
-static enum chat_task turn_task(const struct turn *t)
-{
-	return t->first[t->n - 1].task;
-}
-
 static bool asks(const struct turn *t)
 {
 	enum chat_role role = turn_role(t);
@@ -54,8 +50,7 @@ static bool joins(const struct turn *last, const struct chat_message *m)
 {
 	if (turn_role(last) != CHAT_USER)
 		return false;
-	return m->role == CHAT_TOOL ||
-	       (m->role == CHAT_USER && turn_task(last) == CHAT_TASK_NONE);
+	return m->role == CHAT_TOOL || (m->role == CHAT_USER && last->task == CHAT_TASK_NONE);
 }
 
 static void find_last_user(struct prompt *p)
@@ -98,10 +93,13 @@ static int make_turns(struct prompt *p, struct err *err)
 		tools = tools || m->tools_json.n;
 		if (m->role == CHAT_ASSISTANT && m->n_calls)
 			calls = m;
-		if (last && joins(last, m))
-			last->n++;
-		else
-			p->turns[p->n_turns++] = (struct turn){m, 1, calls};
+		if (!last || !joins(last, m)) {
+			p->turns[p->n_turns++] = (struct turn){m, 1, m->task, calls};
+			continue;
+		}
+		last->n++;
+		if (m->task != CHAT_TASK_NONE)
+			last->task = m->task;
 	}
 	p->thinking = chat->effort != EFFORT_NONE;
 	p->keep_thinking = tools || !chat->drop_thinking;
@@ -144,7 +142,7 @@ static int add_tool_schemas(struct prompt_writer *w, struct str json, struct err
 		jsonw_init(&j, &lines);
 		if (i)
 			buf_addc(&lines, '\n');
-		json_doc_write(&doc, function ? function : tool, &j);
+		json_doc_write_python(&doc, function ? function : tool, &j);
 	}
 	if (buf_failed(&lines))
 		rc = err_nomem(err, "tool schemas", json.n);
@@ -155,20 +153,49 @@ done:
 	return rc;
 }
 
-static int add_json_text(struct prompt_writer *w, struct str json, const char *what,
-			 struct err *err)
+/* What Python takes for false: null, false, zero, and whatever is empty. */
+static bool is_nothing(const struct json_doc *doc, const json_t *v)
+{
+	struct str number = json_doc_number(doc, v);
+
+	switch (json_typeof(v)) {
+	case JSON_OBJECT:
+		return !json_object_size(v);
+	case JSON_ARRAY:
+		return !json_array_size(v);
+	case JSON_STRING:
+		return !json_str(v).n;
+	case JSON_INTEGER:
+	case JSON_REAL:
+		for (size_t i = 0; i < number.n && (number.p[i] | 0x20) != 'e'; i++) {
+			if (number.p[i] >= '1' && number.p[i] <= '9')
+				return false;
+		}
+		return true;
+	case JSON_TRUE:
+		return false;
+	case JSON_FALSE:
+	case JSON_NULL:
+		return true;
+	}
+	return true;
+}
+
+static int add_response_format(struct prompt_writer *w, struct str json, struct err *err)
 {
 	struct json_doc doc = {0};
 	struct buf text = {0};
 	struct jsonw j;
-	int rc = parse_part(&doc, json, what, err);
+	int rc = parse_part(&doc, json, "response_format", err);
 
-	if (rc)
+	if (rc || is_nothing(&doc, doc.root))
 		goto done;
 	jsonw_init(&j, &text);
-	json_doc_write(&doc, doc.root, &j);
+	json_doc_write_python(&doc, doc.root, &j);
 	if (buf_failed(&text))
-		rc = err_nomem(err, what, json.n);
+		rc = err_nomem(err, "response_format", json.n);
+	prompt_add_grammar(w, "\n\n");
+	prompt_add_grammar(w, prompt_response_format);
 	prompt_add_text(w, buf_str(&text));
 done:
 	buf_release(&text);
@@ -188,11 +215,8 @@ static int add_instructions(struct prompt *p, const struct chat_message *m, stru
 		rc = add_tool_schemas(&p->w, m->tools_json, err);
 		prompt_add_grammar(&p->w, prompt_tools_tail);
 	}
-	if (!rc && m->response_format.n) {
-		prompt_add_grammar(&p->w, "\n\n");
-		prompt_add_grammar(&p->w, prompt_response_format);
-		rc = add_json_text(&p->w, m->response_format, "response_format", err);
-	}
+	if (!rc && m->response_format.n)
+		rc = add_response_format(&p->w, m->response_format, err);
 	return rc;
 }
 
@@ -337,7 +361,7 @@ static int add_params(struct prompt_writer *w, struct str arguments, struct err 
 		buf_reset(&value);
 		jsonw_init(&j, &value);
 		if (!json_is_string(v))
-			json_doc_write(&doc, v, &j);
+			json_doc_write_python(&doc, v, &j);
 		if (buf_failed(&value)) {
 			rc = err_nomem(err, "an argument", arguments.n);
 			goto done;
@@ -385,13 +409,19 @@ static bool has_ids(const struct prompt *p, size_t i)
 
 	if (!p->w.tok || !m->ids || !m->n_ids || i == 0 || !asks(&p->turns[i - 1]))
 		return false;
-	if (turn_task(&p->turns[i - 1]) != CHAT_TASK_NONE)
+	if (p->turns[i - 1].task != CHAT_TASK_NONE)
 		return false;
 	for (size_t k = 0; k < m->n_ids; k++) {
 		if (m->ids[k] < 0 || m->ids[k] >= tokenizer_n_ids(p->w.tok))
 			return false;
 	}
 	return m->ids[0] == tokenizer_control(p->w.tok, start);
+}
+
+static void add_end(struct prompt *p, const struct chat_message *m)
+{
+	if (!m->goes_on)
+		prompt_add_control(&p->w, TOKEN_EOS);
 }
 
 static int add_answer(struct prompt *p, size_t i, struct err *err)
@@ -405,16 +435,16 @@ static int add_answer(struct prompt *p, size_t i, struct err *err)
 		/* An answer that was cut off has no end of its own. */
 		n -= m->ids[n - 1] == tokenizer_control(p->w.tok, TOKEN_EOS);
 		prompt_add_ids(&p->w, m->ids, n);
-		prompt_add_control(&p->w, TOKEN_EOS);
+		add_end(p, m);
 		return 0;
 	}
-	if (shows_thinking(p, i) && (i == 0 || turn_task(&p->turns[i - 1]) == CHAT_TASK_NONE)) {
+	if (shows_thinking(p, i) && (i == 0 || p->turns[i - 1].task == CHAT_TASK_NONE)) {
 		prompt_add_text(&p->w, m->reasoning);
 		prompt_add_control(&p->w, TOKEN_THINK_END);
 	}
 	prompt_add_text(&p->w, m->content);
 	rc = add_calls(&p->w, m, err);
-	prompt_add_control(&p->w, TOKEN_EOS);
+	add_end(p, m);
 	return rc;
 }
 
@@ -446,7 +476,7 @@ static int add_turn(struct prompt *p, size_t i, struct err *err)
 static void add_opening(struct prompt *p, size_t i)
 {
 	const struct turn *t = &p->turns[i];
-	enum chat_task task = turn_task(t);
+	enum chat_task task = t->task;
 	bool last = i + 1 == p->n_turns;
 
 	if (!last && turn_role(&p->turns[i + 1]) != CHAT_ASSISTANT &&

@@ -5,6 +5,13 @@
  * tokens go in by id, the text between two of them is joined and then encoded by
  * BPE alone, so that nothing a person, file or tool says becomes a control
  * token.  Pure functions; any thread.
+ *
+ * The text is, byte for byte, what the encoder of the models' authors makes of the
+ * same messages, with one exception.  Messages of the user that follow each other
+ * are one turn, and that encoder forgets the task of all but the first; here a
+ * later one's (or a result's) is the turn's, since whoever set it meant it.  Both
+ * begin a new turn behind a user's message that has a task; results of tools join
+ * it, and it keeps the task.
  */
 #ifndef ENGINE_TEXT_PROMPT_H
 #define ENGINE_TEXT_PROMPT_H
@@ -42,8 +49,8 @@ int prompt_flavour_read(const char *model_dir, enum prompt_flavour *out, struct 
 /*
  * Appends the ids of the prompt.  Where the last message asks for an answer the prompt ends
  * with <｜Assistant｜> and <think> or </think> (or a task token); where it is an answer, with
- * that answer's end.  A stored answer (chat_message.ids) stands in for its text where its
- * thinking is kept.
+ * that answer's end, or, if it goes on, with its text.  A stored answer (chat_message.ids)
+ * stands in for its text where its thinking is kept.
  *
  * *n_replaced (may be NULL) grows by the invalid UTF-8 sequences that became U+FFFD.
  * ERR_USAGE: messages in an impossible order, JSON that is none; ERR_MODEL: the tokenizer

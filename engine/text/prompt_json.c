@@ -97,29 +97,92 @@ static int get_text(const json_t *of, const char *key, struct str *out, struct e
 	return 0;
 }
 
+/* Leaves *out as it is where there is none. */
+static int get_bool(const json_t *of, const char *key, bool *out, struct err *err)
+{
+	const json_t *v = json_object_get(of, key);
+
+	if (absent(v))
+		return 0;
+	if (!json_is_boolean(v))
+		return err_set(err, ERR_USAGE, "%s: %s, expected true or false", key,
+			       json_kind(v));
+	*out = json_is_true(v);
+	return 0;
+}
+
+/* Takes a text over, to live as long as the document. */
+static int keep_text(struct chat_doc *doc, struct buf *text, struct str *out, struct err *err)
+{
+	if (doc->n_texts == doc->cap_texts) {
+		size_t cap = doc->cap_texts ? 2 * doc->cap_texts : 8;
+		char **texts = realloc(doc->texts, cap * sizeof(*texts));
+
+		if (!texts) {
+			buf_release(text);
+			return err_nomem(err, "texts", cap * sizeof(*texts));
+		}
+		doc->texts = texts;
+		doc->cap_texts = cap;
+	}
+	buf_add(text, "", 0); /* so that there is one, also where it is empty */
+	out->n = text->len;
+	out->p = buf_detach(text);
+	if (!out->p)
+		return err_nomem(err, "a text", out->n);
+	doc->texts[doc->n_texts++] = (char *)(uintptr_t)out->p;
+	return 0;
+}
+
 /* v as JSON text that lives as long as the document. */
 static int keep_json(struct chat_doc *doc, const json_t *v, struct str *out, struct err *err)
 {
 	struct buf text = {0};
 	struct jsonw w;
 
-	if (doc->n_texts == doc->cap_texts) {
-		size_t cap = doc->cap_texts ? 2 * doc->cap_texts : 8;
-		char **texts = realloc(doc->texts, cap * sizeof(*texts));
-
-		if (!texts)
-			return err_nomem(err, "texts", cap * sizeof(*texts));
-		doc->texts = texts;
-		doc->cap_texts = cap;
-	}
 	jsonw_init(&w, &text);
 	json_doc_write(&doc->json, v, &w);
-	out->n = text.len;
-	out->p = buf_detach(&text);
-	if (!out->p)
-		return err_nomem(err, "JSON text", out->n);
-	doc->texts[doc->n_texts++] = (char *)(uintptr_t)out->p;
-	return 0;
+	return keep_text(doc, &text, out, err);
+}
+
+/* One part of a content that is a list; what is no text is named in its place. */
+static int add_part(const json_t *part, struct buf *out, struct err *err)
+{
+	const json_t *type = json_object_get(part, "type");
+	struct str text = {0};
+	int rc;
+
+	if (!json_is_string(type))
+		return err_set(err, ERR_USAGE, "%s, expected an object with a type",
+			       json_kind(part));
+	if (!str_is(json_str(type), "text")) {
+		buf_addz(out, "[Unsupported ");
+		buf_adds(out, json_str(type));
+		buf_addc(out, ']');
+		return 0;
+	}
+	rc = get_text(part, "text", &text, err);
+	buf_adds(out, text);
+	return rc;
+}
+
+static int get_result(struct chat_doc *doc, const json_t *of, struct str *out, struct err *err)
+{
+	const json_t *v = json_object_get(of, "content"), *part;
+	struct buf text = {0};
+	size_t i;
+
+	if (!json_is_array(v))
+		return get_text(of, "content", out, err);
+	json_array_foreach (v, i, part) {
+		if (i)
+			buf_addz(&text, "\n\n");
+		if (add_part(part, &text, err)) {
+			buf_release(&text);
+			return err_prefix(err, "content[%zu]", i);
+		}
+	}
+	return keep_text(doc, &text, out, err);
 }
 
 static int get_json(struct chat_doc *doc, const json_t *of, const char *key, struct str *out,
@@ -151,6 +214,8 @@ static int get_call(struct chat_doc *doc, const json_t *v, struct chat_call *cal
 	if (!function)
 		function = v;
 	arguments = json_object_get(function, "arguments");
+	if (!rc && !call->id.n)
+		rc = get_text(function, "id", &call->id, err);
 	if (!rc)
 		rc = get_text(function, "name", &call->name, err);
 	if (rc)
@@ -204,7 +269,8 @@ static int get_message(struct chat_doc *doc, const json_t *v, struct chat_messag
 			       "task: unknown, expected action, query, authority, "
 			       "domain, title or read_url");
 	m->task = (enum chat_task)n_task;
-	rc = get_text(v, "content", &m->content, err);
+	rc = m->role == CHAT_TOOL ? get_result(doc, v, &m->content, err)
+				  : get_text(v, "content", &m->content, err);
 	if (rc)
 		return rc;
 	switch (m->role) {
@@ -213,7 +279,9 @@ static int get_message(struct chat_doc *doc, const json_t *v, struct chat_messag
 		rc = get_tools(doc, v, &m->tools_json, err);
 		return rc ? rc : get_json(doc, v, "response_format", &m->response_format, err);
 	case CHAT_ASSISTANT:
-		rc = get_text(v, "reasoning_content", &m->reasoning, err);
+		rc = get_bool(v, "wo_eos", &m->goes_on, err);
+		if (!rc)
+			rc = get_text(v, "reasoning_content", &m->reasoning, err);
 		return rc ? rc : get_calls(doc, v, m, err);
 	case CHAT_TOOL:
 		return get_text(v, "tool_call_id", &m->tool_call_id, err);
@@ -246,17 +314,6 @@ static int get_effort(const json_t *root, enum chat_effort *out, struct err *err
 	if (absent(effort) && mode_name && strcmp(mode_name, "chat") == 0)
 		n = EFFORT_NONE;
 	*out = (enum chat_effort)n;
-	return 0;
-}
-
-static int get_drop(const json_t *root, bool *out, struct err *err)
-{
-	const json_t *v = json_object_get(root, "drop_thinking");
-
-	if (!absent(v) && !json_is_boolean(v))
-		return err_set(err, ERR_USAGE, "drop_thinking: %s, expected true or false",
-			       json_kind(v));
-	*out = absent(v) || json_is_true(v);
 	return 0;
 }
 
@@ -309,8 +366,9 @@ static int load(struct chat_doc *doc, struct err *err)
 			return err_prefix(err, "messages[%zu]", i);
 	}
 	rc = get_effort(root, &doc->chat.effort, err);
+	doc->chat.drop_thinking = true;
 	if (!rc)
-		rc = get_drop(root, &doc->chat.drop_thinking, err);
+		rc = get_bool(root, "drop_thinking", &doc->chat.drop_thinking, err);
 	return rc ? rc : place_tools(doc, root, err);
 }
 

@@ -22,8 +22,10 @@ struct chat_doc;
  *   reasoning_effort  null, "low", "high" or "max"; counts only when thinking
  *   effort            "none", "low", "high", "max": in place of the two above
  * Other keys are left to the caller.  A message has `role` and any of content,
- * reasoning_content, tool_calls, tool_call_id, tools, response_format, task.
- * Numbers inside tools, response_format and arguments keep their source text.
+ * reasoning_content, tool_calls, tool_call_id, tools, response_format, task, wo_eos
+ * (true: an answer that the model is to go on with).  The content of a tool's message
+ * may be a list of parts: their texts are joined by blank lines.
+ * Numbers inside tools, response_format and arguments keep their source text here.
  * ERR_USAGE names the message and the key.
  */
 int chat_doc_parse(struct chat_doc **out, struct str json, struct err *err);

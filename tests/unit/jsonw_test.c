@@ -150,6 +150,45 @@ static void read_and_written_again_json_keeps_numbers_and_order(void **state)
 	}
 }
 
+static void numbers_can_be_written_as_python_prints_them(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{"1.50", "1.5"},
+		{"1E5", "100000.0"},
+		{"-0", "0"},
+		{"-0.0", "-0.0"},
+		{"0e7", "0.0"},
+		{"1e16", "1e+16"},
+		{"1e15", "1000000000000000.0"},
+		{"0.00001", "1e-05"},
+		{"1e400", "Infinity"},
+		{"-1e400", "-Infinity"},
+		{"1e-400", "0.0"},
+		{"100", "100"},
+		{"123456789012345678901234567890", "123456789012345678901234567890"},
+		{"0.1000000000000000055511151231257827", "0.1"},
+		{"[1.0,{\"a\":-2.50e0},1.5]", "[1.0, {\"a\": -2.5}, 1.5]"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct json_doc doc = {0};
+		struct buf b = {0};
+		struct jsonw w;
+		struct err err = {0};
+
+		if (json_doc_parse(&doc, str_of(cases[i].in), &err))
+			fail_msg("%s: %s", cases[i].in, err.text);
+		jsonw_init(&w, &b);
+		json_doc_write_python(&doc, doc.root, &w);
+		assert_string_equal(buf_z(&b), cases[i].out);
+		buf_release(&b);
+		json_doc_release(&doc);
+	}
+}
+
 static void what_is_no_json_is_refused(void **state)
 {
 	static const char *const cases[] = {
@@ -189,6 +228,7 @@ int main(void)
 		cmocka_unit_test(strings_escape_what_json_must_and_nothing_else),
 		cmocka_unit_test(separators_stand_where_python_puts_them),
 		cmocka_unit_test(read_and_written_again_json_keeps_numbers_and_order),
+		cmocka_unit_test(numbers_can_be_written_as_python_prints_them),
 		cmocka_unit_test(what_is_no_json_is_refused),
 	};
 

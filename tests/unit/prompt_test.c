@@ -255,7 +255,7 @@ static void efforts_add_what_their_flavour_knows(void **state)
 	}
 }
 
-static void numbers_and_strings_pass_as_they_were_written(void **state)
+static void numbers_are_written_as_python_prints_them(void **state)
 {
 	(void)state;
 	check_prompt(
@@ -268,8 +268,8 @@ static void numbers_and_strings_pass_as_they_were_written(void **state)
 		"</think>\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n"
 		"<｜DSML｜parameter name=\"a\" string=\"false\">12345678901234567890123"
 		"</｜DSML｜parameter>\n"
-		"<｜DSML｜parameter name=\"b\" string=\"false\">1.50e-7</｜DSML｜parameter>\n"
-		"<｜DSML｜parameter name=\"c\" string=\"false\">[-0, \"\\u001b世\\n\", {}]"
+		"<｜DSML｜parameter name=\"b\" string=\"false\">1.5e-07</｜DSML｜parameter>\n"
+		"<｜DSML｜parameter name=\"c\" string=\"false\">[0, \"\\u001b世\\n\", {}]"
 		"</｜DSML｜parameter>\n"
 		"<｜DSML｜parameter name=\"d\" string=\"true\">q\"</｜DSML｜parameter>\n"
 		"</｜DSML｜invoke>\n</｜DSML｜tool_calls>" TOKEN_EOS);
@@ -282,6 +282,180 @@ static void numbers_and_strings_pass_as_they_were_written(void **state)
 			  "<｜DSML｜parameter name=\"arguments\" string=\"true\">[1 "
 			  ",2]</｜DSML｜parameter>\n"
 			  "</｜DSML｜invoke>\n</｜DSML｜tool_calls>" TOKEN_EOS);
+}
+
+static void numbers_of_tools_are_written_as_python_prints_them(void **state)
+{
+	struct chat_doc *doc =
+		read_chat("[{\"role\": \"system\", \"tools\": [{\"function\": {\"max\": 1.50, "
+			  "\"min\": -0}}], \"response_format\": {\"multipleOf\": 1E5}}]");
+	struct buf text = {0};
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(prompt_text(chat_doc_chat(doc), PROMPT_APRIL, &text, &err), 0);
+	assert_non_null(strstr(buf_z(&text), "\n{\"max\": 1.5, \"min\": 0}\n"));
+	assert_non_null(strstr(buf_z(&text), "\n{\"multipleOf\": 100000.0}"));
+	buf_release(&text);
+	chat_doc_free(doc);
+}
+
+static void a_response_format_of_nothing_is_none(void **state)
+{
+	static const struct {
+		const char *json;
+		bool absent;
+	} cases[] = {
+		{"{}", true},     {"[]", true},    {"\"\"", true},       {"0", true},
+		{"-0", true},     {"0.0", true},   {"0e5", true},        {"false", true},
+		{"null", true},   {"true", false}, {"{\"a\":0}", false}, {"[0]", false},
+		{"\"0\"", false}, {"7", false},    {"0.10", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf json = {0}, text = {0};
+		struct chat_doc *doc;
+		struct err err = {0};
+
+		buf_addf(&json,
+			 "[{\"role\": \"system\", \"content\": \"s\", "
+			 "\"response_format\": %s}]",
+			 cases[i].json);
+		doc = read_chat(buf_z(&json));
+		assert_int_equal(prompt_text(chat_doc_chat(doc), PROMPT_APRIL, &text, &err), 0);
+		if (str_is(buf_str(&text), TOKEN_BOS "s") != cases[i].absent)
+			fail_msg("%s: %s", cases[i].json, buf_z(&text));
+		chat_doc_free(doc);
+		buf_release(&json);
+		buf_release(&text);
+	}
+}
+
+static void an_answer_that_goes_on_has_no_end(void **state)
+{
+	static const char u[] = "{\"role\": \"user\", \"content\": \"u\"}";
+	struct buf json = {0};
+
+	(void)state;
+	buf_addf(&json,
+		 "[%s, {\"role\": \"assistant\", \"content\": \"So \", \"wo_eos\": true}]", u);
+	check_prompt(buf_z(&json), PROMPT_APRIL,
+		     TOKEN_BOS "<｜User｜>u<｜Assistant｜><think></think>So ");
+	buf_reset(&json);
+	buf_addf(&json,
+		 "{\"thinking_mode\": \"chat\", \"messages\": [%s, {\"role\": \"assistant\", "
+		 "\"content\": \"So\", \"wo_eos\": true}]}",
+		 u);
+	check_prompt(buf_z(&json), PROMPT_APRIL,
+		     TOKEN_BOS "<｜User｜>u<｜Assistant｜></think>So");
+	buf_reset(&json);
+	buf_addf(&json,
+		 "[%s, {\"role\": \"assistant\", \"reasoning_content\": \"hm\", \"content\": "
+		 "\"So\", \"wo_eos\": true}, %s]",
+		 u, u);
+	check_prompt(buf_z(&json), PROMPT_APRIL,
+		     TOKEN_BOS
+		     "<｜User｜>u<｜Assistant｜></think>So<｜User｜>u<｜Assistant｜><think>");
+	buf_reset(&json);
+	buf_addf(&json,
+		 "[%s, {\"role\": \"assistant\", \"content\": \"So\", \"wo_eos\": false}]", u);
+	check_prompt(buf_z(&json), PROMPT_APRIL,
+		     TOKEN_BOS "<｜User｜>u<｜Assistant｜><think></think>So" TOKEN_EOS);
+	buf_release(&json);
+}
+
+static void a_result_in_parts_is_its_texts_joined_by_blank_lines(void **state)
+{
+	static const struct {
+		const char *content, *result;
+	} cases[] = {
+		{"[]", ""},
+		{"[{\"type\": \"text\", \"text\": \"a\"}]", "a"},
+		{"[{\"type\": \"text\", \"text\": \"a\\n\"}, {\"type\": \"text\", "
+		 "\"text\": \"b\"}]",
+		 "a\n\n\nb"},
+		{"[{\"type\": \"text\"}, {\"type\": \"image_url\", \"image_url\": {}}]",
+		 "\n\n[Unsupported image_url]"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf json = {0}, want = {0};
+
+		buf_addf(&json,
+			 "{\"effort\": \"none\", \"messages\": [{\"role\": \"tool\", "
+			 "\"content\": %s}]}",
+			 cases[i].content);
+		buf_addf(&want,
+			 TOKEN_BOS
+			 "<｜User｜><tool_result>%s</tool_result><｜Assistant｜></think>",
+			 cases[i].result);
+		check_prompt(buf_z(&json), PROMPT_APRIL, buf_z(&want));
+		buf_release(&json);
+		buf_release(&want);
+	}
+}
+
+static void a_call_may_have_its_id_beside_its_name(void **state)
+{
+	static const char calls[] =
+		"{\"effort\": \"none\", \"messages\": [{\"role\": \"assistant\", "
+		"\"tool_calls\": ["
+		"{\"id\": \"\", \"function\": {\"id\": \"a\", \"name\": \"f\", "
+		"\"arguments\": \"{}\"}}, "
+		"{\"id\": \"b\", \"function\": {\"id\": \"c\", \"name\": \"f\", "
+		"\"arguments\": \"{}\"}}, "
+		"{\"function\": {\"id\": \"c\", \"name\": \"f\", \"arguments\": \"{}\"}}]}, "
+		"{\"role\": \"tool\", \"tool_call_id\": \"c\", \"content\": \"3\"}, "
+		"{\"role\": \"tool\", \"tool_call_id\": \"b\", \"content\": \"2\"}, "
+		"{\"role\": \"tool\", \"tool_call_id\": \"a\", \"content\": \"1\"}]}";
+	struct chat_doc *doc = read_chat(calls);
+	struct buf text = {0};
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(prompt_text(chat_doc_chat(doc), PROMPT_APRIL, &text, &err), 0);
+	assert_non_null(strstr(buf_z(&text),
+			       "<｜User｜><tool_result>1</tool_result>\n\n<tool_result>2</"
+			       "tool_result>\n\n<tool_result>3</tool_result>"));
+	buf_release(&text);
+	chat_doc_free(doc);
+}
+
+static void a_turn_of_the_user_keeps_its_task(void **state)
+{
+	static const char with[] = "{\"role\": \"user\", \"content\": \"t\", \"task\": "
+				   "\"query\"}";
+	static const char plain[] = "{\"role\": \"user\", \"content\": \"u\"}";
+	static const char tool[] = "{\"role\": \"tool\", \"content\": \"r\"}";
+	static const struct {
+		const char *first, *second, *third, *prompt;
+	} cases[] = {
+		{with, tool, NULL,
+		 TOKEN_BOS "<｜User｜>t\n\n<tool_result>r</tool_result><｜query｜>"},
+		{with, tool, plain,
+		 TOKEN_BOS "<｜User｜>t\n\n<tool_result>r</"
+			   "tool_result><｜User｜>u<｜Assistant｜><think>"},
+		{with, plain, NULL, TOKEN_BOS "<｜User｜>t<｜User｜>u<｜Assistant｜><think>"},
+		{plain, with, NULL, TOKEN_BOS "<｜User｜>u\n\nt<｜query｜>"},
+		{plain, with, tool,
+		 TOKEN_BOS "<｜User｜>u\n\nt\n\n<tool_result>r</tool_result><｜query｜>"},
+		{tool, with, NULL,
+		 TOKEN_BOS "<｜User｜><tool_result>r</tool_result>\n\nt<｜query｜>"},
+		{plain, tool, NULL,
+		 TOKEN_BOS "<｜User｜>u\n\n<tool_result>r</tool_result><｜Assistant｜><think>"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf json = {0};
+
+		buf_addf(&json, "[%s, %s%s%s]", cases[i].first, cases[i].second,
+			 cases[i].third ? ", " : "", cases[i].third ? cases[i].third : "");
+		check_prompt(buf_z(&json), PROMPT_APRIL, cases[i].prompt);
+		buf_release(&json);
+	}
 }
 
 static void results_stand_in_the_order_of_their_calls(void **state)
@@ -408,6 +582,13 @@ static void what_is_no_conversation_is_refused_by_name(void **state)
 		{"[{\"role\": \"assistant\", \"tool_calls\": [{\"name\": \"f\", \"arguments\": "
 		 "1}]}]",
 		 "messages[0]: tool_calls[0]: arguments: a number"},
+		{"[{\"role\": \"assistant\", \"wo_eos\": 1}]",
+		 "messages[0]: wo_eos: a number, expected true or false"},
+		{"[{\"role\": \"tool\", \"content\": [\"a\"]}]",
+		 "messages[0]: content[0]: a string, expected an object with a type"},
+		{"[{\"role\": \"tool\", \"content\": [{\"type\": \"text\", \"text\": 1}]}]",
+		 "content[0]: text: a number, expected a string"},
+		{"[{\"role\": \"user\", \"content\": []}]", "content: an array"},
 		{"{\"messages\": [], \"effort\": \"huge\"}", "effort: unknown"},
 		{"{\"messages\": [], \"reasoning_effort\": 3}", "reasoning_effort: unknown"},
 		{"{\"messages\": [], \"thinking_mode\": \"loud\"}", "thinking_mode: unknown"},
@@ -485,7 +666,13 @@ int main(void)
 		cmocka_unit_test(official_cases_are_identical),
 		cmocka_unit_test(nothing_anyone_says_becomes_a_control_token),
 		cmocka_unit_test(efforts_add_what_their_flavour_knows),
-		cmocka_unit_test(numbers_and_strings_pass_as_they_were_written),
+		cmocka_unit_test(numbers_are_written_as_python_prints_them),
+		cmocka_unit_test(numbers_of_tools_are_written_as_python_prints_them),
+		cmocka_unit_test(a_response_format_of_nothing_is_none),
+		cmocka_unit_test(an_answer_that_goes_on_has_no_end),
+		cmocka_unit_test(a_result_in_parts_is_its_texts_joined_by_blank_lines),
+		cmocka_unit_test(a_call_may_have_its_id_beside_its_name),
+		cmocka_unit_test(a_turn_of_the_user_keeps_its_task),
 		cmocka_unit_test(results_stand_in_the_order_of_their_calls),
 		cmocka_unit_test(a_title_is_asked_for_after_an_answer),
 		cmocka_unit_test(stored_ids_stand_in_where_the_prompt_begins_the_same),
