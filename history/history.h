@@ -35,6 +35,12 @@ struct history;
  * close; everything below works on it.
  */
 int history_open(struct history **out, const char *path, struct err *err);
+/*
+ * Opens what is there, for reading: nothing is made, mended or brought up to date, and whatever
+ * would write fails.  For files, or folders, that may not be written.  ERR_USAGE: it is of an
+ * older schema, and has to be opened to write first.
+ */
+int history_open_to_read(struct history **out, const char *path, struct err *err);
 void history_close(struct history *h);             /* NULL is fine */
 const char *history_path(const struct history *h); /* "" in memory */
 

@@ -50,6 +50,16 @@ static bool on_network(const char *path)
 	return false;
 }
 
+/* errno stays what it is. */
+static bool is_there(const char *path)
+{
+	int before = errno;
+	bool there = access(path, F_OK) == 0;
+
+	errno = before;
+	return there;
+}
+
 /* Every folder on the way to the file, as `mkdir -p -m 0700` would. */
 static int make_folders(const char *path, struct err *err)
 {
@@ -60,10 +70,9 @@ static int make_folders(const char *path, struct err *err)
 		return err_nomem(err, "path", strlen(path));
 	for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(folder, 0700) != 0 && errno != EEXIST && errno != EISDIR &&
-		    access(folder, F_OK) != 0) {
+		if (mkdir(folder, 0700) != 0 && errno != EEXIST && !is_there(folder)) {
 			err_errno(err, folder, "cannot make the folder");
-			rc = err_set(err, ERR_STORE, "%s", err->text);
+			rc = err->code = ERR_STORE;
 			break;
 		}
 		*slash = '/';
@@ -141,64 +150,160 @@ static void finish_chores(struct history *h)
 	history_set_wait_ms(h, wait_ms);
 }
 
-int history_open(struct history **out, const char *path, struct err *err)
+static int new_handle(struct history **out, const char *path, struct err *err)
 {
 	struct history *h = calloc(1, sizeof(*h));
-	struct err why;
-	int rc;
 
-	*out = NULL;
 	if (!h || !(h->path = strdup(path ? path : ""))) {
 		free(h);
 		return err_nomem(err, "history", sizeof(*h));
 	}
 	h->wait_ms = DEFAULT_WAIT_MS;
 	owner_self(h->owner, sizeof(h->owner));
-	if (path) {
-		rc = make_folders(path, err);
-		if (!rc)
-			rc = make_private(path, err);
-		if (rc)
-			goto failed;
-	}
-	if (sqlite3_open_v2(path ? path : ":memory:", &h->db,
-			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-				    SQLITE_OPEN_PRIVATECACHE,
-			    NULL) != SQLITE_OK) {
-		rc = h->db ? sql_fail(h, "cannot open the history", err)
-			   : err_nomem(err, "history", sizeof(*h));
-		goto failed;
-	}
+	*out = h;
+	return 0;
+}
+
+static int connect(struct history *h, const char *name, int flags, struct err *err)
+{
+	if (sqlite3_open_v2(name, &h->db,
+			    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
+			    NULL) != SQLITE_OK)
+		return h->db ? sql_fail(h, "cannot open the history", err)
+			     : err_nomem(err, "history", sizeof(*h));
 	sqlite3_extended_result_codes(h->db, 1);
 	store_watch(h);
+	return words_register(h, err);
+}
+
+static void disconnect(struct history *h)
+{
+	for (size_t i = 0; i < h->n_stmts; i++)
+		sqlite3_finalize(h->stmts[i].stmt);
+	free(h->stmts);
+	h->stmts = NULL;
+	h->n_stmts = h->cap_stmts = 0;
+	sqlite3_close_v2(h->db);
+	h->db = NULL;
+}
+
+int history_open(struct history **out, const char *path, struct err *err)
+{
+	struct history *h = NULL;
+	struct err why;
+	int rc = new_handle(&h, path, err);
+
+	*out = NULL;
+	if (!rc && path)
+		rc = make_folders(path, err);
+	if (!rc && path)
+		rc = make_private(path, err);
+	if (!rc)
+		rc = connect(h, path ? path : ":memory:",
+			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
 	/* Whose file it is comes before anything that writes to it. */
-	rc = words_register(h, err);
 	if (!rc)
 		rc = migrate_check(h, err);
 	if (!rc)
 		rc = set_pragmas(h, err);
 	if (!rc)
 		rc = migrate_run(h, err);
-	if (rc)
-		goto failed;
+	if (rc) {
+		history_close(h);
+		return rc;
+	}
 	finish_chores(h);
 	/* From here on it is known what the file and its log were. */
 	place_check(h, &why);
 	*out = h;
 	return 0;
-failed:
-	history_close(h);
+}
+
+/* -- for reading only ---------------------------------------------------------------- */
+
+/* The file as a URI that takes it for one that nobody changes. */
+static void add_immutable(struct buf *uri, const char *path)
+{
+	buf_addz(uri, "file:");
+	for (; *path; path++) {
+		if (strchr("%?#", *path))
+			buf_addf(uri, "%%%02X", (unsigned char)*path);
+		else
+			buf_addc(uri, *path);
+	}
+	buf_addz(uri, "?immutable=1");
+}
+
+static bool has_log(const char *path)
+{
+	struct buf log = {0};
+	struct stat st;
+	bool has;
+
+	buf_addf(&log, "%s-wal", path);
+	has = buf_failed(&log) || (stat(buf_z(&log), &st) == 0 && st.st_size > 0);
+	buf_release(&log);
+	return has;
+}
+
+/* Where SQLite may not make what it keeps beside the file, and nothing waits in a log. */
+static int connect_immutable(struct history *h, struct err *err)
+{
+	struct buf uri = {0};
+	int rc;
+
+	disconnect(h);
+	add_immutable(&uri, h->path);
+	rc = buf_failed(&uri)
+		     ? err_nomem(err, "path", uri.len)
+		     : connect(h, buf_z(&uri), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+	buf_release(&uri);
+	return rc ? rc : migrate_check(h, err);
+}
+
+static int needs_migration(struct history *h, struct err *err)
+{
+	int64_t version = 0;
+	int rc = sql_int(h, &version, 0, err, "PRAGMA user_version", "");
+
+	if (!rc && version != HISTORY_SCHEMA)
+		rc = err_set(err, ERR_USAGE,
+			     "%s: schema %lld, expected %d: it has to be opened once where it "
+			     "may be written",
+			     h->path, (long long)version, HISTORY_SCHEMA);
 	return rc;
+}
+
+int history_open_to_read(struct history **out, const char *path, struct err *err)
+{
+	struct history *h = NULL;
+	struct err why = {0};
+	int rc = new_handle(&h, path, err);
+
+	*out = NULL;
+	if (rc)
+		return rc;
+	rc = connect(h, path, SQLITE_OPEN_READONLY, &why);
+	if (!rc)
+		rc = migrate_check(h, &why);
+	if (rc && (h->failed_code == SQLITE_CANTOPEN || h->failed_code == SQLITE_READONLY) &&
+	    is_there(path) && !has_log(path))
+		rc = connect_immutable(h, &why);
+	if (!rc)
+		rc = needs_migration(h, &why);
+	if (rc) {
+		history_close(h);
+		return err_set(err, rc, "%s", why.text);
+	}
+	*out = h;
+	return 0;
 }
 
 void history_close(struct history *h)
 {
 	if (!h)
 		return;
-	for (size_t i = 0; i < h->n_stmts; i++)
-		sqlite3_finalize(h->stmts[i].stmt);
-	free(h->stmts);
-	sqlite3_close_v2(h->db);
+	disconnect(h);
 	free(h->path);
 	free(h);
 }

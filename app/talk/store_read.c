@@ -73,8 +73,8 @@ static int add_part(struct talk_message *m, const struct history_part *h, struct
 
 static const char *stop_named(const char *name)
 {
-	static const char *const names[] = {"stop",    "tool_calls", "length",  "context",
-					    "interrupted", "failed", "timeout", "crashed"};
+	static const char *const names[] = {"stop",        "tool_calls", "length",  "context",
+					    "interrupted", "failed",     "timeout", "crashed"};
 
 	for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(name, names[i]) == 0)
@@ -182,6 +182,8 @@ int talks_open_for(struct talks *ts, const struct options *o, struct err *err)
 
 	if (!rc)
 		rc = talks_open(ts, o->ephemeral ? NULL : buf_z(&path), err);
+	if (rc == ERR_STORE)
+		err_set(err, rc, "%s (--ephemeral keeps nothing)", err->text);
 	buf_release(&path);
 	return rc;
 }

@@ -21,6 +21,7 @@
 #include "app/verb/io.h"
 #include "engine/base/clock.h"
 #include "engine/engine.h"
+#include "history/history.h"
 #include "engine/measure/survey.h"
 
 struct doctor {
@@ -62,7 +63,8 @@ static void tell(struct doctor *d, enum finding f, const char *what, const char 
 }
 
 /* A line for each line of a text, which is not longer than one can be. */
-static void tell_lines(struct doctor *d, enum finding f, const char *what, const struct buf *text)
+static void tell_lines(struct doctor *d, enum finding f, const char *what,
+		       const struct buf *text)
 {
 	struct str rest = buf_str(text), line;
 
@@ -83,7 +85,8 @@ static void check_backends(struct doctor *d)
 		bool ok = line.n > 3 && !strncmp(line.p, "ok ", 3);
 		size_t skip = line.n > 3 ? 3 : 0;
 
-		tell(d, ok ? GOOD : NONE, "backend", "%.*s", (int)(line.n - skip), line.p + skip);
+		tell(d, ok ? GOOD : NONE, "backend", "%.*s", (int)(line.n - skip),
+		     line.p + skip);
 	}
 	if (!n_ready)
 		tell(d, FAIL, "backend", "none works on this machine");
@@ -152,6 +155,40 @@ static void check_terminal(struct doctor *d)
 		     codeset);
 }
 
+/* A file that is not there yet: whether it, and the folders before it, could be made. */
+static bool could_be_made(const char *path)
+{
+	struct buf folder = {0};
+	bool could;
+
+	buf_addz(&folder, path);
+	do {
+		char *slash = folder.len ? strrchr(folder.data, '/') : NULL;
+
+		buf_truncate(&folder, slash ? (size_t)(slash - folder.data) : 0);
+	} while (folder.len && access(buf_z(&folder), F_OK) != 0);
+	could = access(folder.len ? buf_z(&folder) : "/", W_OK | X_OK) == 0;
+	buf_release(&folder);
+	return could;
+}
+
+/* The history is opened, as `dsv4chat history list` would. */
+static void check_history(struct doctor *d, const char *path)
+{
+	struct history *h = NULL;
+	struct err err = {0};
+
+	int rc = history_open_to_read(&h, path, &err);
+
+	if (rc == ERR_USAGE)
+		tell(d, GOOD, path_name(PATH_HISTORY), "%s (of an older version)", path);
+	else if (rc)
+		tell(d, FAIL, path_name(PATH_HISTORY), "%s", err.text);
+	else
+		tell(d, GOOD, path_name(PATH_HISTORY), "%s", path);
+	history_close(h);
+}
+
 static void check_paths(struct doctor *d)
 {
 	for (int kind = 0; kind < N_PATHS; kind++) {
@@ -161,12 +198,19 @@ static void check_paths(struct doctor *d)
 
 		if (path_of((enum path_kind)kind, &path, &err) != 0)
 			tell(d, WARN, path_name((enum path_kind)kind), "%s", err.text);
+		else if (stat(path.data, &st) != 0 && kind != PATH_CONFIG &&
+			 !could_be_made(path.data))
+			tell(d, WARN, path_name((enum path_kind)kind),
+			     "%s can't be made: no permission%s", path.data,
+			     kind == PATH_HISTORY ? " (--ephemeral keeps nothing)" : "");
 		else if (stat(path.data, &st) != 0)
 			tell(d, GOOD, path_name((enum path_kind)kind), "%s (not there yet)",
 			     path.data);
 		else if (access(path.data, kind == PATH_CONFIG ? R_OK : R_OK | W_OK) != 0)
 			tell(d, WARN, path_name((enum path_kind)kind), "%s: no permission",
 			     path.data);
+		else if (kind == PATH_HISTORY)
+			check_history(d, path.data);
 		else
 			tell(d, GOOD, path_name((enum path_kind)kind), "%s", path.data);
 		buf_release(&path);

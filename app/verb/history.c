@@ -38,7 +38,7 @@ struct subcommand {
 	int (*run)(struct run *r, struct err *err);
 	int least, most; /* words; most -1: any number */
 	const char *usage;
-	bool no_store; /* runs without opening the file */
+	enum { WRITES, READS, WITHOUT } store; /* what it does with the file */
 };
 
 /* -- output ------------------------------------------------------------------- */
@@ -536,20 +536,20 @@ static int run_path(struct run *r, struct err *err)
 /* -- the table ------------------------------------------------------------------------ */
 
 static const struct subcommand subcommands[] = {
-	{"list", run_list, 0, 0, "[--json] [--all|--archived] [-n N]", false},
+	{"list", run_list, 0, 0, "[--json] [--all|--archived] [-n N]", READS},
 	{"search", run_search, 1, -1,
-	 "[--json] [--in said|thinking|tools|all] [--best] [-n N] WORD…", false},
-	{"show", run_show, 1, 1, "[--json|--ids] ID", false},
-	{"export", run_export, 0, -1, "[--format md|json|jsonl] [-o FILE] [ID…]", false},
-	{"import", run_import, 0, 1, "[FILE]", false},
-	{"rename", run_rename, 2, -1, "ID TITLE…", false},
-	{"pin", run_pin, 1, 1, "[--off] ID", false},
-	{"archive", run_archive, 1, 1, "[--off] ID", false},
-	{"rm", run_rm, 1, -1, "[--yes] ID…", false},
-	{"gc", run_gc, 0, 0, "", false},
-	{"verify", run_verify, 0, 0, "[--repair]", false},
-	{"backup", run_backup, 1, 1, "FILE", false},
-	{"path", run_path, 0, 0, "", true},
+	 "[--json] [--in said|thinking|tools|all] [--best] [-n N] WORD…", READS},
+	{"show", run_show, 1, 1, "[--json|--ids] ID", READS},
+	{"export", run_export, 0, -1, "[--format md|json|jsonl] [-o FILE] [ID…]", READS},
+	{"import", run_import, 0, 1, "[FILE]", WRITES},
+	{"rename", run_rename, 2, -1, "ID TITLE…", WRITES},
+	{"pin", run_pin, 1, 1, "[--off] ID", WRITES},
+	{"archive", run_archive, 1, 1, "[--off] ID", WRITES},
+	{"rm", run_rm, 1, -1, "[--yes] ID…", WRITES},
+	{"gc", run_gc, 0, 0, "", WRITES},
+	{"verify", run_verify, 0, 0, "[--repair]", WRITES},
+	{"backup", run_backup, 1, 1, "FILE", WRITES},
+	{"path", run_path, 0, 0, "", WITHOUT},
 };
 
 static int usage(const struct subcommand *s)
@@ -630,6 +630,30 @@ static int read_options(struct run *r, int argc, char **argv)
 	return 0;
 }
 
+/* What is there and may not be written can be read all the same. */
+static bool may_write(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct buf folder = {0};
+	bool may;
+
+	buf_add(&folder, path, slash ? (size_t)(slash - path) + 1 : 0);
+	may = access(path, F_OK) != 0 ||
+	      (access(path, W_OK) == 0 && access(buf_z(&folder), W_OK) == 0);
+	buf_release(&folder);
+	return may;
+}
+
+static int open_store(const struct subcommand *s, struct run *r, struct err *err)
+{
+	int rc;
+
+	if (s->store != READS || may_write(r->path))
+		return history_open(&r->h, r->path, err);
+	rc = history_open_to_read(&r->h, r->path, err);
+	return rc == ERR_USAGE ? err_set(err, ERR_STORE, "%s", err->text) : rc;
+}
+
 static int run_subcommand(const struct subcommand *s, struct run *r)
 {
 	struct buf path = {0};
@@ -637,8 +661,8 @@ static int run_subcommand(const struct subcommand *s, struct run *r)
 	int rc = path_of(PATH_HISTORY, &path, &err);
 
 	r->path = buf_z(&path);
-	if (!rc && !s->no_store)
-		rc = history_open(&r->h, r->path, &err);
+	if (!rc && s->store != WITHOUT)
+		rc = open_store(s, r, &err);
 	if (!rc)
 		rc = s->run(r, &err);
 	history_close(r->h);

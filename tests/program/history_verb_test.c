@@ -15,12 +15,14 @@
 #include "tests/support/program.h"
 #include "tests/support/tmpdir.h"
 
-static struct tmpdir dir;
+static struct tmpdir dir, shown;
 
 static int set_up(void **state)
 {
 	(void)state;
 	tmpdir_init(&dir);
+	tmpdir_init(&shown);
+	setenv("O", shown.path, 1);
 	setenv("XDG_DATA_HOME", dir.path, 1);
 	setenv("XDG_STATE_HOME", dir.path, 1);
 	setenv("XDG_CONFIG_HOME", dir.path, 1);
@@ -40,6 +42,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	tmpdir_release(&dir);
+	tmpdir_release(&shown);
 	return 0;
 }
 
@@ -50,12 +53,12 @@ static int run(const char *command, struct buf *out, struct buf *err)
 	struct err why;
 	int status;
 
-	buf_addf(&line, "{ %s\n} >$T/.out 2>$T/.err </dev/null", command);
+	buf_addf(&line, "{ %s\n} >$O/.out 2>$O/.err </dev/null", command);
 	fflush(NULL);
 	status = system(buf_z(&line));
 	buf_release(&line);
-	if (file_read(out, tmpdir_file(&dir, ".out"), 1 << 26, &why) ||
-	    file_read(err, tmpdir_file(&dir, ".err"), 1 << 20, &why))
+	if (file_read(out, tmpdir_file(&shown, ".out"), 1 << 26, &why) ||
+	    file_read(err, tmpdir_file(&shown, ".err"), 1 << 20, &why))
 		fail_msg("%s", why.text);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
@@ -183,6 +186,60 @@ static void verify_repairs_and_import_tells_what_is_known(void **state)
 	CHECK(rows);
 }
 
+/* As somebody whom modes hold back: $U in a command. */
+static bool without_rights(void)
+{
+	char command[700];
+
+	setenv("U", "", 1);
+	if (geteuid() != 0)
+		return true;
+	setenv("U", "setpriv --reuid 65534 --regid 65534 --clear-groups", 1);
+	snprintf(command, sizeof(command),
+		 "chown -R 65534:65534 %s && $U $d --version >/dev/null", dir.path);
+	return system(command) == 0;
+}
+
+static void what_may_not_be_written_can_be_read_and_the_rest_says_why(void **state)
+{
+#define H "H=$T/dsv4chat/history.db; "
+	static const struct row rows[] = {
+		{H "$U $d --engine-script $T/short -p question", 0, "alpha omega", ""},
+		/* the file */
+		{H "chmod 0444 $H; $U $d history list", 0, "question", NULL},
+		{H "$U $d history search alpha", 0, "[alpha]", NULL},
+		{H "$U $d history show question", 0, "alpha omega", NULL},
+		{H "$U $d history export", 0, "alpha omega", NULL},
+		{H "$U $d history rename question x", 6, NULL, "Permission denied"},
+		/* its folder as well */
+		{H "chmod 0555 $T/dsv4chat; $U $d history list", 0, "question", NULL},
+		{H "$U $d history search alpha", 0, "[alpha]", NULL},
+		{H "$U $d history export", 0, "alpha omega", NULL},
+		{H "chmod 0644 $H; $U $d history list", 0, "question", NULL},
+		{H "$U $d --engine-script $T/short -p more", 6, NULL, "may not be written"},
+		/* nothing is there, and nothing can be made */
+		{H "chmod 0755 $T/dsv4chat; rm -r $T/dsv4chat; chmod 0555 $T;"
+		   " $U $d --engine-script $T/short -p more",
+		 6, NULL, "Permission denied"},
+		{H "$U $d --engine-script $T/short -p more", 6, NULL, "--ephemeral"},
+		{H "echo more | $U $d --engine-script $T/short", 6, NULL, "Permission denied"},
+		{H "$U $d history list", 6, NULL, "Permission denied"},
+		{H "$U $d doctor", 0, "can't be made: no permission", NULL},
+		{H "chmod 0755 $T; mkdir $T/dsv4chat; echo diary >$H; chmod 0666 $H; $U $d doctor | grep"
+		   " 'history '",
+		 0, "FAIL  history", NULL},
+	};
+
+	(void)state;
+	if (!without_rights()) {
+		print_message("skipped: nobody else can run the program here\n");
+		skip();
+	}
+	/* All is written below one folder, but for the shell's own files. */
+	setenv("XDG_STATE_HOME", "/nowhere", 1);
+	CHECK(rows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +247,7 @@ int main(void)
 		T(a_history_that_goes_away_during_an_answer_is_told),
 		T(an_export_of_everything_goes_on_where_one_vanishes),
 		T(a_search_that_finds_nothing_says_so_and_fails),
+		T(what_may_not_be_written_can_be_read_and_the_rest_says_why),
 		T(verify_repairs_and_import_tells_what_is_known),
 	};
 
