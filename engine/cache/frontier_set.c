@@ -1,3 +1,4 @@
+/* Keeping, finding and giving up frontiers. */
 #include "engine/cache/frontier_set.h"
 
 #include "engine/base/log.h"

@@ -1,3 +1,4 @@
+/* Finding the places in a prompt's ids. */
 #include "engine/cache/places.h"
 
 void places_init(struct places *p, const token_id *ids, int64_t n, token_id user,

@@ -1,3 +1,4 @@
+/* Timing the machine's bounds, single operations, decoding and prefill. */
 #include "engine/measure/bench.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Running a sequence and writing its logits. */
 #include "engine/measure/logits.h"
 
 #include <stdlib.h>

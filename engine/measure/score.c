@@ -1,3 +1,4 @@
+/* Summing the surprise over a text. */
 #include "engine/measure/score.h"
 
 #include <math.h>

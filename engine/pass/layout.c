@@ -1,3 +1,4 @@
+/* The sizes of rings and rows, layer by layer. */
 #include "engine/pass/layout.h"
 
 #include "kernels/ops.h"

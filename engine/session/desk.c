@@ -1,3 +1,4 @@
+/* One lock, two conditions and the notes beside them. */
 #include "engine/session/desk.h"
 
 #include <errno.h>

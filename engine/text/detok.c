@@ -1,3 +1,4 @@
+/* Bytes of tokens, held back until they are characters. */
 #include "engine/text/detok.h"
 
 #include <string.h>

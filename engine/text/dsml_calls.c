@@ -1,3 +1,4 @@
+/* Gathering the calls of an answer, and judging them at its end. */
 #include "engine/text/dsml_calls.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Reading tags, attributes and arguments. */
 #include "engine/text/dsml_tag.h"
 
 #include <string.h>

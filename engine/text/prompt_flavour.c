@@ -1,3 +1,4 @@
+/* Telling the flavour of a checkpoint by the keys of its config.json. */
 #include <string.h>
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+/* The fixed words, and writing ids of text and of control tokens. */
 #include "engine/text/prompt_grammar.h"
 
 #include <string.h>

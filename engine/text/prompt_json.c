@@ -1,3 +1,4 @@
+/* Reading messages from JSON, and what of them is refused. */
 #include "engine/text/prompt_json.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* Encoding: control tokens first, then pieces, then merges. */
 #include "engine/text/tokenizer.h"
 
 #include <stdlib.h>

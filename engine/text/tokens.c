@@ -1,3 +1,4 @@
+/* Runs of ids that double as they grow. */
 #include "engine/text/tokens.h"
 
 #include <stdint.h>

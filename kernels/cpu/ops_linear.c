@@ -1,3 +1,4 @@
+/* Products with weights: sharing the rows of W out among the workers. */
 #include "kernels/cpu/cpu.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Workers that spin a little, then sleep, and where they are pinned. */
 #include "kernels/cpu/pool.h"
 
 #include <limits.h>

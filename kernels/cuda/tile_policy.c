@@ -1,3 +1,4 @@
+/* The choice, by capability and memory. */
 #include "kernels/cuda/tile_policy.h"
 
 /* General kernels exist as code for 8.0, which every 8.x runs, and as PTX for the rest. */

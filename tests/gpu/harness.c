@@ -1,3 +1,4 @@
+/* Pairs of buffers, calls of operations on both sides, and comparing what comes out. */
 #include "tests/gpu/harness.h"
 
 #include <glob.h>

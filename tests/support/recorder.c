@@ -1,3 +1,4 @@
+/* The list of a run, recording it, replaying it, and comparing it. */
 #include "tests/support/recorder.h"
 
 #include <stdlib.h>
