@@ -54,11 +54,41 @@ void line_say(const char *format, ...)
 	free(n >= 0 ? text : NULL);
 }
 
+/* As it was shown when it came, but for the thinking. */
+static void say_message(const struct talk_message *m)
+{
+	for (size_t i = 0; i < m->n_parts; i++) {
+		const struct talk_part *p = &m->parts[i];
+
+		switch (p->kind) {
+		case HISTORY_TEXT:
+			line_say("%s", buf_z(&p->text));
+			break;
+		case HISTORY_CALL:
+			line_say("call: %s", buf_z(&p->name));
+			if (p->call == CALL_WHOLE)
+				line_say("with: %s", buf_z(&p->text));
+			else
+				line_say("malformed call: %s", buf_z(&p->why));
+			break;
+		case HISTORY_RESULT:
+			line_say("result: %s", buf_z(&p->text));
+			break;
+		case HISTORY_NOTICE:
+			line_say("%s%s", p->error ? "" : "note: ", buf_z(&p->text));
+			break;
+		case HISTORY_THINKING:
+		case HISTORY_ATTACHMENT:
+		case HISTORY_TOOLS:
+			break;
+		}
+	}
+}
+
 int line_open(struct line_mode *l, struct talk *t, struct err *err)
 {
 	const struct talk_message *last;
 	struct history_list list = {0};
-	struct buf said = {0};
 	int rc = talk_store_load(&l->talks, t, err);
 
 	if (!rc)
@@ -68,15 +98,13 @@ int line_open(struct line_mode *l, struct talk *t, struct err *err)
 			 list.items[0].title, (long long)list.items[0].n_messages);
 		last = t->leaf;
 		if (last)
-			talk_message_add_text(last, HISTORY_TEXT, &said);
-		line_say("%s", buf_z(&said));
+			say_message(last);
 		if (turn_may_resume(last))
 			line_say("(this answer was cut: /continue goes on with it)");
 	}
 	if (!rc)
 		l->talk = t;
 	history_list_release(&list);
-	buf_release(&said);
 	return rc;
 }
 

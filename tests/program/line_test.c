@@ -367,6 +367,32 @@ static void a_failed_turn_and_a_resize_end_nothing(void **state)
 	end(&c, 0);
 }
 
+static void what_is_opened_ends_as_it_was_seen(void **state)
+{
+	static const char *const lines[] = {"I look.", "call: shell", "with: {\"command\": \"ls\"}",
+					    "call: edit_file", "malformed call: no JSON",
+					    "note: a byte was replaced"};
+	struct chat c;
+
+	(void)state;
+	start(&c,
+	      AGAIN "{\"text\": \"I look.\"}\n"
+		    "{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"ls\"}}}\n"
+		    "{\"bad_call\": {\"name\": \"edit_file\", \"why\": \"no JSON\"}}\n"
+		    "{\"notice\": \"a byte was replaced\"}\n" DONE,
+	      NULL);
+	for (int i = 0; i < 2; i++) {
+		type(&c, i ? "/open hello\n" : "hello\n");
+		for (size_t k = 0; k < sizeof(lines) / sizeof(lines[0]); k++)
+			wait_for(&c, lines[k]);
+		wait_for_prompt(&c);
+		type(&c, i ? "\004" : "/new\n");
+		if (!i)
+			wait_for_prompt(&c);
+	}
+	end(&c, 0);
+}
+
 static void what_was_typed_is_kept_for_its_owner_alone(void **state)
 {
 	struct stat st;
@@ -578,6 +604,7 @@ int main(void)
 		cmocka_unit_test(vi_keys_edit_the_line_from_the_moment_they_are_asked_for),
 		cmocka_unit_test(hostile_text_never_steers_the_terminal),
 		cmocka_unit_test(a_failed_turn_and_a_resize_end_nothing),
+		cmocka_unit_test(what_is_opened_ends_as_it_was_seen),
 		cmocka_unit_test(what_was_typed_is_kept_for_its_owner_alone),
 		cmocka_unit_test(
 			the_models_title_comes_while_the_prompt_waits_and_shows_nothing),
