@@ -34,6 +34,8 @@ const struct option_row option_rows[] = {
 	 "put a file before the question; may be given again", .most = 0},
 	{NULL, "system", 's', OPTION_TEXT, AT(system), EVERYWHERE, "TEXT", "system prompt",
 	 .most = 0},
+	{NULL, "prefill", 0, OPTION_TEXT, AT(prefill), OPTION_FLAG | OPTION_LIVE, "TEXT",
+	 "let the answer begin with TEXT; the model does not think before it", .most = 0},
 	{NULL, "effort", 0, OPTION_CHOICE, AT(effort), EVERYWHERE, "LEVEL",
 	 "how much the model thinks: none, low (default), high, max", .choices = efforts},
 	{NULL, "think", 0, OPTION_ALIAS, AT(effort), OPTION_FLAG, NULL, "the same as --effort low",

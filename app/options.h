@@ -23,6 +23,7 @@ struct options {
 	int backend, kernels, moe_backend; /* which of their choices; 0 = the engine's */
 	int gpu;
 	char *system;
+	char *prefill;           /* what each answer begins with */
 	int effort;              /* enum chat_effort */
 	bool hide_thinking;
 	struct sampling sampling;

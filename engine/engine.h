@@ -43,6 +43,11 @@ struct turn_request {
 	 */
 	bool resume_counted;
 	size_t resume_thinking_bytes, resume_text_bytes;
+	/*
+	 * A fresh answer of `chat` begins with this text, and goes on from there: it is told as
+	 * what the model said.  Before it there is no thinking.  "": with what the model says.
+	 */
+	struct str prefill;
 	/* Instead of `chat`: continue this plain text (BOS + text), for Base models. */
 	struct str raw;
 	bool is_raw;

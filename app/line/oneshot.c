@@ -165,36 +165,61 @@ int oneshot_run(struct app *app, bool stdin_too)
 	return rc;
 }
 
-/* {"text": …}, or {"role": "user" | "system", "content": …} */
-static int read_message(struct str line, enum chat_role *role, struct buf *text,
-			struct err *err)
+/* A line of a session. */
+struct said {
+	enum chat_role role;
+	struct buf text;
+	struct buf prefill;
+	bool has_prefill; /* else the option holds */
+};
+
+static void said_release(struct said *m)
+{
+	buf_release(&m->text);
+	buf_release(&m->prefill);
+}
+
+static struct str string_of(const json_t *v)
+{
+	return (struct str){json_string_value(v), json_string_length(v)};
+}
+
+static int take_message(const json_t *root, struct said *m, struct err *err)
+{
+	const char *name = json_string_value(json_object_get(root, "role"));
+	const json_t *content =
+		json_object_get(root, json_object_get(root, "text") ? "text" : "content");
+	const json_t *prefill = json_object_get(root, "prefill");
+
+	if (!json_is_object(root) || !json_is_string(content))
+		return err_set(
+			err, ERR_USAGE,
+			"an object with \"text\", or \"role\" and \"content\", expected");
+	if (name && !str_is(str_of(name), "user") && !str_is(str_of(name), "system"))
+		return err_set(err, ERR_USAGE, "role: '%.40s', expected user or system", name);
+	m->role = name && str_is(str_of(name), "system") ? CHAT_SYSTEM : CHAT_USER;
+	if (prefill && (!json_is_string(prefill) || m->role == CHAT_SYSTEM))
+		return err_set(err, ERR_USAGE,
+			       "prefill: expected a string, with a user's message");
+	utf8_add_clean(&m->text, string_of(content));
+	m->has_prefill = prefill != NULL;
+	if (prefill)
+		utf8_add_clean(&m->prefill, string_of(prefill));
+	return buf_failed(&m->text) || buf_failed(&m->prefill)
+		       ? err_nomem(err, "message", m->text.len)
+		       : 0;
+}
+
+/* {"text": …}, or {"role": "user" | "system", "content": …}; and {…, "prefill": …} */
+static int read_message(struct str line, struct said *m, struct err *err)
 {
 	struct json_doc doc = {0};
 	int rc = json_doc_parse(&doc, line, err);
-	const json_t *content = NULL;
-	const char *name;
 
 	if (rc == ERR_FAILED) /* whoever wrote the line can mend it */
 		rc = err->code = ERR_USAGE;
-	if (rc)
-		return rc;
-	name = json_string_value(json_object_get(doc.root, "role"));
-	content = json_object_get(doc.root,
-				  json_object_get(doc.root, "text") ? "text" : "content");
-	if (!json_is_object(doc.root) || !json_is_string(content))
-		rc = err_set(err, ERR_USAGE,
-			     "an object with \"text\", or \"role\" and \"content\", expected");
-	else if (name && str_is(str_of(name), "system"))
-		*role = CHAT_SYSTEM;
-	else if (name && !str_is(str_of(name), "user"))
-		rc = err_set(err, ERR_USAGE, "role: '%.40s', expected user or system", name);
-	else
-		*role = CHAT_USER;
 	if (!rc)
-		utf8_add_clean(text, (struct str){json_string_value(content),
-						  json_string_length(content)});
-	if (!rc && buf_failed(text))
-		rc = err_nomem(err, "message", text->len);
+		rc = take_message(doc.root, m, err);
 	json_doc_release(&doc);
 	return rc;
 }
@@ -211,15 +236,19 @@ static int await_stdin(void *ctx, struct err *err)
 
 static int session_line(struct oneshot *o, struct str line, struct err *err)
 {
-	enum chat_role role = CHAT_USER;
-	struct buf text = {0};
-	int rc = read_message(line, &role, &text, err);
+	char *option = o->app->opt.prefill;
+	struct said m = {0};
+	int rc = read_message(line, &m, err);
 
-	if (!rc && role == CHAT_SYSTEM)
-		rc = talk_set_system(o->talk, buf_str(&text), err);
-	else if (!rc)
-		rc = ask(o, buf_str(&text), err);
-	buf_release(&text);
+	if (!rc && m.role == CHAT_SYSTEM) {
+		rc = talk_set_system(o->talk, buf_str(&m.text), err);
+	} else if (!rc) {
+		if (m.has_prefill)
+			o->app->opt.prefill = m.prefill.data;
+		rc = ask(o, buf_str(&m.text), err);
+		o->app->opt.prefill = option;
+	}
+	said_release(&m);
 	return rc;
 }
 

@@ -74,6 +74,7 @@ static int submit(struct turn *t, struct talk *talk, const struct talk_message *
 
 	if (!rc) {
 		req.chat = r.chat;
+		req.prefill = str_of(t->opt->prefill);
 		if (resume)
 			request_resume(&req, resume);
 		*seed = req.sampling.seed;

@@ -49,6 +49,7 @@
  * its thinking, 0 ends it, and the others count up from 1000 by their place in the turn.  So
  * a request with resume_ids goes on exactly where they end: it plays the turn that was played
  * last once more (the first one in a new engine), silently up to there but for its calls.
+ * A prefill is told as one id before the turn's steps; who resumes such an answer gives it again.
  */
 #include "engine/engine.h"
 
@@ -283,6 +284,18 @@ static void play_stream(struct play *p, const struct script_step *st)
 		rest.p += piece.n;
 		rest.n -= piece.n;
 	}
+}
+
+static void play_prefilled(struct play *p)
+{
+	if (!p->req->prefill.n || p->req->is_raw)
+		return;
+	end_thinking(p);
+	if (produce(p, text_id(p->n_ids)))
+		send(p, EV_TEXT, p->req->prefill, 0);
+	else
+		send_unknown(p, false, p->req->prefill);
+	p->usage.output_tokens = p->usage.thinking_tokens = 0;
 }
 
 static void play_call(struct play *p, const struct script_step *st)
@@ -633,6 +646,7 @@ static void play_turn(struct scripted *s, const struct turn_request *req, uint64
 			if (!req->is_raw)
 				produce(&p, p.thinks ? ID_THINK : ID_CHAT);
 			p.in_thinking = p.thinks;
+			play_prefilled(&p);
 		}
 		for (int64_t k = 0; k < st[i].repeat && !p.over; k++)
 			play_step(&p, &st[i]);

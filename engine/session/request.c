@@ -93,6 +93,7 @@ static struct turn_request *put_request(struct block *b, const struct turn_reque
 	struct turn_request r = *req;
 
 	r.raw = put_str(b, req->raw);
+	r.prefill = put_str(b, req->prefill);
 	r.resume_ids = put_array(b, req->resume_ids, req->n_resume_ids, sizeof(token_id));
 	r.chat.messages = put_messages(b, &req->chat);
 	if (to)

@@ -22,6 +22,7 @@ struct turn {
 	struct tokens prompt; /* the ids of a resumed answer included */
 	size_t resume_at;     /* where the answer's ids after the opening one begin */
 	token_id opening;     /* <think> or </think>, -1: none (raw, tasks) */
+	size_t prefill_at;    /* where the text that a fresh answer begins with is */
 	struct sample_how how;
 	struct choice next; /* what follows the ids held */
 	struct answer answer;
@@ -98,6 +99,23 @@ static int add_resumed(struct turn *t)
 	return 0;
 }
 
+/* The text a fresh answer begins with, behind thinking that is empty. */
+static int add_prefill(struct turn *t, size_t *n_replaced)
+{
+	const struct turn_request *req = t->req;
+
+	t->prefill_at = t->prompt.n;
+	if (!req->prefill.n || req->is_raw || req->n_resume_ids)
+		return 0;
+	if (t->opening >= 0 && t->opening == t->s->think) {
+		if (t->s->think_end < 0)
+			return err_set(&t->err, ERR_MODEL,
+				       "the tokenizer has no control token " TOKEN_THINK_END);
+		tokens_add(&t->prompt, t->s->think_end);
+	}
+	return tokenizer_encode(t->s->tok, req->prefill, &t->prompt, n_replaced, &t->err);
+}
+
 static int encode(struct turn *t)
 {
 	const struct turn_request *req = t->req;
@@ -122,6 +140,8 @@ static int encode(struct turn *t)
 			       "the last message is an answer: nothing asks for another");
 	t->resume_at = t->prompt.n;
 	rc = add_resumed(t);
+	if (!rc)
+		rc = add_prefill(t, &n_replaced);
 	if (rc)
 		return rc;
 	if (tokens_failed(&t->prompt))
@@ -244,6 +264,10 @@ static int decode(struct turn *t)
 
 	if (t->opening >= 0 && t->req->n_resume_ids == 0)
 		answer_send_id(&t->answer, t->opening);
+	for (size_t i = t->prefill_at; i < t->prompt.n; i++) {
+		answer_send_id(&t->answer, t->prompt.ids[i]);
+		answer_push(&t->answer, t->prompt.ids[i]);
+	}
 	while (!t->stopped) {
 		token_id id;
 		int rc;

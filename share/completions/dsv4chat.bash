@@ -3,7 +3,7 @@
 _dsv4chat()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local options='--prompt --file --system --effort --think --nothink --hide-thinking
+	local options='--prompt --file --system --prefill --effort --think --nothink --hide-thinking
 		--continue --resume --fork --ephemeral --titles
 		--temp --top-p --top-k --min-p --seed --max-tokens
 		--model --ctx --backend --threads --gpu --kernels --moe-backend

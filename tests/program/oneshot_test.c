@@ -284,6 +284,29 @@ static void json_events_come_in_order_and_each_line_is_json(void **state)
 	}
 }
 
+static void an_answer_begins_with_what_it_is_told_to_begin_with(void **state)
+{
+	static const struct line_case cases[] = {
+		{"d answer --prefill 'Well: ' hi </dev/null", 0, "Well: so I say\n", ""},
+		{"d answer --prefill '' hi </dev/null", 0, "so I say\n", "so I think"},
+		{"printf '{\"text\": \"a\", \"prefill\": \"Well: \"}\\n{\"text\": \"b\"}\\n' | "
+		 "d answer --input-format jsonl | grep -c 'Well: '",
+		 0, "1\n", NULL},
+		{"printf '{\"text\": \"a\", \"prefill\": \"\"}\\n{\"text\": \"b\"}\\n' | "
+		 "d answer --prefill 'Well: ' --input-format jsonl | grep -c 'Well: '",
+		 0, "1\n", NULL},
+		{"printf '{\"text\": \"a\", \"prefill\": 1}\\n' | d answer --input-format jsonl "
+		 "--json",
+		 2, NULL, NULL},
+		{"printf '{\"role\": \"system\", \"content\": \"a\", \"prefill\": \"b\"}\\n' | "
+		 "d answer --input-format jsonl | grep -c 'line 1: prefill: expected'",
+		 0, "1\n", NULL},
+	};
+
+	(void)state;
+	CHECK(cases);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +316,7 @@ int main(void)
 			a_verb_is_one_before_and_behind_options_and_a_question_when_told),
 		cmocka_unit_test(each_way_to_fail_has_its_exit_code_and_keeps_what_was_said),
 		cmocka_unit_test(json_events_come_in_order_and_each_line_is_json),
+		cmocka_unit_test(an_answer_begins_with_what_it_is_told_to_begin_with),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -33,6 +33,7 @@ static void values_are_set_shown_and_refused(void **state)
 		{"ctx", "1048577", NULL},     {"color", "always", "always"},
 		{"hide-thinking", "off", "off"}, {"hide-thinking", "maybe", NULL},
 		{"system", "be brief", "be brief"},
+		{"prefill", "Well: ", "Well: "},
 		{"log-level", "debug", "debug"}, {"log-level", "loud", NULL},
 		{"mouse", "on", "on"},	      {"timeout", "1.5", "1.5"},
 	};

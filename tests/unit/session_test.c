@@ -527,6 +527,70 @@ static void a_resumed_answer_goes_on_as_if_it_had_never_stopped(void **state)
 	e->ops->close(e);
 }
 
+/* The beginning is told with the answer, or is a message of the prompt: what follows is the
+ * same. */
+static void an_answer_goes_on_from_the_beginning_it_was_given(void **state)
+{
+	static const char beginning[] = "Paris is";
+	static const enum chat_effort efforts[] = {EFFORT_LOW, EFFORT_NONE};
+	struct engine *e = open_model(512);
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const struct chat_message messages[] = {
+			question[0],
+			{.role = CHAT_ASSISTANT,
+			 .content = STR_LIT(beginning),
+			 .goes_on = true},
+		};
+		const token_id opening[] = {efforts[i] ? ID_THINK : ID_THINK_END, ID_THINK_END};
+		size_t n_opening = efforts[i] ? 2 : 1;
+		size_t n_told = n_opening + sizeof(beginning) - 1;
+		struct turn_request req = ask(24);
+		struct turn_log told = {0}, given = {0}, cut = {0}, resumed = {0};
+
+		req.sampling.temperature = 0;
+		req.chat.effort = efforts[i];
+		req.prefill = STR_LIT(beginning);
+		play_well(e, &req, &told);
+		assert_int_equal(told.thinking.len, 0);
+		assert_memory_equal(buf_z(&told.text), beginning, sizeof(beginning) - 1);
+		assert_int_equal(told.n_ids, n_told + 24);
+		assert_int_equal(told.last.usage.output_tokens, 24);
+		assert_memory_equal(told.ids, opening, n_opening * sizeof(token_id));
+		for (size_t k = n_opening; k < n_told; k++)
+			assert_int_equal(told.ids[k],
+					 N_CONTROL + (unsigned char)beginning[k - n_opening]);
+
+		req.prefill = (struct str){0};
+		req.chat.messages = messages;
+		req.chat.n_messages = 2;
+		play_well(e, &req, &given);
+		assert_int_equal(given.last.usage.prompt_tokens, told.last.usage.prompt_tokens);
+		assert_int_equal(given.n_ids, 24);
+		assert_memory_equal(given.ids, told.ids + n_told, 24 * sizeof(token_id));
+		assert_string_equal(buf_z(&given.text),
+				    buf_z(&told.text) + sizeof(beginning) - 1);
+
+		req.chat.n_messages = 1;
+		req.prefill = STR_LIT(beginning);
+		req.sampling.max_tokens = 10;
+		play_well(e, &req, &cut);
+		req.resume_ids = cut.ids;
+		req.n_resume_ids = cut.n_ids;
+		req.sampling.max_tokens = 14;
+		play_well(e, &req, &resumed);
+		assert_memory_equal(resumed.ids, told.ids + cut.n_ids, 14 * sizeof(token_id));
+		buf_adds(&cut.text, buf_str(&resumed.text));
+		assert_string_equal(buf_z(&cut.text), buf_z(&told.text));
+		log_release(&told);
+		log_release(&given);
+		log_release(&cut);
+		log_release(&resumed);
+	}
+	e->ops->close(e);
+}
+
 static void ended_thinking_closes_with_its_token_and_goes_on_as_answer(void **state)
 {
 	struct engine *e = open_model(512);
@@ -769,6 +833,7 @@ int main(void)
 		cmocka_unit_test(a_title_costs_the_conversation_nothing),
 		cmocka_unit_test(a_long_text_is_read_again_from_near_where_it_changed),
 		cmocka_unit_test(a_resumed_answer_goes_on_as_if_it_had_never_stopped),
+		cmocka_unit_test(an_answer_goes_on_from_the_beginning_it_was_given),
 		cmocka_unit_test(ended_thinking_closes_with_its_token_and_goes_on_as_answer),
 		cmocka_unit_test(cancelling_keeps_what_was_said_and_the_engine_goes_on),
 		cmocka_unit_test(a_turn_behind_cancelled_ones_starts_when_they_have_ended),
