@@ -47,14 +47,38 @@ struct race {
 	float first; /* the best logit */
 	double best;
 	struct candidate at;
+	double cut; /* a logit below it is too far behind for any noise */
+	int32_t pair;
+	struct noise_block bits; /* of the tokens 2 pair and 2 pair + 1 */
 };
+
+/* A whole unit more than N_BELOW, so that no rounding matters. */
+static void race_cut(struct race *r)
+{
+	r->cut = (double)r->first + (r->best - (N_BELOW + 1)) * r->j->how->temperature;
+}
+
+static double race_uniform(struct race *r, int32_t id)
+{
+	if (id / 2 != r->pair) {
+		r->pair = id / 2;
+		r->bits = noise_pair(r->j->how->seed, r->position, (uint32_t)id);
+	}
+	return noise_uniform_of(r->bits, (uint32_t)id);
+}
 
 static void race_start(struct race *r, const struct job *j, int64_t position,
 		       struct candidate first)
 {
 	*r = (struct race){
-		.j = j, .position = (uint64_t)position, .first = first.logit, .at = first};
-	r->best = noise_gumbel(noise_uniform(j->how->seed, r->position, (uint32_t)first.id));
+		.j = j,
+		.position = (uint64_t)position,
+		.first = first.logit,
+		.at = first,
+		.pair = -1,
+	};
+	r->best = noise_gumbel(race_uniform(r, first.id));
+	race_cut(r);
 }
 
 static double behind(const struct race *r, float logit)
@@ -69,13 +93,14 @@ static void race_enter(struct race *r, double x, struct candidate c)
 
 	if (behind_winner >= N_BELOW)
 		return;
-	u = noise_uniform(r->j->how->seed, r->position, (uint32_t)c.id);
+	u = race_uniform(r, c.id);
 	if (behind_winner >= 0 && u <= r->j->below[(int)behind_winner])
 		return;
 	sum = x + noise_gumbel(u);
 	if (sum > r->best || (sum == r->best && c.id < r->at.id)) {
 		r->best = sum;
 		r->at = c;
+		race_cut(r);
 	}
 }
 
@@ -112,56 +137,72 @@ static struct candidate pop_best(struct candidate *h, int n)
 	return best;
 }
 
-/* How much mass top_p asks for, of n candidates at h. */
-static uint64_t wanted_mass(const struct race *r, const struct candidate *h, int n)
-{
-	uint64_t all = 0;
-
-	if (r->j->how->top_p >= 1)
-		return UINT64_MAX;
-	for (int i = 0; i < n; i++)
-		all += noise_mass(behind(r, h[i].logit));
-	return noise_share(r->j->how->top_p, all);
-}
-
-/* The race among the tokens that top_k, top_p and min_p keep; h: room for n_choice. */
-static void race_kept(struct race *r, const float *logits, struct candidate *h)
+/*
+ * The race among the k best, of which top_p and min_p keep the first few; h: room for n_choice.
+ */
+static void race_best_k(struct race *r, const float *logits, struct candidate *h)
 {
 	const struct sample_how *how = r->j->how;
-	int n = how->n_choice, n_kept = how->top_k > 0 && how->top_k < n ? how->top_k : n;
-	int popped = 0;
-	uint64_t mass, sum = 0;
+	int n = how->n_choice, k = how->top_k;
+	uint64_t all = 0, share, sum = 0;
 
 	for (int i = 0; i < n; i++)
 		h[i] = (struct candidate){logits[i], i};
 	for (int i = n / 2; i-- > 0;)
 		sift_down(h, n, i);
-	if (n_kept < n) {
-		for (; popped < n_kept; popped++)
-			pop_best(h, n - popped);
-	}
+	for (int i = 0; i < k; i++)
+		all += noise_mass(behind(r, pop_best(h, n - i).logit));
+	share = how->top_p < 1 ? noise_share(how->top_p, all) : UINT64_MAX;
 	/* popped ones stand at the end, the best last */
-	mass = wanted_mass(r, h + n - n_kept, n_kept);
-	for (int i = 0; i < n_kept; i++) {
-		struct candidate c = i < popped ? h[n - 1 - i] : pop_best(h, n - i);
+	for (int i = 0; i < k && (i == 0 || sum < share); i++) {
+		struct candidate c = h[n - 1 - i];
 		double x = behind(r, c.logit);
 
 		if (x < r->j->min_x)
 			break;
 		race_enter(r, x, c);
-		if (mass == UINT64_MAX)
-			continue;
 		sum += noise_mass(x);
-		if (sum >= mass)
-			break;
+	}
+}
+
+/*
+ * The race among the tokens that make up top_p, and that min_p keeps.  Those without any mass
+ * come after the share is reached, so the heap does without them.
+ */
+static void race_share(struct race *r, const float *logits, struct candidate *h)
+{
+	const struct sample_how *how = r->j->how;
+	uint64_t all = 0, share, sum = 0;
+	int n = 0;
+
+	for (int i = 0; i < how->n_choice; i++) {
+		double x = behind(r, logits[i]);
+		uint64_t mass = noise_mass(x);
+
+		all += mass;
+		if (mass && x >= r->j->min_x)
+			h[n++] = (struct candidate){logits[i], i};
+	}
+	for (int i = n / 2; i-- > 0;)
+		sift_down(h, n, i);
+	share = noise_share(how->top_p, all);
+	for (int i = 0; i < n && (i == 0 || sum < share); i++) {
+		struct candidate c = pop_best(h, n - i);
+		double x = behind(r, c.logit);
+
+		race_enter(r, x, c);
+		sum += noise_mass(x);
 	}
 }
 
 static void race_all(struct race *r, const float *logits)
 {
 	for (int i = 0; i < r->j->how->n_choice; i++) {
-		double x = behind(r, logits[i]);
+		double x;
 
+		if ((double)logits[i] < r->cut)
+			continue;
+		x = behind(r, logits[i]);
 		if (x >= r->j->min_x)
 			race_enter(r, x, (struct candidate){logits[i], i});
 	}
@@ -169,25 +210,57 @@ static void race_all(struct race *r, const float *logits)
 
 /* ----------------------------------------------------------------------- rows */
 
+#define LANES 16
+
+/* Whether the number is infinite or none at all. */
+static uint32_t not_finite(float x)
+{
+	uint32_t u;
+
+	memcpy(&u, &x, sizeof(u));
+	return (u & 0x7F800000u) == 0x7F800000u;
+}
+
+/* The highest of n logits; *bad: one of them is not finite. */
+static float highest(const float *logits, int n, uint32_t *bad)
+{
+	float best[LANES];
+	uint32_t odd[LANES] = {0};
+	int i = 0;
+
+	for (int k = 0; k < LANES; k++)
+		best[k] = logits[0];
+	for (; i + LANES <= n; i += LANES) {
+		for (int k = 0; k < LANES; k++) {
+			best[k] = logits[i + k] > best[k] ? logits[i + k] : best[k];
+			odd[k] |= not_finite(logits[i + k]);
+		}
+	}
+	for (; i < n; i++) {
+		best[0] = logits[i] > best[0] ? logits[i] : best[0];
+		odd[0] |= not_finite(logits[i]);
+	}
+	*bad = odd[0];
+	for (int k = 1; k < LANES; k++) {
+		best[0] = best[k] > best[0] ? best[k] : best[0];
+		*bad |= odd[k];
+	}
+	return best[0];
+}
+
 /* The lowest id of the highest logit; every logit is looked at.  0: one is not finite. */
 static int find_best(const float *logits, int n, struct choice *out)
 {
+	uint32_t bad;
+	float best = highest(logits, n, &bad);
 	int at = 0;
 
-	for (int i = 0; i < n; i++) {
-		if (!isfinite(logits[i])) {
-			out->id = -1;
-			out->bad = i;
-			out->logit = logits[i];
-			return 0;
-		}
-		if (logits[i] > logits[at])
-			at = i;
-	}
-	out->id = at;
-	out->bad = -1;
+	while (bad ? !not_finite(logits[at]) : logits[at] != best)
+		at++;
+	out->id = bad ? -1 : at;
+	out->bad = bad ? at : -1;
 	out->logit = logits[at];
-	return 1;
+	return !bad;
 }
 
 static void find_top(const float *logits, int n, int n_top, struct choice *out)
@@ -208,10 +281,14 @@ static void find_top(const float *logits, int n, int n_top, struct choice *out)
 	}
 }
 
-static int needs_order(const struct sample_how *how)
+static int keeps_best_k(const struct sample_how *how)
 {
-	return how->temperature > 0 &&
-	       (how->top_p < 1 || (how->top_k > 0 && how->top_k < how->n_choice));
+	return how->temperature > 0 && how->top_k > 0 && how->top_k < how->n_choice;
+}
+
+static int keeps_share(const struct sample_how *how)
+{
+	return how->temperature > 0 && how->top_p < 1;
 }
 
 static void choose_rows(void *ctx, int worker, int64_t i0, int64_t i1)
@@ -233,8 +310,10 @@ static void choose_rows(void *ctx, int worker, int64_t i0, int64_t i1)
 		if (!(j->how->temperature > 0))
 			continue;
 		race_start(&race, j, position + i, (struct candidate){out->logit, out->id});
-		if (needs_order(j->how))
-			race_kept(&race, logits, j->c->own[worker].p);
+		if (keeps_best_k(j->how))
+			race_best_k(&race, logits, j->c->own[worker].p);
+		else if (keeps_share(j->how))
+			race_share(&race, logits, j->c->own[worker].p);
 		else
 			race_all(&race, logits);
 		out->id = race.at.id;
@@ -251,7 +330,7 @@ int cpu_sample(struct backend *be, const struct sample_args *a, struct err *err)
 	    a->n_top > SAMPLE_TOP)
 		return err_set(err, ERR_MODEL, "sample: %d of %d tokens, %d alternatives",
 			       how->n_choice, a->vocab, a->n_top);
-	if (needs_order(how) &&
+	if ((keeps_best_k(how) || keeps_share(how)) &&
 	    cpu_own(j.c, (size_t)how->n_choice * sizeof(struct candidate), err))
 		return err->code;
 	if (how->min_p > 0)
