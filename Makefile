@@ -144,7 +144,7 @@ help:
 #	check-all	also, and strictly: sanitizers, valgrind, static analysis, slow tests (tens of minutes)
 #	eval-nano	ask the small model its held-out questions
 #	fuzz	NAME=config SECONDS=600: look for new inputs that break a parser
-#	lint	check who includes whom
+#	lint	check who includes whom, and that files open with what they are for
 #	format	lay the sources out by .clang-format
 #	check-gpu	run the tests that need an NVIDIA GPU, where one is
 #	gpu-kit	what those tests need in one folder, to carry to a machine that has a GPU
