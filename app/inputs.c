@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/paths.h"
@@ -159,6 +160,27 @@ static int halve(const char *path, int fd, struct err *err)
 	return rc;
 }
 
+/*
+ * For writing, under its lock.  A FIFO or a device would have the program wait, or take what is
+ * typed elsewhere.
+ */
+static int open_locked(const char *path, int flags, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags, 0600);
+	struct stat st;
+
+	if (fd < 0)
+		return err_errno(err, path, "cannot write it");
+	if (fstat(fd, &st) != 0 || flock(fd, LOCK_EX) != 0)
+		err_errno(err, path, "cannot write it");
+	else if (!S_ISREG(st.st_mode))
+		err_set(err, ERR_IO, "%s: not a regular file", path);
+	else
+		return fd;
+	close(fd);
+	return err->code;
+}
+
 int inputs_append(const char *path, struct str text, const char *uid, struct err *err)
 {
 	struct buf line = {0};
@@ -166,11 +188,9 @@ int inputs_append(const char *path, struct str text, const char *uid, struct err
 
 	if (!text.n || text.n > INPUT_MAX_BYTES)
 		return 0;
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || flock(fd, LOCK_EX) != 0) {
-		rc = err_errno(err, path, "cannot write it");
-		goto done;
-	}
+	fd = open_locked(path, O_APPEND | O_CREAT, err);
+	if (fd < 0)
+		return fd;
 	if (lseek(fd, 0, SEEK_END) == 0)
 		buf_addz(&line, first_line);
 	for (size_t i = 0; i < text.n; i++) {
@@ -188,9 +208,7 @@ int inputs_append(const char *path, struct str text, const char *uid, struct err
 	rc = write_all(fd, &line, path, err);
 	if (!rc && lseek(fd, 0, SEEK_END) > INPUTS_KEPT_BYTES)
 		rc = halve(path, fd, err);
-done:
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	buf_release(&line);
 	return rc;
 }
@@ -324,11 +342,8 @@ int inputs_forget(const struct inputs *in, const char *path, struct err *err)
 		path = buf_z(&own);
 	if (rc || access(path, F_OK) != 0)
 		goto done;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || flock(fd, LOCK_EX) != 0)
-		rc = err_errno(err, path, "cannot forget what was typed");
-	if (!rc)
-		rc = forget_in(in, path, fd, err);
+	fd = open_locked(path, 0, err);
+	rc = fd < 0 ? fd : forget_in(in, path, fd, err);
 done:
 	if (fd >= 0)
 		close(fd);

@@ -1,4 +1,5 @@
 /* The file of inputs: what comes back of it, and what goes with a conversation. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -124,11 +127,33 @@ static void a_conversation_takes_along_what_was_typed_in_it_and_no_more(void **s
 	expect_inputs("hi|this is hidden|look at @other.txt|/system be brief|unlike it|");
 }
 
+/* A pipe that somebody reads takes what is written to it, and one that nobody does waits. */
+static void what_is_no_file_is_told_at_once(void **state)
+{
+	const char *fifo = tmpdir_file(&s.dir, "fifo");
+	struct buf all = {0};
+	struct inputs typed = {0};
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(inputs_append(fifo, STR_LIT("x"), NULL, &err), ERR_IO);
+	assert_int_equal(inputs_forget(&typed, fifo, &err), ERR_IO);
+	assert_int_equal(inputs_read(fifo, add_line, &all, &err), ERR_IO);
+	fd = open(fifo, O_RDONLY | O_NONBLOCK);
+	assert_true(fd >= 0);
+	assert_int_equal(inputs_append(fifo, STR_LIT("x"), NULL, &err), ERR_IO);
+	assert_non_null(strstr(err.text, "not a regular file"));
+	close(fd);
+	assert_int_equal(inputs_append(s.dir.path, STR_LIT("x"), NULL, &err), ERR_IO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(what_was_typed_comes_back_without_where),
+		T(what_is_no_file_is_told_at_once),
 		T(a_conversation_takes_along_what_was_typed_in_it_and_no_more),
 	};
 
