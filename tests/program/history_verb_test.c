@@ -96,12 +96,16 @@ static void a_history_that_goes_away_during_an_answer_is_told(void **state)
 	static const char *const damages[] = {
 		"rm $H", "mv $H $T/away", "cp $H $T/new && mv $T/new $H", ": > $H", "rm $H-wal",
 	};
-	static const char *const modes[] = {
-		"$d --engine-script $T/slow -p question",
-		"$d --engine-script $T/slow --json -p question",
-		"echo question | $d --engine-script $T/slow",
-		"echo '{\"text\": \"question\"}' | $d --engine-script $T/slow"
-		" --input-format jsonl",
+	/* And what of the answer's end is printed, which events may have in pieces. */
+	static const struct {
+		const char *line, *end;
+	} modes[] = {
+		{"$d --engine-script $T/slow -p question", "omega"},
+		{"$d --engine-script $T/slow --json -p question", "\"done\""},
+		{"echo question | $d --engine-script $T/slow", "omega"},
+		{"echo '{\"text\": \"question\"}' | $d --engine-script $T/slow"
+		 " --input-format jsonl",
+		 "\"done\""},
 	};
 
 	(void)state;
@@ -115,17 +119,18 @@ static void a_history_that_goes_away_during_an_answer_is_told(void **state)
 				 "H=$T/dsv4chat/history.db; rm -rf $T/dsv4chat;"
 				 " $d --engine-script $T/short -p first >/dev/null 2>&1;"
 				 " (sleep 0.6; %s) & %s; status=$?; wait; exit $status",
-				 damages[i], modes[k]);
+				 damages[i], modes[k].line);
 			status = run(command, &out, &err);
 			if (status != 6)
-				fail_msg("%s, %s: status %d: %s", damages[i], modes[k], status,
-					 buf_z(&err));
-			if (!strstr(buf_z(&out), "omega"))
-				fail_msg("%s, %s: printed: %s", damages[i], modes[k],
+				fail_msg("%s, %s: status %d: %s", damages[i], modes[k].line,
+					 status, buf_z(&err));
+			if (!strstr(buf_z(&out), modes[k].end))
+				fail_msg("%s, %s: printed: %s", damages[i], modes[k].line,
 					 buf_z(&out));
 			if (!strstr(buf_z(&err), "while it was open") &&
 			    !strstr(buf_z(&out), "while it was open"))
-				fail_msg("%s, %s: said: %s", damages[i], modes[k], buf_z(&err));
+				fail_msg("%s, %s: said: %s", damages[i], modes[k].line,
+					 buf_z(&err));
 			buf_release(&out);
 			buf_release(&err);
 		}
@@ -225,7 +230,8 @@ static void what_may_not_be_written_can_be_read_and_the_rest_says_why(void **sta
 		{H "echo more | $U $d --engine-script $T/short", 6, NULL, "Permission denied"},
 		{H "$U $d history list", 6, NULL, "Permission denied"},
 		{H "$U $d doctor", 0, "can't be made: no permission", NULL},
-		{H "chmod 0755 $T; mkdir $T/dsv4chat; echo diary >$H; chmod 0666 $H; $U $d doctor | grep"
+		{H "chmod 0755 $T; mkdir $T/dsv4chat; echo diary >$H; chmod 0666 $H; $U $d "
+		   "doctor | grep"
 		   " 'history '",
 		 0, "FAIL  history", NULL},
 	};
