@@ -194,7 +194,7 @@ static int take_class(struct reader *r)
 		return refuse(r, from, "an empty class");
 	while (!take(r, "]")) {
 		size_t at = r->at;
-		uint32_t first, last, categories;
+		uint32_t first = 0, last, categories;
 		int rc;
 
 		if (at == r->text.n)

@@ -7,11 +7,12 @@
  * token.  Pure functions; any thread.
  *
  * The text is, byte for byte, what the encoder of the models' authors makes of the
- * same messages, with one exception.  Messages of the user that follow each other
+ * same messages, but for two things.  Messages of the user that follow each other
  * are one turn, and that encoder forgets the task of all but the first; here a
  * later one's (or a result's) is the turn's, since whoever set it meant it.  Both
  * begin a new turn behind a user's message that has a task; results of tools join
- * it, and it keeps the task.
+ * it, and it keeps the task.  And what only Python takes for JSON (NaN, Infinity,
+ * half a surrogate pair) is none here.
  */
 #ifndef ENGINE_TEXT_PROMPT_H
 #define ENGINE_TEXT_PROMPT_H
