@@ -38,12 +38,23 @@ static int read_more(struct linereader *l, struct err *err)
 	return buf_failed(&l->held) ? err_nomem(err, l->name, l->held.len) : 0;
 }
 
+static struct str of_json(struct str line, bool first)
+{
+	if (first && line.n >= 3 && memcmp(line.p, UTF8_BOM, 3) == 0)
+		line = (struct str){line.p + 3, line.n - 3};
+	if (line.n && line.p[line.n - 1] == '\r')
+		line.n--;
+	return line;
+}
+
 /* The line at `at`, of n bytes; `end`: with its newline. */
 static int hand_out(struct linereader *l, size_t n, bool end, struct str *line, struct err *err)
 {
 	*line = (struct str){buf_z(&l->held) + l->at, n};
 	l->at += n + end;
 	l->n++;
+	if (l->json)
+		*line = of_json(*line, l->n == 1);
 	if (l->as_is || utf8_valid(*line))
 		return 1;
 	buf_reset(&l->clean);
@@ -62,9 +73,14 @@ int linereader_next(struct linereader *l, struct str *line, struct err *err)
 		const char *end = memchr(from + looked, '\n', left - looked);
 		int rc;
 
-		if (end || (l->ended && left))
-			return hand_out(l, end ? (size_t)(end - from) : left, end != NULL, line,
-					err);
+		if (end || (l->ended && left)) {
+			rc = hand_out(l, end ? (size_t)(end - from) : left, end != NULL, line,
+				      err);
+			looked = 0;
+			if (rc > 0 && l->json && !line->n)
+				continue;
+			return rc;
+		}
 		if (l->ended)
 			return 0;
 		looked = left;

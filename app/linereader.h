@@ -19,6 +19,7 @@ struct linereader {
 	const char *name; /* for messages */
 	size_t max;       /* bytes of a line */
 	bool as_is;       /* any bytes; else invalid UTF-8 becomes U+FFFD */
+	bool json;        /* no mark before the first line, no '\r' at an end, no empty lines */
 	/* Before each read, which then does not wait: 0 or what ends the reading; NULL: just read. */
 	int (*wait)(void *ctx, struct err *err);
 	void *ctx;

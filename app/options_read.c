@@ -9,6 +9,7 @@
 
 #include "app/options.h"
 #include "engine/base/file.h"
+#include "engine/base/utf8.h"
 
 #define N_ROWS_MAX     96
 #define FILE_MAX_BYTES ((size_t)1 << 20)
@@ -49,6 +50,23 @@ static int read_line(struct options *o, char *line, struct err *err)
 	return option_set(o, row, trimmed(value), err);
 }
 
+/* What would end the reading without a word, or seem to belong to the first name. */
+static int check_text(struct buf *text, const char *path, struct err *err)
+{
+	const char *nul = text->len ? memchr(text->data, '\0', text->len) : NULL;
+	int line = 1;
+
+	if (text->len >= 3 && memcmp(text->data, UTF8_BOM, 3) == 0)
+		buf_remove(text, 0, 3);
+	if (!nul)
+		return 0;
+	nul = memchr(text->data, '\0', text->len);
+	for (const char *p = text->data; p < nul; p++)
+		line += *p == '\n';
+	return err_set(err, ERR_USAGE, "%s: line %d: a NUL byte found, expected text", path,
+		       line);
+}
+
 int options_read_file(struct options *o, const char *path, struct err *err)
 {
 	struct buf text = {0};
@@ -58,6 +76,8 @@ int options_read_file(struct options *o, const char *path, struct err *err)
 	if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	rc = file_read(&text, path, FILE_MAX_BYTES, err);
+	if (!rc)
+		rc = check_text(&text, path, err);
 	for (line = text.data; !rc && line && *line; line = next) {
 		next = line + strcspn(line, "\n");
 		if (*next)

@@ -260,6 +260,7 @@ int oneshot_session(struct app *app)
 	struct str line = {0};
 	int rc, worst = 0;
 
+	in.json = true;
 	in.wait = await_stdin;
 	in.ctx = app;
 	oneshot_init(&o, app);
@@ -267,7 +268,7 @@ int oneshot_session(struct app *app)
 	if (!rc)
 		rc = ready(&o, &err);
 	while (!rc && (rc = linereader_next(&in, &line, &err)) > 0) {
-		rc = line.n ? session_line(&o, line, &err) : 0;
+		rc = session_line(&o, line, &err);
 		/* A bad line or a cut answer ends neither the session nor its record of
 		 * failure. */
 		if (rc == ERR_USAGE || rc == ERR_LIMIT) {
@@ -278,6 +279,7 @@ int oneshot_session(struct app *app)
 			rc = 0;
 		}
 	}
+	tell_replaced(in.n_replaced);
 	rc = finish(&o, rc, &err);
 	linereader_release(&in);
 	return rc ? rc : exit_code_of(worst);

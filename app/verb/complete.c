@@ -268,6 +268,7 @@ static int run_lines(struct engine *e, bool raw, struct err *err)
 	struct str line;
 	int rc = wait_until_ready(e, err);
 
+	in.json = true;
 	while (!rc && (rc = linereader_next(&in, &line, err)) > 0)
 		rc = run_line(e, raw, line, &out, err);
 	verb_say_replaced("complete", in.n_replaced);

@@ -411,7 +411,7 @@ static int run_import(struct run *r, struct err *err)
 	from.max = IMPORT_LINE_MAX;
 	if (r->n_words) {
 		from.name = r->words[0];
-		from.fd = open(from.name, O_RDONLY | O_CLOEXEC);
+		from.fd = open(from.name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	}
 	if (from.fd < 0)
 		return err_errno(err, from.name, "cannot read it");

@@ -84,6 +84,7 @@ static int run_rows(int mode, size_t *n_replaced, struct err *err)
 	struct str line;
 	int rc;
 
+	in.json = true;
 	while ((rc = linereader_next(&in, &line, err)) > 0) {
 		rc = run_row(line, mode, &out, err);
 		if (rc) {

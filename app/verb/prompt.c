@@ -67,10 +67,12 @@ static int run(struct prompt_verb *v, struct err *err)
 	struct linereader in = linereader_stdin();
 	struct buf all = {0};
 	struct str line;
+	bool first = true;
 	int rc;
 
+	in.json = true;
 	while ((rc = linereader_next(&in, &line, err)) > 0) {
-		if (in.n == 1 && !is_document(line)) {
+		if (first && !is_document(line)) {
 			buf_adds(&all, line);
 			buf_addc(&all, '\n');
 			rc = linereader_rest(&in, &all, err);
@@ -78,6 +80,7 @@ static int run(struct prompt_verb *v, struct err *err)
 				rc = run_document(v, buf_str(&all), err);
 			break;
 		}
+		first = false;
 		rc = run_document(v, line, err);
 		if (rc) {
 			err_prefix(err, "line %zu", in.n);

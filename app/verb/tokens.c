@@ -177,6 +177,7 @@ static int run_rows(struct tokens_verb *v, struct err *err)
 	struct str line;
 	int rc;
 
+	in.json = true;
 	while ((rc = linereader_next(&in, &line, err)) > 0) {
 		buf_reset(&v->out);
 		rc = run_row(v, line, err);

@@ -1,10 +1,12 @@
 /* The log file and its lines. */
 #include "engine/base/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,10 +18,20 @@ static enum log_level max_level;
 
 int log_open(const char *path, enum log_level level, struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* O_NONBLOCK: opening a FIFO that nobody reads must not wait. */
+	int fd = open(path,
+		      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+	struct stat st;
 
+	/* … and fails in this way. */
+	if (fd < 0 && errno == ENXIO)
+		return err_set(err, ERR_IO, "%s: not a regular file", path);
 	if (fd < 0)
 		return err_errno(err, path, "open");
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_set(err, ERR_IO, "%s: not a regular file", path);
+	}
 	pthread_mutex_lock(&lock);
 	if (log_fd >= 0)
 		close(log_fd);

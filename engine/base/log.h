@@ -12,7 +12,10 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* Appends to `path` (mode 0600, created); entries above `level` are dropped.  ERR_IO. */
+/*
+ * Appends to `path` (mode 0600, created), which is a regular file or a link to one; entries above
+ * `level` are dropped.  ERR_IO.
+ */
 int log_open(const char *path, enum log_level level, struct err *err);
 void log_close(void);
 /* What is longer than a line of 1,000 bytes is cut; controls in it become blanks. */

@@ -22,6 +22,9 @@ int utf8_decode(const char *p, size_t n, uint32_t *cp);
 /* Writes cp (a valid scalar value, else U+FFFD) to out; returns 1–4. */
 size_t utf8_encode(uint32_t cp, char out[4]);
 
+/* What some editors put before a text. */
+#define UTF8_BOM "\xEF\xBB\xBF"
+
 bool utf8_valid(struct str s);
 
 /* Appends s with every invalid sequence as U+FFFD; returns how many there were. */

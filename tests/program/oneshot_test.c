@@ -187,6 +187,14 @@ static void stdin_files_and_words_become_one_question(void **state)
 		{"printf 'a\\377b' | d clean", 0, "yes\n",
 		 "1 invalid UTF-8 sequence became U+FFFD"},
 		{"(sleep 1.6; echo from the pipe) | d bare", 0, "yes\n", "reading stdin…"},
+		{"printf '{\"text\": \"a\\377b\"}\\n' | d clean --input-format jsonl", 0, NULL,
+		 "1 invalid UTF-8 sequence became U+FFFD"},
+		{"rm -f $T/dsv4chat/log; mkfifo $T/dsv4chat/log; d answer hi </dev/null", 0,
+		 "so I say\n", "log: not a regular file"},
+		{"rm -f $T/dsv4chat/log; ln -s $T/elsewhere $T/dsv4chat/log; d lines hi "
+		 "</dev/null && test -f $T/elsewhere",
+		 0, "one\ntwo\n", ""},
+		{"rm -f $T/dsv4chat/log $T/elsewhere; d lines hi </dev/null", 0, "one\ntwo\n", ""},
 		/* The check can fail: this script expects other words. */
 		{"d pipe hi </dev/null", 2, "", NULL},
 	};
@@ -260,6 +268,9 @@ static void json_events_come_in_order_and_each_line_is_json(void **state)
 		{"d slow --json --timeout 2 hi </dev/null", 124,
 		 "session prefill text done error", "\"timeout\""},
 		{"printf '{\"text\": \"a\"}\\n{\"role\": \"user\", \"content\": \"b\"}\\n' | "
+		 "d second --input-format jsonl",
+		 0, "session prefill text done prefill text done", "second"},
+		{"printf '\\357\\273\\277{\"text\": \"a\"}\\r\\n\\r\\n\\n{\"text\": \"b\"}\\r\\n' | "
 		 "d second --input-format jsonl",
 		 0, "session prefill text done prefill text done", "second"},
 		{"printf '{\"text\": \"a\"}\\nnonsense\\n{\"text\": \"b\"}\\n' | "

@@ -143,18 +143,23 @@ static void bad_flags_say_what_is_wrong(void **state)
 	}
 }
 
-static int read_text(struct options *o, const char *text, struct err *err)
+static int read_bytes(struct options *o, const char *bytes, size_t n, struct err *err)
 {
 	char path[] = "/tmp/dsv4chat-options-XXXXXX";
 	int fd = mkstemp(path), rc;
 
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	assert_int_equal(write(fd, bytes, n), (ssize_t)n);
 	close(fd);
 	options_default(o);
 	rc = options_read_file(o, path, err);
 	unlink(path);
 	return rc;
+}
+
+static int read_text(struct options *o, const char *text, struct err *err)
+{
+	return read_bytes(o, text, strlen(text), err);
 }
 
 static void the_file_is_read_and_its_errors_have_lines(void **state)
@@ -184,9 +189,39 @@ static void the_file_is_read_and_its_errors_have_lines(void **state)
 	options_release(&o);
 	assert_int_equal(read_text(&o, "just words\n", &err), ERR_USAGE);
 	options_release(&o);
+	assert_int_equal(read_text(&o, "\xEF\xBB\xBFtemp = 0.5\r\n\r\neffort = none\r\n", &err),
+			 0);
+	assert_true(o.sampling.temperature == 0.5);
+	assert_int_equal(o.effort, EFFORT_NONE);
+	options_release(&o);
 	options_default(&o);
 	assert_int_equal(options_read_file(&o, "/tmp/no/such/file", &err), 0);
 	options_release(&o);
+}
+
+static void a_byte_that_is_no_text_ends_no_file_in_silence(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+		const char *line;
+	} cases[] = {
+		{"temp = 1\n\0top-p = 0.5\n", 22, "line 2"},
+		{"\0", 1, "line 1"},
+		{"\xEF\xBB\xBF\ntemp = 0.\0005\n", 18, "line 2"},
+		{"temp = 1\n# end\0", 15, "line 2"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err err = {0};
+		struct options o;
+
+		assert_int_equal(read_bytes(&o, cases[i].bytes, cases[i].n, &err), ERR_USAGE);
+		assert_non_null(strstr(err.text, cases[i].line));
+		assert_non_null(strstr(err.text, "NUL"));
+		options_release(&o);
+	}
 }
 
 static void later_places_win(void **state)
@@ -259,6 +294,7 @@ int main(void)
 		cmocka_unit_test(flags_and_words_mix),
 		cmocka_unit_test(bad_flags_say_what_is_wrong),
 		cmocka_unit_test(the_file_is_read_and_its_errors_have_lines),
+		cmocka_unit_test(a_byte_that_is_no_text_ends_no_file_in_silence),
 		cmocka_unit_test(later_places_win),
 		cmocka_unit_test(help_and_man_page_tell_of_every_option_verb_and_command),
 	};
