@@ -87,6 +87,12 @@ $(B)/packages.ok: scripts/packages scripts/setup.sh
 	@CC=$(CC) scripts/setup.sh --check build
 	@touch $@
 
+# A plug-in of other headers than the program's is not taken for one that fits.
+$(B)/gen/backend_abi.h: kernels/backend.h kernels/ops.h
+	@mkdir -p $(@D)
+	@echo "#define BACKEND_ABI $$(cat $^ | cksum | awk '{ print $$1 % 2147483647 }')" > $@
+$(B)/flags: | $(B)/gen/backend_abi.h
+
 # Other flags, other objects.
 $(B)/flags: export FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS)
 $(B)/flags: FORCE

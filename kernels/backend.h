@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend_abi.h"
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
 
@@ -143,9 +144,8 @@ int backend_describe(struct buf *out, int *n_ready);
  * one symbol, DSV4CHAT_PLUGIN.  It carries its own copies of engine/base, takes nothing from
  * the program but what it is called with, and is opened only where abi and sizes agree.
  */
-#define BACKEND_ABI 1
 struct backend_plugin {
-	int abi;                              /* BACKEND_ABI */
+	int abi;                              /* BACKEND_ABI: the build's sum of this file and ops.h */
 	size_t backend_bytes, ops_bytes;      /* sizeof(struct backend), sizeof(struct ops) */
 	const char *name;                     /* "cuda" */
 	int (*open)(struct backend **out, const struct backend_options *o, struct err *err);

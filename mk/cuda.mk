@@ -28,7 +28,7 @@ CUDA_PLUGIN := $(if $(HAS_NVCC),$(B)/dsv4chat-cuda.so)
 all: $(CUDA_PLUGIN)
 
 PIC := -fPIC -fvisibility=hidden
-NVCC_FLAGS = -std=c++17 -O3 -fmad=false -lineinfo -Xfatbin=-compress-all -I. -MMD -MP -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions,-Wall \
+NVCC_FLAGS = -std=c++17 -O3 -fmad=false -lineinfo -Xfatbin=-compress-all -I. -I$(B)/gen -MMD -MP -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions,-Wall \
 	$(if $(filter 1,$(STRICT)),-Werror all-warnings)
 
 define cuda_target_rule
