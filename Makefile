@@ -152,8 +152,8 @@ help:
 #	fuzz	NAME=config SECONDS=600: look for new inputs that break a parser
 #	lint	check who includes whom, and that files open with what they are for
 #	format	lay the sources out by .clang-format
-#	check-gpu	run the tests that need an NVIDIA GPU, where one is
-#	gpu-kit	what those tests need in one folder, to carry to a machine that has a GPU
+#	check-gpu	run the tests that need an NVIDIA GPU, where one is; nothing else may use it
+#	gpu-kit	what those tests need in build/gpu-kit, to carry to a machine that has a GPU
 #	install	PREFIX=/usr/local: program, man pages, completions, small model
 #	uninstall	take all of that away again
 #	setup	install the packages that building needs

@@ -10,6 +10,7 @@ Titles, small talk and facts told before are counted without a target.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -115,6 +116,14 @@ def ask(program, model, rows):
 		sys.exit("%s gave %d answers to %d questions, exit code %d" %
 			(program, len(answers), len(rows), status))
 	return answers
+
+
+def ask_side_by_side(program, model, rows, jobs):
+	"""The same, by so many programs at once: rows are dealt out, as they differ in length."""
+	with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+		asked = [pool.submit(ask, program, model, rows[i::jobs]) for i in range(jobs)]
+		parts = [a.result() for a in asked]
+	return [parts[i % jobs][i // jobs] for i in range(len(rows))]
 
 
 def calls_of(message):
@@ -226,11 +235,12 @@ def main():
 		default=200,
 		help="generated questions of each kind")
 	parser.add_argument("--seed", type=int, default=7)
+	parser.add_argument("--jobs", type=int, default=1, help="programs at once")
 	parser.add_argument("--failures", action="store_true", help="show every wrong answer")
 	args = parser.parse_args()
 
 	generated, by_hand = load_generated(args.count, args.seed), load_handwritten()
-	answers = ask(args.program, args.model, generated + by_hand)
+	answers = ask_side_by_side(args.program, args.model, generated + by_hand, max(1, args.jobs))
 	halves = [
 		judge(generated, answers[:len(generated)]),
 		judge(by_hand, answers[len(generated):])

@@ -2,24 +2,30 @@
 """Runs everything that needs a GPU, from the kit's own folder, and prints a table.
 
     check.py [--kernels auto|general] [--only PATTERN] [--skip PATTERN] [--sanitize] [--minutes M]
-             [--work DIR] [--list] [--rehearse]
+             [--questions N] [--work DIR] [--list] [--rehearse]
 
 Python's standard library only.  Without a GPU it says so and is done; --rehearse tries the
 script and the tests themselves there: the CPU stands for the GPU.  Exit status 1 where something
-failed.  WORK/check.log has what every command printed.
+failed.  WORK/check.log has what every command printed.  Nothing else may use the GPU meanwhile.
 """
 
 import argparse
+import concurrent.futures
+import fcntl
 import fnmatch
 import glob
 import json
 import math
 import os
+import pty
+import select
 import shutil
+import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
+import termios
 import time
 
 KIT = os.path.dirname(os.path.abspath(__file__))
@@ -29,8 +35,13 @@ import compare_golden
 
 KERNELS = ("auto", "general")
 REHEARSAL = "rehearsal"
-# Mean KL that bf16 activations may cost against float32 ones, see the test of the goldens.
-KL_DECODE = 0.012
+# Mean KL that bf16 activations may cost against float32 ones.
+KL_DECODE = {"flash-tiny": 0.012, "pro-micro": 0.012}
+# Where nothing is said above: of what the published FP8 arithmetic costs on the same rows, which
+# rounds coarser and in more places.  How far a rounding carries differs from model to model, so a
+# bound that is right for one is too tight, or too wide, for another.
+KL_DECODE_SHARE = 0.5
+GOLDENS = ("flash-tiny", "pro-micro", "spark-micro")
 
 
 class Failed(Exception):
@@ -43,7 +54,8 @@ class Skipped(Exception):
 
 class Check:
 
-	def __init__(self, work):
+	def __init__(self, work, questions):
+		self.questions = questions
 		self.work = work
 		self.program = os.path.join(work, "bin", "dsv4chat")
 		self.log = open(os.path.join(work, "check.log"), "w", encoding="utf-8")
@@ -51,7 +63,10 @@ class Check:
 		home = os.path.join(work, "home")
 		os.makedirs(home, exist_ok=True)
 		self.env = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")}
-		self.env.update(HOME=home, LC_ALL="C.UTF-8", TERM=os.environ.get("TERM", "xterm"))
+		self.env.update(HOME=home, LC_ALL="C.UTF-8", TERM="xterm")
+		terminals = os.path.join(work, "lib", "terminfo")
+		if os.path.isdir(terminals):
+			self.env["TERMINFO"] = terminals
 
 	def run(self, command, seconds=300, stdin="", env=None, wanted=0):
 		"""The command's output, both streams; Failed where it does not end with `wanted`."""
@@ -79,6 +94,37 @@ class Check:
 			last = [line for line in done.stdout.splitlines() if line.strip()][-1:]
 			raise Failed("exit code %d: %s" % (done.returncode, "".join(last)[:150]))
 		return done.stdout
+
+	def on_terminal(self, command, seconds=120):
+		"""Runs it on a terminal of 200 x 60 cells; what it draws is read and dropped."""
+		self.log.write("\n$ %s (on a terminal)\n" % " ".join(command))
+		ours, its = pty.openpty()
+		fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 200, 0, 0))
+		process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=self.env)
+		os.close(its)
+		late = time.monotonic() + seconds
+		drawn = b""
+		try:
+			while time.monotonic() < late:
+				if not select.select([ours], [], [], 0.2)[0]:
+					continue
+				try:
+					part = os.read(ours, 65536)
+				except OSError: # the other end is closed
+					part = b""
+				if not part:
+					break
+				drawn = (drawn + part)[-2000:]
+			process.wait(timeout=max(1, late - time.monotonic()))
+		except subprocess.TimeoutExpired:
+			process.kill()
+			process.wait()
+			raise Failed("on a terminal: not done after %d s" % seconds)
+		finally:
+			os.close(ours)
+		if process.returncode:
+			self.log.write("%r\n" % drawn)
+			raise Failed("on a terminal: exit code %d" % process.returncode)
 
 	def step(self, name, function, *args):
 		start = time.monotonic()
@@ -157,10 +203,15 @@ def golden_decode(check, prefix, kernels):
 	out = os.path.join(check.work, "logits.safetensors")
 	made = write_logits(check, model, ids, ["--prefill", "1"] + cuda(kernels), out)
 	reference = compare_golden.rows(golden["a32.logits"])
+	bound = KL_DECODE.get(prefix)
+	if bound is None:
+		coarse = compare_golden.rows(golden["a8.logits"])[-len(reference):]
+		bound = KL_DECODE_SHARE * compare_golden.figures(coarse, reference)[3]
 	mine = compare_golden.rows(made["logits"])[:len(ids) - 1][-len(reference):]
 	median, high, same, kl = compare_golden.figures(mine, reference)
-	note = "median %.4f, 95 %% %.4f, same best %.3f, mean KL %.5f" % (median, high, same, kl)
-	if not kl <= KL_DECODE:
+	note = "median %.4f, 95 %% %.4f, same best %.3f, mean KL %.5f (<= %.4f)" % (median, high, same,
+		kl, bound)
+	if not kl <= bound:
 		raise Failed(note)
 	return note
 
@@ -231,39 +282,74 @@ def same_chat(check, kernels):
 	return "%d of %d answers are the CPU's" % (same, len(QUESTIONS))
 
 
+def letters(text):
+	"""What is left of Markdown, and of a page's lines, on any screen."""
+	return "".join(c for c in text if c.isalnum() or c in "+-=.,")
+
+
+def same_screen(check, kernels):
+	"""The full screen on the GPU shows what one-shot mode answers there."""
+	model = ["--model", nano(check), "--ephemeral", "--titles", "off", "--temp", "0"]
+	shown = os.path.join(check.work, "shown")
+	played = os.path.join(check.work, "keys")
+	for question in QUESTIONS:
+		said = check.run([check.program, "--hide-thinking", "-p", question] + model + cuda(kernels))
+		with open(played, "w", encoding="utf-8") as f:
+			f.write(":wait-idle\n:type %s\nEnter\n:wait-idle\n:save-display %s\n" % (question, shown))
+		check.on_terminal([check.program, "--script", played] + model + cuda(kernels))
+		with open(shown, encoding="utf-8") as f:
+			display = f.read()
+		os.remove(shown)
+		check.log.write(display)
+		if not letters(said) or letters(said) not in letters(display):
+			raise Failed("%r: the screen does not show %r" % (question, said.strip()[:80]))
+	return "%d answers" % len(QUESTIONS)
+
+
+def evaluate(check, side, options, jobs):
+	"""(percent right, seconds) of one side."""
+	start = time.monotonic()
+	wrapped = os.path.join(check.work, "program.%s.sh" % side)
+	with open(wrapped, "w", encoding="utf-8") as f:
+		f.write('#!/bin/sh\nexec "%s" "$@" %s\n' % (check.program, " ".join(options)))
+	os.chmod(wrapped, 0o755)
+	said = check.run([
+		sys.executable,
+		os.path.join(KIT, "tests", "eval", "eval_nano.py"), "--program", wrapped, "--model",
+		nano(check), "--count",
+		str(check.questions), "--jobs",
+		str(jobs)
+	],
+		seconds=900,
+		wanted=None)
+	share = evaluation_share(said)
+	if share is None:
+		raise Failed("%s: no table" % side)
+	return share, time.monotonic() - start
+
+
 def evaluation(check, kernels):
-	"""The small model's evaluation on both backends: within a point."""
-	share = []
-	for options in (["--backend", "cpu"], cuda(kernels)):
-		wrapped = os.path.join(check.work, "program.sh")
-		with open(wrapped, "w", encoding="utf-8") as f:
-			f.write('#!/bin/sh\nexec "%s" "$@" %s\n' % (check.program, " ".join(options)))
-		os.chmod(wrapped, 0o755)
-		said = check.run([
-			sys.executable,
-			os.path.join(KIT, "tests", "eval", "eval_nano.py"), "--program", wrapped, "--model",
-			nano(check)
-		],
-			seconds=900,
-			wanted=None)
-		share.append(evaluation_share(said))
-	if not share[0] or not share[1]:
-		raise Failed("no table")
-	note = "CPU %.2f %%, GPU %.2f %%" % tuple(share)
-	if abs(share[0] - share[1]) > 1:
+	"""The small model's evaluation on both backends, side by side: within a point."""
+	jobs = max(1, min(8, (os.cpu_count() or 1) // 2))
+	sides = (("CPU", ["--backend", "cpu", "--threads", "1"]), ("GPU", cuda(kernels)))
+	with concurrent.futures.ThreadPoolExecutor(len(sides)) as pool:
+		asked = [pool.submit(evaluate, check, side, options, jobs) for side, options in sides]
+		(cpu, cpu_s), (gpu, gpu_s) = (a.result() for a in asked)
+	note = "CPU %.2f %% (%.0f s), GPU %.2f %% (%.0f s)" % (cpu, cpu_s, gpu, gpu_s)
+	if abs(cpu - gpu) > 1:
 		raise Failed(note)
 	return note
 
 
 def evaluation_share(said):
-	"""Right answers of all, in percent, from the tool's table (its \"N of M\" or \"N/M\" columns)."""
+	"""Right answers of all, in percent, from the \"N/M\" columns of the tool's table; or None."""
 	right = asked = 0
 	for line in said.splitlines():
-		for word in line.replace(" of ", "/").split():
-			part = word.strip("(),%").split("/")
+		for word in line.split():
+			part = word.split("/")
 			if len(part) == 2 and part[0].isdigit() and part[1].isdigit():
 				right, asked = right + int(part[0]), asked + int(part[1])
-	return 100 * right / asked if asked else 0
+	return 100 * right / asked if asked else None
 
 
 def no_gpu(check):
@@ -293,20 +379,24 @@ def bench(check, kernels):
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 
 
-def sanitize(check, tool, kernels):
+def sanitize(check, tool, prefix, kernels):
+	"""A prompt past the window and the first block of 128, then steps over a block of 4."""
 	sanitizer = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
 	if not os.path.exists(sanitizer):
 		raise Skipped("no compute-sanitizer")
-	model = golden_of(check, "pro-micro")
+	model = golden_of(check, prefix)
 	golden = compare_golden.load(os.path.join(model, "golden.safetensors"))
-	ids = list(golden["ids"][1])[:150]
+	draft = ["--mtp"] if "a32.mtp_logits" in golden else []
+	out = os.path.join(check.work, "sanitized.safetensors")
 	said = check.run([
 		sanitizer, "--tool", tool, "--error-exitcode", "9", check.program, "logits", "--model", model,
-		"--prefill", "140", "--mtp", "-o",
-		os.path.join(check.work, "logits.safetensors")
-	] + cuda(kernels),
-		stdin=json.dumps(ids),
+		"--prefill", "130", "-o", out
+	] + draft + cuda(kernels),
+		stdin=json.dumps(list(golden["ids"][1])[:133]),
 		seconds=600)
+	if not os.path.exists(out):
+		raise Failed("no logits")
+	os.remove(out)
 	if "ERROR SUMMARY: 0 errors" not in said and "0 hazards" not in said:
 		raise Failed(said.strip().splitlines()[-1][:150])
 	return said.strip().splitlines()[-1]
@@ -321,20 +411,22 @@ def steps(check, chosen, sanitized):
 		for program in programs:
 			yield ("%s, %s" % (os.path.basename(program), kernels), test_program, program,
 				cuda(kernels) + ["--models", os.path.join(check.work, "models")])
-		for prefix in ("flash-tiny", "pro-micro", "spark-micro"):
+		for prefix in GOLDENS:
 			yield "golden %s, rows one by one, %s" % (prefix, kernels), golden_decode, prefix, kernels
 		for prefix in ("flash-tiny", "pro-micro"):
 			yield "golden %s, prefill, %s" % (prefix, kernels), golden_prefill, prefix, kernels
 		yield "small model, best tokens, %s" % kernels, same_best, kernels
 		yield "small model, greedy chat, %s" % kernels, same_chat, kernels
+		yield "small model, greedy chat on the screen, %s" % kernels, same_screen, kernels
 	for kernels in chosen:
 		yield "bench of 4 layers of Flash, %s" % kernels, bench, kernels
 	yield "without a GPU", no_gpu
 	for kernels in chosen:
 		yield "small model, evaluation, %s" % kernels, evaluation, kernels
 	for kernels in chosen if sanitized else ():
-		for tool in TOOLS:
-			yield "%s, %s" % (tool, kernels), sanitize, tool, kernels
+		for prefix in GOLDENS:
+			for tool in TOOLS:
+				yield "%s, %s, %s" % (tool, prefix, kernels), sanitize, tool, prefix, kernels
 
 
 def gpu_line(check):
@@ -358,6 +450,7 @@ def main():
 	parser.add_argument("--skip", default="")
 	parser.add_argument("--sanitize", action="store_true")
 	parser.add_argument("--minutes", type=float, default=math.inf)
+	parser.add_argument("--questions", type=int, default=200, help="of each kind, to the small model")
 	parser.add_argument("--work")
 	parser.add_argument("--list", action="store_true")
 	parser.add_argument("--rehearse", action="store_true")
@@ -365,7 +458,7 @@ def main():
 	work = asked.work or tempfile.mkdtemp(prefix="gpu-check.")
 	os.makedirs(work, exist_ok=True)
 	unpack(work)
-	check = Check(work)
+	check = Check(work, asked.questions)
 	start = time.monotonic()
 	chosen = [REHEARSAL] if asked.rehearse else [asked.kernels] if asked.kernels else KERNELS
 	todo = [

@@ -808,16 +808,22 @@ void bench_same_bytes(struct bench *b, const char *what, const struct pair *p, d
 
 /* ------------------------------------------------------------------ running */
 
-int bench_open(struct backend **out, int side, struct err *err)
+struct backend_options bench_options(int side)
 {
-	struct backend_options gpu = {
+	if (side == CPU)
+		return (struct backend_options){.name = "cpu"};
+	return (struct backend_options){
 		.name = tested,
 		.kernels = chosen_kernels,
 		.experts = chosen_experts,
 	};
-	struct backend_options cpu = {.name = "cpu"};
+}
 
-	return backend_open(out, side == GPU ? &gpu : &cpu, err);
+int bench_open(struct backend **out, int side, struct err *err)
+{
+	struct backend_options o = bench_options(side);
+
+	return backend_open(out, &o, err);
 }
 
 bool bench_model(const char *name, char *path, size_t size)

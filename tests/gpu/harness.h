@@ -13,7 +13,7 @@
  * Outputs are poisoned, and what lies behind every buffer is watched.  The GPU's side runs
  * several times, directly, as a recording's replay, and, up to 16 rows, row by row, always from
  * the same contents: all must give the same bytes.  A failure is counted, not thrown, so that
- *one run of a test shows everything; the test fails at its end.
+ * one run of a test shows everything; the test fails at its end.
  */
 #ifndef TESTS_GPU_HARNESS_H
 #define TESTS_GPU_HARNESS_H
@@ -130,6 +130,7 @@ void bench_refuses(struct bench *b, bench_call_fn call, void *ctx);
 
 /* For tests of whole models: a backend as the options say, and the folder whose name begins
  * with `name` among the models (`--models DIR`). */
+struct backend_options bench_options(int side);
 int bench_open(struct backend **out, int side, struct err *err);
 bool bench_model(const char *name, char *path, size_t size);
 

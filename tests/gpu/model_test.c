@@ -217,6 +217,7 @@ static void twenty_repetitions_give_the_same_bits(void **state)
 	}
 }
 
+/* The driver tells of the whole device, so nobody else may use it meanwhile. */
 static void twenty_thousand_steps_leave_no_memory_behind(void **state)
 {
 	(void)state;
@@ -233,7 +234,8 @@ static void twenty_thousand_steps_leave_no_memory_behind(void **state)
 		}
 		after = m->be->memory_free(m->be);
 		if (after + ((uint64_t)4 << 20) < before)
-			fail_msg("%llu bytes less", (unsigned long long)(before - after));
+			fail_msg("%llu bytes less; does nothing else use the GPU?",
+				 (unsigned long long)(before - after));
 	}
 }
 
