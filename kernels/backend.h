@@ -58,8 +58,9 @@ struct backend {
 	void (*caps)(const struct backend *be, struct backend_caps *caps);
 	/* Bytes that may be allocated now, the backend's own scratch not yet taken off. */
 	uint64_t (*memory_free)(const struct backend *be);
-	/* Bytes of its own that runs of this shape need beside the caller's buffers. */
-	uint64_t (*scratch_bytes)(const struct backend *be, const struct pass_shape *shape);
+	/* Bytes of its own that runs of this shape need beside the caller's buffers.  A backend may
+	 * take what was last asked for as what it is going to need. */
+	uint64_t (*scratch_bytes)(struct backend *be, const struct pass_shape *shape);
 
 	/* Zeroed memory, aligned to 256 bytes at least. */
 	int (*alloc)(struct backend *be, size_t bytes, enum memory_kind kind, dbuf *out,

@@ -140,7 +140,7 @@ static uint64_t cpu_memory_free(const struct backend *be)
 }
 
 /* Nearly all of it is the experts' rows between products. */
-static uint64_t cpu_scratch_bytes(const struct backend *be, const struct pass_shape *s)
+static uint64_t cpu_scratch_bytes(struct backend *be, const struct pass_shape *s)
 {
 	uint64_t d = (uint64_t)s->d, inner = (uint64_t)s->inner;
 

@@ -19,12 +19,13 @@ static void caps(const struct backend *be, struct backend_caps *out)
 	memcpy(out->name, c->name, sizeof(out->name));
 }
 
-static uint64_t scratch_bytes(const struct backend *be, const struct pass_shape *shape)
+/* One area of this size is made at its first use, so what grows on the way is the exception. */
+static uint64_t scratch_bytes(struct backend *be, const struct pass_shape *shape)
 {
-	const struct cuda *c = (const struct cuda *)be;
+	struct cuda *c = cuda_of(be);
 
-	/* Areas that grew on the way stay, each at most half of the next. */
-	return 2 * (uint64_t)c->target->scratch(c, shape);
+	c->scratch.planned = c->target->scratch(c, shape);
+	return c->scratch.planned;
 }
 
 static void close_cuda(struct backend *be)

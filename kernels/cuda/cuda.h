@@ -64,6 +64,7 @@ struct memory {
 struct scratch {
 	void *p;
 	size_t bytes;
+	size_t planned; /* scratch_bytes() said so */
 	void *old[SCRATCH_OLD]; /* areas that recordings may still name */
 	int n_old;
 };
@@ -114,7 +115,8 @@ int cuda_refuse(struct err *err, const char *op, const char *fmt, ...)
 
 /*
  * Memory for the operation at hand, aligned to 256 bytes, contents undefined; the next
- * operation gets the same.  Grows to the largest use (recordings keep what they name).
+ * operation gets the same.  As large as was planned, else it grows to the largest use (recordings
+ * keep what they name).
  */
 int cuda_scratch(struct cuda *c, size_t bytes, const char *op, void **out, struct err *err);
 

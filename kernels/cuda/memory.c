@@ -220,7 +220,8 @@ void scratch_forget(struct cuda *c)
 
 /*
  * A recording's capture is of the relaxed kind, in which memory may be allocated.  The old area
- * stays until the recordings are forgotten; each is at least twice as large as the last.
+ * stays until the recordings are forgotten, also where one is being made that names both; beyond
+ * what was planned, each is at least twice as large as the last.
  */
 int cuda_scratch(struct cuda *c, size_t bytes, const char *op, void **out, struct err *err)
 {
@@ -234,6 +235,7 @@ int cuda_scratch(struct cuda *c, size_t bytes, const char *op, void **out, struc
 	if (s->n_old == SCRATCH_OLD)
 		return cuda_refuse(err, op, "BUG: scratch grew %d times", SCRATCH_OLD);
 	want = bytes > 2 * s->bytes ? bytes : 2 * s->bytes;
+	want = bytes <= s->planned ? s->planned : want;
 	if (cudaMalloc(&grown, want) != cudaSuccess) {
 		(void)cudaGetLastError();
 		want = bytes;
