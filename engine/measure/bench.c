@@ -97,7 +97,7 @@ static int measure_bounds(struct bench *b, struct err *err)
 	}
 	if (!rc)
 		buf_addf(b->out,
-			 "%s: memory reads %.1f GB/s, float32 multiply-adds %.0f GFLOP/s\n\n",
+			 "%s: memory reads %.1f GB/s, multiply-adds %.0f GFLOP/s\n\n",
 			 b->m->caps.name, median(reads, REPEATS) / 1e9,
 			 median(multiplies, REPEATS) / 1e9);
 	return rc;
@@ -128,6 +128,7 @@ static int time_linear(struct bench *b, const char *name, const struct weight *c
 {
 	struct work *k = &b->m->work;
 	double t[REPEATS], reads[REPEATS], bytes = 0, rate, read;
+	uint16_t first;
 	int rc = 0;
 
 	for (int i = 0; i < n; i++)
@@ -139,6 +140,8 @@ static int time_linear(struct bench *b, const char *name, const struct weight *c
 		start = clock_s();
 		for (int i = 0; !rc && i < n; i++)
 			rc = run_linear(b->m, w[i], 1, k->q, k->o, 1, err);
+		if (!rc) /* waits for what was issued */
+			rc = b->m->be->get(b->m->be, &first, k->o, sizeof(first), err);
 		t[rep] = clock_s() - start;
 	}
 	if (rc)
