@@ -1,6 +1,7 @@
 /*
  * doctor: what the program finds on this machine, line by line, and what to do
- * about what is missing.  Exits 0 unless something is wrong that stops it.
+ * about what is missing.  Exits 0 unless something is wrong that stops it, else with what the
+ * first such thing is: the options, the history, or what computes.
  */
 #include <getopt.h>
 #include <langinfo.h>
@@ -26,7 +27,7 @@
 
 struct doctor {
 	struct buf out;
-	int n_failed;
+	int status; /* the exit code: of the first that failed */
 };
 
 /* NONE: is not there, and need not be. */
@@ -49,6 +50,13 @@ static bool next_line(struct str *rest, struct str *line)
 	return true;
 }
 
+/* Only the first failure decides. */
+static void fail_as(struct doctor *d, int status)
+{
+	if (d->status == EXIT_DONE)
+		d->status = status;
+}
+
 static void tell(struct doctor *d, enum finding f, const char *what, const char *fmt, ...)
 {
 	static const char *const names[] = {"ok  ", "no  ", "warn", "FAIL"};
@@ -59,7 +67,8 @@ static void tell(struct doctor *d, enum finding f, const char *what, const char 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	buf_addf(&d->out, "%s  %-9s %s\n", names[f], what, text);
-	d->n_failed += f == FAIL;
+	if (f == FAIL)
+		fail_as(d, EXIT_MODEL);
 }
 
 /* A line for each line of a text, which is not longer than one can be. */
@@ -180,12 +189,14 @@ static void check_history(struct doctor *d, const char *path)
 
 	int rc = history_open_to_read(&h, path, &err);
 
-	if (rc == ERR_USAGE)
+	if (rc == ERR_USAGE) {
 		tell(d, GOOD, path_name(PATH_HISTORY), "%s (of an older version)", path);
-	else if (rc)
+	} else if (rc) {
+		fail_as(d, exit_code_of(rc));
 		tell(d, FAIL, path_name(PATH_HISTORY), "%s", err.text);
-	else
+	} else {
 		tell(d, GOOD, path_name(PATH_HISTORY), "%s", path);
+	}
 	history_close(h);
 }
 
@@ -221,8 +232,12 @@ static void check_config(struct doctor *d, struct options *o)
 {
 	struct err err = {0};
 
-	if (app_read_settings(o, &err) != 0)
+	int rc = app_read_settings(o, &err);
+
+	if (rc) {
+		fail_as(d, exit_code_of(rc));
 		tell(d, FAIL, "options", "%s", err.text);
+	}
 }
 
 /* What is known so far goes out before what may take long. */
@@ -297,5 +312,5 @@ int verb_doctor(int argc, char **argv)
 	options_release(&o);
 	if (rc)
 		return verb_status("doctor", rc, &err);
-	return d.n_failed ? EXIT_MODEL : EXIT_DONE;
+	return d.status;
 }

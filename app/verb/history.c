@@ -552,9 +552,19 @@ static const struct subcommand subcommands[] = {
 	{"path", run_path, 0, 0, "", WITHOUT},
 };
 
+#define N_SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
+
+const char *verb_history_row(size_t row, const char **usage)
+{
+	if (row >= N_SUBCOMMANDS)
+		return NULL;
+	*usage = subcommands[row].usage;
+	return subcommands[row].name;
+}
+
 static int usage(const struct subcommand *s)
 {
-	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
+	for (size_t i = 0; i < N_SUBCOMMANDS; i++) {
 		if (!s || s == &subcommands[i])
 			fprintf(stderr, "usage: dsv4chat history %s %s\n", subcommands[i].name,
 				subcommands[i].usage);
@@ -675,7 +685,7 @@ int verb_history(int argc, char **argv)
 	const char *name = argc > 1 ? argv[1] : "list";
 	struct run r = {0};
 
-	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
+	for (size_t i = 0; i < N_SUBCOMMANDS; i++) {
 		const struct subcommand *s = &subcommands[i];
 
 		if (strcmp(s->name, name) != 0)

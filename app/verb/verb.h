@@ -4,6 +4,8 @@
 #ifndef APP_VERB_VERB_H
 #define APP_VERB_VERB_H
 
+#include <stddef.h>
+
 #include "engine/base/err.h"
 
 struct verb {
@@ -37,6 +39,9 @@ int verb_status(const char *name, int rc, const struct err *err);
 	{                                                                                     \
 		"moe-backend", required_argument, NULL, VERB_ENGINE                           \
 	}
+
+/* A subcommand of history, and what follows its name; NULL behind the last. */
+const char *verb_history_row(size_t row, const char **usage);
 
 int verb_bench(int argc, char **argv);
 int verb_complete(int argc, char **argv);

@@ -48,11 +48,31 @@ _dsv4chat()
 		COMPREPLY=($(compgen -W 'text jsonl' -- "$cur"))
 		return
 		;;
+	--in)
+		COMPREPLY=($(compgen -W 'said thinking tools all' -- "$cur"))
+		return
+		;;
+	--format)
+		COMPREPLY=($(compgen -W 'md json jsonl' -- "$cur"))
+		return
+		;;
 	--log-level)
 		COMPREPLY=($(compgen -W 'error warn info debug' -- "$cur"))
 		return
 		;;
 	esac
+	if ((COMP_CWORD > 2)) && [[ ${COMP_WORDS[1]} == history ]]; then
+		case ${COMP_WORDS[2]} in
+		list) options='--json --all --archived -n' ;;
+		search) options='--json --in --best -n' ;;
+		show) options='--json --ids' ;;
+		export) options='--format -o' ;;
+		pin | archive) options='--off' ;;
+		rm) options='--yes' ;;
+		verify) options='--repair' ;;
+		*) options='' ;;
+		esac
+	fi
 	if ((COMP_CWORD == 2)) && [[ $prev == history ]]; then
 		COMPREPLY=($(compgen -W 'list search show export import rename pin archive rm gc
 			verify backup path' -- "$cur"))

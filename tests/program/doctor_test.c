@@ -4,7 +4,9 @@
 #include "tests/support/shared_files.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/clock.h"
@@ -62,6 +64,45 @@ static void a_model_that_is_not_there_is_a_failure(void **state)
 	assert_true(says(&run, "/nowhere"));
 	assert_false(says(&run, "engine"));
 	program_run_release(&run);
+}
+
+/* What is wrong decides, the first of several: the history and the model are, here. */
+static void the_exit_code_tells_what_is_wrong(void **state)
+{
+	static const struct {
+		const char *folder, *file, *model, *says;
+		int status;
+	} cases[] = {
+		{"dsv4chat/history.db", "no database, but long enough to be looked at", NANO,
+		 "\nFAIL  history ", 6},
+		{"dsv4chat/history.db", "no database, but long enough to be looked at",
+		 "/nowhere", "\nFAIL  model ", 6},
+		{"dsv4chat/other", "", "/nowhere", "\nFAIL  model ", 3},
+		{"dsv4chat/other", "", NANO, "\nok    history ", 0},
+	};
+	const char *before = getenv("XDG_DATA_HOME");
+	char *kept = before ? strdup(before) : NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct program_run run = {0};
+		struct tmpdir d;
+
+		tmpdir_init(&d);
+		assert_int_equal(mkdir(tmpdir_file(&d, "dsv4chat"), 0700), 0);
+		tmpdir_write(&d, cases[i].folder, cases[i].file, strlen(cases[i].file));
+		setenv("XDG_DATA_HOME", d.path, 1);
+		doctor(&run, cases[i].model, "--backend", "cpu");
+		if (run.status != cases[i].status || !says(&run, cases[i].says))
+			fail_msg("case %zu: %d\n%s", i, run.status, buf_z(&run.out));
+		program_run_release(&run);
+		tmpdir_release(&d);
+	}
+	if (kept)
+		setenv("XDG_DATA_HOME", kept, 1);
+	else
+		unsetenv("XDG_DATA_HOME");
+	free(kept);
 }
 
 static void values_that_no_option_takes_are_refused(void **state)
@@ -196,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_small_model_is_looked_through_and_loaded),
 		cmocka_unit_test(a_model_that_is_not_there_is_a_failure),
+		cmocka_unit_test(the_exit_code_tells_what_is_wrong),
 		cmocka_unit_test(values_that_no_option_takes_are_refused),
 		cmocka_unit_test(what_does_not_fit_is_told_part_by_part_and_not_read),
 	};
