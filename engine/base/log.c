@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/termsafe.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1; /* under lock */
@@ -50,10 +51,30 @@ void log_close(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* Adds text at line + used as far as `max` goes, such that a terminal can show it. */
+static size_t add_safe(char *line, size_t used, size_t max, struct str text)
+{
+	while (text.n) {
+		char bytes[TERMSAFE_MAX];
+		bool control = (unsigned char)*text.p < 0x20 || *text.p == 0x7F;
+		size_t n = termsafe_next(&text, bytes);
+
+		if (control) {
+			bytes[0] = ' ';
+			n = 1;
+		}
+		if (used + n > max)
+			break;
+		memcpy(line + used, bytes, n);
+		used += n;
+	}
+	return used;
+}
+
 void log_add(enum log_level level, const char *fmt, ...)
 {
 	static const char *const names[] = {"error", "warn", "info", "debug"};
-	char line[1000];
+	char line[1000], text[1000];
 	int64_t now;
 	time_t now_s;
 	struct tm tm;
@@ -73,15 +94,11 @@ void log_add(enum log_level level, const char *fmt, ...)
 		     (int)getpid(), names[level]);
 	used += (size_t)n;
 	va_start(ap, fmt);
-	n = vsnprintf(line + used, sizeof(line) - used - 1, fmt, ap);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		goto done;
-	for (char *p = line + used; *p; p++) {
-		if ((unsigned char)*p < 0x20 || *p == 0x7F)
-			*p = ' ';
-	}
-	used += strlen(line + used);
+	used = add_safe(line, used, sizeof(line) - 1, str_of(text));
 	line[used++] = '\n';
 	if (write(log_fd, line, used) < 0) {
 		/* A full disk must not stop a conversation: the entry is lost. */

@@ -18,7 +18,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
  */
 int log_open(const char *path, enum log_level level, struct err *err);
 void log_close(void);
-/* What is longer than a line of 1,000 bytes is cut; controls in it become blanks. */
+/* What is longer than a line of 1,000 bytes is cut; controls in it become blanks,
+ * and what else would act on a terminal that shows the file what stands for it (termsafe.h). */
 void log_add(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

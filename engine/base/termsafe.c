@@ -55,31 +55,66 @@ uint32_t termsafe_map(uint32_t cp)
 	return cp;
 }
 
+/* Takes one character off; what is none counts as U+FFFD, and so does one cut short. */
+static uint32_t take(struct str *s)
+{
+	uint32_t cp = REPLACEMENT;
+	int n = utf8_decode(s->p, s->n, &cp);
+	size_t used = n > 0 ? (size_t)n : n < 0 ? (size_t)-n : s->n;
+
+	s->p += used;
+	s->n -= used;
+	return n > 0 ? cp : REPLACEMENT;
+}
+
+size_t termsafe_next(struct str *s, char out[TERMSAFE_MAX])
+{
+	uint32_t cp = take(s);
+
+	if (termsafe_drops(cp) || (cp == '\r' && s->n && *s->p == '\n'))
+		return 0;
+	return utf8_encode(termsafe_map(cp), out);
+}
+
+static size_t add_escape(uint32_t unit, char *out)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	out[0] = '\\';
+	out[1] = 'u';
+	for (int i = 0; i < 4; i++)
+		out[2 + i] = hex[unit >> (12 - 4 * i) & 15];
+	return 6;
+}
+
+size_t termsafe_next_json(struct str *s, char out[TERMSAFE_MAX])
+{
+	uint32_t cp = take(s);
+
+	/* Between the values a blank like any other. */
+	if (cp == '\r')
+		cp = ' ';
+	/* Other controls are no JSON, wherever they stand. */
+	if (cp < 0x20 || (termsafe_map(cp) == cp && !termsafe_drops(cp)))
+		return utf8_encode(termsafe_map(cp), out);
+	if (cp < 0x10000)
+		return add_escape(cp, out);
+	add_escape(0xD800 + ((cp - 0x10000) >> 10), out);
+	return 6 + add_escape(0xDC00 + (cp & 0x3FF), out + 6);
+}
+
 void termsafe_add(struct buf *out, struct str s)
 {
-	for (size_t i = 0; i < s.n;) {
-		size_t from = i;
-		uint32_t cp = REPLACEMENT;
-		char bytes[4];
-		int n;
+	while (s.n) {
+		char bytes[TERMSAFE_MAX];
+		size_t n = 0;
 
-		while (i < s.n && (unsigned char)s.p[i] >= 0x20 && (unsigned char)s.p[i] < 0x7F)
-			i++;
-		buf_add(out, s.p + from, i - from);
-		if (i == s.n)
-			break;
-		n = utf8_decode(s.p + i, s.n - i, &cp);
-		if (n <= 0) {
-			/* An unfinished character at the end counts as one replacement. */
-			i += n < 0 ? (size_t)-n : s.n - i;
-			n = (int)utf8_encode(REPLACEMENT, bytes);
-			buf_add(out, bytes, (size_t)n);
-			continue;
-		}
-		i += (size_t)n;
-		if (cp == '\r' && i < s.n && s.p[i] == '\n')
-			continue;
-		if (!termsafe_drops(cp))
-			buf_add(out, bytes, utf8_encode(termsafe_map(cp), bytes));
+		while (n < s.n && (unsigned char)s.p[n] >= 0x20 && (unsigned char)s.p[n] < 0x7F)
+			n++;
+		buf_add(out, s.p, n);
+		s.p += n;
+		s.n -= n;
+		if (s.n)
+			buf_add(out, bytes, termsafe_next(&s, bytes));
 	}
 }

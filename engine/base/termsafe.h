@@ -33,4 +33,18 @@ bool termsafe_drops(uint32_t cp);
  */
 void termsafe_add(struct buf *out, struct str s);
 
+#define TERMSAFE_MAX 12 /* bytes that one character becomes at most */
+
+/*
+ * Takes the first character of *s, which is not empty, away from it and writes what stands for
+ * it: so many bytes, 0 where it is dropped.  Without memory, in a signal handler, too.
+ */
+size_t termsafe_next(struct str *s, char out[TERMSAFE_MAX]);
+
+/*
+ * The same for JSON text: what acts on a terminal can stand in its strings alone and becomes
+ * \uXXXX there, which reads as the same text; nothing is dropped.
+ */
+size_t termsafe_next_json(struct str *s, char out[TERMSAFE_MAX]);
+
 #endif

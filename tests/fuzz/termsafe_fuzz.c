@@ -23,6 +23,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Filtering twice changes nothing. */
 	termsafe_add(&again, buf_str(&out));
 	BUG_ON(!str_eq(buf_str(&out), buf_str(&again)));
+	/* As JSON: nothing that acts, and that twice changes nothing either. */
+	buf_reset(&out);
+	for (struct str rest = {(const char *)data, size}; rest.n;) {
+		char shown[TERMSAFE_MAX];
+		size_t n = termsafe_next_json(&rest, shown);
+
+		BUG_ON(n == 0 || n > sizeof(shown));
+		buf_add(&out, shown, n);
+	}
+	buf_reset(&again);
+	termsafe_add(&again, buf_str(&out));
+	BUG_ON(!str_eq(buf_str(&out), buf_str(&again)));
 	buf_release(&out);
 	buf_release(&again);
 	return 0;

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
+#include "engine/base/jsonw.h"
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
 
@@ -82,11 +84,53 @@ static void no_control_survives_any_bytes(void **state)
 	}
 }
 
+/* Every character but a surrogate half, in a string: comes out harmless, reads the same. */
+static void json_on_a_terminal_reads_as_the_same_text(void **state)
+{
+	(void)state;
+	for (uint32_t cp = 1; cp < 0x110000; cp += cp < 0x3000 ? 1 : 61) {
+		struct buf in = {0}, out = {0};
+		char bytes[TERMSAFE_MAX];
+		struct str rest;
+		json_t *v;
+		size_t n;
+
+		if (cp >= 0xD800 && cp < 0xE000)
+			continue;
+		n = utf8_encode(cp, bytes);
+		buf_addz(&in, "[");
+		json_add_quoted(&in, (struct str){bytes, n});
+		buf_addz(&in, ",\r\n\t1]");
+		for (rest = buf_str(&in); rest.n;) {
+			char shown[TERMSAFE_MAX];
+
+			buf_add(&out, shown, termsafe_next_json(&rest, shown));
+		}
+		v = json_loadb(out.data, out.len, 0, NULL);
+		assert_non_null(v);
+		assert_int_equal(json_string_length(json_array_get(v, 0)), n);
+		assert_memory_equal(json_string_value(json_array_get(v, 0)), bytes, n);
+		json_decref(v);
+		for (size_t i = 0; i < out.len;) {
+			uint32_t seen;
+			int used = utf8_decode(out.data + i, out.len - i, &seen);
+
+			assert_true(used > 0);
+			assert_int_equal(termsafe_map(seen), seen);
+			assert_false(termsafe_drops(seen));
+			i += (size_t)used;
+		}
+		buf_release(&in);
+		buf_release(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_acts_on_a_terminal_is_replaced_and_text_stays),
 		cmocka_unit_test(no_control_survives_any_bytes),
+		cmocka_unit_test(json_on_a_terminal_reads_as_the_same_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
