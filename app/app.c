@@ -1,7 +1,6 @@
 /* Settings, the engine they name, and words on stderr. */
 #include "app/app.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +9,6 @@
 #include "app/paths.h"
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
-#include "engine/base/termsafe.h"
 
 #define SCRIPT_MAX_BYTES ((size_t)256 << 20)
 
@@ -72,21 +70,20 @@ void app_close_engine(struct app *app)
 
 void app_tell(const char *text)
 {
-	struct buf safe = {0};
+	struct buf line = {0};
 
-	buf_addz(&safe, "dsv4chat: ");
-	termsafe_add(&safe, str_of(text));
-	buf_addc(&safe, '\n');
-	if (!buf_failed(&safe)) {
-		output_write(STDERR_FILENO, buf_str(&safe));
+	buf_addz(&line, "dsv4chat: ");
+	buf_addz(&line, text);
+	buf_addc(&line, '\n');
+	if (!buf_failed(&line)) {
+		output_safe(STDERR_FILENO, buf_str(&line));
 	} else {
-		/* Without memory the words come plainly: what is not ASCII as a question mark. */
-		fputs("dsv4chat: ", stderr);
-		for (; *text; text++)
-			fputc(*text >= ' ' && *text <= '~' ? *text : '?', stderr);
-		fputc('\n', stderr);
+		/* Without memory it comes in pieces. */
+		output_own(STDERR_FILENO, "dsv4chat: ");
+		output_safe(STDERR_FILENO, str_of(text));
+		output_own(STDERR_FILENO, "\n");
 	}
-	buf_release(&safe);
+	buf_release(&line);
 }
 
 bool app_color(const struct app *app, int fd)

@@ -3,7 +3,6 @@
  */
 #include <fcntl.h>
 #include <locale.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,8 +35,11 @@ static void open_log(const struct app *app)
 	struct buf path = {0};
 	struct err err = {0};
 
-	if (path_to_write(PATH_LOG, &path, &err) == 0 && log_open(buf_z(&path), level, &err) != 0)
-		fprintf(stderr, "dsv4chat: no log: %s\n", err.text);
+	if (path_to_write(PATH_LOG, &path, &err) == 0 &&
+	    log_open(buf_z(&path), level, &err) != 0) {
+		err_prefix(&err, "no log");
+		app_tell(err.text);
+	}
 	buf_release(&path);
 }
 

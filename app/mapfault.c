@@ -3,19 +3,11 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "app/exit.h"
+#include "app/output.h"
 #include "engine/base/mapped.h"
-
-static void say(const char *text)
-{
-	/* Nothing is left to be done about a stderr that takes no more. */
-	ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
-
-	(void)ignored;
-}
 
 /* Only async-signal-safe calls from here. */
 static void on_bus_error(int sig, siginfo_t *info, void *context)
@@ -24,9 +16,11 @@ static void on_bus_error(int sig, siginfo_t *info, void *context)
 
 	(void)context;
 	if (path) {
-		say("dsv4chat: ");
-		say(path);
-		say(": found cut short while in use, expected to stay as it was when opened\n");
+		output_own(STDERR_FILENO, "dsv4chat: ");
+		output_safe(STDERR_FILENO, str_of(path));
+		output_own(STDERR_FILENO,
+			   ": found cut short while in use, expected to stay as it "
+			   "was when opened\n");
 		_exit(EXIT_MODEL);
 	}
 	/* Not ours: the default, at the same instruction again. */

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/attach.h"
+#include "app/output.h"
 #include "app/signals.h"
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
@@ -48,7 +48,7 @@ static int read_stdin(const struct app *app, struct buf *out, struct err *err)
 			return ready;
 		if (!ready) {
 			if (!told && !out->len)
-				fputs("reading stdin…\n", stderr);
+				output_own(STDERR_FILENO, "reading stdin…\n");
 			told = true;
 			continue;
 		}

@@ -32,13 +32,12 @@ static void host_help(struct cmd_host *h)
 		char left[48];
 
 		snprintf(left, sizeof(left), "/%s %s", c->name, c->arg);
-		printf("  %-28s %s\n", left, c->help);
+		line_say("  %-28s %s", left, c->help);
 	}
-	puts("A message is sent with Enter.  Pasted lines, lines that were waiting and lines "
-	     "that\n"
-	     "end with \\ become one message.  Ctrl-C interrupts an answer and keeps what was "
-	     "said.");
-	fflush(stdout);
+	line_say("A message is sent with Enter.  Pasted lines, lines that were waiting and "
+		 "lines that\n"
+		 "end with \\ become one message.  Ctrl-C interrupts an answer and keeps what "
+		 "was said.");
 }
 
 static void host_show_option(struct cmd_host *h, const struct option_row *row)

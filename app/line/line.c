@@ -12,6 +12,7 @@
 #include "app/exit.h"
 #include "app/line/lineinput.h"
 #include "app/line/show.h"
+#include "app/output.h"
 #include "app/paths.h"
 #include "app/signals.h"
 #include "engine/base/clock.h"
@@ -25,15 +26,17 @@ static void tell_usage(const struct line_mode *l, const struct turn_outcome *a)
 
 	if (!app_color(l->app, STDERR_FILENO) || !a->done)
 		return;
-	fprintf(stderr, "\033[2m[%lld tokens", (long long)u->output_tokens);
+	output_own(STDERR_FILENO, "\033[2m");
+	output_format(STDERR_FILENO, "[%lld tokens", (long long)u->output_tokens);
 	if (u->decode_ms > 0)
-		fprintf(stderr, ", %lld/s",
-			(long long)(u->output_tokens * 1000 / u->decode_ms));
-	fprintf(stderr, ", context %lld%s]\033[0m\n",
-		(long long)(u->prompt_tokens + u->output_tokens),
-		a->stop == STOP_LENGTH    ? ", cut by --max-tokens"
-		: a->stop == STOP_CONTEXT ? ", the context is full"
-					  : "");
+		output_format(STDERR_FILENO, ", %lld/s",
+			      (long long)(u->output_tokens * 1000 / u->decode_ms));
+	output_format(STDERR_FILENO, ", context %lld%s]",
+		      (long long)(u->prompt_tokens + u->output_tokens),
+		      a->stop == STOP_LENGTH    ? ", cut by --max-tokens"
+		      : a->stop == STOP_CONTEXT ? ", the context is full"
+						: "");
+	output_own(STDERR_FILENO, "\033[0m\n");
 }
 
 void line_say(const char *format, ...)
@@ -48,8 +51,8 @@ void line_say(const char *format, ...)
 	va_end(ap);
 	if (n >= 0)
 		termsafe_add(&safe, (struct str){text, (size_t)n});
-	puts(buf_z(&safe));
-	fflush(stdout);
+	buf_addc(&safe, '\n');
+	output_text(STDOUT_FILENO, buf_str(&safe));
 	buf_release(&safe);
 	free(n >= 0 ? text : NULL);
 }
@@ -188,9 +191,8 @@ static void greet(const struct line_mode *l)
 {
 	const struct engine_info *info = l->app->engine->ops->info(l->app->engine);
 
-	printf("%s on %s.  /help lists the commands, Ctrl-D quits.\n",
-	       info ? info->model_name : "?", info ? info->backend : "?");
-	fflush(stdout);
+	line_say("%s on %s.  /help lists the commands, Ctrl-D quits.",
+		 info ? info->model_name : "?", info ? info->backend : "?");
 	tell_recovered(l);
 }
 
@@ -278,15 +280,14 @@ static int chat(struct line_mode *l, struct lineinput *in, struct err *err)
 			rc = take_message(l, &raw, err);
 			signo = signals_take();
 		} else if (got == 0) {
-			fputs("\n", stdout);
+			output_own(STDOUT_FILENO, "\n");
 			l->quit = true;
 		} else if (got == ERR_CANCELLED && signo == SIGINT) {
-			fputs("^C\n", stdout);
+			output_own(STDOUT_FILENO, "^C\n");
 			if (++interrupts == 2)
 				l->quit = true;
 			else
-				fputs("(Ctrl-C again quits)\n", stdout);
-			fflush(stdout);
+				output_own(STDOUT_FILENO, "(Ctrl-C again quits)\n");
 		} else if (got < 0 && got != ERR_CANCELLED) {
 			rc = got;
 		}
@@ -350,7 +351,8 @@ int line_run(struct app *app)
 	turn_release(&l.turn);
 	lost = l.refused;
 	if (talks_save(&l.talks, &lost) || lost.code) {
-		fprintf(stderr, "dsv4chat: not all was kept: %s\n", lost.text);
+		err_prefix(&lost, "not all was kept");
+		app_tell(lost.text);
 		rc = rc ? rc : exit_code_of(lost.code);
 	}
 	buf_release(&inputs);

@@ -10,8 +10,10 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "app/app.h"
 #include "app/cmd/cmd.h"
 #include "app/inputs.h"
+#include "app/output.h"
 #include "app/signals.h"
 #include "engine/base/utf8.h"
 
@@ -276,8 +278,7 @@ static void bracketed_paste(bool on)
 
 	if (!term || strcmp(term, "dumb") == 0)
 		return;
-	fputs(on ? "\033[?2004h" : "\033[?2004l", stdout);
-	fflush(stdout);
+	output_own(STDOUT_FILENO, on ? "\033[?2004h" : "\033[?2004l");
 }
 
 /* One line of the message.  1 with *last, 0, or an error. */
@@ -316,7 +317,8 @@ static void keep(struct lineinput *in, struct str text)
 	if (!in->inputs ||
 	    inputs_append(in->inputs, text, in->origin[0] ? in->origin : NULL, &err) == 0)
 		return;
-	fprintf(stderr, "dsv4chat: inputs are not kept: %s\n", err.text);
+	err_prefix(&err, "inputs are not kept");
+	app_tell(err.text);
 	free(in->inputs);
 	in->inputs = NULL;
 }

@@ -2,13 +2,13 @@
 #include "app/line/oneshot.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/exit.h"
 #include "app/line/show.h"
 #include "app/linereader.h"
+#include "app/output.h"
 #include "app/question.h"
 #include "app/signals.h"
 #include "app/talk/request.h"
@@ -139,8 +139,9 @@ static int finish(struct oneshot *o, int rc, struct err *err)
 static void tell_replaced(size_t n)
 {
 	if (n)
-		fprintf(stderr, "dsv4chat: %zu invalid UTF-8 sequence%s became U+FFFD\n", n,
-			n == 1 ? "" : "s");
+		output_format(STDERR_FILENO,
+			      "dsv4chat: %zu invalid UTF-8 sequence%s became U+FFFD\n", n,
+			      n == 1 ? "" : "s");
 }
 
 int oneshot_run(struct app *app, bool stdin_too)

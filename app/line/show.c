@@ -11,7 +11,6 @@
 #include "app/signals.h"
 #include "engine/base/clock.h"
 #include "engine/base/jsonw.h"
-#include "engine/base/termsafe.h"
 
 #define DIM  "\033[2m"
 #define BOLD "\033[1m"
@@ -23,7 +22,7 @@ void show_init(struct show *s, const struct app *app)
 		.app = app,
 		.json = app->opt.json || app->opt.input_format == INPUT_JSONL,
 		.hide_thinking = app->opt.hide_thinking,
-		.safe = isatty(STDOUT_FILENO),
+		.is_terminal = isatty(STDOUT_FILENO),
 		.color_err = app_color(app, STDERR_FILENO),
 	};
 }
@@ -37,32 +36,14 @@ static void lose(struct show *s, int why)
 
 static void put(struct show *s, struct str text)
 {
-	if (text.n && !output_write(STDOUT_FILENO, text))
+	if (text.n && !output_text(STDOUT_FILENO, text))
 		lose(s, errno);
 }
 
-/* What stderr does not take is nothing to end a turn for. */
+/* Our own words; what stderr does not take is nothing to end a turn for. */
 static void tell(const char *text)
 {
-	output_write(STDERR_FILENO, str_of(text));
-}
-
-/* Text of the model for a stream that may be a terminal. */
-static void put_text(struct show *s, int fd, bool safe, struct str text)
-{
-	struct buf clean = {0};
-
-	if (safe) {
-		termsafe_add(&clean, text);
-		text = buf_str(&clean);
-	}
-	if (fd == STDOUT_FILENO)
-		put(s, text);
-	else
-		output_write(fd, text);
-	if (buf_failed(&clean) && fd == STDOUT_FILENO)
-		lose(s, ENOMEM);
-	buf_release(&clean);
+	output_own(STDERR_FILENO, text);
 }
 
 static void clear_bar(struct show *s)
@@ -84,17 +65,15 @@ static void draw_bar(struct show *s, const char *what, uint64_t done, uint64_t a
 		     uint64_t unit, const char *units)
 {
 	int64_t now = clock_ms();
-	struct buf line = {0};
 
 	if (!isatty(STDERR_FILENO) || !s->color_err || s->json || now - s->bar_ms < 100 || !all)
 		return;
 	s->bar = true;
 	s->bar_ms = now;
-	buf_addf(&line, "\r\033[K%s %llu of %llu %s (%llu %%)", what,
-		 (unsigned long long)(done / unit), (unsigned long long)(all / unit), units,
-		 (unsigned long long)(done * 100 / all));
-	tell(buf_z(&line));
-	buf_release(&line);
+	tell("\r\033[K");
+	output_format(STDERR_FILENO, "%s %llu of %llu %s (%llu %%)", what,
+		      (unsigned long long)(done / unit), (unsigned long long)(all / unit),
+		      units, (unsigned long long)(done * 100 / all));
 }
 
 static void show_text(struct show *s, const struct event *ev)
@@ -115,12 +94,12 @@ static void show_text(struct show *s, const struct event *ev)
 		if (!s->in_thinking && s->color_err)
 			tell(DIM);
 		s->in_thinking = true;
-		put_text(s, STDERR_FILENO, isatty(STDERR_FILENO), t);
+		output_text(STDERR_FILENO, t);
 		return;
 	case EV_TEXT:
 		clear_bar(s);
 		end_thinking(s);
-		put_text(s, STDOUT_FILENO, s->safe, t);
+		put(s, t);
 		s->midline = t.n && t.p[t.n - 1] != '\n';
 		return;
 	case EV_CALL_BEGIN:
@@ -132,7 +111,7 @@ static void show_text(struct show *s, const struct event *ev)
 		end_thinking(s);
 		if (ev->kind == EV_CALL_PARAM)
 			return;
-		if (s->midline && isatty(STDERR_FILENO) && s->safe) {
+		if (s->midline && isatty(STDERR_FILENO) && s->is_terminal) {
 			put(s, STR_LIT("\n"));
 			s->midline = false;
 		}
@@ -140,7 +119,7 @@ static void show_text(struct show *s, const struct event *ev)
 		      : ev->kind == EV_CALL_END ? "with: "
 		      : ev->kind == EV_CALL_BAD ? "malformed call: "
 						: "note: ");
-		put_text(s, STDERR_FILENO, true, t);
+		output_safe(STDERR_FILENO, t);
 		tell("\n");
 		return;
 	case EV_READY:
@@ -185,7 +164,8 @@ static void send_line(struct show *s, struct jsonw *w)
 	buf_addc(w->out, '\n');
 	if (buf_failed(w->out))
 		lose(s, ENOMEM);
-	put(s, buf_str(w->out));
+	if (!output_json(STDOUT_FILENO, buf_str(w->out)))
+		lose(s, errno);
 	buf_release(w->out);
 }
 
@@ -276,7 +256,7 @@ void show_error(struct show *s, const struct err *err)
 
 	clear_bar(s);
 	end_thinking(s);
-	if (s->midline && s->safe) {
+	if (s->midline && s->is_terminal) {
 		put(s, STR_LIT("\n"));
 		s->midline = false;
 	}

@@ -10,7 +10,7 @@
 struct show {
 	const struct app *app;
 	bool json, hide_thinking;
-	bool safe;        /* stdout is a terminal: text goes through termsafe */
+	bool is_terminal; /* stdout */
 	bool color_err;   /* stderr may be dimmed */
 	bool in_thinking; /* stderr's last line is thinking, without its newline */
 	bool midline;     /* stdout's last line lacks its newline */

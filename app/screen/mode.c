@@ -2,7 +2,6 @@
 #include "app/screen/screen.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "app/app.h"
@@ -17,7 +16,7 @@
 static int exit_of(int rc, int signo, const struct err *err)
 {
 	if (rc < 0)
-		fprintf(stderr, "dsv4chat: %s\n", err->text);
+		app_tell(err->text);
 	if (signo == SIGINT)
 		return EXIT_INTERRUPTED;
 	return signo != 0 ? EXIT_TERMINATED : exit_code_of(rc);

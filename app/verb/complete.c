@@ -14,7 +14,6 @@
  * drawn and told.
  */
 #include <getopt.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "app/app.h"
@@ -25,7 +24,6 @@
 #include "app/verb/io.h"
 #include "app/verb/verb.h"
 #include "engine/base/clock.h"
-#include "engine/base/termsafe.h"
 
 /* What came of it. */
 struct result {
@@ -44,13 +42,13 @@ static void result_release(struct result *r)
 /* Takes one event in; true: it was the turn's last.  An error of the engine itself is *err. */
 static bool take(struct result *r, struct event *ev, struct err *err)
 {
-	struct buf shown = {0};
+	struct buf notice = {0};
 	size_t part;
 
 	if (ev->kind == EV_NOTICE) {
-		termsafe_add(&shown, buf_str(&ev->text));
-		fprintf(stderr, "dsv4chat: complete: %s\n", buf_z(&shown));
-		buf_release(&shown);
+		buf_addf(&notice, "complete: %s", buf_z(&ev->text));
+		app_tell(buf_z(&notice));
+		buf_release(&notice);
 	}
 	if (ev->kind == EV_ERROR && ev->turn == 0)
 		*err = ev->err;
@@ -254,7 +252,7 @@ static int run_line(struct engine *e, bool raw, struct str line, struct buf *out
 		jsonw_end_object(&w);
 		buf_addc(out, '\n');
 		rc = buf_failed(out) ? err_nomem(err, "answer", out->len)
-				     : verb_write(out, err);
+				     : verb_write_json(out, err);
 	}
 	result_release(&r);
 	complete_job_release(&j);
@@ -294,6 +292,7 @@ int verb_complete(int argc, char **argv)
 	int rc = app_read_settings(&own.opt, &err);
 	int c, at = 0;
 
+	opterr = 0;
 	while (!rc && (c = getopt_long(argc, argv, "m:", flags, &at)) != -1) {
 		const char *name = c == 'm' ? "model" : flags[at].name;
 
@@ -306,7 +305,7 @@ int verb_complete(int argc, char **argv)
 	}
 	if (!err.code && (rc || optind < argc)) {
 		options_release(&own.opt);
-		return verb_usage(argv[0]);
+		return rc ? verb_refuse(argv) : verb_usage(argv[0]);
 	}
 	if (!rc)
 		rc = app_open_engine(&own, &err);

@@ -14,12 +14,12 @@
 #include "app/exit.h"
 #include "app/inputs.h"
 #include "app/newfile.h"
+#include "app/output.h"
 #include "app/paths.h"
 #include "app/linereader.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
 #include "engine/base/jsonw.h"
-#include "engine/base/termsafe.h"
 #include "history/history.h"
 
 struct run {
@@ -43,18 +43,9 @@ struct subcommand {
 
 /* -- output ------------------------------------------------------------------- */
 
-/* What may hold anything goes through the terminal's filter where there is one. */
-static int print(struct buf *text, struct err *err)
+static int print(const struct run *r, const struct buf *out, struct err *err)
 {
-	struct buf safe = {0};
-	int rc;
-
-	if (!isatty(STDOUT_FILENO))
-		return verb_write(text, err);
-	termsafe_add(&safe, buf_str(text));
-	rc = buf_failed(&safe) ? err_nomem(err, "output", text->len) : verb_write(&safe, err);
-	buf_release(&safe);
-	return rc;
+	return r->json ? verb_write_json(out, err) : verb_write(out, err);
 }
 
 static void add_time(struct buf *out, int64_t ms)
@@ -111,7 +102,7 @@ static int run_list(struct run *r, struct err *err)
 			 c->pinned ? "* " : "", c->archived ? "(archived) " : "", c->title);
 	}
 	if (!rc)
-		rc = print(&out, err);
+		rc = print(r, &out, err);
 	buf_release(&out);
 	history_list_release(&list);
 	return rc;
@@ -189,7 +180,7 @@ static int run_search(struct run *r, struct err *err)
 		buf_addc(&out, '\n');
 	}
 	if (!rc)
-		rc = print(&out, err);
+		rc = print(r, &out, err);
 	if (!rc && !hits.n)
 		rc = err_set(err, ERR_FAILED, "not found");
 	buf_release(&text);
@@ -251,7 +242,7 @@ static int run_show(struct run *r, struct err *err)
 		rc = history_export(r->h, id, r->json ? HISTORY_JSON : HISTORY_MARKDOWN, &out,
 				    err);
 	if (!rc)
-		rc = print(&out, err);
+		rc = print(r, &out, err);
 	buf_release(&out);
 	return rc;
 }
@@ -313,7 +304,8 @@ static int export_one(struct run *r, int64_t id, enum history_format format, FIL
 	if (!rc && to && fwrite(buf_z(&out), 1, out.len, to) != out.len)
 		rc = err_errno(err, r->to, "cannot write it");
 	else if (!rc && !to)
-		rc = verb_write(&out, err);
+		rc = format == HISTORY_MARKDOWN ? verb_write(&out, err)
+						: verb_write_json(&out, err);
 	buf_release(&out);
 	return rc;
 }
@@ -340,8 +332,9 @@ static int export_all(struct run *r, enum history_format format, FILE *to, size_
 		rc = export_one(r, list.items[i].id, format, to, err);
 		if (!rc || !is_gone(r, list.items[i].id))
 			continue;
-		fprintf(stderr, "dsv4chat: history: %s was removed meanwhile: left out\n",
-			list.items[i].uid);
+		output_format(STDERR_FILENO,
+			      "dsv4chat: history: %s was removed meanwhile: left out\n",
+			      list.items[i].uid);
 		(*n_gone)++;
 		rc = 0;
 	}
@@ -391,12 +384,12 @@ static void tell_imported(const struct history_imported *done)
 {
 	size_t n = done->n_new;
 
-	fprintf(stderr, "%zu conversation%s imported", n, n == 1 ? "" : "s");
+	output_format(STDERR_FILENO, "%zu conversation%s imported", n, n == 1 ? "" : "s");
 	if (done->n_grown)
-		fprintf(stderr, ", %zu gone on with", done->n_grown);
+		output_format(STDERR_FILENO, ", %zu gone on with", done->n_grown);
 	if (done->n_known)
-		fprintf(stderr, ", %zu known already", done->n_known);
-	fputc('\n', stderr);
+		output_format(STDERR_FILENO, ", %zu known already", done->n_known);
+	output_own(STDERR_FILENO, "\n");
 }
 
 static int run_import(struct run *r, struct err *err)
@@ -435,15 +428,12 @@ static int run_import(struct run *r, struct err *err)
 /* Asks on the terminal; without one --yes has to say it. */
 static int confirmed(const char *uid, const char *title, struct err *err)
 {
-	struct buf safe = {0};
 	char answer[16];
 	int rc = 0;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
 		return err_set(err, ERR_USAGE, "removal cannot be undone: confirm with --yes");
-	termsafe_add(&safe, str_of(title));
-	fprintf(stderr, "Remove %s \"%s\" for good? [y/N] ", uid, buf_z(&safe));
-	buf_release(&safe);
+	output_format(STDERR_FILENO, "Remove %s \"%s\" for good? [y/N] ", uid, title);
 	if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
 		rc = err_set(err, ERR_CANCELLED, "not removed");
 	return rc;
@@ -494,7 +484,7 @@ static int verify(struct run *r, size_t *n, struct err *err)
 	if (!rc && *n == 0)
 		buf_addz(&problems, "ok\n");
 	if (!rc)
-		rc = print(&problems, err);
+		rc = verb_write(&problems, err);
 	buf_release(&problems);
 	return rc;
 }
@@ -507,7 +497,7 @@ static int run_verify(struct run *r, struct err *err)
 	if (!rc && n && r->repair) {
 		rc = history_repair(r->h, err);
 		if (!rc)
-			fputs("the search was made anew; what is left:\n", stderr);
+			output_own(STDERR_FILENO, "the search was made anew; what is left:\n");
 		if (!rc)
 			rc = verify(r, &n, err);
 	}
@@ -566,8 +556,8 @@ static int usage(const struct subcommand *s)
 {
 	for (size_t i = 0; i < N_SUBCOMMANDS; i++) {
 		if (!s || s == &subcommands[i])
-			fprintf(stderr, "usage: dsv4chat history %s %s\n", subcommands[i].name,
-				subcommands[i].usage);
+			output_format(STDERR_FILENO, "usage: dsv4chat history %s %s\n",
+				      subcommands[i].name, subcommands[i].usage);
 	}
 	return exit_code_of(ERR_USAGE);
 }
@@ -612,6 +602,7 @@ static int read_options(struct run *r, int argc, char **argv)
 	char *end;
 	int c;
 
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "n:o:", options, NULL)) != -1) {
 		switch (c) {
 		case 'n':
@@ -630,6 +621,10 @@ static int read_options(struct run *r, int argc, char **argv)
 				return ERR_USAGE;
 			break;
 		case '?':
+			output_format(STDERR_FILENO,
+				      "dsv4chat: history: option %s: not known, or without "
+				      "its value\n",
+				      verb_unknown(argv));
 			return ERR_USAGE;
 		default:
 			*switches[c] = true;

@@ -2,12 +2,13 @@
 #include "app/verb/io.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/app.h"
 #include "app/linereader.h"
+#include "app/output.h"
 
 int verb_rest(struct buf *out, struct err *err)
 {
@@ -34,7 +35,16 @@ int verb_write(const struct buf *text, struct err *err)
 {
 	if (buf_failed(text))
 		return err_nomem(err, "a line", text->len);
-	if (fwrite(buf_z(text), 1, text->len, stdout) != text->len || fflush(stdout) != 0)
+	if (!output_text(STDOUT_FILENO, buf_str(text)))
+		return err_errno(err, "stdout", "write");
+	return 0;
+}
+
+int verb_write_json(const struct buf *json, struct err *err)
+{
+	if (buf_failed(json))
+		return err_nomem(err, "a line", json->len);
+	if (!output_json(STDOUT_FILENO, buf_str(json)))
 		return err_errno(err, "stdout", "write");
 	return 0;
 }
@@ -42,9 +52,9 @@ int verb_write(const struct buf *text, struct err *err)
 void verb_say_replaced(const char *name, size_t n_replaced)
 {
 	if (n_replaced)
-		fprintf(stderr,
-			"dsv4chat: %s: invalid UTF-8 was replaced by U+FFFD, %zu times\n", name,
-			n_replaced);
+		output_format(STDERR_FILENO,
+			      "dsv4chat: %s: invalid UTF-8 was replaced by U+FFFD, %zu times\n",
+			      name, n_replaced);
 }
 
 int verb_model_dir(const char *given, struct buf *out, struct err *err)

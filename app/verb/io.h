@@ -16,8 +16,9 @@ int verb_rest(struct buf *out, struct err *err);
 /* An option's number, 0 to max.  ERR_USAGE names the option. */
 int verb_number(const char *option, const char *text, long max, long *out, struct err *err);
 
-/* Writes all of `text` to stdout at once; ERR_IO if it was not taken. */
+/* Writes all of it to stdout at once (app/output.h); ERR_IO if it was not taken. */
 int verb_write(const struct buf *text, struct err *err);
+int verb_write_json(const struct buf *json, struct err *err);
 
 /* Says on stderr, if it is so, that invalid UTF-8 was replaced. */
 void verb_say_replaced(const char *name, size_t n_replaced);

@@ -43,7 +43,7 @@ static int run_completion(struct str text, enum dsml_mode mode, struct buf *out,
 		*err = why;
 		return rc;
 	}
-	return verb_write(out, err);
+	return verb_write_json(out, err);
 }
 
 static int run_row(struct str line, int mode, struct buf *out, struct err *err)
@@ -132,9 +132,10 @@ int verb_parse(int argc, char **argv)
 	struct err err = {0};
 	int c, rc, mode = -1;
 
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == '?')
-			return verb_usage(argv[0]);
+			return verb_refuse(argv);
 		jsonl = jsonl || c == 'j';
 		if (c == 't' || c == 'c')
 			mode = c == 't' ? DSML_THINKING : DSML_CHAT;

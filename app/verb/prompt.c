@@ -49,7 +49,7 @@ static int run_document(struct prompt_verb *v, struct str json, struct err *err)
 	jsonw_end_array(&w);
 	jsonw_end_object(&w);
 	buf_addc(&v->out, '\n');
-	return verb_write(&v->out, err);
+	return verb_write_json(&v->out, err);
 }
 
 static bool is_document(struct str text)
@@ -102,9 +102,10 @@ int verb_prompt(int argc, char **argv)
 	struct err err = {0};
 	int c, rc;
 
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
 		if (c == '?')
-			return verb_usage(argv[0]);
+			return verb_refuse(argv);
 		given = optarg;
 	}
 	if (optind < argc)

@@ -187,7 +187,7 @@ static int run_rows(struct tokens_verb *v, struct err *err)
 			err_prefix(err, "line %zu", in.n);
 			break;
 		}
-		rc = verb_write(&v->out, err);
+		rc = verb_write_json(&v->out, err);
 		if (rc)
 			break;
 	}
@@ -230,13 +230,14 @@ int verb_tokens(int argc, char **argv)
 	struct err err = {0};
 	int c, rc = 0;
 
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
 		v.special = v.special || c == 's';
 		v.decode = v.decode || c == 'd';
 		v.json = v.json || c == 'j';
 		given = c == 'm' ? optarg : given;
 		if (c == '?')
-			return verb_usage(argv[0]);
+			return verb_refuse(argv);
 	}
 	if (optind < argc)
 		return verb_usage(argv[0]);

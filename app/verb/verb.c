@@ -1,11 +1,14 @@
 /* The table of verbs. */
 #include "app/verb/verb.h"
 
-#include <stdio.h>
+#include <getopt.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "app/app.h"
 #include "app/exit.h"
-#include "engine/base/termsafe.h"
+#include "app/output.h"
+#include "app/verb/io.h"
 
 const struct verb verbs[] = {
 	{"bench", verb_bench, "measure the engine beside this machine's memory",
@@ -43,28 +46,54 @@ int verb_usage(const char *name)
 {
 	const struct verb *v = verb_find(name);
 
-	fprintf(stderr, "usage: dsv4chat %s %s\n", name, v ? v->usage : "");
+	output_format(STDERR_FILENO, "usage: dsv4chat %s %s\n", name, v ? v->usage : "");
 	return EXIT_USAGE;
+}
+
+const char *verb_unknown(char **argv)
+{
+	const char *next = argv[optind];
+
+	/* Of letters in one word the last alone counts as taken. */
+	if (optopt && next && next[0] == '-' && next[1] != '-' && strchr(next, optopt))
+		return next;
+	return argv[optind - 1];
+}
+
+int verb_refuse(char **argv)
+{
+	struct buf text = {0};
+
+	buf_addf(&text, "%s: option %s: not known, or without its value", argv[0],
+		 verb_unknown(argv));
+	app_tell(buf_z(&text));
+	buf_release(&text);
+	return verb_usage(argv[0]);
 }
 
 int verb_status(const char *name, int rc, const struct err *err)
 {
-	struct buf text = {0};
+	struct err said = *err;
 
-	/* Messages quote files: nothing in them may act on a terminal. */
-	termsafe_add(&text, str_of(err->text));
-	if (rc)
-		fprintf(stderr, "dsv4chat: %s: %s\n", name, buf_z(&text));
-	buf_release(&text);
+	if (rc) {
+		err_prefix(&said, "%s", name);
+		app_tell(said.text);
+	}
 	return exit_code_of(rc);
 }
 
 int verb_help(int argc, char **argv)
 {
+	struct buf out = {0};
+	struct err err = {0};
+	int rc;
+
 	(void)argc;
 	(void)argv;
 	for (const struct verb *v = verbs; v->name; v++)
-		printf("dsv4chat %-9s %s\n", v->name, v->help);
-	puts("dsv4chat --help lists the options, dsv4chat(1) tells all.");
-	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+		buf_addf(&out, "dsv4chat %-9s %s\n", v->name, v->help);
+	buf_addz(&out, "dsv4chat --help lists the options, dsv4chat(1) tells all.\n");
+	rc = verb_write(&out, &err);
+	buf_release(&out);
+	return verb_status("help", rc, &err);
 }

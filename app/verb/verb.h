@@ -23,6 +23,12 @@ const struct verb *verb_find(const char *name); /* NULL if there is none */
 /* Prints the usage of a verb to stderr; returns EXIT_USAGE. */
 int verb_usage(const char *name);
 
+/* The word of argv that getopt_long() returned '?' for, with opterr 0: it would print it. */
+const char *verb_unknown(char **argv);
+
+/* Tells it, and the usage. */
+int verb_refuse(char **argv);
+
 /* The exit code of rc; what went wrong goes to stderr. */
 int verb_status(const char *name, int rc, const struct err *err);
 
