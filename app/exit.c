@@ -1,6 +1,7 @@
 /* The tables of exit codes and of the names of errors. */
 #include "app/exit.h"
 
+#include <signal.h>
 #include <stddef.h>
 
 #include "engine/base/err.h"
@@ -30,6 +31,16 @@ int exit_code_of(int rc)
 		return EXIT_TIMED_OUT;
 	}
 	return EXIT_FAILED;
+}
+
+int exit_code_of_signal(int signo)
+{
+	return signo == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED;
+}
+
+int exit_code_after(int rc, int signo)
+{
+	return rc == ERR_CANCELLED && signo ? exit_code_of_signal(signo) : exit_code_of(rc);
 }
 
 const char *error_name(int rc)

@@ -20,6 +20,11 @@ enum exit_code {
 /* The exit code of 0 or an enum err_code. */
 int exit_code_of(int rc);
 
+/* … where a signal, or the loss of the terminal (as SIGHUP), ended the program. */
+int exit_code_of_signal(int signo);
+/* … of 0 or an enum err_code where such a signal may have come (0: none). */
+int exit_code_after(int rc, int signo);
+
 /* What programs are told of such a code: "usage", "model", …, "failed" for what has no name. */
 const char *error_name(int rc);
 

@@ -12,7 +12,6 @@
 #include "app/line/line.h"
 #include "app/mapfault.h"
 #include "app/line/oneshot.h"
-#include "app/output.h"
 #include "app/paths.h"
 #include "app/screen/screen.h"
 #include "app/signals.h"
@@ -139,7 +138,6 @@ int main(int argc, char **argv)
 		rc = exit_code_of(rc);
 	} else {
 		open_log(&app);
-		output_until(app_deadline_ms(&app));
 		rc = run_mode(&app);
 		app_close_engine(&app);
 		log_close();

@@ -21,6 +21,14 @@
 /* When the time is up for all writes: CLOCK_MONOTONIC, ms; 0, the default: never. */
 void output_until(int64_t deadline_ms);
 
+/* What must not wait for a reader, done while a write waits. */
+struct output_chore {
+	int (*due_ms)(void *ctx); /* from now; -1: it isn't, until something changes */
+	void (*run)(void *ctx);   /* when it is due; it writes nothing to stdout */
+	void *ctx;
+};
+void output_meanwhile(const struct output_chore *c); /* copied; NULL: nothing any more */
+
 /* All of it, behind what stdio holds for stdout; filtered if fd is a terminal. */
 bool output_text(int fd, struct str text);
 bool output_format(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -50,8 +50,12 @@ int signals_open(struct err *err)
 		n_opened = 0;
 		return err_errno(err, "pipe", "open");
 	}
-	for (size_t i = 0; i < N_ENDING; i++)
-		sigaction(ending[i], &sa, &ending_before[i]);
+	for (size_t i = 0; i < N_ENDING; i++) {
+		sigaction(ending[i], NULL, &ending_before[i]);
+		/* Whoever started the program wants it to go on: nohup(1), a shell's "&". */
+		if (ending_before[i].sa_handler != SIG_IGN)
+			sigaction(ending[i], &sa, NULL);
+	}
 	sigaction(SIGPIPE, &ignore, &pipe_before);
 	return 0;
 }
@@ -87,6 +91,11 @@ int signals_fd(void)
 int signals_seen(void)
 {
 	return last;
+}
+
+void signals_hang_up(void)
+{
+	on_ending(SIGHUP);
 }
 
 size_t signals_read(unsigned char *numbers, size_t max)

@@ -54,6 +54,9 @@ void history_set_wait_ms(struct history *h, int ms);
  */
 typedef bool history_pulse_fn(void *ctx);
 void history_set_pulse(struct history *h, history_pulse_fn *pulse, void *ctx);
+/* As history_open(), with the pulse from its first moment on. */
+int history_open_watched(struct history **out, const char *path, history_pulse_fn *pulse,
+			 void *ctx, struct err *err);
 
 /* -- conversations --------------------------------------------------------- */
 

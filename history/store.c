@@ -189,11 +189,19 @@ static void disconnect(struct history *h)
 
 int history_open(struct history **out, const char *path, struct err *err)
 {
+	return history_open_watched(out, path, NULL, NULL, err);
+}
+
+int history_open_watched(struct history **out, const char *path, history_pulse_fn *pulse,
+			 void *ctx, struct err *err)
+{
 	struct history *h = NULL;
 	struct err why;
 	int rc = new_handle(&h, path, err);
 
 	*out = NULL;
+	if (!rc)
+		history_set_pulse(h, pulse, ctx);
 	if (!rc && path)
 		rc = make_folders(path, err);
 	if (!rc && path)

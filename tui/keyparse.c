@@ -10,6 +10,9 @@
 
 static const char paste_end[] = "\x1B[201~";
 #define PASTE_END_N (sizeof(paste_end) - 1)
+/* Ctrl-C and again: both are keys then. */
+static const char paste_way_out[] = "\x03\x03";
+#define PASTE_WAY_OUT_N (sizeof(paste_way_out) - 1)
 
 void keyparse_release(struct keyparse *kp)
 {
@@ -28,9 +31,11 @@ void keyparse_push(struct keyparse *kp, const void *bytes, size_t n)
 	buf_add(&kp->in, bytes, n);
 }
 
-bool keyparse_pending(const struct keyparse *kp)
+int keyparse_wait_ms(const struct keyparse *kp)
 {
-	return !kp->pasting && kp->at < kp->in.len;
+	if (kp->pasting)
+		return KEYPARSE_PASTE_MS;
+	return kp->at < kp->in.len ? KEYPARSE_ESC_MS : -1;
 }
 
 static void key(struct key_event *ev, uint32_t code, unsigned mods)
@@ -249,29 +254,40 @@ static void finish_paste(struct keyparse *kp, struct key_event *ev)
 	kp->pasting = false;
 }
 
-static bool paste_event(struct keyparse *kp, struct key_event *ev)
+/* Bytes at the end of p that may be the beginning of `mark`. */
+static size_t begun(const char *p, size_t n, const char *mark, size_t mark_n)
 {
-	const char *from = kp->in.data + kp->at, *end;
+	size_t keep = mark_n - 1 < n ? mark_n - 1 : n;
+
+	while (keep > 0 && memcmp(p + n - keep, mark, keep) != 0)
+		keep--;
+	return keep;
+}
+
+static bool paste_event(struct keyparse *kp, bool flush, struct key_event *ev)
+{
+	const char *from = kp->in.data + kp->at, *end, *way_out;
 	size_t n = kp->in.len - kp->at, take, room;
 
 	end = n > 0 ? memmem(from, n, paste_end, PASTE_END_N) : NULL;
 	take = end ? (size_t)(end - from) : n;
-	/* Keep what may be the beginning of the end. */
-	if (!end) {
-		for (size_t keep = PASTE_END_N - 1; keep > 0; keep--) {
-			if (keep <= n && memcmp(from + n - keep, paste_end, keep) == 0) {
-				take = n - keep;
-				break;
-			}
-		}
+	way_out = take > 0 ? memmem(from, take, paste_way_out, PASTE_WAY_OUT_N) : NULL;
+	if (way_out) {
+		end = NULL;
+		take = (size_t)(way_out - from);
+	} else if (!end && !flush) {
+		size_t a = begun(from, n, paste_end, PASTE_END_N);
+		size_t b = begun(from, n, paste_way_out, PASTE_WAY_OUT_N);
+
+		take = n - (a > b ? a : b);
 	}
 	room = KEYPARSE_PASTE_MAX - kp->paste.len;
 	kp->paste_cut |= take > room;
 	buf_add(&kp->paste, from, take < room ? take : room);
 	kp->at += take;
-	if (!end)
+	if (!end && !way_out && !flush)
 		return false;
-	kp->at += PASTE_END_N;
+	kp->at += end ? PASTE_END_N : 0;
 	finish_paste(kp, ev);
 	return true;
 }
@@ -338,9 +354,7 @@ bool keyparse_next(struct keyparse *kp, struct key_event *ev, bool flush)
 		int len;
 
 		if (kp->pasting) {
-			if (n == 0 || !paste_event(kp, ev))
-				return false;
-			return true;
+			return (n > 0 || flush) && paste_event(kp, flush, ev);
 		}
 		if (p[0] == 0x1B) {
 			used = escape_event(kp, p, n, flush, ev, &is_key);

@@ -4,7 +4,8 @@
  * It is fed and asked, in any split: keyparse_push() takes what was read,
  * keyparse_next() gives events while there are whole ones.  A lone ESC may be
  * the key or the beginning of a sequence; only time tells, so the caller waits
- * KEYPARSE_ESC_MS and then asks with `flush`.  One thread.
+ * KEYPARSE_ESC_MS and then asks with `flush`.  A paste that does not end in KEYPARSE_PASTE_MS,
+ * or in which Ctrl-C comes twice in a row, ends there: nothing makes it deaf.  One thread.
  */
 #ifndef TUI_KEYPARSE_H
 #define TUI_KEYPARSE_H
@@ -16,6 +17,7 @@
 #include "tui/key.h"
 
 #define KEYPARSE_ESC_MS    40
+#define KEYPARSE_PASTE_MS  2000 /* a paste's next bytes are waited for so long */
 #define KEYPARSE_PASTE_MAX ((size_t)64 << 20) /* bytes; what is more is dropped */
 
 struct keyparse {
@@ -31,7 +33,10 @@ void keyparse_release(struct keyparse *kp);
 void keyparse_push(struct keyparse *kp, const void *bytes, size_t n);
 /* True: *ev is the next event.  False: more bytes, or a flush, are needed. */
 bool keyparse_next(struct keyparse *kp, struct key_event *ev, bool flush);
-/* Bytes wait whose meaning only time will tell. */
-bool keyparse_pending(const struct keyparse *kp);
+/*
+ * Bytes wait whose meaning only time will tell: a flush is due so long (ms) after the last ones
+ * came; -1: nothing waits.
+ */
+int keyparse_wait_ms(const struct keyparse *kp);
 
 #endif

@@ -15,18 +15,24 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "engine/base/tty.h"
 #include "tui/terminal_crash.h"
 #include "tui/theme.h"
 
 #define OSC52_MAX 74994 /* what xterm and tmux accept, before base64 */
-#define WRITE_MS  2000  /* a terminal that takes nothing for so long has vanished */
+#define LEAVE_MS  300   /* a terminal that takes nothing for so long is left as it is */
+#define TRY_MS      20
+#define PIECE_BYTES 256
 
 struct terminal {
 	int fd;
 	struct termios saved, raw;
 	struct paint_caps caps;
 	struct surface shown;
-	struct buf out;
+	struct buf out; /* to be written, from `at` on */
+	size_t at;
+	bool own;   /* fd is a description of our own, that never waits */
+	bool stuck; /* it took nothing when it was left */
 	struct buf enter, leave;
 	char *cup;
 	int colors; /* 0, 8, 16, 256, or 1 << 24 */
@@ -38,28 +44,67 @@ struct terminal {
 
 /* ---- writing ---- */
 
-static int write_all(struct terminal *t, struct str s, struct err *err)
+static bool has_room(const struct terminal *t, int ms)
 {
-	size_t at = 0;
+	struct pollfd p = {.fd = t->fd, .events = POLLOUT};
 
-	while (at < s.n) {
-		ssize_t n = write(t->fd, s.p + at, s.n - at);
+	return poll(&p, 1, ms) > 0;
+}
 
-		if (n > 0) {
-			at += (size_t)n;
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd p = {.fd = t->fd, .events = POLLOUT};
+/* What the terminal takes now; the rest of `out` stays. */
+static int write_some(struct terminal *t, struct err *err)
+{
+	while (t->at < t->out.len) {
+		size_t left = t->out.len - t->at;
+		ssize_t n;
 
-			if (poll(&p, 1, WRITE_MS) > 0 && !(p.revents & (POLLERR | POLLHUP)))
-				continue;
-		}
-		return err_errno(err, "terminal", "write");
+		if (!t->own && !has_room(t, 0))
+			return 0;
+		/* Where there is room, there is as much. */
+		if (!t->own && left > PIECE_BYTES)
+			left = PIECE_BYTES;
+		n = write(t->fd, t->out.data + t->at, left);
+		if (n > 0)
+			t->at += (size_t)n;
+		else if (n < 0 && errno == EAGAIN)
+			return 0;
+		else if (n == 0 || errno != EINTR)
+			return err_errno(err, "terminal", "write");
 	}
+	buf_reset(&t->out);
+	t->at = 0;
 	return 0;
+}
+
+/* Before the terminal is another's: as long as it takes anything, and a moment longer. */
+static void write_rest(struct terminal *t)
+{
+	struct err ignored;
+	int waited = 0;
+
+	while (terminal_waits(t) && waited < LEAVE_MS) {
+		size_t before = t->at;
+
+		if (write_some(t, &ignored) < 0)
+			break;
+		waited = t->at > before ? 0 : waited + TRY_MS;
+		/* Not every terminal wakes who waits for room: it is tried. */
+		if (terminal_waits(t))
+			has_room(t, TRY_MS);
+	}
+	t->stuck = terminal_waits(t);
+	buf_reset(&t->out);
+	t->at = 0;
+}
+
+bool terminal_waits(const struct terminal *t)
+{
+	return t->at < t->out.len;
+}
+
+int terminal_flush(struct terminal *t, struct err *err)
+{
+	return write_some(t, err);
 }
 
 /* ---- capabilities ---- */
@@ -214,27 +259,25 @@ static void load_caps(struct terminal *t, const struct terminal_config *config)
 
 static int enter(struct terminal *t, struct err *err)
 {
-	if (tcsetattr(t->fd, TCSADRAIN, &t->raw) < 0)
+	if (tcsetattr(t->fd, t->stuck ? TCSANOW : TCSADRAIN, &t->raw) < 0)
 		return err_errno(err, "terminal", "set raw mode");
 	t->active = true;
 	t->all = true;
 	terminal_crash_arm(t->fd, &t->saved, buf_str(&t->leave));
-	buf_reset(&t->out);
 	buf_adds(&t->out, buf_str(&t->enter));
 	if (t->mouse)
 		buf_addz(&t->out, "\x1B[?1000h\x1B[?1006h");
-	return write_all(t, buf_str(&t->out), err);
+	return write_some(t, err);
 }
 
 void terminal_release(struct terminal *t)
 {
-	struct err ignored;
-
 	if (!t->active)
 		return;
 	t->active = false;
-	write_all(t, buf_str(&t->leave), &ignored);
-	tcsetattr(t->fd, TCSADRAIN, &t->saved);
+	buf_adds(&t->out, buf_str(&t->leave));
+	write_rest(t);
+	tcsetattr(t->fd, t->stuck ? TCSANOW : TCSADRAIN, &t->saved);
 	terminal_crash_disarm();
 }
 
@@ -266,7 +309,7 @@ int terminal_open(struct terminal **out, const struct terminal_config *config, s
 {
 	const char *name = config->name ? config->name : getenv("TERM");
 	struct terminal *t = NULL;
-	int found, rc;
+	int found, again, rc;
 
 	if (!name || name[0] == '\0')
 		return err_set(err, ERR_FAILED, "TERM is not set: use --plain");
@@ -278,6 +321,9 @@ int terminal_open(struct terminal **out, const struct terminal_config *config, s
 	if (!t)
 		return err_nomem(err, "terminal", sizeof(*t));
 	t->fd = config->fd;
+	again = tty_open_again(t->fd);
+	t->own = again >= 0;
+	t->fd = t->own ? again : t->fd;
 	t->mouse = config->mouse;
 	t->cup = strdup(cap("cup"));
 	if (!t->cup || t->cup[0] == '\0') {
@@ -316,6 +362,8 @@ void terminal_close(struct terminal *t)
 		return;
 	terminal_release(t);
 	del_curterm(cur_term);
+	if (t->own)
+		close(t->fd);
 	surface_release(&t->shown);
 	buf_release(&t->out);
 	buf_release(&t->enter);
@@ -360,7 +408,10 @@ int terminal_show(struct terminal *t, const struct surface *next, struct err *er
 
 	if (!t->active)
 		return 0;
-	buf_reset(&t->out);
+	/* Half a sequence must not be followed by another. */
+	rc = write_some(t, err);
+	if (rc < 0 || terminal_waits(t))
+		return rc;
 	if (t->shown.w != next->w || t->shown.h != next->h) {
 		rc = surface_resize(&t->shown, next->w, next->h, err);
 		if (rc < 0)
@@ -379,10 +430,11 @@ int terminal_show(struct terminal *t, const struct surface *next, struct err *er
 	t->stats.bytes += t->out.len;
 	if (buf_failed(&t->out)) {
 		t->all = true;
+		buf_reset(&t->out);
 		return err_nomem(err, "screen output", 0);
 	}
 	t->all = false;
-	return write_all(t, buf_str(&t->out), err);
+	return write_some(t, err);
 }
 
 int terminal_read(struct terminal *t, void *bytes, size_t n, struct err *err)
@@ -409,9 +461,10 @@ void terminal_set_mouse(struct terminal *t, bool on)
 	if (t->mouse == on)
 		return;
 	t->mouse = on;
-	if (t->active)
-		write_all(t, str_of(on ? "\x1B[?1000h\x1B[?1006h" : "\x1B[?1006l\x1B[?1000l"),
-			  &ignored);
+	if (!t->active)
+		return;
+	buf_addz(&t->out, on ? "\x1B[?1000h\x1B[?1006h" : "\x1B[?1006l\x1B[?1000l");
+	write_some(t, &ignored);
 }
 
 int terminal_copy(struct terminal *t, struct str text, struct err *err)
@@ -422,7 +475,8 @@ int terminal_copy(struct terminal *t, struct str text, struct err *err)
 	if (text.n > OSC52_MAX)
 		return err_set(err, ERR_LIMIT, "%zu bytes are more than terminals take (%d)",
 			       text.n, OSC52_MAX);
-	buf_reset(&t->out);
+	if (terminal_waits(t))
+		return err_set(err, ERR_IO, "the terminal takes nothing at the moment");
 	buf_addz(&t->out, "\x1B]52;c;");
 	for (size_t i = 0; i < text.n; i += 3) {
 		size_t left = text.n - i;
@@ -438,7 +492,11 @@ int terminal_copy(struct terminal *t, struct str text, struct err *err)
 		buf_addc(&t->out, left > 2 ? digits[v & 63] : '=');
 	}
 	buf_addc(&t->out, '\a');
-	return write_all(t, buf_str(&t->out), err);
+	if (buf_failed(&t->out)) {
+		buf_reset(&t->out);
+		return err_nomem(err, "text to copy", text.n);
+	}
+	return write_some(t, err);
 }
 
 struct paint_stats terminal_stats(const struct terminal *t)

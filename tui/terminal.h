@@ -8,8 +8,9 @@
  *
  * From terminal_open() to terminal_close() the tty is in raw mode on its alternate
  * screen.  It is put back by terminal_close(), terminal_suspend() and terminal_release(), and
- * on SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT or SIGSYS by a handler that writes bytes prepared
- * in advance and lets the signal go on; other signals are the caller's.  One terminal a
+ * on every signal that would end the process by a handler that writes bytes prepared in advance
+ * and lets the signal go on; signals that are ignored, or have a handler by then, are the
+ * caller's, but for faults (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP).  One terminal a
  * process; UI thread only.
  */
 #ifndef TUI_TERMINAL_H
@@ -49,9 +50,13 @@ void terminal_size(const struct terminal *t, int *w, int *h);
 int terminal_fd(const struct terminal *t);
 /*
  * Shows `next`: what changed, or all of it after terminal_repaint(), a resize or a return from
- * suspension.  ERR_IO when the terminal vanished.
+ * suspension.  Never waits: while terminal_waits(), what was to be shown before is not yet
+ * written, and nothing new is begun.  ERR_IO when the terminal vanished.
  */
 int terminal_show(struct terminal *t, const struct surface *next, struct err *err);
+/* Bytes wait for the terminal to take them: terminal_flush() once its fd may be written. */
+bool terminal_waits(const struct terminal *t);
+int terminal_flush(struct terminal *t, struct err *err);
 void terminal_repaint(struct terminal *t);
 /* Reads what is there, at most n bytes.  0: nothing now; ERR_IO: it vanished. */
 int terminal_read(struct terminal *t, void *bytes, size_t n, struct err *err);

@@ -127,7 +127,7 @@ int line_answer(struct line_mode *l, struct talk_message *resume, struct err *er
 		return rc;
 	show_init(&show, l->app);
 	watch = show_watch(&show, 0);
-	rc = turn_run(&l->turn, &watch, &out, err);
+	rc = show_turn(&l->turn, &watch, &out, err);
 	if (out.kept.code && !rc)
 		rc = err_set(err, out.kept.code, "not kept: %s", out.kept.text);
 	if (show_finish(&show, &lost) && (!rc || !err->text[0]))
@@ -295,7 +295,7 @@ static int chat(struct line_mode *l, struct lineinput *in, struct err *err)
 			rc = err_set(err, ERR_CANCELLED, "terminated");
 		buf_release(&raw);
 		if (rc == ERR_CANCELLED)
-			return signo == SIGTERM ? EXIT_TERMINATED : EXIT_INTERRUPTED;
+			return exit_code_after(rc, signo);
 	}
 	if (rc)
 		app_tell(err->text);
@@ -342,7 +342,7 @@ int line_run(struct app *app)
 
 	if (rc) {
 		app_tell(err.text);
-		rc = exit_code_of(rc);
+		rc = exit_code_after(rc, signals_seen());
 	} else {
 		greet(&l);
 		rc = chat(&l, in, &err);

@@ -18,6 +18,7 @@
 #include "engine/base/utf8.h"
 
 #define INPUTS_KEPT 1000
+#define PASTE_MS    2000 /* a paste's next bytes are waited for so long */
 
 struct lineinput {
 	EditLine *el;
@@ -70,6 +71,11 @@ static int fill(struct lineinput *in)
 		n = read(STDIN_FILENO, in->bytes + in->n, sizeof(in->bytes) - in->n);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
+		if ((n < 0 && errno == EIO) || (n == 0 && (fds[0].revents & POLLHUP))) {
+			signals_hang_up();
+			errno = EINTR;
+			return -1;
+		}
 		if (n <= 0)
 			return (int)n;
 		in->n += (size_t)n;
@@ -102,6 +108,9 @@ static int next_char(EditLine *el, wchar_t *out)
 	el_get(el, EL_CLIENTDATA, &in);
 	for (;;) {
 		if (in->at == in->n) {
+			/* A paste without its end is over when nothing comes any more. */
+			if (in->pasting && !waiting(PASTE_MS))
+				in->pasting = false;
 			n = fill(in);
 			if (n <= 0)
 				return n;

@@ -1,7 +1,6 @@
 /* One question and its answer, or a session of JSON lines, for scripts. */
 #include "app/line/oneshot.h"
 
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,6 +38,7 @@ static void tell_trouble(void *ctx, const char *text)
 static void oneshot_init(struct oneshot *o, struct app *app)
 {
 	*o = (struct oneshot){.app = app};
+	output_until(app_deadline_ms(app));
 	show_init(&o->show, app);
 	app->opt.sampling = request_sampling(&app->opt);
 	app->opt.seed_given = true;
@@ -101,20 +101,11 @@ static int ask(struct oneshot *o, struct str question, struct err *err)
 	}
 	rc = turn_begin(&o->turn, o->talk, NULL, err);
 	if (!rc) {
-		rc = turn_run(&o->turn, &watch, &out, err);
+		rc = show_turn(&o->turn, &watch, &out, err);
 		if (!rc && out.kept.code)
 			rc = err_set(err, out.kept.code, "%s", out.kept.text);
 	}
 	return rc ? rc : stop_code(&out, err);
-}
-
-static int exit_of(int rc)
-{
-	int signo = signals_seen();
-
-	if (rc == ERR_CANCELLED && (signo == SIGTERM || signo == SIGHUP))
-		return EXIT_TERMINATED;
-	return exit_code_of(rc);
 }
 
 /* The program's last words: an error told, and stdout really written. */
@@ -133,7 +124,7 @@ static int finish(struct oneshot *o, int rc, struct err *err)
 	}
 	turn_release(&o->turn);
 	talks_release(&o->talks);
-	return exit_of(rc);
+	return exit_code_after(rc, signals_seen());
 }
 
 static void tell_replaced(size_t n)

@@ -286,6 +286,35 @@ struct turn_watch show_watch(struct show *s, int64_t deadline_ms)
 	};
 }
 
+/* ---- the journal, where nobody reads ---- */
+
+/* Where another process writes, it stays due: not without a pause. */
+#define JOURNAL_PAUSE_MS 20
+
+static int journal_due_ms(void *ctx)
+{
+	int ms = turn_due_ms(ctx);
+
+	return ms >= 0 && ms < JOURNAL_PAUSE_MS ? JOURNAL_PAUSE_MS : ms;
+}
+
+static void keep_journal(void *ctx)
+{
+	turn_drained(ctx);
+}
+
+int show_turn(struct turn *t, const struct turn_watch *watch, struct turn_outcome *out,
+	      struct err *err)
+{
+	struct output_chore keep = {journal_due_ms, keep_journal, t};
+	int rc;
+
+	output_meanwhile(&keep);
+	rc = turn_run(t, watch, out, err);
+	output_meanwhile(NULL);
+	return rc;
+}
+
 int show_finish(struct show *s, struct err *err)
 {
 	clear_bar(s);

@@ -26,6 +26,9 @@ void show_init(struct show *s, const struct app *app);
 int show_event(void *show, const struct event *ev);
 /* A turn shown by s, which signals and the deadline (0 = none) end. */
 struct turn_watch show_watch(struct show *s, int64_t deadline_ms);
+/* turn_run(), with what was said kept also while nobody reads stdout. */
+int show_turn(struct turn *t, const struct turn_watch *watch, struct turn_outcome *out,
+	      struct err *err);
 /* With JSON: the session's first event, once the engine is ready. */
 void show_session(struct show *s, uint64_t seed);
 /* What went wrong, on stderr; with JSON an error event too. */

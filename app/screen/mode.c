@@ -1,12 +1,12 @@
 /* The mode of the program that is the full screen. */
 #include "app/screen/screen.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include "app/app.h"
 #include "app/exit.h"
 #include "app/paths.h"
+#include "app/signals.h"
 #include "app/talk/store.h"
 #include "engine/base/file.h"
 
@@ -17,9 +17,7 @@ static int exit_of(int rc, int signo, const struct err *err)
 {
 	if (rc < 0)
 		app_tell(err->text);
-	if (signo == SIGINT)
-		return EXIT_INTERRUPTED;
-	return signo != 0 ? EXIT_TERMINATED : exit_code_of(rc);
+	return signo ? exit_code_of_signal(signo) : exit_code_after(rc, signals_seen());
 }
 
 static int open_talks(const struct options *o, struct talks *talks, struct screen_config *config,

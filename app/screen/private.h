@@ -46,6 +46,7 @@ struct screen {
 	struct transcript *said;   /* the tui's */
 	struct terminal *terminal; /* NULL: headless */
 	struct keyparse keys;
+	int64_t keys_ms; /* when the last of its bytes came */
 	struct surface surface;
 	struct script_player *script; /* NULL = none */
 	bool dirty;                   /* something to draw */

@@ -67,6 +67,15 @@ static void take_signals(struct screen *s)
 
 /* ---- the loop ---- */
 
+/* A terminal that is gone ends the screen as SIGHUP does, whichever of the two is heard of. */
+static void hear_terminal(struct screen *s, int rc, const struct err *err)
+{
+	if (rc == ERR_IO)
+		signals_hang_up();
+	else if (rc < 0)
+		s->failed = *err;
+}
+
 static void draw(struct screen *s)
 {
 	int64_t now = clock_ms();
@@ -74,10 +83,29 @@ static void draw(struct screen *s)
 	s->status.turn = turn_runs(&s->turn);
 	tui_set_status(s->tui, &s->status);
 	tui_draw(s->tui, &s->surface, now);
-	if (s->terminal && s->failed.code == 0)
-		terminal_show(s->terminal, &s->surface, &s->failed);
 	s->drawn_ms = now;
 	s->dirty = false;
+	if (s->terminal && s->failed.code == 0) {
+		bool waits = terminal_waits(s->terminal);
+		struct err err;
+
+		hear_terminal(s, terminal_show(s->terminal, &s->surface, &err), &err);
+		/* It may have shown nothing of this. */
+		s->dirty = waits;
+	}
+}
+
+/* A terminal that takes no more is drawn on when it has taken what it was given. */
+static bool stuck(const struct screen *s)
+{
+	return s->terminal && terminal_waits(s->terminal);
+}
+
+static void go_on_writing(struct screen *s)
+{
+	struct err err;
+
+	hear_terminal(s, terminal_flush(s->terminal, &err), &err);
 }
 
 static void handle(struct screen *s, const struct key_event *ev)
@@ -96,17 +124,24 @@ static void read_keys(struct screen *s)
 {
 	char bytes[65536];
 	struct key_event ev;
+	struct err err;
 	int n;
 
-	while ((n = terminal_read(s->terminal, bytes, sizeof(bytes), &s->failed)) > 0) {
+	while ((n = terminal_read(s->terminal, bytes, sizeof(bytes), &err)) > 0) {
+		s->keys_ms = clock_ms();
 		keyparse_push(&s->keys, bytes, (size_t)n);
 		while (!s->quit && s->terminal && keyparse_next(&s->keys, &ev, false))
 			handle(s, &ev);
 		if (s->quit || (size_t)n < sizeof(bytes))
 			break;
 	}
-	if (n < 0)
-		s->quit = true;
+	hear_terminal(s, n < 0 ? n : 0, &err);
+}
+
+/* Where the keys that wait are to be flushed: when. */
+static int64_t keys_due_ms(const struct screen *s)
+{
+	return s->keys_ms + keyparse_wait_ms(&s->keys) - clock_ms();
 }
 
 static void flush_keys(struct screen *s)
@@ -177,17 +212,20 @@ static void loop(struct screen *s)
 			{.fd = signals_fd(), .events = POLLIN},
 			{.fd = event_queue_fd(s->engine->events), .events = POLLIN},
 			{.fd = s->terminal ? terminal_fd(s->terminal) : -1,
-			 .events = POLLIN},
+			 .events = (short)(POLLIN | (stuck(s) ? POLLOUT : 0))},
 		};
 		int timeout = s->script ? play(s) : -1, wake, due;
 		int64_t now = clock_ms(), wake_at = -1;
 
 		if (s->quit)
 			break;
-		if (s->dirty && now - s->drawn_ms >= FRAME_MS)
+		if (s->dirty && !stuck(s) && now - s->drawn_ms >= FRAME_MS)
 			draw(s);
-		if (s->dirty)
+		if (s->dirty && !stuck(s))
 			timeout = sooner(timeout, s->drawn_ms + FRAME_MS - now);
+		/* Not every terminal wakes who waits for room: it is tried. */
+		if (stuck(s))
+			timeout = sooner(timeout, FRAME_MS);
 		wake = tui_wake_ms(s->tui, now);
 		if (wake >= 0) {
 			wake_at = now + wake;
@@ -198,15 +236,17 @@ static void loop(struct screen *s)
 		if (due >= 0)
 			timeout = sooner(timeout,
 					 due < JOURNAL_PAUSE_MS ? JOURNAL_PAUSE_MS : due);
-		if (keyparse_pending(&s->keys))
-			timeout = sooner(timeout, KEYPARSE_ESC_MS);
+		if (keyparse_wait_ms(&s->keys) >= 0)
+			timeout = sooner(timeout, keys_due_ms(s));
 		if (poll(fds, 3, timeout) < 0 && errno != EINTR)
 			err_errno(&s->failed, "screen", "poll");
 		if (fds[0].revents & POLLIN)
 			take_signals(s);
+		if (stuck(s))
+			go_on_writing(s);
 		if (fds[2].revents & (POLLIN | POLLHUP | POLLERR))
 			read_keys(s);
-		else if (keyparse_pending(&s->keys))
+		else if (keyparse_wait_ms(&s->keys) >= 0 && keys_due_ms(s) <= 0)
 			flush_keys(s);
 		if ((fds[1].revents & POLLIN) || turn_due_ms(&s->turn) == 0)
 			take_events(s);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "app/paths.h"
+#include "app/signals.h"
 #include "app/talk/store.h"
 
 static enum chat_role to_chat(enum history_role role)
@@ -168,11 +169,22 @@ int talk_store_load(struct talks *ts, struct talk *t, struct err *err)
 
 /* ---- opening and choosing ---- */
 
+static bool signal_came(void *ctx)
+{
+	(void)ctx;
+	return signals_seen() != 0;
+}
+
+/* Later on a signal is to end no call: what was said is kept because of it. */
 int talks_open(struct talks *ts, const char *path, struct err *err)
 {
-	int rc = history_open(&ts->store, path, err);
+	int rc = history_open_watched(&ts->store, path, signal_came, NULL, err);
 
-	return rc ? rc : history_recover(ts->store, &ts->recovered, err);
+	if (!rc)
+		rc = history_recover(ts->store, &ts->recovered, err);
+	if (ts->store)
+		history_set_pulse(ts->store, NULL, NULL);
+	return rc;
 }
 
 int talks_open_for(struct talks *ts, const struct options *o, struct err *err)

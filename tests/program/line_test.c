@@ -274,6 +274,23 @@ static void several_lines_become_one_message(void **state)
 	}
 }
 
+static void a_paste_that_never_ends_is_over_when_nothing_comes(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c, "{\"turn\": {\"expect\": \"pasted and typed\"}}\n{\"text\": \"heard\"}\n" DONE, NULL);
+	type(&c, "\033[200~pasted");
+	wait_for(&c, "pasted");
+	hear(&c, 0);
+	usleep(2200000);
+	type(&c, " and typed\n");
+	wait_for(&c, "heard");
+	wait_for_prompt(&c);
+	type(&c, "/quit\n");
+	end(&c, 0);
+}
+
 static void commands_act_and_wrong_ones_say_so(void **state)
 {
 	static const struct {
@@ -600,6 +617,7 @@ int main(void)
 		cmocka_unit_test(ctrl_c_keeps_what_was_said_and_the_next_question_follows_it),
 		cmocka_unit_test(ctrl_c_twice_at_the_prompt_quits),
 		cmocka_unit_test(several_lines_become_one_message),
+		cmocka_unit_test(a_paste_that_never_ends_is_over_when_nothing_comes),
 		cmocka_unit_test(commands_act_and_wrong_ones_say_so),
 		cmocka_unit_test(vi_keys_edit_the_line_from_the_moment_they_are_asked_for),
 		cmocka_unit_test(hostile_text_never_steers_the_terminal),

@@ -220,6 +220,9 @@ static void each_way_to_fail_has_its_exit_code_and_keeps_what_was_said(void **st
 		{"d long hi </dev/null", 4, "cut\n", "limit"},
 		{"d full hi </dev/null", 4, "cut\n", "context"},
 		{"d slow --timeout 2 hi </dev/null", 124, "begun\n", NULL},
+		{"trap '' HUP INT; w=exec; d late hi </dev/null & q=$!; sleep 0.3; kill -HUP $q; "
+		 "kill -INT $q; wait $q",
+		 0, "too late\n", ""},
 		{"w='timeout --preserve-status -s INT 2'; d slow hi </dev/null", 130, "begun\n",
 		 "interrupted"},
 		{"w='timeout --preserve-status -s TERM 2'; d slow hi </dev/null", 143,

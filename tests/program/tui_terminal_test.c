@@ -64,6 +64,13 @@ static const struct {
 	{"SIGINT", SIGINT, "", 128 + SIGINT, false},
 	{"SIGSEGV", SIGUSR1, "", -1, true},
 	{"SIGABRT", SIGABRT, "", -1, false},
+	{"SIGQUIT", SIGQUIT, "", -1, false},
+	{"SIGUSR2", SIGUSR2, "", -1, false},
+	{"SIGALRM", SIGALRM, "", -1, false},
+	{"SIGTRAP", SIGTRAP, "", -1, false},
+	{"SIGXCPU", SIGXCPU, "", -1, false},
+	{"SIGPWR", SIGPWR, "", -1, false},
+	{"SIGSTKFLT", SIGSTKFLT, "", -1, false},
 };
 
 static void the_terminal_is_as_before_after_every_end(void **state)

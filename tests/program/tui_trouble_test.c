@@ -213,6 +213,25 @@ static void a_line_of_a_hundred_thousand_characters_is_typed_sent_and_answered(v
 	buf_release(&paste);
 }
 
+static void a_paste_that_never_ends_makes_nobody_deaf(void **state)
+{
+	static const struct stage_setup su = {
+		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage st;
+
+	(void)state;
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "\x1B[200~pasted");
+	stage_wait_for(&st, "pasted");
+	stage_type(&st, " and typed");
+	stage_wait_for(&st, "pasted and typed");
+	stage_type(&st, "\x15\x1B[200~more\x03\x03");
+	stage_settle(&st);
+	stage_type(&st, "\x15\x11");
+	assert_int_equal(stage_close(&st), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +240,7 @@ int main(void)
 		cmocka_unit_test(a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing),
 		cmocka_unit_test(
 			a_line_of_a_hundred_thousand_characters_is_typed_sent_and_answered),
+		cmocka_unit_test(a_paste_that_never_ends_makes_nobody_deaf),
 	};
 
 	setlocale(LC_ALL, "C.UTF-8");
