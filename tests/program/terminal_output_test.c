@@ -1,8 +1,8 @@
 /*
  * What the program lets through to a terminal: 200 strings that act on one, in all that it is
  * given and shows again (answers, titles, files and their names, options, the environment,
- * checkpoints), by every verb and mode.  Nothing but text, newlines and tabs comes out; and
- * what the program itself means is none of it, for the terminal is a dumb one.
+ * checkpoints), by every verb and mode.  Nothing but text, newlines and tabs comes out, and the
+ * few sequences that the program itself means.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,7 +79,7 @@ static const char *const acts[] = {
 	"\xC0\x9B[\xE0\x82\x9B", /* longer than need be, halves, no bytes of UTF-8 */
 	"\xED\xA0\x80\xED\xB0\x80",
 	"\xE2\x80",
-	"\xFE\xFF\x1B[1m",
+	"\xFE\xFF\x1B[5m",
 };
 
 /* Where it stands; behind a newline, a backslash, half a character, too. */
@@ -335,6 +335,19 @@ struct spot {
 #define TEXT 65536 /* all of them */
 #define MUTE 1     /* and they are not shown at all */
 
+/* Takes out what the program itself means where there are colours; no string above holds it. */
+static void take_own_out(struct buf *shown)
+{
+	static const char *const own[] = {"\r\033[K", "\033[2m", "\033[1m", "\033[0m"};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		const char *at;
+
+		while ((at = strstr(buf_z(shown), own[i])))
+			buf_remove(shown, (size_t)(at - shown->data), strlen(own[i]));
+	}
+}
+
 /* By what stands for it. */
 static bool shows_what_acted(const char *shown)
 {
@@ -359,6 +372,7 @@ static void check(const struct spot *spots, size_t n_spots, void (*write_files)(
 			setenv("H", buf_z(&strings), 1);
 			write_files(buf_z(&strings));
 			show(buf_z(&line), spots[i].typed, &shown);
+			take_own_out(&shown);
 			/* What libedit moves the cursor with, where there is nothing else. */
 			check_shown(spots[i].line, &shown, spots[i].typed ? "\r\b" : "");
 			spoke |= shows_what_acted(buf_z(&shown));
@@ -384,6 +398,8 @@ static void answers_and_what_went_wrong_with_them(void **state)
 	static const struct spot spots[] = {
 		{"$s -p x", NULL, TEXT},
 		{"$s -p x >/dev/null", NULL, TEXT},
+		{"TERM=xterm $s -p x", NULL, TEXT},
+		{"$s --color always -p x", NULL, TEXT},
 		{"$s --json -p x", NULL, TEXT},
 		{"$s --input-format jsonl <$T/text.jsonl", NULL, TEXT},
 		{"$s <$T/H", NULL, TEXT},
@@ -408,7 +424,7 @@ static void options_files_and_the_environment(void **state)
 		{"$p -m $T/k -p x", NULL, CUT},
 		{"$p --engine-script \"$T/$H\" -p x", NULL, NAME},
 		{"$s -f \"$T/$H\" x", NULL, NAME},
-		{"$d -r \"$H\" -p x", NULL, CUT},
+		{"$d -r \"no $H\" -p x", NULL, CUT},
 		{"XDG_CONFIG_HOME=$T/c $s -p x", NULL, CUT},
 		{"DSV4CHAT_EFFORT=\"$H\" $s -p x", NULL, CUT},
 		{"XDG_DATA_HOME=\"/dev/null/$H\" $d -p x", NULL, NAME},
@@ -424,7 +440,7 @@ static void options_files_and_the_environment(void **state)
 static void last_words_of_the_screen(void **state)
 {
 	static const struct spot spots[] = {
-		{"TERM=xterm $d -r \"$H\"", NULL, CUT},
+		{"TERM=xterm $d -r \"no $H\"", NULL, CUT},
 		{"TERM=\"$H\" $s", NULL, CUT},
 		{"$s --script \"$T/$H\"", NULL, NAME},
 		{"$s --script $T/H", NULL, NAME},
@@ -445,7 +461,7 @@ static void line_mode_from_its_greeting_on(void **state)
 		{"$d -p \"$H\" </dev/null >/dev/null 2>&1; $d --plain -c",
 		 "/list\n/search a\n/quit\n", NAME},
 		{"$p --ephemeral --engine-script $T/fails --plain", "x\n/quit\n", NAME},
-		{"$d -r \"$H\" --plain", "", CUT},
+		{"$d -r \"no $H\" --plain", "", CUT},
 	};
 
 	(void)state;
