@@ -424,7 +424,7 @@ static void options_files_and_the_environment(void **state)
 		{"$p -m $T/k -p x", NULL, CUT},
 		{"$p --engine-script \"$T/$H\" -p x", NULL, NAME},
 		{"$s -f \"$T/$H\" x", NULL, NAME},
-		{"$d -r \"no $H\" -p x", NULL, CUT},
+		{"$d -r \"nowhere $H\" -p x", NULL, CUT},
 		{"XDG_CONFIG_HOME=$T/c $s -p x", NULL, CUT},
 		{"DSV4CHAT_EFFORT=\"$H\" $s -p x", NULL, CUT},
 		{"XDG_DATA_HOME=\"/dev/null/$H\" $d -p x", NULL, NAME},
@@ -440,7 +440,7 @@ static void options_files_and_the_environment(void **state)
 static void last_words_of_the_screen(void **state)
 {
 	static const struct spot spots[] = {
-		{"TERM=xterm $d -r \"no $H\"", NULL, CUT},
+		{"TERM=xterm $d -r \"nowhere $H\"", NULL, CUT},
 		{"TERM=\"$H\" $s", NULL, CUT},
 		{"$s --script \"$T/$H\"", NULL, NAME},
 		{"$s --script $T/H", NULL, NAME},
@@ -461,7 +461,7 @@ static void line_mode_from_its_greeting_on(void **state)
 		{"$d -p \"$H\" </dev/null >/dev/null 2>&1; $d --plain -c",
 		 "/list\n/search a\n/quit\n", NAME},
 		{"$p --ephemeral --engine-script $T/fails --plain", "x\n/quit\n", NAME},
-		{"$d -r \"no $H\" --plain", "", CUT},
+		{"$d -r \"nowhere $H\" --plain", "", CUT},
 	};
 
 	(void)state;
