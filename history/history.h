@@ -121,6 +121,14 @@ int history_set_archived(struct history *h, int64_t id, bool on, struct err *err
  */
 int history_remove(struct history *h, int64_t id, struct err *err);
 
+/* The same, but the text may stand in the file until history_tidy(), which may take long. */
+int history_forget(struct history *h, int64_t id, struct err *err);
+/*
+ * Finishes what removals left, where they left something.  Where it fails, or is given up, the
+ * file remembers: it is done the next time, or by whoever opens the file next.
+ */
+int history_tidy(struct history *h, struct err *err);
+
 /* -- messages -------------------------------------------------------------- */
 
 enum history_role {

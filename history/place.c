@@ -56,11 +56,17 @@ static int check_size(struct history *h, struct err *err)
 	sqlite3_file *f = NULL;
 	sqlite3_int64 size = 0;
 	int64_t promised;
+	bool sized;
 
 	if (sqlite3_file_control(h->db, "main", SQLITE_FCNTL_FILE_POINTER, &f) != SQLITE_OK ||
-	    !f || !f->pMethods || f->pMethods->xFileSize(f, &size) != SQLITE_OK)
+	    !f || !f->pMethods)
 		return 0;
-	promised = promised_bytes(f);
+	h->measuring = true;
+	sized = f->pMethods->xFileSize(f, &size) == SQLITE_OK;
+	promised = sized ? promised_bytes(f) : 0;
+	h->measuring = false;
+	if (!sized)
+		return 0;
 	if (h->whole_bytes && (!promised || (size < promised && promised == h->whole_bytes)))
 		return told(h, "it was cut or written over", err);
 	if (promised && size >= promised)

@@ -3,7 +3,7 @@
  * noted, in one transaction; the file is written anew (free pages, index segments and cell
  * gaps keep bytes otherwise) and the log emptied; the chore is crossed out.
  */
-#include "history/remove.h"
+#include "history/store.h"
 
 #include <stdlib.h>
 
@@ -129,10 +129,14 @@ static int empty_log(struct history *h, struct err *err)
 {
 	int64_t until = clock_ms() + h->wait_ms;
 
+	h->stopped = false;
 	for (;;) {
-		int rc = sqlite3_wal_checkpoint_v2(h->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
-						   NULL, NULL);
+		int rc;
 
+		h->copying = true;
+		rc = sqlite3_wal_checkpoint_v2(h->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+					       NULL);
+		h->copying = false;
 		if (rc == SQLITE_OK)
 			return 0;
 		if (!sql_is_busy(h) || !watch_wait_till(h, until))
@@ -164,7 +168,7 @@ static int remove_in_one(struct history *h, int64_t id, bool indexed, struct err
 	return rc ? rc : sql_end(h, remove_rows(h, id, indexed, err), err);
 }
 
-int history_remove(struct history *h, int64_t id, struct err *err)
+int history_forget(struct history *h, int64_t id, struct err *err)
 {
 	int rc;
 
@@ -173,6 +177,13 @@ int history_remove(struct history *h, int64_t id, struct err *err)
 	/* A damaged index is made anew without it. */
 	if (rc == ERR_STORE && index_is_damage(h))
 		rc = remove_in_one(h, id, false, err);
+	return rc;
+}
+
+int history_remove(struct history *h, int64_t id, struct err *err)
+{
+	int rc = history_forget(h, id, err);
+
 	if (rc)
 		return rc;
 	rc = scrub(h, err);
@@ -187,7 +198,7 @@ int history_gc(struct history *h, struct err *err)
 	return scrub(h, err);
 }
 
-int remove_finish_pending(struct history *h, struct err *err)
+int history_tidy(struct history *h, struct err *err)
 {
 	bool pending = false;
 	int rc = chore_pending(h, CHORE_SCRUB, &pending, err);

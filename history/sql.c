@@ -48,8 +48,8 @@ int sql_fail(struct history *h, const char *what, struct err *err)
 	const char *path = *h->path ? h->path : "history in memory";
 
 	h->failed_code = code;
-	if (h->stopped &&
-	    (code == SQLITE_INTERRUPT || code == SQLITE_BUSY || code == SQLITE_LOCKED))
+	if (code == SQLITE_INTERRUPT ||
+	    (h->stopped && (code == SQLITE_BUSY || code == SQLITE_LOCKED)))
 		return err_set(err, ERR_CANCELLED, "%s: %s: given up", path, what);
 	if (code == SQLITE_NOMEM)
 		return err_set(err, ERR_NOMEM, "%s: %s: out of memory", path, what);
@@ -136,11 +136,12 @@ static int bind_one(sqlite3_stmt *st, int at, char type, va_list *ap)
 sqlite3_stmt *sql_vget(struct history *h, struct err *err, const char *sql, const char *types,
 		       va_list ap)
 {
-	sqlite3_stmt *st = find_or_prepare(h, err, sql);
+	sqlite3_stmt *st;
 	va_list values;
 	int rc = SQLITE_OK;
 
 	h->stopped = false;
+	st = find_or_prepare(h, err, sql);
 	if (!st)
 		return NULL;
 	/* Reset repeats the last step's failure, which was reported then. */

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "engine/base/clock.h"
+#include "history/disk.h"
 #include "history/index.h"
 #include "history/migrate.h"
 #include "history/owner.h"
 #include "history/place.h"
-#include "history/remove.h"
 #include "history/words.h"
 
 #define DEFAULT_WAIT_MS 5000
@@ -146,7 +146,7 @@ static void finish_chores(struct history *h)
 
 	history_set_wait_ms(h, wait_ms < 100 ? wait_ms : 100);
 	index_mend(h, &ignored);
-	remove_finish_pending(h, &ignored);
+	history_tidy(h, &ignored);
 	history_set_wait_ms(h, wait_ms);
 }
 
@@ -166,9 +166,13 @@ static int new_handle(struct history **out, const char *path, struct err *err)
 
 static int connect(struct history *h, const char *name, int flags, struct err *err)
 {
+	const char *layer = disk_layer(h);
+
+	if (!layer)
+		return err_nomem(err, "history", sizeof(*h));
 	if (sqlite3_open_v2(name, &h->db,
 			    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
-			    NULL) != SQLITE_OK)
+			    layer) != SQLITE_OK)
 		return h->db ? sql_fail(h, "cannot open the history", err)
 			     : err_nomem(err, "history", sizeof(*h));
 	sqlite3_extended_result_codes(h->db, 1);
@@ -312,6 +316,7 @@ void history_close(struct history *h)
 	if (!h)
 		return;
 	disconnect(h);
+	disk_release(h);
 	free(h->path);
 	free(h);
 }

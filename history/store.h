@@ -22,6 +22,7 @@ struct cached_stmt {
 
 struct history {
 	sqlite3 *db;
+	struct disk *disk; /* what the file is reached through, see disk.h */
 	char *path;      /* "" in memory */
 	char owner[192]; /* who writes journals through this handle, see owner.h */
 	int wait_ms;
@@ -32,6 +33,8 @@ struct history {
 	int64_t search_until; /* of clock_ms(); 0 = no bound */
 	bool timed_out;       /* it was reached */
 	bool stopped;         /* the present statement is given up */
+	bool measuring;       /* the file's size is asked for, whatever was given up */
+	bool copying;         /* the log, into the file */
 	bool was_busy;        /* the last transaction failed for another process's lock */
 	int failed_code;      /* SQLite's, of what sql_fail() told last */
 	bool wrote_parts;     /* in this transaction */
@@ -93,6 +96,12 @@ bool watch_wait_till(struct history *h, int64_t until);
 
 /* Asked every now and then by whatever takes long: whether it is to be given up. */
 bool store_stops(struct history *h);
+/*
+ * The log's copying into the file has no steps of SQLite's machine, and ends by an interrupt
+ * only.  Nothing else does: FTS5 leaves statements open that keep an interrupt pending, so that
+ * not even the ROLLBACK behind it would run.
+ */
+void watch_end_copy(struct history *h);
 /* Has SQLite ask, while it works and while it waits. */
 void store_watch(struct history *h);
 

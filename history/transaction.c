@@ -60,6 +60,7 @@ int sql_end(struct history *h, int rc, struct err *err)
 		rc = failed;
 	}
 	h->wrote_parts = false;
+	h->stopped = false;
 	/* A full disk or an I/O error may have undone the transaction already. */
 	if (!sqlite3_get_autocommit(h->db))
 		sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);

@@ -5,7 +5,7 @@
 #include "history/store.h"
 
 #define PULSE_MS     10
-#define STEPS_BEFORE 1000 /* of SQLite's machine, between two questions: well below 1 ms */
+#define STEPS_BEFORE 100 /* of SQLite's machine, between two questions; each may read the disk */
 
 bool store_stops(struct history *h)
 {
@@ -13,6 +13,7 @@ bool store_stops(struct history *h)
 
 	if (h->search_until && now >= h->search_until) {
 		h->timed_out = true;
+		h->stopped = true;
 		return true;
 	}
 	if (!h->pulse || h->stopped || now < h->pulsed_at + PULSE_MS)
@@ -30,6 +31,19 @@ bool watch_wait_till(struct history *h, int64_t until)
 		return false;
 	nanosleep(&pause, NULL);
 	return true;
+}
+
+void watch_end_copy(struct history *h)
+{
+	sqlite3_stmt *st = NULL;
+
+	if (!h->copying)
+		return;
+	while ((st = sqlite3_next_stmt(h->db, st)) != NULL) {
+		if (sqlite3_stmt_busy(st))
+			return;
+	}
+	sqlite3_interrupt(h->db);
 }
 
 static int on_steps(void *ctx)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
@@ -14,6 +15,11 @@ struct badvfs *badvfs;
 
 static int strike(enum bad_call kind)
 {
+	struct timespec pause = {0, badvfs->slow_ms * 1000000L};
+
+	badvfs->n_calls++;
+	if (badvfs->slow_ms)
+		nanosleep(&pause, NULL);
 	if (!(badvfs->kinds & BAD_BIT(kind)))
 		return SQLITE_OK;
 	if (badvfs->countdown < 0 || badvfs->countdown-- > 0)

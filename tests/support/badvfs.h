@@ -1,6 +1,6 @@
 /*
- * A disk that fails: while it is installed, SQLite goes through a file system layer of the
- * test's own, in which a call of the chosen kinds fails.
+ * A disk that fails, or is slow: while it is installed, SQLite goes through a file system layer
+ * of the test's own, in which a call of the chosen kinds fails, and every call takes its time.
  *
  * The state is shared with children made by fork().  Trouble with installing fails the test.
  */
@@ -29,6 +29,8 @@ struct badvfs {
 	int code;       /* an SQLite result */
 	bool lasting;   /* every later call fails as well */
 	bool struck;
+	int slow_ms;  /* every call sleeps so long first */
+	long n_calls; /* of all kinds */
 };
 
 extern struct badvfs *badvfs;
