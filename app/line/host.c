@@ -107,10 +107,15 @@ static int host_open_branch(struct cmd_host *h, struct talk *t, struct err *err)
 static int host_remove(struct cmd_host *h, struct talk *t, struct err *err)
 {
 	struct line_mode *l = line_of(h);
+	struct err why = {0};
 	int rc = talk_store_remove(&l->talks, t, true, NULL, err);
 
 	if (rc)
 		return rc;
+	if (talks_tidy(&l->talks, &why))
+		line_say("It is removed, but bytes of it may stand in the file until the program "
+			 "starts again: %s",
+			 why.text);
 	talks_remove(&l->talks, t);
 	talks_drop_removed(&l->talks);
 	if (t == l->talk)

@@ -136,6 +136,7 @@ int screen_forget(struct screen *s, struct err *err)
 			       s->config->inputs_path, err);
 	if (!rc) {
 		talks_drop_removed(s->talks);
+		screen_tidy_later(s);
 	} else if (talks_unremove(s->talks)) {
 		/* It is still there, and shown. */
 		screen_show_list(s);

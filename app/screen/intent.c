@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/attach.h"
+#include "app/pulse.h"
 
 /* Messages looked at for the filter of the conversations. */
 #define FOUND_MAX 200
@@ -87,6 +88,8 @@ static void want_found(struct screen *s, const struct tui_intent *in)
 	struct buf text = {0};
 	struct err err;
 	size_t n = 0;
+	bool before;
+	int rc;
 
 	if (!s->talks->store)
 		return;
@@ -94,8 +97,11 @@ static void want_found(struct screen *s, const struct tui_intent *in)
 	if (text.len > 0 && !strchr(" *\"", text.data[text.len - 1]))
 		buf_addc(&text, '*');
 	q.text = buf_str(&text);
+	before = pulse_optional(true);
+	rc = history_search(s->talks->store, &q, &hits, &err);
+	pulse_optional(before);
 	/* Words that can't be searched for leave the titles. */
-	if (history_search(s->talks->store, &q, &hits, &err) == 0) {
+	if (rc == 0) {
 		for (size_t i = 0; i < hits.n && n < FOUND_MAX; i++)
 			for (size_t k = 0; k < s->talks->n; k++)
 				if (s->talks->v[k]->stored == hits.items[i].conversation) {

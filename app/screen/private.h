@@ -10,6 +10,7 @@
  *   intent.c         what the user wants → all of these
  *   command.c        /commands, completion
  *   option.c         options that change while it runs
+ *   heard.c          what is heard while the store works, and its upkeep
  *   input.c          earlier inputs, the external editor
  *   script.c         keys and waits from a file
  */
@@ -47,6 +48,7 @@ struct screen {
 	struct terminal *terminal; /* NULL: headless */
 	struct keyparse keys;
 	int64_t keys_ms; /* when the last of its bytes came */
+	bool tidying; /* any key, and anything the engine says, ends it */
 	struct surface surface;
 	struct script_player *script; /* NULL = none */
 	bool dirty;                   /* something to draw */
@@ -65,6 +67,7 @@ struct screen {
 	struct live live;
 	int64_t load_ms;
 	struct queued *queue;
+	int64_t tidy_ms; /* of clock_ms(): removals are finished then, if nothing goes on; 0 = none */
 	bool resending; /* a queued message is being sent: it does not queue again */
 
 	struct title title; /* asked of the model while nothing else is */
@@ -129,6 +132,14 @@ extern const struct cmd_host_ops screen_host;
 void screen_command(struct screen *s, struct str line); /* cmd_meant(line) */
 void screen_notice(struct screen *s, struct str text); /* behind what was said */
 void screen_complete(void *ctx, struct tui *t, struct str word);
+
+/* heard.c */
+/* pulse_hear_fn: what is typed goes to s->keys. */
+bool screen_hear(void *ctx);
+/* A removal left something to do: when nobody wants anything else. */
+void screen_tidy_later(struct screen *s);
+int screen_tidy_due_ms(const struct screen *s); /* 0 = now, -1 = never */
+void screen_tidy(struct screen *s);
 
 /* option.c */
 void screen_show_options(struct screen *s);

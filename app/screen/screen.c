@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/binding.h"
+#include "app/pulse.h"
 #include "app/signals.h"
 #include "engine/base/clock.h"
 
@@ -118,6 +119,8 @@ static void handle(struct screen *s, const struct key_event *ev)
 	/* Keys are answered at once. */
 	s->drawn_ms = 0;
 	s->dirty = true;
+	if (s->tidy_ms)
+		screen_tidy_later(s);
 }
 
 static void read_keys(struct screen *s)
@@ -142,6 +145,15 @@ static void read_keys(struct screen *s)
 static int64_t keys_due_ms(const struct screen *s)
 {
 	return s->keys_ms + keyparse_wait_ms(&s->keys) - clock_ms();
+}
+
+/* What was typed while the store worked. */
+static void take_heard(struct screen *s)
+{
+	struct key_event ev;
+
+	while (!s->quit && s->terminal && keyparse_next(&s->keys, &ev, false))
+		handle(s, &ev);
 }
 
 static void flush_keys(struct screen *s)
@@ -217,6 +229,7 @@ static void loop(struct screen *s)
 		int timeout = s->script ? play(s) : -1, wake, due;
 		int64_t now = clock_ms(), wake_at = -1;
 
+		take_heard(s);
 		if (s->quit)
 			break;
 		if (s->dirty && !stuck(s) && now - s->drawn_ms >= FRAME_MS)
@@ -238,6 +251,9 @@ static void loop(struct screen *s)
 					 due < JOURNAL_PAUSE_MS ? JOURNAL_PAUSE_MS : due);
 		if (keyparse_wait_ms(&s->keys) >= 0)
 			timeout = sooner(timeout, keys_due_ms(s));
+		due = screen_tidy_due_ms(s);
+		if (due >= 0 && !s->dirty)
+			timeout = sooner(timeout, due);
 		if (poll(fds, 3, timeout) < 0 && errno != EINTR)
 			err_errno(&s->failed, "screen", "poll");
 		if (fds[0].revents & POLLIN)
@@ -252,6 +268,8 @@ static void loop(struct screen *s)
 			take_events(s);
 		if (wake_at >= 0 && clock_ms() >= wake_at)
 			s->dirty = true;
+		if (!s->quit && !s->dirty && screen_tidy_due_ms(s) == 0)
+			screen_tidy(s);
 	}
 }
 
@@ -362,9 +380,11 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 /* What could not be written or removed so far is tried once more. */
 static int save_all(struct screen *s, struct err *err)
 {
-	struct err why = {0};
+	struct err why = {0}, ignored;
 	int rc = screen_forget(s, &why), lost = talks_save(s->talks, err);
 
+	if (s->tidy_ms && !s->signo)
+		talks_tidy(s->talks, &ignored);
 	return lost ? lost : rc ? err_set(err, rc, "%s", why.text) : 0;
 }
 
@@ -395,6 +415,7 @@ int screen_run(const struct screen_config *config, int *signo, struct err *err)
 	if (rc < 0)
 		return rc;
 	signals_catch_terminal(true);
+	pulse_set_hear(screen_hear, &s);
 	rc = open_screen(&s, config, err);
 	if (rc == 0) {
 		resize(&s);
@@ -415,6 +436,7 @@ int screen_run(const struct screen_config *config, int *signo, struct err *err)
 		if (rc == 0)
 			rc = lost;
 	}
+	pulse_set_hear(NULL, NULL);
 	close_screen(&s);
 	signals_catch_terminal(false);
 	signals_take();

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "app/inputs.h"
+#include "app/pulse.h"
 
 static enum history_role to_history(enum chat_role role)
 {
@@ -185,7 +186,7 @@ int talks_branch(struct talks *ts, struct talk *from, struct talk_message *at,
 static int remove_both(struct talks *ts, struct talk *t, const char *inputs_path,
 		       struct inputs *typed, struct err *err)
 {
-	int rc = history_remove(ts->store, t->stored, err);
+	int rc = history_forget(ts->store, t->stored, err);
 
 	return rc ? rc : inputs_forget(typed, inputs_path, err);
 }
@@ -205,6 +206,15 @@ int talk_store_remove(struct talks *ts, struct talk *t, bool inputs, const char 
 	if (!rc)
 		rc = remove_both(ts, t, inputs_path, &typed, err);
 	inputs_release(&typed);
+	return rc;
+}
+
+int talks_tidy(struct talks *ts, struct err *err)
+{
+	bool before = pulse_optional(true);
+	int rc = ts->store ? history_tidy(ts->store, err) : 0;
+
+	pulse_optional(before);
 	return rc;
 }
 

@@ -44,6 +44,11 @@ int talks_branch(struct talks *ts, struct talk *from, struct talk_message *at,
 int talks_need_store(const struct talks *ts, struct err *err);
 /* Messages of all conversations that are not in the store. */
 size_t talks_missing(const struct talks *ts);
+/*
+ * What removals left to do in the file, which may take long: ERR_CANCELLED where a signal came,
+ * or on the screen a key.  Until it is done, the store remembers.
+ */
+int talks_tidy(struct talks *ts, struct err *err);
 
 /* -- one of them ------------------------------------------------------------- */
 
@@ -67,7 +72,7 @@ int talk_store_show(struct talks *ts, struct talk *t, struct err *err);
 /* Title, pin and archive as they are in memory. */
 int talk_store_rename(struct talks *ts, struct talk *t, struct err *err);
 int talk_store_mark(struct talks *ts, struct talk *t, struct err *err);
-/* Removes it from the store for good, and what was typed in it from the inputs (path NULL: the
+/* Removes it from the store, for good with the next talks_tidy(), and what was typed in it from the inputs (path NULL: the
  * program's own; `inputs` false: from none). */
 int talk_store_remove(struct talks *ts, struct talk *t, bool inputs, const char *inputs_path,
 		      struct err *err);

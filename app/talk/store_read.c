@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "app/paths.h"
-#include "app/signals.h"
+#include "app/pulse.h"
 #include "app/talk/store.h"
 
 static enum chat_role to_chat(enum history_role role)
@@ -47,11 +47,14 @@ int talks_list(struct talks *ts, struct err *err)
 {
 	struct history_list list = {0};
 	struct talk *t;
+	bool before;
 	int rc;
 
 	if (!ts->store)
 		return 0;
+	before = pulse_optional(true);
 	rc = history_list(ts->store, HISTORY_ALL, 0, &list, err);
+	pulse_optional(before);
 	for (size_t i = 0; !rc && i < list.n; i++)
 		if (!in_memory(ts, list.items[i].id))
 			rc = add(ts, &list.items[i], &t, err);
@@ -144,11 +147,14 @@ int talk_store_load(struct talks *ts, struct talk *t, struct err *err)
 {
 	const struct history_message *const *path, *leaf;
 	size_t n, place, n_siblings;
+	bool before;
 	int rc;
 
 	if (!t->unread)
 		return 0;
+	before = pulse_optional(true);
 	rc = history_tree_open(&t->tree, ts->store, t->stored, err);
+	pulse_optional(before);
 	if (rc)
 		return rc;
 	path = history_tree_path(t->tree, &n);
@@ -169,21 +175,14 @@ int talk_store_load(struct talks *ts, struct talk *t, struct err *err)
 
 /* ---- opening and choosing ---- */
 
-static bool signal_came(void *ctx)
-{
-	(void)ctx;
-	return signals_seen() != 0;
-}
-
-/* Later on a signal is to end no call: what was said is kept because of it. */
 int talks_open(struct talks *ts, const char *path, struct err *err)
 {
-	int rc = history_open_watched(&ts->store, path, signal_came, NULL, err);
+	bool before = pulse_optional(true);
+	int rc = history_open_watched(&ts->store, path, pulse_gives_up, NULL, err);
 
 	if (!rc)
 		rc = history_recover(ts->store, &ts->recovered, err);
-	if (ts->store)
-		history_set_pulse(ts->store, NULL, NULL);
+	pulse_optional(before);
 	return rc;
 }
 

@@ -17,6 +17,7 @@
 
 #include "engine/base/clock.h"
 #include "history/history.h"
+#include "tests/support/badvfs.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
@@ -140,6 +141,100 @@ static void what_a_lock_kept_from_the_store_is_told_at_the_end(void **state)
 	tmpdir_release(&dir);
 }
 
+/* A conversation that a slow disk gives out in half a minute at best. */
+static void keep_a_large_one(const char *path)
+{
+	struct history_part part = {.kind = HISTORY_TEXT};
+	struct history_message m = {.role = HISTORY_USER, .parts = &part, .n_parts = 1};
+	struct history_tree *t;
+	struct history *h;
+	struct buf text = {0};
+	struct err err;
+
+	buf_addz(&text, "large one ");
+	while (text.len < 4000000)
+		buf_addz(&text, "and so on ");
+	part.text = buf_str(&text);
+	assert_int_equal(history_open(&h, path, &err), 0);
+	assert_int_equal(history_tree_new(&t, h, &err), 0);
+	assert_int_equal(history_tree_say(t, &m, NULL, &err), 0);
+	assert_int_equal(history_set_title(h, history_tree_conversation(t), STR_LIT("large"),
+					   HISTORY_TITLE_USER, &err),
+			 0);
+	history_tree_free(t);
+	history_close(h);
+	buf_release(&text);
+}
+
+static void what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal(void **state)
+{
+	struct stage_setup su = {
+		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct tmpdir dir;
+	struct stage st;
+	int64_t began;
+	int status;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.history_path = tmpdir_file(&dir, "history.db");
+	keep_a_large_one(su.history_path);
+	badvfs_install();
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	badvfs->slow_ms = 30;
+	stage_type(&st, "/open large\r");
+	stage_read(&st, 300);
+	stage_type(&st, "typed meanwhile");
+	stage_read(&st, 300);
+	assert_false(stage_shows(&st, "typed meanwhile"));
+	stage_type(&st, "\x1b");
+	stage_wait_for(&st, "typed meanwhile");
+	assert_false(stage_shows(&st, "and so on"));
+	stage_type(&st, "\x15/open large\r");
+	stage_read(&st, 300);
+	began = clock_ms();
+	assert_int_equal(kill(st.child, SIGTERM), 0);
+	status = stage_close(&st);
+	assert_true(clock_ms() - began < 5000);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 128 + SIGTERM);
+	badvfs_uninstall();
+	tmpdir_release(&dir);
+}
+
+static void what_is_typed_while_a_slow_disk_keeps_something_is_not_lost(void **state)
+{
+	struct stage_setup su = {
+		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct buf all = {0};
+	struct tmpdir dir;
+	struct stage st;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.history_path = tmpdir_file(&dir, "history.db");
+	badvfs_install();
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	badvfs->slow_ms = 20;
+	stage_type(&st, "question one\r");
+	stage_read(&st, 100);
+	stage_type(&st, "question two");
+	stage_wait_for(&st, "answer one");
+	stage_wait_for(&st, "question two");
+	stage_type(&st, "\r");
+	stage_wait_for(&st, "answer two");
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	badvfs->slow_ms = 0;
+	badvfs_uninstall();
+	stored(su.history_path, &all);
+	assert_string_equal(buf_z(&all), "question one|answer one|question two|answer two");
+	buf_release(&all);
+	tmpdir_release(&dir);
+}
+
 static void a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing(void **state)
 {
 	static const char slow[] = "{\"text\": \"said so far \", \"delay_ms\": 2}\n"
@@ -237,6 +332,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_locked_store_is_told_and_written_as_soon_as_it_can_be),
 		cmocka_unit_test(what_a_lock_kept_from_the_store_is_told_at_the_end),
+		cmocka_unit_test(
+			what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal),
+		cmocka_unit_test(
+			what_is_typed_while_a_slow_disk_keeps_something_is_not_lost),
 		cmocka_unit_test(a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing),
 		cmocka_unit_test(
 			a_line_of_a_hundred_thousand_characters_is_typed_sent_and_answered),
