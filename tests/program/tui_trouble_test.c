@@ -16,6 +16,7 @@
 #include <sqlite3.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/file.h"
 #include "history/history.h"
 #include "tests/support/badvfs.h"
 #include "tests/support/stage.h"
@@ -203,6 +204,51 @@ static void what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal(
 	tmpdir_release(&dir);
 }
 
+static bool stands_in(const char *path, const char *end, const char *what)
+{
+	struct buf name = {0}, bytes = {0};
+	struct err err;
+	bool stands;
+
+	buf_addf(&name, "%s%s", path, end);
+	if (access(buf_z(&name), F_OK) == 0)
+		assert_int_equal(file_read(&bytes, buf_z(&name), 64 << 20, &err), 0);
+	stands = bytes.len && memmem(bytes.data, bytes.len, what, strlen(what));
+	buf_release(&name);
+	buf_release(&bytes);
+	return stands;
+}
+
+/* Not at once, but while the chat goes on. */
+static void what_is_removed_leaves_the_file_when_nobody_types(void **state)
+{
+	struct stage_setup su = {
+		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct tmpdir dir;
+	struct stage st;
+	int64_t end;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.history_path = tmpdir_file(&dir, "history.db");
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "kingfisher\r");
+	stage_wait_for(&st, "answer one");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "/rm kingfisher\r");
+	stage_wait_for(&st, "removed");
+	end = clock_ms() + STAGE_PATIENCE_MS;
+	while (stands_in(su.history_path, "", "kingfisher") ||
+	       stands_in(su.history_path, "-wal", "kingfisher")) {
+		assert_true(clock_ms() < end);
+		stage_read(&st, 50);
+	}
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	tmpdir_release(&dir);
+}
+
 static void what_is_typed_while_a_slow_disk_keeps_something_is_not_lost(void **state)
 {
 	struct stage_setup su = {
@@ -334,6 +380,7 @@ int main(void)
 		cmocka_unit_test(what_a_lock_kept_from_the_store_is_told_at_the_end),
 		cmocka_unit_test(
 			what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal),
+		cmocka_unit_test(what_is_removed_leaves_the_file_when_nobody_types),
 		cmocka_unit_test(
 			what_is_typed_while_a_slow_disk_keeps_something_is_not_lost),
 		cmocka_unit_test(a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing),
