@@ -1,15 +1,16 @@
 /*
- * Which experts, and how much of each: a warp has a token.
+ * Which experts, and how much of each: a block has a token, a thread an expert's score (or
+ * several), and its first warp the keys, in registers.
  *
  *   s = √softplus(logit);  the n_used greatest s + bias (of equal ones the lower number), or
  * the table's;  weight = s / (sum of the chosen s) · scale, in ascending order of the number
  *
- * Every round takes the greatest key that is left.
+ * Every round takes the greatest key that is left.  Floor: a launch.
  */
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/round.h"
 
-#define WARPS      4
+#define THREADS    256
 #define MAX_EXPERT 1024
 #define MAX_USED   32
 
@@ -26,59 +27,88 @@ static __device__ __forceinline__ uint32_t choice_key(float s)
 	return round_key(s != s ? -INFINITY : s);
 }
 
+/* The experts' keys of a warp: lane l has those of experts l, 32 + l and so on. */
+template <int KEYS> struct keys {
+	uint32_t of[KEYS];
+};
+
 /* The expert of the greatest key, of equal ones the lowest; its key becomes 0. */
-static __device__ int take_best(uint32_t *keys, int n_expert, int lane)
+template <int KEYS> static __device__ __forceinline__ int take_best(keys<KEYS> &k, int lane)
 {
-	uint32_t best = 0, top;
+	uint32_t best = 0;
 	int at = MAX_EXPERT;
 
-	for (int e = lane; e < n_expert; e += WARP) {
-		if (keys[e] > best) {
-			best = keys[e];
-			at = e;
-		}
-	}
-	top = __reduce_max_sync(ALL_LANES, best);
-	at = __reduce_min_sync(ALL_LANES, best == top ? at : MAX_EXPERT);
-	__syncwarp();
-	if (lane == 0)
-		keys[at] = 0;
-	__syncwarp();
+#pragma unroll
+	for (int i = 0; i < KEYS; i++)
+		best = max(best, k.of[i]);
+	best = __reduce_max_sync(ALL_LANES, best);
+#pragma unroll
+	for (int i = KEYS - 1; i >= 0; i--)
+		at = k.of[i] == best ? i * WARP + lane : at;
+	at = __reduce_min_sync(ALL_LANES, at);
+#pragma unroll
+	for (int i = 0; i < KEYS; i++)
+		k.of[i] = i * WARP + lane == at ? 0 : k.of[i];
 	return at;
 }
 
-static __global__ void __launch_bounds__(WARPS *WARP) route(struct route_args a)
+/* The token's n_used greatest; lane i gets the i-th of them.  `score` takes all experts'. */
+template <int KEYS>
+static __device__ __forceinline__ int best_experts(const struct route_args &a, int64_t t,
+						   float *score, uint32_t *shared)
 {
-	__shared__ uint32_t shared[WARPS][MAX_EXPERT];
-	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
-	int64_t t = (int64_t)blockIdx.x * WARPS + warp;
 	const float *logit = (const float *)a.logits + t * a.n_expert;
-	uint32_t *keys = shared[warp];
-	int mine = 0, rank = 0;
+	int lane = (int)threadIdx.x % WARP, mine = 0;
+	keys<KEYS> k;
+
+	for (int e = (int)threadIdx.x; e < KEYS * WARP; e += THREADS) {
+		uint32_t key = 0;
+
+		if (e < a.n_expert) {
+			float v = sqrt_softplus(logit[e]);
+
+			score[e] = v;
+			key = choice_key(a.bias ? v + ((const float *)a.bias)[e] : v);
+		}
+		shared[e] = key;
+	}
+	__syncthreads();
+	if (threadIdx.x >= WARP)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < KEYS; i++)
+		k.of[i] = shared[i * WARP + lane];
+	for (int i = 0; i < a.n_used; i++) {
+		int e = take_best(k, lane);
+
+		mine = lane == i ? e : mine;
+	}
+	return mine;
+}
+
+/* KEYS · 32 experts at most. */
+template <int KEYS> static __global__ void __launch_bounds__(THREADS) route(struct route_args a)
+{
+	__shared__ float score[KEYS * WARP];
+	__shared__ uint32_t shared[KEYS * WARP];
+	int lane = (int)threadIdx.x, mine = 0, rank = 0;
+	int64_t t = blockIdx.x;
 	float s = 0.0f, sum = 0.0f;
 
-	if (t >= a.n_tok)
-		return;
 	if (a.table) {
 		int64_t id = ((const int32_t *)a.ids)[t];
 
-		if (lane < a.n_used)
+		if (lane < a.n_used) {
 			mine = (int)((const int64_t *)a.table)[id * a.n_used + lane];
+			s = sqrt_softplus(((const float *)a.logits)[t * a.n_expert + mine]);
+		}
 	} else {
-		for (int e = lane; e < a.n_expert; e += WARP) {
-			float v = sqrt_softplus(logit[e]);
-
-			keys[e] = choice_key(a.bias ? v + ((const float *)a.bias)[e] : v);
-		}
-		__syncwarp();
-		for (int i = 0; i < a.n_used; i++) {
-			int e = take_best(keys, a.n_expert, lane);
-
-			mine = lane == i ? e : mine;
-		}
+		mine = best_experts<KEYS>(a, t, score, shared);
+		if (lane < a.n_used)
+			s = score[mine];
 	}
-	if (lane < a.n_used)
-		s = sqrt_softplus(logit[mine]);
+	if (lane >= WARP)
+		return;
 	for (int i = 0; i < a.n_used; i++) {
 		int other = __shfl_sync(ALL_LANES, mine, i);
 
@@ -104,6 +134,11 @@ int cuda_route(struct backend *be, const struct route_args *a, struct err *err)
 	    a->n_used > a->n_expert)
 		return cuda_refuse(err, "route", "%d rows, %d of %d experts (at most %d of %d)",
 				   a->n_tok, a->n_used, a->n_expert, MAX_USED, MAX_EXPERT);
-	route<<<(unsigned)((a->n_tok + WARPS - 1) / WARPS), WARPS * WARP, 0, c->stream>>>(*a);
+	if (a->n_expert <= 8 * WARP)
+		route<8><<<(unsigned)a->n_tok, THREADS, 0, c->stream>>>(*a);
+	else if (a->n_expert <= 16 * WARP)
+		route<16><<<(unsigned)a->n_tok, THREADS, 0, c->stream>>>(*a);
+	else
+		route<MAX_EXPERT / WARP><<<(unsigned)a->n_tok, THREADS, 0, c->stream>>>(*a);
 	return cuda_check_launch(c, "route", err);
 }
