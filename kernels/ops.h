@@ -142,6 +142,16 @@ struct linear_args {
 	dbuf y;          /* act or f32 [n_tok, out] */
 };
 
+/*
+ * Several of them that read the same rows, in one: each y as linear() gives it, bit for bit.
+ * Optional: the caller runs linear for each where the entry is NULL.
+ */
+#define LINEAR_BATCH 8
+struct linear_batch_args {
+	int n; /* 1 … LINEAR_BATCH */
+	struct linear_args part[LINEAR_BATCH]; /* n_tok and x alike in all */
+};
+
 /* out[t] = x[t] rsqrt(mean(x[t]²) + eps) norm; may be in place */
 struct rms_norm_args {
 	int n_tok, d, x_f32; /* x_f32: x is float32 whatever act is, and out is not x */
@@ -357,6 +367,8 @@ struct ops {
 	int (*mhc_join)(struct backend *, const struct mhc_join_args *, struct err *); /* optional */
 	int (*mhc_head)(struct backend *, const struct mhc_head_args *, struct err *);
 	int (*linear)(struct backend *, const struct linear_args *, struct err *);
+	int (*linear_batch)(struct backend *, const struct linear_batch_args *,
+			    struct err *); /* optional */
 	int (*rms_norm)(struct backend *, const struct rms_norm_args *, struct err *);
 	int (*query)(struct backend *, const struct query_args *, struct err *);
 	int (*window_row)(struct backend *, const struct window_row_args *, struct err *);

@@ -6,8 +6,9 @@
 
 #include "engine/pass/model_internal.h"
 
+/* Pools a and z. */
 static int compress(struct model *m, const struct compressor_weights *w, int ratio, int dim,
-		    dbuf ring, dbuf rows, const struct rows *r, struct err *err)
+		    dbuf a, dbuf z, dbuf ring, dbuf rows, const struct rows *r, struct err *err)
 {
 	struct compress_args args = {
 		.n_tok = r->n,
@@ -16,8 +17,8 @@ static int compress(struct model *m, const struct compressor_weights *w, int rat
 		.max_pages = model_max_pages(m),
 		.eps = m->cfg.rms_eps,
 		.step = r->step,
-		.a = m->work.ca,
-		.z = m->work.cz,
+		.a = a,
+		.z = z,
 		.ape = w->ape,
 		.norm = w->norm,
 		.freq = m->freq[ROPE_YARN],
@@ -25,13 +26,8 @@ static int compress(struct model *m, const struct compressor_weights *w, int rat
 		.pages = m->pages,
 		.rows = rows,
 	};
-	int rc = run_linear(m, &w->wkv, r->n, m->work.u, m->work.ca, 1, err);
 
-	if (!rc)
-		rc = run_linear(m, &w->wgate, r->n, m->work.u, m->work.cz, 1, err);
-	if (!rc)
-		rc = m->be->ops->compress(m->be, &args, err);
-	return rc;
+	return m->be->ops->compress(m->be, &args, err);
 }
 
 /* Fills work.sel and work.n_sel. */
@@ -63,13 +59,9 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 		.scores = k->scores,
 		.scores_stride = k->score_stride,
 	};
-	int rc = compress(m, &w->compressor, 4, INDEX_DIM, c->ring[RING_INDEXER],
+	int rc = compress(m, &w->compressor, 4, INDEX_DIM, k->ia, k->iz, c->ring[RING_INDEXER],
 			  c->rows[ROWS_INDEX], r, err);
 
-	if (!rc)
-		rc = run_linear(m, &w->wq_b, r->n, k->qr, k->iq, 0, err);
-	if (!rc)
-		rc = run_linear(m, &w->weights_proj, r->n, k->u, k->iw, 1, err);
 	if (!rc)
 		rc = m->be->ops->index_query(m->be, &query, err);
 	if (!rc)
@@ -79,18 +71,11 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 	return rc;
 }
 
-/* u → the window row. */
-static int window_row(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
-		      const struct rows *r, dbuf rope, struct err *err)
+/* kv → the window row. */
+static int window_row(struct model *m, const struct layer_weights *w,
+		      const struct layer_cache *c, const struct rows *r, dbuf rope,
+		      struct err *err)
 {
-	struct linear_args kv = {
-		.n_tok = r->n,
-		.n_group = 1,
-		.exact = 1, /* its rows are rounded to FP8 next */
-		.w = w->wkv,
-		.x = m->work.u,
-		.y = m->work.kv,
-	};
 	struct window_row_args window = {
 		.n_tok = r->n,
 		.ring_rows = m->ring_rows,
@@ -101,12 +86,41 @@ static int window_row(struct model *m, const struct layer_weights *w, const stru
 		.rope = rope,
 		.ring = c->ring[RING_WINDOW],
 	};
-	int rc = m->be->ops->linear(m->be, &kv, err);
 
-	return rc ? rc : m->be->ops->window_row(m->be, &window, err);
+	return m->be->ops->window_row(m->be, &window, err);
 }
 
-/* u → qr, q */
+/* u → kv: its rows are rounded to FP8 next, so exactly. */
+static void batch_kv(struct linear_batch_args *b, struct model *m,
+		     const struct layer_weights *w, const struct rows *r)
+{
+	batch_linear(b, &w->wkv, r->n, m->work.u, m->work.kv, 0);
+	b->part[b->n - 1].exact = 1;
+}
+
+/* u → qr, kv, and what the compressors and the indexer want of it. */
+static int inputs(struct model *m, const struct layer_weights *w, const struct rows *r,
+		  struct err *err)
+{
+	const struct indexer_weights *x = &w->indexer;
+	struct work *k = &m->work;
+	struct linear_batch_args b = {0};
+
+	batch_linear(&b, &w->wq_a, r->n, k->u, k->qr, 0);
+	batch_kv(&b, m, w, r);
+	if (w->ratio) {
+		batch_linear(&b, &w->compressor.wkv, r->n, k->u, k->ca, 1);
+		batch_linear(&b, &w->compressor.wgate, r->n, k->u, k->cz, 1);
+	}
+	if (w->ratio == 4) {
+		batch_linear(&b, &x->compressor.wkv, r->n, k->u, k->ia, 1);
+		batch_linear(&b, &x->compressor.wgate, r->n, k->u, k->iz, 1);
+		batch_linear(&b, &x->weights_proj, r->n, k->u, k->iw, 1);
+	}
+	return run_batch(m, &b, err);
+}
+
+/* qr → q, and the indexer's */
 static int queries(struct model *m, const struct layer_weights *w, const struct rows *r,
 		   dbuf rope, struct err *err)
 {
@@ -127,12 +141,14 @@ static int queries(struct model *m, const struct layer_weights *w, const struct 
 		.rope = rope,
 		.q = k->q,
 	};
-	int rc = run_linear(m, &w->wq_a, r->n, k->u, k->qr, 0, err);
+	struct linear_batch_args b = {0};
+	int rc = m->be->ops->rms_norm(m->be, &qr_norm, err);
 
+	batch_linear(&b, &w->wq_b, r->n, k->qr, k->q, 0);
+	if (w->ratio == 4)
+		batch_linear(&b, &w->indexer.wq_b, r->n, k->qr, k->iq, 0);
 	if (!rc)
-		rc = m->be->ops->rms_norm(m->be, &qr_norm, err);
-	if (!rc)
-		rc = run_linear(m, &w->wq_b, r->n, k->qr, k->q, 0, err);
+		rc = run_batch(m, &b, err);
 	return rc ? rc : m->be->ops->query(m->be, &query, err);
 }
 
@@ -179,15 +195,17 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 		.n_sel = k->n_sel,
 		.out = k->o,
 	};
-	int rc = queries(m, w, r, rope, err);
+	int rc = inputs(m, w, r, err);
 
+	if (!rc)
+		rc = queries(m, w, r, rope, err);
 	if (!rc)
 		rc = window_row(m, w, c, r, rope, err);
 	if (!rc)
 		rc = phase_mark(m, PHASE_ATTENTION, err);
 	if (!rc && w->ratio)
-		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, c->ring[RING_COMPRESSOR],
-			      c->rows[ROWS_KV], r, err);
+		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, k->ca, k->cz,
+			      c->ring[RING_COMPRESSOR], c->rows[ROWS_KV], r, err);
 	if (!rc)
 		rc = phase_mark(m, PHASE_COMPRESSOR, err);
 	if (!rc && w->ratio == 4)
@@ -204,5 +222,10 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
 		 const struct rows *r, struct err *err)
 {
-	return window_row(m, w, c, r, r->rope[ROPE_PLAIN], err);
+	struct linear_batch_args b = {0};
+	int rc;
+
+	batch_kv(&b, m, w, r);
+	rc = run_batch(m, &b, err);
+	return rc ? rc : window_row(m, w, c, r, r->rope[ROPE_PLAIN], err);
 }

@@ -44,7 +44,8 @@ struct work {
 	dbuf q, o;      /* [rows, heads, 512] */
 	dbuf kv;        /* [rows, 512] */
 	dbuf oa;        /* [rows, groups · o_lora] */
-	dbuf ca, cz;    /* f32 [rows, 1024] */
+	dbuf ca, cz;    /* f32 [rows, 1024]: the compressor's inputs */
+	dbuf ia, iz;    /* f32 [rows, 256]: those of the indexer's */
 	dbuf iq;        /* [rows, index heads, 128] */
 	dbuf iq_packed; /* [rows, index heads, INDEX_ROW_BYTES] */
 	dbuf iw;        /* f32 [rows, index heads] */
@@ -164,6 +165,11 @@ int layer_window(struct model *m, const struct layer_weights *w, const struct la
 /* y = W x over n_tok rows, act to act; or to float32. */
 int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,
 	       struct err *err);
+
+/* The same for several matrices over the same rows: b->n is 0 at first and counts them. */
+void batch_linear(struct linear_batch_args *b, const struct weight *w, int n_tok, dbuf x, dbuf y,
+		  int out_f32);
+int run_batch(struct model *m, const struct linear_batch_args *b, struct err *err);
 
 /* What ran since the last mark was phase p. */
 int phase_mark_slow(struct model *m, enum phase p, struct err *err);

@@ -13,8 +13,8 @@
 enum phase {
 	PHASE_START,      /* embedding, rotary tables       */
 	PHASE_MHC,        /* hyper-connections and norms    */
-	PHASE_ATTENTION,  /* q, kv and output projections   */
-	PHASE_COMPRESSOR, /* compressors, indexer's inputs  */
+	PHASE_ATTENTION,  /* all projections of the attention sublayer */
+	PHASE_COMPRESSOR, /* what compressors and indexer make of theirs */
 	PHASE_CACHE,      /* index scores, choice, attention over the rows */
 	PHASE_ROUTER,
 	PHASE_EXPERTS, /* routed and shared              */

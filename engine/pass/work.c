@@ -12,7 +12,7 @@ struct piece {
 	enum memory_kind kind;
 };
 
-#define N_PIECES 33
+#define N_PIECES 35
 
 static size_t inputs_bytes(const struct model *m)
 {
@@ -49,6 +49,8 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 		{&k->oa, rows * low, act, 0},
 		{&k->ca, rows * 2 * HEAD_DIM, sizeof(float), 0},
 		{&k->cz, rows * 2 * HEAD_DIM, sizeof(float), 0},
+		{&k->ia, rows * 2 * INDEX_DIM, sizeof(float), 0},
+		{&k->iz, rows * 2 * INDEX_DIM, sizeof(float), 0},
 		{&k->iq, rows * ih * INDEX_DIM, act, 0},
 		{&k->iq_packed, rows * ih, INDEX_ROW_BYTES, 0},
 		{&k->iw, rows * ih, sizeof(float), 0},

@@ -38,6 +38,7 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_mhc_join          CUDA_NAME(cuda_mhc_join)
 #define cuda_mhc_head          CUDA_NAME(cuda_mhc_head)
 #define cuda_linear            CUDA_NAME(cuda_linear)
+#define cuda_linear_batch      CUDA_NAME(cuda_linear_batch)
 #define cuda_rms_norm          CUDA_NAME(cuda_rms_norm)
 #define cuda_query             CUDA_NAME(cuda_query)
 #define cuda_window_row        CUDA_NAME(cuda_window_row)
@@ -67,6 +68,7 @@ int cuda_mhc_post(struct backend *, const struct mhc_post_args *, struct err *);
 int cuda_mhc_join(struct backend *, const struct mhc_join_args *, struct err *);
 int cuda_mhc_head(struct backend *, const struct mhc_head_args *, struct err *);
 int cuda_linear(struct backend *, const struct linear_args *, struct err *);
+int cuda_linear_batch(struct backend *, const struct linear_batch_args *, struct err *);
 int cuda_rms_norm(struct backend *, const struct rms_norm_args *, struct err *);
 int cuda_query(struct backend *, const struct query_args *, struct err *);
 int cuda_window_row(struct backend *, const struct window_row_args *, struct err *);

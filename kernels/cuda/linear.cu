@@ -7,6 +7,8 @@
  *                Floor: 2 · rows · out · in operations over the rate of mma.sync.
  *   hundreds     cuBLASLt where it is (linear_lt.cuh)
  *   F32 weights  a warp for each element of y; only small ones are kept so.
+ *   linear_batch several products of 1 … 16 rows in one launch: each has the blocks that it
+ *                has alone, the larger products first.
  */
 #include "kernels/cuda/product.cuh"
 #include "kernels/cuda/gemm.cuh"
@@ -20,17 +22,23 @@ struct rows_job {
 	int out, in, n_group, n_tok, f32, n_warp, slice_rounds;
 };
 
+/* What a block shares. */
+template <int NT> struct rows_shared {
+	float part[PRODUCT_WARPS][PRODUCT_ROWS * 8 * NT];
+	int row_list[8 * NT];
+};
+
+/* The tiles of one block of a job, in its group of rows of W. */
 template <int TYPE, int NT>
-static __global__ void __launch_bounds__(PRODUCT_THREADS, 2) linear_rows(struct rows_job j)
+static __device__ __forceinline__ void rows_block(const struct rows_job &j, int block,
+						  int group, unsigned char *x_shared,
+						  struct rows_shared<NT> *shared)
 {
-	extern __shared__ __align__(128) unsigned char x_shared[];
-	__shared__ float part[PRODUCT_WARPS][PRODUCT_ROWS * 8 * NT];
-	__shared__ int row_list[8 * NT];
 	int warp = (int)threadIdx.x / WARP, tiles = PRODUCT_WARPS / j.n_warp;
-	int group_rows = j.out / j.n_group, group = (int)blockIdx.y;
-	int tile0 = (int)blockIdx.x * tiles, first = group * group_rows;
+	int group_rows = j.out / j.n_group;
+	int tile0 = block * tiles, first = group * group_rows;
 	struct rows x = {j.x + (size_t)group * (size_t)j.in * 2,
-			 (size_t)j.n_group * (size_t)j.in * 2, row_list, j.n_tok};
+			 (size_t)j.n_group * (size_t)j.in * 2, shared->row_list, j.n_tok};
 	struct slice slice = {x_shared, j.slice_rounds};
 	struct strip m =
 		strip_of(TYPE, j.w, j.s, first + (tile0 + warp / j.n_warp) * PRODUCT_ROWS,
@@ -38,17 +46,17 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2) linear_rows(struct 
 	float sum[NT][4];
 
 	if (threadIdx.x < 8 * NT)
-		row_list[threadIdx.x] = (int)threadIdx.x;
+		shared->row_list[threadIdx.x] = (int)threadIdx.x;
 	__syncthreads();
 	product<TYPE, NT>(sum, m, x, slice, warp % j.n_warp, j.n_warp);
-	product_store<NT>(part[warp], sum);
+	product_store<NT>(shared->part[warp], sum);
 	__syncthreads();
 	for (int i = (int)threadIdx.x; i < tiles * PRODUCT_ROWS * j.n_tok;
 	     i += PRODUCT_THREADS) {
 		int row = i % PRODUCT_ROWS, tile = i / PRODUCT_ROWS % tiles;
 		int t = i / PRODUCT_ROWS / tiles, o = (tile0 + tile) * PRODUCT_ROWS + row;
 		size_t at = (size_t)t * (size_t)j.out + (size_t)(first + o);
-		float v = product_sum<NT>(part[tile * j.n_warp], j.n_warp, row, t);
+		float v = product_sum<NT>(shared->part[tile * j.n_warp], j.n_warp, row, t);
 
 		if (o >= group_rows)
 			continue;
@@ -57,6 +65,15 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2) linear_rows(struct 
 		else
 			((uint16_t *)(void *)j.y)[at] = bf16_of_f32(v);
 	}
+}
+
+template <int TYPE, int NT>
+static __global__ void __launch_bounds__(PRODUCT_THREADS, 2) linear_rows(struct rows_job j)
+{
+	extern __shared__ __align__(128) unsigned char x_shared[];
+	__shared__ struct rows_shared<NT> shared;
+
+	rows_block<TYPE, NT>(j, (int)blockIdx.x, (int)blockIdx.y, x_shared, &shared);
 }
 
 /* So many warps keep the memory busy; a tile gets more of them where there are few tiles. */
@@ -73,31 +90,52 @@ static int warps_of_tile(int type, int in, int tiles)
 	return n;
 }
 
-template <int TYPE, int NT>
-static int launch_rows(struct cuda *c, const struct linear_args *a, struct err *err)
+/* Half of the shared memory that a block may have, so that two fit where they can. */
+static size_t rows_room(const struct cuda *c)
 {
-	int group_rows = a->w.out / a->n_group;
-	int tiles = (group_rows + PRODUCT_ROWS - 1) / PRODUCT_ROWS, blocks;
-	int n_warp = warps_of_tile(TYPE, a->w.in, tiles * a->n_group);
-	/* half of what a block may have, so that two fit where they can */
-	size_t room = c->block_shared >= 200 * 1024 ? 96 * 1024 : 72 * 1024;
-	int rounds = slice_rounds(TYPE, a->w.in, a->n_tok, n_warp, room);
-	struct rows_job j = {a->w.w,     a->w.scale, a->x,       a->y,   a->w.out, a->w.in,
-			     a->n_group, a->n_tok,   a->out_f32, n_warp, rounds};
-	size_t bytes = (size_t)a->n_tok * slice_row_bytes(TYPE, rounds);
-	cudaError_t rc;
+	return c->block_shared >= 200 * 1024 ? 96 * 1024 : 72 * 1024;
+}
+
+/* The job of a product, its blocks in each group and the bytes that x takes of shared memory.
+ */
+static int make_job(struct cuda *c, const struct linear_args *a, struct rows_job *j,
+		    unsigned *blocks, size_t *bytes, struct err *err)
+{
+	int type = (int)a->w.type, group_rows = a->w.out / a->n_group;
+	int tiles = (group_rows + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
+	int n_warp = warps_of_tile(type, a->w.in, tiles * a->n_group);
+	int rounds = slice_rounds(type, a->w.in, a->n_tok, n_warp, rows_room(c));
+	int each = PRODUCT_WARPS / n_warp;
 
 	if (rounds == 0)
 		return cuda_refuse(err, "linear",
 				   "%d rows, %d columns: no room for a slice of x", a->n_tok,
 				   a->w.in);
-	rc = cudaFuncSetAttribute(linear_rows<TYPE, NT>,
-				  cudaFuncAttributeMaxDynamicSharedMemorySize, (int)room);
-	if (rc != cudaSuccess)
-		return cuda_fail(rc, "linear", err);
-	blocks = (tiles + PRODUCT_WARPS / n_warp - 1) / (PRODUCT_WARPS / n_warp);
-	linear_rows<TYPE, NT><<<dim3((unsigned)blocks, (unsigned)a->n_group), PRODUCT_THREADS,
-				bytes, c->stream>>>(j);
+	*j = {a->w.w,     a->w.scale, a->x,       a->y,   a->w.out, a->w.in,
+	      a->n_group, a->n_tok,   a->out_f32, n_warp, rounds};
+	*blocks = (unsigned)((tiles + each - 1) / each);
+	*bytes = (size_t)a->n_tok * slice_row_bytes(type, rounds);
+	return 0;
+}
+
+template <int TYPE, int NT>
+static int launch_rows(struct cuda *c, const struct linear_args *a, struct err *err)
+{
+	struct rows_job j;
+	unsigned blocks;
+	size_t bytes;
+	int rc = make_job(c, a, &j, &blocks, &bytes, err);
+
+	if (rc)
+		return rc;
+	rc = cuda_fail(cudaFuncSetAttribute(linear_rows<TYPE, NT>,
+					    cudaFuncAttributeMaxDynamicSharedMemorySize,
+					    (int)rows_room(c)),
+		       "linear", err);
+	if (rc)
+		return rc;
+	linear_rows<TYPE, NT>
+		<<<dim3(blocks, (unsigned)a->n_group), PRODUCT_THREADS, bytes, c->stream>>>(j);
 	return cuda_check_launch(c, "linear", err);
 }
 
@@ -335,6 +373,124 @@ int cuda_linear(struct backend *be, const struct linear_args *a, struct err *err
 		return launch<WEIGHT_FP4>(c, a, err);
 	}
 	return cuda_refuse(err, "linear", "weights of type %d", (int)a->w.type);
+}
+
+/* ------------------------------------------------------------------------- batches */
+
+struct rows_batch {
+	int n;
+	unsigned first[LINEAR_BATCH + 1]; /* block of each job; behind the last */
+	int type[LINEAR_BATCH];
+	struct rows_job job[LINEAR_BATCH];
+};
+
+template <int NT>
+static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
+	linear_jobs(const __grid_constant__ struct rows_batch b)
+{
+	extern __shared__ __align__(128) unsigned char x_shared[];
+	__shared__ struct rows_shared<NT> shared;
+	int i = 0, block;
+
+	while (i + 1 < b.n && blockIdx.x >= b.first[i + 1])
+		i++;
+	block = (int)(blockIdx.x - b.first[i]);
+	if (b.type[i] == WEIGHT_F8)
+		rows_block<WEIGHT_F8, NT>(b.job[i], block, 0, x_shared, &shared);
+	else
+		rows_block<WEIGHT_BF16, NT>(b.job[i], block, 0, x_shared, &shared);
+}
+
+template <int NT>
+static int launch_jobs(struct cuda *c, const struct rows_batch *b, size_t bytes,
+		       struct err *err)
+{
+	int rc = cuda_fail(cudaFuncSetAttribute(linear_jobs<NT>,
+						cudaFuncAttributeMaxDynamicSharedMemorySize,
+						(int)rows_room(c)),
+			   "linear_batch", err);
+
+	if (rc)
+		return rc;
+	linear_jobs<NT><<<b->first[b->n], PRODUCT_THREADS, bytes, c->stream>>>(*b);
+	return cuda_check_launch(c, "linear_batch", err);
+}
+
+static size_t weight_size(const struct weight *w)
+{
+	return (size_t)w->out * (size_t)w->in * (w->type == WEIGHT_BF16 ? 2 : 1);
+}
+
+/* The order of the parts by size, the largest first. */
+static void sort_parts(const struct linear_batch_args *a, int order[LINEAR_BATCH])
+{
+	for (int i = 0; i < a->n; i++) {
+		int at = i;
+
+		while (at &&
+		       weight_size(&a->part[order[at - 1]].w) < weight_size(&a->part[i].w)) {
+			order[at] = order[at - 1];
+			at--;
+		}
+		order[at] = i;
+	}
+}
+
+/* Whether one launch serves them all. */
+static int one_launch(const struct linear_batch_args *a)
+{
+	for (int i = 0; i < a->n; i++) {
+		const struct linear_args *p = &a->part[i];
+
+		if (p->n_tok > CUDA_DECODE_ROWS || p->n_group != 1 ||
+		    (p->w.type != WEIGHT_F8 && p->w.type != WEIGHT_BF16))
+			return 0;
+	}
+	return a->n > 1;
+}
+
+static int batch(struct cuda *c, const struct linear_batch_args *a, struct err *err)
+{
+	struct rows_batch b = {a->n};
+	int order[LINEAR_BATCH];
+	size_t most = 0;
+
+	sort_parts(a, order);
+	for (int i = 0; i < a->n; i++) {
+		const struct linear_args *p = &a->part[order[i]];
+		unsigned blocks;
+		size_t bytes;
+		int rc = check(p, err);
+
+		if (!rc)
+			rc = make_job(c, p, &b.job[i], &blocks, &bytes, err);
+		if (rc)
+			return rc;
+		b.type[i] = (int)p->w.type;
+		b.first[i + 1] = b.first[i] + blocks;
+		most = bytes > most ? bytes : most;
+	}
+	return a->part[0].n_tok <= 8 ? launch_jobs<1>(c, &b, most, err)
+				     : launch_jobs<2>(c, &b, most, err);
+}
+
+int cuda_linear_batch(struct backend *be, const struct linear_batch_args *a, struct err *err)
+{
+	int rc = 0;
+
+	if (a->n < 1 || a->n > LINEAR_BATCH)
+		return cuda_refuse(err, "linear_batch", "%d products, expected 1 to %d", a->n,
+				   LINEAR_BATCH);
+	for (int i = 1; i < a->n; i++) {
+		if (a->part[i].n_tok != a->part[0].n_tok || a->part[i].x != a->part[0].x)
+			return cuda_refuse(err, "linear_batch",
+					   "product %d is not of the first one's rows", i);
+	}
+	if (one_launch(a))
+		return batch(cuda_of(be), a, err);
+	for (int i = 0; i < a->n && !rc; i++)
+		rc = cuda_linear(be, &a->part[i], err);
+	return rc;
 }
 
 size_t cuda_linear_scratch(const struct cuda *c, const struct pass_shape *shape)

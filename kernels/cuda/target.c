@@ -12,6 +12,7 @@ static const struct ops operations = {
 	.mhc_join = cuda_mhc_join,
 	.mhc_head = cuda_mhc_head,
 	.linear = cuda_linear,
+	.linear_batch = cuda_linear_batch,
 	.rms_norm = cuda_rms_norm,
 	.query = cuda_query,
 	.window_row = cuda_window_row,

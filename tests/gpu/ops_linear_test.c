@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -199,6 +200,102 @@ static void scales_far_apart_agree_with_the_reference(void **state)
 	}
 }
 
+/* ---------------------------------------------------------------------- batches */
+
+struct batch_case {
+	int n, in;
+	const struct shape *shape;
+	struct weight_pair w[LINEAR_BATCH];
+	struct pair x, alone[LINEAR_BATCH], together[LINEAR_BATCH];
+};
+
+/* Each by itself, and all together where the backend can. */
+static int batch(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
+{
+	const struct batch_case *k = ctx;
+	struct linear_batch_args a = {.n = k->n};
+	int rc = 0;
+
+	for (int i = 0; i < k->n && !rc; i++) {
+		size_t at = (size_t)t0 * (size_t)k->shape[i].out;
+
+		a.part[i] = (struct linear_args){
+			.n_tok = n,
+			.n_group = 1,
+			.out_f32 = k->shape[i].out_f32,
+			.w = k->w[i].w[side],
+			.x = bench_at(&k->x, side, (size_t)t0 * (size_t)k->in),
+			.y = bench_at(&k->alone[i], side, at),
+		};
+		rc = be->ops->linear(be, &a.part[i], err);
+		a.part[i].y = bench_at(&k->together[i], side, at);
+		if (!rc && !be->ops->linear_batch)
+			rc = be->ops->linear(be, &a.part[i], err);
+	}
+	return rc || !be->ops->linear_batch ? rc : be->ops->linear_batch(be, &a, err);
+}
+
+static void compare_batch(struct bench *b, const char *what, const struct shape *shape, int n,
+			  int n_tok)
+{
+	struct batch_case k = {.n = n, .in = shape[0].in, .shape = shape};
+
+	bench_case(b, "linear_batch, %s, %d rows", what, n_tok);
+	k.x = bench_normal(b, PAIR_ACT, (size_t)n_tok * (size_t)k.in, 1.0);
+	for (int i = 0; i < n; i++) {
+		enum pair_kind kind = shape[i].out_f32 ? PAIR_F32 : PAIR_ACT;
+		size_t values = (size_t)n_tok * (size_t)shape[i].out;
+
+		k.w[i] = bench_weight(b, shape[i].type, shape[i].out, shape[i].in, 1);
+		k.alone[i] = bench_out(b, kind, values);
+		k.together[i] = bench_out(b, kind, values);
+	}
+	bench_run(b, n_tok, batch, &k);
+	for (int i = 0; i < n; i++) {
+		size_t bytes = k.alone[i].n * (shape[i].out_f32 ? 4 : 2);
+
+		bench_compare(b, "y", &k.together[i], n_tok, (size_t)shape[i].out,
+			      median_allowed(shape[i].type, shape[i].out, shape[i].in, n_tok,
+					     shape[i].out_f32),
+			      shape[i].out_f32 ? 1e-4 : 0.004);
+		if (memcmp(bench_fetch(b, &k.alone[i], GPU),
+			   bench_fetch(b, &k.together[i], GPU), bytes) != 0)
+			bench_fail(b, "product %d of %d differs from linear's", i, n);
+	}
+}
+
+static void a_batch_has_the_bits_of_its_products(void **state)
+{
+	static const struct shape inputs[] = {
+		{WEIGHT_F8, 1024, 4096, 1, 0},   {WEIGHT_F8, 512, 4096, 1, 0},
+		{WEIGHT_BF16, 1024, 4096, 1, 1}, {WEIGHT_BF16, 1024, 4096, 1, 1},
+		{WEIGHT_BF16, 256, 4096, 1, 1},  {WEIGHT_BF16, 256, 4096, 1, 1},
+		{WEIGHT_BF16, 64, 4096, 1, 1},
+	};
+	static const struct shape queries[] = {{WEIGHT_F8, 32768, 1024, 1, 0},
+					       {WEIGHT_F8, 8192, 1024, 1, 0}};
+	static const struct shape odd[] = {
+		{WEIGHT_BF16, 17, 288, 1, 1},  {WEIGHT_F8, 130, 288, 1, 0},
+		{WEIGHT_BF16, 100, 288, 1, 0}, {WEIGHT_F8, 40, 288, 1, 1},
+		{WEIGHT_BF16, 64, 288, 1, 1},  {WEIGHT_F8, 333, 288, 1, 0},
+		{WEIGHT_BF16, 16, 288, 1, 0},  {WEIGHT_F8, 4096, 288, 1, 1},
+	};
+	static const struct shape mixed[] = {{WEIGHT_FP4, 128, 320, 1, 0},
+					     {WEIGHT_F32, 64, 320, 1, 1}};
+	static const struct shape deep[] = {{WEIGHT_BF16, 40, 16384, 1, 1},
+					    {WEIGHT_F8, 64, 16384, 1, 0}};
+	static const int rows[] = {1, 2, 8, 9, 16, 40};
+
+	for (size_t r = 0; r < COUNT(rows); r++) {
+		compare_batch(*state, "a sublayer's inputs", inputs, COUNT(inputs), rows[r]);
+		compare_batch(*state, "queries", queries, COUNT(queries), rows[r]);
+		compare_batch(*state, "odd sizes", odd, COUNT(odd), rows[r]);
+		compare_batch(*state, "other types", mixed, COUNT(mixed), rows[r]);
+		compare_batch(*state, "many columns", deep, COUNT(deep), rows[r]);
+		compare_batch(*state, "one product", inputs, 1, rows[r]);
+	}
+}
+
 static void what_no_kernel_can_do_is_refused(void **state)
 {
 	struct bench *b = *state;
@@ -220,6 +317,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		BENCH_TEST(sizes_that_fill_no_tile_agree_with_the_reference),
 		BENCH_TEST(scales_far_apart_agree_with_the_reference),
+		BENCH_TEST(a_batch_has_the_bits_of_its_products),
 		BENCH_TEST(what_no_kernel_can_do_is_refused),
 		BENCH_TEST(flash_shapes_agree_with_the_reference),
 		BENCH_TEST(pro_shapes_agree_with_the_reference),

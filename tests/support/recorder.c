@@ -25,6 +25,7 @@
 	X(mhc_join, mhc_join)                                                                  \
 	X(mhc_head, mhc_head)                                                                  \
 	X(linear, linear)                                                                      \
+	X(linear_batch, linear_batch)                                                          \
 	X(rms_norm, rms_norm)                                                                  \
 	X(query, query)                                                                        \
 	X(window_row, window_row)                                                              \
@@ -97,6 +98,15 @@ static int join(struct recorder *r, const struct mhc_join_args *a, struct err *e
 	return rc ? rc : r->inner->ops->mhc_pre(r->inner, &a->pre, err);
 }
 
+static int batch(struct recorder *r, const struct linear_batch_args *a, struct err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; i < a->n && !rc; i++)
+		rc = r->inner->ops->linear(r->inner, &a->part[i], err);
+	return rc;
+}
+
 /* Has it done. */
 static int perform(struct recorder *r, const struct issued *it, struct err *err)
 {
@@ -107,6 +117,8 @@ static int perform(struct recorder *r, const struct issued *it, struct err *err)
 	case OP_##name:                                                                        \
 		if (OP_##name == OP_mhc_join)                                                  \
 			return join(r, &it->a.mhc_join, err);                                  \
+		if (OP_##name == OP_linear_batch)                                              \
+			return batch(r, &it->a.linear_batch, err);                             \
 		return r->inner->ops->name(r->inner, &it->a.name, err);
 		OPERATIONS(X)
 #undef X
@@ -317,8 +329,10 @@ struct recorder *recorder_new(struct backend *inner, int joins, int marks)
 #define X(name, args) r->ops.name = rec_##name;
 	OPERATIONS(X)
 #undef X
-	if (!joins)
+	if (!joins) {
 		r->ops.mhc_join = NULL;
+		r->ops.linear_batch = NULL;
+	}
 	return r;
 }
 

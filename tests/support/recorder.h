@@ -10,7 +10,10 @@
 
 struct recorder;
 
-/* `joins`: it has mhc_join, made of the other's two operations; `marks`: it times phases. */
+/*
+ * `joins`: it has mhc_join and linear_batch, made of the other's operations; `marks`: it times
+ * phases.
+ */
 struct recorder *recorder_new(struct backend *inner, int joins, int marks);
 void recorder_free(struct recorder *r); /* not the inner one */
 struct backend *recorder_backend(struct recorder *r);
