@@ -88,7 +88,7 @@ static int sum(struct cuda *c, const struct experts_job *j, float *y, struct err
 	return cuda_check_launch(c, "experts", err);
 }
 
-/* Sixteen rows at a time, whatever their number. */
+/* Sixteen rows at a time, whatever their number; one token shares no expert with another. */
 static int by_rows(struct cuda *c, const struct experts_job *all, int alone, struct err *err)
 {
 	for (int t = 0; t < all->n_tok; t += CUDA_DECODE_ROWS) {
@@ -98,6 +98,7 @@ static int by_rows(struct cuda *c, const struct experts_job *all, int alone, str
 		int rc;
 
 		j.n_tok = j.n_tok - t < CUDA_DECODE_ROWS ? j.n_tok - t : CUDA_DECODE_ROWS;
+		alone = alone || j.n_tok == 1;
 		j.x += (size_t)t * (size_t)j.d * 2;
 		j.chosen += choice;
 		j.weight += choice;

@@ -47,6 +47,14 @@ static __device__ __forceinline__ void list_pairs(struct expert_list<NT> *list,
 	int n_choice = j.n_tok * j.n_used, lane = (int)threadIdx.x, before = 0, rank = 0;
 	int32_t e;
 
+	if (alone && at < n_choice) { /* each pair leads itself, whatever its expert */
+		if (lane == 0) {
+			list->token[0] = at / j.n_used;
+			list->pair[0] = at / j.n_used * (j.n_used + 1) + at % j.n_used;
+			list->n = 1;
+		}
+		return;
+	}
 	if (at >= n_choice) { /* the shared expert: of all rows, or of one */
 		int first = alone ? at - n_choice : 0, n = alone ? 1 : j.n_tok;
 
@@ -62,9 +70,8 @@ static __device__ __forceinline__ void list_pairs(struct expert_list<NT> *list,
 		list->n = 0;
 	__syncwarp();
 	e = j.chosen[at];
-	for (int i0 = alone ? at : 0; i0 < (alone ? at + 1 : n_choice); i0 += WARP) {
-		int i = i0 + lane,
-		    here = i < n_choice && (!alone || lane == 0) && j.chosen[i] == e;
+	for (int i0 = 0; i0 < n_choice; i0 += WARP) {
+		int i = i0 + lane, here = i < n_choice && j.chosen[i] == e;
 		unsigned same = __ballot_sync(ALL_LANES, here);
 		int number = before + __popc(same & ((1u << lane) - 1));
 
@@ -83,6 +90,18 @@ static __device__ __forceinline__ void list_pairs(struct expert_list<NT> *list,
 	}
 	if (lane == 0)
 		list->n = min(before - rank, most);
+}
+
+/*
+ * Which column of blocks this is, as list_pairs() counts them: those of the shared expert,
+ * whose codes are the larger ones, begin first.
+ */
+static __device__ __forceinline__ int column_of(const struct experts_job &j)
+{
+	int n_choice = j.n_tok * j.n_used, n_shared = (int)gridDim.y - n_choice;
+	int y = (int)blockIdx.y;
+
+	return y < n_shared ? n_choice + y : y - n_shared;
 }
 
 /* The same product for each type that experts have. */
@@ -107,7 +126,7 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 	__shared__ float part[PRODUCT_WARPS][PRODUCT_ROWS * 8 * NT];
 	__shared__ struct expert_list<NT> list;
 	int warp = (int)threadIdx.x / WARP, up = warp / EXPERT_WARPS, row0;
-	int is_shared = (int)blockIdx.y >= j.n_tok * j.n_used;
+	int column = column_of(j), is_shared = column >= j.n_tok * j.n_used;
 	int type = is_shared ? j.shared_type : j.type;
 	struct slice slice = {x_shared, is_shared ? slices.shared : slices.routed};
 	struct rows x = {j.x, (size_t)j.d * 2, list.token, 0};
@@ -115,13 +134,13 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 	struct strip m;
 	float sum[NT][4];
 
+	e = is_shared ? j.shared : j.experts[j.chosen[column]];
 	if (warp == 0)
-		list_pairs<NT>(&list, j, (int)blockIdx.y, slices.rows, alone);
+		list_pairs<NT>(&list, j, column, slices.rows, alone);
 	__syncthreads();
 	if (list.n == 0)
 		return;
 	x.n = list.n;
-	e = is_shared ? j.shared : j.experts[j.chosen[blockIdx.y]];
 	row0 = (int)blockIdx.x * PRODUCT_ROWS;
 	m = strip_of(type, up ? e.w3 : e.w1, up ? e.s3 : e.s1, row0, j.inner - 1, j.d);
 	expert_product<NT>(type, sum, m, x, slice, warp % EXPERT_WARPS);
@@ -152,7 +171,7 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 	__shared__ struct expert_list<NT> list;
 	int warp = (int)threadIdx.x / WARP,
 	    row0 = (int)blockIdx.x * (EXPERT_TILES * PRODUCT_ROWS);
-	int is_shared = (int)blockIdx.y >= j.n_tok * j.n_used;
+	int column = column_of(j), is_shared = column >= j.n_tok * j.n_used;
 	int type = is_shared ? j.shared_type : j.type;
 	struct slice slice = {x_shared, is_shared ? slices.shared : slices.routed};
 	struct rows x = {(const unsigned char *)j.t, (size_t)j.inner * 2, list.pair, 0};
@@ -160,13 +179,13 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 	struct strip m;
 	float sum[NT][4];
 
+	e = is_shared ? j.shared : j.experts[j.chosen[column]];
 	if (warp == 0)
-		list_pairs<NT>(&list, j, (int)blockIdx.y, slices.rows, alone);
+		list_pairs<NT>(&list, j, column, slices.rows, alone);
 	__syncthreads();
 	if (list.n == 0)
 		return;
 	x.n = list.n;
-	e = is_shared ? j.shared : j.experts[j.chosen[blockIdx.y]];
 	m = strip_of(type, e.w2, e.s2, row0 + warp / EXPERT_WARPS * PRODUCT_ROWS, j.d - 1,
 		     j.inner);
 	expert_product<NT>(type, sum, m, x, slice, warp % EXPERT_WARPS);
