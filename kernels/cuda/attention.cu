@@ -370,6 +370,7 @@ static __device__ void load_queries(const struct attention_args &a, int64_t t,
 template <int MT>
 static __global__ void __launch_bounds__(shape<MT>::threads) attend_rows(struct attend p)
 {
+	kernel_begin();
 	extern __shared__ __align__(16) unsigned char shared[];
 	using sh = shape<MT>;
 	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
@@ -419,6 +420,7 @@ static __global__ void __launch_bounds__(shape<MT>::threads) attend_rows(struct 
 /* Adds a token's parts in order.  Grid: heads, tokens; a thread has four columns. */
 static __global__ void __launch_bounds__(ADD_THREADS) add_parts(struct attend p)
 {
+	kernel_begin();
 	int head = (int)blockIdx.x, col = (int)threadIdx.x * 4;
 	int64_t t = p.t0 + (int64_t)blockIdx.y;
 	int n = attend_splits(seen_by(p.a, t).n);
@@ -486,7 +488,7 @@ static int launch(struct cuda *c, const struct attend &p, int parts, int tokens,
 
 	if (rc != cudaSuccess)
 		return cuda_fail(rc, "attention", err);
-	attend_rows<MT><<<grid, sh::threads, sh::bytes, c->stream>>>(p);
+	launch_kernel(c, attend_rows<MT>, grid, sh::threads, sh::bytes, p);
 	return cuda_check_launch(c, "attention", err);
 }
 
@@ -508,8 +510,8 @@ static int decode(struct cuda *c, struct attend *p, struct err *err)
 
 		if (launch<1>(c, *p, p->n_split, n, err))
 			return err->code;
-		add_parts<<<dim3((unsigned)a->n_head, (unsigned)n), ADD_THREADS, 0,
-			    c->stream>>>(*p);
+		launch_kernel(c, add_parts, dim3((unsigned)a->n_head, (unsigned)n), ADD_THREADS,
+			      0, *p);
 		if (cuda_check_launch(c, "attention", err))
 			return err->code;
 	}

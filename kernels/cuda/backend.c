@@ -140,6 +140,7 @@ static int choose_device(struct cuda *c, int general, struct err *err)
 	c->block_shared = f.block_shared;
 	c->max_rows = policy.max_rows;
 	c->prefill_rows = policy.prefill_rows;
+	c->begins_early = policy.variant == VARIANT_SM90A;
 	c->target = policy.variant == VARIANT_SM90A ? &cuda_target_sm90a : &cuda_target_general;
 	snprintf(c->name, sizeof(c->name), "cuda %d: %.30s, %s kernels", c->device, f.name,
 		 c->target->name);
@@ -165,6 +166,7 @@ int cuda_open(struct backend **out, const struct backend_options *o, struct err 
 		return rc;
 	}
 	c->base = entries;
+	c->behind_other = 1;
 	c->base.ops = c->target->ops;
 	rc = memory_open(c, err);
 	if (rc) {

@@ -109,6 +109,7 @@ static __device__ float pool8(const float *const *in, const float *const *gate,
 
 static __global__ void __launch_bounds__(THREADS) pool4(struct pool p)
 {
+	kernel_begin();
 	__shared__ float x[HEAD_DIM], cs[ROPE_DIM];
 	const struct compress_args &a = p.a;
 	const struct step *step = step_of(a.step);
@@ -150,6 +151,7 @@ static __device__ __forceinline__ float *ring128(const struct compress_args &a, 
 /* The ring's state before this call, where the call will overwrite it. */
 static __global__ void save_state(struct compress_args a, float *out)
 {
+	kernel_begin();
 	const struct step *step = step_of(a.step);
 	const float *from = ring128(a, step->slot, step->pos0 + COMPRESS_RING - 1);
 
@@ -160,6 +162,7 @@ static __global__ void save_state(struct compress_args a, float *out)
 /* blockDim.x == dim */
 static __global__ void __launch_bounds__(HEAD_DIM) pool128(struct pool p)
 {
+	kernel_begin();
 	__shared__ float x[HEAD_DIM], cs[ROPE_DIM];
 	const struct compress_args &a = p.a;
 	const struct step *step = step_of(a.step);
@@ -222,13 +225,13 @@ static int launch4(struct cuda *c, const struct compress_args *a, struct err *er
 	int along = a->n_tok <= KEEP_ALONG;
 
 	p.keep_from = a->n_tok - keep;
-	pool4<<<(unsigned)(p.n_pool + (along ? keep : 0)), THREADS, 0, c->stream>>>(p);
+	launch_kernel(c, pool4, (unsigned)(p.n_pool + (along ? keep : 0)), THREADS, 0, p);
 	if (cuda_check_launch(c, "compress", err))
 		return err->code;
 	if (along)
 		return 0;
 	p.n_pool = 0;
-	pool4<<<(unsigned)keep, THREADS, 0, c->stream>>>(p);
+	launch_kernel(c, pool4, (unsigned)keep, THREADS, 0, p);
 	return cuda_check_launch(c, "compress", err);
 }
 
@@ -243,12 +246,12 @@ static int launch128(struct cuda *c, const struct compress_args *a, struct err *
 		if (cuda_scratch(c, sizeof(float) * 3 * (size_t)a->dim, "compress", &before,
 				 err))
 			return err->code;
-		save_state<<<1, THREADS, 0, c->stream>>>(*a, (float *)before);
+		launch_kernel(c, save_state, 1, THREADS, 0, *a, (float *)before);
 		if (cuda_check_launch(c, "compress", err))
 			return err->code;
 		p.before = (const float *)before;
 	}
-	pool128<<<n_block, (unsigned)a->dim, 0, c->stream>>>(p);
+	launch_kernel(c, pool128, n_block, (unsigned)a->dim, 0, p);
 	return cuda_check_launch(c, "compress", err);
 }
 

@@ -77,6 +77,8 @@ struct cuda {
 	int n_sm;         /* multiprocessors */
 	int block_shared; /* bytes of shared memory that one block may ask for */
 	int max_rows, prefill_rows;
+	int begins_early; /* kernels may begin before the last one has ended: device.cuh */
+	int behind_other; /* what was issued last is no kernel */
 	enum cuda_moe moe;
 	cudaStream_t stream;
 	uint32_t *counters; /* [CUDA_COUNTERS], 0 between operations: who counts puts it back */

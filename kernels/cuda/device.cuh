@@ -15,6 +15,44 @@
 #define WARP      32
 #define ALL_LANES 0xffffffffu
 
+/* ----------------------------------------------------------------- launching */
+
+/*
+ * On 9.0 a kernel may begin while the one before it still runs, so that launching costs no
+ * time.  So each kernel, in all threads and before it reads what another kernel wrote or
+ * writes anything, calls kernel_begin(): it returns when all kernels before have ended and
+ * what they wrote is seen, and lets the next one begin.  Only weights may be read before it.
+ * A kernel that left it out would end before its predecessors and let its successors run ahead
+ * of them.
+ */
+static __device__ __forceinline__ void kernel_begin(void)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+	asm volatile("griddepcontrol.wait;" ::: "memory");
+	asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+/* What goes wrong is told by the cuda_check_launch() that follows. */
+template <class... params, class... args>
+static inline void launch_kernel(struct cuda *c, void (*kernel)(params...), dim3 grid,
+				 dim3 block, size_t shared, args... a)
+{
+	cudaLaunchAttribute early = {};
+	cudaLaunchConfig_t how = {};
+
+	early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+	early.val.programmaticStreamSerializationAllowed = 1;
+	how.gridDim = grid;
+	how.blockDim = block;
+	how.dynamicSmemBytes = shared;
+	how.stream = c->stream;
+	how.attrs = &early;
+	how.numAttrs = c->begins_early && !c->behind_other;
+	c->behind_other = 0;
+	(void)cudaLaunchKernelEx(&how, kernel, static_cast<params>(a)...);
+}
+
 /* ------------------------------------------------------------------ numbers */
 
 static __device__ __forceinline__ float f32_of_bits(uint32_t u)

@@ -84,7 +84,7 @@ static int sum(struct cuda *c, const struct experts_job *j, float *y, struct err
 {
 	unsigned threads = 128, blocks = (unsigned)(j->d / 4 + 127) / threads;
 
-	experts_sum<<<dim3(blocks, (unsigned)j->n_tok), threads, 0, c->stream>>>(*j, y);
+	launch_kernel(c, experts_sum, dim3(blocks, (unsigned)j->n_tok), threads, 0, *j, y);
 	return cuda_check_launch(c, "experts", err);
 }
 

@@ -35,6 +35,7 @@ static __device__ __forceinline__ float inner_value(float g, float v, float limi
 /* y[t, :] = sum over the slots of part[t, slot, :], four columns a thread */
 static __global__ void experts_sum(struct experts_job j, float *y)
 {
+	kernel_begin();
 	int column = ((int)blockIdx.x * (int)blockDim.x + (int)threadIdx.x) * 4;
 	size_t t = blockIdx.y;
 	const float *from = j.part + t * (size_t)(j.n_used + 1) * (size_t)j.d + column;

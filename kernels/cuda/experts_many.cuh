@@ -52,6 +52,7 @@ static __device__ __forceinline__ int block_sum_int(int v, int *shared)
 static __global__ void __launch_bounds__(SORT_THREADS)
 	experts_count(struct experts_job j, struct experts_sorted s)
 {
+	kernel_begin();
 	__shared__ int shared[SORT_THREADS / WARP];
 	int n = 0, e = (int)blockIdx.x;
 
@@ -90,6 +91,7 @@ static __device__ __forceinline__ void place_choices(const struct experts_job &j
 static __global__ void __launch_bounds__(SORT_THREADS)
 	experts_place(struct experts_job j, struct experts_sorted s, int tile_rows)
 {
+	kernel_begin();
 	__shared__ int shared[SORT_THREADS / WARP];
 	int e = (int)blockIdx.x, first = 0, tile = 0, n = s.count[e], tiles;
 
@@ -169,6 +171,7 @@ static __global__ void __launch_bounds__(GEMM_THREADS, 2)
 	experts_many_up(struct experts_job j, struct experts_sorted s, int is_shared,
 			uint16_t *out)
 {
+	kernel_begin();
 	extern __shared__ __align__(128) unsigned char shared[];
 	struct expert_tile tile = tile_of(j, s, is_shared, gemm_size<MT>::rows);
 	struct cuda_expert e = is_shared ? j.shared : j.experts[tile.expert];
@@ -243,6 +246,7 @@ static __global__ void __launch_bounds__(GEMM_THREADS, 2)
 	experts_many_down(struct experts_job j, struct experts_sorted s, int is_shared,
 			  const uint16_t *t)
 {
+	kernel_begin();
 	extern __shared__ __align__(128) unsigned char shared[];
 	struct expert_tile tile = tile_of(j, s, is_shared, gemm_size<MT>::rows);
 	struct cuda_expert e = is_shared ? j.shared : j.experts[tile.expert];
@@ -301,10 +305,10 @@ static int launch_many_products(struct cuda *c, const struct experts_job *j,
 					  cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
 	if (rc != cudaSuccess)
 		return cuda_fail(rc, "experts", err);
-	experts_many_up<TYPE, MT>
-		<<<dim3(up, tiles), GEMM_THREADS, bytes, c->stream>>>(*j, *s, is_shared, t);
-	experts_many_down<TYPE, MT>
-		<<<dim3(down, tiles), GEMM_THREADS, bytes, c->stream>>>(*j, *s, is_shared, t);
+	launch_kernel(c, experts_many_up<TYPE, MT>, dim3(up, tiles), GEMM_THREADS, bytes, *j,
+		      *s, is_shared, t);
+	launch_kernel(c, experts_many_down<TYPE, MT>, dim3(down, tiles), GEMM_THREADS, bytes,
+		      *j, *s, is_shared, t);
 	return cuda_check_launch(c, "experts", err);
 }
 
@@ -336,8 +340,8 @@ static int launch_expert_many(struct cuda *c, const struct experts_job *j,
 	/* the shared expert's inner values stand behind the others' */
 	uint16_t *t = j->t, *shared_t = j->t + (size_t)n_choice * (size_t)j->inner;
 
-	experts_count<<<n_expert, SORT_THREADS, 0, c->stream>>>(*j, *s);
-	experts_place<<<n_expert, SORT_THREADS, 0, c->stream>>>(*j, *s, rows);
+	launch_kernel(c, experts_count, n_expert, SORT_THREADS, 0, *j, *s);
+	launch_kernel(c, experts_place, n_expert, SORT_THREADS, 0, *j, *s, rows);
 	rc = cuda_check_launch(c, "experts", err);
 	if (rc)
 		return rc;

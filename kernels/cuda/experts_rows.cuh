@@ -122,6 +122,7 @@ template <int NT>
 static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 	experts_up(struct experts_job j, struct expert_slices slices, int alone)
 {
+	kernel_begin();
 	extern __shared__ __align__(128) unsigned char x_shared[];
 	__shared__ float part[PRODUCT_WARPS][PRODUCT_ROWS * 8 * NT];
 	__shared__ struct expert_list<NT> list;
@@ -166,6 +167,7 @@ template <int NT>
 static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 	experts_down(struct experts_job j, struct expert_slices slices, int alone)
 {
+	kernel_begin();
 	extern __shared__ __align__(128) unsigned char x_shared[];
 	__shared__ float part[PRODUCT_WARPS][PRODUCT_ROWS * 8 * NT];
 	__shared__ struct expert_list<NT> list;
@@ -241,15 +243,16 @@ static int launch_expert_rows(struct cuda *c, const struct experts_job *j, int a
 	if (!expert_slices_of(j, j->d, rows, room, &s, &bytes))
 		return cuda_refuse(err, "experts", "%d rows: no room for a slice of x",
 				   j->n_tok);
-	experts_up<NT><<<dim3((unsigned)((j->inner + PRODUCT_ROWS - 1) / PRODUCT_ROWS), blocks),
-			 PRODUCT_THREADS, bytes, c->stream>>>(*j, s, alone);
+	launch_kernel(c, experts_up<NT>,
+		      dim3((unsigned)((j->inner + PRODUCT_ROWS - 1) / PRODUCT_ROWS), blocks),
+		      PRODUCT_THREADS, bytes, *j, s, alone);
 	if (cuda_check_launch(c, "experts", err))
 		return err ? err->code : ERR_MODEL;
 	if (!expert_slices_of(j, j->inner, rows, room, &s, &bytes))
 		return cuda_refuse(err, "experts", "%d rows: no room for a slice of t",
 				   j->n_tok);
-	experts_down<NT><<<dim3((unsigned)((j->d + tile - 1) / tile), blocks), PRODUCT_THREADS,
-			   bytes, c->stream>>>(*j, s, alone);
+	launch_kernel(c, experts_down<NT>, dim3((unsigned)((j->d + tile - 1) / tile), blocks),
+		      PRODUCT_THREADS, bytes, *j, s, alone);
 	return cuda_check_launch(c, "experts", err);
 }
 

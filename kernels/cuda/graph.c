@@ -69,6 +69,7 @@ static int add_mark(struct cuda *c, struct recording *r, int phase, struct err *
 	if (rc)
 		return rc;
 	r->marks[r->n_marks++] = (struct mark){event, phase};
+	c->behind_other = 1;
 	return cuda_fail(cudaEventRecordWithFlags(event, c->stream, cudaEventRecordExternal),
 			 "mark", err);
 }
@@ -143,6 +144,7 @@ static int record(struct cuda *c, struct recording *r, int (*body)(void *, struc
 	if (rc)
 		return rc;
 	c->recording = r;
+	c->behind_other = 1;
 	if (c->timing)
 		rc = add_mark(c, r, -1, err);
 	if (!rc)
@@ -200,6 +202,7 @@ int graph_run(struct backend *be, uint64_t key, int (*body)(void *ctx, struct er
 		r->next = c->recordings;
 		c->recordings = r;
 	}
+	c->behind_other = 1;
 	rc = cuda_fail(cudaGraphLaunch(r->exec, c->stream), "run", err);
 	if (!rc && c->timing)
 		c->unread = r;

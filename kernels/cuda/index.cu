@@ -128,6 +128,7 @@ score_heads(const struct operand *r, const struct queries &q, int h, int lane, f
 /* Grid: shares of the pages, tokens. */
 static __global__ void __launch_bounds__(SCORE_WARPS *WARP) score_rows(struct scores p)
 {
+	kernel_begin();
 	extern __shared__ uint4 shared[];
 	__shared__ float sums[SCORE_WARPS][8 * SUM_PITCH];
 	const struct index_select_args &a = p.a;
@@ -452,6 +453,7 @@ static __device__ void choose_best(struct chooser *c, const float *score, int64_
 
 static __global__ void __launch_bounds__(CHOOSERS) choose_rows(struct scores p)
 {
+	kernel_begin();
 	extern __shared__ uint4 shared[];
 	const struct index_select_args &a = p.a;
 	int64_t t = p.t0 + (int64_t)blockIdx.x, n = (step_of(a.step)->pos0 + t + 1) / 4;
@@ -501,11 +503,11 @@ static int launch(struct cuda *c, const struct scores *p, int tokens, struct err
 		share = a->max_pages;
 	if (share < 1)
 		share = 1;
-	score_rows<<<dim3((unsigned)share, (unsigned)tokens), SCORE_WARPS * WARP, bytes,
-		     c->stream>>>(*p);
+	launch_kernel(c, score_rows, dim3((unsigned)share, (unsigned)tokens),
+		      SCORE_WARPS * WARP, bytes, *p);
 	if (cuda_check_launch(c, "index_select", err))
 		return err->code;
-	choose_rows<<<(unsigned)tokens, CHOOSERS, sizeof(struct chooser), c->stream>>>(*p);
+	launch_kernel(c, choose_rows, (unsigned)tokens, CHOOSERS, sizeof(struct chooser), *p);
 	return cuda_check_launch(c, "index_select", err);
 }
 

@@ -134,8 +134,8 @@ static int launch_rows(struct cuda *c, const struct linear_args *a, struct err *
 		       "linear", err);
 	if (rc)
 		return rc;
-	linear_rows<TYPE, NT>
-		<<<dim3(blocks, (unsigned)a->n_group), PRODUCT_THREADS, bytes, c->stream>>>(j);
+	launch_kernel(c, linear_rows<TYPE, NT>, dim3(blocks, (unsigned)a->n_group),
+		      PRODUCT_THREADS, bytes, j);
 	return cuda_check_launch(c, "linear", err);
 }
 
@@ -205,6 +205,7 @@ static __device__ __forceinline__ void store_two(const struct gemm_job &j, size_
 template <int TYPE, int MT>
 static __global__ void __launch_bounds__(GEMM_THREADS, 2) linear_many(struct gemm_job j)
 {
+	kernel_begin();
 	extern __shared__ __align__(128) unsigned char shared[];
 	int group_rows = j.out / j.n_group;
 	int group_tiles = (group_rows + GEMM_N - 1) / GEMM_N;
@@ -251,8 +252,9 @@ static int launch_many(struct cuda *c, const struct linear_args *a, struct err *
 	if ((long long)group_tiles * a->n_group > 65535)
 		return cuda_refuse(err, "linear", "%d x %d in %d groups: too many tiles",
 				   a->w.out, a->w.in, a->n_group);
-	linear_many<TYPE, MT><<<dim3((unsigned)blocks, (unsigned)(group_tiles * a->n_group)),
-				GEMM_THREADS, gemm_size<MT>::bytes, c->stream>>>(j);
+	launch_kernel(c, linear_many<TYPE, MT>,
+		      dim3((unsigned)blocks, (unsigned)(group_tiles * a->n_group)),
+		      GEMM_THREADS, gemm_size<MT>::bytes, j);
 	return cuda_check_launch(c, "linear", err);
 }
 
@@ -260,6 +262,7 @@ static int launch_many(struct cuda *c, const struct linear_args *a, struct err *
 
 static __global__ void linear_f32(struct gemm_job j)
 {
+	kernel_begin();
 	int o = (int)(blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP);
 	int lane = (int)threadIdx.x % WARP, t = (int)blockIdx.y;
 	const float *w = (const float *)(const void *)j.w + (size_t)o * (size_t)j.in;
@@ -287,8 +290,8 @@ static int launch_f32(struct cuda *c, const struct linear_args *a, struct err *e
 	struct gemm_job j = {a->w.w,  a->w.scale, a->x,     a->y,      a->w.out,
 			     a->w.in, a->n_group, a->n_tok, a->out_f32};
 
-	linear_f32<<<dim3((unsigned)((a->w.out + 7) / 8), (unsigned)a->n_tok), 8 * WARP, 0,
-		     c->stream>>>(j);
+	launch_kernel(c, linear_f32, dim3((unsigned)((a->w.out + 7) / 8), (unsigned)a->n_tok),
+		      8 * WARP, 0, j);
 	return cuda_check_launch(c, "linear", err);
 }
 
@@ -412,7 +415,7 @@ static int launch_jobs(struct cuda *c, const struct rows_batch *b, size_t bytes,
 
 	if (rc)
 		return rc;
-	linear_jobs<NT><<<b->first[b->n], PRODUCT_THREADS, bytes, c->stream>>>(*b);
+	launch_kernel(c, linear_jobs<NT>, b->first[b->n], PRODUCT_THREADS, bytes, *b);
 	return cuda_check_launch(c, "linear_batch", err);
 }
 

@@ -110,6 +110,7 @@ int memory_alloc(struct backend *be, size_t bytes, enum memory_kind kind, dbuf *
 		memset(p, 0, a.bytes);
 	else
 		rc = cuda_fail(cudaMemsetAsync(p, 0, a.bytes, c->stream), "buffer", err);
+	c->behind_other = 1;
 	if (!rc)
 		rc = remember(&c->memory, a, err);
 	if (rc) {
@@ -159,6 +160,7 @@ int memory_put(struct backend *be, dbuf dst, const void *src, size_t bytes, stru
 
 	if (!bytes)
 		return 0;
+	c->behind_other = 1;
 	if (bytes > PUT_BYTES) /* returns when src has been read */
 		return cuda_fail(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, c->stream),
 				 "put", err);
@@ -184,6 +186,7 @@ int memory_get(struct backend *be, void *dst, dbuf src, size_t bytes, struct err
 	const unsigned char *from = src;
 	int rc = 0;
 
+	c->behind_other = 1;
 	if (!pinned_at(m, src)) {
 		int fits = bytes <= GET_BYTES;
 
@@ -204,9 +207,11 @@ int memory_get(struct backend *be, void *dst, dbuf src, size_t bytes, struct err
 
 int memory_copy(struct backend *be, dbuf dst, dbuf src, size_t bytes, struct err *err)
 {
-	return cuda_fail(
-		cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, cuda_of(be)->stream),
-		"copy", err);
+	struct cuda *c = cuda_of(be);
+
+	c->behind_other = 1;
+	return cuda_fail(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, c->stream), "copy",
+			 err);
 }
 
 /* ------------------------------------------------------------------ scratch */

@@ -69,6 +69,7 @@ static __device__ __forceinline__ float dot4(float4 a, float4 b, float acc)
 template <int TILE, bool JOIN>
 static __global__ void __launch_bounds__(WARPS *WARP) products(struct products p)
 {
+	kernel_begin();
 	__shared__ float4 xs[TILE][4][PIECE / 4];
 	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
 	int64_t t0 = (int64_t)blockIdx.y * TILE;
@@ -251,6 +252,7 @@ static __device__ void finish_mix(const struct finish &f, int64_t t, const float
 
 static __global__ void __launch_bounds__(FINISH) finish(struct finish f)
 {
+	kernel_begin();
 	__shared__ float m[OUT], part[33];
 	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
 	int64_t t = blockIdx.x;
@@ -272,6 +274,7 @@ static __global__ void __launch_bounds__(FINISH) finish(struct finish f)
 
 static __global__ void __launch_bounds__(256) post_columns(struct mhc_post_args a)
 {
+	kernel_begin();
 	int64_t t = blockIdx.y;
 	int i = (int)(blockIdx.x * blockDim.x + threadIdx.x), n = a.d / 4;
 	const float *post = (const float *)a.post + 4 * t,
@@ -339,11 +342,11 @@ template <bool JOIN> static void launch_products(struct cuda *c, const struct pr
 	dim3 grid((unsigned)p.n_part, (unsigned)((p.n_tok + tile - 1) / tile));
 
 	if (tile == 1)
-		products<1, JOIN><<<grid, WARPS * WARP, 0, c->stream>>>(p);
+		launch_kernel(c, products<1, JOIN>, grid, WARPS * WARP, 0, p);
 	else if (tile == TILE_SOME)
-		products<TILE_SOME, JOIN><<<grid, WARPS * WARP, 0, c->stream>>>(p);
+		launch_kernel(c, products<TILE_SOME, JOIN>, grid, WARPS * WARP, 0, p);
 	else
-		products<TILE_MANY, JOIN><<<grid, WARPS * WARP, 0, c->stream>>>(p);
+		launch_kernel(c, products<TILE_MANY, JOIN>, grid, WARPS * WARP, 0, p);
 }
 
 /* Products of fn with the streams, and what is made of them; post: what is applied before. */
@@ -380,7 +383,7 @@ static int mix(struct cuda *c, const char *op, const struct mhc_pre_args *a, int
 	f.out = (uint16_t *)a->out;
 	f.post = (float *)a->post;
 	f.comb = (float *)a->comb;
-	finish<<<grid, FINISH, (size_t)a->d * sizeof(float), c->stream>>>(f);
+	launch_kernel(c, finish, grid, FINISH, (size_t)a->d * sizeof(float), f);
 	return cuda_check_launch(c, op, err);
 }
 
@@ -419,6 +422,6 @@ int cuda_mhc_post(struct backend *be, const struct mhc_post_args *a, struct err 
 
 	if (check("mhc_post", a->n_tok, a->d, err))
 		return err->code;
-	post_columns<<<grid, 256, 0, c->stream>>>(*a);
+	launch_kernel(c, post_columns, grid, 256, 0, *a);
 	return cuda_check_launch(c, "mhc_post", err);
 }

@@ -65,6 +65,7 @@ static __device__ __forceinline__ void store_f32(float *p, const float v[VALUES]
 static __global__ void embed_kernel(const int32_t *ids, const uint16_t *table, void *out, int d,
 				    int n_copy, int out_f32)
 {
+	kernel_begin();
 	size_t t = blockIdx.x, row = t * (size_t)n_copy + blockIdx.y;
 	const uint16_t *from = table + (size_t)ids[t] * (size_t)d;
 
@@ -87,9 +88,9 @@ extern "C" int cuda_embed(struct backend *be, const struct embed_args *a, struct
 		return err->code;
 	if (a->n_copy < 1 || a->n_copy > 65535)
 		return cuda_refuse(err, "embed", "%d copies", a->n_copy);
-	embed_kernel<<<dim3((unsigned)a->n_tok, (unsigned)a->n_copy), ROW_THREADS, 0,
-		       c->stream>>>((const int32_t *)a->ids, (const uint16_t *)a->table, a->out,
-				    a->d, a->n_copy, a->out_f32);
+	launch_kernel(c, embed_kernel, dim3((unsigned)a->n_tok, (unsigned)a->n_copy),
+		      ROW_THREADS, 0, (const int32_t *)a->ids, (const uint16_t *)a->table,
+		      a->out, a->d, a->n_copy, a->out_f32);
 	return cuda_check_launch(c, "embed", err);
 }
 
@@ -97,6 +98,7 @@ extern "C" int cuda_embed(struct backend *be, const struct embed_args *a, struct
 
 static __global__ void rope_kernel(const unsigned char *step, const double *freq, float *out)
 {
+	kernel_begin();
 	int64_t pos = step_of(step)->pos0 + blockIdx.x;
 	double angle = (double)pos * freq[threadIdx.x];
 	float *pair = out + (size_t)blockIdx.x * ROPE_DIM + 2 * threadIdx.x;
@@ -114,8 +116,8 @@ extern "C" int cuda_rope(struct backend *be, const struct rope_args *a, struct e
 	if (a->n_tok < 1 || a->n_tok > CUDA_MAX_ROWS)
 		return cuda_refuse(err, "rope", "%d rows, expected 1 to %d", a->n_tok,
 				   CUDA_MAX_ROWS);
-	rope_kernel<<<(unsigned)a->n_tok, ROPE_DIM / 2, 0, c->stream>>>(
-		a->step, (const double *)a->freq, (float *)a->out);
+	launch_kernel(c, rope_kernel, (unsigned)a->n_tok, ROPE_DIM / 2, 0, a->step,
+		      (const double *)a->freq, (float *)a->out);
 	return cuda_check_launch(c, "rope", err);
 }
 
@@ -127,6 +129,7 @@ template <bool X_F32>
 static __global__ void rms_norm_kernel(const void *x, const uint16_t *norm, uint16_t *out,
 				       int d, float eps)
 {
+	kernel_begin();
 	__shared__ float part[33];
 	size_t at = (size_t)blockIdx.x * (size_t)d;
 	float sum = 0.0f, r;
@@ -164,11 +167,13 @@ extern "C" int cuda_rms_norm(struct backend *be, const struct rms_norm_args *a, 
 	if (refuse_width("rms_norm", a->n_tok, a->d, err))
 		return err->code;
 	if (a->x_f32)
-		rms_norm_kernel<true><<<(unsigned)a->n_tok, ROW_THREADS, 0, c->stream>>>(
-			a->x, (const uint16_t *)a->norm, (uint16_t *)a->out, a->d, a->eps);
+		launch_kernel(c, rms_norm_kernel<true>, (unsigned)a->n_tok, ROW_THREADS, 0,
+			      a->x, (const uint16_t *)a->norm, (uint16_t *)a->out, a->d,
+			      a->eps);
 	else
-		rms_norm_kernel<false><<<(unsigned)a->n_tok, ROW_THREADS, 0, c->stream>>>(
-			a->x, (const uint16_t *)a->norm, (uint16_t *)a->out, a->d, a->eps);
+		launch_kernel(c, rms_norm_kernel<false>, (unsigned)a->n_tok, ROW_THREADS, 0,
+			      a->x, (const uint16_t *)a->norm, (uint16_t *)a->out, a->d,
+			      a->eps);
 	return cuda_check_launch(c, "rms_norm", err);
 }
 
@@ -179,6 +184,7 @@ extern "C" int cuda_rms_norm(struct backend *be, const struct rms_norm_args *a, 
 static __global__ void ring_kernel(const unsigned char *step, float *x, float *ring, size_t row,
 				   int first, int keep)
 {
+	kernel_begin();
 	const struct step *s = step_of(step);
 	int t = first + (int)blockIdx.y;
 	int64_t pos = s->pos0 + t;
@@ -207,8 +213,8 @@ static int ring_launch(struct backend *be, const struct stream_ring_args *a, int
 
 	if (refuse_width(op, a->n_tok, a->d, err))
 		return err->code;
-	ring_kernel<<<dim3(parts, (unsigned)n), ROW_THREADS, 0, c->stream>>>(
-		a->step, (float *)a->x, (float *)a->ring, row, first, keep);
+	launch_kernel(c, ring_kernel, dim3(parts, (unsigned)n), ROW_THREADS, 0, a->step,
+		      (float *)a->x, (float *)a->ring, row, first, keep);
 	return cuda_check_launch(c, op, err);
 }
 
@@ -230,6 +236,7 @@ extern "C" int cuda_stream_keep(struct backend *be, const struct stream_ring_arg
 
 static __global__ void draft_join_kernel(const float *e, const float *h, float *out, int d)
 {
+	kernel_begin();
 	size_t row = (size_t)blockIdx.x * HC_MULT + blockIdx.y;
 
 	for (int i = (int)threadIdx.x * 4; i < d; i += (int)blockDim.x * 4) {
@@ -248,7 +255,7 @@ extern "C" int cuda_draft_join(struct backend *be, const struct draft_join_args 
 
 	if (refuse_width("draft_join", a->n_tok, a->d, err))
 		return err->code;
-	draft_join_kernel<<<dim3((unsigned)a->n_tok, HC_MULT), ROW_THREADS, 0, c->stream>>>(
-		(const float *)a->e, (const float *)a->h, (float *)a->out, a->d);
+	launch_kernel(c, draft_join_kernel, dim3((unsigned)a->n_tok, HC_MULT), ROW_THREADS, 0,
+		      (const float *)a->e, (const float *)a->h, (float *)a->out, a->d);
 	return cuda_check_launch(c, "draft_join", err);
 }

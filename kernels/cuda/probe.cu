@@ -16,6 +16,7 @@
 static __global__ void __launch_bounds__(READ_THREADS)
 	read_kernel(const uint4 *p, size_t n, uint32_t *sink)
 {
+	kernel_begin();
 	size_t all = (size_t)gridDim.x * READ_THREADS;
 	size_t at = (size_t)blockIdx.x * READ_THREADS + threadIdx.x;
 	uint32_t mix = 0;
@@ -43,13 +44,14 @@ extern "C" int cuda_read(struct backend *be, dbuf p, size_t bytes, struct err *e
 
 	if (cuda_scratch(c, 256, "read", &sink, err))
 		return err->code;
-	read_kernel<<<(unsigned)(32 * c->n_sm), READ_THREADS, 0, c->stream>>>(
-		(const uint4 *)p, bytes / sizeof(uint4), (uint32_t *)sink);
+	launch_kernel(c, read_kernel, (unsigned)(32 * c->n_sm), READ_THREADS, 0,
+		      (const uint4 *)p, bytes / sizeof(uint4), (uint32_t *)sink);
 	return cuda_check_launch(c, "read", err);
 }
 
 static __global__ void __launch_bounds__(MULTIPLY_THREADS) multiply_kernel(float *sink)
 {
+	kernel_begin();
 	uint32_t a = 0x3f803f80u + threadIdx.x, b = 0x3c003c00u;
 	float acc[CHAINS][4];
 	float sum = 0.0f;
@@ -82,7 +84,7 @@ extern "C" int cuda_multiply(struct backend *be, double *n_op, struct err *err)
 
 	if (cuda_scratch(c, 256, "multiply", &sink, err))
 		return err->code;
-	multiply_kernel<<<(unsigned)blocks, MULTIPLY_THREADS, 0, c->stream>>>((float *)sink);
+	launch_kernel(c, multiply_kernel, (unsigned)blocks, MULTIPLY_THREADS, 0, (float *)sink);
 	*n_op = 2.0 * 16 * 8 * 16 * CHAINS * (double)ROUNDS * (MULTIPLY_THREADS / WARP) *
 		blocks;
 	return cuda_check_launch(c, "multiply", err);

@@ -225,6 +225,7 @@ static __device__ __forceinline__ void product(float (&sum)[NT][4], const struct
 			scales[h] = round_scales<TYPE>(m, h, r);
 		}
 	}
+	kernel_begin(); /* weights are nobody's output: their first loads needn't wait */
 	for (int r0 = 0; r0 < n_round; r0 += to.rounds) {
 		const unsigned char *row[NT];
 

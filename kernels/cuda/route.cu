@@ -89,6 +89,7 @@ static __device__ __forceinline__ int best_experts(const struct route_args &a, i
 /* KEYS · 32 experts at most. */
 template <int KEYS> static __global__ void __launch_bounds__(THREADS) route(struct route_args a)
 {
+	kernel_begin();
 	__shared__ float score[KEYS * WARP];
 	__shared__ uint32_t shared[KEYS * WARP];
 	int lane = (int)threadIdx.x, mine = 0, rank = 0;
@@ -135,10 +136,10 @@ int cuda_route(struct backend *be, const struct route_args *a, struct err *err)
 		return cuda_refuse(err, "route", "%d rows, %d of %d experts (at most %d of %d)",
 				   a->n_tok, a->n_used, a->n_expert, MAX_USED, MAX_EXPERT);
 	if (a->n_expert <= 8 * WARP)
-		route<8><<<(unsigned)a->n_tok, THREADS, 0, c->stream>>>(*a);
+		launch_kernel(c, route<8>, (unsigned)a->n_tok, THREADS, 0, *a);
 	else if (a->n_expert <= 16 * WARP)
-		route<16><<<(unsigned)a->n_tok, THREADS, 0, c->stream>>>(*a);
+		launch_kernel(c, route<16>, (unsigned)a->n_tok, THREADS, 0, *a);
 	else
-		route<MAX_EXPERT / WARP><<<(unsigned)a->n_tok, THREADS, 0, c->stream>>>(*a);
+		launch_kernel(c, route<MAX_EXPERT / WARP>, (unsigned)a->n_tok, THREADS, 0, *a);
 	return cuda_check_launch(c, "route", err);
 }

@@ -29,6 +29,7 @@ static __device__ __forceinline__ uint4 pack8(const float v[8])
 
 static __global__ void __launch_bounds__(WARPS *WARP) query_heads(struct query_args a)
 {
+	kernel_begin();
 	__shared__ float shared[WARPS][HEAD_DIM];
 	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
 	int64_t i = (int64_t)blockIdx.x * WARPS + warp;
@@ -65,12 +66,13 @@ int cuda_query(struct backend *be, const struct query_args *a, struct err *err)
 
 	if (a->n_tok < 1 || a->n_tok > CUDA_MAX_ROWS || a->n_head < 1 || a->n_head > 65536)
 		return cuda_refuse(err, "query", "%d rows of %d heads", a->n_tok, a->n_head);
-	query_heads<<<(unsigned)((n + WARPS - 1) / WARPS), WARPS * WARP, 0, c->stream>>>(*a);
+	launch_kernel(c, query_heads, (unsigned)((n + WARPS - 1) / WARPS), WARPS * WARP, 0, *a);
 	return cuda_check_launch(c, "query", err);
 }
 
 static __global__ void __launch_bounds__(WARP) window_rows(struct window_row_args a)
 {
+	kernel_begin();
 	__shared__ float x[HEAD_DIM];
 	const struct step *step = step_of(a.step);
 	int lane = (int)threadIdx.x, t = (int)blockIdx.x;
@@ -91,12 +93,13 @@ int cuda_window_row(struct backend *be, const struct window_row_args *a, struct 
 	if (a->n_tok < 1 || a->n_tok > CUDA_MAX_ROWS || a->n_tok > a->ring_rows)
 		return cuda_refuse(err, "window_row", "%d rows for a ring of %d", a->n_tok,
 				   a->ring_rows);
-	window_rows<<<(unsigned)a->n_tok, WARP, 0, c->stream>>>(*a);
+	launch_kernel(c, window_rows, (unsigned)a->n_tok, WARP, 0, *a);
 	return cuda_check_launch(c, "window_row", err);
 }
 
 static __global__ void __launch_bounds__(WARPS *WARP) index_queries(struct index_query_args a)
 {
+	kernel_begin();
 	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
 	int64_t i = (int64_t)blockIdx.x * WARPS + warp;
 	float v[4];
@@ -121,6 +124,7 @@ int cuda_index_query(struct backend *be, const struct index_query_args *a, struc
 	if (a->n_tok < 1 || a->n_tok > CUDA_MAX_ROWS || a->n_head < 1 || a->n_head > 65536)
 		return cuda_refuse(err, "index_query", "%d rows of %d heads", a->n_tok,
 				   a->n_head);
-	index_queries<<<(unsigned)((n + WARPS - 1) / WARPS), WARPS * WARP, 0, c->stream>>>(*a);
+	launch_kernel(c, index_queries, (unsigned)((n + WARPS - 1) / WARPS), WARPS * WARP, 0,
+		      *a);
 	return cuda_check_launch(c, "index_query", err);
 }

@@ -80,6 +80,7 @@ static __device__ __forceinline__ int is_finite(float v)
 
 static __global__ void __launch_bounds__(SAMPLE_THREADS) sample_best(struct sample_job j)
 {
+	kernel_begin();
 	__shared__ order_t best_part[SAMPLE_THREADS / WARP];
 	__shared__ int bad_part[SAMPLE_THREADS / WARP];
 	const float *logits = row_logits(j, (int)blockIdx.y);
@@ -319,6 +320,7 @@ static __device__ __forceinline__ void combine_best(const struct sample_row *row
 
 static __global__ void __launch_bounds__(LIMIT_THREADS) sample_limit(struct sample_job j)
 {
+	kernel_begin();
 	__shared__ struct limit_shared s;
 	struct sample_row *row = j.rows + blockIdx.x;
 	struct choice *out = j.out + blockIdx.x;
@@ -475,6 +477,7 @@ static __device__ __forceinline__ void finish_race(const struct sample_job &j, i
 
 static __global__ void __launch_bounds__(SAMPLE_THREADS) sample_race(struct sample_job j)
 {
+	kernel_begin();
 	__shared__ double below[N_BELOW];
 	__shared__ struct runner part[SAMPLE_THREADS / WARP];
 	int at = (int)blockIdx.y, n = n_choice(j);
@@ -543,8 +546,8 @@ int cuda_sample(struct backend *be, const struct sample_args *a, struct err *err
 	j.out = (struct choice *)(void *)a->out;
 	j.rows = (struct sample_row *)scratch;
 	j.counters = c->counters;
-	sample_best<<<blocks, SAMPLE_THREADS, 0, c->stream>>>(j);
-	sample_limit<<<(unsigned)a->n_tok, LIMIT_THREADS, 0, c->stream>>>(j);
-	sample_race<<<blocks, SAMPLE_THREADS, 0, c->stream>>>(j);
+	launch_kernel(c, sample_best, blocks, SAMPLE_THREADS, 0, j);
+	launch_kernel(c, sample_limit, (unsigned)a->n_tok, LIMIT_THREADS, 0, j);
+	launch_kernel(c, sample_race, blocks, SAMPLE_THREADS, 0, j);
 	return cuda_check_launch(c, "sample", err);
 }
