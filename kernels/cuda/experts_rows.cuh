@@ -1,8 +1,10 @@
 /*
  * The experts of 1 … 16 rows, in two launches over (pair, tile):
  *
- *   up    t = silu(W1 x) · (W3 x) · weight: 16 inner values a block, four warps on each matrix
- *   down  part = W2 t: 32 columns a block, four warps on each tile of 16
+ *   up    t = silu(W1 x) · (W3 x) · weight: 32 inner values a block
+ *   down  part = W2 t: 64 columns a block
+ *
+ * Two warps share a tile of 16 rows of a matrix.
  *
  * A block stands for a pair.  In the fused way the blocks of an expert's first pair serve as
  * many of its pairs as the call has rows, and those of the others return: an expert has more
@@ -18,8 +20,11 @@
 #include "kernels/cuda/experts.cuh"
 #include "kernels/cuda/product.cuh"
 
-#define EXPERT_WARPS 4 /* on one tile of 16 rows */
-#define EXPERT_TILES (PRODUCT_WARPS / EXPERT_WARPS)
+/* On one tile of 16 rows.  More would leave each a round or two, and make blocks that take
+ * longer to find their weights than to read them. */
+#define EXPERT_WARPS 2
+#define EXPERT_TILES (PRODUCT_WARPS / EXPERT_WARPS) /* of a block that goes down */
+#define UP_TILES     (EXPERT_TILES / 2)             /* of each of two matrices */
 
 /* What a block works on. */
 template <int NT> struct expert_list {
@@ -126,7 +131,8 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 	extern __shared__ __align__(128) unsigned char x_shared[];
 	__shared__ float part[PRODUCT_WARPS][PRODUCT_ROWS * 8 * NT];
 	__shared__ struct expert_list<NT> list;
-	int warp = (int)threadIdx.x / WARP, up = warp / EXPERT_WARPS, row0;
+	int warp = (int)threadIdx.x / WARP, up = warp / EXPERT_WARPS % 2;
+	int row0 = (int)blockIdx.x * (UP_TILES * PRODUCT_ROWS);
 	int column = column_of(j), is_shared = column >= j.n_tok * j.n_used;
 	int type = is_shared ? j.shared_type : j.type;
 	struct slice slice = {x_shared, is_shared ? slices.shared : slices.routed};
@@ -142,16 +148,19 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 	if (list.n == 0)
 		return;
 	x.n = list.n;
-	row0 = (int)blockIdx.x * PRODUCT_ROWS;
-	m = strip_of(type, up ? e.w3 : e.w1, up ? e.s3 : e.s1, row0, j.inner - 1, j.d);
+	m = strip_of(type, up ? e.w3 : e.w1, up ? e.s3 : e.s1,
+		     row0 + warp / (2 * EXPERT_WARPS) * PRODUCT_ROWS, j.inner - 1, j.d);
 	expert_product<NT>(type, sum, m, x, slice, warp % EXPERT_WARPS);
 	product_store<NT>(part[warp], sum);
 	__syncthreads();
-	for (int i = (int)threadIdx.x; i < PRODUCT_ROWS * list.n; i += PRODUCT_THREADS) {
-		int row = i % PRODUCT_ROWS, r = i / PRODUCT_ROWS, pair = list.pair[r];
-		int slot = pair % (j.n_used + 1);
-		float g = product_sum<NT>(part[0], EXPERT_WARPS, row, r);
-		float v = product_sum<NT>(part[EXPERT_WARPS], EXPERT_WARPS, row, r);
+	for (int i = (int)threadIdx.x; i < UP_TILES * PRODUCT_ROWS * list.n;
+	     i += PRODUCT_THREADS) {
+		int row = i % (UP_TILES * PRODUCT_ROWS), r = i / (UP_TILES * PRODUCT_ROWS);
+		int first = row / PRODUCT_ROWS * 2 * EXPERT_WARPS; /* warp of the tile */
+		int pair = list.pair[r], slot = pair % (j.n_used + 1);
+		float g = product_sum<NT>(part[first], EXPERT_WARPS, row % PRODUCT_ROWS, r);
+		float v = product_sum<NT>(part[first + EXPERT_WARPS], EXPERT_WARPS,
+					  row % PRODUCT_ROWS, r);
 		float weight = 1.0f;
 
 		if (row0 + row >= j.inner)
@@ -230,6 +239,7 @@ static int launch_expert_rows(struct cuda *c, const struct experts_job *j, int a
 	size_t room = c->block_shared >= 200 * 1024 ? 96 * 1024 : 72 * 1024, bytes;
 	unsigned blocks = (unsigned)(j->n_tok * j->n_used + (alone ? j->n_tok : 1));
 	int rows = alone ? 1 : j->n_tok, tile = EXPERT_TILES * PRODUCT_ROWS;
+	int up_tile = UP_TILES * PRODUCT_ROWS;
 	struct expert_slices s;
 	cudaError_t rc = cudaFuncSetAttribute(
 		experts_up<NT>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)room);
@@ -244,7 +254,7 @@ static int launch_expert_rows(struct cuda *c, const struct experts_job *j, int a
 		return cuda_refuse(err, "experts", "%d rows: no room for a slice of x",
 				   j->n_tok);
 	launch_kernel(c, experts_up<NT>,
-		      dim3((unsigned)((j->inner + PRODUCT_ROWS - 1) / PRODUCT_ROWS), blocks),
+		      dim3((unsigned)((j->inner + up_tile - 1) / up_tile), blocks),
 		      PRODUCT_THREADS, bytes, *j, s, alone);
 	if (cuda_check_launch(c, "experts", err))
 		return err ? err->code : ERR_MODEL;
