@@ -76,8 +76,9 @@ static __global__ void __launch_bounds__(PRODUCT_THREADS, 2) linear_rows(struct 
 	rows_block<TYPE, NT>(j, (int)blockIdx.x, (int)blockIdx.y, x_shared, &shared);
 }
 
-/* So many warps keep the memory busy; a tile gets more of them where there are few tiles. */
-#define ENOUGH_WARPS 3072
+/* So many warps keep the memory busy and are resident at once on the largest chips; a tile gets
+ * more of them where there are few tiles. */
+#define ENOUGH_WARPS 2048
 
 static int warps_of_tile(int type, int in, int tiles)
 {
