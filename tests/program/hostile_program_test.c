@@ -190,7 +190,7 @@ static void a_broken_tokenizer_is_refused(void **state)
 		/* patterns that are none, or never end */
 		{"t sed 's/\"Regex\":\"[^\"]*\"/\"Regex\":\"(\"/';" ASK, 3,
 		 "tokenizer.json: ", ""},
-		{"t sed 's/\"Regex\":\"[^\"]*\"/\"Regex\":\"(w+)+[xy]\"/'; W=$(printf %0200d 0 "
+		{"t sed 's/\"Regex\":\"[^\"]*\"/\"Regex\":\"(w+)+[xy]|x\"/'; W=$(printf %0200d 0 "
 		 "| tr 0 w); "
 		 "echo $W | $p tokens -m $m",
 		 3, "pattern", ""},
