@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
-static const int terminal[] = {SIGWINCH, SIGTSTP, SIGCONT};
+static const int terminal[] = {SIGWINCH, SIGTSTP, SIGCONT, SIGCHLD};
 #define N_ENDING   (sizeof(ending) / sizeof(ending[0]))
 #define N_TERMINAL (sizeof(terminal) / sizeof(terminal[0]))
 

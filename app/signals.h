@@ -22,7 +22,7 @@ void signals_ignore_limits(void);
  */
 int signals_open(struct err *err);
 void signals_close(void);
-/* The screen's too: SIGWINCH, SIGTSTP and SIGCONT, until it is switched off. */
+/* The screen's too: SIGWINCH, SIGTSTP, SIGCONT and SIGCHLD, until it is switched off. */
 void signals_catch_terminal(bool on);
 
 int signals_fd(void);   /* readable after a signal, until it is taken or read */

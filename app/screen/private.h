@@ -11,7 +11,8 @@
  *   command.c        /commands, completion
  *   option.c         options that change while it runs
  *   heard.c          what is heard while the store works, and its upkeep
- *   input.c          earlier inputs, the external editor
+ *   input.c          earlier inputs
+ *   editor.c         the external editor, a job of its own
  *   script.c         keys and waits from a file
  */
 #ifndef APP_SCREEN_PRIVATE_H
@@ -149,6 +150,11 @@ void screen_apply_options(struct screen *s);
 /* input.c */
 void screen_load_inputs(struct screen *s);
 void screen_keep_input(struct screen *s, struct str text);
+
+/* editor.c */
 void screen_editor(struct screen *s, int64_t editing, struct str text);
+
+/* screen.c */
+void screen_resize(struct screen *s); /* as the terminal is now */
 
 #endif

@@ -22,7 +22,7 @@
 
 /* ---- signals ---- */
 
-static void resize(struct screen *s)
+void screen_resize(struct screen *s)
 {
 	struct err err;
 	int w, h;
@@ -43,7 +43,7 @@ static void take_signals(struct screen *s)
 	for (size_t i = 0; i < n; i++) {
 		switch (sigs[i]) {
 		case SIGWINCH:
-			resize(s);
+			screen_resize(s);
 			break;
 		case SIGCONT:
 			/* After SIGSTOP nothing is known about modes or contents. */
@@ -51,12 +51,14 @@ static void take_signals(struct screen *s)
 				terminal_release(s->terminal);
 				terminal_resume(s->terminal, &s->failed);
 			}
-			resize(s);
+			screen_resize(s);
 			break;
 		case SIGTSTP:
 			if (s->terminal)
 				terminal_suspend(s->terminal, &s->failed);
-			resize(s);
+			screen_resize(s);
+			break;
+		case SIGCHLD:
 			break;
 		default:
 			s->signo = sigs[i];
@@ -418,7 +420,7 @@ int screen_run(const struct screen_config *config, int *signo, struct err *err)
 	pulse_set_hear(screen_hear, &s);
 	rc = open_screen(&s, config, err);
 	if (rc == 0) {
-		resize(&s);
+		screen_resize(&s);
 		screen_show_talk(&s);
 		tell_recovered(&s);
 		if (config->opt->fork && s.talk->leaf)
