@@ -199,6 +199,9 @@ static void the_file_is_read_and_its_errors_have_lines(void **state)
 	options_release(&o);
 }
 
+/* A literal and how long it is, NULs included. */
+#define BYTES(s) (s), sizeof(s) - 1
+
 static void a_byte_that_is_no_text_ends_no_file_in_silence(void **state)
 {
 	static const struct {
@@ -206,10 +209,10 @@ static void a_byte_that_is_no_text_ends_no_file_in_silence(void **state)
 		size_t n;
 		const char *line;
 	} cases[] = {
-		{"temp = 1\n\0top-p = 0.5\n", 22, "line 2"},
-		{"\0", 1, "line 1"},
-		{"\xEF\xBB\xBF\ntemp = 0.\0005\n", 18, "line 2"},
-		{"temp = 1\n# end\0", 15, "line 2"},
+		{BYTES("temp = 1\n\0top-p = 0.5\n"), "line 2"},
+		{BYTES("\0"), "line 1"},
+		{BYTES("\xEF\xBB\xBF\ntemp = 0.\0005\n"), "line 2"},
+		{BYTES("temp = 1\n# end\0"), "line 2"},
 	};
 
 	(void)state;
