@@ -438,7 +438,7 @@ void mdmask_add(struct buf *out, struct str src)
 void mdmask_undo(struct buf *out, struct str masked, bool displays)
 {
 	while (masked.n > 0) {
-		const char *p = memchr(masked.p, MASK, masked.n);
+		const char *p = memchr(masked.p, (unsigned char)MASK, masked.n);
 		size_t n = p ? (size_t)(p - masked.p) : masked.n;
 
 		buf_add(out, masked.p, n);

@@ -283,7 +283,8 @@ int place_end(struct backend *be, struct err *err)
 {
 	struct place *p = cuda_of(be)->place;
 
-	BUG_ON(!p || !p->running);
+	if (!p || !p->running)
+		return cuda_refuse(err, "place", "BUG: nothing is being placed");
 	join(p);
 	return p->err.code ? err_set(err, p->err.code, "%s", p->err.text) : 0;
 }
@@ -319,7 +320,8 @@ int place_bytes(struct backend *be, dbuf *src, size_t bytes, struct err *err)
 	unsigned char *dst = NULL;
 	int code;
 
-	BUG_ON(!p || !p->running);
+	if (!p || !p->running)
+		return cuda_refuse(err, "place", "BUG: nothing is being placed");
 	if (!*src || !bytes)
 		return 0;
 	if (arena_take(p, bytes, &dst, err))
@@ -390,7 +392,8 @@ int place_experts(struct backend *be, struct expert_weights *e, int n, dbuf *tab
 	unsigned char *device = NULL;
 	int rc = 0;
 
-	BUG_ON(!p || !p->running);
+	if (!p || !p->running)
+		return cuda_refuse(err, "place", "BUG: nothing is being placed");
 	rows = calloc((size_t)n, sizeof(*rows));
 	if (!rows)
 		return err_nomem(err, "table of experts", bytes);
