@@ -5,6 +5,7 @@
 #include "engine/text/tokenizer_split.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -85,6 +86,8 @@ void split_release(struct split *s)
 	alphabet_release(&s->alphabet);
 	*s = (struct split){0};
 }
+
+#define VECTOR ((size_t)64)
 
 /* One text on its way through the patterns: its words come in order. */
 struct run {
@@ -179,19 +182,21 @@ int split_run(const struct split *s, struct str text, split_word_fn fn, void *ct
 	      struct err *err)
 {
 	struct run r = {.split = s, .rest = text, .fn = fn, .ctx = ctx, .err = err};
+	/* Compiled patterns read whole vectors of what they search, before and behind it too. */
+	size_t room = (text.n / VECTOR + 2) * VECTOR, n;
 	uint8_t *kinds;
-	size_t n;
 	int rc;
 
 	if (!text.n)
 		return 0;
 	if (!s->n_patterns)
 		return fn(ctx, text, err);
-	kinds = malloc(text.n);
+	kinds = aligned_alloc(VECTOR, room);
 	r.match = pcre2_match_data_create(1, NULL);
 	if (kinds && r.match) {
 		r.kinds = kinds;
 		n = alphabet_kinds(&s->alphabet, text, kinds);
+		memset(kinds + n, 0, room - n);
 		r.bytes = n == text.n;
 		rc = run_level(&r, 0, (struct piece){0, n});
 	} else {
