@@ -9,6 +9,7 @@
 #include "app/exit.h"
 #include "app/output.h"
 #include "app/signals.h"
+#include "app/usage.h"
 #include "engine/base/clock.h"
 #include "engine/base/jsonw.h"
 
@@ -135,22 +136,6 @@ static void show_text(struct show *s, const struct event *ev)
 
 /* ---------------------------------------------------------------------- JSON */
 
-static void add_usage(struct jsonw *w, const struct turn_usage *u)
-{
-	jsonw_key(w, "usage");
-	jsonw_begin_object(w);
-	jsonw_kv_int(w, "prompt_tokens", u->prompt_tokens);
-	jsonw_kv_int(w, "cached_tokens", u->cached_tokens);
-	jsonw_kv_int(w, "thinking_tokens", u->thinking_tokens);
-	jsonw_kv_int(w, "output_tokens", u->output_tokens);
-	jsonw_kv_int(w, "drafted", u->drafted);
-	jsonw_kv_int(w, "accepted", u->accepted);
-	jsonw_kv_int(w, "prefill_ms", u->prefill_ms);
-	jsonw_kv_int(w, "decode_ms", u->decode_ms);
-	jsonw_kv_int(w, "ms", u->total_ms);
-	jsonw_end_object(w);
-}
-
 static void begin(struct jsonw *w, struct buf *line, const char *type)
 {
 	jsonw_init(w, line);
@@ -196,7 +181,7 @@ static void show_json(struct show *s, const struct event *ev)
 		jsonw_kv_int(&w, "cached", (int64_t)ev->cached);
 	} else if (ev->kind == EV_DONE) {
 		jsonw_kv_string(&w, "stop_reason", str_of(stop_reason_name(ev->stop)));
-		add_usage(&w, &ev->usage);
+		usage_write(&w, &ev->usage);
 	} else {
 		if (ev->kind == EV_CALL_BEGIN || ev->kind == EV_CALL_END ||
 		    ev->kind == EV_CALL_BAD)

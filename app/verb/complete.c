@@ -20,6 +20,7 @@
 #include "app/exit.h"
 #include "app/linereader.h"
 #include "app/talk/answer.h"
+#include "app/usage.h"
 #include "app/verb/complete_job.h"
 #include "app/verb/io.h"
 #include "app/verb/verb.h"
@@ -170,22 +171,6 @@ static void write_message(struct jsonw *w, const struct talk_message *m)
 	buf_release(&reasoning);
 }
 
-static void write_usage(struct jsonw *w, const struct turn_usage *u)
-{
-	jsonw_key(w, "usage");
-	jsonw_begin_object(w);
-	jsonw_kv_int(w, "prompt_tokens", u->prompt_tokens);
-	jsonw_kv_int(w, "cached_tokens", u->cached_tokens);
-	jsonw_kv_int(w, "thinking_tokens", u->thinking_tokens);
-	jsonw_kv_int(w, "output_tokens", u->output_tokens);
-	jsonw_kv_int(w, "drafted", u->drafted);
-	jsonw_kv_int(w, "accepted", u->accepted);
-	jsonw_kv_int(w, "prefill_ms", u->prefill_ms);
-	jsonw_kv_int(w, "decode_ms", u->decode_ms);
-	jsonw_kv_int(w, "ms", u->total_ms);
-	jsonw_end_object(w);
-}
-
 static void write_answer(struct jsonw *w, const struct complete_job *j, const struct result *r, bool raw)
 {
 	struct buf seed = {0}, text = {0};
@@ -202,7 +187,7 @@ static void write_answer(struct jsonw *w, const struct complete_job *j, const st
 	buf_addf(&seed, "%llu", (unsigned long long)j->req.sampling.seed);
 	jsonw_key(w, "seed");
 	jsonw_raw(w, buf_str(&seed));
-	write_usage(w, &r->last.usage);
+	usage_write(w, &r->last.usage);
 	buf_release(&seed);
 }
 

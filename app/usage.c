@@ -1,0 +1,18 @@
+/* A turn's usage as JSON, the same in every event and answer that has it. */
+#include "app/usage.h"
+
+void usage_write(struct jsonw *w, const struct turn_usage *u)
+{
+	jsonw_key(w, "usage");
+	jsonw_begin_object(w);
+	jsonw_kv_int(w, "prompt_tokens", u->prompt_tokens);
+	jsonw_kv_int(w, "cached_tokens", u->cached_tokens);
+	jsonw_kv_int(w, "thinking_tokens", u->thinking_tokens);
+	jsonw_kv_int(w, "output_tokens", u->output_tokens);
+	jsonw_kv_int(w, "drafted", u->drafted);
+	jsonw_kv_int(w, "accepted", u->accepted);
+	jsonw_kv_int(w, "prefill_ms", u->prefill_ms);
+	jsonw_kv_int(w, "decode_ms", u->decode_ms);
+	jsonw_kv_int(w, "ms", u->total_ms);
+	jsonw_end_object(w);
+}
