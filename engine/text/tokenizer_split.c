@@ -191,7 +191,7 @@ int split_run(const struct split *s, struct str text, split_word_fn fn, void *ct
 		return 0;
 	if (!s->n_patterns)
 		return fn(ctx, text, err);
-	kinds = aligned_alloc(VECTOR, room);
+	kinds = calloc(1, room);
 	r.match = pcre2_match_data_create(1, NULL);
 	if (kinds && r.match) {
 		r.kinds = kinds;
