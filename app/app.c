@@ -86,6 +86,18 @@ void app_tell(const char *text)
 	buf_release(&line);
 }
 
+bool app_inputs_path(const struct options *o, struct buf *out)
+{
+	size_t before = out->len;
+
+	if (o->ephemeral)
+		return false;
+	if (path_to_write(PATH_INPUTS, out, NULL) == 0 && !buf_failed(out))
+		return true;
+	buf_truncate(out, before);
+	return false;
+}
+
 bool app_color(const struct app *app, int fd)
 {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");

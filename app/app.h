@@ -29,6 +29,12 @@ void app_close_engine(struct app *app);
 /* "dsv4chat: TEXT" on stderr.  Messages quote files and models: nothing acts on a terminal. */
 void app_tell(const char *text);
 
+/*
+ * The file of earlier inputs, which is there to be written afterwards; appended.  False, and
+ * nothing: none are kept, by --ephemeral or without a home.
+ */
+bool app_inputs_path(const struct options *o, struct buf *out);
+
 /* May `fd` be coloured: a terminal, not dumb, NO_COLOR not set; or as --color says. */
 bool app_color(const struct app *app, int fd);
 

@@ -13,7 +13,6 @@
 #include "app/line/lineinput.h"
 #include "app/line/show.h"
 #include "app/output.h"
-#include "app/paths.h"
 #include "app/signals.h"
 #include "engine/base/clock.h"
 #include "engine/base/termsafe.h"
@@ -325,11 +324,8 @@ static int open_line(struct line_mode *l, struct lineinput **in, struct buf *inp
 				.opt = o,
 				.talks = &l->talks,
 				.trouble = tell_trouble};
-	/* Without a place for earlier inputs the chat goes on without them. */
-	if (path_to_write(PATH_INPUTS, inputs, NULL))
-		buf_reset(inputs);
 	idle.fd = event_queue_fd(l->app->engine->events);
-	return lineinput_open(in, inputs->len ? inputs->data : NULL, &idle, err);
+	return lineinput_open(in, app_inputs_path(o, inputs) ? inputs->data : NULL, &idle, err);
 }
 
 int line_run(struct app *app)

@@ -8,7 +8,6 @@
 #include "app/screen/private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "app/screen/draftfile.h"
 #include "app/signals.h"
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
@@ -163,19 +163,15 @@ static bool run(struct editor *e, const char *path)
 	return true;
 }
 
-/* The file is made, edited, read and removed; false: the text is as it was. */
-static bool edit_file(struct screen *s, struct editor *e, const char *path, int fd,
-		      struct str text, struct buf *edited)
+/* The file is edited and read; false: the text is as it was. */
+static bool edit_file(struct screen *s, struct editor *e, const char *path, struct buf *edited)
 {
-	bool ok = write(fd, text.p ? text.p : "", text.n) == (ssize_t)text.n;
 	struct err err;
+	bool ok;
 
-	close(fd);
-	if (ok) {
-		terminal_release(s->terminal);
-		ok = run(e, path);
-		terminal_resume(s->terminal, &s->failed);
-	}
+	terminal_release(s->terminal);
+	ok = run(e, path);
+	terminal_resume(s->terminal, &s->failed);
 	/* What one that was ended had written is there; one that says no is heeded. */
 	ok = ok && (e->signo || WIFSIGNALED(e->status) || e->status == 0) &&
 	     file_read(edited, path, EDITED_MAX, &err) == 0;
@@ -184,30 +180,26 @@ static bool edit_file(struct screen *s, struct editor *e, const char *path, int 
 
 void screen_editor(struct screen *s, int64_t editing, struct str text)
 {
-	const char *tmp = getenv("TMPDIR");
 	struct editor e = {.pid = -1};
+	struct draftfile file;
 	struct buf edited = {0};
-	char path[512];
-	int fd;
+	struct err err;
 
 	if (!s->terminal)
 		return;
 	e.tty = terminal_fd(s->terminal);
-	snprintf(path, sizeof(path), "%.400s/dsv4chat-XXXXXX.md",
-		 tmp && tmp[0] == '/' ? tmp : "/tmp");
-	fd = mkostemps(path, 3, O_CLOEXEC);
-	if (fd < 0) {
-		tui_say(s->tui, STYLE_ERROR, "%s: %s", path, strerror(errno));
+	if (draftfile_make(&file, s->opt->ephemeral, text, &err)) {
+		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
 		return;
 	}
-	if (edit_file(s, &e, path, fd, text, &edited)) {
+	if (edit_file(s, &e, file.path, &edited)) {
 		while (edited.len > 0 && edited.data[edited.len - 1] == '\n')
 			buf_truncate(&edited, edited.len - 1);
 		tui_edit(s->tui, editing, buf_str(&edited));
 	} else {
 		tui_say(s->tui, STYLE_ERROR, "the editor failed: the text is as it was");
 	}
-	unlink(path);
+	draftfile_remove(&file);
 	/* It may have been another size meanwhile. */
 	screen_resize(s);
 	if (e.signo) {

@@ -5,7 +5,6 @@
 
 #include "app/app.h"
 #include "app/exit.h"
-#include "app/paths.h"
 #include "app/signals.h"
 #include "app/talk/store.h"
 #include "engine/base/file.h"
@@ -42,13 +41,11 @@ int screen_mode(struct app *app)
 
 	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
 		config.tty = STDIN_FILENO;
-	/* Without a home nothing is kept, and that is no error. */
-	if (path_to_write(PATH_INPUTS, &inputs, NULL) == 0)
+	if (!app->opt.script && app_inputs_path(&app->opt, &inputs))
 		config.inputs_path = buf_z(&inputs);
 	if (app->opt.script) {
 		rc = file_read(&script, app->opt.script, SCRIPT_MAX_BYTES, &err);
 		config.script = buf_z(&script);
-		config.inputs_path = NULL;
 	}
 	if (!rc)
 		rc = open_talks(&app->opt, &talks, &config, &err);

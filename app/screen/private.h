@@ -13,6 +13,7 @@
  *   heard.c          what is heard while the store works, and its upkeep
  *   input.c          earlier inputs
  *   editor.c         the external editor, a job of its own
+ *   draftfile.c      … and its file
  *   script.c         keys and waits from a file
  */
 #ifndef APP_SCREEN_PRIVATE_H

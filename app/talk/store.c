@@ -188,7 +188,7 @@ static int remove_both(struct talks *ts, struct talk *t, const char *inputs_path
 {
 	int rc = history_forget(ts->store, t->stored, err);
 
-	return rc ? rc : inputs_forget(typed, inputs_path, err);
+	return rc || !typed ? rc : inputs_forget(typed, inputs_path, err);
 }
 
 int talk_store_remove(struct talks *ts, struct talk *t, bool inputs, const char *inputs_path,
@@ -204,7 +204,7 @@ int talk_store_remove(struct talks *ts, struct talk *t, bool inputs, const char 
 	history_tree_free(t->tree);
 	t->tree = NULL;
 	if (!rc)
-		rc = remove_both(ts, t, inputs_path, &typed, err);
+		rc = remove_both(ts, t, inputs_path, inputs ? &typed : NULL, err);
 	inputs_release(&typed);
 	return rc;
 }

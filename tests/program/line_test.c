@@ -119,12 +119,15 @@ static void type(struct chat *c, const char *bytes)
 /* Line mode is asked for; else the terminal is one that cannot show a screen. */
 static const char *how = "--plain";
 
+/* Nothing is kept unless a test is about that. */
+static const char *keeps = "--ephemeral";
+
 /* Starts the program; `script` NULL: the small model. */
 static void start(struct chat *c, const char *script, const char *option)
 {
 	struct winsize ws = {.ws_col = 80, .ws_row = 24};
-	const char *args[12] = {program_path(), how, "--temp", "0", "--ephemeral", "--model",
-				"share/nano", option};
+	const char *args[12] = {program_path(), how,       "--temp",     "0",
+				keeps,          "--model", "share/nano", option};
 	size_t n = option ? 8 : 7;
 
 	*c = (struct chat){0};
@@ -416,6 +419,7 @@ static void what_was_typed_is_kept_for_its_owner_alone(void **state)
 	struct chat c;
 
 	(void)state;
+	keeps = "--titles=off";
 	start(&c, AGAIN "{\"text\": \"yes\"}\n" DONE, NULL);
 	type(&c, "remember this\n");
 	wait_for(&c, "yes");
@@ -434,6 +438,7 @@ static void what_was_typed_is_kept_for_its_owner_alone(void **state)
 	wait_for_prompt(&c);
 	type(&c, "/quit\n");
 	end(&c, 0);
+	keeps = "--ephemeral";
 }
 
 /* ------------------------------------------------------------------ titles */

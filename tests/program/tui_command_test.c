@@ -228,8 +228,8 @@ static void a_conversation_that_is_deleted_takes_what_was_typed_with_it(void **s
 
 static void inputs_of_either_mode_are_there_in_the_other(void **state)
 {
-	static const char *const plain[] = {"--plain", "--ephemeral", NULL};
-	static const char *const screen[] = {"--ephemeral", NULL};
+	static const char *const plain[] = {"--plain", NULL};
+	static const char *const screen[] = {"--titles", "off", NULL};
 	static const char answers[] = "{\"text\": \"answer one\"}\n{\"done\": {}}\n"
 				      "{\"text\": \"answer two\"}\n{\"done\": {}}\n";
 	struct stage_setup su = {.engine_script = answers,
@@ -257,7 +257,7 @@ static void inputs_of_either_mode_are_there_in_the_other(void **state)
 	stage_wait_for(&st, "answer two");
 	/* At once, not at the end. */
 	assert_true(file_has(tmpdir_file(&dir, "dsv4chat/input_history"),
-			     "hello\\040from\\040the\\040line\n"));
+			     "hello\\040from\\040the\\040line\\000"));
 
 	su.args = screen;
 	{
