@@ -112,13 +112,35 @@ static void settle(struct transcript *t)
 	}
 }
 
+/* What comes from now on is new. */
+static void leave_here(struct transcript *t)
+{
+	t->left_n = transcript_waiting(t);
+	t->left_rows = t->left_n > 0 ? rows_of(t, t->left_n - 1).n : 0;
+}
+
 void transcript_unfollow(struct transcript *t)
 {
 	if (!t->follow)
 		return;
 	t->follow = false;
-	t->left_n = t->n;
-	t->left_rows = t->n > 0 ? rows_of(t, t->n - 1).n : 0;
+	leave_here(t);
+}
+
+bool transcript_is_read(struct transcript *t, size_t i)
+{
+	size_t left = (size_t)t->height, hidden = t->top_row;
+
+	if (t->follow || i < t->top)
+		return false;
+	for (size_t k = t->top; k < i; k++, hidden = 0) {
+		size_t n = rows_of(t, k).n - hidden;
+
+		if (n >= left)
+			return false;
+		left -= n;
+	}
+	return true;
 }
 
 static bool at_end(struct transcript *t)
@@ -325,7 +347,7 @@ static size_t new_rows(struct transcript *t)
 
 	if (t->left_n == 0)
 		return 0;
-	for (size_t i = t->left_n - 1; i < t->n; i++)
+	for (size_t i = t->left_n - 1; i < transcript_waiting(t); i++)
 		n += rows_of(t, i).n;
 	return n > t->left_rows ? n - t->left_rows : 0;
 }
@@ -357,11 +379,8 @@ static void rescale(struct transcript *t, int width)
 		return;
 	now = rows_of(t, t->top).n;
 	t->top_row = t->top_row * now / old;
-	if (!t->follow) {
-		/* What counts as new is counted again from here. */
-		t->left_n = t->n;
-		t->left_rows = rows_of(t, t->n - 1).n;
-	}
+	if (!t->follow)
+		leave_here(t);
 }
 
 void transcript_draw(struct transcript *t, struct view v, bool focused, int64_t now_ms)

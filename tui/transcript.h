@@ -43,20 +43,31 @@ void transcript_free(struct transcript *t);
 void transcript_clear(struct transcript *t);
 /* Drops item `from` and what follows. */
 void transcript_truncate(struct transcript *t, size_t from);
+/*
+ * What is added between these two is shown in place of all that was there: what was unfolded
+ * stays so, and so do the place and the chosen item, where the same messages are there again.
+ */
+void transcript_renew(struct transcript *t);
+void transcript_renewed(struct transcript *t);
 
-/* ---- items; an index is good until clear or truncate ---- */
+/* ---- items; an index is good until clear, truncate or renew; but for a waiting one's ---- */
 
 #define TRANSCRIPT_NONE SIZE_MAX
 
 /* `id` is the caller's (a message's); several items may share one.  TRANSCRIPT_NONE: no memory.
  */
 size_t transcript_add(struct transcript *t, enum item_kind kind, int64_t id, int64_t now_ms);
+/* A message that waits for its turn: what else is added comes before it.  False: no memory. */
+bool transcript_add_waiting(struct transcript *t, struct str text);
 void transcript_append(struct transcript *t, size_t i, struct str text);
 void transcript_set_text(struct transcript *t, size_t i, struct str text);
 void transcript_set_id(struct transcript *t, size_t i, int64_t id);
 /* Name and arguments of a tool call; its text is the output. */
 void transcript_set_call(struct transcript *t, size_t i, struct str name, struct str arguments);
-/* Ends an item: `ms` it took (-1: as the clock says), `tokens` or exit code (-1: unknown). */
+/*
+ * Ends an item: `ms` it took (-1: as the clock says), `tokens` or exit code (-1: unknown).
+ * Thinking folds then, but never under the eyes of one who has scrolled up to it.
+ */
 void transcript_finish(struct transcript *t, size_t i, enum item_state state, int64_t ms,
 		       int64_t number, int64_t now_ms);
 /* The tokens or exit code, where they are known better later. */

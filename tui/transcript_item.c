@@ -264,7 +264,25 @@ void item_draw_row(struct transcript *t, struct item *it, const struct item_rows
 
 /* ---- the items of a transcript ---- */
 
-size_t transcript_add(struct transcript *t, enum item_kind kind, int64_t id, int64_t now_ms)
+size_t transcript_waiting(const struct transcript *t)
+{
+	size_t i = t->n;
+
+	while (i > 0 && t->items[i - 1]->kind == ITEM_USER &&
+	       t->items[i - 1]->state == ITEM_QUEUED)
+		i--;
+	return i;
+}
+
+/* An index of an item, after another one came to stand at `at`. */
+static void move_index(size_t *i, size_t at)
+{
+	if (*i != TRANSCRIPT_NONE && *i >= at)
+		++*i;
+}
+
+static size_t insert(struct transcript *t, size_t at, enum item_kind kind, int64_t id,
+		     int64_t now_ms)
 {
 	struct item *it = calloc(1, sizeof(*it));
 
@@ -289,8 +307,31 @@ size_t transcript_add(struct transcript *t, enum item_kind kind, int64_t id, int
 	it->started_ms = now_ms;
 	it->ms = it->number = -1;
 	it->folded = kind == ITEM_SYSTEM || (kind == ITEM_TOOL && !t->tools_open);
-	t->items[t->n] = it;
-	return t->n++;
+	if (at < t->n) {
+		move_index(&t->top, at);
+		move_index(&t->chosen, at);
+		move_index(&t->hit_item, at);
+	}
+	memmove(t->items + at + 1, t->items + at, (t->n - at) * sizeof(struct item *));
+	t->items[at] = it;
+	t->n++;
+	return at;
+}
+
+size_t transcript_add(struct transcript *t, enum item_kind kind, int64_t id, int64_t now_ms)
+{
+	return insert(t, transcript_waiting(t), kind, id, now_ms);
+}
+
+bool transcript_add_waiting(struct transcript *t, struct str text)
+{
+	size_t i = insert(t, t->n, ITEM_USER, 0, -1);
+
+	if (i == TRANSCRIPT_NONE)
+		return false;
+	transcript_append(t, i, text);
+	transcript_finish(t, i, ITEM_QUEUED, -1, -1, -1);
+	return true;
 }
 
 static struct item *get(const struct transcript *t, size_t i)
@@ -372,7 +413,7 @@ void transcript_finish(struct transcript *t, size_t i, enum item_state state, in
 	it->number = number;
 	it->state = state;
 	if (it->kind == ITEM_THINKING && state != ITEM_OPEN)
-		it->folded = !t->thinking_open;
+		it->folded = !t->thinking_open && !transcript_is_read(t, i);
 }
 
 void transcript_set_number(struct transcript *t, size_t i, int64_t number)

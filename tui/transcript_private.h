@@ -1,7 +1,7 @@
 /*
  * The transcript's own structs, shared by its files: items and their layout
  * (transcript_item.c), place and drawing (transcript.c), search
- * (transcript_search.c).
+ * (transcript_search.c), showing anew (transcript_renew.c).
  */
 #ifndef TUI_TRANSCRIPT_PRIVATE_H
 #define TUI_TRANSCRIPT_PRIVATE_H
@@ -42,6 +42,13 @@ struct item_rows {
 	size_t n;          /* all rows, the blank one at the end included */
 };
 
+/* What stood there before it is shown anew, and the place in it. */
+struct transcript_before {
+	struct item **items;
+	size_t n, top, top_row, left_n, left_rows, chosen, hit_item;
+	bool follow, hit;
+};
+
 struct transcript {
 	struct item **items;
 	size_t n, cap;
@@ -49,7 +56,8 @@ struct transcript {
 	size_t top;        /* the item in the first row */
 	size_t top_row;    /* … and which row of it */
 	bool follow;
-	size_t left_n, left_rows; /* items, and rows of the last one, when following ended */
+	size_t left_n, left_rows; /* items, and rows of the last one, when following ended;
+				     without those that wait */
 	size_t chosen;            /* TRANSCRIPT_NONE: the last one */
 	size_t n_laid;            /* items that hold lines */
 	bool thinking_open, tools_open; /* what fold_thinking and unfold_tools last did */
@@ -57,6 +65,7 @@ struct transcript {
 	uint64_t query_no;
 	size_t hit_item, hit_number;
 	bool hit;
+	struct transcript_before before;
 };
 
 void item_free(struct item *it);
@@ -76,5 +85,9 @@ void item_draw_matches(const struct transcript *t, size_t index, size_t line, st
 /* Puts item `i`, row `row`, in sight, a third down the view where it has to move. */
 void transcript_show(struct transcript *t, size_t i, size_t row);
 void transcript_unfollow(struct transcript *t);
+/* The first item of those that wait at the end; their number where there is none. */
+size_t transcript_waiting(const struct transcript *t);
+/* Somebody has scrolled up, and has the item before their eyes. */
+bool transcript_is_read(struct transcript *t, size_t i);
 
 #endif

@@ -46,8 +46,8 @@ void screen_answer(struct screen *s)
 {
 	if (s->engine_failed)
 		screen_error(s, "there is no model: the message is kept; see the error above");
-	else if (begin(s, NULL))
-		transcript_follow(s->said);
+	else
+		begin(s, NULL);
 }
 
 void screen_continue(struct screen *s, struct talk_message *m)
@@ -82,7 +82,6 @@ void screen_interrupt(struct screen *s)
 static void enqueue(struct screen *s, struct str text)
 {
 	struct queued *q = calloc(1, sizeof(*q)), **at = &s->queue;
-	size_t i;
 
 	if (q)
 		buf_adds(&q->text, text);
@@ -96,11 +95,7 @@ static void enqueue(struct screen *s, struct str text)
 		at = &(*at)->next;
 	*at = q;
 	s->status.queued++;
-	i = transcript_add(s->said, ITEM_USER, 0, -1);
-	if (i != TRANSCRIPT_NONE) {
-		transcript_append(s->said, i, text);
-		transcript_finish(s->said, i, ITEM_QUEUED, -1, -1, -1);
-	}
+	transcript_add_waiting(s->said, text);
 }
 
 void screen_send(struct screen *s, struct str text)
@@ -117,6 +112,9 @@ void screen_send(struct screen *s, struct str text)
 		return;
 	}
 	screen_show_talk(s);
+	/* One that waited goes off by itself: its writer may read elsewhere. */
+	if (!s->resending)
+		transcript_follow(s->said);
 	/* Where the store refuses, the chat goes on and it is tried again later. */
 	if (talk_store_save(s->talks, s->talk, &err))
 		screen_tell_unsaved(s, s->talk, &err);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 /* At most so many files are offered at once. */
 #define MAX_FILES 500
 
@@ -117,6 +116,7 @@ static int host_answer(struct cmd_host *h, struct err *err)
 {
 	(void)err;
 	screen_show_talk(screen_of(h));
+	transcript_follow(screen_of(h)->said);
 	screen_answer(screen_of(h));
 	return 0;
 }

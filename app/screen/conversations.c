@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-
 /* Branches stay as they are while an answer to one of them is written. */
 bool screen_is_writing(struct screen *s)
 {
@@ -34,8 +33,8 @@ void screen_open(struct screen *s, struct talk *t)
 	}
 	screen_recall_queue(s);
 	s->talk = t;
+	transcript_clear(s->said);
 	screen_show_talk(s);
-	transcript_follow(s->said);
 	screen_show_list(s);
 }
 
@@ -86,6 +85,7 @@ void screen_regenerate(struct screen *s, struct talk_message *m)
 	}
 	talk_rewind(s->talk, m);
 	screen_show_talk(s);
+	transcript_follow(s->said);
 	screen_answer(s);
 }
 

@@ -18,9 +18,7 @@ void screen_show_siblings(struct screen *s)
 
 		if (!id || (m && m->id == id))
 			continue;
-		m = m && m->parent && m->parent->id == id
-			    ? m->parent
-			    : talk_find(s->talk, id);
+		m = m && m->parent && m->parent->id == id ? m->parent : talk_find(s->talk, id);
 		if (!m)
 			continue;
 		place = talk_place(s->talk, m, &n);
@@ -30,14 +28,9 @@ void screen_show_siblings(struct screen *s)
 
 static void add_queue(struct screen *s)
 {
-	for (const struct queued *q = s->queue; q; q = q->next) {
-		size_t i = transcript_add(s->said, ITEM_USER, 0, -1);
-
-		if (i == TRANSCRIPT_NONE)
+	for (const struct queued *q = s->queue; q; q = q->next)
+		if (!transcript_add_waiting(s->said, buf_str(&q->text)))
 			break;
-		transcript_append(s->said, i, buf_str(&q->text));
-		transcript_finish(s->said, i, ITEM_QUEUED, -1, -1, -1);
-	}
 }
 
 void screen_show_talk(struct screen *s)
@@ -45,12 +38,12 @@ void screen_show_talk(struct screen *s)
 	size_t n = talk_path(s->talk, NULL, 0);
 	const struct talk_message **path = malloc((n > 0 ? n : 1) * sizeof(*path));
 
-	transcript_clear(s->said);
-	s->live.n = 0;
 	if (!path) {
 		tui_say(s->tui, STYLE_ERROR, "out of memory: the conversation can't be shown");
 		return;
 	}
+	transcript_renew(s->said);
+	s->live.n = 0;
 	talk_path(s->talk, path, n);
 	for (size_t i = 0; i < n; i++)
 		screen_add_message(s, path[i]);
@@ -61,6 +54,7 @@ void screen_show_talk(struct screen *s)
 	if (!turn_runs(&s->turn) || s->turn.talk != s->talk)
 		screen_add_stop(s);
 	add_queue(s);
+	transcript_renewed(s->said);
 	s->status.context_used = n > 0 ? path[n - 1]->context_tokens : 0;
 	free(path);
 	s->dirty = true;

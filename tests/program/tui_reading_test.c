@@ -1,0 +1,147 @@
+/* A person reads while the model goes on: what is before their eyes stays there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/stage.h"
+
+/* Thinks until it is told to stop (Alt-T), then answers. */
+static const char thinker[] =
+	"{\"info\": {\"model_name\": \"scripted\", \"backend\": \"none\"}}\n"
+	"{\"turn\": {\"expect\": \"ponder\"}}\n"
+	"{\"thinking\": \"A first thought.\\n\", \"chunk\": 100}\n"
+	"{\"thinking\": \"One more thought.\\n\", \"repeat\": 40, \"chunk\": 100}\n"
+	"{\"thinking\": \"The last thought.\", \"chunk\": 100}\n"
+	"{\"pause\": -1}\n"
+	"{\"text\": \"The answer is here.\"}\n"
+	"{\"done\": {}}\n"
+	"{\"turn\": {\"again\": true}}\n"
+	"{\"text\": \"Another answer.\"}\n"
+	"{\"done\": {}}\n";
+
+/* The same, but its answer has no end. */
+static const char endless[] = "{\"info\": {\"model_name\": \"scripted\"}}\n"
+			      "{\"turn\": {\"again\": true}}\n"
+			      "{\"thinking\": \"The last thought.\", \"chunk\": 100}\n"
+			      "{\"pause\": -1}\n"
+			      "{\"text\": \"The answer is here.\"}\n"
+			      "{\"pause\": -1}\n"
+			      "{\"done\": {}}\n";
+
+static const struct stage_setup setup = {
+	.engine_script = thinker, .term = "xterm-256color", .w = 80, .h = 24};
+
+/* The row that shows `text`; -1: none does. */
+static int row_of(struct stage *st, const char *text)
+{
+	struct buf all = {0};
+	const char *hit;
+	int row = -1;
+
+	stage_text(st, &all);
+	hit = strstr(buf_z(&all), text);
+	if (hit) {
+		row = 0;
+		for (const char *p = buf_z(&all); p < hit; p++)
+			row += *p == '\n';
+	}
+	buf_release(&all);
+	return row;
+}
+
+static void what_waits_stands_below_the_answer_that_it_waits_for(void **state)
+{
+	struct stage_setup su = setup;
+	struct stage st;
+
+	(void)state;
+	su.engine_script = endless;
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "ponder\r");
+	stage_wait_for(&st, "The last thought.");
+	stage_type(&st, "first\r");
+	stage_wait_for(&st, "waits for its turn");
+	stage_type(&st, "second\r");
+	stage_wait_for(&st, "second");
+	assert_true(row_of(&st, "first") < row_of(&st, "second"));
+	stage_type(&st, "\x1Bt"); /* Alt-T */
+	stage_wait_for(&st, "The answer is here.");
+	assert_true(row_of(&st, "The answer is here.") < row_of(&st, "first"));
+	assert_true(row_of(&st, "first") < row_of(&st, "second"));
+	stage_assert_clean(&st);
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+}
+
+static void thinking_that_is_read_does_not_fold_when_the_answer_comes(void **state)
+{
+	struct stage st;
+	int row;
+
+	(void)state;
+	stage_open(&st, &setup);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "ponder\r");
+	stage_wait_for(&st, "The last thought.");
+	stage_type(&st, "\x1B[5~\x1B[5~\x1B[5~"); /* up, to the beginning */
+	stage_wait_for(&st, "A first thought.");
+	row = row_of(&st, "A first thought.");
+	stage_type(&st, "\x1Bt");
+	stage_wait_for(&st, "thought ");
+	stage_wait_for(&st, "ready");
+	stage_settle(&st);
+	assert_int_equal(row_of(&st, "A first thought."), row);
+	assert_false(stage_shows(&st, "The answer is here."));
+	/* Nor is it lost with the next question. */
+	stage_type(&st, "and now\r");
+	stage_wait_for(&st, "Another answer.");
+	assert_true(stage_shows(&st, "The last thought."));
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+}
+
+static void a_message_that_goes_off_by_itself_leaves_its_writer_where_they_read(void **state)
+{
+	struct stage st;
+	int row;
+
+	(void)state;
+	stage_open(&st, &setup);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "ponder\r");
+	stage_wait_for(&st, "The last thought.");
+	stage_type(&st, "another\r");
+	stage_wait_for(&st, "waits for its turn");
+	stage_type(&st, "\x1B[5~\x1B[5~\x1B[5~");
+	stage_wait_for(&st, "A first thought.");
+	row = row_of(&st, "A first thought.");
+	stage_type(&st, "\x1Bt");
+	stage_wait_for(&st, " new ");
+	stage_wait_for(&st, "ready");
+	stage_settle(&st);
+	assert_int_equal(row_of(&st, "A first thought."), row);
+	/* Both answers are below. */
+	stage_type(&st, "\x1B[1;5F"); /* Ctrl-End */
+	stage_wait_for(&st, "Another answer.");
+	assert_true(row_of(&st, "The answer is here.") < row_of(&st, "another"));
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_waits_stands_below_the_answer_that_it_waits_for),
+		cmocka_unit_test(thinking_that_is_read_does_not_fold_when_the_answer_comes),
+		cmocka_unit_test(
+			a_message_that_goes_off_by_itself_leaves_its_writer_where_they_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
