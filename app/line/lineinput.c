@@ -1,4 +1,10 @@
-/* libedit, and which lines are one message. */
+/*
+ * libedit, and which lines are one message.
+ *
+ * libedit echoes whatever its locale calls printable, and of that much acts on a terminal. Such
+ * characters are given to it above Unicode, where it shows them by their numbers, and go back
+ * below when the line is taken: the text that is sent is the one that was given.
+ */
 #include "app/line/lineinput.h"
 
 #include <errno.h>
@@ -15,14 +21,17 @@
 #include "app/inputs.h"
 #include "app/output.h"
 #include "app/signals.h"
+#include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
 
 #define INPUTS_KEPT 1000
-#define PASTE_MS    2000 /* a paste's next bytes are waited for so long */
+#define PASTE_MS    2000     /* a paste's next bytes are waited for so long */
+#define HIDDEN      0x200000 /* added to what acts on a terminal */
+#define KEY_TAB     0x80     /* a tab that was pasted: no terminal sends this */
 
 struct lineinput {
 	EditLine *el;
-	History *history;
+	HistoryW *history;
 	char *inputs;
 	char origin[HISTORY_UID_LEN + 1]; /* the conversation that it is typed in; "" = none */
 	char bytes[4096];                 /* read from the terminal, not yet taken */
@@ -99,6 +108,37 @@ static bool take_sequence(struct lineinput *in, const char *sequence)
 	return true;
 }
 
+static wchar_t hide(uint32_t cp)
+{
+	bool layout = cp == '\n' || cp == '\t';
+
+	if (!layout && (termsafe_map(cp) != cp || termsafe_drops(cp)))
+		cp |= HIDDEN;
+	return (wchar_t)cp;
+}
+
+static void add_shown(struct buf *out, wchar_t c)
+{
+	uint32_t cp = c == KEY_TAB ? '\t' : (uint32_t)c & ~(uint32_t)HIDDEN;
+	char bytes[4];
+
+	buf_add(out, bytes, utf8_encode(cp, bytes));
+}
+
+/* Pasted text is text: nothing in it edits, completes or leaves. */
+static wchar_t pasted(uint32_t cp)
+{
+	if (cp == '\t')
+		return KEY_TAB;
+	return hide(cp == '\r' ? '\n' : cp);
+}
+
+/* Keys are keys; of other characters none acts. */
+static wchar_t typed(uint32_t cp)
+{
+	return cp < 0x80 ? (wchar_t)cp : hide(cp);
+}
+
 static int next_char(EditLine *el, wchar_t *out)
 {
 	struct lineinput *in;
@@ -132,35 +172,43 @@ static int next_char(EditLine *el, wchar_t *out)
 	in->at += (size_t)(n > 0 ? n : -n);
 	if (n < 0)
 		cp = 0xFFFD;
-	if (in->pasting) {
-		/* Pasted text is text: nothing in it edits, completes or leaves. */
-		if (cp == '\r')
-			cp = '\n';
-		if (cp == '\t')
-			cp = ' ';
-		if ((cp < 0x20 && cp != '\n') || cp == 0x7F)
-			cp = 0xFFFD;
-	}
 	if (cp == '\n' || cp == '\r')
 		in->more = in->pasting || in->at < in->n || waiting(0);
-	*out = (wchar_t)cp;
+	*out = in->pasting ? pasted(cp) : typed(cp);
 	return 1;
 }
 
 /* -------------------------------------------------------------------- completion */
 
+/* What stands before the cursor, where it is the beginning of a command without an argument. */
+static bool command_begun(EditLine *el, char *out, size_t size)
+{
+	const LineInfoW *li = el_wline(el);
+	size_t n = (size_t)(li->cursor - li->buffer);
+
+	if (n < 1 || n >= size || li->buffer[0] != L'/')
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (li->buffer[i] <= L' ' || li->buffer[i] >= 0x7F)
+			return false;
+		out[i] = (char)li->buffer[i];
+	}
+	out[n] = '\0';
+	return true;
+}
+
 static unsigned char complete(EditLine *el, int key)
 {
-	const LineInfo *li = el_line(el);
-	size_t n = (size_t)(li->cursor - li->buffer);
+	char line[64];
 	const char *found = NULL;
-	size_t common = 0;
+	size_t n, common = 0;
 
 	(void)key;
-	if (n < 1 || li->buffer[0] != '/' || memchr(li->buffer, ' ', n))
+	if (!command_begun(el, line, sizeof(line)))
 		return CC_ERROR;
+	n = strlen(line);
 	for (const struct cmd *c = cmds; c->name; c++) {
-		if (strncmp(c->name, li->buffer + 1, n - 1) != 0)
+		if (strncmp(c->name, line + 1, n - 1) != 0)
 			continue;
 		if (!found) {
 			common = strlen(c->name);
@@ -183,6 +231,12 @@ static unsigned char complete(EditLine *el, int key)
 	return CC_REFRESH;
 }
 
+static unsigned char insert_tab(EditLine *el, int key)
+{
+	(void)key;
+	return el_winsertstr(el, L"\t") == 0 ? CC_REFRESH : CC_ERROR;
+}
+
 /* ------------------------------------------------------------------ open and close */
 
 static char *prompt(EditLine *el)
@@ -198,13 +252,20 @@ static char *prompt(EditLine *el)
 static void remember(void *ctx, struct str text)
 {
 	struct lineinput *in = ctx;
-	struct buf z = {0};
-	HistEvent ev;
+	wchar_t *line = calloc(text.n + 1, sizeof(*line));
+	HistEventW ev;
 
-	buf_adds(&z, text);
-	if (!buf_failed(&z))
-		history(in->history, &ev, H_ENTER, buf_z(&z));
-	buf_release(&z);
+	if (!line)
+		return;
+	for (size_t at = 0, to = 0; at < text.n; to++) {
+		uint32_t cp = 0;
+		int n = utf8_decode(text.p + at, text.n - at, &cp);
+
+		line[to] = hide(n > 0 ? cp : 0xFFFD);
+		at += n > 0 ? (size_t)n : n < 0 ? (size_t)-n : text.n - at;
+	}
+	history_w(in->history, &ev, H_ENTER, line);
+	free(line);
 }
 
 static void set_keys(struct lineinput *in)
@@ -212,6 +273,7 @@ static void set_keys(struct lineinput *in)
 	el_set(in->el, EL_EDITOR, in->vi ? "vi" : "emacs");
 	el_set(in->el, EL_BIND, "^I", "complete-command", NULL);
 	el_source(in->el, NULL); /* ~/.editrc: the user's own keys */
+	el_set(in->el, EL_BIND, "\\200", "insert-tab", NULL);
 }
 
 void lineinput_set_vi(struct lineinput *in, bool on)
@@ -237,14 +299,14 @@ int lineinput_open(struct lineinput **out, const char *inputs,
 {
 	struct lineinput *in = calloc(1, sizeof(*in));
 	struct err ignored;
-	HistEvent ev;
+	HistEventW ev;
 
 	*out = NULL;
 	if (!in)
 		return err_nomem(err, "line input", sizeof(*in));
 	in->idle = *idle;
 	in->inputs = inputs ? strdup(inputs) : NULL;
-	in->history = history_init();
+	in->history = history_winit();
 	in->el = el_init("dsv4chat", stdin, stdout, stderr);
 	if (!in->history || !in->el || (inputs && !in->inputs)) {
 		lineinput_close(in);
@@ -256,10 +318,11 @@ int lineinput_open(struct lineinput **out, const char *inputs,
 	el_set(in->el, EL_GETCFN, next_char);
 	/* wide, because el_set() would copy the two texts and never free them */
 	el_wset(in->el, EL_ADDFN, L"complete-command", L"complete a / command", complete);
+	el_wset(in->el, EL_ADDFN, L"insert-tab", L"insert a tab", insert_tab);
 	set_keys(in);
-	history(in->history, &ev, H_SETSIZE, INPUTS_KEPT);
-	history(in->history, &ev, H_SETUNIQUE, 1);
-	el_set(in->el, EL_HIST, history, in->history);
+	history_w(in->history, &ev, H_SETSIZE, INPUTS_KEPT);
+	history_w(in->history, &ev, H_SETUNIQUE, 1);
+	el_wset(in->el, EL_HIST, history_w, in->history);
 	/* Earlier inputs that can't be read are none. */
 	if (in->inputs)
 		inputs_read(in->inputs, remember, in, &ignored);
@@ -274,7 +337,7 @@ void lineinput_close(struct lineinput *in)
 	if (in->el)
 		el_end(in->el);
 	if (in->history)
-		history_end(in->history);
+		history_wend(in->history);
 	free(in->inputs);
 	free(in);
 }
@@ -294,10 +357,10 @@ static void bracketed_paste(bool on)
 static int read_line(struct lineinput *in, struct buf *out, bool *last, struct err *err)
 {
 	int n = 0;
-	const char *line;
+	const wchar_t *line;
 
 	errno = 0;
-	line = el_gets(in->el, &n);
+	line = el_wgets(in->el, &n);
 	if (!line || n < 0) {
 		if (signals_seen())
 			return err_set(err, ERR_CANCELLED, "interrupted");
@@ -310,7 +373,8 @@ static int read_line(struct lineinput *in, struct buf *out, bool *last, struct e
 		n--;
 		*last = false;
 	}
-	buf_add(out, line, (size_t)n);
+	for (int i = 0; i < n; i++)
+		add_shown(out, line[i]);
 	if (!*last)
 		buf_addc(out, '\n');
 	in->more = !*last;

@@ -277,6 +277,32 @@ static void several_lines_become_one_message(void **state)
 	}
 }
 
+/* Typed, pasted, and brought back by the arrow key. */
+static void what_acts_on_a_terminal_is_shown_by_its_number_and_sent_as_it_is(void **state)
+{
+	static const char *const acts[] = {"\u202e", "\u2066", "\xc2\x9b", "\u200f", "\ufeff"};
+	struct chat c;
+
+	(void)state;
+	start(&c, "{\"turn\": {\"expect\": \"a\\u202eb\\u2066c\\u009b1md\\u200fe\\ufefff\\tg\", "
+		  "\"again\": true}}\n{\"text\": \"heard\"}\n" DONE, NULL);
+	type(&c, "a\u202eb\033[200~\u2066c\xc2\x9b"
+		 "1md\u200fe\ufefff\tg\033[201~");
+	wait_for(&c, "a\\U+0202Eb\\U+02066c\\U+0009B1md");
+	type(&c, "\n");
+	wait_for(&c, "heard");
+	wait_for_prompt(&c);
+	type(&c, "\033[A");
+	wait_for(&c, "a\\U+0202Eb");
+	type(&c, "\n");
+	wait_for(&c, "heard");
+	wait_for_prompt(&c);
+	type(&c, "/quit\n");
+	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+		assert_null(strstr(buf_z(&c.shown), acts[i]));
+	end(&c, 0);
+}
+
 static void a_paste_that_never_ends_is_over_when_nothing_comes(void **state)
 {
 	struct chat c;
@@ -622,6 +648,8 @@ int main(void)
 		cmocka_unit_test(ctrl_c_keeps_what_was_said_and_the_next_question_follows_it),
 		cmocka_unit_test(ctrl_c_twice_at_the_prompt_quits),
 		cmocka_unit_test(several_lines_become_one_message),
+		cmocka_unit_test(
+			what_acts_on_a_terminal_is_shown_by_its_number_and_sent_as_it_is),
 		cmocka_unit_test(a_paste_that_never_ends_is_over_when_nothing_comes),
 		cmocka_unit_test(commands_act_and_wrong_ones_say_so),
 		cmocka_unit_test(vi_keys_edit_the_line_from_the_moment_they_are_asked_for),
