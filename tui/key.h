@@ -53,8 +53,9 @@ enum mouse_button { MOUSE_LEFT, MOUSE_MIDDLE, MOUSE_RIGHT, MOUSE_WHEEL_UP, MOUSE
 struct key_event {
 	enum key_event_kind kind;
 	struct key key;
-	struct str
-		text; /* KEY_EVENT_PASTE: UTF-8, lines end in '\n'; borrowed from the parser */
+	/* KEY_EVENT_PASTE: UTF-8, lines end in '\n'; borrowed from the parser */
+	struct str text;
+	bool cut; /* it was too long: more of it is gone */
 	enum mouse_button button;
 	int x, y; /* from 0 */
 };

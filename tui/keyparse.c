@@ -232,8 +232,11 @@ static size_t read_csi(const char *p, size_t n, struct csi *c)
 /* Ends a paste: clean text with '\n' for every line end. */
 static void finish_paste(struct keyparse *kp, struct key_event *ev)
 {
+	bool cut = kp->paste_cut || buf_failed(&kp->in) || buf_failed(&kp->paste);
+
 	buf_reset(&kp->text);
 	utf8_add_clean(&kp->text, buf_str(&kp->paste));
+	cut |= buf_failed(&kp->text);
 	buf_reset(&kp->paste);
 	if (!buf_failed(&kp->text)) {
 		char *p = kp->text.data;
@@ -250,8 +253,9 @@ static void finish_paste(struct keyparse *kp, struct key_event *ev)
 		}
 		buf_truncate(&kp->text, to);
 	}
-	*ev = (struct key_event){.kind = KEY_EVENT_PASTE, .text = buf_str(&kp->text)};
+	*ev = (struct key_event){.kind = KEY_EVENT_PASTE, .text = buf_str(&kp->text), .cut = cut};
 	kp->pasting = false;
+	kp->paste_cut = false;
 }
 
 /* Bytes at the end of p that may be the beginning of `mark`. */
@@ -281,7 +285,7 @@ static bool paste_event(struct keyparse *kp, bool flush, struct key_event *ev)
 
 		take = n - (a > b ? a : b);
 	}
-	room = KEYPARSE_PASTE_MAX - kp->paste.len;
+	room = (kp->paste_max ? kp->paste_max : KEYPARSE_PASTE_MAX) - kp->paste.len;
 	kp->paste_cut |= take > room;
 	buf_add(&kp->paste, from, take < room ? take : room);
 	kp->at += take;

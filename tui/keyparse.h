@@ -5,7 +5,8 @@
  * keyparse_next() gives events while there are whole ones.  A lone ESC may be
  * the key or the beginning of a sequence; only time tells, so the caller waits
  * KEYPARSE_ESC_MS and then asks with `flush`.  A paste that does not end in KEYPARSE_PASTE_MS,
- * or in which Ctrl-C comes twice in a row, ends there: nothing makes it deaf.  One thread.
+ * or in which Ctrl-C comes twice in a row, ends there: nothing makes it deaf.  Of a paste beyond
+ * `paste_max` the rest is dropped, and its event says so.  One thread.
  */
 #ifndef TUI_KEYPARSE_H
 #define TUI_KEYPARSE_H
@@ -18,7 +19,7 @@
 
 #define KEYPARSE_ESC_MS    40
 #define KEYPARSE_PASTE_MS  2000 /* a paste's next bytes are waited for so long */
-#define KEYPARSE_PASTE_MAX ((size_t)64 << 20) /* bytes; what is more is dropped */
+#define KEYPARSE_PASTE_MAX ((size_t)64 << 20)
 
 struct keyparse {
 	struct buf in;
@@ -26,7 +27,8 @@ struct keyparse {
 	struct buf paste;
 	struct buf text; /* the last event's paste, cleaned */
 	bool pasting;
-	bool paste_cut; /* the paste was longer than KEYPARSE_PASTE_MAX */
+	size_t paste_max; /* bytes; 0 = KEYPARSE_PASTE_MAX */
+	bool paste_cut;   /* the paste is longer */
 };
 
 void keyparse_release(struct keyparse *kp);

@@ -124,8 +124,8 @@ enum picker_result picker_key(struct picker *p, const struct key_event *ev)
 		return PICKER_STAYS;
 	}
 	if (ev->kind == KEY_EVENT_PASTE) {
-		editbuf_insert(&p->filter,
-			       (struct str){ev->text.p, ev->text.n < 200 ? ev->text.n : 0});
+		if (ev->text.n < PICKER_FILTER_MAX)
+			editbuf_insert(&p->filter, ev->text);
 		picker_refresh(p);
 		return PICKER_STAYS;
 	}

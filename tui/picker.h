@@ -13,6 +13,9 @@
 #include "tui/key.h"
 #include "tui/surface.h"
 
+/* So much is not pasted into the filter. */
+#define PICKER_FILTER_MAX 200
+
 struct picker_row {
 	struct buf label;  /* what is found and chosen   */
 	struct buf detail; /* dim, behind it             */

@@ -9,6 +9,8 @@
 #include "tui/edit_actions.h"
 #include "tui/glyph.h"
 
+#define PROMPT_MAX 1000 /* bytes of a line asked for */
+
 void tui_open_palette(struct tui *t)
 {
 	struct buf keys = {0};
@@ -200,6 +202,8 @@ void tui_picker_key(struct tui *t, const struct key_event *ev)
 	int64_t value;
 	struct buf label = {0};
 
+	if (ev->kind == KEY_EVENT_PASTE && ev->text.n >= PICKER_FILTER_MAX)
+		tui_say_left_out(t);
 	if (res == PICKER_STAYS)
 		return;
 	row = picker_chosen(&t->picker);
@@ -284,8 +288,9 @@ void tui_prompt_key(struct tui *t, const struct key_event *ev)
 		const char *nl = ev->text.n > 0 ? memchr(ev->text.p, '\n', ev->text.n) : NULL;
 		size_t n = nl ? (size_t)(nl - ev->text.p) : ev->text.n;
 
-		if (n < 1000)
-			editbuf_insert(e, (struct str){ev->text.p, n});
+		if (n > PROMPT_MAX)
+			n = PROMPT_MAX - utf8_partial_tail((struct str){ev->text.p, PROMPT_MAX});
+		editbuf_insert(e, (struct str){ev->text.p, n});
 		return;
 	}
 	if (ev->kind != KEY_EVENT_KEY)
@@ -299,7 +304,7 @@ void tui_prompt_key(struct tui *t, const struct key_event *ev)
 		return;
 	}
 	if (key_is_char(k)) {
-		if (e->text.len < 1000)
+		if (e->text.len < PROMPT_MAX)
 			editbuf_insert(e, (struct str){bytes, utf8_encode(k.code, bytes)});
 		return;
 	}

@@ -6,6 +6,12 @@
 #include "tui/edit_actions.h"
 
 #define WHEEL_ROWS 3
+#define FILTER_MAX 200
+
+void tui_say_left_out(struct tui *t)
+{
+	tui_say(t, STYLE_ERROR, "too much text: it was left out");
+}
 
 void tui_edit_input(struct tui *t, enum action a)
 {
@@ -61,13 +67,15 @@ static void mouse(struct tui *t, const struct key_event *ev)
 static void type(struct tui *t, struct str text)
 {
 	if (t->focus == KEYS_LIST) {
-		if (t->list.filter.text.len + text.n < 200)
+		if (t->list.filter.text.len + text.n < FILTER_MAX)
 			editbuf_insert(&t->list.filter, text);
+		else
+			tui_say_left_out(t);
 		tui_filter_changed(t);
 	} else {
 		t->focus = KEYS_COMPOSER;
 		if (!editbuf_insert(&t->composer.edit, text))
-			tui_say(t, STYLE_ERROR, "too much text: it was left out");
+			tui_say_left_out(t);
 		composer_changed(&t->composer);
 	}
 }
@@ -139,9 +147,9 @@ static void plain_key(struct tui *t, struct key k)
 	}
 }
 
-void tui_key(struct tui *t, const struct key_event *ev)
+/* To whatever has the keys. */
+static void take(struct tui *t, const struct key_event *ev)
 {
-	t->message[0] = '\0';
 	if (t->help.open) {
 		help_key(&t->help, ev);
 		return;
@@ -165,4 +173,12 @@ void tui_key(struct tui *t, const struct key_event *ev)
 		mouse(t, ev);
 		break;
 	}
+}
+
+void tui_key(struct tui *t, const struct key_event *ev)
+{
+	t->message[0] = '\0';
+	take(t, ev);
+	if (ev->kind == KEY_EVENT_PASTE && ev->cut)
+		tui_say(t, STYLE_ERROR, "too long a paste: its end was left out");
 }

@@ -3,7 +3,8 @@
  *
  * It has a process group of its own, in the terminal's foreground, so that what its user types
  * there (Ctrl-C, Ctrl-\, Ctrl-Z) is for it alone.  Where it stops, the screen stops with it, as
- * one job of the shell's; signals that end the screen end it first.
+ * one job of the shell's; signals that end the screen end it first.  Answers go on meanwhile, and
+ * are kept as they come.
  */
 #include "app/screen/private.h"
 
@@ -132,22 +133,37 @@ static void hear(struct editor *e)
 	}
 }
 
-static void await(struct editor *e)
+/* How long nothing but the editor, a signal or the engine can be waited for. */
+static int patience_ms(const struct screen *s)
+{
+	int due = turn_due_ms(&s->turn);
+
+	if (due < 0 || due > LOOK_MS)
+		return LOOK_MS;
+	return due < SCREEN_JOURNAL_PAUSE_MS ? SCREEN_JOURNAL_PAUSE_MS : due;
+}
+
+static void await(struct screen *s, struct editor *e)
 {
 	struct termios shells;
-	struct pollfd heard = {.fd = signals_fd(), .events = POLLIN};
+	struct pollfd fds[2] = {
+		{.fd = signals_fd(), .events = POLLIN},
+		{.fd = event_queue_fd(s->engine->events), .events = POLLIN},
+	};
 
 	tcgetattr(e->tty, &shells);
 	for (look(e, &shells); !e->ended; look(e, &shells)) {
-		poll(&heard, 1, LOOK_MS);
+		poll(fds, 2, patience_ms(s));
 		hear(e);
+		if ((fds[1].revents & POLLIN) || turn_due_ms(&s->turn) == 0)
+			screen_take_events(s);
 		if (e->killed && clock_ms() >= e->killed)
 			kill(-e->pid, SIGKILL);
 	}
 }
 
 /* On the file, on the terminal; false where it did not begin. */
-static bool run(struct editor *e, const char *path)
+static bool run(struct screen *s, struct editor *e, const char *path)
 {
 	e->home = tcgetpgrp(e->tty);
 	e->pid = fork();
@@ -158,31 +174,47 @@ static bool run(struct editor *e, const char *path)
 	/* Whichever of the two is first. */
 	setpgid(e->pid, e->pid);
 	give_terminal(e, e->pid);
-	await(e);
+	s->lent = true;
+	await(s, e);
+	s->lent = false;
 	give_terminal(e, e->home);
 	return true;
 }
 
-/* The file is edited and read; false: the text is as it was. */
-static bool edit_file(struct screen *s, struct editor *e, const char *path, struct buf *edited)
+/* False: the text is as it was. */
+static bool edit_file(struct screen *s, struct editor *e, const char *path)
 {
-	struct err err;
 	bool ok;
 
 	terminal_release(s->terminal);
-	ok = run(e, path);
+	ok = run(s, e, path);
 	terminal_resume(s->terminal, &s->failed);
 	/* What one that was ended had written is there; one that says no is heeded. */
-	ok = ok && (e->signo || WIFSIGNALED(e->status) || e->status == 0) &&
-	     file_read(edited, path, EDITED_MAX, &err) == 0;
-	return ok && (edited->len > 0 || e->status == 0);
+	return ok && (e->signo || WIFSIGNALED(e->status) || e->status == 0);
+}
+
+/* The file's text into the composer; false: it can't be taken, and stays where it is. */
+static bool take_edited(struct screen *s, const struct editor *e, int64_t editing,
+			const char *path)
+{
+	struct buf edited = {0};
+	struct err err;
+	bool ok = file_read(&edited, path, EDITED_MAX, &err) == 0;
+
+	if (!ok)
+		tui_say(s->tui, STYLE_ERROR, "the edited text stays in its file: %s", err.text);
+	while (edited.len > 0 && edited.data[edited.len - 1] == '\n')
+		buf_truncate(&edited, edited.len - 1);
+	if (ok && (edited.len > 0 || e->status == 0))
+		tui_edit(s->tui, editing, buf_str(&edited));
+	buf_release(&edited);
+	return ok;
 }
 
 void screen_editor(struct screen *s, int64_t editing, struct str text)
 {
 	struct editor e = {.pid = -1};
 	struct draftfile file;
-	struct buf edited = {0};
 	struct err err;
 
 	if (!s->terminal)
@@ -192,19 +224,16 @@ void screen_editor(struct screen *s, int64_t editing, struct str text)
 		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
 		return;
 	}
-	if (edit_file(s, &e, file.path, &edited)) {
-		while (edited.len > 0 && edited.data[edited.len - 1] == '\n')
-			buf_truncate(&edited, edited.len - 1);
-		tui_edit(s->tui, editing, buf_str(&edited));
-	} else {
+	if (!edit_file(s, &e, file.path)) {
 		tui_say(s->tui, STYLE_ERROR, "the editor failed: the text is as it was");
+		draftfile_remove(&file);
+	} else if (take_edited(s, &e, editing, file.path)) {
+		draftfile_remove(&file);
 	}
-	draftfile_remove(&file);
 	/* It may have been another size meanwhile. */
 	screen_resize(s);
 	if (e.signo) {
 		s->signo = e.signo;
 		s->quit = true;
 	}
-	buf_release(&edited);
 }

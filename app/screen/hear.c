@@ -5,6 +5,9 @@
 
 #include "engine/base/clock.h"
 
+/* Events taken before keys get their turn again. */
+#define EVENTS_AT_ONCE 64
+
 static bool turn_is_shown(const struct screen *s)
 {
 	return s->turn.talk == s->talk;
@@ -172,6 +175,20 @@ void screen_event(struct screen *s, struct event *ev)
 		hear_engine(s, ev);
 	s->status.phase = phase_of(s);
 	s->dirty = true;
+}
+
+void screen_take_events(struct screen *s)
+{
+	struct event ev;
+
+	for (int i = 0; i < EVENTS_AT_ONCE && !s->quit; i++) {
+		if (event_queue_pop(s->engine->events, &ev, 0) <= 0) {
+			turn_drained(&s->turn);
+			return;
+		}
+		screen_event(s, &ev);
+		event_release(&ev);
+	}
 }
 
 void screen_leave_turn(struct screen *s)

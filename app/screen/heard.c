@@ -31,7 +31,7 @@ bool screen_hear(void *ctx)
 	int n;
 
 	/* One that vanished stays readable: the loop finds out. */
-	while (s->terminal &&
+	while (s->terminal && !s->lent &&
 	       (n = terminal_read(s->terminal, bytes, sizeof(bytes), &ignored)) != 0) {
 		if (n < 0)
 			return true;

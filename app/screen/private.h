@@ -28,6 +28,9 @@
 #include "app/talk/turn.h"
 #include "tui/tui.h"
 
+/* Where another process writes, the journal stays due: it is tried again after a pause. */
+#define SCREEN_JOURNAL_PAUSE_MS 20
+
 /* A message that waits while a turn runs. */
 struct queued {
 	struct buf text;
@@ -48,6 +51,7 @@ struct screen {
 	struct tui *tui;
 	struct transcript *said;   /* the tui's */
 	struct terminal *terminal; /* NULL: headless */
+	bool lent;                 /* it is the editor's: nothing is read or drawn */
 	struct keyparse keys;
 	int64_t keys_ms; /* when the last of its bytes came */
 	bool tidying; /* any key, and anything the engine says, ends it */
@@ -107,6 +111,8 @@ void screen_ask_title(struct screen *s, struct talk *t);
 void screen_event(struct screen *s, struct event *ev);
 /* At the end: cancels the turn and keeps what was said of the answer. */
 void screen_leave_turn(struct screen *s);
+/* What the engine said by now, as far as keys can wait. */
+void screen_take_events(struct screen *s);
 void screen_tell_unsaved(struct screen *s, const struct talk *t, const struct err *err);
 
 /* conversations.c */

@@ -16,9 +16,6 @@
 
 /* What the engine says is drawn so often at most; keys are drawn at once. */
 #define FRAME_MS 33
-/* Events taken before keys get their turn again. */
-#define EVENTS_AT_ONCE   64
-#define JOURNAL_PAUSE_MS 20
 
 /* ---- signals ---- */
 
@@ -166,20 +163,6 @@ static void flush_keys(struct screen *s)
 		handle(s, &ev);
 }
 
-static void take_events(struct screen *s)
-{
-	struct event ev;
-
-	for (int i = 0; i < EVENTS_AT_ONCE && !s->quit; i++) {
-		if (event_queue_pop(s->engine->events, &ev, 0) <= 0) {
-			turn_drained(&s->turn);
-			return;
-		}
-		screen_event(s, &ev);
-		event_release(&ev);
-	}
-}
-
 /* Plays the script up to where it waits; returns for how long, -1 = not at all. */
 static int play(struct screen *s)
 {
@@ -246,11 +229,11 @@ static void loop(struct screen *s)
 			wake_at = now + wake;
 			timeout = sooner(timeout, wake);
 		}
-		/* Where another process writes, it stays due: not without a pause. */
 		due = turn_due_ms(&s->turn);
 		if (due >= 0)
-			timeout = sooner(timeout,
-					 due < JOURNAL_PAUSE_MS ? JOURNAL_PAUSE_MS : due);
+			timeout = sooner(timeout, due < SCREEN_JOURNAL_PAUSE_MS
+							  ? SCREEN_JOURNAL_PAUSE_MS
+							  : due);
 		if (keyparse_wait_ms(&s->keys) >= 0)
 			timeout = sooner(timeout, keys_due_ms(s));
 		due = screen_tidy_due_ms(s);
@@ -267,7 +250,7 @@ static void loop(struct screen *s)
 		else if (keyparse_wait_ms(&s->keys) >= 0 && keys_due_ms(s) <= 0)
 			flush_keys(s);
 		if ((fds[1].revents & POLLIN) || turn_due_ms(&s->turn) == 0)
-			take_events(s);
+			screen_take_events(s);
 		if (wake_at >= 0 && clock_ms() >= wake_at)
 			s->dirty = true;
 		if (!s->quit && !s->dirty && screen_tidy_due_ms(s) == 0)

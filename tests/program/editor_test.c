@@ -2,6 +2,7 @@
  * The external editor as a job on the screen's terminal: what is typed there is for it alone, and
  * the text always comes back.  The editor is a small shell script.
  */
+#include <glob.h>
 #include <locale.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include "engine/base/clock.h"
 #include "tests/support/shared_files.h"
 #include "tests/support/stage.h"
+#include "tests/support/store.h"
 #include "tests/support/tmpdir.h"
 
 static struct tmpdir dir;
@@ -32,6 +34,7 @@ static const char editor[] =
 	"killed) echo saved >\"$2\"; kill -KILL $$;;\n"
 	"quit) echo quitted >\"$2\"; trap - QUIT; kill -QUIT $$; sleep 5;;\n"
 	"deaf) trap '' TERM HUP;;\n"
+	"huge) truncate -s 70M \"$2\"; exit 0;;\n"
 	"esac\n"
 	"echo $$ >\"$0.pid\"\n"
 	"echo editing now\n"
@@ -44,21 +47,25 @@ static const char editor[] =
 	"  echo \"took $l\"\n"
 	"done\n";
 
-static void open_screen(struct stage *st, const char *how, const char *inputs)
+static void open_screen_of(struct stage *st, const char *how, struct stage_setup su)
 {
-	struct stage_setup su = {.engine_script = stage_talk,
-				 .term = "xterm-256color",
-				 .inputs_path = inputs,
-				 .w = 80,
-				 .h = 24,
-				 .job = true};
 	char command[400];
 
+	su.term = "xterm-256color";
+	su.w = 80;
+	su.h = 24;
+	su.job = true;
 	tmpdir_write_text(&dir, "editor", editor);
 	snprintf(command, sizeof(command), "sh %s %s", tmpdir_file(&dir, "editor"), how);
 	setenv("VISUAL", command, 1);
 	stage_open(st, &su);
 	stage_wait_for(st, "ready");
+}
+
+static void open_screen(struct stage *st, const char *how, const char *inputs)
+{
+	open_screen_of(st, how,
+		       (struct stage_setup){.engine_script = stage_talk, .inputs_path = inputs});
 	stage_type(st, "a draft");
 	stage_wait_for(st, "a draft");
 	stage_type(st, "\x07"); /* Ctrl-G */
@@ -199,6 +206,77 @@ static void a_signal_ends_the_editor_and_then_the_screen(void **state)
 	}
 }
 
+/* In the file, as anybody else may see it. */
+static void wait_for_hits(struct stage *st, const char *path, const char *word, size_t n)
+{
+	int64_t end = clock_ms() + STAGE_PATIENCE_MS;
+	size_t seen = 0;
+
+	while (seen != n) {
+		struct history *h;
+		struct err err;
+
+		if (clock_ms() > end)
+			fail_msg("%zu messages say \"%s\", expected %zu", seen, word, n);
+		stage_read(st, 50);
+		assert_int_equal(history_open_to_read(&h, path, &err), 0);
+		seen = store_hits(h, word);
+		history_close(h);
+	}
+}
+
+/* The one that is written when it opens, and what waited behind it. */
+static void while_the_editor_is_open_answers_go_on_and_are_kept(void **state)
+{
+	static const char engine_script[] =
+		"{\"turn\": {\"again\": true}}\n"
+		"{\"text\": \"one two three four five six \", \"chunk\": 4, \"delay_ms\": 100}\n"
+		"{\"text\": \"the finale\"}\n{\"done\": {}}\n";
+	char path[300];
+	struct stage st;
+	pid_t job;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", tmpdir_file(&dir, "history.db"));
+	open_screen_of(&st, "keys",
+		       (struct stage_setup){.engine_script = engine_script,
+					    .history_path = path});
+	job = job_of(&st);
+	stage_type(&st, "first\r");
+	stage_wait_for(&st, "one two");
+	stage_type(&st, "second\r");
+	stage_wait_for(&st, "second");
+	stage_type(&st, "\x07");
+	stage_wait_for(&st, "editing now");
+	wait_for_hits(&st, path, "finale", 2);
+	stage_type(&st, "typed meanwhile\nend\n");
+	stage_wait_for(&st, "typed meanwhile");
+	stage_wait_for(&st, "ready");
+	stage_wait_for(&st, "the finale");
+	stage_assert_clean(&st);
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	assert_int_equal(kill(job, 0), -1);
+}
+
+static void what_is_too_much_to_be_taken_stays_in_its_file(void **state)
+{
+	char pattern[300];
+	struct stage st;
+	glob_t found;
+
+	(void)state;
+	open_screen(&st, "huge", NULL);
+	stage_wait_for(&st, "the edited text stays in its file");
+	stage_wait_for(&st, "a draft");
+	snprintf(pattern, sizeof(pattern), "%s/dsv4chat-*/message.md", dir.path);
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	assert_int_equal(found.gl_pathc, 1);
+	globfree(&found);
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -222,6 +300,8 @@ int main(void)
 		cmocka_unit_test(stopped_in_the_editor_the_whole_job_stops_and_goes_on),
 		cmocka_unit_test(however_the_editor_ends_the_text_comes_back),
 		cmocka_unit_test(a_signal_ends_the_editor_and_then_the_screen),
+		cmocka_unit_test(while_the_editor_is_open_answers_go_on_and_are_kept),
+		cmocka_unit_test(what_is_too_much_to_be_taken_stays_in_its_file),
 	};
 
 	setlocale(LC_ALL, "C.UTF-8");

@@ -133,6 +133,33 @@ static void ten_megabytes_pasted_come_as_one_event(void **state)
 	keyparse_release(&kp);
 }
 
+/* In any split; the paste behind it is whole again. */
+static void of_a_paste_too_long_the_beginning_comes_and_says_so(void **state)
+{
+	static const char typed[] = "\x1B[200~123456789\x1B[201~\x1B[200~12345678\x1B[201~";
+
+	(void)state;
+	for (size_t piece = 1; piece < sizeof(typed); piece++) {
+		struct keyparse kp = {.paste_max = 8};
+		struct key_event ev;
+		int n_pastes = 0;
+
+		for (size_t at = 0; at < sizeof(typed) - 1; at += piece) {
+			size_t left = sizeof(typed) - 1 - at;
+
+			keyparse_push(&kp, typed + at, piece < left ? piece : left);
+			while (keyparse_next(&kp, &ev, false)) {
+				assert_int_equal(ev.kind, KEY_EVENT_PASTE);
+				assert_int_equal(ev.text.n, 8);
+				assert_memory_equal(ev.text.p, "12345678", 8);
+				assert_int_equal(ev.cut, n_pastes++ == 0);
+			}
+		}
+		assert_int_equal(n_pastes, 2);
+		keyparse_release(&kp);
+	}
+}
+
 static void any_bytes_are_survived(void **state)
 {
 	uint32_t seed = 7;
@@ -183,6 +210,7 @@ int main(void)
 		cmocka_unit_test(bytes_are_keys_however_they_are_split),
 		cmocka_unit_test(a_key_has_one_name),
 		cmocka_unit_test(ten_megabytes_pasted_come_as_one_event),
+		cmocka_unit_test(of_a_paste_too_long_the_beginning_comes_and_says_so),
 		cmocka_unit_test(any_bytes_are_survived),
 		cmocka_unit_test(every_action_is_done_by_somebody),
 	};

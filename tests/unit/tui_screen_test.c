@@ -402,6 +402,49 @@ static void each_view_and_state_looks_as_it_was_approved(void **state)
 	}
 }
 
+static void what_of_a_paste_does_not_fit_is_told(void **state)
+{
+	static const char left_out[] = "too much text: it was left out";
+	static const struct {
+		const char *keys;
+		size_t n;
+		bool cut;
+		const char *said;
+	} pastes[] = {
+		{"", 8, true, "too long a paste: its end was left out"},
+		{"M-Left", 2000, false, left_out},
+		{"C-p", 2000, false, left_out},
+	};
+	static const struct tui_config config = {.complete = complete};
+	char text[2000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 0; i < sizeof(pastes) / sizeof(pastes[0]); i++) {
+		struct key_event ev = {.kind = KEY_EVENT_PASTE,
+				       .text = {text, pastes[i].n},
+				       .cut = pastes[i].cut};
+		struct buf shown = {0};
+		struct surface s;
+		struct tui *t;
+		struct err err;
+
+		assert_int_equal(tui_new(&t, &config, &err), 0);
+		assert_int_equal(surface_init(&s, 80, 24, &err), 0);
+		talk(t);
+		tui_draw(t, &s, 5000);
+		play(t, pastes[i].keys);
+		tui_key(t, &ev);
+		tui_draw(t, &s, 5000);
+		surface_dump(&s, &shown);
+		if (!strstr(buf_z(&shown), pastes[i].said))
+			fail_msg("%s: not told:\n%s", pastes[i].keys, buf_z(&shown));
+		buf_release(&shown);
+		surface_release(&s);
+		tui_free(t);
+	}
+}
+
 static void vi_talk(struct tui *t)
 {
 	struct key_event esc = {.kind = KEY_EVENT_KEY, .key = {KEY_ESC, 0}};
@@ -488,6 +531,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_view_and_state_looks_as_it_was_approved),
+		cmocka_unit_test(what_of_a_paste_does_not_fit_is_told),
 		cmocka_unit_test(any_two_keys_in_any_state_leave_a_sound_screen),
 	};
 
