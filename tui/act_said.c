@@ -81,13 +81,32 @@ static bool chosen_of_kind(struct tui *t, enum item_kind kind, size_t *item)
 	return false;
 }
 
+/* Of the chosen message, else the next one above that shows that it has branches beside it. */
+static bool chosen_with_siblings(struct tui *t, size_t *item)
+{
+	size_t i = transcript_chosen(t->said);
+
+	if (i == TRANSCRIPT_NONE)
+		return false;
+	/* It is a message's last item that shows them. */
+	while (i + 1 < transcript_n(t->said) && transcript_id(t->said, i) != 0 &&
+	       transcript_id(t->said, i + 1) == transcript_id(t->said, i))
+		i++;
+	while (!transcript_siblings(t->said, i) && i > 0)
+		i--;
+	*item = i;
+	return transcript_siblings(t->said, i) != 0;
+}
+
 static void want_sibling(struct tui *t, int step)
 {
 	size_t i;
 	struct tui_intent *in;
 
-	if (!chosen_message(t, &i))
+	if (!chosen_with_siblings(t, &i)) {
+		tui_say(t, STYLE_FAINT, "no branches here");
 		return;
+	}
 	in = tui_want(t, TUI_SIBLING);
 	in->id = transcript_id(t->said, i);
 	in->step = step;

@@ -277,6 +277,18 @@ void transcript_jump(struct transcript *t, int step)
 	t->chosen = i;
 }
 
+void transcript_choose(struct transcript *t, int64_t id)
+{
+	size_t i = t->n;
+
+	while (i > 0 && t->items[i - 1]->id != id)
+		i--;
+	if (i == 0)
+		return;
+	transcript_show(t, i - 1, 0);
+	t->chosen = i - 1;
+}
+
 bool transcript_click(struct transcript *t, int y)
 {
 	size_t item = t->top, row = t->top_row;
@@ -408,7 +420,7 @@ void transcript_draw(struct transcript *t, struct view v, bool focused, int64_t 
 				item_draw_matches(t, item, line, v, y);
 			}
 			if (focused && item == chosen && row + 1 < r.n)
-				view_putz(v, 1, y, "▏", STYLE_MARKER);
+				view_restyle(v, 0, y, 1, STYLE_SELECTED);
 		}
 	}
 	if (!t->follow) {

@@ -74,6 +74,8 @@ void transcript_finish(struct transcript *t, size_t i, enum item_state state, in
 void transcript_set_number(struct transcript *t, size_t i, int64_t number);
 void transcript_set_siblings(struct transcript *t, size_t i, int pos, int n);
 
+int transcript_siblings(const struct transcript *t, size_t i); /* 0: its foot says nothing */
+
 size_t transcript_n(const struct transcript *t);
 enum item_kind transcript_kind(const struct transcript *t, size_t i);
 enum item_state transcript_state(const struct transcript *t, size_t i);
@@ -91,6 +93,8 @@ void transcript_follow(struct transcript *t);
 bool transcript_following(const struct transcript *t);
 /* The chosen item: what keys act on.  TRANSCRIPT_NONE where there is nothing. */
 size_t transcript_chosen(const struct transcript *t);
+/* Chooses the last item of message `id`, and shows it. */
+void transcript_choose(struct transcript *t, int64_t id);
 /* To the message `step` before or after the chosen one. */
 void transcript_jump(struct transcript *t, int step);
 /* Chooses what is shown in row y of the last drawing; true if it can fold and that row is its

@@ -427,6 +427,11 @@ void transcript_set_siblings(struct transcript *t, size_t i, int pos, int n)
 	get(t, i)->n_siblings = n;
 }
 
+int transcript_siblings(const struct transcript *t, size_t i)
+{
+	return get(t, i)->n_siblings > 1 ? get(t, i)->n_siblings : 0;
+}
+
 size_t transcript_n(const struct transcript *t)
 {
 	return t->n;

@@ -76,6 +76,7 @@ static void want_sibling(struct screen *s, const struct tui_intent *in)
 	}
 	talk_show(s->talk, to);
 	screen_show_talk(s);
+	transcript_choose(s->said, to->id);
 	screen_tell_store(s, talk_store_show(s->talks, s->talk, &err), &err);
 }
 

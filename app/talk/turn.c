@@ -251,6 +251,13 @@ static void end_journal(struct turn *t, struct talk_message *m, bool keep)
 	m->journal = a;
 }
 
+/* An answer that was gone on with has thought before. */
+static void count_thinking(struct talk_message *m, int64_t more)
+{
+	if (more > 0)
+		m->thinking_tokens = more + (m->thinking_tokens > 0 ? m->thinking_tokens : 0);
+}
+
 int turn_end(struct turn *t, const struct event *last, int why, struct talk_message **said,
 	     struct err *err)
 {
@@ -262,11 +269,12 @@ int turn_end(struct turn *t, const struct event *last, int why, struct talk_mess
 	bool keep;
 
 	answer_close(m, clock_ms());
-	m->thinking_tokens = u->thinking_tokens > 0 ? u->thinking_tokens : -1;
+	count_thinking(m, u->thinking_tokens);
 	m->context_tokens = u->prompt_tokens + u->output_tokens;
 	m->unfinished = !whole && m->n_ids;
 	m->made.run.stop = stop_of(last, why);
 	note_usage(&m->made.run, u);
+	m->made.run.thinking_tokens = m->thinking_tokens > 0 ? m->thinking_tokens : 0;
 	keep = m->n_parts || (whole && m->n_ids);
 	t->answer = NULL;
 	t->state = TURN_IDLE;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/support/stage.h"
+#include "tests/support/tmpdir.h"
 
 /* Thinks until it is told to stop (Alt-T), then answers. */
 static const char thinker[] =
@@ -134,6 +135,80 @@ static void a_message_that_goes_off_by_itself_leaves_its_writer_where_they_read(
 	assert_int_equal(stage_close(&st), 0);
 }
 
+static void the_count_of_thinking_stays_when_a_cut_answer_is_gone_on_with(void **state)
+{
+	static const char cut[] = "{\"info\": {\"model_name\": \"scripted\"}}\n"
+				  "{\"turn\": {\"again\": true}}\n"
+				  "{\"thinking\": \"Seven thoughts\", \"chunk\": 2}\n"
+				  "{\"text\": \"The answer is here. \", \"chunk\": 100}\n"
+				  "{\"pause\": 1000}\n"
+				  "{\"text\": \"All of it.\"}\n"
+				  "{\"done\": {}}\n";
+	struct stage_setup su = setup;
+	struct tmpdir dir;
+	struct stage st;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.engine_script = cut;
+	su.history_path = tmpdir_file(&dir, "history.db");
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "ponder\r");
+	stage_wait_for(&st, "The answer is here.");
+	stage_type(&st, "\x1B");
+	stage_wait_for(&st, "interrupted;");
+	stage_wait_for(&st, ", 8 tokens");
+	stage_type(&st, "/continue\r");
+	stage_wait_for(&st, "All of it.");
+	stage_wait_for(&st, "ready");
+	assert_true(stage_shows(&st, ", 8 tokens"));
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	/* It is what it was, too, when it is read again. */
+	su.last = true;
+	stage_open(&st, &su);
+	stage_wait_for(&st, "All of it.");
+	assert_true(stage_shows(&st, ", 8 tokens"));
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	tmpdir_release(&dir);
+}
+
+static void a_branch_key_takes_the_branches_that_stand_nearest_above(void **state)
+{
+	struct stage_setup su = setup;
+	struct stage st;
+
+	(void)state;
+	su.engine_script = stage_talk;
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "hello world\r");
+	stage_wait_for(&st, "• two");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "\x1B[1;3A["); /* Alt-Up; nothing has branches yet */
+	stage_wait_for(&st, "no branches here");
+	stage_type(&st, "e");
+	stage_wait_for(&st, "Editing what you said");
+	stage_type(&st, "\x15slowly again\r");
+	stage_wait_for(&st, "This takes for ever");
+	stage_type(&st, "\x1B");
+	stage_wait_for(&st, "interrupted;");
+	/* The answer is chosen, which has none, and the question above it has two. */
+	stage_type(&st, "\x1B[1;3A[");
+	stage_wait_for(&st, "hello world");
+	stage_wait_for(&st, "‹1/2›");
+	/* Which is the chosen one now: the same key the other way goes back. */
+	stage_type(&st, "]");
+	stage_wait_for(&st, "slowly again");
+	stage_wait_for(&st, "‹2/2›");
+	stage_type(&st, "]");
+	stage_wait_for(&st, "no branch further that way");
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -141,6 +216,8 @@ int main(void)
 		cmocka_unit_test(thinking_that_is_read_does_not_fold_when_the_answer_comes),
 		cmocka_unit_test(
 			a_message_that_goes_off_by_itself_leaves_its_writer_where_they_read),
+		cmocka_unit_test(the_count_of_thinking_stays_when_a_cut_answer_is_gone_on_with),
+		cmocka_unit_test(a_branch_key_takes_the_branches_that_stand_nearest_above),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
