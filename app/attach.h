@@ -1,5 +1,6 @@
 /*
- * Files that go with a message, each as a labelled block.
+ * Files that go with a message: what they hold as text, how the model is shown it, and which of
+ * them a typed message names.
  */
 #ifndef APP_ATTACH_H
 #define APP_ATTACH_H
@@ -10,18 +11,34 @@
 #define ATTACH_MAX_BYTES ((size_t)16 << 20) /* of a file that a message names */
 
 /*
- * Appends `text` as clean UTF-8 between <TAG name="NAME"> and its end (name NULL: without);
- * *n_replaced grows by the invalid sequences, now U+FFFD.
+ * Appends what a file holds as clean UTF-8: without a mark before it, UTF-16 with a mark
+ * converted; *n_replaced grows by the invalid sequences, now U+FFFD.  ERR_IO, and nothing is
+ * appended, where it is no text: it holds a NUL, or much of it is no UTF-8.
  */
-void attach_block(struct buf *out, const char *tag, const char *name, struct str text,
-		  size_t *n_replaced);
+int attach_decode(struct buf *out, struct str bytes, const char *name, size_t *n_replaced,
+		  struct err *err);
+
+/* Appends the text, clean, between <TAG name="NAME"> and its end (name "": without). */
+void attach_block(struct buf *out, const char *tag, struct str name, struct str text);
+
+/* Is that file's block in the text already? */
+bool attach_has_block(struct str text, struct str name);
 
 /*
- * Appends what a person typed, and behind it a block for each file that it names as @PATH, *n
- * of them (signs behind the name that are no part of it count as the sentence's).  What names
- * no file is text.  A file whose block is in the text already is not added again.  ERR_IO where
- * one is there and can't be read, or is too long; ERR_NOMEM.
+ * The next file that a message names from *at on, as @PATH: `path` is set to it, ~ made the home
+ * directory, and *at moves behind it; false: there is none.  A name with blanks stands in
+ * quotes, has backslashes before them, or just stands there, if such a file is there.  Signs
+ * behind the name that are no part of it count as the sentence's.  What names no file is text.
  */
-int attach_named(struct buf *out, struct str text, size_t *n, struct err *err);
+bool attach_next(struct str text, size_t *at, struct buf *path);
+
+/*
+ * What begins with @ and looks like a file's path, but is none: appended to `word` as it stands
+ * in the text, so that whoever mistyped it may be told.  False: there is none.
+ */
+bool attach_mistyped(struct str text, struct buf *word);
+
+/* Appends "@PATH" as it is to be typed, so that attach_next() finds it again. */
+void attach_quote(struct buf *out, struct str path);
 
 #endif

@@ -52,6 +52,17 @@ int path_to_write(enum path_kind kind, struct buf *out, struct err *err)
 	return rc;
 }
 
+void path_expand(struct buf *out, struct str path)
+{
+	const char *home = getenv("HOME");
+
+	if (home && *home && path.n && path.p[0] == '~' && (path.n == 1 || path.p[1] == '/')) {
+		buf_addz(out, home);
+		path = (struct str){path.p + 1, path.n - 1};
+	}
+	buf_adds(out, path);
+}
+
 static bool is_model(const struct buf *dir)
 {
 	struct buf file = {0};

@@ -23,6 +23,9 @@ int path_of(enum path_kind kind, struct buf *out, struct err *err);
 /* The same, and the folder is there afterwards. */
 int path_to_write(enum path_kind kind, struct buf *out, struct err *err);
 
+/* Appends the path with the home directory in the place of a ~ that stands alone or before a /. */
+void path_expand(struct buf *out, struct str path);
+
 /*
  * Appends the small model's directory: share/dsv4chat/nano beside the program's bin, else
  * share/nano of the source tree the program was built in.  ERR_MODEL where there is neither.

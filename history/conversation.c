@@ -5,7 +5,6 @@
 #include "engine/base/clock.h"
 #include "history/tree.h"
 
-#define TITLE_CHARS 120
 /* For another process, where nobody asked for the write. */
 #define UNASKED_WAIT_MS 20
 
@@ -44,10 +43,10 @@ static int read_conversation(sqlite3_stmt *st, struct history_conversation *c, s
 	if (!history_title_origin_from_name(sql_str(st, 3), &c->title_from))
 		c->title_from = HISTORY_TITLE_PROMPT;
 	/* Cleaned again: the file may have been written by other hands. */
-	tree_clean_title(&title, sql_str(st, 2), TITLE_CHARS);
+	history_clean_title(&title, sql_str(st, 2), HISTORY_TITLE_CHARS);
 	buf_reserve(&title, 1);
 	c->title = buf_detach(&title);
-	return c->title ? 0 : err_nomem(err, "title", TITLE_CHARS);
+	return c->title ? 0 : err_nomem(err, "title", HISTORY_TITLE_CHARS);
 }
 
 int history_list_read(struct history *h, sqlite3_stmt *st, struct history_list *out,
@@ -174,7 +173,7 @@ int history_set_title(struct history *h, int64_t id, struct str title,
 	struct buf clean = {0};
 	int wait_ms = h->wait_ms, rc;
 
-	tree_clean_title(&clean, title, TITLE_CHARS);
+	history_clean_title(&clean, title, HISTORY_TITLE_CHARS);
 	if (from != HISTORY_TITLE_USER && wait_ms > UNASKED_WAIT_MS)
 		history_set_wait_ms(h, UNASKED_WAIT_MS);
 	if (buf_failed(&clean))

@@ -104,6 +104,15 @@ int history_find(struct history *h, const char *name, int64_t *id, struct err *e
 /* The first of that list, pins and archived ones aside; *id = 0 where there is none. */
 int history_last(struct history *h, int64_t *id, struct err *err);
 
+#define HISTORY_TITLE_CHARS        120
+#define HISTORY_PROMPT_TITLE_CHARS 60 /* of one that is what was asked first */
+
+/*
+ * Appends s as a title: clean UTF-8 on one line, white space and controls as one space, without
+ * what else acts on a terminal, at most max_chars characters.
+ */
+void history_clean_title(struct buf *out, struct str s, size_t max_chars);
+
 /*
  * A title from the model (or a prompt) never replaces one that a user gave, and does not wait
  * for another process: it comes while somebody may be typing.

@@ -172,7 +172,7 @@ static int begin_conversation(struct history_import *in, const json_t *o, struct
 	in->pinned = json_is_true(json_object_get(o, "pinned"));
 	in->archived = json_is_true(json_object_get(o, "archived"));
 	buf_reset(&in->title);
-	tree_clean_title(&in->title, get_str(o, "title"), 120);
+	history_clean_title(&in->title, get_str(o, "title"), HISTORY_TITLE_CHARS);
 	if (buf_failed(&in->title))
 		return err_nomem(err, "import", in->title.cap);
 	rc = history_tree_new(&in->t, in->h, err);

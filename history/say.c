@@ -2,15 +2,15 @@
 #include <string.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
 #include "history/index.h"
 #include "history/seal.h"
 #include "history/tree.h"
 
-#define TITLE_MAX_BYTES    200
-#define PROMPT_TITLE_CHARS 60
+#define TITLE_MAX_BYTES 200
 
-void tree_clean_title(struct buf *out, struct str s, size_t max_chars)
+void history_clean_title(struct buf *out, struct str s, size_t max_chars)
 {
 	bool space = false;
 	size_t n_chars = 0, at = 0;
@@ -30,6 +30,8 @@ void tree_clean_title(struct buf *out, struct str s, size_t max_chars)
 			space = out->len > 0;
 			continue;
 		}
+		if (cp != 0xfffd && termsafe_map(cp) != cp)
+			continue;
 		if (space)
 			buf_addc(out, ' ');
 		space = false;
@@ -42,11 +44,11 @@ static void title_from_parts(struct buf *out, const struct history_message *m)
 {
 	for (size_t i = 0; i < m->n_parts && out->len == 0; i++) {
 		if (m->parts[i].kind == HISTORY_TEXT)
-			tree_clean_title(out, m->parts[i].text, PROMPT_TITLE_CHARS);
+			history_clean_title(out, m->parts[i].text, HISTORY_PROMPT_TITLE_CHARS);
 	}
 	for (size_t i = 0; i < m->n_parts && out->len == 0; i++) {
 		if (m->parts[i].kind == HISTORY_ATTACHMENT)
-			tree_clean_title(out, m->parts[i].name, PROMPT_TITLE_CHARS);
+			history_clean_title(out, m->parts[i].name, HISTORY_PROMPT_TITLE_CHARS);
 	}
 }
 

@@ -100,7 +100,7 @@ static int add_found(struct history *h, const struct asked *a, struct all_found 
 	    !history_kind_from_name(sql_str(st, 6), &f->hit.kind))
 		return err_set(err, ERR_STORE, "message %lld: unknown role or kind",
 			       (long long)f->hit.message);
-	tree_clean_title(&title, sql_str(st, 4), 120);
+	history_clean_title(&title, sql_str(st, 4), HISTORY_TITLE_CHARS);
 	buf_reserve(&title, 1);
 	f->hit.title = buf_detach(&title);
 	if (!a->q->bare && snippet_add(&snippet, h, &a->finder, sql_str(st, 8))) {

@@ -68,12 +68,6 @@ int tree_read_run(struct history_tree *t, int64_t id, struct history_run *run, s
 /* A copy of z (NULL: "") in the tree's memory; NULL: no memory. */
 const char *tree_word(struct history_tree *t, const char *z);
 
-/*
- * Appends s as a title: clean UTF-8 on one line, white space and controls as one space, at
- * most max_chars characters.
- */
-void tree_clean_title(struct buf *out, struct str s, size_t max_chars);
-
 /* Rows of the conversation columns; a NULL statement passes its failure on. */
 int history_list_read(struct history *h, sqlite3_stmt *st, struct history_list *out,
 		      struct err *err);

@@ -33,8 +33,12 @@ struct cmd_host_ops {
 	int (*remove)(struct cmd_host *h, struct talk *t, struct err *err);
 	void (*renamed)(struct cmd_host *h);
 
-	/* Asks `text` after the leaf; answers the leaf; goes on with m, of which that may be said. */
-	int (*ask)(struct cmd_host *h, struct str text, struct err *err);
+	/*
+	 * Asks `text` after the leaf, with the files that it names and those that came with
+	 * `instead`; answers the leaf; goes on with m, of which that may be said.
+	 */
+	int (*ask)(struct cmd_host *h, struct str text, const struct talk_message *instead,
+		   struct err *err);
 	int (*answer)(struct cmd_host *h, struct err *err);
 	int (*go_on)(struct cmd_host *h, struct talk_message *m, struct err *err);
 	/* Its text comes back to the input; NULL: not in this mode. */

@@ -130,9 +130,10 @@ static void host_renamed(struct cmd_host *h)
 	(void)h;
 }
 
-static int host_ask(struct cmd_host *h, struct str text, struct err *err)
+static int host_ask(struct cmd_host *h, struct str text, const struct talk_message *instead,
+		    struct err *err)
 {
-	return line_ask(line_of(h), text, err);
+	return line_ask(line_of(h), text, instead, err);
 }
 
 static int host_answer(struct cmd_host *h, struct err *err)

@@ -14,6 +14,7 @@
 #include "app/line/show.h"
 #include "app/output.h"
 #include "app/signals.h"
+#include "app/talk/question.h"
 #include "engine/base/clock.h"
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
@@ -79,8 +80,10 @@ static void say_message(const struct talk_message *m)
 		case HISTORY_NOTICE:
 			line_say("%s%s", p->error ? "" : "note: ", buf_z(&p->text));
 			break;
-		case HISTORY_THINKING:
 		case HISTORY_ATTACHMENT:
+			line_say("(with %s)", buf_z(&p->name));
+			break;
+		case HISTORY_THINKING:
 		case HISTORY_TOOLS:
 			break;
 		}
@@ -137,15 +140,20 @@ int line_answer(struct line_mode *l, struct talk_message *resume, struct err *er
 	return rc;
 }
 
-/* A turn that failed before it said anything leaves the conversation as it was. */
-int line_ask(struct line_mode *l, struct str text, struct err *err)
+/*
+ * A turn that failed before it said anything leaves the conversation as it was.  The question is
+ * taken over.
+ */
+static int ask(struct line_mode *l, struct talk_message *question, struct err *err)
 {
 	struct talk_message *before = l->talk->leaf, *leaf;
 	bool asks_system = l->talk->asks_system, asks_tools = l->talk->asks_tools;
-	int rc = talk_ask(l->talk, text, l->app->opt.system, clock_wall_ms(), err);
+	int rc = talk_ask(l->talk, question, l->app->opt.system, clock_wall_ms(), err);
 
-	if (rc)
+	if (rc) {
+		talk_message_free(question);
 		return rc;
+	}
 	rc = talk_store_save(&l->talks, l->talk, err);
 	if (rc && !l->refused.code)
 		l->refused = *err;
@@ -158,6 +166,45 @@ int line_ask(struct line_mode *l, struct str text, struct err *err)
 		l->talk->asks_tools = asks_tools;
 	}
 	return rc;
+}
+
+/* Whoever mistyped a file's name is told, and says the same again where it was meant. */
+static int check_names(struct line_mode *l, struct str typed, struct err *err)
+{
+	struct buf word = {0};
+	int rc = 0;
+
+	if (!str_eq(typed, buf_str(&l->doubted)) && attach_mistyped(typed, &word))
+		rc = err_set(err, ERR_FAILED,
+			     "not sent: no file %.200s; the same again sends it as text",
+			     buf_z(&word));
+	buf_reset(&l->doubted);
+	if (rc)
+		buf_adds(&l->doubted, typed);
+	buf_release(&word);
+	return rc;
+}
+
+int line_ask(struct line_mode *l, struct str typed, const struct talk_message *instead,
+	     struct err *err)
+{
+	struct question_typed told = {0};
+	struct talk_message *question;
+	int rc = check_names(l, typed, err);
+
+	if (!rc)
+		rc = question_type(&question, typed, instead, &told, err);
+	/* A file that can't be read ends no chat. */
+	if (rc == ERR_IO)
+		rc = err_set(err, ERR_FAILED, "not sent: %s", err->text);
+	if (rc)
+		return rc;
+	if (told.n_files)
+		line_say("(with %zu file%s)", told.n_files, told.n_files > 1 ? "s" : "");
+	if (told.n_replaced)
+		line_say("(%zu invalid UTF-8 sequence%s became U+FFFD)", told.n_replaced,
+			 told.n_replaced > 1 ? "s" : "");
+	return ask(l, question, err);
 }
 
 static int await_engine(struct line_mode *l, struct err *err)
@@ -195,23 +242,6 @@ static void greet(const struct line_mode *l)
 	tell_recovered(l);
 }
 
-static int ask_with_files(struct line_mode *l, struct str typed, struct err *err)
-{
-	struct buf text = {0};
-	size_t n;
-	int rc = attach_named(&text, typed, &n, err);
-
-	/* A file that can't be read ends no chat. */
-	if (rc == ERR_IO)
-		rc = err_set(err, ERR_FAILED, "not sent: %s", err->text);
-	if (!rc && n)
-		line_say("(with %zu file%s)", n, n > 1 ? "s" : "");
-	if (!rc)
-		rc = line_ask(l, buf_str(&text), err);
-	buf_release(&text);
-	return rc;
-}
-
 /* One message or command.  0: go on; an error that ends the chat otherwise. */
 static int take_message(struct line_mode *l, const struct buf *raw, struct err *err)
 {
@@ -227,7 +257,7 @@ static int take_message(struct line_mode *l, const struct buf *raw, struct err *
 	else if (cmd_meant(buf_str(&text)))
 		rc = cmd_run(&l->host, text.data, &known, err);
 	else if (text.len)
-		rc = ask_with_files(l, buf_str(&text), err);
+		rc = line_ask(l, buf_str(&text), NULL, err);
 	buf_release(&text);
 	if (rc && rc != ERR_IO) {
 		app_tell(err->text);
@@ -352,6 +382,7 @@ int line_run(struct app *app)
 		rc = rc ? rc : exit_code_of(lost.code);
 	}
 	buf_release(&inputs);
+	buf_release(&l.doubted);
 	title_release(&l.title);
 	talks_release(&l.talks);
 	return rc;

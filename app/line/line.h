@@ -19,14 +19,19 @@ struct line_mode {
 	struct title title; /* asked of the model while the prompt waits */
 	bool answered;      /* an answer was just given, whole */
 	bool quit;
+	struct buf doubted; /* what was not sent, since it seems to name a file */
 	struct err refused; /* the first question that could not be kept, and was not asked */
 };
 
 /* Returns the exit code. */
 int line_run(struct app *app);
 
-/* Asks: the answer comes on stdout and is kept. */
-int line_ask(struct line_mode *l, struct str text, struct err *err);
+/*
+ * Asks what was typed, with the files that it names, in place of `instead` (NULL: of none): the
+ * answer comes on stdout and is kept.
+ */
+int line_ask(struct line_mode *l, struct str typed, const struct talk_message *instead,
+	     struct err *err);
 /* Answers what the branch ends with; resume: goes on with that answer of it instead. */
 int line_answer(struct line_mode *l, struct talk_message *resume, struct err *err);
 /* Goes over to another conversation and says which. */

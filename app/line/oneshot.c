@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include "app/exit.h"
+#include "app/line/given.h"
 #include "app/line/show.h"
 #include "app/linereader.h"
 #include "app/output.h"
-#include "app/question.h"
 #include "app/signals.h"
 #include "app/talk/request.h"
 #include "app/talk/turn.h"
@@ -85,16 +85,19 @@ static int ready(struct oneshot *o, struct err *err)
 	return 0;
 }
 
-/* Asks, and waits for the answer. */
-static int ask(struct oneshot *o, struct str question, struct err *err)
+/* Asks, and waits for the answer.  The question is taken over. */
+static int ask(struct oneshot *o, struct talk_message *question, struct err *err)
 {
 	struct turn_watch watch = show_watch(&o->show, app_deadline_ms(o->app));
 	struct talk_message *before = o->talk->leaf;
 	struct turn_outcome out;
 	int rc = talk_ask(o->talk, question, o->app->opt.system, clock_wall_ms(), err);
 
-	if (!rc)
-		rc = talk_store_save(&o->talks, o->talk, err);
+	if (rc) {
+		talk_message_free(question);
+		return rc;
+	}
+	rc = talk_store_save(&o->talks, o->talk, err);
 	if (rc) {
 		talk_unsay(o->talk, before);
 		return rc;
@@ -106,6 +109,13 @@ static int ask(struct oneshot *o, struct str question, struct err *err)
 			rc = err_set(err, out.kept.code, "%s", out.kept.text);
 	}
 	return rc ? rc : stop_code(&out, err);
+}
+
+static int ask_text(struct oneshot *o, struct str text, struct err *err)
+{
+	struct talk_message *question = talk_message_say(CHAT_USER, text, err);
+
+	return question ? ask(o, question, err) : ERR_NOMEM;
 }
 
 /* The program's last words: an error told, and stdout really written. */
@@ -137,24 +147,24 @@ static void tell_replaced(size_t n)
 
 int oneshot_run(struct app *app, bool stdin_too)
 {
-	struct buf question = {0};
+	struct talk_message *question = NULL;
 	struct err err = {0};
 	struct oneshot o;
 	size_t n_replaced = 0;
 	int rc;
 
 	oneshot_init(&o, app);
-	rc = question_read(app, stdin_too, &question, &n_replaced, &err);
+	rc = given_read(app, stdin_too, &question, &n_replaced, &err);
 	tell_replaced(n_replaced);
 	if (!rc)
 		rc = open_talk(&o, &err);
 	if (!rc)
 		rc = ready(&o, &err);
 	if (!rc)
-		rc = ask(&o, buf_str(&question), &err);
-	rc = finish(&o, rc, &err);
-	buf_release(&question);
-	return rc;
+		rc = ask(&o, question, &err);
+	else
+		talk_message_free(question);
+	return finish(&o, rc, &err);
 }
 
 /* A line of a session. */
@@ -221,7 +231,7 @@ static int await_stdin(void *ctx, struct err *err)
 {
 	int rc;
 
-	while ((rc = question_await_stdin(ctx, WAIT_MS, err)) == 0)
+	while ((rc = given_await_stdin(ctx, WAIT_MS, err)) == 0)
 		;
 	return rc < 0 ? rc : 0;
 }
@@ -237,7 +247,7 @@ static int session_line(struct oneshot *o, struct str line, struct err *err)
 	} else if (!rc) {
 		if (m.has_prefill)
 			o->app->opt.prefill = m.prefill.data;
-		rc = ask(o, buf_str(&m.text), err);
+		rc = ask_text(o, buf_str(&m.text), err);
 		o->app->opt.prefill = option;
 	}
 	said_release(&m);

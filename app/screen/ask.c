@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "app/attach.h"
 #include "engine/base/clock.h"
 
 void screen_error(struct screen *s, const char *text)
@@ -79,61 +80,106 @@ void screen_interrupt(struct screen *s)
 
 /* ---- questions ---- */
 
-static void enqueue(struct screen *s, struct str text)
+static int enqueue(struct screen *s, struct talk_message *question, struct err *err)
 {
 	struct queued *q = calloc(1, sizeof(*q)), **at = &s->queue;
 
-	if (q)
-		buf_adds(&q->text, text);
-	if (!q || buf_failed(&q->text)) {
-		free(q);
-		tui_edit(s->tui, 0, text);
-		tui_say(s->tui, STYLE_ERROR, "out of memory: the message was not sent");
-		return;
-	}
+	if (!q)
+		return err_nomem(err, "message", sizeof(*q));
+	q->question = question;
 	while (*at)
 		at = &(*at)->next;
 	*at = q;
 	s->status.queued++;
-	transcript_add_waiting(s->said, text);
+	screen_add_queued(s, q);
+	return 0;
 }
 
-void screen_send(struct screen *s, struct str text)
+/* `waited`: it goes off by itself, and its writer may read elsewhere. */
+static int ask(struct screen *s, struct talk_message *question, bool waited, struct err *err)
 {
-	struct err err = {0};
+	int rc = talk_ask(s->talk, question, s->opt->system, clock_wall_ms(), err);
 
-	if (turn_runs(&s->turn) || (s->queue && !s->resending)) {
-		enqueue(s, text);
-		return;
-	}
-	if (talk_ask(s->talk, text, s->opt->system, clock_wall_ms(), &err)) {
-		tui_edit(s->tui, 0, text);
-		tui_say(s->tui, STYLE_ERROR, "out of memory: the message was not sent");
-		return;
-	}
+	if (rc)
+		return rc;
 	screen_show_talk(s);
-	/* One that waited goes off by itself: its writer may read elsewhere. */
-	if (!s->resending)
+	if (!waited)
 		transcript_follow(s->said);
 	/* Where the store refuses, the chat goes on and it is tried again later. */
-	if (talk_store_save(s->talks, s->talk, &err))
-		screen_tell_unsaved(s, s->talk, &err);
+	if (talk_store_save(s->talks, s->talk, err))
+		screen_tell_unsaved(s, s->talk, err);
 	screen_show_list(s);
 	screen_answer(s);
+	return 0;
+}
+
+/* Whoever mistyped a file's name is told, and sends it again where it was meant. */
+static int check_names(struct screen *s, struct str typed, struct err *err)
+{
+	struct buf word = {0};
+	int rc = 0;
+
+	if (!str_eq(typed, buf_str(&s->doubted)) && attach_mistyped(typed, &word))
+		rc = err_set(err, ERR_USAGE, "no file %.200s; Enter again sends it as text",
+			     buf_z(&word));
+	buf_reset(&s->doubted);
+	if (rc)
+		buf_adds(&s->doubted, typed);
+	buf_release(&word);
+	return rc;
+}
+
+static int send(struct screen *s, struct str typed, const struct talk_message *instead,
+		struct err *err)
+{
+	struct question_typed told = {0};
+	struct talk_message *question;
+	int rc = check_names(s, typed, err);
+
+	if (!rc)
+		rc = question_type(&question, typed, instead, &told, err);
+	if (rc)
+		return rc;
+	if (instead)
+		talk_rewind(s->talk, instead->parent);
+	rc = turn_runs(&s->turn) || s->queue ? enqueue(s, question, err)
+					     : ask(s, question, false, err);
+	if (rc)
+		talk_message_free(question);
+	else if (told.n_replaced)
+		tui_say(s->tui, STYLE_NOTICE, "%zu invalid UTF-8 sequence%s became U+FFFD",
+			told.n_replaced, told.n_replaced > 1 ? "s" : "");
+	return rc;
+}
+
+int screen_send(struct screen *s, struct str typed, const struct talk_message *instead,
+		struct err *err)
+{
+	int rc = send(s, typed, instead, err);
+
+	if (rc)
+		tui_edit(s->tui, instead ? instead->id : 0, typed);
+	return rc ? err_prefix(err, "not sent") : 0;
 }
 
 void screen_send_next(struct screen *s)
 {
 	struct queued *q = s->queue;
+	struct err err = {0};
 
 	if (!q || turn_runs(&s->turn))
 		return;
 	s->queue = q->next;
 	s->status.queued--;
-	s->resending = true;
-	screen_send(s, buf_str(&q->text));
-	s->resending = false;
-	buf_release(&q->text);
+	if (ask(s, q->question, true, &err)) {
+		struct buf text = {0};
+
+		talk_message_add_text(q->question, HISTORY_TEXT, &text);
+		tui_edit(s->tui, 0, buf_str(&text));
+		tui_say(s->tui, STYLE_ERROR, "not sent: %s", err.text);
+		buf_release(&text);
+		talk_message_free(q->question);
+	}
 	free(q);
 }
 
@@ -143,7 +189,7 @@ void screen_drop_queue(struct screen *s)
 		struct queued *q = s->queue;
 
 		s->queue = q->next;
-		buf_release(&q->text);
+		talk_message_free(q->question);
 		free(q);
 	}
 	s->status.queued = 0;
@@ -157,7 +203,7 @@ void screen_recall_queue(struct screen *s)
 	if (!s->queue)
 		return;
 	for (const struct queued *q = s->queue; q; q = q->next) {
-		buf_adds(&back, buf_str(&q->text));
+		talk_message_add_text(q->question, HISTORY_TEXT, &back);
 		buf_addc(&back, '\n');
 	}
 	buf_adds(&back, tui_draft(s->tui));

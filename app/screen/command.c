@@ -105,11 +105,10 @@ static void host_renamed(struct cmd_host *h)
 	screen_show_list(screen_of(h));
 }
 
-static int host_ask(struct cmd_host *h, struct str text, struct err *err)
+static int host_ask(struct cmd_host *h, struct str text, const struct talk_message *instead,
+		    struct err *err)
 {
-	(void)err;
-	screen_send(screen_of(h), text);
-	return 0;
+	return screen_send(screen_of(h), text, instead, err);
 }
 
 static int host_answer(struct cmd_host *h, struct err *err)

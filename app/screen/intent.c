@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "app/attach.h"
 #include "app/pulse.h"
 
 /* Messages looked at for the filter of the conversations. */
@@ -22,27 +21,19 @@ static struct talk_message *message(struct screen *s, int64_t id)
 static void want_send(struct screen *s, const struct tui_intent *in)
 {
 	struct talk_message *m = in->id != 0 ? talk_find(s->talk, in->id) : NULL;
-	struct buf text = {0};
 	struct err err = {0};
-	size_t n;
 
 	if (in->id == 0 && cmd_meant(buf_str(&in->text))) {
 		screen_keep_input(s, buf_str(&in->text));
 		screen_command(s, buf_str(&in->text));
 		return;
 	}
-	if (m && screen_is_writing(s)) {
+	if (m && screen_is_writing(s))
 		tui_edit(s->tui, in->id, buf_str(&in->text));
-	} else if (attach_named(&text, buf_str(&in->text), &n, &err) < 0) {
-		tui_edit(s->tui, in->id, buf_str(&in->text));
-		tui_say(s->tui, STYLE_ERROR, "not sent: %s", err.text);
-	} else {
+	else if (screen_send(s, buf_str(&in->text), m, &err))
+		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
+	else
 		screen_keep_input(s, buf_str(&in->text));
-		if (m)
-			talk_rewind(s->talk, m->parent);
-		screen_send(s, buf_str(&text));
-	}
-	buf_release(&text);
 }
 
 void screen_edit(struct screen *s, const struct talk_message *m)

@@ -212,10 +212,20 @@ static void add_results(struct screen *s, const struct talk_message *m)
 	}
 }
 
+/* As the model reads it. */
+static void add_said(struct screen *s, const struct talk_message *m, enum item_kind kind)
+{
+	size_t i = transcript_add(s->said, kind, m->id, -1);
+	struct buf text = {0};
+
+	question_add_text(m, &text);
+	if (i != TRANSCRIPT_NONE)
+		transcript_append(s->said, i, buf_str(&text));
+	buf_release(&text);
+}
+
 void screen_add_message(struct screen *s, const struct talk_message *m)
 {
-	size_t i;
-
 	if (m->role == CHAT_ASSISTANT) {
 		add_answer(s, m);
 		return;
@@ -224,10 +234,16 @@ void screen_add_message(struct screen *s, const struct talk_message *m)
 		add_results(s, m);
 		return;
 	}
-	i = transcript_add(s->said, m->role == CHAT_USER ? ITEM_USER : ITEM_SYSTEM, m->id, -1);
-	for (size_t k = 0; i != TRANSCRIPT_NONE && k < m->n_parts; k++)
-		if (m->parts[k].kind == HISTORY_TEXT || m->parts[k].kind == HISTORY_ATTACHMENT)
-			transcript_append(s->said, i, buf_str(&m->parts[k].text));
+	add_said(s, m, m->role == CHAT_USER ? ITEM_USER : ITEM_SYSTEM);
+}
+
+void screen_add_queued(struct screen *s, const struct queued *q)
+{
+	struct buf text = {0};
+
+	question_add_text(q->question, &text);
+	transcript_add_waiting(s->said, buf_str(&text));
+	buf_release(&text);
 }
 
 /* ---- an answer that comes ---- */

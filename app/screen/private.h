@@ -22,6 +22,7 @@
 #include "app/cmd/cmd.h"
 #include "app/screen/screen.h"
 #include "app/screen/script.h"
+#include "app/talk/question.h"
 #include "app/talk/store.h"
 #include "app/talk/talk.h"
 #include "app/talk/title.h"
@@ -33,7 +34,7 @@
 
 /* A message that waits while a turn runs. */
 struct queued {
-	struct buf text;
+	struct talk_message *question;
 	struct queued *next;
 };
 
@@ -73,8 +74,8 @@ struct screen {
 	struct live live;
 	int64_t load_ms;
 	struct queued *queue;
+	struct buf doubted; /* what was not sent, since it seems to name a file */
 	int64_t tidy_ms; /* of clock_ms(): removals are finished then, if nothing goes on; 0 = none */
-	bool resending; /* a queued message is being sent: it does not queue again */
 
 	struct title title; /* asked of the model while nothing else is */
 };
@@ -86,6 +87,7 @@ void screen_show_siblings(struct screen *s);
 
 /* items.c */
 void screen_add_message(struct screen *s, const struct talk_message *m);
+void screen_add_queued(struct screen *s, const struct queued *q);
 /* Why the answer that the branch ends with goes no further, where it isn't plain. */
 void screen_add_stop(struct screen *s);
 /* Part k of the answer that comes has `more`, or (a call) is another. */
@@ -97,7 +99,12 @@ void screen_live_release(struct screen *s);
 
 /* ask.c */
 void screen_error(struct screen *s, const char *text); /* where it happened */
-void screen_send(struct screen *s, struct str text);
+/*
+ * Sends what was typed, with the files that it names, in place of `instead` (NULL: of none) and
+ * with what came with that.  On failure it was not sent, and the input has it back.
+ */
+int screen_send(struct screen *s, struct str typed, const struct talk_message *instead,
+		struct err *err);
 void screen_answer(struct screen *s); /* asks the engine to answer the leaf */
 void screen_continue(struct screen *s, struct talk_message *m);
 void screen_interrupt(struct screen *s);

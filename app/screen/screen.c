@@ -383,6 +383,7 @@ static void close_screen(struct screen *s)
 	screen_live_release(s);
 	title_release(&s->title);
 	screen_drop_queue(s);
+	buf_release(&s->doubted);
 	script_player_free(s->script);
 	keyparse_release(&s->keys);
 	surface_release(&s->surface);

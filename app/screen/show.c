@@ -29,8 +29,7 @@ void screen_show_siblings(struct screen *s)
 static void add_queue(struct screen *s)
 {
 	for (const struct queued *q = s->queue; q; q = q->next)
-		if (!transcript_add_waiting(s->said, buf_str(&q->text)))
-			break;
+		screen_add_queued(s, q);
 }
 
 void screen_show_talk(struct screen *s)

@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#include "app/talk/question.h"
 #include "engine/base/clock.h"
 
 /* How many there will be at most. */
@@ -116,11 +117,23 @@ static void add_results(struct request *r, const struct talk_message *m)
 	}
 }
 
+/* A message of one part is borrowed as it is. */
+static struct str question_of(struct request *r, const struct talk_message *m)
+{
+	struct buf *joined;
+
+	if (m->n_parts == 1 && m->parts[0].kind == HISTORY_TEXT)
+		return buf_str(&m->parts[0].text);
+	joined = &r->texts[r->n_texts++];
+	question_add_text(m, joined);
+	return buf_str(joined);
+}
+
 static void add_said(struct request *r, const struct talk_message *m)
 {
 	r->messages[r->n++] = (struct chat_message){
 		.role = m->role,
-		.content = text_of(r, m, HISTORY_TEXT),
+		.content = m->role == CHAT_USER ? question_of(r, m) : text_of(r, m, HISTORY_TEXT),
 		.tools_json = text_of(r, m, HISTORY_TOOLS),
 	};
 }

@@ -25,20 +25,19 @@ void talk_attach(struct talk *t, struct talk_message *parent, struct talk_messag
 		t->newest_first = m;
 }
 
-/* A conversation is called by the beginning of what was asked first. */
+/* As the store does it: a conversation is called by what was asked first. */
 static void name_it(struct talk *t, const struct talk_message *m)
 {
-	struct buf text = {0};
-	size_t n = 0;
+	static const enum history_kind kinds[] = {HISTORY_TEXT, HISTORY_ATTACHMENT};
 
-	talk_message_add_text(m, HISTORY_TEXT, &text);
-	while (n < text.len && text.data[n] != '\n' && n < 200)
-		n++;
-	while (n > 0 && n < text.len && ((unsigned char)text.data[n] & 0xC0) == 0x80)
-		n--;
 	buf_reset(&t->title);
-	buf_add(&t->title, text.data, n);
-	buf_release(&text);
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+		for (size_t i = 0; i < m->n_parts && !t->title.len; i++)
+			if (m->parts[i].kind == kinds[k])
+				history_clean_title(&t->title,
+						    buf_str(k ? &m->parts[i].name
+							      : &m->parts[i].text),
+						    HISTORY_PROMPT_TITLE_CHARS);
 }
 
 void talk_say(struct talk *t, struct talk_message *m, int64_t now_ms)
@@ -256,19 +255,14 @@ static int new_system(const struct talk *t, const char *fresh, struct talk_messa
 	return rc;
 }
 
-int talk_ask(struct talk *t, struct str text, const char *fresh_system, int64_t now_ms,
-	     struct err *err)
+int talk_ask(struct talk *t, struct talk_message *question, const char *fresh_system,
+	     int64_t now_ms, struct err *err)
 {
-	struct talk_message *system, *question;
+	struct talk_message *system;
 	int rc = new_system(t, fresh_system, &system, err);
 
 	if (rc < 0)
 		return rc;
-	question = talk_message_say(CHAT_USER, text, err);
-	if (!question) {
-		talk_message_free(system);
-		return ERR_NOMEM;
-	}
 	if (system)
 		talk_say(t, system, now_ms);
 	talk_say(t, question, now_ms);

@@ -157,11 +157,12 @@ int talk_set_system(struct talk *t, struct str text, struct err *err);
 /* From the next question on the model is offered these functions, a JSON array; "" = none. */
 int talk_set_tools(struct talk *t, struct str json, struct err *err);
 /*
- * Says the question, and before it the system prompt with what it offers, where that is another
- * one than the branch's.  On failure nothing was said.
+ * Says the question (question.h), and before it the system prompt with what it offers, where
+ * that is another one than the branch's.  On failure nothing was said, and the question is still
+ * the caller's.
  */
-int talk_ask(struct talk *t, struct str text, const char *fresh_system, int64_t now_ms,
-	     struct err *err);
+int talk_ask(struct talk *t, struct talk_message *question, const char *fresh_system,
+	     int64_t now_ms, struct err *err);
 
 struct talks {
 	struct history *store;         /* store.h opens it; NULL = memory only */

@@ -5,12 +5,13 @@
 #include <stdlib.h>
 
 #include "app/options.h"
-#include "app/question.h"
 #include "app/verb/io.h"
 #include "app/verb/verb.h"
 #include "engine/base/file.h"
 #include "engine/engine.h"
 #include "engine/measure/score.h"
+
+#define TEXT_MAX_BYTES ((size_t)256 << 20)
 
 static int read_options(struct engine_config *config, const char **model, int argc, char **argv,
 			struct err *err)
@@ -68,7 +69,7 @@ int verb_score(int argc, char **argv)
 		rc = verb_model_dir(model, &dir, &err);
 	config.model_dir = buf_z(&dir);
 	if (!rc)
-		rc = file_read(&text, argv[optind], QUESTION_MAX_BYTES, &err);
+		rc = file_read_any(&text, argv[optind], TEXT_MAX_BYTES, &err);
 	if (!rc)
 		rc = score_text(&config, buf_str(&text), &score, &err);
 	if (!rc) {

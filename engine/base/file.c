@@ -1,10 +1,11 @@
-/* Reading whole regular files. */
+/* Reading whole files, and giving them their names. */
 #include "engine/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,8 +49,8 @@ static int read_all(struct buf *out, int fd, const char *path, size_t max_bytes,
 		if (n == 0)
 			return 0;
 		if ((size_t)n > max_bytes - done)
-			return err_set(err, ERR_IO, "%s: grew beyond %zu bytes while read",
-				       path, max_bytes);
+			return err_set(err, ERR_IO, "%s: more than %zu bytes", path,
+				       max_bytes);
 		buf_add(out, block, (size_t)n);
 		if (buf_failed(out))
 			return err_nomem(err, path, (unsigned long long)done + sizeof(block));
@@ -73,6 +74,20 @@ int file_read(struct buf *out, const char *path, size_t max_bytes, struct err *e
 	else
 		rc = read_all(out, fd, path, max_bytes, err);
 	close(fd);
+	return rc;
+}
+
+int file_read_any(struct buf *out, const char *path, size_t max_bytes, struct err *err)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int rc;
+
+	if (fd < 0)
+		return err_errno(err, path, "cannot open");
+	rc = read_all(out, fd, path, max_bytes, err);
+	if (!is_stdin)
+		close(fd);
 	return rc;
 }
 

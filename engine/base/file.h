@@ -1,8 +1,8 @@
 /*
  * Whole files into memory: small ones, whose size the caller bounds.
  *
- * Only regular files (through symbolic links) are read: a FIFO, a device or a
- * directory is an error at once, never a hang.  Any thread.
+ * Only regular files (through symbolic links) are read, but for file_read_any(): a FIFO, a
+ * device or a directory is an error at once, never a hang.  Any thread.
  */
 #ifndef ENGINE_BASE_FILE_H
 #define ENGINE_BASE_FILE_H
@@ -18,6 +18,12 @@
  * ERR_NOMEM.
  */
 int file_read(struct buf *out, const char *path, size_t max_bytes, struct err *err);
+
+/*
+ * The same of whatever can be read to its end, which may be waited for: a FIFO, a device, and
+ * standard input as "-".
+ */
+int file_read_any(struct buf *out, const char *path, size_t max_bytes, struct err *err);
 
 /*
  * Gives a file that was written as `temp` its name `path`, which nothing may have yet: one that
