@@ -40,7 +40,7 @@ int app_model_dir(const struct options *o, struct buf *out, struct err *err)
 {
 	if (!o->model)
 		return path_nano(out, err);
-	buf_addz(out, o->model);
+	path_expand(out, str_of(o->model));
 	return buf_failed(out) ? err_nomem(err, "path", strlen(o->model)) : 0;
 }
 

@@ -92,12 +92,22 @@ int attach_decode(struct buf *out, struct str bytes, const char *name, size_t *n
 	return err->code;
 }
 
+void attach_add_name(struct buf *out, struct str name)
+{
+	size_t from = out->len;
+
+	termsafe_add(out, name);
+	for (size_t i = from; i < out->len; i++)
+		if (out->data[i] == '\n' || out->data[i] == '\t')
+			out->data[i] = ' ';
+}
+
 void attach_block(struct buf *out, const char *tag, struct str name, struct str text)
 {
 	buf_addf(out, "<%s", tag);
 	if (name.n) {
 		buf_addz(out, " name=\"");
-		termsafe_add(out, name);
+		attach_add_name(out, name);
 		buf_addc(out, '"');
 	}
 	buf_addz(out, ">\n");
@@ -336,5 +346,19 @@ void attach_quote(struct buf *out, struct str path)
 		    (i == 0 && (path.p[i] == '"' || path.p[i] == '\'')))
 			buf_addc(out, '\\');
 		buf_addc(out, path.p[i]);
+	}
+}
+
+void attach_unquote(struct buf *out, struct str word)
+{
+	size_t i = word.n && word.p[0] == '@';
+	char quote = i < word.n && (word.p[i] == '"' || word.p[i] == '\'') ? word.p[i] : 0;
+
+	for (i += quote != 0; i < word.n; i++) {
+		if (quote && word.p[i] == quote)
+			break;
+		if (!quote && word.p[i] == '\\' && i + 1 < word.n)
+			i++;
+		buf_addc(out, word.p[i]);
 	}
 }

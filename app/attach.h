@@ -18,6 +18,9 @@
 int attach_decode(struct buf *out, struct str bytes, const char *name, size_t *n_replaced,
 		  struct err *err);
 
+/* Appends a file's name as it is shown: on one line, without what acts on a terminal. */
+void attach_add_name(struct buf *out, struct str name);
+
 /* Appends the text, clean, between <TAG name="NAME"> and its end (name "": without). */
 void attach_block(struct buf *out, const char *tag, struct str name, struct str text);
 
@@ -40,5 +43,7 @@ bool attach_mistyped(struct str text, struct buf *word);
 
 /* Appends "@PATH" as it is to be typed, so that attach_next() finds it again. */
 void attach_quote(struct buf *out, struct str path);
+/* The other way, of a word that may be half typed: without @, quotes and backslashes. */
+void attach_unquote(struct buf *out, struct str word);
 
 #endif

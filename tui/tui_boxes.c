@@ -86,14 +86,31 @@ static size_t common(const struct picker *p)
 	return n;
 }
 
+/*
+ * Where the word before `at` begins: behind a blank that has no backslash before it, or with an
+ * @" whose quote is open still.
+ */
+static size_t word_start(const char *text, size_t at)
+{
+	size_t from = at, quote;
+
+	while (from > 0 && (!strchr(" \n\t", text[from - 1]) ||
+			    (text[from - 1] == ' ' && from > 1 && text[from - 2] == '\\')))
+		from--;
+	for (quote = at; quote > 0 && text[quote - 1] != '"' && text[quote - 1] != '\n';)
+		quote--;
+	if (quote > 1 && text[quote - 1] == '"' && text[quote - 2] == '@' &&
+	    (quote == 2 || strchr(" \n\t", text[quote - 3])))
+		from = quote - 2;
+	return from;
+}
+
 void tui_complete(struct tui *t)
 {
 	const struct editbuf *e = &t->composer.edit;
 	struct str word;
 
-	t->word_from = e->at;
-	while (t->word_from > 0 && !strchr(" \n\t", e->text.data[t->word_from - 1]))
-		t->word_from--;
+	t->word_from = word_start(buf_z(&e->text), e->at);
 	word = (struct str){buf_z(&e->text) + t->word_from, e->at - t->word_from};
 	if (!t->config.complete || word.n == 0)
 		return;

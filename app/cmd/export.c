@@ -4,6 +4,7 @@
 
 #include "app/cmd/cmd.h"
 #include "app/newfile.h"
+#include "app/paths.h"
 
 /* The format is in the name; a name that says none means Markdown. */
 static enum history_format format_of(const char *path)
@@ -39,15 +40,19 @@ static int write_it(struct history *h, int64_t id, const char *path, struct err 
 
 int cmd_export(struct cmd_host *h, const char *arg, struct err *err)
 {
-	struct buf text = {0};
+	struct buf path = {0}, text = {0};
 	int rc = talks_need_store(h->talks, err);
 
+	path_expand(&path, str_of(arg));
+	if (!rc && buf_failed(&path))
+		rc = err_nomem(err, "path", path.len);
 	if (!rc)
-		rc = write_it(h->talks->store, h->ops->talk(h)->stored, arg, err);
-	if (rc)
-		return rc;
-	buf_addf(&text, "written: %s", arg);
-	h->ops->say(h, buf_z(&text));
+		rc = write_it(h->talks->store, h->ops->talk(h)->stored, buf_z(&path), err);
+	if (!rc) {
+		buf_addf(&text, "written: %s", buf_z(&path));
+		h->ops->say(h, buf_z(&text));
+	}
+	buf_release(&path);
 	buf_release(&text);
-	return 0;
+	return rc;
 }

@@ -6,7 +6,7 @@ static int rename_it(struct cmd_host *h, struct talk *t, const char *title, stru
 	int rc;
 
 	buf_reset(&t->title);
-	buf_addz(&t->title, title);
+	history_clean_title(&t->title, str_of(title), HISTORY_TITLE_CHARS);
 	t->title_from = HISTORY_TITLE_USER;
 	h->ops->renamed(h);
 	rc = talk_store_rename(h->talks, t, err);

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/attach.h"
+#include "app/paths.h"
+
 /* At most so many files are offered at once. */
 #define MAX_FILES 500
 
@@ -180,19 +183,19 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Files that the path behind "@" may become. */
+/* Files that the path may become, as they are typed. */
 static void complete_file(struct tui *t, struct str path)
 {
 	const char *slash = path.n > 0 ? memrchr(path.p, '/', path.n) : NULL;
 	size_t folder = slash ? (size_t)(slash - path.p) + 1 : 0;
 	struct str begin = {path.p + folder, path.n - folder};
-	struct buf dir = {0}, word = {0};
+	struct buf dir = {0}, whole = {0}, word = {0};
 	char *names[MAX_FILES];
 	size_t n = 0;
 	struct dirent *de;
 	DIR *d;
 
-	buf_adds(&dir, (struct str){path.p, folder});
+	path_expand(&dir, (struct str){path.p, folder});
 	d = opendir(folder > 0 ? buf_z(&dir) : ".");
 	while (d && n < MAX_FILES && (de = readdir(d)) != NULL) {
 		struct str name = str_of(de->d_name);
@@ -200,12 +203,13 @@ static void complete_file(struct tui *t, struct str path)
 		if (name.p[0] == '.' && (begin.n == 0 || begin.p[0] != '.'))
 			continue;
 		if (str_is(name, ".") || str_is(name, "..") || name.n < begin.n ||
-		    memcmp(name.p, begin.p, begin.n) != 0 || strchr(name.p, ' '))
+		    memcmp(name.p, begin.p, begin.n) != 0 || strchr(name.p, '\n'))
 			continue;
+		buf_reset(&whole);
+		buf_adds(&whole, (struct str){path.p, folder});
+		buf_adds(&whole, name);
 		buf_reset(&word);
-		buf_addc(&word, '@');
-		buf_adds(&word, buf_str(&dir));
-		buf_adds(&word, name);
+		attach_quote(&word, buf_str(&whole));
 		if (de->d_type == DT_DIR)
 			buf_addc(&word, '/');
 		names[n] = buf_detach(&word);
@@ -219,6 +223,7 @@ static void complete_file(struct tui *t, struct str path)
 		free(names[i]);
 	}
 	buf_release(&dir);
+	buf_release(&whole);
 	buf_release(&word);
 }
 
@@ -228,7 +233,9 @@ void screen_complete(void *ctx, struct tui *t, struct str word)
 
 	(void)ctx;
 	if (word.p[0] == '@') {
-		complete_file(t, (struct str){word.p + 1, word.n - 1});
+		attach_unquote(&name, word);
+		complete_file(t, buf_str(&name));
+		buf_release(&name);
 		return;
 	}
 	for (const struct cmd *c = cmds; word.p[0] == '/' && c->name; c++) {

@@ -94,7 +94,7 @@ void screen_rename(struct screen *s, struct talk *t, struct str title)
 	struct err err;
 
 	buf_reset(&t->title);
-	buf_adds(&t->title, title);
+	history_clean_title(&t->title, title, HISTORY_TITLE_CHARS);
 	t->title_from = HISTORY_TITLE_USER;
 	screen_tell_store(s, talk_store_rename(s->talks, t, &err), &err);
 	screen_show_list(s);

@@ -3,7 +3,6 @@
 
 #include "app/attach.h"
 #include "engine/base/file.h"
-#include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
 
 /* An attachment's ref where it is no file; what it is called then. */
@@ -56,7 +55,7 @@ int question_add_file(struct talk_message *m, const char *name, struct str bytes
 	struct buf shown = {0}, text = {0};
 	int rc;
 
-	termsafe_add(&shown, str_of(name ? name : STDIN_REF));
+	attach_add_name(&shown, str_of(name ? name : STDIN_REF));
 	rc = attach_decode(&text, bytes, buf_z(&shown), n_replaced, err);
 	if (!rc && !(name && has_file(m, buf_str(&shown))))
 		rc = add_attachment(m, buf_str(&shown), str_of(name ? "" : STDIN_REF), &text, err);

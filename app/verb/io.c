@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/paths.h"
 #include "app/linereader.h"
 #include "app/output.h"
 
@@ -63,7 +64,7 @@ int verb_model_dir(const char *given, struct buf *out, struct err *err)
 	int rc = 0;
 
 	if (given) {
-		buf_addz(out, given);
+		path_expand(out, str_of(given));
 		return buf_failed(out) ? err_nomem(err, "path", strlen(given)) : 0;
 	}
 	rc = app_read_settings(&o, err);

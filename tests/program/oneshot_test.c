@@ -46,6 +46,7 @@ static const struct {
 	{"file",
 	 "{\"turn\": {\"expect\": \"/note.txt\\\">\\nbuy milk\\n</file>\\n\\nwhat then?\"}}\n"
 	 "{\"text\": \"yes\"}\n{\"done\": {}}\n"},
+	{"wide", "{\"turn\": {\"expect\": \"hi\"}}\n{\"text\": \"yes\"}\n{\"done\": {}}\n"},
 	{"system", "{\"turn\": {\"expect_system\": \"be brief\", \"expect_effort\": \"max\"}}\n"
 		   "{\"text\": \"yes\"}\n{\"done\": {}}\n"},
 	{"clean",
@@ -184,6 +185,22 @@ static void stdin_files_and_words_become_one_question(void **state)
 		{"echo from the pipe | d bare", 0, "yes\n", ""},
 		{"d file -f $T/note.txt what then? </dev/null", 0, "yes\n", ""},
 		{"d system -s 'be brief' --effort max hi </dev/null", 0, "yes\n", ""},
+		{"echo from the pipe | d pipe -f - 'what is it?'", 0, "yes\n", ""},
+		{"echo from the pipe | d pipe --file=/dev/stdin 'what is it?'", 0, "yes\n", ""},
+		{"echo from the pipe | d pipe -f - -f - 'what is it?'", 2, "", "stdin was read"},
+		{"mkdir $T/fifo && mkfifo $T/fifo/note.txt && { echo buy milk >$T/fifo/note.txt & } && "
+		 "d file -f $T/fifo/note.txt what then? </dev/null",
+		 0, "yes\n", ""},
+		{"mkfifo $T/silent; d answer --timeout 1.5 -f $T/silent hi </dev/null", 124, "", "reading"},
+		{"d answer -f /dev/null hi </dev/null", 0, "so I say\n", NULL},
+		{"d answer hi <&-", 0, "so I say\n", NULL},
+		{"d answer <&-", 2, "", "nothing is asked"},
+		{"printf 'a\\0b' | d answer hi", 1, "", "stdin: no text: a NUL byte"},
+		{"printf 'a\\0b' >$T/bin; d answer -f $T/bin hi </dev/null", 1, "", "/bin: no text"},
+		{"printf '\\377\\376h\\0i\\0' | d wide", 0, "yes\n", ""},
+		{"ln -s $PWD/share/nano $T/nano; HOME=$T $p tokens --model '~/nano' </dev/null && "
+		 "HOME=$T DSV4CHAT_MODEL='~/nano' $p tokens </dev/null",
+		 0, "\n\n", ""},
 		{"printf 'a\\377b' | d clean", 0, "yes\n",
 		 "1 invalid UTF-8 sequence became U+FFFD"},
 		{"(sleep 1.6; echo from the pipe) | d bare", 0, "yes\n", "reading stdin…"},

@@ -335,56 +335,6 @@ static void what_is_archived_is_found_by_typing_and_comes_back(void **state)
 	assert_int_equal(stage_close(&st), 0);
 }
 
-static void a_file_that_a_message_names_goes_along(void **state)
-{
-	static const struct {
-		const char *typed, *sent; /* sent: NULL = refused */
-		size_t n;
-	} cases[] = {
-		{"no file", "no file", 0},
-		{"mail me@note", "mail me@note", 0},
-		{"see @nothing.txt", "see @nothing.txt", 0},
-		{"see @folder", "see @folder", 0},
-		{"see @", "see @", 0},
-		{"see @note", "see @note\n\n<file name=\"note\">\ninside\n</file>", 1},
-		{"(is @note, or @note?)",
-		 "(is @note, or @note?)\n\n<file name=\"note\">\ninside\n</file>", 1},
-		{"@note\n@bad",
-		 "@note\n@bad\n\n<file name=\"note\">\ninside\n</file>\n\n"
-		 "<file name=\"bad\">\na\xEF\xBF\xBD\n</file>",
-		 2},
-		{"again @note <file name=\"note\">\nold\n</file>",
-		 "again @note <file name=\"note\">\nold\n</file>", 0},
-		{"too long: @huge", NULL, 0},
-	};
-	char here[4096];
-	struct buf out = {0};
-	struct err err;
-	size_t n;
-
-	(void)state;
-	tmpdir_write_text(&dir, "note", "inside\n");
-	tmpdir_write_text(&dir, "bad", "a\xFF");
-	tmpdir_write_text(&dir, "huge", "");
-	assert_int_equal(truncate(tmpdir_file(&dir, "huge"), ATTACH_MAX_BYTES + 1), 0);
-	assert_int_equal(mkdir(tmpdir_file(&dir, "folder"), 0700), 0);
-	assert_non_null(getcwd(here, sizeof(here)));
-	assert_int_equal(chdir(dir.path), 0);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		int rc;
-
-		buf_reset(&out);
-		rc = attach_named(&out, str_of(cases[i].typed), &n, &err);
-		assert_int_equal(rc, cases[i].sent != NULL ? 0 : ERR_IO);
-		if (cases[i].sent != NULL) {
-			assert_string_equal(buf_z(&out), cases[i].sent);
-			assert_int_equal(n, cases[i].n);
-		}
-	}
-	assert_int_equal(chdir(here), 0);
-	buf_release(&out);
-}
-
 static void files_go_along_from_either_mode(void **state)
 {
 	static const char answers[] = "{\"turn\": {\"expect\": \"inside\"}}\n"
@@ -394,6 +344,8 @@ static void files_go_along_from_either_mode(void **state)
 
 	(void)state;
 	tmpdir_write_text(&dir, "note", "inside\n");
+	tmpdir_write_text(&dir, "huge", "");
+	assert_int_equal(truncate(tmpdir_file(&dir, "huge"), ATTACH_MAX_BYTES + 1), 0);
 	for (size_t i = 0; i < 2; i++) {
 		struct stage_setup su = {.engine_script = answers,
 					 .term = "xterm-256color",
@@ -409,6 +361,10 @@ static void files_go_along_from_either_mode(void **state)
 		snprintf(typed, sizeof(typed), "what says @%s\r", tmpdir_file(&dir, "huge"));
 		stage_type(&st, typed);
 		stage_wait_for(&st, "not sent");
+		snprintf(typed, sizeof(typed), "\x15what says @%s?\r",
+			 tmpdir_file(&dir, "nothing"));
+		stage_type(&st, typed);
+		stage_wait_for(&st, "no file");
 		snprintf(typed, sizeof(typed), "\x15what says @%s?\r",
 			 tmpdir_file(&dir, "note"));
 		stage_type(&st, typed);
@@ -479,7 +435,6 @@ int main(void)
 		cmocka_unit_test(a_conversation_that_is_deleted_takes_what_was_typed_with_it),
 		cmocka_unit_test(inputs_of_either_mode_are_there_in_the_other),
 		cmocka_unit_test(what_is_archived_is_found_by_typing_and_comes_back),
-		cmocka_unit_test(a_file_that_a_message_names_goes_along),
 		cmocka_unit_test(files_go_along_from_either_mode),
 		cmocka_unit_test(a_branch_may_be_asked_for_at_the_start),
 	};

@@ -96,8 +96,10 @@ static void renamed(struct cmd_host *h)
 	buf_addz(&of(h)->log, "renamed|");
 }
 
-static int ask(struct cmd_host *h, struct str text, struct err *err)
+static int ask(struct cmd_host *h, struct str text, const struct talk_message *instead,
+	       struct err *err)
 {
+	assert_non_null(instead);
 	buf_addf(&of(h)->log, "ask %.*s|", (int)text.n, text.p);
 	return of(h)->fails ? err_set(err, of(h)->fails, "it failed") : 0;
 }
@@ -158,7 +160,10 @@ static void question(struct nowhere *n, const char *text)
 {
 	struct err err;
 
-	assert_int_equal(talk_ask(n->talk, str_of(text), n->opt.system, 1, &err), 0);
+	struct talk_message *m = talk_message_say(CHAT_USER, str_of(text), &err);
+
+	assert_non_null(m);
+	assert_int_equal(talk_ask(n->talk, m, n->opt.system, 1, &err), 0);
 }
 
 static int set_up(void **state)

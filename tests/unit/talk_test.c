@@ -73,7 +73,9 @@ static struct talk_message *answer(struct chatter *c, enum stop_reason stop)
 
 static void ask(struct chatter *c, const char *text)
 {
-	if (talk_ask(c->talk, str_of(text), c->opt.system, clock_wall_ms(), &err) ||
+	struct talk_message *m = talk_message_say(CHAT_USER, str_of(text), &err);
+
+	if (!m || talk_ask(c->talk, m, c->opt.system, clock_wall_ms(), &err) ||
 	    talk_store_save(&c->talks, c->talk, &err))
 		fail_msg("%s", err.text);
 }
@@ -183,7 +185,7 @@ static void a_result_cannot_end_itself_in_the_prompt(void **state)
 		struct talk *t;
 
 		assert_int_equal(talks_add(&talks, &t, &err), 0);
-		assert_int_equal(talk_ask(t, STR_LIT("q"), NULL, 1, &err), 0);
+		talk_say(t, talk_message_say(CHAT_USER, STR_LIT("q"), &err), 1);
 		talk_say(t,
 			 talk_message_result(&(struct talk_result){.text = str_of(cases[i].text)},
 					     &err),
