@@ -74,6 +74,7 @@ struct engine_config {
 	int n_threads;         /* CPU: 0 = one for each physical core */
 	int64_t ctx_tokens;    /* 0 = the model's own limit, as far as memory allows */
 	int prefill_chunk;     /* tokens; 0 = the backend's choice */
+	int draft;             /* tokens that are drafted at once, at most; 0 = none */
 };
 
 struct engine;

@@ -358,6 +358,54 @@ struct sample_args {
 	dbuf out;    /* struct choice [n_tok] */
 };
 
+/* ------------------------------------------------------- a cycle of drafting */
+
+/* Most tokens that are drafted at once. */
+#define DRAFT_MAX 8
+
+/* Where a sequence stands when a cycle begins; in device memory. */
+struct cycle {
+	int64_t pos;  /* tokens it holds */
+	int32_t slot;
+	int32_t next; /* the id for position pos: chosen, not held yet */
+};
+
+/* What a cycle came to. */
+struct accepted {
+	int32_t n;                   /* drafts that are what the model chose, from the first on */
+	int32_t ids[1 + DRAFT_MAX];  /* what the rows were: next, then the drafts */
+	float confidence[DRAFT_MAX]; /* of a draft head that says how sure it is; else 0 */
+};
+
+/* The steps of a cycle's parts, and the first of its ids. */
+struct advance_args {
+	int n_draft; /* 1 … DRAFT_MAX */
+	dbuf cycle; /* struct cycle */
+	dbuf main;  /* struct step: 1 + n_draft rows from pos on: next and the drafts */
+	dbuf keep;  /* struct step: n_draft rows from pos on: those of the draft head that it has
+		       when the main rows have run */
+	dbuf chain; /* struct step [n_draft]: one row each, at pos - 1, pos … */
+	dbuf ids;   /* i32 [1]: next */
+};
+
+/* *id = the choice's; 0 where it is none, for it is to be embedded. */
+struct draft_take_args {
+	dbuf choice; /* struct choice [1] */
+	dbuf id;     /* i32 [1] */
+};
+
+/*
+ * The drafts ids[1 …] are accepted from the first on for as long as each is what was chosen for
+ * the row before it; the cycle moves on behind the last one, and what was chosen there is next.
+ */
+struct accept_args {
+	int n_draft;
+	dbuf ids;     /* i32 [1 + n_draft] */
+	dbuf choices; /* struct choice [1 + n_draft] */
+	dbuf cycle;   /* struct cycle, in and out; next is -1 where there is no choice */
+	dbuf out;     /* struct accepted, but for `confidence` */
+};
+
 /* Entries are never NULL but for those called optional. */
 struct ops {
 	int (*embed)(struct backend *, const struct embed_args *, struct err *);
@@ -382,6 +430,9 @@ struct ops {
 	int (*stream_keep)(struct backend *, const struct stream_ring_args *, struct err *);
 	int (*draft_join)(struct backend *, const struct draft_join_args *, struct err *);
 	int (*sample)(struct backend *, const struct sample_args *, struct err *);
+	int (*advance)(struct backend *, const struct advance_args *, struct err *);
+	int (*draft_take)(struct backend *, const struct draft_take_args *, struct err *);
+	int (*accept)(struct backend *, const struct accept_args *, struct err *);
 };
 
 #endif

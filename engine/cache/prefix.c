@@ -89,19 +89,32 @@ int prefix_run(struct prefix *p, struct forward call, struct err *err)
 	int64_t from = seq_len(p->seq);
 	int rc;
 
-	/* Room first: after the call there must be no way to fail. */
+	/* Room first, for what may be drafted as well: after the call there must be no way to
+	 * fail. */
 	tokens_add_all(&p->held, call.ids, (size_t)call.n);
+	for (int i = call.n; i < forward_rows(&call); i++)
+		tokens_add(&p->held, -1);
 	if (tokens_failed(&p->held)) {
 		p->held.n = (size_t)from;
 		p->held.failed = false;
 		return err_nomem(err, "token ids",
-				 (unsigned long long)call.n * sizeof(*call.ids));
+				 (unsigned long long)forward_rows(&call) * sizeof(*call.ids));
 	}
 	rc = seq_run(p->seq, call, err);
+	for (int i = 1; !rc && call.cycle && i <= call.cycle->n_accepted; i++)
+		p->held.ids[from + i] = call.cycle->ids[i];
 	/* Some failures leave the sequence empty. */
 	p->held.n = (size_t)seq_len(p->seq);
 	if (!rc)
 		keep_frontiers(p, from);
+	return rc;
+}
+
+int prefix_roll_back(struct prefix *p, int64_t len, struct err *err)
+{
+	int rc = seq_truncate(p->seq, len, err);
+
+	p->held.n = (size_t)seq_len(p->seq);
 	return rc;
 }
 

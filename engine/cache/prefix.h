@@ -44,6 +44,9 @@ int64_t prefix_next(const struct prefix *p);
 /* seq_run(), and the ids are held; of the prompt at hand, the frontiers that were reached. */
 int prefix_run(struct prefix *p, struct forward call, struct err *err);
 
+/* Back to `len` of the ids held: some that a call had accepted of its drafts, and no more. */
+int prefix_roll_back(struct prefix *p, int64_t len, struct err *err);
+
 /* The end of what follows the prompt: another prompt may part from it here. */
 void prefix_end(struct prefix *p);
 

@@ -58,6 +58,7 @@ int seq_truncate(struct seq *s, int64_t len, struct err *err)
 
 int seq_run(struct seq *s, struct forward call, struct err *err)
 {
+	int64_t reached;
 	int rc;
 
 	call.slot = s->slot;
@@ -66,9 +67,10 @@ int seq_run(struct seq *s, struct forward call, struct err *err)
 	if (rc)
 		return rc;
 	rc = model_forward(s->m, &call, err);
-	s->len = rc ? 0 : s->len + call.n;
-	if (rc || s->len > s->high)
-		s->high = s->len;
+	reached = rc ? 0 : s->len + forward_rows(&call);
+	s->len = rc ? 0 : s->len + forward_held(&call);
+	if (rc || reached > s->high)
+		s->high = reached;
 	return rc;
 }
 

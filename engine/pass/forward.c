@@ -2,29 +2,17 @@
  * One call of the model: what changes is put, a run issues operations alone, results are
  * fetched.
  *
- * The run: rotary tables, embedding, the layers, the head and the choices; then the draft head,
- * one position behind (its row for position p needs the token at p + 1).  Its operations follow
- * from its shape alone, so a backend may record them under a key made of that.  Logits of more
- * rows than the head makes at once, which only measuring asks for, are issued behind it.
+ * The run: rotary tables, embedding, the layers, the head and the choices; then what the draft
+ * head keeps of these positions.  Its operations follow from its shape alone, so a backend may
+ * record them under a key made of that.  Logits of more rows than the head makes at once, which
+ * only measuring asks for, are issued behind it.  Calls that draft: cycle.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/clock.h"
+#include "engine/pass/draft.h"
 #include "engine/pass/model_internal.h"
-
-/* What a run issues depends on this alone. */
-struct run_shape {
-	int n;              /* rows of the call                                    */
-	int n_draft;        /* the last so many of them are the draft head's, too  */
-	int n_logits;       /* of the last so many rows, at most LOGIT_ROWS        */
-	int n_draft_logits; /* the same of the draft head's                        */
-	int n_top;          /* alternatives of each choice                         */
-	bool chooses;       /* a token for each row with logits                    */
-	bool draft_whole;   /* somebody reads what the draft rows come to; else they only enter
-			       the layer's window */
-	bool marks;
-};
 
 static uint64_t key_of(const struct run_shape *s)
 {
@@ -34,24 +22,14 @@ static uint64_t key_of(const struct run_shape *s)
 	key = key << 8 | (uint64_t)s->n_logits;
 	key = key << 8 | (uint64_t)s->n_draft_logits;
 	key = key << 8 | (uint64_t)s->n_top;
-	return key << 3 | (uint64_t)s->chooses << 2 | (uint64_t)s->draft_whole << 1 |
-	       (uint64_t)s->marks;
-}
-
-struct run {
-	struct model *m;
-	struct run_shape shape;
-};
-
-/* Where row i of [rows, 4, d] streams begins. */
-static dbuf streams_at(const struct model *m, dbuf x, int i)
-{
-	return x + (size_t)i * HC_MULT * (size_t)m->cfg.dim * sizeof(float);
+	key = key << 4 | (uint64_t)s->n_chain;
+	return key << 4 | (uint64_t)s->cycle << 3 | (uint64_t)s->chooses << 2 |
+	       (uint64_t)s->draft_whole << 1 | (uint64_t)s->marks;
 }
 
 /* ----------------------------------------------------------------------- run */
 
-static int rope_tables(struct model *m, const struct rows *r, struct err *err)
+int rope_tables(struct model *m, const struct rows *r, struct err *err)
 {
 	int rc = 0;
 
@@ -68,9 +46,8 @@ static int rope_tables(struct model *m, const struct rows *r, struct err *err)
 	return rc;
 }
 
-/* Logits of n rows of streams, at most LOGIT_ROWS. */
-static int head(struct model *m, const struct hc_weights *hc, dbuf norm, dbuf x, int n,
-		dbuf logits, struct err *err)
+int run_head(struct model *m, const struct hc_weights *hc, dbuf norm, dbuf x, int n, dbuf logits,
+	     struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
 	struct mhc_head_args mix = {
@@ -92,16 +69,8 @@ static int head(struct model *m, const struct hc_weights *hc, dbuf norm, dbuf x,
 
 static int main_head(struct model *m, int from, int n, struct err *err)
 {
-	return head(m, &m->weights->hc_head, m->weights->norm,
-		    streams_at(m, m->work.x, 1 + from), n, m->work.logits, err);
-}
-
-static int draft_head(struct model *m, int from, int n, struct err *err)
-{
-	const struct draft_weights *w = &m->weights->draft[0];
-
-	return head(m, &w->hc_head, w->norm, streams_at(m, m->work.dx, from), n,
-		    m->work.draft_logits, err);
+	return run_head(m, &m->weights->hc_head, m->weights->norm,
+			streams_at(m, m->work.x, 1 + from), n, m->work.logits, err);
 }
 
 static int choose(struct model *m, const struct run_shape *s, struct err *err)
@@ -174,111 +143,15 @@ static int main_rows(struct model *m, const struct run_shape *s, struct err *err
 	return rc ? rc : phase_mark(m, PHASE_HEAD, err);
 }
 
-/* e = RMSNorm(embed[next]), x[j] = e_proj e + h_proj RMSNorm(X[j]) */
-static int draft_inputs(struct model *m, const struct rows *r, dbuf streams, struct err *err)
+/* All of the draft head counts as one phase. */
+static int drafting(struct model *m, const struct run_shape *s,
+		    int (*what)(struct model *m, const struct run_shape *s, struct err *err),
+		    struct err *err)
 {
-	const struct draft_weights *w = &m->weights->draft[0];
-	const struct ops *ops = m->be->ops;
-	struct work *k = &m->work;
-	int d = m->cfg.dim;
-	struct embed_args embed = {
-		.n_tok = r->n,
-		.d = d,
-		.n_copy = 1,
-		.ids = r->ids,
-		.table = m->weights->embed,
-		.out = k->u,
-	};
-	struct rms_norm_args enorm = {
-		.n_tok = r->n,
-		.d = d,
-		.eps = m->cfg.rms_eps,
-		.x = k->u,
-		.norm = w->enorm,
-		.out = k->u,
-	};
-	struct rms_norm_args hnorm = {
-		.n_tok = r->n * HC_MULT,
-		.d = d,
-		.x_f32 = 1,
-		.eps = m->cfg.rms_eps,
-		.x = streams,
-		.norm = w->hnorm,
-		.out = k->dh,
-	};
-	struct linear_args h_proj = {
-		.n_tok = r->n * HC_MULT,
-		.n_group = 1,
-		.out_f32 = 1,
-		.rows_per_token = HC_MULT,
-		.w = w->h_proj,
-		.x = k->dh,
-		.y = k->dx,
-	};
-	struct draft_join_args join = {
-		.n_tok = r->n,
-		.d = d,
-		.e = k->y,
-		.h = k->dx,
-		.out = k->dx,
-	};
-	int rc = ops->embed(m->be, &embed, err);
-
-	if (!rc)
-		rc = ops->rms_norm(m->be, &enorm, err);
-	if (!rc)
-		rc = run_linear(m, &w->e_proj, r->n, k->u, k->y, 1, err);
-	if (!rc)
-		rc = ops->rms_norm(m->be, &hnorm, err);
-	if (!rc)
-		rc = ops->linear(m->be, &h_proj, err);
-	return rc ? rc : ops->draft_join(m->be, &join, err);
-}
-
-/* One layer on these, and its own head. */
-static int draft_rows(struct model *m, const struct run_shape *s, struct err *err)
-{
-	const struct layer_weights *w = &m->weights->draft[0].layer;
-	const struct layer_cache *c = &m->caches[m->cfg.n_layers];
-	const struct rows *r = &m->work.draft;
-	dbuf x = m->work.dx;
-	/* row 0 of the streams is the position before this call's */
-	dbuf streams = streams_at(m, m->work.x, s->n - s->n_draft);
-	int rc = rope_tables(m, r, err);
-
-	if (!rc)
-		rc = draft_inputs(m, r, streams, err);
-	if (!rc)
-		rc = layer_begin(m, w, r, x, err);
-	if (!rc && !s->draft_whole)
-		return layer_window(m, w, c, r, err);
-	if (!rc)
-		rc = layer_run(m, w, c, r, x, NULL, err);
-	if (!rc && s->n_draft_logits)
-		rc = draft_head(m, s->n_draft - s->n_draft_logits, s->n_draft_logits, err);
-	return rc;
-}
-
-static int drafting(struct model *m, const struct run_shape *s, struct err *err)
-{
-	const struct ops *ops = m->be->ops;
-	struct stream_ring_args ring = {
-		.n_tok = s->n,
-		.d = m->cfg.dim,
-		.step = m->work.main.step,
-		.x = m->work.x,
-		.ring = m->streams,
-	};
-	int rc = 0;
+	int rc;
 
 	m->clock.drafting = true;
-	if (s->n_draft) {
-		rc = ops->stream_recall(m->be, &ring, err);
-		if (!rc)
-			rc = draft_rows(m, s, err);
-	}
-	if (!rc)
-		rc = ops->stream_keep(m->be, &ring, err);
+	rc = what(m, s, err);
 	if (!rc)
 		rc = phase_mark(m, PHASE_DRAFT, err);
 	m->clock.drafting = false;
@@ -288,17 +161,19 @@ static int drafting(struct model *m, const struct run_shape *s, struct err *err)
 static int run_body(void *ctx, struct err *err)
 {
 	const struct run *run = ctx;
-	struct work *k = &run->m->work;
-	int rc;
+	struct model *m = run->m;
+	const struct run_shape *s = &run->shape;
+	int rc = 0;
 
-	k->main.n = run->shape.n;
-	k->draft.n = run->shape.n_draft;
-	k->draft.ids =
-		k->main.ids + (size_t)(run->shape.n - run->shape.n_draft) * sizeof(int32_t);
-	rc = main_rows(run->m, &run->shape, err);
-	if (!rc && run->m->has_draft)
-		rc = drafting(run->m, &run->shape, err);
-	return rc;
+	if (s->n_chain || s->cycle)
+		rc = drafting(m, s, cycle_draft, err);
+	if (rc || !s->n)
+		return rc;
+	m->work.main.n = s->n;
+	rc = main_rows(m, s, err);
+	if (!rc && m->head)
+		rc = drafting(m, s, m->head->follow, err);
+	return rc || !s->cycle ? rc : cycle_accept(m, s, err);
 }
 
 /*
@@ -311,7 +186,7 @@ static bool comes_again(const struct model *m, int n)
 }
 
 /* What a tap sees is fetched in between, so that with one nothing is recorded. */
-static int issue(struct run *run, struct err *err)
+int run_issue(struct run *run, struct err *err)
 {
 	struct backend *be = run->m->be;
 
@@ -346,7 +221,7 @@ static struct run_shape shape_of(const struct model *m, const struct forward *f)
 	};
 
 	s.n_top = s.chooses ? f->n_top : 0;
-	if (m->has_draft) {
+	if (m->head) {
 		int kept = m->cfg.window + SEQ_MAX_ROLLBACK;
 		int n_logits;
 
@@ -369,14 +244,14 @@ static int put_inputs(struct model *m, const struct forward *f, const struct run
 	in->main = (struct step){f->pos0, f->n, f->slot};
 	in->draft = (struct step){f->pos0 - 1 + f->n - s->n_draft, s->n_draft, f->slot};
 	in->how = f->how ? *f->how : (struct sample_how){0};
+	m->work.in_cycle = false;
 	memcpy(in->ids, f->ids, (size_t)f->n * sizeof(*f->ids));
 	return m->be->put(m->be, m->work.inputs, in,
 			  sizeof(*in) + (size_t)f->n * sizeof(*in->ids), err);
 }
 
-/* Logits of n rows, made here where the run has not: to the caller's memory. */
-static int fetch_logits(struct model *m, int n, int n_made, dbuf from, float *logits,
-			int (*make)(struct model *, int, int, struct err *), struct err *err)
+int fetch_logits(struct model *m, int n, int n_made, dbuf from, float *logits,
+		 int (*make)(struct model *, int, int, struct err *), struct err *err)
 {
 	size_t row = (size_t)m->cfg.vocab;
 
@@ -407,7 +282,7 @@ static int fetch(struct model *m, const struct forward *f, const struct run_shap
 				  f->logits, main_head, err);
 	if (!rc && s->draft_whole)
 		rc = fetch_logits(m, wanted(f->want, f->draft, s->n_draft), s->n_draft_logits,
-				  k->draft_logits, f->draft, draft_head, err);
+				  k->draft_logits, f->draft, draft_block_logits, err);
 	return rc;
 }
 
@@ -418,7 +293,11 @@ int model_check(const struct model *m, const struct forward *f, struct err *err)
 	if (f->choices && (!f->how || f->n_top < 0 || f->n_top > SAMPLE_TOP ||
 			   (f->want == WANT_ALL && f->n > LOGIT_ROWS)))
 		BUG("forward call: choices");
-	if (f->pos0 + f->n > m->ctx)
+	if (f->cycle && (!m->head || f->n != 1 || f->pos0 < 1 || !f->choices || f->draft ||
+			 f->want != WANT_ALL || f->cycle->depth < 1 ||
+			 f->cycle->depth > m->head->most))
+		BUG("forward call: cycle");
+	if (f->pos0 + forward_rows(f) > m->ctx)
 		return err_set(err, ERR_LIMIT, "context: %lld tokens are all it holds",
 			       (long long)m->ctx);
 	for (int i = 0; i < f->n; i++) {
@@ -433,12 +312,15 @@ int model_check(const struct model *m, const struct forward *f, struct err *err)
 
 int model_forward(struct model *m, const struct forward *f, struct err *err)
 {
-	struct run run = {.m = m, .shape = shape_of(m, f)};
+	struct run run = {.m = m};
 	int rc;
 
 	m->clock.last = m->clock.on ? clock_s() : 0;
+	if (f->cycle)
+		return cycle_forward(m, f, err);
+	run.shape = shape_of(m, f);
 	rc = put_inputs(m, f, &run.shape, err);
 	if (!rc)
-		rc = issue(&run, err);
+		rc = run_issue(&run, err);
 	return rc ? rc : fetch(m, f, &run.shape, err);
 }

@@ -6,6 +6,7 @@
 
 #include "engine/base/log.h"
 #include "engine/engine.h"
+#include "engine/pass/draft.h"
 #include "engine/pass/model_internal.h"
 #include "engine/checkpoint/plan.h"
 
@@ -49,11 +50,12 @@ static int choose_sizes(struct model *m, const struct model_options *opt, struct
 	m->n_slots = opt->n_slots ? opt->n_slots : 1;
 	m->ctx = opt->ctx_tokens ? opt->ctx_tokens : m->cfg.max_pos;
 	m->chunk = opt->prefill_chunk ? opt->prefill_chunk : m->caps.prefill_rows;
-	m->max_rows = m->chunk > SEQ_MAX_ROLLBACK ? m->chunk : SEQ_MAX_ROLLBACK;
+	m->max_rows = m->chunk > SEQ_MAX_ROLLBACK ? m->chunk : 1 + SEQ_MAX_ROLLBACK;
 	m->ring_rows = m->cfg.window + m->max_rows + SEQ_MAX_ROLLBACK;
 	/* rows complete at the last position, in whole tiles of 16 */
 	m->work.score_stride = (m->ctx / 4 + 15) / 16 * 16 + 16;
 	m->has_draft = m->cfg.n_draft_layers == 1 && !m->cfg.spark.present;
+	m->head = m->has_draft ? &draft_block : NULL;
 	if (opt->keeps_frontiers)
 		m->n_frontiers = choose_n_frontiers(m);
 	return 0;
@@ -232,6 +234,11 @@ int model_prefill_chunk(const struct model *m)
 int model_n_frontiers(const struct model *m)
 {
 	return m->n_frontiers;
+}
+
+int model_draft_most(const struct model *m)
+{
+	return m->head ? m->head->most : 0;
 }
 
 struct model_memory model_memory(const struct model *m)

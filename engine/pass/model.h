@@ -94,12 +94,29 @@ enum forward_want {
 	WANT_ALL,        /* of every row              */
 };
 
+/*
+ * A call that drafts: behind its one id `depth` tokens more are drafted, and all are run at once.
+ * choices[i] (WANT_ALL) is what follows row i, for i = 0 … n_accepted; rows behind these hold
+ * ids that nobody chose, and the sequence is as if they had never been run.
+ */
+struct forward_cycle {
+	int depth; /* 1 … model_draft_most() */
+	/*
+	 * Where the head says how sure it is of each draft (logits, depth of them): how many are
+	 * worth a row, 0 … depth, which becomes the depth.  NULL: all.
+	 */
+	int (*cut)(void *ctx, const float *sure, int depth);
+	void *cut_ctx;
+	int n_accepted;              /* of the drafts, from the first on; and then: */
+	token_id ids[1 + DRAFT_MAX]; /* the rows' ids: the call's, and depth drafts */
+};
+
 /* One call: n tokens at positions pos0 … pos0 + n - 1 of the sequence in a slot. */
 struct forward {
 	int slot;
 	int64_t pos0;
 	const token_id *ids;
-	int n; /* 1 … the greater of model_prefill_chunk and SEQ_MAX_ROLLBACK */
+	int n; /* 1 … the greater of model_prefill_chunk and 1 + SEQ_MAX_ROLLBACK */
 	enum forward_want want;
 	/* Each NULL where it is not wanted: */
 	float *logits; /* [1 or n, vocab] as `want` says, caller's memory */
@@ -114,7 +131,23 @@ struct forward {
 	struct choice *choices;       /* [1 or n], n ≤ LOGIT_ROWS with WANT_ALL; and then: */
 	const struct sample_how *how; /* in range: engine/session/sampler.h sees to it */
 	int n_top;                    /* of each choice */
+	struct forward_cycle *cycle;  /* NULL: nothing is drafted.  Else n = 1, pos0 > 0, choices
+					 and logits have 1 + depth rows, and `draft` is NULL */
 };
+
+/* How many rows a call may write, from pos0 on; and how many of them the sequence then holds. */
+static inline int forward_rows(const struct forward *f)
+{
+	return f->n + (f->cycle ? f->cycle->depth : 0);
+}
+
+static inline int forward_held(const struct forward *f)
+{
+	return f->n + (f->cycle ? f->cycle->n_accepted : 0);
+}
+
+/* The most tokens that its draft head drafts at once; 0: it has none. */
+int model_draft_most(const struct model *m);
 
 /* Ids outside the vocabulary are ERR_USAGE, the context's end is ERR_LIMIT. */
 int model_check(const struct model *m, const struct forward *f, struct err *err);

@@ -18,8 +18,36 @@ enum rope_kind { ROPE_PLAIN, ROPE_YARN, N_ROPE_KINDS };
 /* What is put before a run, in one piece. */
 struct inputs {
 	struct step main, draft;
+	struct step chain[DRAFT_MAX];
+	struct cycle cycle; /* and where it stands: accept writes it, too */
 	struct sample_how how;
 	int32_t ids[]; /* [rows] */
+};
+
+/* What is fetched of a cycle, in one piece. */
+struct record {
+	struct accepted accepted;
+	struct choice choices[LOGIT_ROWS];
+};
+
+/* What a run issues depends on this alone. */
+struct run_shape {
+	int n;              /* rows of the call; 0: none, only drafts are made     */
+	int n_draft;        /* the last so many of them are the draft head's, too  */
+	int n_logits;       /* of the last so many rows, at most LOGIT_ROWS        */
+	int n_draft_logits; /* the same of the draft head's                        */
+	int n_top;          /* alternatives of each choice                         */
+	int n_chain;        /* tokens drafted before the rows                      */
+	bool cycle;         /* the rows are a cycle's: drafts among them are accepted, or not */
+	bool chooses;       /* a token for each row with logits                    */
+	bool draft_whole;   /* somebody reads what the draft rows come to; else they only enter
+			       the layer's window */
+	bool marks;
+};
+
+struct run {
+	struct model *m;
+	struct run_shape shape;
 };
 
 /* One pass's rows: what the layers need to know of them. */
@@ -34,7 +62,7 @@ struct rows {
 struct work {
 	struct inputs *host_inputs; /* host memory: what goes to … */
 	dbuf inputs;    /* struct inputs, whose fields the next ones are */
-	dbuf how;
+	dbuf how, cycle, chain; /* chain: a step for each draft */
 	dbuf x;         /* f32 [1 + rows, 4, d]: row 0 is the position before this call's */
 	dbuf dx, dh;    /* f32, act [rows, 4, d]: the draft head's streams, and its h_proj input */
 	dbuf u, y;      /* act, f32 [rows, d]: a sublayer's input and output */
@@ -55,8 +83,11 @@ struct work {
 	dbuf route;     /* f32 [rows, experts] */
 	dbuf expert, expert_weight; /* i32, f32 [rows, used] */
 	dbuf logits, draft_logits;  /* f32 [LOGIT_ROWS, vocab] */
-	dbuf choices;   /* struct choice [LOGIT_ROWS], MEMORY_RESULT */
+	dbuf record;    /* struct record, MEMORY_RESULT, whose fields are: */
+	dbuf accepted, choices;
+	dbuf draft_choice; /* struct choice: of the draft head */
 	struct rows main, draft;
+	bool in_cycle;  /* a cycle has run last, and `inputs` stands where host_inputs says */
 };
 
 /* Caches of one layer, of all slots; what its ratio does not need is NULL. */
@@ -78,6 +109,7 @@ struct model {
 	int max_rows;   /* rows of any call: chunk, and room for verifying drafts */
 	int ring_rows;  /* of every window ring */
 	bool has_draft; /* the one-token draft head */
+	const struct draft_head *head; /* of whatever kind; NULL: none */
 	int n_slots;
 	bool *slot_taken; /* [n_slots] */
 	int n_frontiers; /* that a sequence may have kept */
@@ -170,6 +202,30 @@ int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf 
 void batch_linear(struct linear_batch_args *b, const struct weight *w, int n_tok, dbuf x, dbuf y,
 		  int out_f32);
 int run_batch(struct model *m, const struct linear_batch_args *b, struct err *err);
+
+/* Where row i of [rows, 4, d] streams begins. */
+static inline dbuf streams_at(const struct model *m, dbuf x, int i)
+{
+	return x + (size_t)i * HC_MULT * (size_t)m->cfg.dim * sizeof(float);
+}
+
+/* Pieces of a run (forward.c): rotary tables of these rows; logits of n rows of streams, at
+ * most LOGIT_ROWS, and of the draft head's. */
+int rope_tables(struct model *m, const struct rows *r, struct err *err);
+int run_head(struct model *m, const struct hc_weights *hc, dbuf norm, dbuf x, int n, dbuf logits,
+	     struct err *err);
+int draft_block_logits(struct model *m, int from, int n, struct err *err);
+
+/* Issues a run, recorded where it is likely to come again. */
+int run_issue(struct run *run, struct err *err);
+/* Logits of n rows to the caller's memory: n_made are made, else they are here. */
+int fetch_logits(struct model *m, int n, int n_made, dbuf from, float *logits,
+		 int (*make)(struct model *, int, int, struct err *), struct err *err);
+
+/* A call that drafts (cycle.c), and its pieces of a run: before the rows, and behind them. */
+int cycle_forward(struct model *m, const struct forward *f, struct err *err);
+int cycle_draft(struct model *m, const struct run_shape *s, struct err *err);
+int cycle_accept(struct model *m, const struct run_shape *s, struct err *err);
 
 /* What ran since the last mark was phase p. */
 int phase_mark_slow(struct model *m, enum phase p, struct err *err);

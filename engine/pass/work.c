@@ -12,7 +12,7 @@ struct piece {
 	enum memory_kind kind;
 };
 
-#define N_PIECES 35
+#define N_PIECES 36
 
 static size_t inputs_bytes(const struct model *m)
 {
@@ -62,7 +62,8 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 		{&k->expert_weight, rows * (size_t)c->n_experts_used, sizeof(float), 0},
 		{&k->logits, logits, sizeof(float), 0},
 		{&k->draft_logits, m->has_draft ? logits : 0, sizeof(float), 0},
-		{&k->choices, LOGIT_ROWS, sizeof(struct choice), MEMORY_RESULT},
+		{&k->record, 1, sizeof(struct record), MEMORY_RESULT},
+		{&k->draft_choice, m->has_draft, sizeof(struct choice), 0},
 		{&k->main.rope[ROPE_PLAIN], 2 * rows, rope, 0},
 		{&k->main.rope[ROPE_YARN], 2 * rows, rope, 0},
 		{&m->freq[ROPE_PLAIN], ROPE_DIM / 2, sizeof(double), 0},
@@ -115,6 +116,10 @@ static void point_inside(struct model *m)
 	k->main.step = k->inputs + offsetof(struct inputs, main);
 	k->draft.step = k->inputs + offsetof(struct inputs, draft);
 	k->how = k->inputs + offsetof(struct inputs, how);
+	k->cycle = k->inputs + offsetof(struct inputs, cycle);
+	k->chain = k->inputs + offsetof(struct inputs, chain);
+	k->accepted = k->record + offsetof(struct record, accepted);
+	k->choices = k->record + offsetof(struct record, choices);
 	k->main.ids = k->inputs + offsetof(struct inputs, ids);
 	for (int kind = 0; kind < N_ROPE_KINDS; kind++)
 		k->draft.rope[kind] = k->main.rope[kind] + rope;

@@ -24,7 +24,13 @@ struct turn {
 	token_id opening;     /* <think> or </think>, -1: none (raw, tasks) */
 	size_t prefill_at;    /* where the text that a fresh answer begins with is */
 	struct sample_how how;
-	struct choice next; /* what follows the ids held */
+	/*
+	 * What was chosen behind the last row that ran and, where it drafted, behind each row that
+	 * was accepted: ahead[at] is next, and with at < n_accepted the sequence holds it already.
+	 */
+	struct forward_cycle cycle;
+	struct choice ahead[1 + DRAFT_MAX];
+	int at;
 	struct answer answer;
 	int64_t n_out;
 	int64_t started_ms, decode_ms;
@@ -195,11 +201,58 @@ static int feed(struct turn *t, const token_id *ids, int64_t n, bool choose)
 		.ids = ids,
 		.n = (int)n,
 		.want = choose ? WANT_LAST : WANT_NONE,
-		.choices = choose ? &t->next : NULL,
+		.choices = choose ? t->ahead : NULL,
 		.how = &t->how,
 	};
 
+	t->at = 0;
+	t->cycle.n_accepted = 0;
 	return prefix_run(&t->s->prefix, call, &t->err);
+}
+
+/* The same with one id and what is drafted behind it. */
+static int feed_drafting(struct turn *t, token_id id, int depth)
+{
+	const struct forward call = {
+		.ids = &id,
+		.n = 1,
+		.want = WANT_ALL,
+		.choices = t->ahead,
+		.how = &t->how,
+		.cycle = &t->cycle,
+	};
+	int rc;
+
+	t->at = 0;
+	t->cycle = (struct forward_cycle){.depth = depth};
+	rc = prefix_run(&t->s->prefix, call, &t->err);
+	t->usage.drafted += t->cycle.depth;
+	return rc;
+}
+
+/* Tokens to draft behind the next one, of `room` that are still to come. */
+static int draft_depth(const struct session *s, int64_t room)
+{
+	int most = model_draft_most(s->model);
+	int depth = s->config.draft < most ? s->config.draft : most;
+
+	/* A step gives one token more than it drafts. */
+	return depth < room ? depth : (int)room - 1;
+}
+
+/* How many of the ids held are not yet part of the answer. */
+static int n_ahead(const struct turn *t)
+{
+	return t->cycle.n_accepted - t->at;
+}
+
+/* The sequence as it would be, had nothing been drafted. */
+static int drop_ahead(struct turn *t)
+{
+	int n = n_ahead(t);
+
+	t->cycle.n_accepted = t->at;
+	return n ? prefix_roll_back(&t->s->prefix, prefix_len(&t->s->prefix) - n, &t->err) : 0;
 }
 
 static int prefill(struct turn *t)
@@ -240,7 +293,23 @@ static int choose(struct turn *t, token_id *id)
 		*id = s->think_end;
 		return 0;
 	}
-	return sampler_take(&t->next, prefix_len(&s->prefix), id, &t->err);
+	return sampler_take(&t->ahead[t->at], prefix_len(&s->prefix) - n_ahead(t), id, &t->err);
+}
+
+/* The id is held: drafted and accepted before it was asked for, or by a step. */
+static int hold(struct turn *t, token_id id, int64_t room)
+{
+	int depth = draft_depth(t->s, room);
+	int rc;
+
+	if (n_ahead(t) > 0 && t->ahead[t->at].id == id) {
+		t->at++;
+		return 0;
+	}
+	rc = drop_ahead(t);
+	if (rc)
+		return rc;
+	return depth ? feed_drafting(t, id, depth) : feed(t, &id, 1, true);
 }
 
 /* Accounts for a chosen id and sends what it says. */
@@ -248,6 +317,7 @@ static void take(struct turn *t, token_id id)
 {
 	t->n_out++;
 	t->usage.output_tokens++;
+	t->usage.accepted += n_ahead(t) > 0 && t->ahead[t->at].id == id;
 	t->usage.thinking_tokens += answer_in_thinking(&t->answer);
 	answer_send_id(&t->answer, id);
 	if (is_stop_id(t->s, id))
@@ -256,18 +326,25 @@ static void take(struct turn *t, token_id id)
 		answer_push(&t->answer, id);
 }
 
-static int decode(struct turn *t)
+/* What the answer begins with that nobody chose. */
+static void send_beginning(struct turn *t)
 {
-	struct session *s = t->s;
-	int64_t max = t->req->sampling.max_tokens;
-	int64_t room = model_ctx_tokens(s->model) - (int64_t)t->prompt.n;
-
 	if (t->opening >= 0 && t->req->n_resume_ids == 0)
 		answer_send_id(&t->answer, t->opening);
 	for (size_t i = t->prefill_at; i < t->prompt.n; i++) {
 		answer_send_id(&t->answer, t->prompt.ids[i]);
 		answer_push(&t->answer, t->prompt.ids[i]);
 	}
+}
+
+static int decode(struct turn *t)
+{
+	struct session *s = t->s;
+	int64_t max = t->req->sampling.max_tokens;
+	int64_t room = model_ctx_tokens(s->model) - (int64_t)t->prompt.n;
+	int64_t most = max > 0 && max < room ? max : room;
+
+	send_beginning(t);
 	while (!t->stopped) {
 		token_id id;
 		int rc;
@@ -287,12 +364,12 @@ static int decode(struct turn *t)
 		} else if (t->n_out >= room) {
 			stop_with(t, STOP_CONTEXT);
 		} else {
-			rc = feed(t, &id, 1, true);
+			rc = hold(t, id, most - t->n_out);
 			if (rc)
 				return rc;
 		}
 	}
-	return 0;
+	return drop_ahead(t);
 }
 
 static int run(struct turn *t)

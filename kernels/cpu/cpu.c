@@ -230,6 +230,9 @@ static const struct ops cpu_ops = {
 	.stream_keep = cpu_stream_keep,
 	.draft_join = cpu_draft_join,
 	.sample = cpu_sample,
+	.advance = cpu_advance,
+	.draft_take = cpu_draft_take,
+	.accept = cpu_accept,
 };
 
 /* ------------------------------------------------------ instruction sets */

@@ -85,5 +85,8 @@ int cpu_stream_recall(struct backend *, const struct stream_ring_args *, struct 
 int cpu_stream_keep(struct backend *, const struct stream_ring_args *, struct err *);
 int cpu_draft_join(struct backend *, const struct draft_join_args *, struct err *);
 int cpu_sample(struct backend *, const struct sample_args *, struct err *);
+int cpu_advance(struct backend *, const struct advance_args *, struct err *);
+int cpu_draft_take(struct backend *, const struct draft_take_args *, struct err *);
+int cpu_accept(struct backend *, const struct accept_args *, struct err *);
 
 #endif

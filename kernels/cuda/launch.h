@@ -52,6 +52,9 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_stream_keep       CUDA_NAME(cuda_stream_keep)
 #define cuda_draft_join        CUDA_NAME(cuda_draft_join)
 #define cuda_sample            CUDA_NAME(cuda_sample)
+#define cuda_advance           CUDA_NAME(cuda_advance)
+#define cuda_draft_take        CUDA_NAME(cuda_draft_take)
+#define cuda_accept            CUDA_NAME(cuda_accept)
 #define cuda_read              CUDA_NAME(cuda_read)
 #define cuda_multiply          CUDA_NAME(cuda_multiply)
 #define cuda_mhc_scratch       CUDA_NAME(cuda_mhc_scratch)
@@ -82,6 +85,9 @@ int cuda_stream_recall(struct backend *, const struct stream_ring_args *, struct
 int cuda_stream_keep(struct backend *, const struct stream_ring_args *, struct err *);
 int cuda_draft_join(struct backend *, const struct draft_join_args *, struct err *);
 int cuda_sample(struct backend *, const struct sample_args *, struct err *);
+int cuda_advance(struct backend *, const struct advance_args *, struct err *);
+int cuda_draft_take(struct backend *, const struct draft_take_args *, struct err *);
+int cuda_accept(struct backend *, const struct accept_args *, struct err *);
 int cuda_read(struct backend *, dbuf p, size_t bytes, struct err *);
 int cuda_multiply(struct backend *, double *n_op, struct err *);
 

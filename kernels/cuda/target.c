@@ -26,6 +26,9 @@ static const struct ops operations = {
 	.stream_keep = cuda_stream_keep,
 	.draft_join = cuda_draft_join,
 	.sample = cuda_sample,
+	.advance = cuda_advance,
+	.draft_take = cuda_draft_take,
+	.accept = cuda_accept,
 };
 
 /* One area serves all operations, so it is as large as the largest asks for. */

@@ -38,7 +38,10 @@
 	X(stream_recall, stream_ring)                                                          \
 	X(stream_keep, stream_ring)                                                            \
 	X(draft_join, draft_join)                                                              \
-	X(sample, sample)
+	X(sample, sample)                                                                      \
+	X(advance, advance)                                                                    \
+	X(draft_take, draft_take)                                                              \
+	X(accept, accept)
 
 enum operation {
 #define X(name, args) OP_##name,
