@@ -121,9 +121,9 @@ static const char *const ways[] = {
 	"SELECT " CONVERSATION_COLUMNS CONVERSATION_TABLES
 	" WHERE c.uid >= lower(?1) AND c.uid < lower(?1) || '{' LIMIT 6",
 	"SELECT " CONVERSATION_COLUMNS CONVERSATION_TABLES
-	" WHERE lower(c.title) = lower(?1) ORDER BY c.updated_ms DESC LIMIT 6",
+	" WHERE folded(c.title) = folded(?1) ORDER BY c.updated_ms DESC LIMIT 6",
 	"SELECT " CONVERSATION_COLUMNS CONVERSATION_TABLES
-	" WHERE instr(lower(c.title), lower(?1)) > 0 ORDER BY c.updated_ms DESC LIMIT 6",
+	" WHERE instr(folded(c.title), folded(?1)) > 0 ORDER BY c.updated_ms DESC LIMIT 6",
 };
 
 static int several(const struct history_list *found, const char *name, struct err *err)

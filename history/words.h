@@ -15,7 +15,7 @@ typedef int word_fn(void *ctx, const char *word, size_t n, size_t from, size_t t
 int words_each(struct str text, word_fn *fn, void *ctx);
 bool words_any(struct str text);
 
-/* Makes the connection's FTS5 know it as the tokenizer "dsv4chat". */
+/* Makes the connection's FTS5 know it as the tokenizer "dsv4chat", and SQL a folded(TEXT). */
 int words_register(struct history *h, struct err *err);
 
 #endif

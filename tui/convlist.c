@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/fold.h"
 #include "engine/base/termsafe.h"
 #include "tui/glyph.h"
 
@@ -108,25 +109,7 @@ void convlist_set_found(struct convlist *l, const int64_t *ids, size_t n)
 /* Every word of the filter stands in the title. */
 static bool matches(const struct convlist *l, const struct convlist_row *r)
 {
-	const char *w = buf_z(&l->filter.text);
-	char title[512], word[64];
-	size_t n = r->title.n < sizeof(title) ? r->title.n : sizeof(title) - 1;
-
-	memcpy(title, r->title.p, n);
-	title[n] = '\0';
-	while (*w != '\0') {
-		size_t k = strcspn(w, " ");
-
-		if (k > 0 && k < sizeof(word)) {
-			memcpy(word, w, k);
-			word[k] = '\0';
-			if (!strcasestr(title, word))
-				return false;
-		}
-		w += k;
-		w += strspn(w, " ");
-	}
-	return true;
+	return fold_has_words(r->title, buf_str(&l->filter.text));
 }
 
 void convlist_refresh(struct convlist *l)

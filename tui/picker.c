@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "engine/base/fold.h"
 #include "engine/base/utf8.h"
 #include "tui/glyph.h"
 
@@ -66,26 +66,20 @@ void picker_add(struct picker *p, struct str label, struct str detail, struct st
 	p->n++;
 }
 
-/* Every word of the filter stands somewhere in the row, in any case. */
+/* Every word of the filter stands somewhere in the row. */
 static bool matches(const struct picker *p, const struct picker_row *r)
 {
-	const char *w = buf_z(&p->filter.text);
+	struct buf all = {0};
+	bool found;
 
-	while (*w != '\0') {
-		size_t n = strcspn(w, " ");
-		char word[64];
-
-		if (n > 0 && n < sizeof(word)) {
-			memcpy(word, w, n);
-			word[n] = '\0';
-			if (!strcasestr(buf_z(&r->label), word) &&
-			    !strcasestr(buf_z(&r->detail), word))
-				return false;
-		}
-		w += n;
-		w += strspn(w, " ");
-	}
-	return true;
+	if (p->filter.text.len == 0)
+		return true;
+	buf_adds(&all, buf_str(&r->label));
+	buf_addc(&all, '\n');
+	buf_adds(&all, buf_str(&r->detail));
+	found = fold_has_words(buf_str(&all), buf_str(&p->filter.text));
+	buf_release(&all);
+	return found;
 }
 
 void picker_refresh(struct picker *p)

@@ -109,7 +109,7 @@ bool transcript_ticks(const struct transcript *t);
 /* ---- searching ---- */
 
 /*
- * Finds text, without regard to case, from the place on in direction `step` (1, -1), around
+ * Finds text, folded (engine/base/fold.h), from the place on in direction `step` (1, -1), around
  * the ends.  An empty query ends the search.  False: not found.
  */
 bool transcript_search(struct transcript *t, struct str query, int step);

@@ -4,18 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <utf8proc.h>
-
+#include "engine/base/fold.h"
 #include "engine/base/utf8.h"
 #include "tui/glyph.h"
 
 /*
- * Text as it is compared, with where each byte came from: lower case, one blank
- * for each line that goes on behind a blank.
+ * Text as it is compared (engine/base/fold.h), with where each byte came from; one blank for
+ * each line that goes on behind a blank.
  */
 struct folded {
 	struct buf text;
-	size_t *line, *byte; /* of each byte of text, and one behind the last */
+	size_t *line, *byte; /* of each byte of text */
 	size_t cap;
 	bool failed;
 };
@@ -27,28 +26,32 @@ static void folded_release(struct folded *f)
 	free(f->byte);
 }
 
-static void fold_cp(struct folded *f, uint32_t cp, size_t line, size_t byte)
+static bool folded_reserve(struct folded *f, size_t n)
+{
+	size_t cap = f->cap > 0 ? f->cap * 2 : 256, *line, *byte;
+
+	if (n <= f->cap)
+		return true;
+	line = realloc(f->line, cap * sizeof(*line));
+	if (line)
+		f->line = line;
+	byte = line ? realloc(f->byte, cap * sizeof(*byte)) : NULL;
+	if (byte)
+		f->byte = byte;
+	f->failed |= !byte;
+	if (byte)
+		f->cap = cap;
+	return byte != NULL;
+}
+
+/* One folded character, of that line's character at `byte`. */
+static void add_folded(struct folded *f, uint32_t cp, size_t line, size_t byte)
 {
 	char bytes[4];
-	size_t n;
+	size_t n = utf8_encode(cp, bytes);
 
-	cp = cp < 0x80 ? (cp >= 'A' && cp <= 'Z' ? cp + 32 : cp)
-		       : (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp);
-	n = utf8_encode(cp, bytes);
-	if (!f->line || !f->byte || f->text.len + n + 1 > f->cap) {
-		size_t cap = f->cap > 0 ? f->cap * 2 : 256;
-		size_t *l = realloc(f->line, cap * sizeof(*l)), *b;
-
-		if (l)
-			f->line = l;
-		b = l ? realloc(f->byte, cap * sizeof(*b)) : NULL;
-		if (!b) {
-			f->failed = true;
-			return;
-		}
-		f->byte = b;
-		f->cap = cap;
-	}
+	if (!folded_reserve(f, f->text.len + n))
+		return;
 	for (size_t i = 0; i < n; i++) {
 		f->line[f->text.len + i] = line;
 		f->byte[f->text.len + i] = byte;
@@ -59,12 +62,17 @@ static void fold_cp(struct folded *f, uint32_t cp, size_t line, size_t byte)
 
 static void fold_str(struct folded *f, struct str s, size_t from, size_t line)
 {
+	uint32_t folded[FOLD_MAX];
+
 	for (size_t i = from; i < s.n && !f->failed;) {
 		uint32_t cp = 0xFFFD;
-		int n = utf8_decode(s.p + i, s.n - i, &cp);
+		int len = utf8_decode(s.p + i, s.n - i, &cp);
+		size_t n = fold_char(cp, folded);
 
-		fold_cp(f, cp, line, i);
-		i += n > 0 ? (size_t)n : 1;
+		for (size_t k = 0; k < n; k++)
+			if (folded[k] < 0x80 || fold_sign(folded[k]) != FOLD_NOTHING)
+				add_folded(f, folded[k], line, i);
+		i += len > 0 ? (size_t)len : 1;
 	}
 }
 
@@ -79,6 +87,16 @@ static bool add_match(struct item *it, struct match m)
 	return true;
 }
 
+/* Where the last character before folded byte `end` ends in its line, its accents with it. */
+static size_t end_in_line(const struct lines *l, const struct folded *f, size_t end)
+{
+	size_t line = f->line[end - 1], at = f->byte[end - 1];
+
+	while (end < f->text.len && f->line[end] == line && f->byte[end] == at)
+		end++;
+	return end < f->text.len && f->line[end] == line ? f->byte[end] : l->v[line].n;
+}
+
 /* Where bytes [from, to) of the folded text stand: one match a line. */
 static void add_span(struct item *it, const struct folded *f, size_t from, size_t to)
 {
@@ -89,12 +107,7 @@ static void add_span(struct item *it, const struct folded *f, size_t from, size_
 
 		while (end < to && f->line[end] == line)
 			end++;
-		last = f->byte[end - 1];
-		/* Up to the end of the last character. */
-		do
-			last++;
-		while (last < l->v[line].n &&
-		       ((unsigned char)lines_text(l, line).p[last] & 0xC0) == 0x80);
+		last = end_in_line(l, f, end);
 		if (f->byte[from] < l->v[line].n &&
 		    !add_match(it, (struct match){line, f->byte[from], last, it->n_numbers}))
 			return;
@@ -118,13 +131,13 @@ void item_match(struct transcript *t, struct item *it)
 
 		do {
 			if (l->v[i].join == LINE_AFTER_BLANK)
-				fold_cp(&f, ' ', i - 1, l->v[i - 1].n);
+				add_folded(&f, ' ', i - 1, l->v[i - 1].n);
 			fold_str(&f, lines_text(l, i), l->v[i].lead, i);
 			i++;
 		} while (i < l->n && l->v[i].join != LINE_OWN);
 		while (!f.failed && at < f.text.len &&
-		       (hit = memmem(f.text.data + at, f.text.len - at, t->query.data,
-				     t->query.len))) {
+		       (hit = fold_find((struct str){f.text.data + at, f.text.len - at},
+					buf_str(&t->query)))) {
 			size_t from = (size_t)(hit - f.text.data);
 
 			add_span(it, &f, from, from + t->query.len);
@@ -157,7 +170,7 @@ static bool contains(struct str hay, const char *needle, size_t n)
 	unsigned char first = (unsigned char)needle[0];
 
 	if (first >= 0x80)
-		return true; /* case of other scripts: only the layout tells */
+		return true; /* what folds to others than ASCII: only the layout tells */
 	for (size_t i = 0; i + n <= hay.n; i++) {
 		size_t k = 0;
 
@@ -261,12 +274,8 @@ bool transcript_search_next(struct transcript *t, int step)
 
 bool transcript_search(struct transcript *t, struct str query, int step)
 {
-	struct folded f = {0};
-
-	fold_str(&f, query, 0, 0);
 	buf_reset(&t->query);
-	buf_adds(&t->query, buf_str(&f.text));
-	folded_release(&f);
+	fold_add(&t->query, query);
 	t->query_no++;
 	t->hit = false;
 	return transcript_search_next(t, step);
