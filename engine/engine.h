@@ -107,7 +107,7 @@ int engine_open(struct engine **out, const struct engine_config *config, struct 
 
 /*
  * The scripted engine.  `script` is JSON Lines text, one step a line, turn by turn; its
- * format is described in engine/scripted/scripted.c.  A bad script is ERR_USAGE with the line number.
+ * format is described in engine/scripted/script.h.  A bad script is ERR_USAGE with the line number.
  */
 int engine_open_scripted(struct engine **out, struct str script, struct err *err);
 

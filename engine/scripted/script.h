@@ -1,6 +1,56 @@
 /*
  * A script for the scripted engine, read and checked: turns made of steps.
- * The format is described in engine/scripted/scripted.c.  Plain data once opened.
+ * Plain data once opened.
+ *
+ * A script is JSON Lines; empty lines and lines that begin with # are skipped.
+ * Before the first turn may stand
+ *
+ *   {"info": {"model_name": S, "model_path": S, "identity": S, "backend": S, "ctx_tokens": N,
+ *             "vocab": N, "weight_bytes": N, "cache_bytes": N, "scratch_bytes": N}}
+ *   {"load": {"bytes": N, "steps": N, "delay_ms": N, "error": TEXT}}
+ *
+ * Loading sends `steps` EV_LOAD events, `delay_ms` apart; with `error` it then fails.
+ * A turn is a run of steps that "done" or "error" closes:
+ *
+ *   {"prefill": {"tokens": N, "cached": N}, "delay_ms": N, "chunk": N}
+ *   {"thinking": TEXT, "delay_ms": N, "chunk": N, "repeat": N}
+ *   {"text": TEXT, "delay_ms": N, "chunk": N, "repeat": N}
+ *   {"call": {"name": S, "arguments": {…} or TEXT}, "delay_ms": N, "repeat": N}
+ *   {"bad_call": TEXT or {"name": S, "why": TEXT}, "delay_ms": N, "repeat": N}
+ *   {"notice": TEXT, "delay_ms": N, "repeat": N}
+ *   {"pause": MS}                    (-1: until cancelled)
+ *   {"error": TEXT or {"code": S, "text": TEXT}}
+ *   {"done": {"stop": S, "usage": {…}}}       or {"done": S}, {"done": {}}
+ *
+ * `delay_ms` is waited before each piece: a text's piece is `chunk` characters (4) and counts
+ * as one token, a prefill's is `chunk` tokens (512).  A call's pieces are its beginning, each
+ * argument and its end; arguments given as TEXT are passed on as they are, which may be no
+ * JSON.  Ended thinking leaves out what is left of it, pauses after thinking included.
+ * `repeat` plays the step so often; a flood is a large number there.  Error codes are
+ * failed, usage, model, limit, nomem, io, refused, store, cancelled, timeout.  "done" without
+ * "stop" means "tool_calls" after a good call, else "stop"; usage fields that are not given
+ * are counted.  A turn without "prefill" prefills an invented count of tokens at once.
+ *
+ * A turn may be opened by a line with conditions:
+ *
+ *   {"turn": {"task": "title", "again": true, "expect": TEXT, "expect_tool": TEXT,
+ *             "expect_system": TEXT, "expect_tools": TEXT, "expect_calls": IDS,
+ *             "expect_results": IDS, "expect_messages": N, "expect_effort": S,
+ *             "expect_resume": N}}
+ *
+ * expect…: the last user, tool or system message contains the text, or what the system message
+ * offers does; the ids of the calls of the last answer that has any, and of the calls whose
+ * results follow it, are these ("0 1"); so many messages; that effort; so many resume ids.  A
+ * turn that finds it otherwise fails with ERR_USAGE and says what it found.  "task": the turn
+ * answers requests for a title, and no others do; plain and title turns are counted apart. When
+ * turns run out, play goes on at the one marked "again"; without one the request fails.
+ *
+ * Thinking is left out under effort none.  Ids are invented: 1 or 2 opens an answer, 3 closes
+ * its thinking, 0 ends it, and the others count up from 1000 by their place in the turn.  So
+ * a request with resume_ids goes on exactly where they end: it plays the turn that was played
+ * last once more (the first one in a new engine), silently up to there but for its calls.
+ * A prefill is told as one id before the turn's steps; who resumes such an answer gives it
+ * again.
  */
 #ifndef ENGINE_SCRIPTED_SCRIPT_H
 #define ENGINE_SCRIPTED_SCRIPT_H
@@ -47,9 +97,9 @@ struct script_turn {
 	struct buf expect, expect_tool, expect_system; /* the last such message contains this */
 	struct buf expect_tools;                       /* what the system message offers does */
 	bool has_expect_calls, has_expect_results;
-	struct buf expect_calls, expect_results; /* ids: see scripted.c */
-	int64_t expect_messages, expect_resume;        /* -1: any */
-	int expect_effort;                             /* -1: any, else an enum chat_effort */
+	struct buf expect_calls, expect_results; /* ids: see above */
+	int64_t expect_messages, expect_resume;  /* -1: any */
+	int expect_effort;                       /* -1: any, else an enum chat_effort */
 };
 
 struct script {
