@@ -253,7 +253,8 @@ const struct history_message *history_tree_find(const struct history_tree *t, in
 const struct history_message *history_tree_each(const struct history_tree *t,
 						const struct history_message *m);
 
-/* The branch, first message first; borrowed until the next call that changes the tree. */
+/* The branch, first message first; borrowed until the next call that changes the tree.  Needs
+ * no memory. */
 const struct history_message *const *history_tree_path(struct history_tree *t, size_t *n);
 
 /* Where m stands among its siblings, from 0, and how many they are. */

@@ -15,7 +15,7 @@
 
 /* One row for each scope: the statements that differ in nothing but a table's name. */
 struct index {
-	const char *name, *add, *drop, *optimize, *check, *structure, *unmake;
+	const char *name, *add, *drop, *touch, *optimize, *check, *structure, *unmake;
 };
 
 #define INDEX(t)                                                                               \
@@ -26,6 +26,7 @@ struct index {
 			"INSERT INTO " t " (" t ", rowid, text) SELECT 'delete', v.id, v.text" \
 			" FROM part p JOIN " t "_text v ON v.id = p.id"                        \
 			" WHERE p.message_id = ? AND p.id <= (SELECT part_id FROM indexed)",   \
+			"DELETE FROM " t " WHERE 0",                                           \
 			"INSERT INTO " t " (" t ") VALUES ('optimize')",                       \
 			"INSERT INTO " t " (" t ", rank) VALUES ('integrity-check', 1)",       \
 			"SELECT block FROM " t "_data WHERE id = 10",                          \
@@ -96,6 +97,32 @@ static int add_rest(struct history *h, struct err *err)
 }
 
 /*
+ * Where SQLite undid a transaction by itself, in the middle of FTS5's work, FTS5 went on with
+ * counts that it had from then, and would write them with what comes next: a transaction that
+ * is begun and undone lets it forget.
+ */
+static int forget_undone(struct history *h, struct err *err)
+{
+	int rc = h->undone ? sql_begin(h, err) : 0;
+
+	if (rc || !h->undone)
+		return rc;
+	for (size_t i = 0; i < N_INDEXES && !rc; i++)
+		rc = sql_run(h, err, indexes[i].touch, "");
+	if (!rc)
+		h->undone = false;
+	sql_undo(h);
+	return rc;
+}
+
+int index_begin(struct history *h, struct err *err)
+{
+	int rc = forget_undone(h, err);
+
+	return rc ? rc : sql_begin(h, err);
+}
+
+/*
  * Runs inside a transaction of its own, because FTS5's failures can end the whole one.
  * Damage is noted and no failure.
  */
@@ -106,7 +133,7 @@ static int guarded(struct history *h, int (*work)(struct history *h, struct err 
 	int rc;
 
 	h->failed_code = 0;
-	rc = sql_begin(h, &why);
+	rc = index_begin(h, &why);
 	if (!rc)
 		rc = sql_end(h, work(h, &why), &why);
 	if (rc == ERR_STORE && index_is_damage(h))

@@ -22,8 +22,11 @@ void index_follow(struct history *h);
 /* Whatever was said and is not in the indexes goes there.  Damage is noted and no failure. */
 int index_catch_up(struct history *h, struct err *err);
 
+/* Begins a write transaction in which the indexes may be changed; ended by sql_end(). */
+int index_begin(struct history *h, struct err *err);
+
 /*
- * Inside a write transaction, while they are still there: takes a message's parts out of the
+ * Inside such a transaction, while they are still there: takes a message's parts out of the
  * indexes.  Damage fails it, and the transaction is lost then.
  */
 int index_forget(struct history *h, int64_t message, struct err *err);

@@ -163,7 +163,7 @@ static int scrub(struct history *h, struct err *err)
 
 static int remove_in_one(struct history *h, int64_t id, bool indexed, struct err *err)
 {
-	int rc = sql_begin(h, err);
+	int rc = indexed ? index_begin(h, err) : sql_begin(h, err);
 
 	return rc ? rc : sql_end(h, remove_rows(h, id, indexed, err), err);
 }

@@ -23,8 +23,8 @@ struct cached_stmt {
 struct history {
 	sqlite3 *db;
 	struct disk *disk; /* what the file is reached through, see disk.h */
-	char *path;      /* "" in memory */
-	char owner[192]; /* who writes journals through this handle, see owner.h */
+	char *path;        /* "" in memory */
+	char owner[192];   /* who writes journals through this handle, see owner.h */
 	int wait_ms;
 	int64_t busy_until; /* of clock_ms(): the end of SQLite's present wait for a lock */
 	history_pulse_fn *pulse;
@@ -38,6 +38,7 @@ struct history {
 	bool was_busy;        /* the last transaction failed for another process's lock */
 	int failed_code;      /* SQLite's, of what sql_fail() told last */
 	bool wrote_parts;     /* in this transaction */
+	bool undone;          /* SQLite undid a transaction by itself: see index_begin() */
 	int64_t whole_bytes;  /* of the file, when it was last seen whole; 0 = not yet */
 	bool has_log;         /* the file is in WAL mode */
 	bool log_known;       /* and its log was, first seen, this file: */
@@ -81,6 +82,8 @@ struct str sql_str(sqlite3_stmt *st, int column);
  */
 int sql_begin(struct history *h, struct err *err);
 int sql_end(struct history *h, int rc, struct err *err);
+/* Undoes it, where SQLite has not done so by itself. */
+void sql_undo(struct history *h);
 
 /* A read that sees one state of the file over several statements; ended by sql_end(). */
 int sql_begin_read(struct history *h, struct err *err);

@@ -59,10 +59,17 @@ int sql_end(struct history *h, int rc, struct err *err)
 		}
 		rc = failed;
 	}
+	sql_undo(h);
+	return rc;
+}
+
+void sql_undo(struct history *h)
+{
 	h->wrote_parts = false;
 	h->stopped = false;
-	/* A full disk or an I/O error may have undone the transaction already. */
-	if (!sqlite3_get_autocommit(h->db))
+	/* A full disk, an I/O error or no memory may have undone the transaction already. */
+	if (sqlite3_get_autocommit(h->db))
+		h->undone = true;
+	else
 		sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);
-	return rc;
 }

@@ -84,13 +84,18 @@ int tree_reserve(struct history_tree *t, struct err *err)
 {
 	size_t cap = t->cap ? t->cap * 2 : 64;
 	struct history_message **grown;
+	const struct history_message **path = NULL;
 
 	if (t->n < t->cap)
 		return 0;
 	grown = realloc(t->messages, cap * sizeof(struct history_message *));
-	if (!grown)
+	if (grown) {
+		t->messages = grown;
+		path = realloc(t->path, cap * sizeof(const struct history_message *));
+	}
+	if (!path)
 		return err_nomem(err, "conversation", cap * sizeof(struct history_message *));
-	t->messages = grown;
+	t->path = path;
 	t->cap = cap;
 	return 0;
 }
@@ -293,16 +298,6 @@ const struct history_message *const *history_tree_path(struct history_tree *t, s
 	if (t->path_of == m) {
 		*n = t->n_path;
 		return t->path;
-	}
-	if (want > t->cap_path) {
-		size_t cap = want + want / 2 + 16;
-		const struct history_message **grown =
-			realloc(t->path, cap * sizeof(const struct history_message *));
-
-		if (!grown)
-			return nothing;
-		t->path = grown;
-		t->cap_path = cap;
 	}
 	for (size_t i = want; i-- > 0; m = m->parent)
 		t->path[i] = m;

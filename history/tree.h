@@ -23,14 +23,15 @@ struct history_tree {
 	struct history_message *last;
 	struct history_message *leaf; /* NULL: before the first message */
 
-	const struct history_message **path; /* of the leaf, when `path_of` is it */
-	size_t n_path, cap_path;
+	const struct history_message *
+		*path; /* of the leaf, when `path_of` is it; room for cap */
+	size_t n_path;
 	const struct history_message *path_of;
 };
 
 /* Copies what *m says into the tree's memory, linked nowhere; NULL: no memory. */
 struct history_message *tree_copy(struct history_tree *t, const struct history_message *m);
-/* Makes room, so that tree_link() can't fail. */
+/* Makes room, so that tree_link() and history_tree_path() can't fail. */
 int tree_reserve(struct history_tree *t, struct err *err);
 /* Hangs m, whose id is set and the highest, under `parent` (NULL: at the top). */
 void tree_link(struct history_tree *t, struct history_message *m,

@@ -33,6 +33,9 @@
 #define STORE_MAX_BYTES ((size_t)64 << 20)
 #define SECONDS         30
 
+/* So many bad ends of one trial are enough to look at. */
+#define WRONG_MAX 20
+
 static struct tmpdir home, scratch;
 static struct buf shim;  /* where faults.so is */
 static struct buf store; /* the history's file before each run */
@@ -134,28 +137,42 @@ static void run(const struct turn *t, const char *wish, struct program_run *r,
 	buf_release(&path);
 }
 
-/* How many messages the newest conversation has; every message of the file can be read. */
-static int count_messages(const char *wish)
+/*
+ * How many messages the newest conversation has; every message of the file can be read.  -1 and
+ * what is wrong where it is not whole.
+ */
+static int count_messages(struct buf *wrong)
 {
 	struct history_list list = {0};
 	struct history *h = NULL;
-	struct buf problems = {0};
 	struct err err = {0};
 	size_t n_problems = 0;
 	int n = 0;
+	int rc = history_open(&h, store_path(), &err);
 
-	if (history_open(&h, store_path(), &err) || history_recover(h, &list, &err))
-		fail_msg("%s: %s", wish, err.text);
+	if (!rc)
+		rc = history_recover(h, &list, &err);
 	history_list_release(&list);
-	if (history_verify(h, &problems, &n_problems, &err) || n_problems)
-		fail_msg("%s: %s%s", wish, buf_z(&problems), err.text);
-	assert_int_equal(history_list(h, HISTORY_ALL, 1, &list, &err), 0);
-	if (list.n)
+	if (!rc)
+		rc = history_verify(h, wrong, &n_problems, &err);
+	if (!rc)
+		rc = history_list(h, HISTORY_ALL, 1, &list, &err);
+	if (!rc && list.n)
 		n = (int)list.items[0].n_messages;
+	if (rc)
+		buf_addz(wrong, err.text);
 	history_list_release(&list);
 	history_close(h);
-	buf_release(&problems);
-	return n;
+	return rc || n_problems ? -1 : n;
+}
+
+/* Nothing failed: the history has what the turn says. */
+static void check_whole(const struct turn *t)
+{
+	struct buf wrong = {0};
+
+	assert_int_equal(count_messages(&wrong), t->n_messages);
+	buf_release(&wrong);
 }
 
 static size_t count_lines(const struct buf *text)
@@ -197,40 +214,53 @@ static bool same_output(const struct turn *t, const struct buf *a, const struct 
 	return t->json ? count_done(a) == count_done(b) : str_eq(buf_str(a), buf_str(b));
 }
 
-static void check_end(const struct trial *trial, const char *wish,
-		      const struct program_run *want, const struct program_run *r, long leaked)
+/* NULL, or what is wrong about an end that only looks at the program. */
+static const char *wrong_end(const struct trial *trial, const struct program_run *want,
+			     const struct program_run *r, int n_messages)
 {
 	const struct turn *t = &turns[trial->turn];
-	int n_messages = count_messages(wish);
-	const char *wrong = NULL;
 
-	/* The call that failed was the sanitizer's own. */
-	if (SLOW_PROGRAM && strstr(buf_z(&r->err), "AddressSanitizer: CHECK failed: sanitizer_"))
-		return;
 	if (r->status == 0) {
 		if (!same_output(t, &r->out, &want->out))
-			wrong = "success, and not all of the answer";
-		else if (n_messages != t->n_messages)
-			wrong = "success, and the answer was not kept";
-		else if (count_lines(&r->err) > 1)
-			wrong = "success, and more than one line of warning";
-	} else if (trial->harmless) {
-		wrong = "half a read or write is no error";
-	} else if (r->status != 1 && r->status != 3 && r->status != 6) {
-		wrong = "exit code 1, 3 or 6 expected";
-	} else if (!is_error(r)) {
-		wrong = "no error was told";
-	} else if (!*trial->on && count_lines(&r->err) > 1 + is_told_early(&r->err)) {
-		wrong = "one line expected";
+			return "success, and not all of the answer";
+		if (n_messages != t->n_messages)
+			return "success, and the answer was not kept";
+		return count_lines(&r->err) > 1 ? "success, and more than one line of warning"
+						: NULL;
 	}
+	if (trial->harmless)
+		return "half a read or write is no error";
+	if (r->status != 1 && r->status != 3 && r->status != 6)
+		return "exit code 1, 3 or 6 expected";
+	if (!is_error(r))
+		return "no error was told";
+	if (!*trial->on && count_lines(&r->err) > 1 + is_told_early(&r->err))
+		return "one line expected";
+	return NULL;
+}
+
+/* Whether the turn ended as it should; tells what it did where not. */
+static bool check_end(const struct trial *trial, const char *wish,
+		      const struct program_run *want, const struct program_run *r, long leaked)
+{
+	struct buf history = {0};
+	int n_messages = count_messages(&history);
+	const char *wrong = n_messages < 0 ? buf_z(&history) : NULL;
+
+	/* The call that failed may have been the sanitizer's own. */
+	if (!wrong && !(SLOW_PROGRAM &&
+			strstr(buf_z(&r->err), "AddressSanitizer: CHECK failed: sanitizer_")))
+		wrong = wrong_end(trial, want, r, n_messages);
 	/* The sanitizer allocates for itself, too; and looks for leaks at the end. */
 	if (!wrong && leaked > 0 && !SLOW_PROGRAM)
 		wrong = "memory leaked";
 	if (wrong)
-		fail_msg("%s, %s: %s\nexit %d, %ld blocks more than without, %d messages\n"
-			 "stdout: %s\nstderr: %s",
-			 t->name, wish, wrong, r->status, leaked, n_messages, buf_z(&r->out),
-			 buf_z(&r->err));
+		print_message("%s, %s: %s\nexit %d, %ld blocks more than without, %d messages\n"
+			      "stdout: %s\nstderr: %s\n",
+			      turns[trial->turn].name, wish, wrong, r->status, leaked,
+			      n_messages, buf_z(&r->out), buf_z(&r->err));
+	buf_release(&history);
+	return !wrong;
 }
 
 /* Which calls are tried: `step` apart. */
@@ -243,23 +273,25 @@ static unsigned long step_of(const struct trial *trial, unsigned long n_calls)
 	return step ? step : 1;
 }
 
-static void try_all(const struct trial *trial)
+/* Returns how many ended badly. */
+static unsigned long try_all(const struct trial *trial)
 {
 	const struct turn *t = &turns[trial->turn];
 	enum faults_kind kind = kind_of(trial->kind);
 	struct faults_report whole, report;
 	struct program_run want;
-	unsigned long step, n_tried = 0;
+	unsigned long step, n_tried = 0, n_wrong = 0;
 	bool failed = true;
 
 	restore(t);
 	run(t, "none", &want, &whole);
 	if (want.status != 0 || want.err.len)
 		fail_msg("%s: exit %d: %s", t->name, want.status, buf_z(&want.err));
-	assert_int_equal(count_messages("none"), t->n_messages);
+	check_whole(t);
 	step = step_of(trial, whole.calls[kind]);
 	/* Where the threads run otherwise there are a few calls more or less. */
-	for (unsigned long n = 1; failed && n < 2 * whole.calls[kind] + 100; n += step) {
+	for (unsigned long n = 1;
+	     failed && n_wrong < WRONG_MAX && n < 2 * whole.calls[kind] + 100; n += step) {
 		struct program_run r;
 		struct buf wish = {0};
 
@@ -268,24 +300,29 @@ static void try_all(const struct trial *trial)
 		run(t, buf_z(&wish), &r, &report);
 		failed = report.failed > 0;
 		n_tried += failed;
-		check_end(trial, buf_z(&wish), &want, &r,
-			  report.live_at_end - whole.live_at_end);
+		n_wrong += !check_end(trial, buf_z(&wish), &want, &r,
+				      report.live_at_end - whole.live_at_end);
 		program_run_release(&r);
 		buf_release(&wish);
 	}
-	assert_false(failed);
-	print_message("%s, %s:N%s: %lu of %lu calls failed\n", t->name, trial->kind, trial->on,
-		      n_tried, whole.calls[kind]);
+	if (failed && n_wrong < WRONG_MAX)
+		fail_msg("there is no end to the calls");
+	print_message("%s, %s:N%s: %lu of %lu calls failed, %lu ended badly\n", t->name,
+		      trial->kind, trial->on, n_tried, whole.calls[kind], n_wrong);
 	assert_true(n_tried >= trial->n_tried / 2);
 	program_run_release(&want);
+	return n_wrong;
 }
 
 static void try_turn(size_t turn)
 {
+	unsigned long n_wrong = 0;
+
 	for (size_t i = 0; i < sizeof(trials) / sizeof(trials[0]); i++) {
 		if (trials[i].turn == turn)
-			try_all(&trials[i]);
+			n_wrong += try_all(&trials[i]);
 	}
+	assert_int_equal(n_wrong, 0);
 }
 
 static void a_question_to_the_model_ends_well_or_with_an_error(void **state)
@@ -325,7 +362,7 @@ static void make_store(void)
 		fail_msg("exit %d: %s", r.status, buf_z(&r.err));
 	assert_true(report.calls[FAULTS_ALLOC] > 100 && report.calls[FAULTS_IO] > 20);
 	program_run_release(&r);
-	assert_int_equal(count_messages("none"), t->n_messages);
+	check_whole(t);
 	assert_int_equal(file_read(&store, store_path(), STORE_MAX_BYTES, &err), 0);
 }
 
@@ -372,7 +409,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-int main(void)
+/* With an argument only the turns of that name, in which * stands for anything. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_question_to_the_model_ends_well_or_with_an_error),
@@ -381,5 +419,7 @@ int main(void)
 		cmocka_unit_test(a_session_of_lines_ends_well_or_with_an_error),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

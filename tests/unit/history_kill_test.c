@@ -28,6 +28,7 @@ struct report {
 	_Atomic int64_t flushed; /* ids of the answer in progress that a flush said are kept */
 	_Atomic bool answering;
 	_Atomic int64_t removed; /* the newest conversation that a call said is gone */
+	_Atomic bool unsaid; /* what is to be removed was begun, and no call said it is kept */
 	_Atomic int failed;
 };
 
@@ -91,7 +92,9 @@ static void remove_something(struct history *h)
 
 	if (history_tree_new(&t, h, &err))
 		return;
+	report->unsaid = true;
 	say(t, "vanishingword");
+	report->unsaid = false;
 	id = history_tree_conversation(t);
 	history_tree_free(t);
 	if (history_remove(h, id, &err) == 0)
@@ -160,7 +163,11 @@ static bool stands_in(const char *path, const char *bytes)
 	return found;
 }
 
-/* Once a removal has happened, told or not, not a byte stays beyond the next start. */
+/*
+ * Once a removal has happened, told or not, not a byte stays beyond the next start.  What a
+ * kill kept from being said was not removed: the log may have it, in a transaction without an
+ * end, until a removal empties it.
+ */
 static void check_nothing_stays(struct history *h, const char *path, const char *at)
 {
 	static const char *const ends[] = {"", "-wal", "-shm", ".v1.bak"};
@@ -171,7 +178,7 @@ static void check_nothing_stays(struct history *h, const char *path, const char 
 	bool there;
 
 	assert_int_equal(history_search(h, &q, &hits, &err), 0);
-	there = hits.n > 0;
+	there = hits.n > 0 || report->unsaid;
 	history_hits_release(&hits);
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]) && !there; i++) {
 		snprintf(name, sizeof(name), "%s%s", path, ends[i]);
