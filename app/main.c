@@ -3,6 +3,8 @@
  */
 #include <fcntl.h>
 #include <locale.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include "app/line/line.h"
 #include "app/mapfault.h"
 #include "app/line/oneshot.h"
+#include "app/output.h"
 #include "app/paths.h"
 #include "app/screen/screen.h"
 #include "app/signals.h"
@@ -100,24 +103,59 @@ static void hold_standard_files(void)
 	}
 }
 
-/* The verb, if the first word is one; it goes before the options, which then are its own. */
-static const struct verb *take_verb(int argc, char **argv)
+/* A person is asked what a word that is nearly a verb was: the verb, NULL: a question. */
+static const struct verb *ask_meant(int argc, char **argv, bool *leave)
+{
+	const struct verb *verb = isatty(STDIN_FILENO) && isatty(STDERR_FILENO)
+					  ? verb_meant(argc, argv)
+					  : NULL;
+	struct buf text = {0};
+	char answer[16] = "";
+
+	if (!verb)
+		return NULL;
+	buf_addf(&text, "%.40s is no verb.  y: dsv4chat %s, m: ask the model, else: quit? ",
+		 argv[0], verb->name);
+	output_safe(STDERR_FILENO, buf_str(&text));
+	buf_release(&text);
+	*leave = !fgets(answer, sizeof(answer), stdin) || !answer[0] || !strchr("yYmM", answer[0]);
+	return answer[0] == 'y' || answer[0] == 'Y' ? verb : NULL;
+}
+
+/* "help", "help history", "help history list"; "help me …" is a question. */
+static bool is_for_help(int argc, char **argv)
+{
+	return argc == 1 || (verb_find(argv[1]) &&
+			     (argc == 2 || (argc == 3 && strcmp(argv[1], "history") == 0 &&
+					    verb_is_subcommand(argv[2]))));
+}
+
+/*
+ * The verb, if the first word is one; it goes before the options, which then are its own.
+ * *leave: there is nothing to do.
+ */
+static const struct verb *take_verb(int argc, char **argv, bool *leave)
 {
 	int at = options_first_word(argc, argv);
 	const struct verb *verb = at ? verb_find(argv[at]) : NULL;
-	char *word = verb ? argv[at] : NULL;
+	const char *word;
 
-	/* "help" alone asks for the verbs; "help me …" is a question */
-	if (!verb || (at + 1 < argc && strcmp(verb->name, "help") == 0))
+	if (verb && strcmp(verb->name, "help") == 0 && !is_for_help(argc - at, argv + at))
 		return NULL;
+	if (at && !verb)
+		verb = ask_meant(argc - at, argv + at, leave);
+	if (!verb)
+		return NULL;
+	word = verb->name;
 	memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof(*argv));
-	argv[1] = word;
+	argv[1] = (char *)(uintptr_t)word;
 	return verb;
 }
 
 int main(int argc, char **argv)
 {
-	const struct verb *verb = take_verb(argc, argv);
+	bool leave = false;
+	const struct verb *verb;
 	struct app app = {.start_ms = clock_ms()};
 	struct err err = {0};
 	int rc;
@@ -128,8 +166,11 @@ int main(int argc, char **argv)
 	setlocale(LC_NUMERIC, "C");
 	mapfault_install();
 	signals_ignore_limits();
+	verb = take_verb(argc, argv, &leave);
+	if (leave)
+		return EXIT_USAGE;
 	if (verb)
-		return verb->run(argc - 1, argv + 1);
+		return verb_helped(argc - 1, argv + 1, &rc) ? rc : verb->run(argc - 1, argv + 1);
 	rc = read_options(&app, argc, argv, &err);
 	if (!rc)
 		rc = signals_open(&err);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "app/binding.h"
+#include "app/help.h"
 #include "engine/base/log.h"
 
 #define AT(field) offsetof(struct options, field)
@@ -180,39 +181,13 @@ const struct option_row *option_find(const char *name)
 	return NULL;
 }
 
-/* How many letters must be changed, put in or left out; names are short. */
-static int distance(const char *a, const char *b)
-{
-	int row[64];
-	size_t n = strlen(b);
-
-	if (n >= 64 || strlen(a) >= 64)
-		return 64;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = (int)j;
-	for (size_t i = 0; a[i]; i++) {
-		int diagonal = row[0];
-
-		row[0] = (int)i + 1;
-		for (size_t j = 0; j < n; j++) {
-			int change = diagonal + (a[i] != b[j]);
-
-			diagonal = row[j + 1];
-			row[j + 1] = row[j + 1] < row[j] ? row[j + 1] + 1 : row[j] + 1;
-			if (change < row[j + 1])
-				row[j + 1] = change;
-		}
-	}
-	return row[n];
-}
-
 const char *option_near(const char *name)
 {
 	const char *best = NULL;
 	int least = 3;
 
 	for (const struct option_row *row = option_rows; row->name; row++) {
-		int d = row->where & OPTION_HIDDEN ? least : distance(name, row->name);
+		int d = row->where & OPTION_HIDDEN ? least : help_distance(name, row->name);
 
 		if (d < least) {
 			least = d;
@@ -414,9 +389,9 @@ void options_add_help(struct buf *out)
 			buf_addf(out, "\n%s:\n", row->group);
 		if (row->where & OPTION_HIDDEN)
 			continue;
-		snprintf(left, sizeof(left), "%c%c%s --%s%s%s", row->letter ? '-' : ' ',
+		snprintf(left, sizeof(left), "  %c%c%s --%s%s%s", row->letter ? '-' : ' ',
 			 row->letter ? row->letter : ' ', row->letter ? "," : " ", row->name,
 			 row->arg ? " " : "", row->arg ? row->arg : "");
-		buf_addf(out, "  %-24s %s\n", left, row->help);
+		help_add(out, left, 27, row->help);
 	}
 }

@@ -81,7 +81,7 @@ static int ready(struct oneshot *o, struct err *err)
 				.opt = &o->app->opt,
 				.talks = &o->talks,
 				.trouble = tell_trouble};
-	show_session(&o->show, o->app->opt.sampling.seed);
+	show_session(&o->show, o->app->opt.sampling.seed, talk_store_uid(&o->talks, o->talk));
 	return 0;
 }
 
@@ -254,6 +254,17 @@ static int session_line(struct oneshot *o, struct str line, struct err *err)
 	return rc;
 }
 
+/* What would be asked beside stdin's lines is refused rather than forgotten. */
+static int check_session(const struct options *o, struct err *err)
+{
+	const char *given = o->n_files ? "--file" : o->prompt ? "--prompt, or a question" : NULL;
+
+	return given ? err_set(err, ERR_USAGE,
+			       "%s: found beside --input-format jsonl, where stdin alone asks",
+			       given)
+		     : 0;
+}
+
 int oneshot_session(struct app *app)
 {
 	struct linereader in = linereader_stdin();
@@ -266,7 +277,9 @@ int oneshot_session(struct app *app)
 	in.wait = await_stdin;
 	in.ctx = app;
 	oneshot_init(&o, app);
-	rc = open_talk(&o, &err);
+	rc = check_session(&app->opt, &err);
+	if (!rc)
+		rc = open_talk(&o, &err);
 	if (!rc)
 		rc = ready(&o, &err);
 	while (!rc && (rc = linereader_next(&in, &line, &err)) > 0) {

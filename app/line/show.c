@@ -197,7 +197,7 @@ static void show_json(struct show *s, const struct event *ev)
 	send_line(s, &w);
 }
 
-void show_session(struct show *s, uint64_t seed)
+void show_session(struct show *s, uint64_t seed, const char *uid)
 {
 	const struct engine_info *info = s->app->engine->ops->info(s->app->engine);
 	struct buf line = {0};
@@ -212,6 +212,8 @@ void show_session(struct show *s, uint64_t seed)
 	jsonw_kv_string(&w, "identity", str_of(info->identity));
 	jsonw_kv_string(&w, "backend", str_of(info->backend));
 	jsonw_kv_int(&w, "context", info->ctx_tokens);
+	if (uid)
+		jsonw_kv_string(&w, "conversation", str_of(uid));
 	jsonw_key(&w, "seed");
 	buf_addf(&line, "%llu", (unsigned long long)seed);
 	w.more = true;

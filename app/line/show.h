@@ -29,8 +29,11 @@ struct turn_watch show_watch(struct show *s, int64_t deadline_ms);
 /* turn_run(), with what was said kept also while nobody reads stdout. */
 int show_turn(struct turn *t, const struct turn_watch *watch, struct turn_outcome *out,
 	      struct err *err);
-/* With JSON: the session's first event, once the engine is ready. */
-void show_session(struct show *s, uint64_t seed);
+/*
+ * With JSON: the session's first event, once the engine is ready; uid: the conversation's, NULL
+ * where it is not kept.
+ */
+void show_session(struct show *s, uint64_t seed, const char *uid);
 /* What went wrong, on stderr; with JSON an error event too. */
 void show_error(struct show *s, const struct err *err);
 /* Ends open lines.  ERR_IO if anything written to stdout was lost. */

@@ -390,7 +390,7 @@ static void close_screen(struct screen *s)
 	tui_free(s->tui);
 }
 
-int screen_run(const struct screen_config *config, int *signo, struct err *err)
+int screen_run(struct screen_config *config, int *signo, struct err *err)
 {
 	struct screen s = {0};
 	struct err ignored;
@@ -422,6 +422,7 @@ int screen_run(const struct screen_config *config, int *signo, struct err *err)
 		if (rc == 0)
 			rc = lost;
 	}
+	config->talk = s.talk;
 	pulse_set_hear(NULL, NULL);
 	close_screen(&s);
 	signals_catch_terminal(false);

@@ -20,7 +20,7 @@ struct screen_config {
 	struct options *opt;     /* borrowed; what the user changes changes here */
 	int tty;                 /* read and written; < 0: none, only with `script` */
 	struct talks *talks;     /* borrowed; kept where they have a store       */
-	struct talk *talk;       /* of these, the one to begin with              */
+	struct talk *talk;       /* of these, the one to begin with, and then to end with */
 	const char *inputs_path; /* earlier inputs are kept here; NULL = not   */
 	/*
 	 * Keys, waits and pictures instead of a person (script.h); the screen ends with
@@ -34,7 +34,7 @@ struct screen_config {
  * engine's turn is cancelled on the way out.  ERR_IO: the terminal vanished; what stood in
  * the composer is among the inputs then.  ERR_USAGE: a bad binding or script line.
  */
-int screen_run(const struct screen_config *config, int *signo, struct err *err);
+int screen_run(struct screen_config *config, int *signo, struct err *err);
 
 struct app;
 

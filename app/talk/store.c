@@ -2,8 +2,10 @@
 #include "app/talk/store.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "app/inputs.h"
+#include "app/output.h"
 #include "app/pulse.h"
 
 static enum history_role to_history(enum chat_role role)
@@ -32,6 +34,15 @@ const char *talk_store_uid(struct talks *ts, struct talk *t)
 	if (!t || !ts->store || !*history_path(ts->store) || open_tree(ts, t, &ignored))
 		return NULL;
 	return history_tree_uid(t->tree);
+}
+
+void talk_store_tell_resume(struct talks *ts, struct talk *t)
+{
+	const char *uid = t && t->stored ? talk_store_uid(ts, t) : NULL;
+
+	if (uid)
+		output_format(STDERR_FILENO, "To go on with this conversation: dsv4chat -r %s\n",
+			      uid);
 }
 
 static void name_run(const struct talk_run *from, struct history_run *run)

@@ -57,6 +57,8 @@ int talks_tidy(struct talks *ts, struct err *err);
  * memory only, or can't be read.
  */
 const char *talk_store_uid(struct talks *ts, struct talk *t);
+/* Says on stderr how to go on with it another time, where it is kept and something was said. */
+void talk_store_tell_resume(struct talks *ts, struct talk *t);
 /* Reads a conversation's messages where they aren't in memory yet. */
 int talk_store_load(struct talks *ts, struct talk *t, struct err *err);
 /* Writes what of the branch shown is not in the store.  *err is set on failure alone. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/exit.h"
+#include "app/help.h"
 #include "app/output.h"
 #include "app/paths.h"
 #include "app/verb/history_job.h"
@@ -19,7 +20,8 @@ struct subcommand {
 	const char *name;
 	int (*run)(struct history_job *r, struct err *err);
 	int least, most; /* words; most -1: any number */
-	const char *usage;
+	const char *usage, *help;
+	const char *options; /* as verb.options */
 	enum { WRITES, READS, WITHOUT } store; /* what it does with the file */
 };
 
@@ -50,22 +52,45 @@ static int run_path(struct history_job *r, struct err *err)
 
 /* -- the table ------------------------------------------------------------------------ */
 
+#define ID_ROW   "ID\tthe beginning of an id, or a title\n"
+#define JSON_ROW "--json\tan object a line\n"
+#define MOST_ROW "-n N\tat most N of them\n"
+
 static const struct subcommand subcommands[] = {
-	{"list", verb_history_list, 0, 0, "[--json] [--all|--archived] [-n N]", READS},
+	{"list", verb_history_list, 0, 0, "[--json] [--all|--archived] [-n N]",
+	 "the conversations, newest first, pinned on top",
+	 JSON_ROW "--all\tthe archived ones, too\n--archived\tthese alone\n" MOST_ROW, READS},
 	{"search", verb_history_search, 1, -1,
-	 "[--json] [--in said|thinking|tools|all] [--best] [-n N] WORD…", READS},
-	{"show", verb_history_show, 1, 1, "[--json|--ids] ID", READS},
-	{"export", verb_history_export, 0, -1, "[--format md|json|jsonl] [-o FILE] [ID…]",
+	 "[--json] [--in said|thinking|tools|all] [--best] [-n N] WORD…",
+	 "find where something was said",
+	 JSON_ROW "--in WHAT\twhat was said (default), what the model thought, what tools and "
+		  "files held, or all\n"
+		  "--best\tbest first, else newest first\n" MOST_ROW
+		  "WORD…\tall of them; \"a phrase\", begin* and -without are understood\n",
 	 READS},
-	{"import", verb_history_import, 0, 1, "[FILE]", WRITES},
-	{"rename", verb_history_rename, 2, -1, "ID TITLE…", WRITES},
-	{"pin", verb_history_pin, 1, 1, "[--off] ID", WRITES},
-	{"archive", verb_history_archive, 1, 1, "[--off] ID", WRITES},
-	{"rm", verb_history_rm, 1, -1, "[--yes] ID…", WRITES},
-	{"gc", verb_history_gc, 0, 0, "", WRITES},
-	{"verify", verb_history_verify, 0, 0, "[--repair]", WRITES},
-	{"backup", verb_history_backup, 1, 1, "FILE", WRITES},
-	{"path", run_path, 0, 0, "", WITHOUT},
+	{"show", verb_history_show, 1, 1, "[--json|--ids] ID", "a conversation, to be read",
+	 "--json\tall of it, as JSON\n--ids\tthe token ids of its answers\n" ID_ROW, READS},
+	{"export", verb_history_export, 0, -1, "[--format md|json|jsonl] [-o FILE] [ID…]",
+	 "write conversations, all where none is named",
+	 "--format FORMAT\tmd (the branch that is shown), json or jsonl (default): all branches\n"
+	 "-o FILE\twhere to; it must not be there yet\n" ID_ROW,
+	 READS},
+	{"import", verb_history_import, 0, 1, "[FILE]", "take in what export wrote as JSON Lines",
+	 "FILE\tstandard input where none is given\n", WRITES},
+	{"rename", verb_history_rename, 2, -1, "ID TITLE…", "give it a title, which stays",
+	 ID_ROW, WRITES},
+	{"pin", verb_history_pin, 1, 1, "[--off] ID", "keep it on top of the list",
+	 "--off\tno longer\n" ID_ROW, WRITES},
+	{"archive", verb_history_archive, 1, 1, "[--off] ID", "leave it out of the list",
+	 "--off\tno longer\n" ID_ROW, WRITES},
+	{"rm", verb_history_rm, 1, -1, "[--yes] ID…", "remove conversations for good",
+	 "--yes\tdo not ask\n" ID_ROW, WRITES},
+	{"gc", verb_history_gc, 0, 0, "", "write the file anew without free pages", "", WRITES},
+	{"verify", verb_history_verify, 0, 0, "[--repair]", "check the whole file",
+	 "--repair\tmake the search anew where anything is wrong\n", WRITES},
+	{"backup", verb_history_backup, 1, 1, "FILE", "copy the file, while others use it", "",
+	 WRITES},
+	{"path", run_path, 0, 0, "", "say where the file is", "", WITHOUT},
 };
 
 #define N_SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
@@ -78,14 +103,58 @@ const char *verb_history_row(size_t row, const char **usage)
 	return subcommands[row].name;
 }
 
-static int usage(const struct subcommand *s)
+/* Without a subcommand there are many: each has its line. */
+static void add_usage(struct buf *out, const struct subcommand *s)
 {
 	for (size_t i = 0; i < N_SUBCOMMANDS; i++) {
+		struct buf line = {0};
+
+		buf_addf(&line, "dsv4chat history %s %s", subcommands[i].name,
+			 subcommands[i].usage);
 		if (!s || s == &subcommands[i])
-			output_format(STDERR_FILENO, "usage: dsv4chat history %s %s\n",
-				      subcommands[i].name, subcommands[i].usage);
+			help_add(out, "usage:", 7, buf_z(&line));
+		buf_release(&line);
 	}
+}
+
+static int usage(const struct subcommand *s)
+{
+	struct buf out = {0};
+
+	add_usage(&out, s);
+	output_safe(STDERR_FILENO, buf_str(&out));
+	buf_release(&out);
 	return exit_code_of(ERR_USAGE);
+}
+
+static const struct subcommand *subcommand_find(const char *name)
+{
+	for (size_t i = 0; i < N_SUBCOMMANDS; i++)
+		if (strcmp(subcommands[i].name, name) == 0)
+			return &subcommands[i];
+	return NULL;
+}
+
+bool verb_history_help(struct buf *out, const char *name)
+{
+	const struct subcommand *s = name ? subcommand_find(name) : NULL;
+	struct buf whole = {0};
+
+	if (name && !s)
+		return false;
+	buf_addf(&whole, "history %s", s ? s->name : "");
+	if (s)
+		verb_add_help(out, buf_z(&whole), s->usage, s->help, s->options);
+	for (size_t i = 0; !s && i < N_SUBCOMMANDS; i++) {
+		buf_reset(&whole);
+		buf_addf(&whole, "dsv4chat history %s", subcommands[i].name);
+		help_add(out, buf_z(&whole), 26, subcommands[i].help);
+	}
+	if (!s)
+		buf_addz(out, "Without a word behind it, it lists.  dsv4chat help history NAME "
+			      "tells of one.\n");
+	buf_release(&whole);
+	return true;
 }
 
 static int scopes_of(const char *name, unsigned *scopes)
@@ -203,20 +272,15 @@ static int run_subcommand(const struct subcommand *s, struct history_job *r)
 
 int verb_history(int argc, char **argv)
 {
-	const char *name = argc > 1 ? argv[1] : "list";
+	const struct subcommand *s = subcommand_find(argc > 1 ? argv[1] : "list");
 	struct history_job r = {0};
 
-	for (size_t i = 0; i < N_SUBCOMMANDS; i++) {
-		const struct subcommand *s = &subcommands[i];
-
-		if (strcmp(s->name, name) != 0)
-			continue;
-		if (argc > 1)
-			argc--, argv++;
-		if (read_options(&r, argc, argv) || r.n_words < s->least ||
-		    (s->most >= 0 && r.n_words > s->most))
-			return usage(s);
-		return run_subcommand(s, &r);
-	}
-	return usage(NULL);
+	if (!s)
+		return usage(NULL);
+	if (argc > 1)
+		argc--, argv++;
+	if (read_options(&r, argc, argv) || r.n_words < s->least ||
+	    (s->most >= 0 && r.n_words > s->most))
+		return usage(s);
+	return run_subcommand(s, &r);
 }

@@ -7,29 +7,55 @@
 
 #include "app/app.h"
 #include "app/exit.h"
+#include "app/help.h"
 #include "app/output.h"
 #include "app/verb/io.h"
 
+#define USAGE_AT   7
+#define OPTIONS_AT 18
+
+#define MODEL_ROW                                                                             \
+	"--model DIR\tthe checkpoint; else the configured one, else the small model\n"
+#define CTX_ROW "--ctx N\tthe context in tokens\n"
+#define ENGINE_ROWS                                                                           \
+	"ENGINE\twhat computes: --backend, --threads, --gpu, --kernels, --moe-backend; "       \
+	"dsv4chat --help says what they are\n"
+#define CHUNK_ROW                                                                             \
+	"--chunk C\tread so many tokens at a time; as many as the backend likes best where it "  \
+	"is not given\n"
+
 const struct verb verbs[] = {
 	{"bench", verb_bench, "measure the engine beside this machine's memory",
-	 "[--model DIR | --dummy SHAPE [--layers N]] [--ctx N] [ENGINE]"},
+	 "[--model DIR | --dummy SHAPE [--layers N]] [--ctx N] [ENGINE]",
+	 MODEL_ROW "--dummy SHAPE\trandom weights instead: flash or pro\n"
+		   "--layers N\tof these, the first N layers\n" CTX_ROW ENGINE_ROWS},
 	{"complete", verb_complete, "answer conversations for programs, one JSON a line",
-	 "[--model DIR] [--raw] [--ctx N] [ENGINE]"},
+	 "[--model DIR] [--raw] [--ctx N] [ENGINE]",
+	 MODEL_ROW "--raw\tgo on with plain text, {\"prompt\": …}\n" CTX_ROW ENGINE_ROWS},
 	{"doctor", verb_doctor, "say what is found on this machine, and what is missing",
-	 "[--model DIR] [--ctx N] [ENGINE]"},
-	{"help", verb_help, "this list", ""},
+	 "[--model DIR] [--ctx N] [ENGINE]", MODEL_ROW CTX_ROW ENGINE_ROWS},
+	{"help", verb_help, "this list, or what a verb does", "[VERB [SUBCOMMAND]]", ""},
 	{"history", verb_history, "list, search, export, remove stored conversations",
-	 "[list|search|show|export|import|rename|pin|archive|rm|gc|verify|backup|path] …"},
+	 "[list|search|show|export|import|rename|pin|archive|rm|gc|verify|backup|path] …", ""},
 	{"logits", verb_logits, "compute the logits of token ids, into a file",
-	 "[--model DIR] --prefill N [--chunk C] [--mtp] [ENGINE] -o FILE < ids.json"},
+	 "[--model DIR] --prefill N [--chunk C] [--mtp] [ENGINE] -o FILE < ids.json",
+	 MODEL_ROW "--prefill N\tread N ids at once, the others one by one\n" CHUNK_ROW
+		   "--mtp\tthe draft head's logits, too\n"
+		   "-o FILE\tthe safetensors file to write\n" ENGINE_ROWS},
 	{"parse", verb_parse, "read a completion of the model as a message",
-	 "--thinking|--chat [--jsonl]"},
-	{"paths", verb_paths, "say where files are kept", ""},
-	{"prompt", verb_prompt, "write conversations as the model reads them", "[--model DIR]"},
+	 "--thinking|--chat [--jsonl]",
+	 "--thinking\tit begins with thinking\n--chat\tit begins with the answer\n"
+	 "--jsonl\ta completion a line, {\"completion\": …}\n"},
+	{"paths", verb_paths, "say where files are kept", "", ""},
+	{"prompt", verb_prompt, "write conversations as the model reads them", "[--model DIR]",
+	 MODEL_ROW},
 	{"score", verb_score, "compute the perplexity of a text",
-	 "[--model DIR] [--ctx N] [--chunk C] [ENGINE] FILE"},
+	 "[--model DIR] [--ctx N] [--chunk C] [ENGINE] FILE",
+	 MODEL_ROW CTX_ROW CHUNK_ROW ENGINE_ROWS "FILE\tthe text; - is standard input\n"},
 	{"tokens", verb_tokens, "turn text into token ids, and back",
-	 "[--model DIR] [--special] [--decode] [--json]"},
+	 "[--model DIR] [--special] [--decode] [--json]",
+	 MODEL_ROW "--special\ttext that spells a control token is one\n"
+		   "--decode\tids in, text out\n--json\ta line each, \"text\" and \"ids\"\n"},
 	{0},
 };
 
@@ -42,11 +68,23 @@ const struct verb *verb_find(const char *name)
 	return NULL;
 }
 
+static void add_usage(struct buf *out, const char *name, const char *usage)
+{
+	struct buf line = {0};
+
+	buf_addf(&line, "dsv4chat %s %s", name, usage);
+	help_add(out, "usage:", USAGE_AT, buf_z(&line));
+	buf_release(&line);
+}
+
 int verb_usage(const char *name)
 {
 	const struct verb *v = verb_find(name);
+	struct buf out = {0};
 
-	output_format(STDERR_FILENO, "usage: dsv4chat %s %s\n", name, v ? v->usage : "");
+	add_usage(&out, name, v ? v->usage : "");
+	output_safe(STDERR_FILENO, buf_str(&out));
+	buf_release(&out);
 	return EXIT_USAGE;
 }
 
@@ -82,18 +120,117 @@ int verb_status(const char *name, int rc, const struct err *err)
 	return exit_code_of(rc);
 }
 
-int verb_help(int argc, char **argv)
+/* ---- help ---- */
+
+void verb_add_help(struct buf *out, const char *name, const char *usage, const char *help,
+		   const char *options)
 {
+	struct buf left = {0}, text = {0};
+
+	add_usage(out, name, usage);
+	buf_addf(out, "\n  %s\n%s", help, *options ? "\n" : "");
+	while (*options) {
+		size_t n = strcspn(options, "\t"), end = strcspn(options, "\n");
+
+		buf_reset(&left);
+		buf_reset(&text);
+		buf_addf(&left, "  %.*s", (int)n, options);
+		buf_add(&text, options + n + 1, end - n - 1);
+		help_add(out, buf_z(&left), OPTIONS_AT, buf_z(&text));
+		options += end + 1;
+	}
+	buf_release(&left);
+	buf_release(&text);
+}
+
+/* Of a verb, of one of its subcommands, or (NULL) the list. */
+static bool add_help(struct buf *out, const char *name, const char *sub)
+{
+	const struct verb *v = name ? verb_find(name) : NULL;
+
+	if (name && !v)
+		return false;
+	if (v && v->run == verb_history)
+		return verb_history_help(out, sub);
+	if (v) {
+		verb_add_help(out, v->name, v->usage, v->help, v->options);
+		return !sub;
+	}
+	for (v = verbs; v->name; v++) {
+		struct buf left = {0};
+
+		buf_addf(&left, "dsv4chat %s", v->name);
+		help_add(out, buf_z(&left), OPTIONS_AT, v->help);
+		buf_release(&left);
+	}
+	buf_addz(out, "dsv4chat help VERB tells of one, dsv4chat --help lists the options, "
+		      "dsv4chat(1)\ntells all.\n");
+	return true;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
+}
+
+bool verb_helped(int argc, char **argv, int *code)
+{
+	bool by_verb = strcmp(argv[0], "help") == 0 && argc <= 3;
+	const char *name = by_verb ? (argc > 1 ? argv[1] : NULL) : argv[0];
+	const char *sub = by_verb ? (argc > 2 ? argv[2] : NULL)
+				  : (argc > 1 && argv[1][0] != '-' ? argv[1] : NULL);
 	struct buf out = {0};
 	struct err err = {0};
-	int rc;
+	bool is = by_verb || wants_help(argc, argv);
 
-	(void)argc;
-	(void)argv;
-	for (const struct verb *v = verbs; v->name; v++)
-		buf_addf(&out, "dsv4chat %-9s %s\n", v->name, v->help);
-	buf_addz(&out, "dsv4chat --help lists the options, dsv4chat(1) tells all.\n");
-	rc = verb_write(&out, &err);
+	/* "VERB WORD --help": the word may be no subcommand. */
+	if (is && !add_help(&out, name, sub)) {
+		buf_reset(&out);
+		is = !by_verb && add_help(&out, name, NULL);
+	}
+	if (is)
+		*code = verb_status(argv[0], verb_write(&out, &err), &err);
 	buf_release(&out);
-	return verb_status("help", rc, &err);
+	return is;
+}
+
+int verb_help(int argc, char **argv)
+{
+	int code;
+
+	return verb_helped(argc, argv, &code) ? code : verb_usage(argv[0]);
+}
+
+bool verb_is_subcommand(const char *word)
+{
+	const char *usage, *name;
+
+	for (size_t i = 0; (name = verb_history_row(i, &usage)); i++)
+		if (strcmp(name, word) == 0)
+			return true;
+	return false;
+}
+
+const struct verb *verb_meant(int argc, char **argv)
+{
+	const char *next = argc > 1 ? argv[1] : NULL;
+	const struct verb *best = NULL;
+	int least = 3;
+
+	/* More words are a sentence. */
+	if (strlen(argv[0]) < 4 ||
+	    (next && next[0] != '-' && !verb_is_subcommand(next) && !verb_find(next)))
+		return NULL;
+	for (const struct verb *v = verbs; v->name; v++) {
+		int d = help_distance(v->name, argv[0]);
+
+		if (d < least) {
+			least = d;
+			best = v;
+		}
+	}
+	return best;
 }

@@ -4,16 +4,19 @@
 #ifndef APP_VERB_VERB_H
 #define APP_VERB_VERB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "engine/base/buf.h"
 #include "engine/base/err.h"
 
 struct verb {
 	const char *name;
 	/* argv[0] is the verb's name; returns the exit code. */
 	int (*run)(int argc, char **argv);
-	const char *help;  /* one line */
-	const char *usage; /* what follows the name */
+	const char *help;    /* one line */
+	const char *usage;   /* what follows the name */
+	const char *options; /* what these are: rows of "NAME\tTEXT\n" */
 };
 
 extern const struct verb verbs[]; /* ends with a row without a name */
@@ -22,6 +25,19 @@ const struct verb *verb_find(const char *name); /* NULL if there is none */
 
 /* Prints the usage of a verb to stderr; returns EXIT_USAGE. */
 int verb_usage(const char *name);
+
+/*
+ * Is this call of a verb one for help: `help VERB`, `VERB --help`?  Then it is answered, and
+ * *code the exit code.  argv[0] is the verb's name.
+ */
+bool verb_helped(int argc, char **argv, int *code);
+
+/* The verb that a first word may have been meant as, by the words behind it, too; else NULL. */
+const struct verb *verb_meant(int argc, char **argv);
+
+/* Appends the usage, the line of help and the rows of options (verb.options). */
+void verb_add_help(struct buf *out, const char *name, const char *usage, const char *help,
+		   const char *options);
 
 /* The word of argv that getopt_long() returned '?' for, with opterr 0: it would print it. */
 const char *verb_unknown(char **argv);
@@ -48,6 +64,9 @@ int verb_status(const char *name, int rc, const struct err *err);
 
 /* A subcommand of history, and what follows its name; NULL behind the last. */
 const char *verb_history_row(size_t row, const char **usage);
+bool verb_is_subcommand(const char *word); /* of history */
+/* Is that a subcommand of history?  Its help is appended; `name` NULL: that of all. */
+bool verb_history_help(struct buf *out, const char *name);
 
 int verb_bench(int argc, char **argv);
 int verb_complete(int argc, char **argv);

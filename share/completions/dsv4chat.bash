@@ -76,6 +76,8 @@ _dsv4chat()
 	if ((COMP_CWORD == 2)) && [[ $prev == history ]]; then
 		COMPREPLY=($(compgen -W 'list search show export import rename pin archive rm gc
 			verify backup path' -- "$cur"))
+	elif ((COMP_CWORD == 2)) && [[ $prev == help ]]; then
+		COMPREPLY=($(compgen -W "$verbs" -- "$cur"))
 	elif [[ $cur == -* ]]; then
 		COMPREPLY=($(compgen -W "$options" -- "$cur"))
 	elif ((COMP_CWORD == 1)); then

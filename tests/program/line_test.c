@@ -122,20 +122,12 @@ static const char *how = "--plain";
 /* Nothing is kept unless a test is about that. */
 static const char *keeps = "--ephemeral";
 
-/* Starts the program; `script` NULL: the small model. */
-static void start(struct chat *c, const char *script, const char *option)
+/* Starts a program that nothing is waited of yet. */
+static void spawn(struct chat *c, const char *const *args)
 {
 	struct winsize ws = {.ws_col = 80, .ws_row = 24};
-	const char *args[12] = {program_path(), how,       "--temp",     "0",
-				keeps,          "--model", "share/nano", option};
-	size_t n = option ? 8 : 7;
 
 	*c = (struct chat){0};
-	if (script) {
-		tmpdir_write_text(&dir, "script", script);
-		args[n++] = "--engine-script";
-		args[n++] = tmpdir_file(&dir, "script");
-	}
 	assert_int_equal(openpty(&c->fd, &c->slave, NULL, NULL, &ws), 0);
 	assert_int_equal(tcgetattr(c->slave, &c->before), 0);
 	c->child = fork();
@@ -146,6 +138,21 @@ static void start(struct chat *c, const char *script, const char *option)
 		execv(args[0], (char *const *)(uintptr_t)args);
 		_exit(127);
 	}
+}
+
+/* Starts the program; `script` NULL: the small model. */
+static void start(struct chat *c, const char *script, const char *option)
+{
+	const char *args[12] = {program_path(), how,       "--temp",     "0",
+				keeps,          "--model", "share/nano", option};
+	size_t n = option ? 8 : 7;
+
+	if (script) {
+		tmpdir_write_text(&dir, "script", script);
+		args[n++] = "--engine-script";
+		args[n++] = tmpdir_file(&dir, "script");
+	}
+	spawn(c, args);
 	wait_for(c, "/help lists the commands");
 	wait_for_prompt(c);
 }
@@ -575,6 +582,67 @@ static void no_title_is_silent(void **state)
 	}
 }
 
+static void a_piped_question_gets_a_title_when_it_is_gone_on_with(void **state)
+{
+	const char *const ask[] = {"--titles=on", "--engine-script", tmpdir_file(&dir, "once"),
+				   "-p",	  "write a commit message", NULL};
+	struct program_run run;
+	struct chat c;
+
+	(void)state;
+	tmpdir_write_text(&dir, "once", "{\"text\": \"one\"}\n" DONE);
+	program_run(&run, ask, STR_LIT("diff --git a/x b/x\n"), 20);
+	assert_int_equal(run.status, 0);
+	program_run_release(&run);
+	keeps = "--continue";
+	start(&c,
+	      "{\"turn\": {\"expect_messages\": 3}}\n{\"text\": \"two\"}\n" DONE
+	      "{\"turn\": {\"task\": \"title\", \"expect_messages\": 4}}\n"
+	      "{\"text\": \"A short name\"}\n" DONE,
+	      NULL);
+	type(&c, "/title\n");
+	wait_for(&c, "title: write a commit message\r\n");
+	wait_for_prompt(&c);
+	type(&c, "shorter\n");
+	wait_for(&c, "two");
+	wait_for_prompt(&c);
+	title_becomes(&c, "A short name");
+	type(&c, "\004");
+	wait_for(&c, "To go on with this conversation: dsv4chat -r ");
+	end(&c, 0);
+	keeps = "--ephemeral";
+}
+
+static void a_word_that_is_nearly_a_verb_is_asked_about(void **state)
+{
+	const char *const as_verb[] = {program_path(), "histroy", "path", NULL};
+	const char *const as_question[] = {program_path(), "--ephemeral", "--engine-script",
+					   tmpdir_file(&dir, "once"), "dcotor", NULL};
+	static const struct {
+		const char *answer, *shown;
+		int status;
+		bool verb;
+	} cases[] = {{"y\n", "/dsv4chat/history.db", 0, true},
+		     {"\n", "quit? ", 2, true},
+		     {"m\n", "an answer", 0, false},
+		     {"\004", "quit? ", 2, false}};
+	struct chat c;
+
+	(void)state;
+	tmpdir_write_text(&dir, "once", "{\"text\": \"an answer\"}\n" DONE);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		spawn(&c, cases[i].verb ? as_verb : as_question);
+		wait_for(&c, cases[i].verb ? "histroy is no verb.  y: dsv4chat history"
+					   : "dcotor is no verb.  y: dsv4chat doctor");
+		c.seen = 0;
+		wait_for(&c, "quit? ");
+		c.seen = 0;
+		type(&c, cases[i].answer);
+		wait_for(&c, cases[i].shown);
+		end(&c, cases[i].status);
+	}
+}
+
 static void a_title_by_hand_stays(void **state)
 {
 	struct chat c;
@@ -661,6 +729,8 @@ int main(void)
 			the_models_title_comes_while_the_prompt_waits_and_shows_nothing),
 		cmocka_unit_test(typing_drops_the_title_and_the_question_is_answered),
 		cmocka_unit_test(no_title_is_silent),
+		cmocka_unit_test(a_piped_question_gets_a_title_when_it_is_gone_on_with),
+		cmocka_unit_test(a_word_that_is_nearly_a_verb_is_asked_about),
 		cmocka_unit_test(a_title_by_hand_stays),
 		cmocka_unit_test(the_small_model_adds_up),
 		cmocka_unit_test(the_small_model_names_what_was_asked),

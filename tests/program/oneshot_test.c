@@ -177,6 +177,32 @@ static void a_verb_is_one_before_and_behind_options_and_a_question_when_told(voi
 	check(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
+static void help_is_had_of_every_verb_in_80_columns(void **state)
+{
+	static const struct line_case cases[] = {
+		{"$p help history | grep -c 'dsv4chat history search'", 0, "1\n", ""},
+		{"$p history --help | grep -c 'dsv4chat history search'", 0, "1\n", ""},
+		{"$p history -h list | grep -c 'dsv4chat history search'", 0, "1\n", ""},
+		{"$p help history search | grep -c -e --best", 0, "2\n", ""},
+		{"$p history search --help | grep -c -e --best", 0, "2\n", ""},
+		{"$p history show nothing --help | grep -c -e --ids", 0, "2\n", ""},
+		{"$p score -h | grep -c '^usage: dsv4chat score'", 0, "1\n", ""},
+		{"$p history --hlep", 2, "", "usage"},
+		{"n=0; for v in '' $($p help | sed -n 's/^dsv4chat \\([a-z]*\\) .*/\\1/p') "
+		 "$($p help history | sed -n 's/^dsv4chat \\(history [a-z]*\\) .*/\\1/p' | tr ' ' /); "
+		 "do n=$((n + 1)); $p $(echo $v | tr / ' ') --help || exit 9; done >$T/help; "
+		 "awk 'length($0) > 80' $T/help; [ $n -gt 20 ]",
+		 0, "", ""},
+		/* Who is no person is asked nothing. */
+		{"d answer histroy </dev/null", 0, "so I say\n", "so I think"},
+		{"d answer help me </dev/null", 0, "so I say\n", "so I think"},
+		{"d answer help history homework </dev/null", 0, "so I say\n", "so I think"},
+	};
+
+	(void)state;
+	CHECK(cases);
+}
+
 static void stdin_files_and_words_become_one_question(void **state)
 {
 	static const struct line_case cases[] = {
@@ -318,6 +344,34 @@ static void json_events_come_in_order_and_each_line_is_json(void **state)
 	}
 }
 
+static void the_session_event_names_the_conversation_where_it_is_kept(void **state)
+{
+	static const struct line_case cases[] = {
+		{"u=$($p --engine-script $T/answer --json hi </dev/null | "
+		 "sed -n 's/.*\"conversation\": \"\\([a-z0-9]*\\)\".*/\\1/p'); "
+		 "$p --engine-script $T/answer -r \"$u\" --json hi </dev/null | grep -c $u && "
+		 "$p history show $u | grep -c 'so I say'",
+		 0, "1\n2\n", NULL},
+		{"d answer --json hi </dev/null | grep -c '\"conversation\"'", 1, "0\n", NULL},
+	};
+
+	(void)state;
+	CHECK(cases);
+}
+
+static void a_session_refuses_questions_from_elsewhere(void **state)
+{
+	static const struct line_case cases[] = {
+		{"echo '{\"text\": \"a\"}' | d answer --input-format jsonl -p hi | grep -c usage", 0,
+		 "1\n", "--prompt, or a question: found beside --input-format jsonl"},
+		{"d answer --input-format jsonl hi </dev/null", 2, NULL, "--input-format jsonl"},
+		{"d answer --input-format jsonl -f $T/note.txt </dev/null", 2, NULL, "--file"},
+	};
+
+	(void)state;
+	CHECK(cases);
+}
+
 static void an_answer_begins_with_what_it_is_told_to_begin_with(void **state)
 {
 	static const struct line_case cases[] = {
@@ -350,6 +404,9 @@ int main(void)
 			a_verb_is_one_before_and_behind_options_and_a_question_when_told),
 		cmocka_unit_test(each_way_to_fail_has_its_exit_code_and_keeps_what_was_said),
 		cmocka_unit_test(json_events_come_in_order_and_each_line_is_json),
+		cmocka_unit_test(help_is_had_of_every_verb_in_80_columns),
+		cmocka_unit_test(the_session_event_names_the_conversation_where_it_is_kept),
+		cmocka_unit_test(a_session_refuses_questions_from_elsewhere),
 		cmocka_unit_test(an_answer_begins_with_what_it_is_told_to_begin_with),
 	};
 
