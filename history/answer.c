@@ -318,29 +318,14 @@ static int write_end(struct history_answer *a, const struct history_message *m,
 	return rc;
 }
 
-/* The run as it is kept in memory: the settings of its row with the result's counts. */
-static int read_back(struct history_answer *a, struct history_message *copy,
-		     const struct history_run *result, struct err *err)
+/* The run as it is kept in memory: its row's settings and, by now, the result. */
+static int read_back(struct history_answer *a, struct history_message *copy, struct err *err)
 {
 	struct history_run *run = pool_get(&a->t->pool, sizeof(*run));
 
-	if (!run || tree_read_run(a->t, a->run_id, run, err))
-		return err->code ? err->code : err_nomem(err, "answer", sizeof(*run));
-	run->finished_ms = result->finished_ms ? result->finished_ms : clock_wall_ms();
-	run->prompt_tokens = result->prompt_tokens;
-	run->cached_tokens = result->cached_tokens;
-	run->thinking_tokens = result->thinking_tokens;
-	run->output_tokens = result->output_tokens;
-	run->drafted = result->drafted;
-	run->accepted = result->accepted;
-	run->prefill_ms = result->prefill_ms;
-	run->decode_ms = result->decode_ms;
-	run->total_ms = result->total_ms;
-	run->stop = tree_word(a->t, result->stop);
-	if (!run->stop)
-		return err_nomem(err, "answer", sizeof(*run));
 	copy->run = run;
-	return 0;
+	return run ? tree_read_run(a->t, a->run_id, run, err)
+		   : err_nomem(err, "answer", sizeof(*run));
 }
 
 int history_answer_commit(struct history_answer *a, const struct history_run *result,
@@ -357,15 +342,14 @@ int history_answer_commit(struct history_answer *a, const struct history_run *re
 		*out = NULL;
 	if (!copy || out_of_memory(a))
 		return err_nomem(err, "answer", sizeof(*copy));
-	*err = (struct err){0};
 	rc = tree_reserve(t, err);
 	if (!rc)
 		rc = sql_begin(t->h, err);
 	if (rc)
 		return rc;
-	rc = empty ? 0 : read_back(a, copy, result, err);
-	if (!rc)
-		rc = write_end(a, m, result, &id, err);
+	rc = write_end(a, m, result, &id, err);
+	if (!rc && !empty)
+		rc = read_back(a, copy, err);
 	if (!rc && a->journal_id)
 		rc = journal_drop(t->h, a->journal_id, err);
 	rc = sql_end(t->h, rc, err);

@@ -72,13 +72,6 @@ int tree_read_run(struct history_tree *t, int64_t id, struct history_run *run, s
 	return rc ? err_nomem(err, "run", sizeof(*run)) : 0;
 }
 
-const char *tree_word(struct history_tree *t, const char *z)
-{
-	struct str copy;
-
-	return pool_str(&t->pool, str_of(z), &copy) ? NULL : copy.p;
-}
-
 static int read_ids(struct history_tree *t, sqlite3_stmt *st, int column,
 		    struct history_message *m)
 {
