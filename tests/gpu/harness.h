@@ -58,7 +58,7 @@ struct experts_pair {
 	int n;
 };
 
-struct bench; /* of one test: tests/gpu/harness.c */
+struct bench; /* of one test: tests/gpu/bench.h */
 
 /* The running test's; every test function gets it as *state. */
 struct backend *bench_backend(struct bench *b, int side);
