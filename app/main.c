@@ -2,7 +2,6 @@
  * The program begins: options, then one of its modes.
  */
 #include <fcntl.h>
-#include <locale.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +11,9 @@
 #include "app/app.h"
 #include "app/exit.h"
 #include "app/line/line.h"
-#include "app/mapfault.h"
 #include "app/line/oneshot.h"
+#include "app/locale.h"
+#include "app/mapfault.h"
 #include "app/output.h"
 #include "app/paths.h"
 #include "app/screen/screen.h"
@@ -161,9 +161,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	hold_standard_files();
-	setlocale(LC_ALL, "");
-	/* Numbers of options, of JSON and of what programs read have a point, whatever the locale's. */
-	setlocale(LC_NUMERIC, "C");
+	locale_open();
 	mapfault_install();
 	signals_ignore_limits();
 	verb = take_verb(argc, argv, &leave);

@@ -21,12 +21,14 @@ $(B)/tests/gpu/%: $(B)/tests/gpu/%.o $(GPU_SHARED) $(TEST_ARCHIVES)
 
 # What lets a program's calls fail, see there.
 FAULTS := $(B)/tests/faults/faults.so
-$(FAULTS): tests/faults/faults.c tests/faults/faults.h | $(B)/tests-packages.ok
+NOLOCALE := $(B)/tests/faults/nolocale.so
+$(FAULTS) $(NOLOCALE): $(B)/tests/faults/%.so: tests/faults/%.c tests/faults/faults.h | $(B)/tests-packages.ok
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CPPFLAGS) -std=c17 -g -O1 $(WARN) -shared -fPIC -o $@ $< -ldl
 
 $(B)/tests/program/program_fault_test: | $(FAULTS)
+$(B)/tests/program/locale_test $(B)/tests/program/tui_terminal_test: | $(NOLOCALE)
 
 # Plug-ins that are wrong in one way each, and one that is right, see there.
 PLUGIN_KINDS := RIGHT NO_DEVICE OTHER_ABI OTHER_BACKEND OTHER_OPS OTHER_NAME OTHER_LIBRARY
@@ -59,7 +61,7 @@ $(B)/tests-packages.ok: scripts/packages scripts/setup.sh
 $(B)/tests/%.o: | $(B)/tests-packages.ok
 
 .PHONY: tests
-tests: $(B)/dsv4chat $(CUDA_PLUGIN) $(TESTS) $(GPU_TESTS) $(REPLAYS) $(FAULTS)
+tests: $(B)/dsv4chat $(CUDA_PLUGIN) $(TESTS) $(GPU_TESTS) $(REPLAYS) $(FAULTS) $(NOLOCALE)
 
 LINTS := $(wildcard tests/lint/*.sh)
 MAN_PAGES := $(wildcard man/*.[1-8])

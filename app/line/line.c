@@ -12,6 +12,7 @@
 #include "app/exit.h"
 #include "app/line/lineinput.h"
 #include "app/line/show.h"
+#include "app/locale.h"
 #include "app/output.h"
 #include "app/signals.h"
 #include "app/talk/question.h"
@@ -313,7 +314,9 @@ static int chat(struct line_mode *l, struct lineinput *in, struct err *err)
 			l->quit = true;
 		} else if (got == ERR_CANCELLED && signo == SIGINT) {
 			output_own(STDOUT_FILENO, "^C\n");
-			if (++interrupts == 2)
+			/* Only one that nothing came in between follows another. */
+			interrupts = lineinput_typed(in) ? 1 : interrupts + 1;
+			if (interrupts == 2)
 				l->quit = true;
 			else
 				output_own(STDOUT_FILENO, "(Ctrl-C again quits)\n");
@@ -335,6 +338,15 @@ static void tell_trouble(void *ctx, const char *text)
 {
 	(void)ctx;
 	app_tell(text);
+}
+
+static void tell_locale(void)
+{
+	struct buf text = {0};
+
+	if (locale_warning(&text))
+		app_tell(buf_z(&text));
+	buf_release(&text);
 }
 
 static int open_line(struct line_mode *l, struct lineinput **in, struct buf *inputs, struct err *err)
@@ -370,6 +382,7 @@ int line_run(struct app *app)
 		app_tell(err.text);
 		rc = exit_code_after(rc, signals_seen());
 	} else {
+		tell_locale();
 		greet(&l);
 		rc = chat(&l, in, &err);
 	}

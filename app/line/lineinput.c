@@ -15,17 +15,23 @@
 #include <string.h>
 #include <unistd.h>
 #include <wchar.h>
+#include <wctype.h>
 
 #include "app/app.h"
 #include "app/cmd/cmd.h"
 #include "app/inputs.h"
 #include "app/output.h"
 #include "app/signals.h"
+#include "engine/base/clock.h"
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
 
 #define INPUTS_KEPT 1000
 #define PASTE_MS    2000     /* a paste's next bytes are waited for so long */
+#define SEQUENCE_MS 150      /* as long, the rest of a sequence, over a slow line too */
+/* Nobody types two keys, and then one behind Enter, in so short a time. */
+#define BURST_MS      15
+#define BURST_NEXT_MS 40
 #define HIDDEN      0x200000 /* added to what acts on a terminal */
 #define KEY_TAB     0x80     /* a tab that was pasted: no terminal sends this */
 
@@ -36,7 +42,10 @@ struct lineinput {
 	char origin[HISTORY_UID_LEN + 1]; /* the conversation that it is typed in; "" = none */
 	char bytes[4096];                 /* read from the terminal, not yet taken */
 	size_t n, at;
-	bool pasting; /* between ESC[200~ and ESC[201~ */
+	int64_t read_ms; /* when the last of them came */
+	bool burst;      /* … at once with, or right behind, what came before */
+	bool pasting;    /* between ESC[200~ and ESC[201~ */
+	bool typed;      /* anything at all since the message began */
 	bool vi;
 	bool more; /* the line that ends here is not the message's last */
 	struct lineinput_idle idle;
@@ -51,6 +60,14 @@ static bool waiting(int timeout_ms)
 	struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
 
 	return poll(&fd, 1, timeout_ms) > 0;
+}
+
+static void note_time(struct lineinput *in, size_t n)
+{
+	int64_t now = clock_ms();
+
+	in->burst = n > 1 || now - in->read_ms < BURST_MS;
+	in->read_ms = now;
 }
 
 /* 1: there are bytes; 0: end of input; -1: interrupted, or an error (errno). */
@@ -87,6 +104,7 @@ static int fill(struct lineinput *in)
 		}
 		if (n <= 0)
 			return (int)n;
+		note_time(in, (size_t)n);
 		in->n += (size_t)n;
 		return 1;
 	}
@@ -98,7 +116,7 @@ static bool take_sequence(struct lineinput *in, const char *sequence)
 	size_t len = strlen(sequence), have = in->n - in->at;
 
 	while (have < len && memcmp(in->bytes + in->at, sequence, have) == 0) {
-		if (!waiting(20) || fill(in) <= 0)
+		if (!waiting(SEQUENCE_MS) || fill(in) <= 0)
 			return false;
 		have = in->n - in->at;
 	}
@@ -111,8 +129,10 @@ static bool take_sequence(struct lineinput *in, const char *sequence)
 static wchar_t hide(uint32_t cp)
 {
 	bool layout = cp == '\n' || cp == '\t';
+	/* Where the locale knows ASCII alone, libedit has commands in the place of letters. */
+	bool command = cp >= 0xA0 && cp <= 0xFF && !iswprint((wint_t)cp);
 
-	if (!layout && (termsafe_map(cp) != cp || termsafe_drops(cp)))
+	if (command || (!layout && (termsafe_map(cp) != cp || termsafe_drops(cp))))
 		cp |= HIDDEN;
 	return (wchar_t)cp;
 }
@@ -133,9 +153,22 @@ static wchar_t pasted(uint32_t cp)
 	return hide(cp == '\r' ? '\n' : cp);
 }
 
-/* Keys are keys; of other characters none acts. */
-static wchar_t typed(uint32_t cp)
+/* Without bracketed paste: a tab that more text comes right behind was not typed. */
+static bool is_text_behind(struct lineinput *in)
 {
+	unsigned char next;
+
+	if (in->at == in->n && (!in->burst || !waiting(BURST_NEXT_MS) || fill(in) <= 0))
+		return false;
+	next = (unsigned char)in->bytes[in->at];
+	return next == '\t' || (next >= 0x20 && next != 0x7F);
+}
+
+/* Keys are keys; of other characters none acts. */
+static wchar_t typed(struct lineinput *in, uint32_t cp)
+{
+	if (cp == '\t' && is_text_behind(in))
+		return KEY_TAB;
 	return cp < 0x80 ? (wchar_t)cp : hide(cp);
 }
 
@@ -173,8 +206,10 @@ static int next_char(EditLine *el, wchar_t *out)
 	if (n < 0)
 		cp = 0xFFFD;
 	if (cp == '\n' || cp == '\r')
-		in->more = in->pasting || in->at < in->n || waiting(0);
-	*out = in->pasting ? pasted(cp) : typed(cp);
+		in->more =
+			in->pasting || in->at < in->n || waiting(in->burst ? BURST_NEXT_MS : 0);
+	in->typed = true;
+	*out = in->pasting ? pasted(cp) : typed(in, cp);
 	return 1;
 }
 
@@ -197,15 +232,28 @@ static bool command_begun(EditLine *el, char *out, size_t size)
 	return true;
 }
 
+static unsigned char insert_tab(EditLine *el, int key)
+{
+	(void)key;
+	return el_winsertstr(el, L"\t") == 0 ? CC_REFRESH : CC_ERROR;
+}
+
+static bool begins_with_slash(EditLine *el)
+{
+	const LineInfoW *li = el_wline(el);
+
+	return li->lastchar > li->buffer && li->buffer[0] == L'/';
+}
+
+/* A tab is one where there is no command to complete. */
 static unsigned char complete(EditLine *el, int key)
 {
 	char line[64];
 	const char *found = NULL;
 	size_t n, common = 0;
 
-	(void)key;
 	if (!command_begun(el, line, sizeof(line)))
-		return CC_ERROR;
+		return begins_with_slash(el) ? CC_ERROR : insert_tab(el, key);
 	n = strlen(line);
 	for (const struct cmd *c = cmds; c->name; c++) {
 		if (strncmp(c->name, line + 1, n - 1) != 0)
@@ -231,21 +279,15 @@ static unsigned char complete(EditLine *el, int key)
 	return CC_REFRESH;
 }
 
-static unsigned char insert_tab(EditLine *el, int key)
-{
-	(void)key;
-	return el_winsertstr(el, L"\t") == 0 ? CC_REFRESH : CC_ERROR;
-}
-
 /* ------------------------------------------------------------------ open and close */
 
-static char *prompt(EditLine *el)
+static wchar_t *prompt(EditLine *el)
 {
-	static char first[] = "> ", next[] = "… ";
+	static wchar_t first[] = L"> ", next[] = L"… ", next_ascii[] = L". ";
 	struct lineinput *in;
 
 	el_get(el, EL_CLIENTDATA, &in);
-	return in->more ? next : first;
+	return !in->more ? first : MB_CUR_MAX > 1 ? next : next_ascii;
 }
 
 /* For the arrow keys. */
@@ -289,6 +331,11 @@ void lineinput_set_origin(struct lineinput *in, const char *uid)
 	snprintf(in->origin, sizeof(in->origin), "%s", uid ? uid : "");
 }
 
+bool lineinput_typed(const struct lineinput *in)
+{
+	return in->typed;
+}
+
 bool lineinput_waiting(const struct lineinput *in)
 {
 	return in->at < in->n || waiting(0);
@@ -313,7 +360,7 @@ int lineinput_open(struct lineinput **out, const char *inputs,
 		return err_nomem(err, "line input", sizeof(*in));
 	}
 	el_set(in->el, EL_CLIENTDATA, in);
-	el_set(in->el, EL_PROMPT, prompt);
+	el_wset(in->el, EL_PROMPT, prompt);
 	el_set(in->el, EL_SIGNAL, 0);
 	el_set(in->el, EL_GETCFN, next_char);
 	/* wide, because el_set() would copy the two texts and never free them */
@@ -402,7 +449,7 @@ int lineinput_read(struct lineinput *in, struct buf *out, struct err *err)
 	int rc = 1;
 
 	in->more = false;
-	in->pasting = false;
+	in->pasting = in->typed = false;
 	bracketed_paste(true);
 	while (rc == 1 && !last)
 		rc = read_line(in, out, &last, err);

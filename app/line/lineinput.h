@@ -2,8 +2,9 @@
  * One message from the terminal: libedit's line editing, and what makes several
  * lines one message.
  *
- * Lines belong together when they were pasted, when they were waiting already
- * when Enter was read, or when one ends with a backslash.
+ * Lines belong together when they were pasted, when they were waiting already when Enter was
+ * read or came right behind it, as a terminal pastes that doesn't tell, or when one ends with a
+ * backslash.  A pasted tab is text.  What is typed is UTF-8, whatever the locale.
  */
 #ifndef APP_LINE_LINEINPUT_H
 #define APP_LINE_LINEINPUT_H
@@ -37,6 +38,9 @@ void lineinput_set_vi(struct lineinput *in, bool on);
 
 /* The conversation that is typed in (NULL: none that is kept), for the file of inputs. */
 void lineinput_set_origin(struct lineinput *in, const char *uid);
+
+/* Anything at all was typed since the last lineinput_read() began. */
+bool lineinput_typed(const struct lineinput *in);
 
 /* Something was typed already that is not read yet. */
 bool lineinput_waiting(const struct lineinput *in);

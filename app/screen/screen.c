@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/binding.h"
+#include "app/locale.h"
 #include "app/pulse.h"
 #include "app/signals.h"
 #include "engine/base/clock.h"
@@ -305,6 +306,15 @@ static void tell_recovered(struct screen *s)
 	buf_release(&text);
 }
 
+static void tell_locale(struct screen *s)
+{
+	struct buf text = {0};
+
+	if (s->terminal && locale_warning(&text))
+		screen_notice(s, buf_str(&text));
+	buf_release(&text);
+}
+
 static void tell_trouble(void *ctx, const char *text)
 {
 	struct screen *s = ctx;
@@ -406,6 +416,7 @@ int screen_run(struct screen_config *config, int *signo, struct err *err)
 	if (rc == 0) {
 		screen_resize(&s);
 		screen_show_talk(&s);
+		tell_locale(&s);
 		tell_recovered(&s);
 		if (config->opt->fork && s.talk->leaf)
 			tui_say(s.tui, STYLE_FAINT, "a conversation of its own, from here on");

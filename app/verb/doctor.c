@@ -4,7 +4,6 @@
  * first such thing is: the options, the history, or what computes.
  */
 #include <getopt.h>
-#include <langinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 
 #include "app/app.h"
 #include "app/exit.h"
+#include "app/locale.h"
 #include "app/paths.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
@@ -147,7 +147,7 @@ static bool check_model(struct doctor *d, const struct engine_config *config)
 
 static void check_terminal(struct doctor *d)
 {
-	const char *term = getenv("TERM"), *codeset = nl_langinfo(CODESET);
+	const char *term = getenv("TERM");
 
 	if (!isatty(STDOUT_FILENO))
 		tell(d, GOOD, "terminal", "stdout is none");
@@ -156,12 +156,31 @@ static void check_terminal(struct doctor *d)
 		     term && *term ? term : "not set");
 	else
 		tell(d, GOOD, "terminal", "TERM is %s", term);
-	if (strcmp(codeset, "UTF-8") == 0)
-		tell(d, GOOD, "locale", "UTF-8");
-	else
+}
+
+static void check_locale(struct doctor *d)
+{
+	struct buf why = {0};
+
+	switch (locale_state(&why)) {
+	case LOCALE_ASKED:
+		tell(d, GOOD, "locale", "%s", buf_z(&why));
+		break;
+	case LOCALE_OWN:
+		tell(d, GOOD, "locale", "%s: C.UTF-8 serves in its place", buf_z(&why));
+		break;
+	case LOCALE_OTHER:
 		tell(d, WARN, "locale",
-		     "%s: other than English letters will not show; set LANG to a UTF-8 locale",
-		     codeset);
+		     "%s: UTF-8 is spoken all the same; set LANG to a UTF-8 locale",
+		     buf_z(&why));
+		break;
+	case LOCALE_NO_UTF8:
+		tell(d, WARN, "locale",
+		     "%s, and C.UTF-8 isn't either: other than English letters will not show",
+		     buf_z(&why));
+		break;
+	}
+	buf_release(&why);
 }
 
 /* A file that is not there yet: whether it, and the folders before it, could be made. */
@@ -260,6 +279,7 @@ static int check_all(struct doctor *d, struct options *o, struct err *err)
 	tell(d, GOOD, "program", "dsv4chat " DSV4CHAT_VERSION ", %s, SQLite %s, jansson %s",
 	     curses_version(), sqlite3_libversion(), JANSSON_VERSION);
 	check_terminal(d);
+	check_locale(d);
 	check_paths(d);
 	check_backends(d);
 	options_engine(o, &config);

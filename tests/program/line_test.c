@@ -254,6 +254,101 @@ static void ctrl_c_twice_at_the_prompt_quits(void **state)
 	end(&c, 0);
 }
 
+static void what_is_typed_between_two_ctrl_c_is_not_quitted_over(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c, AGAIN "{\"text\": \"x\"}\n" DONE, NULL);
+	for (int i = 0; i < 3; i++) {
+		type(&c, "\003");
+		wait_for(&c, "Ctrl-C again quits");
+		wait_for_prompt(&c);
+		type(&c, "abc");
+		wait_for(&c, "abc");
+	}
+	/* Taken back, it was typed all the same. */
+	type(&c, "\025\003");
+	wait_for(&c, "Ctrl-C again quits");
+	wait_for_prompt(&c);
+	type(&c, "\003");
+	end(&c, 0);
+}
+
+/* Pieces that come one behind the other, as over a slow line. */
+static void type_slowly(struct chat *c, const char *bytes)
+{
+	for (; *bytes; bytes++) {
+		struct timespec pause = {.tv_nsec = 2000000};
+
+		type(c, (char[]){*bytes, '\0'});
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void tabs_that_are_pasted_are_kept(void **state)
+{
+	static const struct {
+		const char *typed, *expected;
+		bool slowly;
+	} cases[] = {
+		{"\033[200~all:\n\tcc -o a\tb\n\t\tend\033[201~\n",
+		 "all:\\n\\tcc -o a\\tb\\n\\t\\tend", false},
+		{"all:\n\tcc -o a\tb\n\t\tend\n", "all:\\n\\tcc -o a\\tb\\n\\t\\tend", false},
+		{"/x y\tz\n/a\tb\n", "/x y\\tz\\n/a\\tb", false},
+		{"a\tb\tc\nd\te\t\tf\n", "a\\tb\\tc\\nd\\te\\t\\tf", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf script = {0};
+		struct chat c;
+
+		buf_addf(&script,
+			 "{\"turn\": {\"expect\": \"%s\", \"expect_messages\": 1}}\n"
+			 "{\"text\": \"one message\"}\n" DONE,
+			 cases[i].expected);
+		start(&c, buf_z(&script), NULL);
+		if (cases[i].slowly)
+			type_slowly(&c, cases[i].typed);
+		else
+			type(&c, cases[i].typed);
+		wait_for(&c, "one message");
+		wait_for_prompt(&c);
+		type(&c, "/quit\n");
+		end(&c, 0);
+		buf_release(&script);
+	}
+}
+
+static void a_typed_tab_completes_commands_and_is_a_tab_elsewhere(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c, "{\"turn\": {\"expect\": \"a\\tb\"}}\n{\"text\": \"with a tab\"}\n" DONE,
+	      NULL);
+	type(&c, "/eff");
+	wait_for(&c, "/eff");
+	type(&c, "\t");
+	wait_for(&c, "ort");
+	type(&c, "\n");
+	wait_for(&c, "effort: ");
+	wait_for_prompt(&c);
+	type(&c, "/eff\t\n");
+	wait_for(&c, "effort: ");
+	wait_for_prompt(&c);
+	type(&c, "a");
+	wait_for(&c, "a");
+	type(&c, "\t");
+	hear(&c, 100);
+	type(&c, "b\n");
+	wait_for(&c, "with a tab");
+	wait_for_prompt(&c);
+	type(&c, "/quit\n");
+	end(&c, 0);
+}
+
 static void several_lines_become_one_message(void **state)
 {
 	static const struct {
@@ -261,6 +356,7 @@ static void several_lines_become_one_message(void **state)
 	} cases[] = {
 		{"a bracketed paste", "\033[200~one\ntwo\rthree\033[201~\n"},
 		{"lines that were waiting", "one\ntwo\nthree\n"},
+		{"lines over a slow line", "~one\ntwo\nthree\n"},
 		{"backslashes", "one\\\n"},
 	};
 
@@ -270,7 +366,10 @@ static void several_lines_become_one_message(void **state)
 
 		start(&c, "{\"turn\": {\"expect\": \"one\\ntwo\\nthree\", \"expect_messages\": 1}}\n"
 			  "{\"text\": \"one message\"}\n" DONE, NULL);
-		type(&c, cases[i].typed);
+		if (cases[i].typed[0] == '~')
+			type_slowly(&c, cases[i].typed + 1);
+		else
+			type(&c, cases[i].typed);
 		if (strchr(cases[i].typed, '\\')) {
 			wait_for(&c, "… ");
 			type(&c, "two\\\n");
@@ -715,6 +814,9 @@ int main(void)
 		cmocka_unit_test(a_terminal_that_cannot_move_its_cursor_gets_lines),
 		cmocka_unit_test(ctrl_c_keeps_what_was_said_and_the_next_question_follows_it),
 		cmocka_unit_test(ctrl_c_twice_at_the_prompt_quits),
+		cmocka_unit_test(what_is_typed_between_two_ctrl_c_is_not_quitted_over),
+		cmocka_unit_test(tabs_that_are_pasted_are_kept),
+		cmocka_unit_test(a_typed_tab_completes_commands_and_is_a_tab_elsewhere),
 		cmocka_unit_test(several_lines_become_one_message),
 		cmocka_unit_test(
 			what_acts_on_a_terminal_is_shown_by_its_number_and_sent_as_it_is),

@@ -1,4 +1,5 @@
 /* The screen and its terminal: sizes, kinds, every way to end. */
+#include <limits.h>
 #include <locale.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 
 #include "engine/base/clock.h"
+#include "tests/support/program.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
@@ -337,7 +339,9 @@ static void colours_are_those_the_terminal_and_its_user_have(void **state)
 static void where_the_locale_knows_ascii_alone_nothing_else_is_sent(void **state)
 {
 	static const char *const args[] = {"--ephemeral", NULL};
-	static const char *const env[] = {"LC_ALL=C", NULL};
+	char preload[PATH_MAX];
+	const char *const env[] = {"LC_ALL=C", preload, "ASAN_OPTIONS=verify_asan_link_order=0",
+				   NULL};
 	struct tmpdir home;
 	struct stage_setup su = {.engine_script = stage_talk,
 				 .term = "xterm-256color",
@@ -348,6 +352,8 @@ static void where_the_locale_knows_ascii_alone_nothing_else_is_sent(void **state
 	struct stage st;
 
 	(void)state;
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s",
+		 program_beside("tests/faults/nolocale.so"));
 	tmpdir_init(&home);
 	su.home = home.path;
 	stage_open(&st, &su);

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -127,6 +128,18 @@ void program_run(struct program_run *run, const char *const *argv, struct str in
 	if (late)
 		run->status = 124;
 	assert_false(buf_failed(&run->out) || buf_failed(&run->err));
+}
+
+const char *program_beside(const char *name)
+{
+	static char path[4096];
+	const char *slash = strrchr(program_path(), '/');
+
+	snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - program_path()) + 1 : 0,
+		 program_path(), name);
+	if (access(path, R_OK) != 0)
+		fail_msg("%s is not there", path);
+	return path;
 }
 
 void program_run_release(struct program_run *run)

@@ -22,5 +22,7 @@ void program_run(struct program_run *run, const char *const *argv, struct str in
 void program_run_release(struct program_run *run);
 
 const char *program_path(void);
+/* Of a file that was built beside it, like tests/faults/faults.so; until the next call. */
+const char *program_beside(const char *name);
 
 #endif
