@@ -57,7 +57,7 @@ struct key_event {
 	struct str text;
 	bool cut; /* it was too long: more of it is gone */
 	enum mouse_button button;
-	int x, y; /* from 0 */
+	int x, y; /* from 0; -1: not known where */
 };
 
 #define KEY_NAME_MAX 32

@@ -4,9 +4,13 @@
 #include <string.h>
 
 #include "engine/base/utf8.h"
+#include "tui/keyburst.h"
 
 /* A control sequence longer than this is noise, not a key. */
 #define CSI_MAX 64
+
+/* The fewest arrow keys at once that a terminal makes of a turn of the wheel. */
+#define ARROWS_A_TURN ((size_t)3)
 
 static const char paste_end[] = "\x1B[201~";
 #define PASTE_END_N (sizeof(paste_end) - 1)
@@ -19,23 +23,65 @@ void keyparse_release(struct keyparse *kp)
 	buf_release(&kp->in);
 	buf_release(&kp->paste);
 	buf_release(&kp->text);
+	buf_release(&kp->pieces);
 	*kp = (struct keyparse){0};
 }
 
-void keyparse_push(struct keyparse *kp, const void *bytes, size_t n)
+/* "[A" and its like, and nothing else. */
+static bool is_tail(const char *p, size_t n)
 {
+	size_t i = 1;
+
+	if (n < 2 || (p[0] != '[' && p[0] != 'O'))
+		return false;
+	while (p[0] == '[' && i < n && p[i] >= '0' && p[i] <= ';')
+		i++;
+	return i + 1 == n && p[i] >= 0x40 && p[i] <= 0x7E;
+}
+
+void keyparse_push(struct keyparse *kp, const void *bytes, size_t n, int64_t now_ms)
+{
+	int64_t since_ms = now_ms - kp->pushed_ms;
+
 	if (kp->at == kp->in.len) {
 		buf_reset(&kp->in);
-		kp->at = 0;
+		buf_reset(&kp->pieces);
+		kp->at = kp->keys_to = kp->wheel_to = 0;
 	}
+	if (since_ms >= KEYPARSE_BREAK_MS)
+		buf_add(&kp->pieces, &kp->in.len, sizeof(kp->in.len));
+	/* The line was slow, and Esc has been a key since. */
+	if (kp->esc_at_ms && kp->at == kp->in.len &&
+	    now_ms - kp->esc_at_ms < KEYPARSE_ESC_LATE_MS && is_tail(bytes, n))
+		buf_addc(&kp->in, 0x1B);
+	kp->burst = since_ms < KEYPARSE_BURST_MS || n > 1;
+	kp->pushed_ms = now_ms;
+	kp->esc_at_ms = 0;
 	buf_add(&kp->in, bytes, n);
+}
+
+/* Where the piece of the byte at `at` ends. */
+static size_t piece_end(const struct keyparse *kp, size_t at)
+{
+	size_t begin;
+
+	for (size_t i = 0; i + sizeof(begin) <= kp->pieces.len; i += sizeof(begin)) {
+		memcpy(&begin, kp->pieces.data + i, sizeof(begin));
+		if (begin > at)
+			return begin;
+	}
+	return kp->in.len;
 }
 
 int keyparse_wait_ms(const struct keyparse *kp)
 {
 	if (kp->pasting)
 		return KEYPARSE_PASTE_MS;
-	return kp->at < kp->in.len ? KEYPARSE_ESC_MS : -1;
+	if (kp->at == kp->in.len)
+		return -1;
+	if (keyburst_is_break(kp->in.data[kp->at]))
+		return KEYPARSE_BREAK_MS;
+	return kp->esc_ms > 0 ? kp->esc_ms : KEYPARSE_ESC_MS;
 }
 
 static void key(struct key_event *ev, uint32_t code, unsigned mods)
@@ -296,6 +342,25 @@ static bool paste_event(struct keyparse *kp, bool flush, struct key_event *ev)
 	return true;
 }
 
+enum belongs { BELONGS, BELONGS_NOT, BELONGS_WAITS };
+
+/* Does what follows an ESC belong to it?  Behind a pause it does where nobody types that. */
+static enum belongs follows(const struct keyparse *kp, const char *p, size_t n, bool flush)
+{
+	size_t end;
+
+	if (n == 1)
+		return flush ? BELONGS_NOT : BELONGS_WAITS;
+	if (piece_end(kp, kp->at) > kp->at + 1)
+		return BELONGS;
+	end = piece_end(kp, kp->at + 1);
+	if (p[1] != '[' && p[1] != 'O')
+		return BELONGS_NOT;
+	if (end > kp->at + 2)
+		return BELONGS;
+	return end == kp->in.len && !flush ? BELONGS_WAITS : BELONGS_NOT;
+}
+
 /* What follows an ESC.  Returns bytes used, 0 when more are needed; *is_key tells whether *ev
  * is set. */
 static size_t escape_event(struct keyparse *kp, const char *p, size_t n, bool flush,
@@ -305,9 +370,13 @@ static size_t escape_event(struct keyparse *kp, const char *p, size_t n, bool fl
 	int len;
 
 	*is_key = true;
-	if (n == 1) {
-		if (!flush)
-			return 0;
+	switch (follows(kp, p, n, flush)) {
+	case BELONGS:
+		break;
+	case BELONGS_WAITS:
+		return 0;
+	case BELONGS_NOT:
+		kp->esc_at_ms = n == 1 ? kp->pushed_ms : 0;
 		key(ev, KEY_ESC, 0);
 		return 1;
 	}
@@ -347,20 +416,82 @@ static size_t escape_event(struct keyparse *kp, const char *p, size_t n, bool fl
 	return 1 + (size_t)len;
 }
 
+/* The wheel, as arrow keys: some of a burst of them are one turn. */
+static bool wheel_event(struct keyparse *kp, struct key_event *ev)
+{
+	const char *p = kp->in.data + kp->at;
+	size_t n = keyburst_arrows(p, piece_end(kp, kp->at) - kp->at);
+
+	if (n >= ARROWS_A_TURN)
+		kp->wheel_to = kp->at + n * KEYBURST_ARROW_BYTES;
+	if (!n || kp->at >= kp->wheel_to)
+		return false;
+	*ev = (struct key_event){.kind = KEY_EVENT_MOUSE,
+				 .button = p[2] == 'A' ? MOUSE_WHEEL_UP : MOUSE_WHEEL_DOWN,
+				 .x = -1,
+				 .y = -1};
+	kp->at += (n < ARROWS_A_TURN ? n : ARROWS_A_TURN) * KEYBURST_ARROW_BYTES;
+	return true;
+}
+
+enum found { FOUND_KEYS, FOUND_PASTE, FOUND_WAITS };
+
+/* Lines that came at once. */
+static enum found burst_event(struct keyparse *kp, bool flush, struct key_event *ev)
+{
+	size_t end = piece_end(kp, kp->at);
+	struct keyburst look;
+
+	if (kp->at < kp->keys_to)
+		return FOUND_KEYS;
+	look = keyburst_look(kp->in.data + kp->at, end - kp->at);
+	kp->keys_to = kp->at + look.keys;
+	if (look.text) {
+		buf_add(&kp->paste, kp->in.data + kp->at, look.text);
+		kp->at += look.text;
+		finish_paste(kp, ev);
+		return FOUND_PASTE;
+	}
+	return look.open && kp->burst && end == kp->in.len && !flush ? FOUND_WAITS : FOUND_KEYS;
+}
+
+/* A character, or a key that is one byte; false: it means nothing, or (*waits) isn't whole. */
+static bool plain_event(struct keyparse *kp, bool flush, struct key_event *ev, bool *waits)
+{
+	const char *p = kp->in.data + kp->at;
+	size_t n = kp->in.len - kp->at;
+	uint32_t cp;
+	int len = utf8_decode(p, n, &cp);
+
+	*waits = len == 0 && !flush;
+	if (*waits)
+		return false;
+	if (len <= 0) {
+		kp->at += len < 0 ? (size_t)-len : n;
+		return false;
+	}
+	kp->at += (size_t)len;
+	if (cp >= 0x80 && cp < 0xA0)
+		return false;
+	/* A bare '\n' is Ctrl-J: Enter is '\r' in raw mode. */
+	plain(ev, cp, 0);
+	return true;
+}
+
 bool keyparse_next(struct keyparse *kp, struct key_event *ev, bool flush)
 {
 	while (kp->at < kp->in.len || kp->pasting) {
 		const char *p = kp->in.data + kp->at;
 		size_t n = kp->in.len - kp->at;
-		uint32_t cp;
-		bool is_key;
+		enum found found;
+		bool is_key, waits;
 		size_t used;
-		int len;
 
-		if (kp->pasting) {
+		if (kp->pasting)
 			return (n > 0 || flush) && paste_event(kp, flush, ev);
-		}
 		if (p[0] == 0x1B) {
+			if (wheel_event(kp, ev))
+				return true;
 			used = escape_event(kp, p, n, flush, ev, &is_key);
 			if (used == 0)
 				return false;
@@ -369,19 +500,13 @@ bool keyparse_next(struct keyparse *kp, struct key_event *ev, bool flush)
 				return true;
 			continue;
 		}
-		len = utf8_decode(p, n, &cp);
-		if (len == 0 && !flush)
+		found = burst_event(kp, flush, ev);
+		if (found != FOUND_KEYS)
+			return found == FOUND_PASTE;
+		if (plain_event(kp, flush, ev, &waits))
+			return true;
+		if (waits)
 			return false;
-		if (len <= 0) {
-			kp->at += len < 0 ? (size_t)-len : n;
-			continue;
-		}
-		kp->at += (size_t)len;
-		/* A bare '\n' is Ctrl-J: Enter is '\r' in raw mode. */
-		if (cp >= 0x80 && cp < 0xA0)
-			continue;
-		plain(ev, cp, 0);
-		return true;
 	}
 	return false;
 }

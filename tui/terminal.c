@@ -240,14 +240,15 @@ static void load_caps(struct terminal *t, const struct terminal_config *config)
 	t->caps.no_last_cell = tigetflag("am") > 0 && tigetflag("xenl") <= 0;
 
 	add_cap(&t->enter, cap("smcup"));
+	/* The wheel is none of the arrow keys; how it was comes back. */
 	if (xtermish)
-		buf_addz(&t->enter, "\x1B[?2004h");
+		buf_addz(&t->enter, "\x1B[?2004h\x1B[?1007s\x1B[?1007l");
 	if (t->caps.reset[0] != '\0')
 		buf_addz(&t->enter, t->caps.reset);
 	add_cap(&t->enter, cap("clear"));
 
 	if (xtermish)
-		buf_addz(&t->leave, "\x1B[?1006l\x1B[?1000l\x1B[?2004l");
+		buf_addz(&t->leave, "\x1B[?1006l\x1B[?1000l\x1B[?2004l\x1B[?1007r");
 	buf_addz(&t->leave, t->caps.reset);
 	add_cap(&t->leave, cap("cnorm"));
 	add_cap(&t->leave, tiparm(t->cup, 2000, 0));

@@ -39,7 +39,8 @@ static void mouse(struct tui *t, const struct key_event *ev)
 	if (ev->button == MOUSE_WHEEL_UP || ev->button == MOUSE_WHEEL_DOWN) {
 		int by = ev->button == MOUSE_WHEEL_UP ? -1 : 1;
 
-		if (inside(t->list_pane, ev->x, ev->y))
+		/* A wheel that came as keys is at no place. */
+		if (ev->x < 0 ? t->focus == KEYS_LIST : inside(t->list_pane, ev->x, ev->y))
 			convlist_step(&t->list, by);
 		else
 			transcript_scroll(t->said, by * WHEEL_ROWS);

@@ -36,7 +36,7 @@ bool screen_hear(void *ctx)
 		if (n < 0)
 			return true;
 		s->keys_ms = clock_ms();
-		keyparse_push(&s->keys, bytes, (size_t)n);
+		keyparse_push(&s->keys, bytes, (size_t)n, s->keys_ms);
 		wanted |= s->tidying || says_stop(bytes, (size_t)n);
 		if ((size_t)n < sizeof(bytes))
 			break;

@@ -132,7 +132,7 @@ static void read_keys(struct screen *s)
 
 	while ((n = terminal_read(s->terminal, bytes, sizeof(bytes), &err)) > 0) {
 		s->keys_ms = clock_ms();
-		keyparse_push(&s->keys, bytes, (size_t)n);
+		keyparse_push(&s->keys, bytes, (size_t)n, s->keys_ms);
 		while (!s->quit && s->terminal && keyparse_next(&s->keys, &ev, false))
 			handle(s, &ev);
 		if (s->quit || (size_t)n < sizeof(bytes))
@@ -323,6 +323,16 @@ static void tell_trouble(void *ctx, const char *text)
 	s->dirty = true;
 }
 
+/* As other programs on terminals take it; 0: not told. */
+static int escdelay_ms(void)
+{
+	const char *told = getenv("ESCDELAY");
+	char *end;
+	long ms = told ? strtol(told, &end, 10) : 0;
+
+	return told && *told && !*end && ms >= 0 && ms <= 10000 ? (int)ms + (ms == 0) : 0;
+}
+
 static int open_screen(struct screen *s, const struct screen_config *config, struct err *err)
 {
 	struct tui_config tc = {.complete = screen_complete, .ctx = s};
@@ -342,6 +352,7 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 				.talks = s->talks,
 				.trouble = tell_trouble,
 				.ctx = s};
+	s->keys.esc_ms = escdelay_ms();
 	s->status = (struct status){.phase = STATUS_LOADING, .cached = -1};
 	s->load_ms = clock_ms();
 	s->dirty = true;

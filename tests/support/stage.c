@@ -25,6 +25,8 @@
 #include "engine/base/utf8.h"
 #include "tests/support/program.h"
 
+#define BETWEEN_KEYS_US 50000
+
 const char stage_talk[] = "{\"info\": {\"model_name\": \"scripted\", \"backend\": \"none\", "
 			  "\"ctx_tokens\": 4096}}\n"
 			  "{\"load\": {\"bytes\": 1000, \"steps\": 2}}\n"
@@ -261,6 +263,8 @@ void stage_type(struct stage *st, const char *bytes)
 		else
 			stage_read(st, 20);
 	}
+	/* Whoever types lets go of the key: what comes at once is a paste. */
+	usleep(BETWEEN_KEYS_US);
 }
 
 void stage_settle(struct stage *st)

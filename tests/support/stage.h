@@ -59,7 +59,7 @@ int stage_close(struct stage *st);
 
 /* Takes what comes within `ms`; false at the end of the child. */
 bool stage_read(struct stage *st, int ms);
-/* Types bytes as a terminal sends them. */
+/* Types bytes as a terminal sends them, and waits as long as a person would after a key. */
 void stage_type(struct stage *st, const char *bytes);
 
 /* What is shown, a line a row, without blanks at their ends. */

@@ -61,8 +61,10 @@ static void take(struct keyparse *kp, bool flush, struct buf *out)
 			break;
 		case KEY_EVENT_MOUSE:
 			buf_addf(out, "%s:%d,%d",
-				 ev.button == MOUSE_WHEEL_UP ? "wheel-up" : "click", ev.x,
-				 ev.y);
+				 ev.button == MOUSE_WHEEL_UP     ? "wheel-up"
+				 : ev.button == MOUSE_WHEEL_DOWN ? "wheel-down"
+								 : "click",
+				 ev.x, ev.y);
 			break;
 		}
 	}
@@ -80,7 +82,7 @@ static void bytes_are_keys_however_they_are_split(void **state)
 
 			for (size_t at = 0; at < n; at += cut) {
 				keyparse_push(&kp, cases[i].bytes + at,
-					      n - at < cut ? n - at : cut);
+					      n - at < cut ? n - at : cut, 1000);
 				take(&kp, false, &got);
 			}
 			take(&kp, true, &got);
@@ -90,6 +92,94 @@ static void bytes_are_keys_however_they_are_split(void **state)
 			keyparse_release(&kp);
 		}
 	}
+}
+
+/* What comes when, and what the keys are; `busy`: nobody asks before all has come. */
+static const struct {
+	bool busy;
+	struct {
+		int ms;
+		const char *bytes;
+	} pieces[6];
+	const char *keys;
+} timed[] = {
+	/* Lines that nobody typed are one text; the end of the last sends it. */
+	{false, {{0, "a\rb b\r\rc\rd"}}, "paste:a\nb b\n\nc\nd"},
+	{false, {{0, "a\r\nb\r"}}, "paste:a\nb Enter"},
+	{false, {{0, "é\r日\r"}, {100, "x"}}, "paste:é\n日 Enter x"},
+	{false, {{0, "a"}, {2, "\r"}, {4, "b"}, {6, "\r"}}, "a paste:\nb Enter"},
+	{false, {{0, "a\r"}, {20, "b"}}, "a paste:\nb"},
+	{true, {{0, "a\r"}, {1, "b"}}, "paste:a\nb"},
+	{false, {{0, "all:\r\tcc\tx\r"}}, "paste:all:\n\tcc\tx Enter"},
+	{false,
+	 {{0, "ab\x01"
+	      "c\rd"}},
+	 "a b C-a paste:c\nd"},
+	/* Typed ones are keys, however late they are heard. */
+	{false, {{0, "a"}, {100, "\r"}, {200, "b"}}, "a Enter b"},
+	{true, {{0, "a"}, {100, "\r"}, {200, "b"}}, "a Enter b"},
+	{true, {{0, "ab\r"}, {100, "c\r"}}, "a b Enter c Enter"},
+	{false, {{0, "/ef\t"}, {100, "\r"}}, "/ e f Tab Enter"},
+	{false, {{0, "\r"}, {2, "\r"}}, "Enter Enter"},
+	/* A turn of the wheel as arrow keys, and keys that were held. */
+	{false, {{0, "\x1B[A\x1B[A\x1B[A"}}, "wheel-up:-1,-1"},
+	{false, {{0, "\x1BOB\x1BOB\x1BOB\x1BOB\x1BOB"}}, "wheel-down:-1,-1 wheel-down:-1,-1"},
+	{false, {{0, "\x1B[A\x1B[A"}}, "Up Up"},
+	{true, {{0, "\x1B[A"}, {30, "\x1B[A"}, {60, "\x1B[A"}}, "Up Up Up"},
+	{false, {{0, "\x1B[A\x1B[B\x1B[A"}}, "Up Down Up"},
+	{false, {{0, "\x1B[C\x1B[C\x1B[C"}}, "Right Right Right"},
+	/* A sequence in two pieces, and Esc by itself. */
+	{false, {{0, "\x1B"}, {80, "[A"}}, "Up"},
+	{false, {{0, "\x1B"}, {40, "O"}, {80, "K"}}, "Esc O K"},
+	{false, {{0, "\x1B"}, {40, "["}, {80, "["}}, "Esc [ ["},
+	{false, {{0, "\x1B"}, {40, "["}}, "Esc ["},
+	{false, {{0, "\x1B"}, {40, "j"}, {80, "j"}}, "Esc j j"},
+	{false, {{0, "\x1B"}, {2, "j"}}, "M-j"},
+	{false, {{0, "\x1B"}, {2, "["}, {4, "A"}}, "Up"},
+	{false, {{0, "\x1B"}, {400, "[A"}}, "Esc Up"},
+	{false, {{0, "\x1B"}, {400, "[1;5C"}, {500, "[B"}}, "Esc C-Right [ B"},
+	{false, {{0, "\x1B"}, {400, "["}, {500, "A"}}, "Esc [ A"},
+	{false, {{0, "\x1B"}, {400, "[Au"}}, "Esc [ A u"},
+	{false, {{0, "\x1B"}, {3000, "[A"}}, "Esc [ A"},
+};
+
+static void what_comes_at_once_is_no_typing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(timed) / sizeof(timed[0]); i++) {
+		struct keyparse kp = {0};
+		struct buf got = {0};
+		int64_t last = 0;
+
+		for (size_t k = 0; k < 6 && timed[i].pieces[k].bytes; k++) {
+			const char *bytes = timed[i].pieces[k].bytes;
+			int64_t now = 1000 + timed[i].pieces[k].ms;
+			int wait = keyparse_wait_ms(&kp);
+
+			if (!timed[i].busy && wait >= 0 && now - last >= wait)
+				take(&kp, true, &got);
+			keyparse_push(&kp, bytes, strlen(bytes), now);
+			if (!timed[i].busy)
+				take(&kp, false, &got);
+			last = now;
+		}
+		take(&kp, true, &got);
+		if (strcmp(buf_z(&got), timed[i].keys) != 0)
+			fail_msg("case %zu: \"%s\", expected \"%s\"", i, buf_z(&got),
+				 timed[i].keys);
+		buf_release(&got);
+		keyparse_release(&kp);
+	}
+}
+
+static void a_told_delay_is_how_long_esc_waits(void **state)
+{
+	struct keyparse kp = {.esc_ms = 700};
+
+	(void)state;
+	keyparse_push(&kp, "\x1B", 1, 1000);
+	assert_int_equal(keyparse_wait_ms(&kp), 700);
+	keyparse_release(&kp);
 }
 
 static void a_key_has_one_name(void **state)
@@ -120,13 +210,13 @@ static void ten_megabytes_pasted_come_as_one_event(void **state)
 
 	(void)state;
 	memset(block, 'x', sizeof(block));
-	keyparse_push(&kp, "\x1B[200~", 6);
+	keyparse_push(&kp, "\x1B[200~", 6, 1000);
 	while (n < (size_t)10 << 20) {
-		keyparse_push(&kp, block, sizeof(block));
+		keyparse_push(&kp, block, sizeof(block), 1000);
 		n += sizeof(block);
 		assert_false(keyparse_next(&kp, &ev, false));
 	}
-	keyparse_push(&kp, "\x1B[201~", 6);
+	keyparse_push(&kp, "\x1B[201~", 6, 1000);
 	assert_true(keyparse_next(&kp, &ev, false));
 	assert_int_equal(ev.kind, KEY_EVENT_PASTE);
 	assert_int_equal(ev.text.n, n);
@@ -147,7 +237,7 @@ static void of_a_paste_too_long_the_beginning_comes_and_says_so(void **state)
 		for (size_t at = 0; at < sizeof(typed) - 1; at += piece) {
 			size_t left = sizeof(typed) - 1 - at;
 
-			keyparse_push(&kp, typed + at, piece < left ? piece : left);
+			keyparse_push(&kp, typed + at, piece < left ? piece : left, 1000);
 			while (keyparse_next(&kp, &ev, false)) {
 				assert_int_equal(ev.kind, KEY_EVENT_PASTE);
 				assert_int_equal(ev.text.n, 8);
@@ -176,7 +266,7 @@ static void any_bytes_are_survived(void **state)
 			seed = seed * 1664525u + 1013904223u;
 			c = seed >> 31 ? favourites[(seed >> 16) % (sizeof(favourites) - 1)]
 				       : (char)(seed >> 20);
-			keyparse_push(&kp, &c, 1);
+			keyparse_push(&kp, &c, 1, 1000);
 			while (keyparse_next(&kp, &ev, (seed >> 8 & 7) == 0))
 				;
 		}
@@ -208,6 +298,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_are_keys_however_they_are_split),
+		cmocka_unit_test(what_comes_at_once_is_no_typing),
+		cmocka_unit_test(a_told_delay_is_how_long_esc_waits),
 		cmocka_unit_test(a_key_has_one_name),
 		cmocka_unit_test(ten_megabytes_pasted_come_as_one_event),
 		cmocka_unit_test(of_a_paste_too_long_the_beginning_comes_and_says_so),
