@@ -59,6 +59,7 @@ void act_regenerate(struct tui *t);
 void act_continue(struct tui *t);
 void act_fork(struct tui *t);
 void act_copy(struct tui *t);
+void act_copy_code(struct tui *t);
 
 /* act_list.c: the conversations */
 void act_list_up(struct tui *t);

@@ -162,6 +162,24 @@ void act_fork(struct tui *t)
 	want_for_message(t, TUI_FORK, "nothing to fork from");
 }
 
+/* Of the answer at or above the chosen item; where it has several, they are offered. */
+void act_copy_code(struct tui *t)
+{
+	size_t i = transcript_chosen(t->said);
+
+	while (i != TRANSCRIPT_NONE && i > 0 && transcript_kind(t->said, i) != ITEM_ANSWER)
+		i--;
+	codeblocks_release(&t->code);
+	if (i != TRANSCRIPT_NONE && transcript_kind(t->said, i) == ITEM_ANSWER)
+		codeblocks_read(&t->code, transcript_text(t->said, i));
+	if (t->code.n == 0)
+		tui_say(t, STYLE_NOTICE, "no code block in this answer");
+	else if (t->code.n == 1)
+		buf_adds(&tui_want(t, TUI_COPY)->text, buf_str(&t->code.v[0].text));
+	else
+		tui_open_code(t);
+}
+
 void act_copy(struct tui *t)
 {
 	size_t i = transcript_chosen(t->said);

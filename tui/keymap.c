@@ -111,6 +111,8 @@ static const struct action_row rows[ACTION_N] = {
 			     act_continue},
 	[ACTION_FORK] = {"fork", TRAN, "f", "new conversation from here", true, act_fork},
 	[ACTION_COPY] = {"copy", TRAN, "y", "copy this message", true, act_copy},
+	[ACTION_COPY_CODE] = {"copy-code", TRAN, "Y", "copy a code block of this answer", true,
+			      act_copy_code},
 	[ACTION_TO_COMPOSER] = {"to-composer", TRAN, "Tab i q", "back to the input", false,
 				act_focus_input},
 

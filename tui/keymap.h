@@ -94,6 +94,7 @@ enum action {
 	ACTION_CONTINUE,
 	ACTION_FORK,
 	ACTION_COPY,
+	ACTION_COPY_CODE,
 	ACTION_TO_COMPOSER,
 	/* conversation list */
 	ACTION_LIST_UP,

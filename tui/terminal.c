@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "engine/base/tty.h"
+#include "tui/osc52.h"
 #include "tui/terminal_crash.h"
 #include "tui/theme.h"
 
-#define OSC52_MAX 74994 /* what xterm and tmux accept, before base64 */
 #define LEAVE_MS  300   /* a terminal that takes nothing for so long is left as it is */
 #define TRY_MS      20
 #define PIECE_BYTES 256
@@ -470,32 +470,14 @@ void terminal_set_mouse(struct terminal *t, bool on)
 
 int terminal_copy(struct terminal *t, struct str text, struct err *err)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	int rc;
 
-	if (text.n > OSC52_MAX)
-		return err_set(err, ERR_LIMIT, "%zu bytes are more than terminals take (%d)",
-			       text.n, OSC52_MAX);
 	if (terminal_waits(t))
 		return err_set(err, ERR_IO, "the terminal takes nothing at the moment");
-	buf_addz(&t->out, "\x1B]52;c;");
-	for (size_t i = 0; i < text.n; i += 3) {
-		size_t left = text.n - i;
-		unsigned v = (unsigned)(unsigned char)text.p[i] << 16;
-
-		if (left > 1)
-			v |= (unsigned)(unsigned char)text.p[i + 1] << 8;
-		if (left > 2)
-			v |= (unsigned)(unsigned char)text.p[i + 2];
-		buf_addc(&t->out, digits[v >> 18 & 63]);
-		buf_addc(&t->out, digits[v >> 12 & 63]);
-		buf_addc(&t->out, left > 1 ? digits[v >> 6 & 63] : '=');
-		buf_addc(&t->out, left > 2 ? digits[v & 63] : '=');
-	}
-	buf_addc(&t->out, '\a');
-	if (buf_failed(&t->out)) {
+	rc = osc52_add(&t->out, text, err);
+	if (rc < 0) {
 		buf_reset(&t->out);
-		return err_nomem(err, "text to copy", text.n);
+		return rc;
 	}
 	return write_some(t, err);
 }

@@ -56,6 +56,7 @@ void tui_free(struct tui *t)
 	help_release(&t->help);
 	editbuf_release(&t->prompt_edit);
 	buf_release(&t->option);
+	codeblocks_release(&t->code);
 	free(t);
 }
 

@@ -20,10 +20,12 @@
 
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
+#include "tui/codeblock.h"
 #include "tui/convlist.h"
 #include "tui/key.h"
 #include "tui/keymap.h"
 #include "tui/keyparse.h"
+#include "tui/osc52.h"
 #include "tui/status.h"
 #include "tui/surface.h"
 #include "tui/terminal.h"

@@ -52,6 +52,33 @@ void tui_open_inputs(struct tui *t)
 	buf_release(&line);
 }
 
+/* By its first line that says something; the last one is chosen. */
+void tui_open_code(struct tui *t)
+{
+	struct buf right = {0};
+
+	t->use = PICK_CODE;
+	picker_open(&t->picker, "Copy which code block?");
+	for (size_t i = 0; i < t->code.n; i++) {
+		struct str text = buf_str(&t->code.v[i].text), line = text;
+		size_t lines = 1;
+
+		for (size_t k = 0; k < text.n; k++)
+			lines += text.p[k] == '\n';
+		while (line.n > 0 && strchr(" \t\n", line.p[0]))
+			line = (struct str){line.p + 1, line.n - 1};
+		if (line.n > 0 && memchr(line.p, '\n', line.n))
+			line.n = (size_t)((const char *)memchr(line.p, '\n', line.n) - line.p);
+		buf_reset(&right);
+		buf_addf(&right, "%zu line%s", lines, lines > 1 ? "s" : "");
+		picker_add(&t->picker, line, buf_str(&t->code.v[i].lang), buf_str(&right),
+			   (int64_t)i);
+	}
+	t->picker.chosen = t->code.n - 1;
+	picker_refresh(&t->picker);
+	buf_release(&right);
+}
+
 /* ---- completion ---- */
 
 void tui_add_completion(struct tui *t, struct str word, struct str help)
@@ -253,6 +280,9 @@ void tui_picker_key(struct tui *t, const struct key_event *ev)
 	case PICK_VALUE:
 		want_set(t, buf_str(&label));
 		break;
+	case PICK_CODE:
+		buf_adds(&tui_want(t, TUI_COPY)->text, buf_str(&t->code.v[value].text));
+		break;
 	}
 	buf_release(&label);
 }
@@ -306,7 +336,8 @@ void tui_prompt_key(struct tui *t, const struct key_event *ev)
 		size_t n = nl ? (size_t)(nl - ev->text.p) : ev->text.n;
 
 		if (n > PROMPT_MAX)
-			n = PROMPT_MAX - utf8_partial_tail((struct str){ev->text.p, PROMPT_MAX});
+			n = PROMPT_MAX -
+			    utf8_partial_tail((struct str){ev->text.p, PROMPT_MAX});
 		editbuf_insert(e, (struct str){ev->text.p, n});
 		return;
 	}

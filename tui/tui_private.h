@@ -11,7 +11,7 @@
 #include "tui/tui.h"
 #include "tui/vi.h"
 
-enum picker_use { PICK_ACTION, PICK_INPUT, PICK_COMPLETION, PICK_OPTION, PICK_VALUE };
+enum picker_use { PICK_ACTION, PICK_INPUT, PICK_COMPLETION, PICK_OPTION, PICK_VALUE, PICK_CODE };
 
 enum prompt_use { PROMPT_NONE, PROMPT_SEARCH, PROMPT_RENAME, PROMPT_VALUE };
 
@@ -39,6 +39,7 @@ struct tui {
 	struct buf option;       /* whose value is asked for */
 	struct buf *option_text; /* name, value, help, choices by '\0', of each */
 	size_t n_options;
+	struct codeblocks code; /* that may be copied */
 
 	enum key_context focus;
 	enum { LIST_AUTO, LIST_SHOWN, LIST_HIDDEN } list_mode;
@@ -68,6 +69,7 @@ void tui_filter_changed(struct tui *t);
 
 void tui_open_palette(struct tui *t);
 void tui_open_inputs(struct tui *t);
+void tui_open_code(struct tui *t);
 void tui_complete(struct tui *t);
 void tui_picker_key(struct tui *t, const struct key_event *ev);
 void tui_open_prompt(struct tui *t, enum prompt_use use, int64_t id, struct str text);

@@ -14,6 +14,7 @@ const struct cmd cmds[] = {
 	{"regen", "", "answer the last question anew", cmd_regen},
 	{"continue", "", "go on with an answer that was cut", cmd_continue},
 	{"title", "[TEXT]", "show or set the conversation's title", cmd_title},
+	{"copy", "[N|code [N]]", "copy the last answer, the Nth last, or its code", cmd_copy},
 	{"export", "FILE", "write it to FILE (.md, .json, .jsonl)", cmd_export},
 	{"rm", "ID", "remove a conversation for good", cmd_rm},
 	{"effort", "[none|low|high|max]", "how much the model thinks", cmd_effort},

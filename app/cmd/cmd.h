@@ -32,6 +32,9 @@ typedef int (*cmd_describe_fn)(struct history *h, const char *arg, struct buf *o
 			       struct err *err);
 int cmd_tell(struct cmd_host *h, cmd_describe_fn describe, const char *arg, struct err *err);
 
+/* To the clipboard, however that is reached; says how. */
+int cmd_copy_text(struct cmd_host *h, struct str text, struct err *err);
+
 int cmd_help(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_new(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_effort(struct cmd_host *h, const char *arg, struct err *err);
@@ -47,6 +50,7 @@ int cmd_title(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_export(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_rm(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_set(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_copy(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_quit(struct cmd_host *h, const char *arg, struct err *err);
 
 #endif

@@ -19,6 +19,8 @@ struct cmd_host_ops {
 	void (*say)(struct cmd_host *h, const char *text);
 	void (*tell)(struct cmd_host *h, struct str text);
 	void (*help)(struct cmd_host *h); /* what can be done here */
+	/* Copies through the terminal, which may not take it. */
+	int (*copy)(struct cmd_host *h, struct str text, struct err *err);
 	/* What an option is, NULL: all that can be set here. */
 	void (*show_option)(struct cmd_host *h, const struct option_row *row);
 	void (*options_changed)(struct cmd_host *h); /* what hangs on them follows */

@@ -1,7 +1,10 @@
 /* What slash commands ask for (app/cmd/host.h), in line mode. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "app/line/line.h"
+#include "app/output.h"
+#include "tui/tui.h"
 
 static struct line_mode *line_of(const struct cmd_host *h)
 {
@@ -38,6 +41,21 @@ static void host_help(struct cmd_host *h)
 		 "lines that\n"
 		 "end with \\ become one message.  Ctrl-C interrupts an answer and keeps what "
 		 "was said.");
+}
+
+static int host_copy(struct cmd_host *h, struct str text, struct err *err)
+{
+	struct buf out = {0};
+	int rc;
+
+	(void)h;
+	if (!isatty(STDOUT_FILENO))
+		return err_set(err, ERR_USAGE, "there is no terminal to copy with");
+	rc = osc52_add(&out, text, err);
+	if (!rc)
+		output_own(STDOUT_FILENO, buf_z(&out));
+	buf_release(&out);
+	return rc;
 }
 
 static void host_show_option(struct cmd_host *h, const struct option_row *row)
@@ -156,6 +174,7 @@ const struct cmd_host_ops line_host = {
 	.say = host_say,
 	.tell = host_tell,
 	.help = host_help,
+	.copy = host_copy,
 	.show_option = host_show_option,
 	.options_changed = host_options_changed,
 	.is_writing = host_is_writing,

@@ -48,6 +48,14 @@ static void host_help(struct cmd_host *h)
 	tui_action(screen_of(h)->tui, ACTION_HELP);
 }
 
+static int host_copy(struct cmd_host *h, struct str text, struct err *err)
+{
+	struct screen *s = screen_of(h);
+
+	return s->terminal ? terminal_copy(s->terminal, text, err)
+			   : err_set(err, ERR_USAGE, "there is no terminal to copy with");
+}
+
 static void host_show_option(struct cmd_host *h, const struct option_row *row)
 {
 	struct screen *s = screen_of(h);
@@ -145,6 +153,7 @@ const struct cmd_host_ops screen_host = {
 	.say = host_say,
 	.tell = host_tell,
 	.help = host_help,
+	.copy = host_copy,
 	.show_option = host_show_option,
 	.options_changed = host_options_changed,
 	.is_writing = host_is_writing,

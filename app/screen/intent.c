@@ -168,12 +168,8 @@ static void want_copy(struct screen *s, const struct tui_intent *in)
 {
 	struct err err;
 
-	if (!s->terminal)
-		return;
-	if (terminal_copy(s->terminal, buf_str(&in->text), &err) < 0)
+	if (cmd_copy_text(&s->host, buf_str(&in->text), &err) < 0)
 		tui_say(s->tui, STYLE_ERROR, "not copied: %s", err.text);
-	else
-		tui_say(s->tui, STYLE_FAINT, "copied, where the terminal allows it (OSC 52)");
 }
 
 static void want_suspend(struct screen *s, const struct tui_intent *in)

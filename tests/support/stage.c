@@ -91,6 +91,10 @@ static _Noreturn void child_main(const struct stage_setup *su)
 	int signo = 0, rc;
 
 	setlocale(LC_ALL, "C.UTF-8");
+	/* Nothing is copied to where the tests run. */
+	unsetenv("WAYLAND_DISPLAY");
+	unsetenv("DISPLAY");
+	unsetenv("TMUX");
 	unsetenv("COLORTERM");
 	unsetenv("NO_COLOR");
 	/* cmocka's own handlers came along with the fork. */
