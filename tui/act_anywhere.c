@@ -128,6 +128,7 @@ void act_search(struct tui *t)
 void act_bare(struct tui *t)
 {
 	t->bare = !t->bare;
+	transcript_set_bare(t->said, t->bare);
 	tui_want(t, TUI_BARE)->step = t->bare;
 	tui_say(t, STYLE_FAINT, t->bare ? "bare screen: F4 leaves it" : "");
 }

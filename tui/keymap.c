@@ -44,7 +44,7 @@ static const struct action_row rows[ACTION_N] = {
 	[ACTION_FOLLOW] = {"follow", ANY, "C-End", "go to the end and follow it", true,
 			   act_follow},
 	[ACTION_SEARCH] = {"search", ANY, "C-s", "search the transcript", true, act_search},
-	[ACTION_BARE] = {"bare", ANY, "F4", "bare screen, for selecting with the mouse", true,
+	[ACTION_BARE] = {"bare", ANY, "F4", "bare text, to select with the mouse", true,
 			 act_bare},
 	[ACTION_SUSPEND] = {"suspend", ANY, "C-z", "suspend the program", true, act_suspend},
 	[ACTION_REPAINT] = {"repaint", ANY, "C-l", "paint the screen anew", true, act_repaint},

@@ -226,6 +226,13 @@ void lines_wrap(struct lines *l, const struct rich *r, int width, const struct r
 	} while (!lines_failed(l));
 }
 
+int lines_columns(const struct lines *l, size_t i)
+{
+	struct str s = lines_text(l, i);
+
+	return glyph_columns(s.p, s.n);
+}
+
 void lines_draw(const struct lines *l, size_t i, struct view v, int x, int y)
 {
 	const struct line *ln = &l->v[i];

@@ -89,6 +89,7 @@ void lines_add(struct lines *l, const struct rich *lead, const struct rich *r, s
 void lines_wrap(struct lines *l, const struct rich *r, int width, const struct rich *first,
 		const struct rich *rest, bool words);
 
+int lines_columns(const struct lines *l, size_t i);
 /* Draws line i at x, y. */
 void lines_draw(const struct lines *l, size_t i, struct view v, int x, int y);
 

@@ -162,6 +162,43 @@ static size_t paint_row(struct brush *b, const struct cell *was, const struct ce
 	return changed;
 }
 
+static const struct cell *row_of(const struct surface *s, int y)
+{
+	return s->cells + (size_t)y * (size_t)s->w;
+}
+
+/*
+ * Writes over the end of row y into the next one, so that the terminal takes both for one line:
+ * what a person selects there has no line end that the text has not.
+ */
+static void write_join(struct brush *b, const struct surface *s, int y)
+{
+	const struct cell *row = row_of(s, y), *next = row_of(s, y + 1);
+	int x = s->w - 1;
+
+	if (width_is_doubtful(&next[0]))
+		return;
+	if (s->joins[y] == ROW_FULL) {
+		x -= row[x].width == 0;
+		if (x < 0 || width_is_doubtful(&row[x]))
+			return;
+		move_to(b, x, y);
+		write_cell(b, &row[x], x, y, s->w);
+	} else {
+		move_to(b, x, y); /* too little room for the wide one */
+	}
+	write_cell(b, &next[0], 0, y + 1, s->w);
+	b->y = y + 1;
+}
+
+bool paint_parts(const struct surface *shown, const struct surface *next)
+{
+	for (int y = 0; y < shown->h && y < next->h; y++)
+		if (shown->joins[y] != ROW_ENDS && shown->joins[y] != next->joins[y])
+			return true;
+	return false;
+}
+
 struct paint_stats paint(const struct paint_caps *caps, struct surface *shown,
 			 const struct surface *next, bool all, struct buf *out)
 {
@@ -183,6 +220,9 @@ struct paint_stats paint(const struct paint_caps *caps, struct surface *shown,
 
 		stats.cells += paint_row(&b, shown->cells + at, next->cells + at, y, next->w,
 					 all, skip);
+		if (caps->wraps && next->joins[y] != ROW_ENDS &&
+		    (all || shown->joins[y] != next->joins[y]))
+			write_join(&b, next, y);
 	}
 	if (out->len == body && !all && shown->cursor_on == next->cursor_on &&
 	    shown->cursor_x == next->cursor_x && shown->cursor_y == next->cursor_y) {
@@ -201,6 +241,7 @@ struct paint_stats paint(const struct paint_caps *caps, struct surface *shown,
 	buf_addz(out, caps->sync_off);
 	memcpy(shown->cells, next->cells,
 	       (size_t)next->w * (size_t)next->h * sizeof(*next->cells));
+	memcpy(shown->joins, next->joins, (size_t)next->h);
 	shown->cursor_on = next->cursor_on;
 	shown->cursor_x = next->cursor_x;
 	shown->cursor_y = next->cursor_y;

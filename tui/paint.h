@@ -27,6 +27,7 @@ struct paint_caps {
 	void *move_ctx;
 	bool ascii;        /* the locale has no UTF-8: lines and marks in ASCII  */
 	bool no_last_cell; /* writing the last cell would scroll the screen      */
+	bool wraps;        /* what is written past a row's end goes on in the next */
 };
 
 struct paint_stats {
@@ -40,5 +41,8 @@ struct paint_stats {
  */
 struct paint_stats paint(const struct paint_caps *caps, struct surface *shown,
 			 const struct surface *next, bool all, struct buf *out);
+
+/* Rows that the terminal took for one line no longer are: only after an erasure it forgets that. */
+bool paint_parts(const struct surface *shown, const struct surface *next);
 
 #endif

@@ -27,6 +27,7 @@ int surface_init(struct surface *s, int w, int h, struct err *err)
 void surface_release(struct surface *s)
 {
 	free(s->cells);
+	free(s->joins);
 	*s = (struct surface){0};
 }
 
@@ -34,13 +35,19 @@ int surface_resize(struct surface *s, int w, int h, struct err *err)
 {
 	size_t n;
 	struct cell *cells;
+	uint8_t *joins;
 
 	w = clamp_side(w);
 	h = clamp_side(h);
 	n = (size_t)w * (size_t)h;
-	cells = realloc(s->cells, n * sizeof(*cells));
-	if (!cells)
+	joins = malloc((size_t)h * sizeof(*joins));
+	cells = joins ? realloc(s->cells, n * sizeof(*cells)) : NULL;
+	if (!cells) {
+		free(joins);
 		return err_nomem(err, "screen", n * sizeof(*cells));
+	}
+	free(s->joins);
+	s->joins = joins;
 	s->cells = cells;
 	s->w = w;
 	s->h = h;
@@ -52,6 +59,7 @@ void surface_clear(struct surface *s)
 {
 	for (size_t i = 0; i < (size_t)s->w * (size_t)s->h; i++)
 		s->cells[i] = blank;
+	memset(s->joins, ROW_ENDS, (size_t)s->h);
 	s->cursor_on = false;
 	s->cursor_x = s->cursor_y = 0;
 }
@@ -65,6 +73,7 @@ int surface_copy(struct surface *dst, const struct surface *src, struct err *err
 			return rc;
 	}
 	memcpy(dst->cells, src->cells, (size_t)src->w * (size_t)src->h * sizeof(*src->cells));
+	memcpy(dst->joins, src->joins, (size_t)src->h);
 	dst->cursor_x = src->cursor_x;
 	dst->cursor_y = src->cursor_y;
 	dst->cursor_on = src->cursor_on;
@@ -248,6 +257,12 @@ void view_restyle(struct view v, int x, int y, int n, uint16_t style)
 
 	for (int i = 0; i < r.w && r.h > 0; i++)
 		cell_at(r, i, 0)->style = style;
+}
+
+void view_join(struct view v, int y, enum row_join join)
+{
+	if (v.x == 0 && v.w == v.s->w && y >= 0 && y + 1 < v.h)
+		v.s->joins[v.y + y] = (uint8_t)join;
 }
 
 void view_cursor(struct view v, int x, int y)

@@ -29,9 +29,17 @@ struct cell {
 	uint16_t style;
 };
 
+/* How a row stands to the one below. */
+enum row_join {
+	ROW_ENDS,
+	ROW_FULL,  /* the same line goes on there, where the terminal breaks it by itself */
+	ROW_SHORT, /* likewise, but its last column was too little for what comes         */
+};
+
 struct surface {
 	int w, h;
 	struct cell *cells; /* [h][w] */
+	uint8_t *joins;     /* [h], enum row_join */
 	int cursor_x, cursor_y;
 	bool cursor_on;
 };
@@ -71,6 +79,8 @@ int view_put_cut(struct view v, int x, int y, int columns, struct str text, uint
 void view_fill(struct view v, int x, int y, int w, int h, uint32_t cp, uint16_t style);
 /* Gives n cells of a row another role or style, keeping their text. */
 void view_restyle(struct view v, int x, int y, int n, uint16_t style);
+/* Joins row y with the next one; nothing where the view has not the surface's whole width. */
+void view_join(struct view v, int y, enum row_join join);
 void view_cursor(struct view v, int x, int y);
 
 /* A box's border, title in its top line; returns the inside. */

@@ -237,6 +237,7 @@ static void load_caps(struct terminal *t, const struct terminal_config *config)
 	store_cap(t->caps.cursor_on, cap("cnorm"));
 	store_cap(t->caps.cursor_off, cap("civis"));
 	t->caps.ascii = config->ascii || strcmp(codeset, "UTF-8") != 0;
+	t->caps.wraps = tigetflag("am") > 0;
 	t->caps.no_last_cell = tigetflag("am") > 0 && tigetflag("xenl") <= 0;
 
 	add_cap(&t->enter, cap("smcup"));
@@ -419,7 +420,7 @@ int terminal_show(struct terminal *t, const struct surface *next, struct err *er
 			return rc;
 		t->all = true;
 	}
-	if (t->all) {
+	if (t->all || paint_parts(&t->shown, next)) {
 		buf_addz(&t->out, t->caps.reset);
 		add_cap(&t->out, cap("clear"));
 		/* After the erasure every cell is a plain blank. */

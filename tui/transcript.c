@@ -372,27 +372,41 @@ static void forget_far(struct transcript *t)
 		if (it->doc.width == 0 || (i + LAID_NEAR > t->top && i < t->top + LAID_NEAR) ||
 		    i + LAID_NEAR > t->n)
 			continue;
-		mddoc_forget(&it->doc);
-		it->matched = 0;
-		t->n_laid--;
+		item_forget(t, it);
 	}
 }
 
-/* The place after a change of width: the same share of the same item. */
-static void rescale(struct transcript *t, int width)
+/* The place after a change of width, or of bareness: the same share of the same item. */
+static void rescale(struct transcript *t, int width, bool bare)
 {
 	size_t old, now;
 
-	if (t->width == width)
+	if (t->width == width && t->bare == bare)
 		return;
 	old = t->top < t->n ? rows_of(t, t->top).n : 0;
+	for (size_t i = 0; i < t->n && t->bare != bare; i++)
+		item_forget(t, t->items[i]);
 	t->width = width;
+	t->bare = bare;
 	if (old == 0)
 		return;
 	now = rows_of(t, t->top).n;
 	t->top_row = t->top_row * now / old;
 	if (!t->follow)
 		leave_here(t);
+}
+
+void transcript_set_bare(struct transcript *t, bool on)
+{
+	rescale(t, t->width, on);
+}
+
+/* Row y shows that line, and the next row the next one. */
+static void join_rows(const struct transcript *t, const struct lines *l, size_t line,
+		      struct view v, int y)
+{
+	if (t->bare && line + 1 < l->n && l->v[line + 1].join != LINE_OWN)
+		view_join(v, y, lines_columns(l, line) < v.w ? ROW_SHORT : ROW_FULL);
 }
 
 void transcript_draw(struct transcript *t, struct view v, bool focused, int64_t now_ms)
@@ -403,7 +417,7 @@ void transcript_draw(struct transcript *t, struct view v, bool focused, int64_t 
 	if (v.w <= 0 || v.h <= 0)
 		return;
 	view_fill(v, 0, 0, v.w, v.h, ' ', STYLE_TEXT);
-	rescale(t, v.w);
+	rescale(t, v.w, t->bare);
 	t->height = v.h;
 	settle(t);
 	row = t->top_row;
@@ -419,11 +433,13 @@ void transcript_draw(struct transcript *t, struct view v, bool focused, int64_t 
 				item_match(t, it);
 				item_draw_matches(t, item, line, v, y);
 			}
-			if (focused && item == chosen && row + 1 < r.n)
+			if (line != SIZE_MAX && item_line_at(it, &r, row + 1) == line + 1)
+				join_rows(t, &it->doc.lines, line, v, y);
+			if (focused && !t->bare && item == chosen && row + 1 < r.n)
 				view_restyle(v, 0, y, 1, STYLE_SELECTED);
 		}
 	}
-	if (!t->follow) {
+	if (!t->follow && !t->bare) {
 		size_t n = new_rows(t);
 		int x;
 

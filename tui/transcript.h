@@ -84,6 +84,12 @@ struct str transcript_text(const struct transcript *t, size_t i);
 
 /* ---- looking ---- */
 
+/*
+ * Text as it was written, over the view's whole width, without marks, bars and breaks between
+ * words: for selecting with the mouse.
+ */
+void transcript_set_bare(struct transcript *t, bool on);
+
 /* `focused`: the chosen item is marked. */
 void transcript_draw(struct transcript *t, struct view v, bool focused, int64_t now_ms);
 void transcript_scroll(struct transcript *t, int rows); /* < 0: up */

@@ -43,6 +43,13 @@ void item_free(struct item *it)
 	free(it);
 }
 
+void item_forget(struct transcript *t, struct item *it)
+{
+	t->n_laid -= it->doc.width != 0;
+	mddoc_forget(&it->doc);
+	it->matched = 0;
+}
+
 bool item_can_fold(const struct item *it)
 {
 	return looks[it->kind].folds;
@@ -57,13 +64,13 @@ static enum style_role output_role(struct str line)
 	return STYLE_FAINT;
 }
 
-/* Text that is not Markdown: its own lines, wrapped. */
-static void layout_plain(struct item *it, int width)
+/* Text that is not Markdown, or bare: its own lines, wrapped. */
+static void layout_plain(struct item *it, int width, bool bare)
 {
 	struct str s = buf_str(&it->doc.src);
 	struct lines *l = &it->doc.lines;
 	struct rich r = {0}, bar = {0};
-	bool tool = it->kind == ITEM_TOOL;
+	bool tool = it->kind == ITEM_TOOL && !bare;
 
 	while (s.n > 0 && s.p[s.n - 1] == '\n')
 		s.n--;
@@ -76,8 +83,10 @@ static void layout_plain(struct item *it, int width)
 
 		rich_reset(&r);
 		rich_add_code(&r, line,
-			      (uint16_t)(tool ? output_role(line) : looks[it->kind].text_role));
-		lines_wrap(l, &r, width, &bar, &bar, !tool);
+			      (uint16_t)(bare   ? STYLE_TEXT
+					 : tool ? output_role(line)
+						: looks[it->kind].text_role));
+		lines_wrap(l, &r, width, &bar, &bar, !tool && !bare);
 		if (!nl)
 			break;
 		s = (struct str){nl + 1, s.n - line.n - 1};
@@ -91,11 +100,12 @@ static void layout_plain(struct item *it, int width)
 struct item_rows item_layout(struct transcript *t, struct item *it)
 {
 	struct item_rows r = {0};
-	int width = t->width > GUTTER + 2 ? t->width - GUTTER : 2;
+	int gutter = transcript_gutter(t),
+	    width = t->width > gutter + 2 ? t->width - gutter : 2;
 	bool hide_all = it->folded && (it->kind == ITEM_THINKING || it->kind == ITEM_SYSTEM);
 	size_t n;
 
-	if (width > TEXT_COLUMNS)
+	if (width > TEXT_COLUMNS && !t->bare)
 		width = TEXT_COLUMNS;
 	r.head = it->kind == ITEM_THINKING || it->kind == ITEM_TOOL || it->kind == ITEM_SYSTEM;
 	r.foot = it->state == ITEM_STOPPED || it->state == ITEM_QUEUED || it->n_siblings > 1;
@@ -104,10 +114,10 @@ struct item_rows item_layout(struct transcript *t, struct item *it)
 			t->n_laid++;
 		if (it->doc.width != width || it->doc.dirty)
 			it->matched = 0;
-		if (it->kind == ITEM_ANSWER)
+		if (it->kind == ITEM_ANSWER && !t->bare)
 			mddoc_layout(&it->doc, width);
 		else if (it->doc.width != width || it->doc.dirty)
-			layout_plain(it, width);
+			layout_plain(it, width, t->bare);
 		n = it->doc.lines.n;
 		r.body = n;
 		if (it->folded && n > HEAD_LINES + TAIL_LINES + 1) {
@@ -249,11 +259,10 @@ void item_draw_row(struct transcript *t, struct item *it, const struct item_rows
 	const struct kind_look *look = &looks[it->kind];
 	size_t line = item_line_at(it, r, row);
 
-	(void)t;
-	if (row == 0 && it->kind != ITEM_THINKING)
+	if (row == 0 && it->kind != ITEM_THINKING && !t->bare)
 		view_putz(v, 0, y, look->mark, look->mark_role);
 	if (line != SIZE_MAX)
-		lines_draw(&it->doc.lines, line, v, GUTTER, y);
+		lines_draw(&it->doc.lines, line, v, transcript_gutter(t), y);
 	else if (row < (size_t)r->head)
 		draw_head(it, v, y, now_ms);
 	else if (r->hidden > 0 && row == (size_t)r->head + r->body)

@@ -9,7 +9,7 @@
 #include "tui/markdown.h"
 #include "tui/transcript.h"
 
-#define GUTTER 2 /* columns left of every item: mark and blank */
+#define GUTTER 2 /* columns left of every item, mark and blank; none where it is bare */
 
 struct match {
 	size_t line;     /* of the item's lines */
@@ -56,6 +56,7 @@ struct transcript {
 	size_t top;        /* the item in the first row */
 	size_t top_row;    /* … and which row of it */
 	bool follow;
+	bool bare;
 	size_t left_n, left_rows; /* items, and rows of the last one, when following ended;
 				     without those that wait */
 	size_t chosen;            /* TRANSCRIPT_NONE: the last one */
@@ -68,7 +69,14 @@ struct transcript {
 	struct transcript_before before;
 };
 
+static inline int transcript_gutter(const struct transcript *t)
+{
+	return t->bare ? 0 : GUTTER;
+}
+
 void item_free(struct item *it);
+/* Forgets how it is laid out. */
+void item_forget(struct transcript *t, struct item *it);
 bool item_can_fold(const struct item *it);
 /* Lays the item out for the transcript's width and says what it shows. */
 struct item_rows item_layout(struct transcript *t, struct item *it);

@@ -159,7 +159,7 @@ void item_draw_matches(const struct transcript *t, size_t index, size_t line, st
 
 		if (m->line != line || m->to > s.n)
 			continue;
-		view_restyle(v, GUTTER + glyph_columns(s.p, m->from), y,
+		view_restyle(v, transcript_gutter(t) + glyph_columns(s.p, m->from), y,
 			     glyph_columns(s.p + m->from, m->to - m->from),
 			     here ? STYLE_MATCH_HERE : STYLE_MATCH);
 	}

@@ -232,8 +232,10 @@ static void on_editor(struct screen *s, const struct tui_intent *in)
 
 static void on_bare(struct screen *s, const struct tui_intent *in)
 {
-	if (s->terminal)
-		terminal_set_mouse(s->terminal, in->step ? false : s->opt->mouse);
+	if (!s->terminal)
+		return;
+	terminal_set_mouse(s->terminal, in->step ? false : s->opt->mouse);
+	terminal_repaint(s->terminal);
 }
 
 static void on_repaint(struct screen *s, const struct tui_intent *in)

@@ -162,6 +162,25 @@ static void line_mode_copies_as_well(void **state)
 	assert_int_equal(stage_close(&st), 0);
 }
 
+static void the_bare_screen_has_nothing_but_the_text(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin(&st, on_the_screen, "TMUX=");
+	ask_both(&st);
+	stage_wait_for(&st, "  │ int x;");
+	stage_type(&st, "\x1BOS"); /* F4 */
+	stage_wait_for(&st, "\n   ```make\n   all: x\n");
+	stage_wait_for(&st, "\nint x;\n");
+	assert_false(stage_shows(&st, "│"));
+	stage_type(&st, "\x1BOS");
+	stage_wait_for(&st, "\n  │ int x;");
+	stage_assert_clean(&st);
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+}
+
 /* Who fails, or takes for ever, is passed over, and the terminal is left. */
 static void where_no_program_takes_it_the_terminal_gets_it(void **state)
 {
@@ -203,6 +222,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(keys_and_a_command_copy_code_and_answers,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_bare_screen_has_nothing_but_the_text,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(line_mode_copies_as_well, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(where_no_program_takes_it_the_terminal_gets_it,

@@ -346,8 +346,8 @@ static void slow_failing_flooding_and_hostile_models_leave_a_sound_terminal(void
 		press("Escape");
 		wait_for("ready");
 		press("M-Up");
+		wait_for("Esc back");
 		press("g");
-		wait_for("▏go"); /* chosen */
 		assert_clean();
 		tmux(&title, "display-message -p '#{pane_title} #{alternate_on}'");
 		assert_null(strstr(buf_z(&title), "owned"));
@@ -366,6 +366,56 @@ static int set_up(void **state)
 	unsetenv("TMUX");
 	unsetenv("NO_COLOR");
 	return mkdtemp(socket_dir) ? 0 : -1;
+}
+
+/* As it is when a person selects it: tmux knows where a line was broken by the margin alone. */
+static void wait_for_line(const char *line)
+{
+	int64_t end = clock_ms() + PATIENCE_MS;
+	struct buf out = {0};
+	bool found;
+
+	do {
+		tmux(&out, "capture-pane -J -p");
+		found = strstr(buf_z(&out), line) != NULL;
+		if (!found && clock_ms() > end)
+			fail_msg("\"%s\" did not come in one line; there is:\n%s", line,
+				 buf_z(&out));
+	} while (!found);
+	buf_release(&out);
+}
+
+static void lines_of_the_bare_screen_are_as_long_as_those_of_the_text(void **state)
+{
+	static const char shell[] =
+		"cp -r a-rather-long-name another-one | sort | uniq -c | head -3";
+	static const char wide[] =
+		"世界世界世界世界世界世界世界世界世界世界世界世界世界世界世界世界";
+	char script[1000];
+
+	(void)state;
+	if (!can_run())
+		skip();
+	snprintf(script, sizeof(script),
+		 "{\"text\": \"So:\\n\\n```sh\\n  %s\\n```\\n\\n%s\\n\\nend\\n\"}\n{\"done\": "
+		 "{}}\n",
+		 shell, wide);
+	open_shell(41, 24);
+	start_scripted(script);
+	type("how?");
+	press("Enter");
+	wait_for("│   cp");
+	wait_for("end");
+	press("F4");
+	wait_for_line(shell);
+	wait_for_line(wide);
+	/* What the rows show later has its own ends again. */
+	press("F4");
+	wait_for("│   cp");
+	wait_for_line("│   cp -r a-rather-long-name another-on\n");
+	assert_clean();
+	press("C-q");
+	close_shell("ended with 0");
 }
 
 static int tear_down(void **state)
@@ -393,6 +443,7 @@ int main(void)
 		cmocka_unit_test(resized_while_it_answers_nothing_is_left_behind),
 		cmocka_unit_test(
 			slow_failing_flooding_and_hostile_models_leave_a_sound_terminal),
+		cmocka_unit_test(lines_of_the_bare_screen_are_as_long_as_those_of_the_text),
 	};
 
 	setlocale(LC_ALL, "C.UTF-8");
