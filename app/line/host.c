@@ -51,9 +51,12 @@ static int host_copy(struct cmd_host *h, struct str text, struct err *err)
 	(void)h;
 	if (!isatty(STDOUT_FILENO))
 		return err_set(err, ERR_USAGE, "there is no terminal to copy with");
-	rc = osc52_add(&out, text, err);
-	if (!rc)
-		output_own(STDOUT_FILENO, buf_z(&out));
+	rc = osc52_add_base64(&out, text, err);
+	if (!rc) {
+		output_own(STDOUT_FILENO, "\x1B]52;c;");
+		output_safe(STDOUT_FILENO, buf_str(&out));
+		output_own(STDOUT_FILENO, "\a");
+	}
 	buf_release(&out);
 	return rc;
 }
