@@ -76,6 +76,9 @@ const struct option_row option_rows[] = {
 	 .most = 0},
 	{NULL, "ctx", 0, OPTION_COUNT, AT(ctx), AT_START, "N",
 	 "context in tokens (default 0 = the model's)", .most = 1048576},
+	{NULL, "cache-memory", 0, OPTION_REAL, AT(cache_memory), AT_START, "GB",
+	 "memory to keep other conversations in (default 0 = 1/8 of what is free)",
+	 .most = 1e6},
 	{NULL, "backend", 0, OPTION_CHOICE, AT(backend), AT_START, "NAME",
 	 "what computes: auto (default, a GPU where one is), cpu, cuda", .choices = backends},
 	{NULL, "threads", 0, OPTION_COUNT, AT(threads), AT_START, "N",
@@ -170,6 +173,7 @@ void options_engine(const struct options *o, struct engine_config *config)
 	config->gpu = o->gpu;
 	config->n_threads = (int)o->threads;
 	config->ctx_tokens = o->ctx;
+	config->kept_bytes = (int64_t)(o->cache_memory * 1e9);
 }
 
 const struct option_row *option_find(const char *name)

@@ -75,6 +75,8 @@ struct engine_config {
 	int64_t ctx_tokens;    /* 0 = the model's own limit, as far as memory allows */
 	int prefill_chunk;     /* tokens; 0 = the backend's choice */
 	int draft;             /* tokens that are drafted at once, at most; 0 = none */
+	int64_t kept_bytes;    /* memory for what is kept of conversations beside the one at
+				  hand; 0 = an eighth of what the model leaves free */
 };
 
 struct engine;

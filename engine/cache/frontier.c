@@ -2,6 +2,7 @@
 #include "engine/cache/frontier.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/cache/seq_internal.h"
 #include "engine/pass/model_internal.h"
@@ -50,8 +51,8 @@ int64_t frontier_len(const struct frontier *f)
 enum direction { OUT_OF_RING, INTO_RING };
 
 /* The last entries before `len` of a slot's ring, in one piece or, where it wraps, two. */
-static int copy_ring(const struct seq *s, dbuf all, struct ring_layout r, int64_t len, dbuf kept,
-		     enum direction dir, struct err *err)
+static int copy_ring(const struct seq *s, dbuf all, struct ring_layout r, int64_t len,
+		     dbuf kept, enum direction dir, struct err *err)
 {
 	struct backend *be = s->m->be;
 	dbuf ring = all + (size_t)s->slot * layout_ring_bytes(r);
@@ -87,7 +88,8 @@ static int copy_all(const struct seq *s, const struct frontier *f, int64_t len,
 		for (int k = 0; !rc && k < N_LAYER_RINGS; k++) {
 			if (!l.ring[k].entry_bytes)
 				continue;
-			rc = copy_ring(s, s->m->caches[i].ring[k], l.ring[k], len, at, dir, err);
+			rc = copy_ring(s, s->m->caches[i].ring[k], l.ring[k], len, at, dir,
+				       err);
 			at += layout_kept_bytes(l.ring[k]);
 		}
 	}
@@ -107,16 +109,34 @@ int seq_save(struct seq *s, int64_t len, struct frontier *f, struct err *err)
 	return rc;
 }
 
-int seq_restore(struct seq *s, const struct frontier *f, struct err *err)
+/* Shares them first: some may be its own. */
+static int change_pages(struct seq *s, const int32_t *pages, int64_t n, struct err *err)
+{
+	for (int64_t i = 0; i < n; i++)
+		pages_share(&s->m->pool, pages[i]);
+	seq_drop_pages(s, 0);
+	memcpy(s->table, pages, (size_t)n * sizeof(*pages));
+	s->n_pages = n;
+	return seq_put_table(s, 0, n, err);
+}
+
+int seq_restore(struct seq *s, const struct frontier *f, const int32_t *pages, struct err *err)
 {
 	int rc;
 
 	if (f->m != s->m || f->len < 1)
-		BUG("restoring a frontier that is not this sequence's");
+		BUG("restoring a frontier that is not this model's");
+	rc = change_pages(s, pages, (f->len + PAGE_TOKENS - 1) / PAGE_TOKENS, err);
+	if (!rc)
 	rc = copy_all(s, f, f->len, INTO_RING, err);
-	s->len = rc ? 0 : f->len;
+	if (rc) {
+		seq_drop_pages(s, 0);
+		s->len = s->high = 0;
+		return rc;
+	}
+	s->len = f->len;
 	/* As if it had been as long as a roll-back to here allows: further back nothing is
 	 * held. */
-	s->high = rc ? 0 : f->len + SEQ_MAX_ROLLBACK;
-	return rc;
+	s->high = f->len + SEQ_MAX_ROLLBACK;
+	return 0;
 }

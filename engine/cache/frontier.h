@@ -1,12 +1,11 @@
 /*
- * A frontier: a copy of what a sequence holds only at its end, taken at one
- * position, so that the sequence can go back there however far it has gone on.
+ * A frontier: a copy of what a sequence holds only at its end, taken at one position, so that
+ * this or another sequence can begin there.
  *
- * Compressed rows are append-only and stay where they are; what lies beside
- * them (the last window rows, the compressors' unfinished blocks, the final
- * streams of the last token) is overwritten as the sequence grows, and is what
- * a frontier keeps.  So it fits only the sequence it was taken from, and only
- * while that sequence's ids up to the position are unchanged: the caller knows.
+ * Growing rows are append-only and lie in pages that are shared; what lies beside them (the
+ * last window rows, the compressors' unfinished blocks, the final streams of the last token) is
+ * overwritten as the sequence grows, and is what a frontier keeps.  Which pages belong to it,
+ * and which ids, the caller knows (engine/cache/tree.h).
  *
  * Engine thread only.
  */
@@ -32,9 +31,10 @@ int64_t frontier_bytes(const struct model *m);
 int seq_save(struct seq *s, int64_t len, struct frontier *f, struct err *err);
 
 /*
- * Goes back to a frontier that is not empty; a roll-back does not reach behind it.
- * What fails leaves the sequence empty.
+ * Makes the sequence the one that was saved: a frontier that is not empty, and the pages that
+ * its tokens lie in, which it shares.  A roll-back does not reach behind it.  What fails leaves
+ * the sequence empty.
  */
-int seq_restore(struct seq *s, const struct frontier *f, struct err *err);
+int seq_restore(struct seq *s, const struct frontier *f, const int32_t *pages, struct err *err);
 
 #endif

@@ -24,5 +24,5 @@ int64_t places_next(const struct places *p, int64_t from, int64_t last)
 		if ((after_ask || i == p->first_user) && i - last >= PLACE_GAP)
 			return i;
 	}
-	return p->n;
+	return from < p->n - 1 ? p->n - 1 : p->n;
 }

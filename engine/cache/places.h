@@ -3,7 +3,8 @@
  *
  * After <｜Assistant｜>: there an answer is made anew, and there the next prompt parts from
  * this one where it drops the thinking.  After the system prompt: there another conversation
- * parts.  And every so many tokens, since a message may be changed anywhere.
+ * parts.  Before the last id: there the same prompt goes on again.  And every so many tokens,
+ * since a message may be changed anywhere.
  * Pure functions; any thread.
  */
 #ifndef ENGINE_CACHE_PLACES_H

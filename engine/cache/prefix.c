@@ -1,17 +1,19 @@
-/* What of a prompt is held already, and where the next one may part from it. */
+/* What of a prompt is held already, and where a later one may part from it. */
 #include "engine/cache/prefix.h"
 
-int prefix_open(struct prefix *p, struct model *m, token_id user, token_id assistant,
+#include <string.h>
+
+#include "engine/base/log.h"
+
+int prefix_open(struct prefix *p, struct tree *tree, token_id user, token_id assistant,
 		struct err *err)
 {
-	*p = (struct prefix){.m = m, .user = user, .assistant = assistant};
-	frontier_set_init(&p->frontiers, m);
-	return seq_new(&p->seq, m, err);
+	*p = (struct prefix){.m = tree->m, .tree = tree, .user = user, .assistant = assistant};
+	return seq_new(&p->seq, p->m, err);
 }
 
 void prefix_release(struct prefix *p)
 {
-	frontier_set_release(&p->frontiers);
 	seq_free(p->seq);
 	tokens_release(&p->held);
 	*p = (struct prefix){0};
@@ -20,6 +22,20 @@ void prefix_release(struct prefix *p)
 int64_t prefix_len(const struct prefix *p)
 {
 	return seq_len(p->seq);
+}
+
+/* Keeps the frontier at `len`; where there is no memory for it that costs time later, and
+ * nothing else. */
+static void keep(struct prefix *p, int64_t len)
+{
+	struct err err = {0};
+
+	if (len <= p->kept)
+		return;
+	if (tree_keep(p->tree, p->seq, p->held.ids, len, &err))
+		log_add(LOG_WARN, "no frontier at %lld: %s", (long long)len, err.text);
+	else
+		p->kept = len;
 }
 
 static int64_t common_prefix(const struct tokens *held, const token_id *ids, int64_t n)
@@ -31,39 +47,69 @@ static int64_t common_prefix(const struct tokens *held, const token_id *ids, int
 	return i;
 }
 
+/* The sequence is about to hold something else: what it holds may be asked for again. */
+static void leave(struct prefix *p)
+{
+	if (seq_len(p->seq) - p->kept >= PLACE_GAP)
+		keep(p, seq_len(p->seq));
+}
+
+static int go_back(struct prefix *p, struct mark *mark, const token_id *ids, struct err *err)
+{
+	int64_t len = mark->len;
+	int rc;
+
+	tokens_reset(&p->held);
+	tokens_add_all(&p->held, ids, (size_t)len);
+	if (tokens_failed(&p->held)) {
+		tokens_reset(&p->held);
+		(void)seq_truncate(p->seq, 0, err);
+		return err_nomem(err, "token ids", (unsigned long long)len * sizeof(*ids));
+	}
+	rc = tree_restore(p->tree, mark, p->seq, err);
+	p->held.n = (size_t)seq_len(p->seq);
+	return rc;
+}
+
+/* Keeps the first `len` of the ids held. */
+static int cut_to(struct prefix *p, int64_t len, struct err *err)
+{
+	int rc = seq_truncate(p->seq, len, err);
+
+	p->held.n = (size_t)seq_len(p->seq);
+	return rc;
+}
+
 int64_t prefix_begin(struct prefix *p, const token_id *ids, int64_t n, struct err *err)
 {
 	int64_t common = common_prefix(&p->held, ids, n);
-	int64_t keep = common < n ? common : common - 1;
-	const struct frontier *back;
-	int rc = 0;
+	int64_t rest = common < n ? common : common - 1;
+	struct mark *mark;
+	int rc;
 
-	/* What comes after is about to be written anew. */
-	frontier_set_cut(&p->frontiers, common);
-	back = frontier_set_find(&p->frontiers, keep);
-	if (keep >= seq_floor(p->seq))
-		rc = seq_truncate(p->seq, keep, err);
-	else if (back)
-		rc = seq_restore(p->seq, back, err);
-	else
-		rc = seq_truncate(p->seq, 0, err);
-	p->held.n = (size_t)seq_len(p->seq);
+	tree_tick(p->tree);
+	if (common < (int64_t)p->held.n)
+		leave(p);
+	mark = tree_find(p->tree, ids, n - 1);
+	p->kept = mark ? mark->len : 0;
+	if (rest >= seq_floor(p->seq) && rest >= p->kept) {
+		rc = cut_to(p, rest, err);
+		if (mark)
+			tree_use(p->tree, mark);
+	} else if (mark) {
+		rc = go_back(p, mark, ids, err);
+	} else {
+		rc = cut_to(p, 0, err);
+	}
 	places_init(&p->places, ids, n, p->user, p->assistant);
 	return rc ? rc : seq_len(p->seq);
-}
-
-static int64_t last_frontier(const struct prefix *p)
-{
-	const struct frontier *f = frontier_set_last(&p->frontiers);
-
-	return f ? frontier_len(f) : 0;
 }
 
 int64_t prefix_next(const struct prefix *p)
 {
 	int64_t at = seq_len(p->seq), n = p->places.n, chunk = model_prefill_chunk(p->m);
 	int64_t end = n - at < chunk ? n : at + chunk;
-	int64_t place = places_next(&p->places, at, last_frontier(p));
+	int64_t place = places_next(&p->places, at, p->kept);
 
 	/* Nearer to the end than that, its frontier can be taken afterwards. */
 	return end - place > SEQ_MAX_ROLLBACK ? place : end;
@@ -77,11 +123,10 @@ static void keep_frontiers(struct prefix *p, int64_t from)
 
 	if (from >= p->places.n)
 		return;
-	while ((place = places_next(&p->places, place, last_frontier(p))) <= at &&
-	       place < p->places.n)
-		frontier_set_keep(&p->frontiers, p->seq, place);
-	if (at - last_frontier(p) >= PLACE_EVERY)
-		frontier_set_keep(&p->frontiers, p->seq, at);
+	while ((place = places_next(&p->places, place, p->kept)) <= at && place < p->places.n)
+		keep(p, place);
+	if (at - p->kept >= PLACE_EVERY)
+		keep(p, at);
 }
 
 int prefix_run(struct prefix *p, struct forward call, struct err *err)
@@ -100,11 +145,14 @@ int prefix_run(struct prefix *p, struct forward call, struct err *err)
 		return err_nomem(err, "token ids",
 				 (unsigned long long)forward_rows(&call) * sizeof(*call.ids));
 	}
+	tree_make_room(p->tree, seq_pages_wanted(p->seq, forward_rows(&call)));
 	rc = seq_run(p->seq, call, err);
 	for (int i = 1; !rc && call.cycle && i <= call.cycle->n_accepted; i++)
 		p->held.ids[from + i] = call.cycle->ids[i];
 	/* Some failures leave the sequence empty. */
 	p->held.n = (size_t)seq_len(p->seq);
+	if (p->held.n == 0)
+		p->kept = 0;
 	if (!rc)
 		keep_frontiers(p, from);
 	return rc;
@@ -112,14 +160,11 @@ int prefix_run(struct prefix *p, struct forward call, struct err *err)
 
 int prefix_roll_back(struct prefix *p, int64_t len, struct err *err)
 {
-	int rc = seq_truncate(p->seq, len, err);
-
-	p->held.n = (size_t)seq_len(p->seq);
-	return rc;
+	return cut_to(p, len, err);
 }
 
 void prefix_end(struct prefix *p)
 {
-	frontier_set_keep(&p->frontiers, p->seq, seq_len(p->seq));
+	keep(p, seq_len(p->seq));
 	places_init(&p->places, NULL, 0, p->user, p->assistant);
 }

@@ -1,7 +1,7 @@
 /*
- * A sequence with the ids it holds and the places it can go back to: of a prompt, the beginning
- * that was computed before is found and kept, and the frontiers that the next prompt may part
- * at are taken on the way.
+ * A sequence with the ids it holds, before the tree of all beginnings that are kept: of a
+ * prompt, the beginning that was computed before is found and gone on from, and the frontiers
+ * that a later prompt may part at are kept on the way.
  *
  * For each prompt: prefix_begin(), then prefix_run() of ids[at … prefix_next()) until all are
  * held, then prefix_run() of what is chosen, then prefix_end().  Engine thread only.
@@ -9,29 +9,30 @@
 #ifndef ENGINE_CACHE_PREFIX_H
 #define ENGINE_CACHE_PREFIX_H
 
-#include "engine/cache/frontier_set.h"
 #include "engine/cache/places.h"
+#include "engine/cache/tree.h"
 #include "engine/text/tokens.h"
 
 struct prefix {
 	struct model *m;
+	struct tree *tree; /* borrowed; several may stand before it */
 	struct seq *seq;
-	struct tokens held; /* the ids seq holds: seq_len(seq) of them */
-	struct frontier_set frontiers;
+	struct tokens held;       /* the ids seq holds: seq_len(seq) of them */
+	int64_t kept;             /* the furthest frontier among them; 0: none */
 	token_id user, assistant; /* -1: the tokenizer has none */
 	struct places places;     /* of the prompt at hand */
 };
 
-/* Takes a sequence of the model's; see seq_new() for errors.  A zeroed struct may be released.
- */
-int prefix_open(struct prefix *p, struct model *m, token_id user, token_id assistant,
+/* Takes a sequence of the tree's model; see seq_new() for errors.  A zeroed struct may be
+ * released. */
+int prefix_open(struct prefix *p, struct tree *tree, token_id user, token_id assistant,
 		struct err *err);
 void prefix_release(struct prefix *p);
 
 /*
  * Makes the sequence hold a beginning of ids[0..n), as much of it as can be kept and less
  * than all (the last id is always computed anew: what follows it is wanted): a roll-back
- * reaches a few tokens back, further back the frontiers do.  Returns how many, or a negative
+ * reaches a few tokens back, all else the frontiers do.  Returns how many, or a negative
  * code. The ids are borrowed until the next prefix_begin() or prefix_end().
  */
 int64_t prefix_begin(struct prefix *p, const token_id *ids, int64_t n, struct err *err);

@@ -1,4 +1,4 @@
-/* Sequences: which slot, how long, how far back. */
+/* Sequences: which slot, which pages, how long, how far back. */
 #include "engine/cache/seq.h"
 
 #include <stdlib.h>
@@ -15,11 +15,18 @@ int seq_new(struct seq **out, struct model *m, struct err *err)
 	if (!s)
 		return err_nomem(err, "sequence", sizeof(*s));
 	s->m = m;
-	rc = model_take_slot(m, &s->slot, err);
-	if (rc)
-		free(s);
+	s->table = calloc((size_t)model_max_pages(m), sizeof(*s->table));
+	if (s->table)
+		rc = model_take_slot(m, &s->slot, err);
 	else
+		rc = err_nomem(err, "page table",
+			       (size_t)model_max_pages(m) * sizeof(*s->table));
+	if (rc) {
+		free(s->table);
+		free(s);
+	} else {
 		*out = s;
+	}
 	return rc;
 }
 
@@ -27,7 +34,9 @@ void seq_free(struct seq *s)
 {
 	if (!s)
 		return;
+	seq_drop_pages(s, 0);
 	model_release_slot(s->m, s->slot);
+	free(s->table);
 	free(s);
 }
 
@@ -35,6 +44,95 @@ int64_t seq_len(const struct seq *s)
 {
 	return s->len;
 }
+
+/* ------------------------------------------------------------------------ pages */
+
+static int64_t pages_of(int64_t tokens)
+{
+	return (tokens + PAGE_TOKENS - 1) / PAGE_TOKENS;
+}
+
+void seq_drop_pages(struct seq *s, int64_t len)
+{
+	while (s->n_pages > pages_of(len))
+		pages_drop(&s->m->pool, s->table[--s->n_pages], s->slot);
+}
+
+int seq_put_table(struct seq *s, int64_t from, int64_t n, struct err *err)
+{
+	size_t at = (size_t)(s->slot * model_max_pages(s->m) + from) * sizeof(*s->table);
+
+	return n < 1 ? 0
+		     : s->m->be->put(s->m->be, s->m->pages + at, s->table + from,
+				     (size_t)n * sizeof(*s->table), err);
+}
+
+static void seq_empty(struct seq *s)
+{
+	seq_drop_pages(s, 0);
+	s->len = s->high = 0;
+}
+
+int64_t seq_pages_wanted(const struct seq *s, int64_t n)
+{
+	/* and one for a last page that has to be copied */
+	return pages_of(s->len + n) - s->n_pages + (s->len % PAGE_TOKENS != 0);
+}
+
+/* The rows of the first `tokens` of a page. */
+static int copy_page(struct model *m, int32_t to, int32_t from, int64_t tokens, struct err *err)
+{
+	for (int i = 0; i < model_n_cached_layers(m); i++) {
+		struct layer_layout l = model_layer_layout(m, i);
+
+		for (int k = 0; k < N_LAYER_ROWS; k++) {
+			size_t page = layout_page_bytes(l.rows[k]);
+			dbuf rows = m->caches[i].rows[k];
+			int64_t n = page ? tokens / l.rows[k].tokens : 0;
+			int rc = n ? m->be->copy(m->be, rows + (size_t)to * page,
+						 rows + (size_t)from * page,
+						 (size_t)n * l.rows[k].row_bytes, err)
+				   : 0;
+
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+/* The last page, where it is not full, is one that may be added to. */
+static int own_last_page(struct seq *s, struct err *err)
+{
+	struct pages *pool = &s->m->pool;
+	int tokens = (int)(s->len % PAGE_TOKENS);
+	int32_t *at = &s->table[s->len / PAGE_TOKENS], from = *at;
+	int rc;
+
+	if (tokens == 0 || pages_may_write(pool, from, s->slot, tokens))
+		return 0;
+	rc = pages_take(pool, s->slot, at, err);
+	if (rc)
+		return rc;
+	rc = copy_page(s->m, *at, from, tokens, err);
+	pages_drop(pool, from, s->slot);
+	return rc ? rc : seq_put_table(s, at - s->table, 1, err);
+}
+
+/* Pages for n more tokens. */
+static int own_pages(struct seq *s, int64_t n, struct err *err)
+{
+	int64_t before = s->n_pages;
+	int rc = own_last_page(s, err);
+
+	while (!rc && s->n_pages < pages_of(s->len + n)) {
+		rc = pages_take(&s->m->pool, s->slot, &s->table[s->n_pages], err);
+		s->n_pages += !rc;
+	}
+	return rc ? rc : seq_put_table(s, before, s->n_pages - before, err);
+}
+
+/* ----------------------------------------------------------------------- length */
 
 int64_t seq_floor(const struct seq *s)
 {
@@ -46,19 +144,19 @@ int seq_truncate(struct seq *s, int64_t len, struct err *err)
 	if (len < 0 || len > s->len)
 		BUG("truncating a sequence to more than it holds");
 	if (len == 0) {
-		s->len = s->high = 0;
+		seq_empty(s);
 		return 0;
 	}
 	if (len < seq_floor(s))
 		return err_set(err, ERR_LIMIT, "roll-back of %lld tokens: at most %d",
 			       (long long)(s->high - len), SEQ_MAX_ROLLBACK);
 	s->len = len;
+	seq_drop_pages(s, len);
 	return 0;
 }
 
 int seq_run(struct seq *s, struct forward call, struct err *err)
 {
-	int64_t reached;
 	int rc;
 
 	call.slot = s->slot;
@@ -66,12 +164,18 @@ int seq_run(struct seq *s, struct forward call, struct err *err)
 	rc = model_check(s->m, &call, err);
 	if (rc)
 		return rc;
-	rc = model_forward(s->m, &call, err);
-	reached = rc ? 0 : s->len + forward_rows(&call);
-	s->len = rc ? 0 : s->len + forward_held(&call);
-	if (rc || reached > s->high)
-		s->high = reached;
-	return rc;
+	rc = own_pages(s, forward_rows(&call), err);
+	if (!rc)
+		rc = model_forward(s->m, &call, err);
+	if (rc) {
+		seq_empty(s);
+		return rc;
+	}
+	if (s->len + forward_rows(&call) > s->high)
+		s->high = s->len + forward_rows(&call);
+	s->len += forward_held(&call);
+	seq_drop_pages(s, s->len);
+	return 0;
 }
 
 int seq_forward(struct seq *s, const token_id *ids, int n, enum forward_want want,
@@ -90,7 +194,7 @@ int seq_forward(struct seq *s, const token_id *ids, int n, enum forward_want wan
 
 /* ------------------------------------------------------------------- measuring */
 
-/* n_rows random rows at the beginning of a slot's pages, which lie in order. */
+/* n_rows random rows, from `rows` on. */
 static int pretend_rows(struct seq *s, dbuf rows, int64_t n_rows, size_t row_bytes,
 			uint64_t *seed, struct err *err)
 {
@@ -116,26 +220,50 @@ static int pretend_rows(struct seq *s, dbuf rows, int64_t n_rows, size_t row_byt
 	return rc;
 }
 
-int seq_pretend(struct seq *s, int64_t len, struct err *err)
+/* How many pages from the k-th on lie in order. */
+static int64_t run_of_pages(const struct seq *s, int64_t k)
 {
-	size_t page0 = (size_t)s->slot * (size_t)model_max_pages(s->m);
-	uint64_t seed = 7;
-	int rc = 0;
+	int64_t n = 1;
 
-	for (int i = 0; !rc && i < model_n_cached_layers(s->m); i++) {
-		struct layer_layout l = model_layer_layout(s->m, i);
+	while (k + n < s->n_pages && s->table[k + n] == s->table[k] + n)
+		n++;
+	return n;
+}
 
-		for (int k = 0; !rc && k < N_LAYER_ROWS; k++) {
-			dbuf rows = s->m->caches[i].rows[k];
+static int pretend_layer(struct seq *s, int layer, uint64_t *seed, struct err *err)
+{
+	struct layer_layout l = model_layer_layout(s->m, layer);
 
-			if (rows)
-				rc = pretend_rows(s,
-						  rows + page0 * layout_page_bytes(l.rows[k]),
-						  len / l.rows[k].tokens, l.rows[k].row_bytes,
-						  &seed, err);
+	for (int k = 0; k < N_LAYER_ROWS; k++) {
+		dbuf rows = s->m->caches[layer].rows[k];
+		int64_t run;
+
+		for (int64_t i = 0; rows && i < s->n_pages; i += run) {
+			size_t at = (size_t)s->table[i] * layout_page_bytes(l.rows[k]);
+			int rc;
+
+			run = run_of_pages(s, i);
+			rc = pretend_rows(s, rows + at, run * (PAGE_TOKENS / l.rows[k].tokens),
+					  l.rows[k].row_bytes, seed, err);
+			if (rc)
+				return rc;
 		}
 	}
-	if (!rc)
+	return 0;
+}
+
+int seq_pretend(struct seq *s, int64_t len, struct err *err)
+{
+	uint64_t seed = 7;
+	int rc;
+
+	seq_empty(s);
+	rc = own_pages(s, len, err);
+	for (int i = 0; !rc && i < model_n_cached_layers(s->m); i++)
+		rc = pretend_layer(s, i, &seed, err);
+	if (rc)
+		seq_empty(s);
+	else
 		s->len = s->high = len;
 	return rc;
 }

@@ -1,5 +1,7 @@
 /*
- * A sequence: the tokens that a slot of the model's caches stands for, and how many they are.
+ * A sequence: the tokens that a slot of the model's caches stands for, how many they are, and
+ * the pages their growing rows lie in.  Pages may be shared: what a sequence adds to one that
+ * others rely on goes into a copy of its own (engine/pass/pages.h).
  * Engine thread only.
  */
 #ifndef ENGINE_CACHE_SEQ_H
@@ -20,6 +22,9 @@ int64_t seq_floor(const struct seq *s);
 /* Back to `len` tokens: not before seq_floor(), or 0.  Further back: engine/cache/frontier.h.
  */
 int seq_truncate(struct seq *s, int64_t len, struct err *err);
+
+/* How many more pages a call of n tokens at its end may take; seq_run() fails without them. */
+int64_t seq_pages_wanted(const struct seq *s, int64_t n);
 
 /*
  * Runs a call at the sequence's end, which says slot and position itself.  What model_check()

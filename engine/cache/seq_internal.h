@@ -10,6 +10,14 @@ struct seq {
 	int64_t len;
 	int64_t high; /* the longest it has been since it was empty: roll-back counts from here
 		       */
+	int32_t *table;  /* [max_pages]: as the device has it, of which n_pages are held */
+	int64_t n_pages; /* as many as len tokens lie in */
 };
+
+/* Drops the pages behind `len` tokens. */
+void seq_drop_pages(struct seq *s, int64_t len);
+
+/* The device learns of n entries of the page table. */
+int seq_put_table(struct seq *s, int64_t from, int64_t n, struct err *err);
 
 #endif

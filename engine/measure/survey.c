@@ -45,7 +45,7 @@ int survey_model(const struct engine_config *config, struct buf *files, struct b
 	struct memory_plan plan;
 	int rc = survey_files(config->model_dir, files, err);
 
-	opt.keeps_frontiers = true;
+	opt.keeps = true;
 	if (!rc)
 		rc = model_plan(&opt, &plan, err);
 	if (rc)

@@ -1,7 +1,7 @@
 /*
  * The caches of every slot, in device memory: rings and page tables, one of each for a slot,
- * and one pool of pages.  For each slot there is a run of pages as wide as the context; what it
- * does not use of them stays address space where the backend has such.
+ * and one pool of pages, at least as many as fill every slot's context.  What is not used of
+ * them stays address space where the backend has such.
  */
 #include <stdlib.h>
 
@@ -53,7 +53,7 @@ static int alloc_layer(struct model *m, int layer, struct err *err)
 {
 	struct layer_layout l = model_layer_layout(m, layer);
 	struct layer_cache *c = &m->caches[layer];
-	size_t slots = (size_t)m->n_slots, pages = slots * (size_t)model_max_pages(m);
+	size_t slots = (size_t)m->n_slots, pages = (size_t)m->n_pages;
 	int rc = 0;
 
 	for (int k = 0; !rc && k < N_LAYER_RINGS; k++)
@@ -65,7 +65,7 @@ static int alloc_layer(struct model *m, int layer, struct err *err)
 	return rc;
 }
 
-/* Slot after slot, each one's pages in order: table [slots, max_pages] counts up. */
+/* Before a sequence has pages its table names some, each a page that is there. */
 static int fill_pages(struct model *m, struct err *err)
 {
 	size_t n = (size_t)m->n_slots * (size_t)model_max_pages(m);
@@ -92,7 +92,9 @@ int caches_new(struct model *m, struct err *err)
 	m->slot_taken = calloc((size_t)m->n_slots, sizeof(*m->slot_taken));
 	if (!m->caches || !m->slot_taken)
 		return err_nomem(err, "caches", (size_t)n * sizeof(*m->caches));
-	rc = fill_pages(m, err);
+	rc = pages_init(&m->pool, (int32_t)m->n_pages, err);
+	if (!rc)
+		rc = fill_pages(m, err);
 	if (!rc)
 		rc = m->be->alloc(m->be, streams, MEMORY_PLAIN, &m->streams, err);
 	for (int i = 0; !rc && i < n; i++)
@@ -112,6 +114,7 @@ void caches_release(struct model *m)
 		m->be->free(m->be, m->streams);
 		m->be->free(m->be, m->pages);
 	}
+	pages_release(&m->pool);
 	free(m->caches);
 	free(m->slot_taken);
 }

@@ -27,13 +27,8 @@ static int open_backend(struct model *m, const struct model_options *opt, struct
 	return rc;
 }
 
-static int choose_n_frontiers(const struct model *m)
-{
-	struct cache_bytes each = model_cache_bytes(m);
-	int64_t n = each.page * model_max_pages(m) / FRONTIERS_SHARE / each.frontier;
-
-	return n < FRONTIERS_MIN ? FRONTIERS_MIN : n > FRONTIERS_MAX ? FRONTIERS_MAX : (int)n;
-}
+/* Page numbers are 32 bits. */
+#define KEPT_PAGES_MAX ((int64_t)1 << 24)
 
 /* How many rows a call has, and what follows from it. */
 static int choose_sizes(struct model *m, const struct model_options *opt, struct err *err)
@@ -56,35 +51,65 @@ static int choose_sizes(struct model *m, const struct model_options *opt, struct
 	m->work.score_stride = (m->ctx / 4 + 15) / 16 * 16 + 16;
 	m->has_draft = m->cfg.n_draft_layers == 1 && !m->cfg.spark.present;
 	m->head = m->has_draft ? &draft_block : NULL;
-	if (opt->keeps_frontiers)
-		m->n_frontiers = choose_n_frontiers(m);
+	if (opt->kept_bytes < 0)
+		return err_set(err, ERR_USAGE, "cache memory: %lld bytes, expected 0 or more",
+			       (long long)opt->kept_bytes);
+	m->n_frontiers = opt->keeps ? FRONTIERS_MIN : 0;
 	return 0;
 }
 
-/* What it needs, and what there is.  A context that nobody asked for is cut to what fits. */
-static int make_plan(struct model *m, bool ctx_given, struct memory_plan *p, struct err *err)
+/* What this many bytes hold, half of them frontiers; FRONTIERS_MIN are there anyway. */
+static void keep_bytes(struct model *m, int64_t bytes, struct memory_plan *p)
+{
+	struct cache_bytes each = model_cache_bytes(m);
+	int64_t n = bytes / 2 / each.frontier, n_pages = each.page ? bytes / 2 / each.page : 0;
+
+	n = n < FRONTIERS_MIN ? FRONTIERS_MIN : n > FRONTIERS_MAX ? FRONTIERS_MAX : n;
+	if (n_pages > KEPT_PAGES_MAX)
+		n_pages = KEPT_PAGES_MAX;
+	p->cache_fixed +=
+		(uint64_t)((n - m->n_frontiers) * each.frontier + n_pages * each.page);
+	m->n_frontiers = (int)n;
+	m->n_pages += n_pages;
+}
+
+/*
+ * What it needs, and what there is.  A context that nobody asked for is cut to what fits; what
+ * nobody asked to be kept takes a part of what is left then.
+ */
+static int make_plan(struct model *m, const struct model_options *opt, struct memory_plan *p,
+		     struct err *err)
 {
 	struct cache_bytes each = model_cache_bytes(m);
 	int64_t fits;
+	uint64_t left;
 
 	*p = (struct memory_plan){
 		.available = m->be->memory_free(m->be),
 		.scratch = work_bytes(m),
 		.ctx_tokens = model_max_pages(m) * PAGE_TOKENS,
-		.cache_fixed = (uint64_t)(m->n_slots * each.slot + m->n_frontiers * each.frontier),
+		.cache_fixed =
+			(uint64_t)(m->n_slots * each.slot + m->n_frontiers * each.frontier),
 		.cache_page = (uint64_t)(m->n_slots * each.page),
 	};
 	if (weights_measure(&m->cfg, &m->shard, p->weights, err))
 		return ERR_NOMEM;
+	if (opt->keeps && opt->kept_bytes)
+		keep_bytes(m, opt->kept_bytes, p);
 	fits = plan_ctx_that_fits(p);
-	if (!ctx_given && fits > 0 && fits < m->ctx) {
+	if (!opt->ctx_tokens && fits > 0 && fits < m->ctx) {
 		m->ctx = fits;
 		p->ctx_tokens = fits;
 	}
+	left = plan_total(p) < p->available ? p->available - plan_total(p) : 0;
+	if (opt->keeps && !opt->kept_bytes)
+		keep_bytes(m, (int64_t)(left / KEPT_SHARE), p);
+	m->n_pages += m->n_slots * model_max_pages(m);
 	return 0;
 }
 
-static int open_random_weights(struct model *m, const struct model_options *opt, struct err *err)
+static int open_random_weights(struct model *m, const struct model_options *opt,
+			       struct err *err)
 {
 	struct weight_source source;
 	int rc = dummy_new(&m->dummy, err);
@@ -130,12 +155,13 @@ struct model_options model_options_of(const struct engine_config *config)
 		.device = config->gpu,
 		.ctx_tokens = config->ctx_tokens,
 		.prefill_chunk = config->prefill_chunk,
+		.kept_bytes = config->kept_bytes,
 	};
 }
 
 /* All that comes before weights: configuration, backend, sizes, memory. */
-static int prepare(struct model **out, const struct model_options *opt, struct memory_plan *plan,
-		   struct err *err)
+static int prepare(struct model **out, const struct model_options *opt,
+		   struct memory_plan *plan, struct err *err)
 {
 	struct model *m = calloc(1, sizeof(*m));
 	int rc;
@@ -152,7 +178,7 @@ static int prepare(struct model **out, const struct model_options *opt, struct m
 		rc = open_backend(m, opt, err);
 	if (!rc)
 		rc = choose_sizes(m, opt, err);
-	return rc ? rc : make_plan(m, opt->ctx_tokens != 0, plan, err);
+	return rc ? rc : make_plan(m, opt, plan, err);
 }
 
 int model_plan(const struct model_options *opt, struct memory_plan *plan, struct err *err)
@@ -184,8 +210,8 @@ int model_open(struct model **out, const struct model_options *opt, struct err *
 		return rc;
 	}
 	log_add(LOG_INFO, "model open: %s, %s, %d layers, context %lld, chunk %d",
-		opt->dummy ? opt->dummy : opt->dir,
-		m->caps.name, m->cfg.n_layers, (long long)m->ctx, m->chunk);
+		opt->dummy ? opt->dummy : opt->dir, m->caps.name, m->cfg.n_layers,
+		(long long)m->ctx, m->chunk);
 	*out = m;
 	return 0;
 }
@@ -249,7 +275,7 @@ struct model_memory model_memory(const struct model *m)
 	};
 	struct cache_bytes each = model_cache_bytes(m);
 
-	mem.cache_bytes = m->n_slots * (each.slot + each.page * model_max_pages(m)) +
+	mem.cache_bytes = m->n_slots * each.slot + m->n_pages * each.page +
 			  m->n_frontiers * each.frontier;
 	return mem;
 }

@@ -23,11 +23,16 @@
 /* Rows of logits made at once, and of choices. */
 #define LOGIT_ROWS 16
 
-/* A session keeps at most so many frontiers (engine/cache/frontier.h) of its sequence … */
-#define FRONTIERS_MAX 32
-/* … and so many at least; between the two, as many as fill this part of the growing rows. */
-#define FRONTIERS_MIN   16
-#define FRONTIERS_SHARE 8
+/*
+ * Frontiers (engine/cache/frontier.h) that a session keeps: so many at least, and at most.
+ * Between the two, of the memory for what is kept one half is theirs; the other is for pages
+ * beside those of the running sequences.
+ */
+#define FRONTIERS_MIN 16
+#define FRONTIERS_MAX 1024
+
+/* Of the memory that the model leaves free, it is this part where nobody says how much. */
+#define KEPT_SHARE 8
 
 struct model;
 struct backend;     /* kernels/backend.h */
@@ -48,7 +53,8 @@ struct model_options {
 	int64_t ctx_tokens;   /* 0: the model's own */
 	int prefill_chunk;    /* 0: the backend's choice */
 	int n_slots;          /* sequences that can exist at once; 0 = 1 */
-	bool keeps_frontiers; /* a session's sequence does; they count as cache */
+	bool keeps;           /* beginnings for later (engine/cache/tree.h); they count as cache */
+	int64_t kept_bytes;   /* for these; 0: an eighth of what is free beside all else */
 	/* Called between tensors while weights are mapped and touched; may be NULL.  Non-zero
 	 * stops the load with ERR_CANCELLED. */
 	int (*progress)(void *ctx, uint64_t done, uint64_t all);
@@ -71,7 +77,7 @@ const struct safetensors *model_files(const struct model *m); /* NULL with rando
 const char *model_backend_name(const struct model *m); /* "cpu x86-64-v4, 2 threads" */
 int64_t model_ctx_tokens(const struct model *m);
 int model_prefill_chunk(const struct model *m); /* rows of one prefill call */
-int model_n_frontiers(const struct model *m);   /* that a sequence may have kept at once */
+int model_n_frontiers(const struct model *m);   /* that may be kept at once */
 
 struct model_memory {
 	int64_t weight_bytes;  /* mapped */

@@ -9,6 +9,7 @@
 #include "engine/checkpoint/weights.h"
 #include "engine/pass/layout.h"
 #include "engine/pass/model.h"
+#include "engine/pass/pages.h"
 #include "engine/pass/phases.h"
 #include "kernels/ops.h"
 
@@ -112,7 +113,9 @@ struct model {
 	const struct draft_head *head; /* of whatever kind; NULL: none */
 	int n_slots;
 	bool *slot_taken; /* [n_slots] */
-	int n_frontiers; /* that a sequence may have kept */
+	int n_frontiers; /* that may be kept */
+	int64_t n_pages; /* of the pool: n_slots · max_pages, and what is kept beside them */
+	struct pages pool;
 	dbuf freq[N_ROPE_KINDS]; /* f64 [32] */
 	struct layer_cache *caches; /* [n_layers + has_draft]: the draft layer last */
 	dbuf streams;   /* f32 [slots, STREAM_RING, 4, d] */

@@ -1,4 +1,4 @@
-/* The real engine: its thread, loading, and the sequence a conversation lives in. */
+/* The real engine: its thread, loading, and the sequence that turns run in. */
 #include "engine/session/session.h"
 
 #include <stdio.h>
@@ -97,7 +97,7 @@ static int load(struct session *s, struct err *err)
 	int64_t began = clock_ms();
 	int rc;
 
-	opt.keeps_frontiers = true;
+	opt.keeps = true;
 	opt.progress = on_progress;
 	opt.progress_ctx = s;
 	rc = model_open(&s->model, &opt, err);
@@ -111,7 +111,9 @@ static int load(struct session *s, struct err *err)
 		rc = checkpoint_identity(s->model_dir, model_files(s->model), s->info.identity,
 					 err);
 	if (!rc)
-		rc = prefix_open(&s->prefix, s->model, tokenizer_control(s->tok, TOKEN_USER),
+		rc = tree_init(&s->tree, s->model, err);
+	if (!rc)
+		rc = prefix_open(&s->prefix, &s->tree, tokenizer_control(s->tok, TOKEN_USER),
 				 tokenizer_control(s->tok, TOKEN_ASSISTANT), err);
 	if (rc)
 		return rc;
@@ -126,6 +128,7 @@ static int load(struct session *s, struct err *err)
 static void unload(struct session *s)
 {
 	prefix_release(&s->prefix);
+	tree_release(&s->tree);
 	tokenizer_close(s->tok);
 	s->tok = NULL;
 	if (s->model)

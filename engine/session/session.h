@@ -25,7 +25,8 @@ struct session {
 	struct engine_config config; /* its pointers are the two above */
 	struct tokenizer *tok;
 	struct model *model;
-	struct prefix prefix; /* the sequence that the conversation lives in */
+	struct tree tree;     /* the beginnings that are kept, of all conversations */
+	struct prefix prefix; /* the sequence that a turn runs in */
 	int n_choices;        /* ids the tokenizer knows: those beyond are padding rows */
 	enum prompt_flavour flavour;
 	token_id think, think_end; /* -1 where the tokenizer has none */

@@ -6,7 +6,7 @@ _dsv4chat()
 	local options='--prompt --file --system --prefill --effort --think --nothink --hide-thinking
 		--continue --resume --fork --ephemeral --titles
 		--temp --top-p --top-k --min-p --seed --max-tokens
-		--model --ctx --backend --threads --gpu --kernels --moe-backend
+		--model --ctx --cache-memory --backend --threads --gpu --kernels --moe-backend
 		--json --input-format --plain --mouse --keys --bind --script --color --timeout --log-level
 		--help --version'
 	local verbs='bench complete doctor help history logits parse paths prompt score tokens'

@@ -24,7 +24,7 @@ static int open_all(void **state)
 					  .prefill_chunk = CHUNK,
 					  .ctx_tokens = 2048,
 					  .n_slots = 2,
-					  .keeps_frontiers = true};
+					  .keeps = true};
 	struct err err = {0};
 
 	(void)state;
@@ -50,12 +50,21 @@ static void fill(token_id *ids, int n, unsigned seed)
 	}
 }
 
-static void open_prefix(struct prefix *p)
+/* Before a tree of its own. */
+static void open_prefix(struct prefix *p, struct tree *tree)
 {
 	struct err err = {0};
 
-	if (prefix_open(p, model, USER, ASSISTANT, &err))
+	if (tree_init(tree, model, &err) || prefix_open(p, tree, USER, ASSISTANT, &err))
 		fail_msg("%s", err.text);
+}
+
+static void close_prefix(struct prefix *p)
+{
+	struct tree *tree = p->tree;
+
+	prefix_release(p);
+	tree_release(tree);
 }
 
 /* A prompt and, if asked for, an answer; returns how many ids were held. */
@@ -95,17 +104,18 @@ static void reads_alike(struct prefix *p, const token_id *ids, int64_t n, int64_
 {
 	float *after = malloc(vocab * sizeof(float)), *alone = malloc(vocab * sizeof(float));
 	struct prefix fresh;
+	struct tree nothing;
 	int64_t held;
 
 	assert_true(after && alone);
-	open_prefix(&fresh);
+	open_prefix(&fresh, &nothing);
 	read_prompt(&fresh, ids, n, NULL, 0, alone);
 	held = read_prompt(p, ids, n, NULL, 0, after);
 	if (held != want_held)
 		fail_msg("%lld ids of %lld held, expected %lld", (long long)held, (long long)n,
 			 (long long)want_held);
 	assert_memory_equal(after, alone, vocab * sizeof(float));
-	prefix_release(&fresh);
+	close_prefix(&fresh);
 	free(after);
 	free(alone);
 }
@@ -115,6 +125,7 @@ static void a_conversation_goes_on_from_what_is_held(void **state)
 {
 	token_id ids[MOST], answer[40];
 	struct prefix p;
+	struct tree tree;
 
 	(void)state;
 	fill(ids, MOST, 1);
@@ -123,7 +134,7 @@ static void a_conversation_goes_on_from_what_is_held(void **state)
 	ids[378] = ASSISTANT; /* an opening id stands behind it, as prompts have */
 	memcpy(ids + 380, answer, sizeof(answer));
 	ids[469] = ASSISTANT;
-	open_prefix(&p);
+	open_prefix(&p, &tree);
 	assert_int_equal(read_prompt(&p, ids, 380, answer, 40, NULL), 0);
 	reads_alike(&p, ids, 471, 420);
 	/* the same prompt again: its last id is computed anew */
@@ -140,19 +151,20 @@ static void a_conversation_goes_on_from_what_is_held(void **state)
 	/* all changed */
 	ids[0]++;
 	reads_alike(&p, ids, 471, 0);
-	prefix_release(&p);
+	close_prefix(&p);
 }
 
 static void a_chunk_ends_at_a_place_that_cannot_be_reached_from_its_end(void **state)
 {
 	token_id ids[MOST];
 	struct prefix p;
+	struct tree tree;
 	struct err err = {0};
 
 	(void)state;
 	fill(ids, MOST, 3);
 	ids[349] = ASSISTANT; /* so place 350 is 50 from the end of its chunk */
-	open_prefix(&p);
+	open_prefix(&p, &tree);
 	assert_int_equal(prefix_begin(&p, ids, 1000, &err), 0);
 	for (int64_t want[] = {100, 200, 300, 350, 450, 0}, i = 0; want[i]; i++) {
 		struct forward f = {.ids = ids + prefix_len(&p)};
@@ -161,7 +173,7 @@ static void a_chunk_ends_at_a_place_that_cannot_be_reached_from_its_end(void **s
 		f.n = (int)(want[i] - prefix_len(&p));
 		assert_int_equal(prefix_run(&p, f, &err), 0);
 	}
-	prefix_release(&p);
+	close_prefix(&p);
 }
 
 static void what_is_refused_changes_nothing(void **state)
@@ -169,17 +181,18 @@ static void what_is_refused_changes_nothing(void **state)
 	token_id ids[MOST], bad = 320;
 	struct forward f = {.ids = &bad, .n = 1};
 	struct prefix p;
+	struct tree tree;
 	struct err err = {0};
 
 	(void)state;
 	fill(ids, MOST, 4);
-	open_prefix(&p);
+	open_prefix(&p, &tree);
 	read_prompt(&p, ids, 50, NULL, 0, NULL);
 	assert_int_equal(prefix_run(&p, f, &err), ERR_USAGE);
 	assert_int_equal(prefix_len(&p), 50);
 	assert_int_equal(p.held.n, 50);
 	reads_alike(&p, ids, 60, 50);
-	prefix_release(&p);
+	close_prefix(&p);
 }
 
 int main(void)

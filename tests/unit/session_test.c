@@ -458,13 +458,37 @@ static void a_title_costs_the_conversation_nothing(void **state)
 		assert_int_equal(name.last.usage.prompt_tokens, end + 3);
 		assert_int_equal(name.thinking.len, 0);
 		play_well(plain.e, &plain.req, &log);
-		is_answered_like_fresh(&titled, log.last.usage.cached_tokens);
 		assert_int_equal(log.last.usage.cached_tokens, effort ? plain.asked : end);
+		/* The title's prompt has read the answer's last id and its end as well. */
+		is_answered_like_fresh(&titled, effort ? plain.asked : end + 2);
 		log_release(&name);
 		log_release(&log);
 		talk_end(&plain);
 		talk_end(&titled);
 	}
+}
+
+/* Each goes on where it stopped, whatever was said in another one in between. */
+static void conversations_do_not_push_one_another_out(void **state)
+{
+	struct talk k;
+	struct turn_log other = {0};
+	struct turn_request req = ask(40);
+	const struct chat_message greeting = {.role = CHAT_USER,
+					      .content = STR_LIT("Good morning!")};
+	int64_t end;
+
+	(void)state;
+	talk_begin(&k, EFFORT_NONE, 60);
+	end = k.first.last.usage.prompt_tokens + k.first.last.usage.output_tokens - 1;
+	req.chat.messages = &greeting;
+	play_well(k.e, &req, &other);
+	is_answered_like_fresh(&k, end);
+	log_release(&other);
+	play_well(k.e, &req, &other);
+	assert_int_equal(other.last.usage.cached_tokens, other.last.usage.prompt_tokens - 1);
+	log_release(&other);
+	talk_end(&k);
 }
 
 static void a_long_text_is_read_again_from_near_where_it_changed(void **state)
@@ -831,6 +855,7 @@ int main(void)
 		cmocka_unit_test(thinking_that_is_dropped_leaves_what_was_asked_in_place),
 		cmocka_unit_test(a_changed_message_is_read_from_the_answer_before_it),
 		cmocka_unit_test(a_title_costs_the_conversation_nothing),
+		cmocka_unit_test(conversations_do_not_push_one_another_out),
 		cmocka_unit_test(a_long_text_is_read_again_from_near_where_it_changed),
 		cmocka_unit_test(a_resumed_answer_goes_on_as_if_it_had_never_stopped),
 		cmocka_unit_test(an_answer_goes_on_from_the_beginning_it_was_given),
