@@ -41,6 +41,8 @@ int history_open(struct history **out, const char *path, struct err *err);
  * older schema, and has to be opened to write first.
  */
 int history_open_to_read(struct history **out, const char *path, struct err *err);
+/* May it be written, or made, with what stands beside it while it is open? */
+bool history_may_write(const char *path);
 void history_close(struct history *h);             /* NULL is fine */
 const char *history_path(const struct history *h); /* "" in memory */
 

@@ -81,10 +81,73 @@ static int make_folders(const char *path, struct err *err)
 	return rc;
 }
 
+/* The folder that the file is in, with its slash. */
+static void add_folder(struct buf *folder, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	buf_add(folder, path, slash ? (size_t)(slash - path) + 1 : 0);
+	if (!slash)
+		buf_addz(folder, "./");
+}
+
+bool history_may_write(const char *path)
+{
+	struct buf folder = {0};
+	bool may;
+
+	add_folder(&folder, path);
+	may = !buf_failed(&folder) && access(buf_z(&folder), W_OK | X_OK) == 0 &&
+	      (access(path, F_OK) != 0 || access(path, W_OK) == 0);
+	buf_release(&folder);
+	return may;
+}
+
+static bool has_log(const char *path)
+{
+	struct buf log = {0};
+	struct stat st;
+	bool has;
+
+	buf_addf(&log, "%s-wal", path);
+	has = buf_failed(&log) || (stat(buf_z(&log), &st) == 0 && st.st_size > 0);
+	buf_release(&log);
+	return has;
+}
+
+/* SQLite makes its log there, unless another process has made it. */
+static int check_folder(const char *path, struct err *err)
+{
+	struct buf folder = {0};
+	int rc = 0;
+
+	add_folder(&folder, path);
+	if (buf_failed(&folder))
+		rc = err_nomem(err, "path", folder.len);
+	else if (access(buf_z(&folder), W_OK | X_OK) != 0 && !has_log(path))
+		rc = err_errno(err, buf_z(&folder), "the history's folder may not be written");
+	buf_release(&folder);
+	return rc == ERR_IO ? err->code = ERR_STORE : rc;
+}
+
+/* Before SQLite, which waits for what is no file, and does not say why it can't read one. */
+static int check_file(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(err, ERR_STORE, "%s: cannot open the history: not a regular file",
+			       path);
+	if (access(path, R_OK) == 0)
+		return 0;
+	err_errno(err, path, "cannot open the history");
+	return err->code = ERR_STORE;
+}
+
 /* The file, made or narrowed to 0600 before SQLite opens it: its log takes the same mode. */
 static int make_private(const char *path, struct err *err)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
 	struct stat st;
 
 	if (fd < 0) {
@@ -98,7 +161,7 @@ static int make_private(const char *path, struct err *err)
 		return err->code = ERR_STORE;
 	}
 	close(fd);
-	return 0;
+	return check_file(path, err);
 }
 
 static int set_pragmas(struct history *h, struct err *err)
@@ -210,6 +273,8 @@ int history_open_watched(struct history **out, const char *path, history_pulse_f
 		rc = make_folders(path, err);
 	if (!rc && path)
 		rc = make_private(path, err);
+	if (!rc && path)
+		rc = check_folder(path, err);
 	if (!rc)
 		rc = connect(h, path ? path : ":memory:",
 			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
@@ -244,18 +309,6 @@ static void add_immutable(struct buf *uri, const char *path)
 			buf_addc(uri, *path);
 	}
 	buf_addz(uri, "?immutable=1");
-}
-
-static bool has_log(const char *path)
-{
-	struct buf log = {0};
-	struct stat st;
-	bool has;
-
-	buf_addf(&log, "%s-wal", path);
-	has = buf_failed(&log) || (stat(buf_z(&log), &st) == 0 && st.st_size > 0);
-	buf_release(&log);
-	return has;
 }
 
 /* Where SQLite may not make what it keeps beside the file, and nothing waits in a log. */
@@ -295,7 +348,9 @@ int history_open_to_read(struct history **out, const char *path, struct err *err
 	*out = NULL;
 	if (rc)
 		return rc;
-	rc = connect(h, path, SQLITE_OPEN_READONLY, &why);
+	rc = check_file(path, &why);
+	if (!rc)
+		rc = connect(h, path, SQLITE_OPEN_READONLY, &why);
 	if (!rc)
 		rc = migrate_check(h, &why);
 	if (rc && (h->failed_code == SQLITE_CANTOPEN || h->failed_code == SQLITE_READONLY) &&

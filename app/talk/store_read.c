@@ -189,11 +189,12 @@ int talks_open(struct talks *ts, const char *path, struct err *err)
 int talks_open_for(struct talks *ts, const struct options *o, struct err *err)
 {
 	struct buf path = {0};
-	int rc = o->ephemeral ? 0 : path_of(PATH_HISTORY, &path, err);
+	bool unnamed = !o->ephemeral && path_of(PATH_HISTORY, &path, err) != 0;
+	int rc = unnamed ? err->code : 0;
 
 	if (!rc)
 		rc = talks_open(ts, o->ephemeral ? NULL : buf_z(&path), err);
-	if (rc == ERR_STORE)
+	if (rc == ERR_STORE || unnamed)
 		err_set(err, rc, "%s (--ephemeral keeps nothing)", err->text);
 	buf_release(&path);
 	return rc;

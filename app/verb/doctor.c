@@ -200,23 +200,47 @@ static bool could_be_made(const char *path)
 	return could;
 }
 
+/* Without it there is no chat but an ephemeral one. */
+static void fail_history(struct doctor *d, const char *path, const char *why)
+{
+	fail_as(d, EXIT_STORE);
+	tell(d, FAIL, path_name(PATH_HISTORY), "%s%s (--ephemeral keeps nothing)", path, why);
+}
+
 /* The history is opened, as `dsv4chat history list` would. */
-static void check_history(struct doctor *d, const char *path)
+static void open_history(struct doctor *d, const char *path)
 {
 	struct history *h = NULL;
 	struct err err = {0};
-
 	int rc = history_open_to_read(&h, path, &err);
 
-	if (rc == ERR_USAGE) {
-		tell(d, GOOD, path_name(PATH_HISTORY), "%s (of an older version)", path);
-	} else if (rc) {
-		fail_as(d, exit_code_of(rc));
-		tell(d, FAIL, path_name(PATH_HISTORY), "%s", err.text);
-	} else {
-		tell(d, GOOD, path_name(PATH_HISTORY), "%s", path);
-	}
 	history_close(h);
+	if (rc && rc != ERR_USAGE)
+		fail_history(d, "", err.text);
+	else if (!history_may_write(path))
+		fail_history(d, path, " can be read, not written: no permission");
+	else
+		tell(d, GOOD, path_name(PATH_HISTORY), "%s%s", path,
+		     rc ? " (of an older version)" : "");
+}
+
+static void check_path(struct doctor *d, enum path_kind kind, const char *path)
+{
+	struct stat st;
+	bool there = stat(path, &st) == 0;
+
+	if (there && kind == PATH_HISTORY)
+		open_history(d, path);
+	else if (!there && kind == PATH_HISTORY && !could_be_made(path))
+		fail_history(d, path, " can't be made: no permission");
+	else if (!there && kind != PATH_CONFIG && !could_be_made(path))
+		tell(d, WARN, path_name(kind), "%s can't be made: no permission", path);
+	else if (!there)
+		tell(d, GOOD, path_name(kind), "%s (not there yet)", path);
+	else if (access(path, kind == PATH_CONFIG ? R_OK : R_OK | W_OK) != 0)
+		tell(d, WARN, path_name(kind), "%s: no permission", path);
+	else
+		tell(d, GOOD, path_name(kind), "%s", path);
 }
 
 static void check_paths(struct doctor *d)
@@ -224,25 +248,13 @@ static void check_paths(struct doctor *d)
 	for (int kind = 0; kind < N_PATHS; kind++) {
 		struct buf path = {0};
 		struct err err = {0};
-		struct stat st;
 
-		if (path_of((enum path_kind)kind, &path, &err) != 0)
-			tell(d, WARN, path_name((enum path_kind)kind), "%s", err.text);
-		else if (stat(path.data, &st) != 0 && kind != PATH_CONFIG &&
-			 !could_be_made(path.data))
-			tell(d, WARN, path_name((enum path_kind)kind),
-			     "%s can't be made: no permission%s", path.data,
-			     kind == PATH_HISTORY ? " (--ephemeral keeps nothing)" : "");
-		else if (stat(path.data, &st) != 0)
-			tell(d, GOOD, path_name((enum path_kind)kind), "%s (not there yet)",
-			     path.data);
-		else if (access(path.data, kind == PATH_CONFIG ? R_OK : R_OK | W_OK) != 0)
-			tell(d, WARN, path_name((enum path_kind)kind), "%s: no permission",
-			     path.data);
+		if (path_of((enum path_kind)kind, &path, &err) == 0)
+			check_path(d, (enum path_kind)kind, path.data);
 		else if (kind == PATH_HISTORY)
-			check_history(d, path.data);
+			fail_history(d, "", err.text);
 		else
-			tell(d, GOOD, path_name((enum path_kind)kind), "%s", path.data);
+			tell(d, WARN, path_name((enum path_kind)kind), "%s", err.text);
 		buf_release(&path);
 	}
 }

@@ -231,24 +231,11 @@ static int read_options(struct history_job *r, int argc, char **argv)
 }
 
 /* What is there and may not be written can be read all the same. */
-static bool may_write(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	struct buf folder = {0};
-	bool may;
-
-	buf_add(&folder, path, slash ? (size_t)(slash - path) + 1 : 0);
-	may = access(path, F_OK) != 0 ||
-	      (access(path, W_OK) == 0 && access(buf_z(&folder), W_OK) == 0);
-	buf_release(&folder);
-	return may;
-}
-
 static int open_store(const struct subcommand *s, struct history_job *r, struct err *err)
 {
 	int rc;
 
-	if (s->store != READS || may_write(r->path))
+	if (s->store != READS || access(r->path, F_OK) != 0 || history_may_write(r->path))
 		return history_open(&r->h, r->path, err);
 	rc = history_open_to_read(&r->h, r->path, err);
 	return rc == ERR_USAGE ? err_set(err, ERR_STORE, "%s", err->text) : rc;

@@ -222,6 +222,21 @@ static void what_may_not_be_written_can_be_read_and_the_rest_says_why(void **sta
 		{H "$U $d history export", 0, "alpha omega", NULL},
 		{H "chmod 0644 $H; $U $d history list", 0, "question", NULL},
 		{H "$U $d --engine-script $T/short -p more", 6, NULL, "may not be written"},
+		{H "$U $d --engine-script $T/short -p more", 6, NULL, "--ephemeral"},
+		{H "$U $d doctor", 6, "FAIL  history", NULL},
+		/* what is no file, or may not be read, is said, not waited for */
+		{H "chmod 0755 $T/dsv4chat; chmod 0 $H; $U $d history list", 6, NULL,
+		 "Permission denied"},
+		{H "$U $d doctor", 6, "history.db: cannot open the history: Permission denied",
+		 NULL},
+		{H "mv $H $H.kept; mkfifo -m 0666 $H; $U timeout 10 $d history list", 6, NULL,
+		 "not a regular file"},
+		{H "$U timeout 10 $d --engine-script $T/short -p more", 6, NULL,
+		 "not a regular file"},
+		{H "$U timeout 10 $d doctor", 6, "not a regular file", NULL},
+		{H "rm $H; mkdir $H; $U $d history list", 6, NULL, "not a regular file"},
+		{H "rmdir $H; mv $H.kept $H; chmod 0444 $H; chmod 0555 $T/dsv4chat; $U $d doctor",
+		 6, "can be read, not written", NULL},
 		/* nothing is there, and nothing can be made */
 		{H "chmod 0755 $T/dsv4chat; rm -r $T/dsv4chat; chmod 0555 $T;"
 		   " $U $d --engine-script $T/short -p more",
@@ -229,7 +244,9 @@ static void what_may_not_be_written_can_be_read_and_the_rest_says_why(void **sta
 		{H "$U $d --engine-script $T/short -p more", 6, NULL, "--ephemeral"},
 		{H "echo more | $U $d --engine-script $T/short", 6, NULL, "Permission denied"},
 		{H "$U $d history list", 6, NULL, "Permission denied"},
-		{H "$U $d doctor", 0, "can't be made: no permission", NULL},
+		{H "$U $d doctor", 6, "can't be made: no permission", NULL},
+		{"XDG_DATA_HOME= HOME= $U $d --engine-script $T/short -p more", 2, NULL,
+		 "--ephemeral"},
 		{H "chmod 0755 $T; mkdir $T/dsv4chat; echo diary >$H; chmod 0666 $H; $U $d "
 		   "doctor | grep"
 		   " 'history '",
