@@ -10,10 +10,13 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
+#include "history/disk.h"
 
+/* By h's layer, which asks whether to go on. */
 static int open_one(struct history *h, const char *path, sqlite3 **db)
 {
-	int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+				 disk_layer(h));
 
 	return rc == SQLITE_OK ? sqlite3_busy_timeout(*db, h->wait_ms) : rc;
 }
@@ -46,9 +49,17 @@ static int copy_into(struct history *h, const char *path, struct err *err)
 	sqlite3_backup *copy = NULL;
 	int rc;
 
+	h->stopped = false;
 	rc = open_source(h, &from);
-	if (rc == SQLITE_OK)
+	if (rc == SQLITE_OK) {
+		h->opens_copy = true;
 		rc = open_one(h, path, &to);
+		h->opens_copy = false;
+	}
+	/* Half a copy goes as a file; a whole one is synced as one. */
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(to, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
+				  NULL, NULL, NULL);
 	if (rc == SQLITE_OK) {
 		copy = sqlite3_backup_init(to, "main", from, "main");
 		rc = copy ? SQLITE_OK : sqlite3_errcode(to);
@@ -61,13 +72,16 @@ static int copy_into(struct history *h, const char *path, struct err *err)
 		rc = sqlite3_backup_finish(copy);
 	if (rc == SQLITE_OK)
 		rc = leave_wal(h, to);
-	if (rc != SQLITE_OK)
-		err_set(err, ERR_STORE, "%s: cannot write the backup: %s", path,
-			sqlite3_errstr(rc));
 	sqlite3_close_v2(to);
 	if (from != h->db)
 		sqlite3_close_v2(from);
-	return rc == SQLITE_OK ? 0 : ERR_STORE;
+	if (rc == SQLITE_OK)
+		return 0;
+	if (h->stopped)
+		return err_set(err, ERR_CANCELLED, "%s: cannot write the backup: given up",
+			       path);
+	return err_set(err, ERR_STORE, "%s: cannot write the backup: %s", path,
+		       sqlite3_errstr(rc));
 }
 
 static int sync_file(const char *path, struct err *err)

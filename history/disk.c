@@ -14,6 +14,7 @@ struct disk_file {
 	sqlite3_file base;
 	struct history *h;
 	sqlite3_file *real; /* behind this one */
+	bool may_end;       /* what was written there counts when all of it is */
 };
 
 /* What was begun on the disk is finished; the statement ends after it, as watch.c has it. */
@@ -62,10 +63,18 @@ static int file_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
 	return r->pMethods->xRead(r, p, n, at);
 }
 
+/*
+ * A large change is one step, too, as is the copy that VACUUM makes back into the file.  It
+ * ends where its log can't be written: nothing of it is in the file by then.  So does a backup,
+ * of which half is nothing.
+ */
 static int file_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 {
 	sqlite3_file *r = heard(f);
+	struct disk_file *d = (struct disk_file *)f;
 
+	if (d->may_end && d->h->db && d->h->stopped)
+		return SQLITE_IOERR_WRITE;
 	return r->pMethods->xWrite(r, p, n, at);
 }
 
@@ -207,6 +216,8 @@ static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fl
 	ask(d->h);
 	file->base.pMethods = NULL;
 	file->h = d->h;
+	file->may_end =
+		d->h->opens_copy || (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL));
 	file->real = (sqlite3_file *)(file + 1);
 	rc = d->real->xOpen(d->real, name, file->real, flags, out);
 	/* Also a file that could not be opened may have to be closed. */

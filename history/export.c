@@ -208,7 +208,7 @@ static int add_json(const struct history_tree *t, const struct history_conversat
 		jsonw_key(&w, "messages");
 		jsonw_begin_array(&w);
 	}
-	for (size_t i = 0; i < t->n; i++) {
+	for (size_t i = 0; i < t->n && !store_stops(t->h); i++) {
 		const struct history_message *m = t->messages[i];
 
 		if (!numbers[i])
@@ -233,6 +233,7 @@ int history_export(struct history *h, int64_t conversation, enum history_format 
 {
 	struct history_list list = {0};
 	struct history_tree *t = NULL;
+	size_t before = out->len;
 	int rc = history_get(h, conversation, &list, err);
 
 	if (!rc && list.n == 0)
@@ -246,6 +247,10 @@ int history_export(struct history *h, int64_t conversation, enum history_format 
 		rc = add_json(t, &list.items[0], format == HISTORY_JSONL, out, err);
 	if (!rc && buf_failed(out))
 		rc = err_nomem(err, "export", out->len);
+	if (!rc && h->stopped)
+		rc = err_set(err, ERR_CANCELLED, "export: given up");
+	if (rc)
+		buf_truncate(out, before);
 	history_tree_free(t);
 	history_list_release(&list);
 	return rc;

@@ -287,7 +287,7 @@ void markdown_add(struct history_tree *t, const struct history_conversation *c, 
 	strftime(when, sizeof(when), "%Y-%m-%d %H:%M %z", &tm);
 	buf_addf(out, "# %s\n\n%s, %s\n\n", c->title, c->uid, when);
 	path = history_tree_path(t, &n);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !store_stops(t->h); i++) {
 		buf_addf(out, "## %s\n\n", speakers[path[i]->role]);
 		for (size_t k = 0; k < path[i]->n_parts; k++)
 			add_part(out, path[i]->role, &path[i]->parts[k]);

@@ -49,7 +49,8 @@ int sql_fail(struct history *h, const char *what, struct err *err)
 
 	h->failed_code = code;
 	if (code == SQLITE_INTERRUPT ||
-	    (h->stopped && (code == SQLITE_BUSY || code == SQLITE_LOCKED)))
+	    (h->stopped &&
+	     (code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_IOERR)))
 		return err_set(err, ERR_CANCELLED, "%s: %s: given up", path, what);
 	if (code == SQLITE_NOMEM)
 		return err_set(err, ERR_NOMEM, "%s: %s: out of memory", path, what);
@@ -198,6 +199,7 @@ int sql_row(struct history *h, sqlite3_stmt *st, struct err *err)
 int sql_run(struct history *h, struct err *err, const char *sql, const char *types, ...)
 {
 	sqlite3_stmt *st;
+	bool alone;
 	va_list ap;
 	int rc;
 
@@ -206,17 +208,20 @@ int sql_run(struct history *h, struct err *err, const char *sql, const char *typ
 	va_end(ap);
 	if (!st)
 		return err->code;
-	/* A statement that is a transaction by itself. */
-	if (sqlite3_get_autocommit(h->db) && !sqlite3_stmt_readonly(st)) {
+	/* A transaction by itself: where it is done, it is not given up any more. */
+	alone = sqlite3_get_autocommit(h->db) && !sqlite3_stmt_readonly(st);
+	if (alone) {
 		rc = place_check(h, err);
 		if (rc) {
 			sql_done(st);
 			return rc;
 		}
 	}
+	h->settling = alone;
 	do {
 		rc = sql_row(h, st, err);
 	} while (rc > 0);
+	h->settling = false;
 	return rc;
 }
 

@@ -250,7 +250,11 @@ static void disconnect(struct history *h)
 	free(h->stmts);
 	h->stmts = NULL;
 	h->n_stmts = h->cap_stmts = 0;
+	/* Whoever is the last copies the log. */
+	h->stopped = false;
+	h->copying = true;
 	sqlite3_close_v2(h->db);
+	h->copying = false;
 	h->db = NULL;
 }
 

@@ -34,7 +34,9 @@ struct history {
 	bool timed_out;       /* it was reached */
 	bool stopped;         /* the present statement is given up */
 	bool measuring;       /* the file's size is asked for, whatever was given up */
+	bool settling;        /* a statement ends that SQLite would call given up when done */
 	bool copying;         /* the log, into the file */
+	bool opens_copy;      /* what is opened now is a backup that is being made */
 	bool was_busy;        /* the last transaction failed for another process's lock */
 	int failed_code;      /* SQLite's, of what sql_fail() told last */
 	bool wrote_parts;     /* in this transaction */

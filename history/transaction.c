@@ -4,6 +4,17 @@
 #include "history/place.h"
 #include "history/store.h"
 
+/* The last question of a statement comes when it is done, and would make a failure of that. */
+static int step_to_the_end(struct history *h, sqlite3_stmt *st)
+{
+	int rc;
+
+	h->settling = true;
+	rc = sqlite3_step(st);
+	h->settling = false;
+	return rc;
+}
+
 /*
  * SQLite's own busy handler covers most waits; where it is not called (a lock that
  * waiting inside the call could never get) the whole statement is tried again here.
@@ -17,7 +28,7 @@ static int begin(struct history *h, const char *sql, const char *what, struct er
 	if (!st)
 		return err->code;
 	for (;;) {
-		int rc = sqlite3_step(st);
+		int rc = step_to_the_end(h, st);
 
 		if (rc == SQLITE_DONE) {
 			sql_done(st);

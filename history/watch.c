@@ -48,7 +48,9 @@ void watch_end_copy(struct history *h)
 
 static int on_steps(void *ctx)
 {
-	return store_stops(ctx);
+	struct history *h = ctx;
+
+	return !h->settling && store_stops(h);
 }
 
 static int on_busy(void *ctx, int n)
