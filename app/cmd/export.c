@@ -5,6 +5,7 @@
 #include "app/cmd/cmd.h"
 #include "app/newfile.h"
 #include "app/paths.h"
+#include "app/pulse.h"
 
 /* The format is in the name; a name that says none means Markdown. */
 static enum history_format format_of(const char *path)
@@ -20,13 +21,16 @@ static int write_it(struct history *h, int64_t id, const char *path, struct err 
 {
 	struct newfile file;
 	struct buf out = {0};
+	bool before;
 	int rc;
 
 	if (!id || !*path)
 		return err_set(err, ERR_USAGE,
 			       !id ? "nothing was said yet"
 				   : "/export FILE: no file was named");
+	before = pulse_optional(true);
 	rc = history_export(h, id, format_of(path), &out, err);
+	pulse_optional(before);
 	if (!rc)
 		rc = newfile_open(&file, path, err);
 	if (!rc && fwrite(buf_z(&out), 1, out.len, file.to) != out.len)

@@ -4,7 +4,6 @@
 int cmd_rm(struct cmd_host *h, const char *arg, struct err *err)
 {
 	struct talk *t = NULL;
-	int64_t id = 0;
 	int rc = talks_need_store(h->talks, err);
 
 	/* Without undo, the one that is meant has to be named. */
@@ -12,8 +11,6 @@ int cmd_rm(struct cmd_host *h, const char *arg, struct err *err)
 		rc = err_set(err, ERR_USAGE,
 			     "/rm ID removes a conversation for good; /list says their ids");
 	if (!rc)
-		rc = history_find(h->talks->store, arg, &id, err);
-	if (!rc)
-		rc = talks_get(h->talks, id, &t, err);
+		rc = talks_named(h->talks, arg, &t, err);
 	return rc ? rc : h->ops->remove(h, t, err);
 }

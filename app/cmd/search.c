@@ -1,6 +1,5 @@
 /* /search */
 #include "app/cmd/cmd.h"
-#include "app/pulse.h"
 
 /* The chat stands still meanwhile; `dsv4chat history search` takes the time that it needs. */
 #define WITHIN_MS 1000
@@ -10,10 +9,8 @@ static int describe(struct history *h, const char *words, struct buf *out, struc
 {
 	struct history_query q = {.text = str_of(words), .limit = 20, .within_ms = WITHIN_MS};
 	struct history_hits hits = {0};
-	bool before = pulse_optional(true);
 	int rc = history_search(h, &q, &hits, err);
 
-	pulse_optional(before);
 	for (size_t i = 0; i < hits.n; i++) {
 		char *s = hits.items[i].snippet;
 

@@ -36,6 +36,8 @@ int talks_list(struct talks *ts, struct err *err);
 int talks_choose(struct talks *ts, const struct options *o, struct talk **out, struct err *err);
 /* The one that the store knows by that number; its messages may not be in memory yet. */
 int talks_get(struct talks *ts, int64_t stored, struct talk **out, struct err *err);
+/* The one that is meant, as history_find() has it; whoever waits may give it up. */
+int talks_named(struct talks *ts, const char *name, struct talk **out, struct err *err);
 /* A branch of `from` up to `at`, in the store too.  ERR_STORE: *out is there, but in memory
  * only. */
 int talks_branch(struct talks *ts, struct talk *from, struct talk_message *at,

@@ -224,6 +224,18 @@ int talks_get(struct talks *ts, int64_t stored, struct talk **out, struct err *e
 	return rc;
 }
 
+int talks_named(struct talks *ts, const char *name, struct talk **out, struct err *err)
+{
+	bool before = pulse_optional(true);
+	int64_t id = 0;
+	int rc = history_find(ts->store, name, &id, err);
+
+	if (!rc)
+		rc = talks_get(ts, id, out, err);
+	pulse_optional(before);
+	return rc;
+}
+
 static int find_chosen(struct talks *ts, const struct options *o, int64_t *id, struct err *err)
 {
 	bool goes_on = o->go_on || o->fork || o->resume;

@@ -249,6 +249,42 @@ static void what_is_removed_leaves_the_file_when_nobody_types(void **state)
 	tmpdir_release(&dir);
 }
 
+static void what_a_slow_disk_keeps_from_being_exported_is_no_file(void **state)
+{
+	struct stage_setup su = {
+		.engine_script = script, .term = "xterm-256color", .w = 100, .h = 24};
+	char path[300], command[400];
+	struct tmpdir dir;
+	struct stage st;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.history_path = tmpdir_file(&dir, "history.db");
+	keep_a_large_one(su.history_path);
+	snprintf(path, sizeof(path), "%s", tmpdir_file(&dir, "x"));
+	snprintf(command, sizeof(command), "/export %s\r", path);
+	badvfs_install();
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "/open large\r");
+	stage_wait_for(&st, "and so on");
+	badvfs->slow_ms = 30;
+	stage_type(&st, command);
+	stage_read(&st, 300);
+	stage_type(&st, "\x1b");
+	stage_wait_for(&st, "given up");
+	assert_int_equal(access(path, F_OK), -1);
+	badvfs->slow_ms = 0;
+	stage_settle(&st); /* Esc alone is a key */
+	stage_type(&st, command);
+	stage_wait_for(&st, "written: ");
+	assert_int_equal(access(path, F_OK), 0);
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	badvfs_uninstall();
+	tmpdir_release(&dir);
+}
+
 static void what_is_typed_while_a_slow_disk_keeps_something_is_not_lost(void **state)
 {
 	struct stage_setup su = {
@@ -381,6 +417,7 @@ int main(void)
 		cmocka_unit_test(
 			what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal),
 		cmocka_unit_test(what_is_removed_leaves_the_file_when_nobody_types),
+		cmocka_unit_test(what_a_slow_disk_keeps_from_being_exported_is_no_file),
 		cmocka_unit_test(
 			what_is_typed_while_a_slow_disk_keeps_something_is_not_lost),
 		cmocka_unit_test(a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing),
