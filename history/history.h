@@ -224,7 +224,8 @@ struct history_message {
 /* The text parts joined: what was said, without thinking, calls and the like. */
 void history_message_add_text(const struct history_message *m, enum history_kind kind,
 			      struct buf *out);
-bool history_message_unfinished(const struct history_message *m); /* may be continued */
+/* It was cut; where its ids are known it may be continued. */
+bool history_message_unfinished(const struct history_message *m);
 
 /* -- one conversation, open ------------------------------------------------- */
 

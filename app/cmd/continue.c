@@ -5,6 +5,7 @@
 int cmd_continue(struct cmd_host *h, const char *arg, struct err *err)
 {
 	const struct history_list *cut = &h->talks->recovered;
+	const char *why;
 	struct talk *t;
 	int rc = 0;
 
@@ -22,8 +23,8 @@ int cmd_continue(struct cmd_host *h, const char *arg, struct err *err)
 		return err_set(err, ERR_USAGE, "nothing was said yet");
 	if (h->ops->is_writing(h))
 		return 0;
-	if (!turn_may_resume(t->leaf))
-		return err_set(err, ERR_USAGE,
-			       "the last answer is whole: there is nothing to go on with");
+	why = turn_why_not_resumed(t->leaf);
+	if (why)
+		return err_set(err, ERR_USAGE, "%s", why);
 	return h->ops->go_on(h, t->leaf, err);
 }

@@ -105,8 +105,10 @@ int line_open(struct line_mode *l, struct talk *t, struct err *err)
 		last = t->leaf;
 		if (last)
 			say_message(last);
-		if (turn_may_resume(last))
+		if (!turn_why_not_resumed(last))
 			line_say("(this answer was cut: /continue goes on with it)");
+		else if (last && last->unfinished)
+			line_say("(%s)", turn_why_not_resumed(last));
 	}
 	if (!rc)
 		l->talk = t;

@@ -53,12 +53,14 @@ void screen_answer(struct screen *s)
 
 void screen_continue(struct screen *s, struct talk_message *m)
 {
+	const char *why;
+
 	/* The chosen one may be what was asked: its answer is meant. */
 	if (m->role == CHAT_USER && m->newest_child)
 		m = m->newest_child;
-	if (!turn_may_resume(m)) {
-		tui_say(s->tui, STYLE_NOTICE,
-			"this answer is whole: there is nothing to go on with");
+	why = turn_why_not_resumed(m);
+	if (why) {
+		tui_say(s->tui, STYLE_NOTICE, "%s", why);
 		return;
 	}
 	if (!begin(s, m))

@@ -14,9 +14,13 @@ void turn_release(struct turn *t)
 	*t = (struct turn){0};
 }
 
-bool turn_may_resume(const struct talk_message *m)
+const char *turn_why_not_resumed(const struct talk_message *m)
 {
-	return m && m->role == CHAT_ASSISTANT && m->unfinished && m->n_ids;
+	if (!m || m->role != CHAT_ASSISTANT || !m->unfinished)
+		return "the last answer is whole: there is nothing to go on with";
+	if (!m->n_ids)
+		return "cut, but without its own tokens, as imported ones are: /regen answers anew";
+	return NULL;
 }
 
 /* ---- beginning ---- */

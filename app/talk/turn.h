@@ -63,8 +63,8 @@ static inline bool turn_runs(const struct turn *t)
  */
 int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, struct err *err);
 
-/* May the answer be gone on with? */
-bool turn_may_resume(const struct talk_message *m);
+/* Why the answer can't be gone on with; NULL: it can. */
+const char *turn_why_not_resumed(const struct talk_message *m);
 
 /* True for an event of the turn that runs. */
 bool turn_owns(const struct turn *t, const struct event *ev);

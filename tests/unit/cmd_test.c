@@ -275,6 +275,10 @@ static void a_cut_answer_alone_is_gone_on_with(void **state)
 	question(n, "two");
 	say_answer(n, "2", "length");
 	run(n, "/continue", "go on 1|");
+	/* As it is when it came by an import. */
+	n->talk->leaf->n_ids = 0;
+	run(n, "/continue",
+	    "error cut, but without its own tokens, as imported ones are: /regen answers anew");
 }
 
 static void conversations_are_named_branched_listed_and_removed(void **state)

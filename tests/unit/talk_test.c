@@ -406,7 +406,7 @@ static void a_failed_turn_says_why_and_is_kept_with_it(void **state)
 	assert_string_equal(err.text, "no GPU");
 	assert_int_equal(out.said->n_parts, 2);
 	assert_true(out.said->parts[1].error);
-	assert_true(turn_may_resume(out.said));
+	assert_null(turn_why_not_resumed(out.said));
 	chatter_close(&c);
 }
 
