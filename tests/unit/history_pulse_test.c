@@ -374,6 +374,7 @@ static const char *const at_once[] = {
 	"history_answer_due_ms",
 	"history_answer_free",
 	"history_hits_release",
+	"history_clean_title",
 };
 #define N_CALLS (sizeof(calls) / sizeof(calls[0]))
 
