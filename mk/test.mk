@@ -97,6 +97,8 @@ VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-k
 check-all-list:
 	@$(MAKE) -s --no-print-directory VARIANT=asan sanitized-list
 	@printf '%s\n' $(foreach f,$(ANALYSED),'300 tidy-$(subst /,-,$(f)) clang-tidy --quiet $(f) -- $(TIDY_FLAGS)')
+	@printf '%s\n' $(foreach t,model first goes_on lines,"1200 every-fault-$(t) DSV4CHAT_SLOW=1 \
+		DSV4CHAT_PROGRAM=$(B)/dsv4chat $(B)/tests/program/program_fault_test '*_$(t)_*'")
 	@printf '%s\n' '1200 cppcheck tests/analysis/cppcheck.sh $(sort $(foreach f,$(FOLDERS),$(firstword $(subst /, ,$(f)))))'
 	@printf '%s\n' "1200 valgrind-turn $(VALGRIND) $(B)/dsv4chat --model share/nano --ephemeral --threads 1 --seed 1 -p hello"
 
@@ -134,10 +136,3 @@ bench-history: $(B)/tests/bench/history_bench
 bench-tui: $(B)/tests/bench/tui_bench $(B)/tests/bench/screen_bench $(B)/dsv4chat
 	$(B)/tests/bench/tui_bench
 	DSV4CHAT_PROGRAM=$(B)/dsv4chat $(B)/tests/bench/screen_bench
-
-# Every call of whole turns failing once, which takes minutes.  At least four allocations still
-# end badly (an index that is not mended at once, an answer that is not kept): it joins check-all
-# when they do not.
-.PHONY: check-faults
-check-faults: tests
-	DSV4CHAT_SLOW=1 DSV4CHAT_PROGRAM=$(B)/dsv4chat $(B)/tests/program/program_fault_test

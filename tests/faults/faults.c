@@ -9,10 +9,12 @@
  *   eof    read and pread: the file ends here
  *   short  read, pread, write, pwrite: half of what was asked for, which is no error
  * $FAULTS_REPORT is a file of sizeof(struct faults_report), where the counts are found
- * afterwards, however the program ended.  Without $FAULTS calls are only counted.
+ * afterwards, however the program ended.  Without $FAULTS calls are only counted; with "stacks"
+ * it is noted which of them come from somewhere new.
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -47,6 +49,61 @@ static const char *const kind_names[FAULTS_N_KINDS] = {
 	[FAULTS_SHORT] = "short",
 };
 
+/* ---------------------------------------------------------------------- stacks */
+
+#define N_STACKS     65536
+#define STACK_FRAMES 48
+
+/* By hash, of the stack and the kind; found from the hash's place on. */
+static struct {
+	atomic_ulong hash; /* 0: free */
+	atomic_uint n;
+} stacks[N_STACKS];
+static bool tells_stacks;
+
+static unsigned long hash_stack(enum faults_kind kind)
+{
+	void *frames[STACK_FRAMES];
+	int n = backtrace(frames, STACK_FRAMES);
+	unsigned long hash = 14695981039346656037u + kind;
+
+	for (int i = 0; i < n; i++) {
+		hash ^= (unsigned long)frames[i];
+		hash *= 1099511628211u;
+		hash ^= hash >> 29;
+	}
+	return hash ? hash : 1;
+}
+
+static bool is_fresh(enum faults_kind kind)
+{
+	unsigned long hash = hash_stack(kind);
+
+	for (size_t i = 0, at = hash; i < N_STACKS; i++, at++) {
+		unsigned long there = 0;
+
+		if (atomic_compare_exchange_strong(&stacks[at % N_STACKS].hash, &there, hash) ||
+		    there == hash)
+			return atomic_fetch_add(&stacks[at % N_STACKS].n, 1) < FAULTS_REPEATS;
+	}
+	return true;
+}
+
+/* What unwinds the stack may call what is counted here. */
+static void note_stack(enum faults_kind kind, unsigned long n)
+{
+	static _Thread_local bool inside;
+
+	if (inside || n >= FAULTS_MARKED)
+		return;
+	inside = true;
+	if (is_fresh(kind))
+		atomic_fetch_or(&report->fresh[kind][n / 8], (unsigned char)(1 << n % 8));
+	inside = false;
+}
+
+/* ---------------------------------------------------------------------- counting */
+
 /* Counts a call that could fail so; whether it is to. */
 static bool fails(enum faults_kind kind)
 {
@@ -55,6 +112,8 @@ static bool fails(enum faults_kind kind)
 	if (!atomic_load(&counting))
 		return false;
 	n = atomic_fetch_add(&report->calls[kind], 1) + 1;
+	if (tells_stacks)
+		note_stack(kind, n);
 	if (kind != fail_kind || !(n == fail_at || (fail_on && n > fail_at)))
 		return false;
 	atomic_fetch_add(&report->failed, 1);
@@ -302,6 +361,10 @@ static void read_wish(void)
 			atomic_store(&shared->live, atomic_load(&none.live));
 			report = shared;
 		}
+	}
+	if (wish && strcmp(wish, "stacks") == 0) {
+		tells_stacks = true;
+		hash_stack(FAULTS_ALLOC); /* the first one loads what unwinds */
 	}
 	for (int kind = 0; wish && kind < FAULTS_N_KINDS; kind++) {
 		size_t n = strlen(kind_names[kind]);
