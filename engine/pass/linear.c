@@ -1,10 +1,10 @@
 /* One matrix over the rows of a call, or several over the same rows. */
 #include "engine/pass/model_internal.h"
 
-int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,
-	       struct err *err)
+static struct linear_args over_rows(const struct weight *w, int n_tok, dbuf x, dbuf y,
+				    int out_f32)
 {
-	struct linear_args args = {
+	return (struct linear_args){
 		.n_tok = n_tok,
 		.n_group = 1,
 		.out_f32 = out_f32,
@@ -12,6 +12,12 @@ int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf 
 		.x = x,
 		.y = y,
 	};
+}
+
+int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,
+	       struct err *err)
+{
+	struct linear_args args = over_rows(w, n_tok, x, y, out_f32);
 
 	return m->be->ops->linear(m->be, &args, err);
 }
@@ -19,14 +25,7 @@ int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf 
 void batch_linear(struct linear_batch_args *b, const struct weight *w, int n_tok, dbuf x,
 		  dbuf y, int out_f32)
 {
-	b->part[b->n++] = (struct linear_args){
-		.n_tok = n_tok,
-		.n_group = 1,
-		.out_f32 = out_f32,
-		.w = *w,
-		.x = x,
-		.y = y,
-	};
+	b->part[b->n++] = over_rows(w, n_tok, x, y, out_f32);
 }
 
 int run_batch(struct model *m, const struct linear_batch_args *b, struct err *err)

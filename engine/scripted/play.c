@@ -210,17 +210,24 @@ static void play_prefilled(struct play *p)
 	p->usage.output_tokens = p->usage.thinking_tokens = 0;
 }
 
-static void play_call(struct play *p, const struct script_step *st)
+/* The first id of a call; false: the turn is over. */
+static bool begin_call(struct play *p, const struct script_step *st, int *call)
 {
-	int call = p->n_calls++;
-
+	*call = p->n_calls++;
 	end_thinking(p);
 	if (!before_piece(p, st))
-		return;
+		return false;
 	/* Calls are told again where an answer is resumed, so what produce() says is not asked.
 	 */
 	produce(p, text_id(p->n_ids));
-	if (p->over)
+	return !p->over;
+}
+
+static void play_call(struct play *p, const struct script_step *st)
+{
+	int call;
+
+	if (!begin_call(p, st, &call))
 		return;
 	send(p, EV_CALL_BEGIN, buf_str(&st->name), call);
 	for (size_t i = 0; i < st->n_params && before_piece(p, st); i++) {
@@ -240,13 +247,9 @@ static void play_call(struct play *p, const struct script_step *st)
 
 static void play_bad_call(struct play *p, const struct script_step *st)
 {
-	int call = p->n_calls++;
+	int call;
 
-	end_thinking(p);
-	if (!before_piece(p, st))
-		return;
-	produce(p, text_id(p->n_ids));
-	if (p->over)
+	if (!begin_call(p, st, &call))
 		return;
 	if (st->name.len)
 		send(p, EV_CALL_BEGIN, buf_str(&st->name), call);
