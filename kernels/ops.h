@@ -113,7 +113,10 @@ struct mhc_join_args {
 	struct mhc_pre_args pre; /* its x is post's; its post and comb are not post's */
 };
 
-/* out = RMSNorm(sum_j w[j] X[j]), w from fn [4, 4d] */
+/*
+ * mhc_head:     out = RMSNorm(sum_j w[j] X[j]), w from fn [4, 4d]
+ * mhc_head_sum: the same without the norm
+ */
 struct mhc_head_args {
 	int n_tok, d;
 	float eps, rms_eps;
@@ -121,8 +124,8 @@ struct mhc_head_args {
 	dbuf fn;    /* f32 [4, 4d] */
 	dbuf base;  /* f32 [4] */
 	dbuf scale; /* f32 [1] */
-	dbuf norm;  /* bf16 [d] */
-	dbuf out;   /* act [n_tok, d] */
+	dbuf norm;  /* bf16 [d]; not read by the sum */
+	dbuf out;   /* act [n_tok, d]; of the sum f32 */
 };
 
 /* ------------------------------------------------------------------ linear */
@@ -314,6 +317,51 @@ struct draft_join_args {
 	dbuf out; /* f32 [n_tok, 4, d] */
 };
 
+/* ------------------------------------------------------- the block drafter */
+
+/*
+ * Optional, all of this section: a model with a block drafter needs every one of them, and is
+ * refused by the name of the first that a backend lacks.
+ */
+
+/* out[t, at, :] = mean_j x[t, j, :] */
+struct stream_mean_args {
+	int n_tok, d;
+	int n_part, at; /* `at`: which of the n_part pieces of a row */
+	dbuf x;         /* f32 [n_tok, 4, d] */
+	dbuf out;       /* act [n_tok, n_part, d] */
+};
+
+/*
+ * Attention of a block of rows, which see each other whatever their order, and all of them the
+ * `window` positions before the first row.  Their own rows stand in the ring already.
+ */
+struct block_attention_args {
+	int n_tok, n_head, ring_rows, window;
+	float scale; /* 512^-½ */
+	dbuf step;
+	dbuf q;    /* act [n_tok, n_head, 512] */
+	dbuf rope; /* f32 [n_tok, 32, 2] */
+	dbuf sink; /* f32 [n_head] */
+	dbuf ring; /* [slots, ring_rows, KV_ROW_BYTES] */
+	dbuf out;  /* act [n_tok, n_head, 512] */
+};
+
+/*
+ * What the token before a row of a block says of it: e = w1[before],
+ * logits += w2 e, confidence = proj · (x, e).
+ */
+struct markov_args {
+	int vocab, d, rank;
+	dbuf before;        /* i32 [1], inside the vocabulary */
+	dbuf w1;            /* bf16 [all of the vocabulary, rank] */
+	struct weight w2;   /* bf16 [vocab, rank] */
+	struct weight proj; /* bf16 [1, d + rank] */
+	dbuf x;             /* f32 [d] */
+	dbuf logits;        /* f32 [vocab], in and out */
+	dbuf confidence;    /* f32 [1] */
+};
+
 /* ------------------------------------------------------- choosing a token */
 
 /* How tokens are chosen; in device memory, for it changes from turn to turn. */
@@ -429,6 +477,13 @@ struct ops {
 	int (*stream_recall)(struct backend *, const struct stream_ring_args *, struct err *);
 	int (*stream_keep)(struct backend *, const struct stream_ring_args *, struct err *);
 	int (*draft_join)(struct backend *, const struct draft_join_args *, struct err *);
+	int (*stream_mean)(struct backend *, const struct stream_mean_args *,
+			   struct err *); /* optional */
+	int (*block_attention)(struct backend *, const struct block_attention_args *,
+			       struct err *); /* optional */
+	int (*mhc_head_sum)(struct backend *, const struct mhc_head_args *,
+			    struct err *); /* optional */
+	int (*markov)(struct backend *, const struct markov_args *, struct err *); /* optional */
 	int (*sample)(struct backend *, const struct sample_args *, struct err *);
 	int (*advance)(struct backend *, const struct advance_args *, struct err *);
 	int (*draft_take)(struct backend *, const struct draft_take_args *, struct err *);

@@ -192,6 +192,13 @@ int seq_forward(struct seq *s, const token_id *ids, int n, enum forward_want wan
 	return seq_run(s, call, err);
 }
 
+int seq_draft(struct seq *s, struct drafts *d, struct err *err)
+{
+	d->slot = s->slot;
+	d->pos0 = s->len;
+	return model_draft(s->m, d, err);
+}
+
 /* ------------------------------------------------------------------- measuring */
 
 /* n_rows random rows, from `rows` on. */

@@ -36,6 +36,9 @@ int seq_run(struct seq *s, struct forward call, struct err *err);
 int seq_forward(struct seq *s, const token_id *ids, int n, enum forward_want want,
 		float *logits, float *draft, struct err *err);
 
+/* Drafts at the sequence's end, which says slot and position; it stays as it is. */
+int seq_draft(struct seq *s, struct drafts *d, struct err *err);
+
 /*
  * Makes the sequence len tokens long, its compressed rows random up to there: for measuring
  * steps at a length that would take hours to prefill.

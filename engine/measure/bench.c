@@ -191,6 +191,16 @@ static double draft_bytes(const struct model *m)
 	       24.0 * HC_MULT * m->cfg.dim * sizeof(float);
 }
 
+/* The same of the block drafter's stages. */
+static double stage_bytes(const struct model *m)
+{
+	double n = weight_bytes(&m->weights->draft[0].main_proj);
+
+	for (int i = 0; i < m->n_stages; i++)
+		n += weight_bytes(&m->weights->draft[i].layer.wkv);
+	return n;
+}
+
 /* Bytes of weights that a step reads, by phase. */
 static int step_bytes(const struct model *m, double bytes[N_PHASES], struct err *err)
 {
@@ -210,6 +220,8 @@ static int step_bytes(const struct model *m, double bytes[N_PHASES], struct err 
 	bytes[PHASE_HEAD] = (double)w[WEIGHT_KIND_HEAD];
 	if (m->has_draft)
 		bytes[PHASE_DRAFT] = draft_bytes(m);
+	if (m->n_stages)
+		bytes[PHASE_DRAFT] = stage_bytes(m);
 	return 0;
 }
 

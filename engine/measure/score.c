@@ -60,6 +60,7 @@ int score_text(const struct engine_config *config, struct str text, struct score
 	int rc;
 
 	*out = (struct score){0};
+	opt.no_draft = true;
 	rc = tokenizer_open(&tok, config->model_dir, err);
 	if (!rc)
 		rc = prompt_encode_raw(text, tok, &ids, NULL, err);

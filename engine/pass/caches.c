@@ -9,7 +9,7 @@
 
 int model_n_cached_layers(const struct model *m)
 {
-	return m->cfg.n_layers + m->has_draft;
+	return m->cfg.n_layers + m->has_draft + m->n_stages;
 }
 
 struct layer_layout model_layer_layout(const struct model *m, int layer)

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "engine/pass/draft.h"
 #include "engine/pass/model_internal.h"
 
@@ -158,4 +159,34 @@ int cycle_forward(struct model *m, const struct forward *f, struct err *err)
 		run.shape.n_chain = 0;
 	rc = run_issue(&run, err);
 	return rc ? rc : fetch_cycle(m, f, err);
+}
+
+int model_draft(struct model *m, struct drafts *d, struct err *err)
+{
+	const struct forward at = {.slot = d->slot, .pos0 = d->pos0, .ids = &d->next, .how = d->how};
+	struct run run = {.m = m, .shape = {.n_chain = d->n, .marks = m->clock.on}};
+	size_t n = (size_t)d->n, vocab = (size_t)m->cfg.vocab;
+	struct backend *be = m->be;
+	int rc;
+
+	if (!m->head || d->n < 1 || d->n > model_draft_most(m) || d->pos0 < 1 ||
+	    (d->logits && !model_drafts_blocks(m)))
+		BUG("drafts alone");
+	if (d->next < 0 || d->next >= m->cfg.vocab)
+		return err_set(err, ERR_USAGE, "token id %ld to draft after: expected 0 to %d",
+			       (long)d->next, m->cfg.vocab - 1);
+	m->clock.last = m->clock.on ? clock_s() : 0;
+	rc = put_cycle(m, &at, err);
+	m->work.in_cycle = false;
+	if (!rc)
+		rc = run_issue(&run, err);
+	if (!rc)
+		rc = be->get(be, d->ids, m->work.main.ids + sizeof(int32_t), n * sizeof(d->ids[0]),
+			     err);
+	if (!rc)
+		rc = be->get(be, d->sure, m->work.accepted + offsetof(struct accepted, confidence),
+			     n * sizeof(d->sure[0]), err);
+	if (!rc && d->logits)
+		rc = be->get(be, d->logits, m->work.draft_logits, n * vocab * sizeof(float), err);
+	return rc;
 }

@@ -17,7 +17,7 @@ struct model;
 struct run_shape;
 
 struct draft_head {
-	int most; /* tokens that it drafts at once, at most DRAFT_MAX */
+	int most; /* tokens that it drafts at once, at most DRAFT_MAX; and see model_draft_most() */
 	/* It writes work.accepted's confidence, before the sigmoid: a block is cut by it. */
 	bool is_sure;
 	/*
@@ -39,5 +39,7 @@ struct draft_head {
 
 /* The block of one token (mtp.0), fed its own streams: draft_block.c. */
 extern const struct draft_head draft_block;
+/* Stages that draft a block at once (mtp.0 …, dspark_* keys): spark.c. */
+extern const struct draft_head draft_spark;
 
 #endif

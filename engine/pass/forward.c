@@ -134,6 +134,8 @@ static int main_rows(struct model *m, const struct run_shape *s, struct err *err
 
 		rc = layer_run(m, &w[i], &m->caches[i], r, x, next, err);
 		if (!rc)
+			rc = spark_gather(m, i, s->n, err);
+		if (!rc)
 			rc = call_tap(m, i, s->n, x, err);
 	}
 	if (!rc && s->n_logits)
@@ -212,6 +214,8 @@ static int most_at_once(int n)
 
 static struct run_shape shape_of(const struct model *m, const struct forward *f)
 {
+	/* No later row of a draft sees further back than its window. */
+	const int kept = m->cfg.window + SEQ_MAX_ROLLBACK;
 	struct run_shape s = {
 		.n = f->n,
 		.n_logits = most_at_once(
@@ -221,15 +225,15 @@ static struct run_shape shape_of(const struct model *m, const struct forward *f)
 	};
 
 	s.n_top = s.chooses ? f->n_top : 0;
-	if (m->head) {
-		int kept = m->cfg.window + SEQ_MAX_ROLLBACK;
+	if (m->n_stages)
+		s.n_draft = f->n < kept ? f->n : kept;
+	if (m->has_draft) {
 		int n_logits;
 
 		s.n_draft = f->pos0 > 0 ? f->n : f->n - 1;
 		n_logits = wanted(f->want, f->draft, s.n_draft);
 		s.draft_whole = n_logits || m->weights->draft[0].layer.ratio != 0;
 		s.n_draft_logits = most_at_once(n_logits);
-		/* No later row sees further back than its window. */
 		if (!s.draft_whole && s.n_draft > kept)
 			s.n_draft = kept;
 	}
@@ -242,7 +246,8 @@ static int put_inputs(struct model *m, const struct forward *f, const struct run
 	struct inputs *in = m->work.host_inputs;
 
 	in->main = (struct step){f->pos0, f->n, f->slot};
-	in->draft = (struct step){f->pos0 - 1 + f->n - s->n_draft, s->n_draft, f->slot};
+	/* The one-token head is a position behind. */
+	in->draft = (struct step){f->pos0 - m->has_draft + f->n - s->n_draft, s->n_draft, f->slot};
 	in->how = f->how ? *f->how : (struct sample_how){0};
 	m->work.in_cycle = false;
 	memcpy(in->ids, f->ids, (size_t)f->n * sizeof(*f->ids));
@@ -295,7 +300,7 @@ int model_check(const struct model *m, const struct forward *f, struct err *err)
 		BUG("forward call: choices");
 	if (f->cycle && (!m->head || f->n != 1 || f->pos0 < 1 || !f->choices || f->draft ||
 			 f->want != WANT_ALL || f->cycle->depth < 1 ||
-			 f->cycle->depth > m->head->most))
+			 f->cycle->depth > model_draft_most(m)))
 		BUG("forward call: cycle");
 	if (f->pos0 + forward_rows(f) > m->ctx)
 		return err_set(err, ERR_LIMIT, "context: %lld tokens are all it holds",

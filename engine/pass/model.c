@@ -30,6 +30,15 @@ static int open_backend(struct model *m, const struct model_options *opt, struct
 /* Page numbers are 32 bits. */
 #define KEPT_PAGES_MAX ((int64_t)1 << 24)
 
+static void choose_head(struct model *m, const struct model_options *opt)
+{
+	if (opt->no_draft || !m->cfg.n_draft_layers)
+		return;
+	m->has_draft = !m->cfg.spark.present;
+	m->n_stages = m->cfg.spark.present ? m->cfg.n_draft_layers : 0;
+	m->head = m->has_draft ? &draft_block : &draft_spark;
+}
+
 /* How many rows a call has, and what follows from it. */
 static int choose_sizes(struct model *m, const struct model_options *opt, struct err *err)
 {
@@ -42,15 +51,16 @@ static int choose_sizes(struct model *m, const struct model_options *opt, struct
 	if (opt->n_slots < 0 || opt->n_slots > MODEL_MAX_SLOTS)
 		return err_set(err, ERR_USAGE, "sequences: %d, expected 1 to %d", opt->n_slots,
 			       MODEL_MAX_SLOTS);
+	choose_head(m, opt);
 	m->n_slots = opt->n_slots ? opt->n_slots : 1;
 	m->ctx = opt->ctx_tokens ? opt->ctx_tokens : m->cfg.max_pos;
 	m->chunk = opt->prefill_chunk ? opt->prefill_chunk : m->caps.prefill_rows;
 	m->max_rows = m->chunk > SEQ_MAX_ROLLBACK ? m->chunk : 1 + SEQ_MAX_ROLLBACK;
+	if (m->max_rows < spark_block(m))
+		m->max_rows = spark_block(m);
 	m->ring_rows = m->cfg.window + m->max_rows + SEQ_MAX_ROLLBACK;
 	/* rows complete at the last position, in whole tiles of 16 */
 	m->work.score_stride = (m->ctx / 4 + 15) / 16 * 16 + 16;
-	m->has_draft = m->cfg.n_draft_layers == 1 && !m->cfg.spark.present;
-	m->head = m->has_draft ? &draft_block : NULL;
 	if (opt->kept_bytes < 0)
 		return err_set(err, ERR_USAGE, "cache memory: %lld bytes, expected 0 or more",
 			       (long long)opt->kept_bytes);
@@ -178,6 +188,8 @@ static int prepare(struct model **out, const struct model_options *opt,
 		rc = open_backend(m, opt, err);
 	if (!rc)
 		rc = choose_sizes(m, opt, err);
+	if (!rc)
+		rc = spark_check(m, err);
 	return rc ? rc : make_plan(m, opt, plan, err);
 }
 
@@ -264,7 +276,14 @@ int model_n_frontiers(const struct model *m)
 
 int model_draft_most(const struct model *m)
 {
-	return m->head ? m->head->most : 0;
+	int most = m->head ? m->head->most : 0;
+
+	return m->n_stages && most > spark_block(m) ? spark_block(m) : most;
+}
+
+bool model_drafts_blocks(const struct model *m)
+{
+	return m->n_stages > 0;
 }
 
 struct model_memory model_memory(const struct model *m)

@@ -55,6 +55,7 @@ struct model_options {
 	int n_slots;          /* sequences that can exist at once; 0 = 1 */
 	bool keeps;           /* beginnings for later (engine/cache/tree.h); they count as cache */
 	int64_t kept_bytes;   /* for these; 0: an eighth of what is free beside all else */
+	bool no_draft;        /* the draft head is loaded and not run, whatever kind it is */
 	/* Called between tensors while weights are mapped and touched; may be NULL.  Non-zero
 	 * stops the load with ERR_CANCELLED. */
 	int (*progress)(void *ctx, uint64_t done, uint64_t all);
@@ -164,6 +165,24 @@ int model_check(const struct model *m, const struct forward *f, struct err *err)
  * no finite number.
  */
 int model_forward(struct model *m, const struct forward *f, struct err *err);
+
+/* Whether it drafts a block at once, and says how sure it is of each. */
+bool model_drafts_blocks(const struct model *m);
+
+/* Drafts alone: what a cycle would draft of these. */
+struct drafts {
+	int slot;
+	int64_t pos0;  /* the slot's caches hold what is before it, one token at least */
+	token_id next; /* the token at pos0 */
+	const struct sample_how *how;
+	int n;         /* 1 … model_draft_most() */
+	token_id ids[DRAFT_MAX]; /* for the positions behind pos0; and of a drafted block, else 0: */
+	float sure[DRAFT_MAX];   /* that each holds, before the sigmoid */
+	float *logits;           /* [n, vocab], or NULL */
+};
+
+/* ERR_USAGE where `next` is outside the vocabulary.  Whatever comes of it, later calls see none. */
+int model_draft(struct model *m, struct drafts *d, struct err *err);
 
 /*
  * Tests: called after each layer with its output streams, float32 [n, hc_mult, d].  With a tap

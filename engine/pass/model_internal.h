@@ -54,6 +54,7 @@ struct run {
 /* One pass's rows: what the layers need to know of them. */
 struct rows {
 	int n;
+	bool block;  /* drafts of the block drafter: they see each other, whatever their order */
 	dbuf step; /* struct step */
 	dbuf ids;  /* i32 [n]; of the draft head: the next token of each row */
 	dbuf rope[N_ROPE_KINDS]; /* f32 [n, 32, 2] */
@@ -87,6 +88,8 @@ struct work {
 	dbuf record;    /* struct record, MEMORY_RESULT, whose fields are: */
 	dbuf accepted, choices;
 	dbuf draft_choice; /* struct choice: of the draft head */
+	dbuf means;     /* [rows, targets, d]: what the block drafter reads of the main layers */
+	dbuf block_ids; /* i32 [block]: the next id, and noise */
 	struct rows main, draft;
 	bool in_cycle;  /* a cycle has run last, and `inputs` stands where host_inputs says */
 };
@@ -111,13 +114,14 @@ struct model {
 	int ring_rows;  /* of every window ring */
 	bool has_draft; /* the one-token draft head */
 	const struct draft_head *head; /* of whatever kind; NULL: none */
+	int n_stages;   /* of the block drafter; 0: there is none, or it is not run */
 	int n_slots;
 	bool *slot_taken; /* [n_slots] */
 	int n_frontiers; /* that may be kept */
 	int64_t n_pages; /* of the pool: n_slots · max_pages, and what is kept beside them */
 	struct pages pool;
 	dbuf freq[N_ROPE_KINDS]; /* f64 [32] */
-	struct layer_cache *caches; /* [n_layers + has_draft]: the draft layer last */
+	struct layer_cache *caches; /* [n_layers + has_draft + n_stages]: the draft's last */
 	dbuf streams;   /* f32 [slots, STREAM_RING, 4, d] */
 	dbuf pages;     /* i32 [slots, max_pages] */
 	struct work work;
@@ -196,6 +200,15 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 /* Of a layer of ratio 0, only what later rows see of these: work.u's window rows. */
 int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
 		 const struct rows *r, struct err *err);
+
+/*
+ * The block drafter (spark.c): how many ids are in a block; refused by name where the backend
+ * lacks an operation; its noise, put once; what it keeps of a main layer's streams, n rows.
+ */
+int spark_block(const struct model *m);
+int spark_check(const struct model *m, struct err *err);
+int spark_put_noise(struct model *m, struct err *err);
+int spark_gather(struct model *m, int layer, int n, struct err *err);
 
 /* y = W x over n_tok rows, act to act; or to float32. */
 int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,

@@ -12,7 +12,7 @@ struct piece {
 	enum memory_kind kind;
 };
 
-#define N_PIECES 36
+#define N_PIECES 38
 
 static size_t inputs_bytes(const struct model *m)
 {
@@ -31,6 +31,7 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 	size_t ih = (size_t)model_part(m, SHARD_INDEX_HEADS);
 	size_t rope = ROPE_DIM * sizeof(float);
 	size_t logits = LOGIT_ROWS * (size_t)model_part(m, SHARD_VOCAB);
+	size_t targets = m->n_stages ? (size_t)c->spark.n_targets : 0;
 	const struct piece pieces[] = {
 		{&k->inputs, 1, inputs_bytes(m), 0},
 		{&k->x, (rows + 1) * streams, sizeof(float), 0},
@@ -61,9 +62,11 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 		{&k->expert, rows * (size_t)c->n_experts_used, sizeof(int32_t), 0},
 		{&k->expert_weight, rows * (size_t)c->n_experts_used, sizeof(float), 0},
 		{&k->logits, logits, sizeof(float), 0},
-		{&k->draft_logits, m->has_draft ? logits : 0, sizeof(float), 0},
+		{&k->draft_logits, m->head ? logits : 0, sizeof(float), 0},
 		{&k->record, 1, sizeof(struct record), MEMORY_RESULT},
-		{&k->draft_choice, m->has_draft, sizeof(struct choice), 0},
+		{&k->draft_choice, m->head != NULL, sizeof(struct choice), 0},
+		{&k->means, rows * targets * d, act, 0},
+		{&k->block_ids, (size_t)spark_block(m), sizeof(int32_t), 0},
 		{&k->main.rope[ROPE_PLAIN], 2 * rows, rope, 0},
 		{&k->main.rope[ROPE_YARN], 2 * rows, rope, 0},
 		{&m->freq[ROPE_PLAIN], ROPE_DIM / 2, sizeof(double), 0},
@@ -142,6 +145,7 @@ static int put_frequencies(struct model *m, struct err *err)
 int work_new(struct model *m, struct err *err)
 {
 	struct piece pieces[N_PIECES];
+	int rc;
 
 	work_pieces(m, pieces);
 	m->buffers = calloc(N_PIECES, sizeof(*m->buffers));
@@ -151,7 +155,8 @@ int work_new(struct model *m, struct err *err)
 	for (int i = 0; i < N_PIECES; i++) {
 		size_t bytes = pieces[i].n * pieces[i].bytes;
 		enum memory_kind kind = pieces[i].kind ? pieces[i].kind : MEMORY_LAZY;
-		int rc = bytes ? m->be->alloc(m->be, bytes, kind, &m->buffers[i], err) : 0;
+
+		rc = bytes ? m->be->alloc(m->be, bytes, kind, &m->buffers[i], err) : 0;
 
 		if (rc)
 			return rc;
@@ -159,7 +164,8 @@ int work_new(struct model *m, struct err *err)
 	}
 	m->work_bytes = (int64_t)work_bytes(m);
 	point_inside(m);
-	return put_frequencies(m, err);
+	rc = put_frequencies(m, err);
+	return rc ? rc : spark_put_noise(m, err);
 }
 
 void work_release(struct model *m)

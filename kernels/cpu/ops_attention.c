@@ -82,6 +82,7 @@ int cpu_window_row(struct backend *be, const struct window_row_args *a, struct e
 struct attention_job {
 	struct cpu *c;
 	const struct attention_args *a;
+	int block;        /* the rows see each other, and the window before the first */
 	int n_part;       /* head ranges of one token */
 	int64_t max_rows; /* any token of this call sees at most so many, in 16s */
 };
@@ -95,9 +96,10 @@ struct seen {
 	int64_t n_comp, win0, n_win;
 };
 
-static struct seen seen_by(const struct attention_args *a, int64_t t)
+static struct seen seen_by(const struct attention_job *j, int64_t t)
 {
-	int64_t pos = cpu_step(a->step)->pos0 + t;
+	const struct attention_args *a = j->a;
+	int64_t pos0 = cpu_step(a->step)->pos0, pos = pos0 + t;
 	struct seen s = {
 		.a = a,
 		.pages = a->ratio ? cpu_pages(a->pages, a->step, a->max_pages) : NULL,
@@ -106,6 +108,10 @@ static struct seen seen_by(const struct attention_args *a, int64_t t)
 
 	s.win0 = pos + 1 > a->window ? pos + 1 - a->window : 0;
 	s.n_win = pos + 1 - s.win0;
+	if (j->block) {
+		s.win0 = pos0 > a->window ? pos0 - a->window : 0;
+		s.n_win = pos0 + a->n_tok - s.win0;
+	}
 	if (a->ratio == 4) {
 		s.sel = (const int32_t *)(const void *)a->sel + t * a->top_k;
 		s.n_comp = ((const int32_t *)(const void *)a->n_sel)[t];
@@ -140,7 +146,7 @@ static void attend(const struct attention_job *j, int64_t t, int h0, int h1, voi
 {
 	const struct attention_args *a = j->a;
 	const struct leaf *leaf = j->c->leaf;
-	struct seen s = seen_by(a, t);
+	struct seen s = seen_by(j, t);
 	int64_t n = s.n_comp + s.n_win;
 	float *tile = own;
 	float *scores = tile + TILE * HEAD_DIM; /* [head][max_rows] */
@@ -184,12 +190,16 @@ static void attend_parts(void *ctx, int worker, int64_t i0, int64_t i1)
 	}
 }
 
-int cpu_attention(struct backend *be, const struct attention_args *a, struct err *err)
+static int attention(struct backend *be, const struct attention_args *a, int block,
+		     struct err *err)
 {
-	struct attention_job j = {.c = cpu_of(be), .a = a};
+	struct attention_job j = {.c = cpu_of(be), .a = a, .block = block};
 	int64_t last = cpu_step(a->step)->pos0 + a->n_tok;
 	int64_t rows = a->window + (a->ratio == 4 ? a->top_k : a->ratio ? last / a->ratio : 0);
 	int threads = pool_size(j.c->pool);
+
+	if (block)
+		rows += a->n_tok;
 
 	/* Unpacking a row serves all heads of a part, so heads are split only to fill threads. */
 	j.n_part = a->n_tok >= threads ? 1 : (threads + a->n_tok - 1) / a->n_tok;
@@ -204,4 +214,32 @@ int cpu_attention(struct backend *be, const struct attention_args *a, struct err
 	pool_for(j.c->pool, (int64_t)a->n_tok * j.n_part, 1,
 		 2.0 * (double)rows * HEAD_DIM * a->n_head * a->n_tok, attend_parts, &j);
 	return 0;
+}
+
+int cpu_attention(struct backend *be, const struct attention_args *a, struct err *err)
+{
+	return attention(be, a, 0, err);
+}
+
+int cpu_block_attention(struct backend *be, const struct block_attention_args *a,
+			struct err *err)
+{
+	const struct attention_args each = {
+		.n_tok = a->n_tok,
+		.n_head = a->n_head,
+		.ring_rows = a->ring_rows,
+		.window = a->window,
+		.scale = a->scale,
+		.step = a->step,
+		.q = a->q,
+		.rope = a->rope,
+		.sink = a->sink,
+		.ring = a->ring,
+		.out = a->out,
+	};
+
+	if (a->window + a->n_tok > a->ring_rows)
+		return err_set(err, ERR_MODEL, "block attention: %d rows for a window of %d and %d more",
+			       a->ring_rows, a->window, a->n_tok);
+	return attention(be, &each, 1, err);
 }

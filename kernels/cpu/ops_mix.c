@@ -99,6 +99,7 @@ struct mhc_job {
 	struct cpu *c;
 	const struct mhc_pre_args *pre;
 	const struct mhc_head_args *head;
+	int sum_only; /* the head's, without its norm */
 	float *m; /* [n_tok, 24] */
 };
 
@@ -137,7 +138,9 @@ static void mhc_head_rows(void *ctx, int worker, int64_t t0, int64_t t1)
 		for (int i = 0; i < 4; i++)
 			m[i] = m[i] * r;
 		leaf->mhc_head_mix(m, floats(a->base), floats(a->scale), a->eps, x, a->d, u);
-		leaf->rms_norm(u, (const uint16_t *)(const void *)a->norm, a->d, a->rms_eps, u);
+		if (!j->sum_only)
+			leaf->rms_norm(u, (const uint16_t *)(const void *)a->norm, a->d,
+				       a->rms_eps, u);
 	}
 }
 
@@ -174,14 +177,25 @@ int cpu_mhc_pre(struct backend *be, const struct mhc_pre_args *a, struct err *er
 	return 0;
 }
 
-int cpu_mhc_head(struct backend *be, const struct mhc_head_args *a, struct err *err)
+static int mhc_head(struct backend *be, const struct mhc_head_args *a, int sum_only,
+		    struct err *err)
 {
-	struct mhc_job j = {.c = cpu_of(be), .head = a};
+	struct mhc_job j = {.c = cpu_of(be), .head = a, .sum_only = sum_only};
 
 	if (mhc_products(j.c, a->n_tok, 4, a->d, a->fn, a->x, &j.m, err))
 		return err->code;
 	pool_for(j.c->pool, a->n_tok, 1, 10.0 * a->n_tok * a->d, mhc_head_rows, &j);
 	return 0;
+}
+
+int cpu_mhc_head(struct backend *be, const struct mhc_head_args *a, struct err *err)
+{
+	return mhc_head(be, a, 0, err);
+}
+
+int cpu_mhc_head_sum(struct backend *be, const struct mhc_head_args *a, struct err *err)
+{
+	return mhc_head(be, a, 1, err);
 }
 
 struct post_job {

@@ -53,7 +53,12 @@ static void tap(void *ctx, int layer, int n, const float *streams)
 
 static struct model *open_model(const char *dir, int side)
 {
-	struct model_options opt = {.dir = dir, .prefill_chunk = CHUNK, .ctx_tokens = CTX};
+	struct model_options opt = {
+		.dir = dir,
+		.prefill_chunk = CHUNK,
+		.ctx_tokens = CTX,
+		.no_draft = true, /* the main layers are looked at, and they know nothing of it */
+	};
 	struct err err = {0};
 	struct model *m;
 

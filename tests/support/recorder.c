@@ -38,6 +38,10 @@
 	X(stream_recall, stream_ring)                                                          \
 	X(stream_keep, stream_ring)                                                            \
 	X(draft_join, draft_join)                                                              \
+	X(stream_mean, stream_mean)                                                            \
+	X(block_attention, block_attention)                                                    \
+	X(mhc_head_sum, mhc_head)                                                              \
+	X(markov, markov)                                                                      \
 	X(sample, sample)                                                                      \
 	X(advance, advance)                                                                    \
 	X(draft_take, draft_take)                                                              \
