@@ -12,17 +12,20 @@ struct variant {
 	float route_scale;
 	enum expert_dtype expert_dtype;
 	uint8_t ratio_first[2]; /* of the first two layers; from then on 4 and 128 take turns */
+	int n_stages;           /* of a block drafter in place of the one-token draft head */
 };
 
 static const struct variant variants[] = {
 	{"DeepSeek-V4-Flash", "flash", 43, 4096, 64, 1024, 8, 256, 2048, 512, 1.5f, EXPERT_FP4,
-	 {0, 0}},
+	 {0, 0}, 0},
+	{"DeepSeek-V4-Flash", "flash-dspark", 43, 4096, 64, 1024, 8, 256, 2048, 512, 1.5f,
+	 EXPERT_FP4, {0, 0}, 3},
 	{"DeepSeek-V4-Flash-Base", "flash-base", 43, 4096, 64, 1024, 8, 256, 2048, 512, 1.5f,
-	 EXPERT_FP8, {0, 0}},
+	 EXPERT_FP8, {0, 0}, 0},
 	{"DeepSeek-V4-Pro", "pro", 61, 7168, 128, 1536, 16, 384, 3072, 1024, 2.5f, EXPERT_FP4,
-	 {128, 128}},
+	 {128, 128}, 0},
 	{"DeepSeek-V4-Pro-Base", "pro-base", 61, 7168, 128, 1536, 16, 384, 3072, 1024, 2.5f,
-	 EXPERT_FP8, {128, 128}},
+	 EXPERT_FP8, {128, 128}, 0},
 };
 
 #define N_VARIANTS (sizeof(variants) / sizeof(variants[0]))
@@ -56,6 +59,22 @@ const char *model_config_variant(const struct model_config *cfg)
 	return NULL;
 }
 
+/* As the published ones are: the last layers are read, one for each stage. */
+static struct spark_config spark_of(const struct variant *v)
+{
+	struct spark_config s = {
+		.present = true,
+		.block_size = 5,
+		.markov_rank = 256,
+		.noise_token = 128799,
+		.n_targets = v->n_stages,
+	};
+
+	for (int i = 0; i < s.n_targets; i++)
+		s.target_layer[i] = v->n_layers - s.n_targets + i;
+	return s;
+}
+
 bool model_config_published(const char *name, struct model_config *cfg)
 {
 	const struct variant *v = NULL;
@@ -67,7 +86,7 @@ bool model_config_published(const char *name, struct model_config *cfg)
 		return false;
 	*cfg = (struct model_config){
 		.n_layers = v->n_layers,
-		.n_draft_layers = 1,
+		.n_draft_layers = v->n_stages ? v->n_stages : 1,
 		.dim = v->dim,
 		.n_heads = v->n_heads,
 		.head_dim = 512,
@@ -101,5 +120,7 @@ bool model_config_published(const char *name, struct model_config *cfg)
 	};
 	for (int i = 0; i < v->n_layers; i++)
 		cfg->compress_ratio[i] = (uint8_t)variant_ratio(v, i);
+	if (v->n_stages)
+		cfg->spark = spark_of(v);
 	return true;
 }

@@ -13,12 +13,22 @@ struct dummy {
 	uint64_t seed;
 };
 
+/* The last layers are read, as many as there were if there are so many. */
+static void cut_targets(struct spark_config *spark, int n_layers)
+{
+	if (spark->n_targets > n_layers)
+		spark->n_targets = n_layers;
+	for (int i = 0; i < spark->n_targets; i++)
+		spark->target_layer[i] = n_layers - spark->n_targets + i;
+}
+
 int dummy_config(const char *shape, int n_layers, struct model_config *cfg, struct err *err)
 {
 	const int first = 4; /* behind the layers that are different: window-only, hash-routed */
 
 	if (!model_config_published(shape, cfg))
-		return err_set(err, ERR_USAGE, "shape %.40s: expected flash, flash-base, pro or pro-base",
+		return err_set(err, ERR_USAGE, "shape %.40s: expected flash, flash-dspark, "
+			       "flash-base, pro or pro-base",
 			       shape);
 	if (n_layers == 0)
 		return 0;
@@ -30,6 +40,7 @@ int dummy_config(const char *shape, int n_layers, struct model_config *cfg, stru
 	for (int i = 0; i < cfg->n_draft_layers; i++)
 		cfg->compress_ratio[n_layers + i] = 0;
 	cfg->n_layers = n_layers;
+	cut_targets(&cfg->spark, n_layers);
 	cfg->n_hash_layers = 0;
 	return 0;
 }

@@ -167,8 +167,9 @@ void weights_free(struct weights *w); /* NULL is fine */
 
 /*
  * The weights of an opened checkpoint, which must outlive them.  ERR_MODEL names a tensor of
- * another type or shape, the missing ones (the first few by name, and how many), or an entry of
- * a hash table beyond the experts.  Tensors too many are no error: they are counted and logged.
+ * another type or shape, the missing ones (the first few by name, and how many), a draft layer
+ * too many or too few, stages that the configuration does not tell of, or an entry of a hash table
+ * beyond the experts.  Tensors too many are no error: they are counted and logged.
  * Types and shapes are checked before data is touched.  A rank's rows stay where they are mapped;
  * its columns are copied, which reads them.
  */

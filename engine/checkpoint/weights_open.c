@@ -91,6 +91,70 @@ static int check_missing(const struct opening *o, struct err *err)
 		       buf_z(&o->missing), o->n_missing - MISSING_NAMED);
 }
 
+/* The draft layer that a tensor is of, the rest of its name in *rest; -1: of none. */
+static int draft_layer_of(const char *name, const char **rest)
+{
+	char *end;
+	long n;
+
+	if (strncmp(name, "mtp.", 4) != 0 || name[4] < '0' || name[4] > '9')
+		return -1;
+	n = strtol(name + 4, &end, 10);
+	*rest = end + 1;
+	return *end == '.' && n < CONFIG_MAX_LAYERS ? (int)n : CONFIG_MAX_LAYERS;
+}
+
+/* What only stages of a block drafter have. */
+static bool is_stage_own(const char *rest)
+{
+	static const char *const own[] = {"main_proj.", "main_norm.", "markov_head.",
+					  "confidence_head."};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (strncmp(rest, own[i], strlen(own[i])) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Whether the draft head is the one that the configuration tells of, whole: a checkpoint must
+ * not run with another, or with a part of one, or silently without it.  A one-token head that
+ * the configuration has none of is only left over.
+ */
+static int check_draft_layers(const struct opening *o, const struct model_config *cfg,
+			      struct err *err)
+{
+	bool there[CONFIG_MAX_DRAFT] = {false};
+
+	for (size_t i = 0; i < safetensors_count(o->st); i++) {
+		const struct tensor *t = safetensors_at(o->st, i);
+		const char *shard = safetensors_shard_name(o->st, t->shard), *rest;
+		int n = draft_layer_of(t->name, &rest);
+
+		if (n < 0)
+			continue;
+		if (!cfg->spark.present && is_stage_own(rest))
+			return err_set(err, ERR_MODEL,
+				       "%s: %s: of a block drafter, expected its dspark_* keys in "
+				       "config.json",
+				       shard, t->name);
+		if (cfg->n_draft_layers && n >= cfg->n_draft_layers)
+			return err_set(err, ERR_MODEL,
+				       "%s: %s: a draft layer too many, expected %d, as "
+				       "compress_ratios in config.json has them",
+				       shard, t->name, cfg->n_draft_layers);
+		if (n < CONFIG_MAX_DRAFT)
+			there[n] = true;
+	}
+	for (int n = 0; n < cfg->n_draft_layers; n++)
+		if (!there[n])
+			return err_set(err, ERR_MODEL,
+				       "checkpoint: no mtp.%d.*, expected %d draft layers, as "
+				       "compress_ratios in config.json has them",
+				       n, cfg->n_draft_layers);
+	return 0;
+}
+
 static void log_extra(const struct opening *o)
 {
 	size_t n = safetensors_count(o->st), n_logged = 0;
@@ -134,8 +198,11 @@ static int check_all(struct opening *o, const struct model_config *cfg, struct e
 	struct weight_source source = {.get = check, .ctx = o};
 	struct shard whole = shard_whole(cfg);
 	struct weights *w;
-	int rc = weights_new(&w, cfg, &whole, &source, err);
+	int rc = check_draft_layers(o, cfg, err);
 
+	if (rc)
+		return rc;
+	rc = weights_new(&w, cfg, &whole, &source, err);
 	if (!rc)
 		rc = check_missing(o, err);
 	weights_free(w);

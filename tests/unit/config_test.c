@@ -313,8 +313,15 @@ static void published_models_are_known_by_their_values(void **state)
 	assert_true(model_config_published("flash", &cfg));
 	assert_int_equal(cfg.compress_ratio[1], 0);
 	assert_int_equal(cfg.compress_ratio[3], 128);
+	assert_false(cfg.spark.present);
 	cfg.n_experts = 160;
 	assert_null(model_config_variant(&cfg));
+	assert_true(model_config_published("flash-dspark", &cfg));
+	assert_string_equal(model_config_variant(&cfg), "DeepSeek-V4-Flash");
+	assert_int_equal(cfg.n_draft_layers, 3);
+	assert_int_equal(cfg.spark.n_targets, 3);
+	assert_int_equal(cfg.spark.target_layer[0], 40);
+	assert_int_equal(cfg.spark.target_layer[2], 42);
 }
 
 static void files_that_cannot_be_read_are_model_errors(void **state)
