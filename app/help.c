@@ -28,7 +28,7 @@ void help_add(struct buf *out, const char *left, int at, const char *text)
 	bool first = true;
 
 	buf_addz(out, left);
-	if (column >= at && *text) {
+	if (column > 0 && column >= at && *text) {
 		buf_addc(out, '\n');
 		column = 0;
 	}

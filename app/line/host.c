@@ -2,9 +2,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app/help.h"
 #include "app/line/line.h"
 #include "app/output.h"
 #include "tui/tui.h"
+
+#define COMMANDS_AT 31 /* column of what they do */
 
 static struct line_mode *line_of(const struct cmd_host *h)
 {
@@ -30,17 +33,21 @@ static void host_tell(struct cmd_host *h, struct str text)
 
 static void host_help(struct cmd_host *h)
 {
+	struct buf text = {0};
+
 	(void)h;
 	for (const struct cmd *c = cmds; c->name; c++) {
 		char left[48];
 
-		snprintf(left, sizeof(left), "/%s %s", c->name, c->arg);
-		line_say("  %-28s %s", left, c->help);
+		snprintf(left, sizeof(left), "  /%s %s", c->name, c->arg);
+		help_add(&text, left, COMMANDS_AT, c->help);
 	}
-	line_say("A message is sent with Enter.  Pasted lines, lines that were waiting and "
-		 "lines that\n"
-		 "end with \\ become one message.  Ctrl-C interrupts an answer and keeps what "
-		 "was said.");
+	help_add(&text, "", 0,
+		 "A message is sent with Enter. Pasted lines, lines that were waiting and lines "
+		 "that end with \\ become one message. A file that it names as @PATH goes along. "
+		 "Ctrl-C interrupts an answer and keeps what was said.");
+	output_text(STDOUT_FILENO, buf_str(&text));
+	buf_release(&text);
 }
 
 static int host_copy(struct cmd_host *h, struct str text, struct err *err)

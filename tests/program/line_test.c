@@ -454,6 +454,25 @@ static void commands_act_and_wrong_ones_say_so(void **state)
 	end(&c, 0);
 }
 
+static void its_help_fits_80_columns(void **state)
+{
+	struct chat c;
+	const char *at;
+
+	(void)state;
+	start(&c, "{\"text\": \"here\"}\n" DONE, NULL);
+	type(&c, "/help\n");
+	wait_for(&c, "what was said.");
+	at = strstr(buf_z(&c.shown), "  /help");
+	assert_non_null(at);
+	for (; *at; at += strcspn(at, "\n"), at += *at == '\n')
+		if (strcspn(at, "\r\n") > 80)
+			fail_msg("%.*s", (int)strcspn(at, "\r\n"), at);
+	wait_for_prompt(&c);
+	type(&c, "\004");
+	end(&c, 0);
+}
+
 static void vi_keys_edit_the_line_from_the_moment_they_are_asked_for(void **state)
 {
 	struct chat c;
@@ -822,6 +841,7 @@ int main(void)
 			what_acts_on_a_terminal_is_shown_by_its_number_and_sent_as_it_is),
 		cmocka_unit_test(a_paste_that_never_ends_is_over_when_nothing_comes),
 		cmocka_unit_test(commands_act_and_wrong_ones_say_so),
+		cmocka_unit_test(its_help_fits_80_columns),
 		cmocka_unit_test(vi_keys_edit_the_line_from_the_moment_they_are_asked_for),
 		cmocka_unit_test(hostile_text_never_steers_the_terminal),
 		cmocka_unit_test(a_failed_turn_and_a_resize_end_nothing),

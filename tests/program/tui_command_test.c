@@ -374,6 +374,42 @@ static void files_go_along_from_either_mode(void **state)
 	}
 }
 
+static void names_with_blanks_are_completed_and_mistyped_ones_told_once(void **state)
+{
+	static const char answers[] = "{\"turn\": {\"expect\": \"sea level\"}}\n"
+				      "{\"text\": \"read it\"}\n{\"done\": {}}\n"
+				      "{\"turn\": {\"expect\": \"none.txt?\"}}\n"
+				      "{\"text\": \"as text\"}\n{\"done\": {}}\n";
+	static const char *const args[] = {"--ephemeral", NULL};
+	struct stage_setup su = {.engine_script = answers,
+				 .term = "xterm-256color",
+				 .w = 120,
+				 .h = 24,
+				 .args = args,
+				 .home = dir.path};
+	struct stage st;
+	char text[600];
+
+	(void)state;
+	assert_int_equal(mkdir(tmpdir_file(&dir, "two words"), 0700), 0);
+	tmpdir_write_text(&dir, "two words/a table of tides", "sea level\n");
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	snprintf(text, sizeof(text), "what says @%s\t", tmpdir_file(&dir, "two"));
+	stage_type(&st, text);
+	stage_wait_for(&st, "/two\\ words/");
+	stage_type(&st, "a\\ t\t");
+	stage_wait_for(&st, "/two\\ words/a\\ table\\ of\\ tides");
+	stage_type(&st, "\r");
+	stage_wait_for(&st, "read it");
+	stage_type(&st, "and @/none.txt?\r");
+	stage_wait_for(&st, "no file /none.txt; Enter again sends it as text");
+	stage_type(&st, "\r");
+	stage_wait_for(&st, "as text");
+	stage_type(&st, "/quit\r");
+	assert_int_equal(stage_close(&st), 0);
+}
+
 static void a_branch_may_be_asked_for_at_the_start(void **state)
 {
 	static const char *const none[] = {"--fork", NULL};
@@ -436,6 +472,7 @@ int main(void)
 		cmocka_unit_test(inputs_of_either_mode_are_there_in_the_other),
 		cmocka_unit_test(what_is_archived_is_found_by_typing_and_comes_back),
 		cmocka_unit_test(files_go_along_from_either_mode),
+		cmocka_unit_test(names_with_blanks_are_completed_and_mistyped_ones_told_once),
 		cmocka_unit_test(a_branch_may_be_asked_for_at_the_start),
 	};
 
