@@ -18,6 +18,7 @@
 #include "app/cmd/cmd.h"
 #include "app/line/line.h"
 #include "app/screen/private.h"
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
@@ -410,6 +411,22 @@ static void names_with_blanks_are_completed_and_mistyped_ones_told_once(void **s
 	assert_int_equal(stage_close(&st), 0);
 }
 
+/* Until `text` is shown below `above`, whatever else shows it. */
+static void wait_below(struct stage *st, const char *above, const char *text)
+{
+	int64_t end = clock_ms() + STAGE_PATIENCE_MS;
+	struct buf all = {0};
+	const char *at = NULL;
+
+	while (!at || !strstr(at, text)) {
+		if (clock_ms() > end || !stage_read(st, 50))
+			fail_msg("no \"%s\" below \"%s\":\n%s", text, above, buf_z(&all));
+		stage_text(st, &all);
+		at = strstr(buf_z(&all), above);
+	}
+	buf_release(&all);
+}
+
 static void a_branch_may_be_asked_for_at_the_start(void **state)
 {
 	static const char *const none[] = {"--fork", NULL};
@@ -445,8 +462,7 @@ static void a_branch_may_be_asked_for_at_the_start(void **state)
 	stage_wait_for(&st, "• two");
 	stage_wait_for(&st, "a conversation of its own");
 	stage_type(&st, "hello branch\r");
-	stage_wait_for(&st, "hello branch");
-	stage_wait_for(&st, "thought");
+	wait_below(&st, "hello branch", "• two");
 	stage_wait_for(&st, "ready");
 	stage_type(&st, "\x11");
 	assert_int_equal(stage_close(&st), 0);
