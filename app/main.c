@@ -68,6 +68,13 @@ static bool wants_screen(const struct options *o)
 	       o->input_format == INPUT_TEXT;
 }
 
+/* A person types line after line. */
+static bool wants_lines(const struct options *o)
+{
+	return isatty(STDIN_FILENO) && !o->prompt && !o->n_files && !o->json &&
+	       o->input_format == INPUT_TEXT;
+}
+
 static int run_mode(struct app *app)
 {
 	struct buf text = {0};
@@ -82,9 +89,13 @@ static int run_mode(struct app *app)
 	}
 	if (wants_screen(&app->opt))
 		return screen_mode(app);
+	if (app->opt.pick && !wants_lines(&app->opt)) {
+		app_tell("--resume: a value is missing (only a chat on a terminal asks for it)");
+		return exit_code_of(ERR_USAGE);
+	}
 	if (app->opt.input_format == INPUT_JSONL)
 		return oneshot_session(app);
-	if (isatty(STDIN_FILENO) && !app->opt.prompt && !app->opt.n_files && !app->opt.json)
+	if (wants_lines(&app->opt))
 		return line_run(app);
 	return oneshot_run(app, !isatty(STDIN_FILENO));
 }

@@ -48,8 +48,9 @@ const struct option_row option_rows[] = {
 
 	{"Conversations", "continue", 'c', OPTION_SWITCH, AT(go_on), OPTION_FLAG, NULL,
 	 "go on with the conversation used last", .most = 0},
-	{NULL, "resume", 'r', OPTION_TEXT, AT(resume), OPTION_FLAG, "ID",
-	 "go on with the one whose id begins with ID, or whose title says it", .most = 0},
+	{NULL, "resume", 'r', OPTION_TEXT, AT(resume), OPTION_FLAG | OPTION_ASKED, "ID",
+	 "go on with the one whose id begins with ID, or whose title says it; without ID, ask",
+	 .most = 0},
 	{NULL, "fork", 0, OPTION_SWITCH, AT(fork), OPTION_FLAG, NULL,
 	 "with either (or by itself, as with -c): go on in a branch of it", .most = 0},
 	{NULL, "ephemeral", 0, OPTION_SWITCH, AT(ephemeral), AT_START, NULL,

@@ -34,6 +34,7 @@ struct options {
 	size_t n_files;
 	bool go_on;              /* --continue */
 	char *resume;            /* a conversation by id or title */
+	bool pick;               /* --resume without one: it is asked for */
 	bool fork, ephemeral;
 	int titles;              /* 1: by the model, while nothing else is to do; 0 = off */
 	bool json;
@@ -67,6 +68,7 @@ enum option_type {
 #define OPTION_FLAG 1u
 #define OPTION_FILE 2u /* the configuration file, and DSV4CHAT_NAME */
 #define OPTION_LIVE 4u /* /set: holds from the next turn on */
+#define OPTION_ASKED 16u /* its value may be left out: struct options has `pick` for that */
 #define OPTION_HIDDEN 8u /* not in --help: for tests and demonstrations */
 
 struct option_row {

@@ -180,6 +180,13 @@ static const struct option_row *row_of(int c)
 	return row;
 }
 
+/* The value of a row that may be asked for, if it was given: an option's name is none. */
+static bool value_left_out(const struct option_row *row, const char *value, char **argv)
+{
+	return (row->where & OPTION_ASKED) && value && value[0] == '-' && value[1] &&
+	       value == argv[optind - 1];
+}
+
 int options_first_word(int argc, char **argv)
 {
 	struct flags f;
@@ -189,6 +196,8 @@ int options_first_word(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, f.letters, f.longs, NULL)) != -1) {
 		if (c == ':' || c == '?' || strcmp(row_of(c)->name, "prompt") == 0)
 			return 0;
+		if (value_left_out(row_of(c), optarg, argv))
+			optind--;
 	}
 	if (optind >= argc || (optind > 1 && strcmp(argv[optind - 1], "--") == 0))
 		return 0;
@@ -203,6 +212,10 @@ int options_read_flags(struct options *o, int argc, char **argv, struct err *err
 
 	flags_init(&f, ":");
 	while (!rc && (c = getopt_long(argc, argv, f.letters, f.longs, NULL)) != -1) {
+		if (c == ':' && (row_of(optopt)->where & OPTION_ASKED)) {
+			o->pick = true;
+			continue;
+		}
 		if (c == ':' || (c == '?' && optopt >= 256))
 			return err_set(err, ERR_USAGE, "%s: %s", argv[optind - 1],
 				       c == ':' ? "a value is missing" : "takes no value");
@@ -211,7 +224,10 @@ int options_read_flags(struct options *o, int argc, char **argv, struct err *err
 		if (c == '?')
 			return unknown(argv[optind - 1], err);
 		row = row_of(c);
-		if (row->type == OPTION_SWITCH)
+		if (value_left_out(row, optarg, argv)) {
+			optind--;
+			o->pick = true;
+		} else if (row->type == OPTION_SWITCH)
 			*(bool *)((char *)o + row->at) = true;
 		else
 			rc = option_set(o, row, optarg ? optarg : "", err);

@@ -49,6 +49,7 @@ enum tui_intent_kind {
 	TUI_ARCHIVE,
 	TUI_DELETE,
 	TUI_UNDELETE,
+	TUI_CHOSEN,  /* step: the question that tui_ask() asked; id: the choice's value */
 	TUI_OPTIONS, /* give them to tui_show_options()                      */
 	TUI_SET,     /* name, text: an option's new value                    */
 	TUI_EDITOR,  /* text: what stands in the composer; id as for TUI_SEND  */
@@ -71,6 +72,8 @@ struct tui_option {
 	const char *name, *value, *help;
 	const char *const *choices; /* ends with NULL; NULL = any text */
 };
+
+enum tui_question { TUI_ASK_RESUME, TUI_ASK_QUIT };
 
 struct tui;
 
@@ -115,6 +118,10 @@ void tui_set_vi(struct tui *t, bool on); /* vi's keys in the composer */
 /* A slash command, for the help; the strings are borrowed for the screen's life. */
 void tui_add_command(struct tui *t, const char *name, const char *arg, const char *help);
 void tui_add_completion(struct tui *t, struct str word, struct str help);
+/* Asks in a box: its choices are added, then tui_asked() shows it; without any it is not. */
+void tui_ask(struct tui *t, enum tui_question question, const char *title);
+void tui_add_choice(struct tui *t, struct str label, struct str right, int64_t value);
+void tui_asked(struct tui *t);
 void tui_show_options(struct tui *t, const struct tui_option *options, size_t n);
 /* Does what the key table's row says, whatever keys it has; vi's actions are of its keys alone.
  */

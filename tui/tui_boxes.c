@@ -79,6 +79,31 @@ void tui_open_code(struct tui *t)
 	buf_release(&right);
 }
 
+/* ---- questions ---- */
+
+void tui_ask(struct tui *t, enum tui_question question, const char *title)
+{
+	t->use = PICK_CHOICE;
+	t->question = question;
+	picker_open(&t->picker, title);
+}
+
+void tui_add_choice(struct tui *t, struct str label, struct str right, int64_t value)
+{
+	struct buf safe = {0};
+
+	termsafe_add(&safe, label);
+	picker_add(&t->picker, buf_str(&safe), (struct str){0}, right, value);
+	buf_release(&safe);
+}
+
+void tui_asked(struct tui *t)
+{
+	picker_refresh(&t->picker);
+	if (t->picker.n == 0)
+		picker_close(&t->picker);
+}
+
 /* ---- completion ---- */
 
 void tui_add_completion(struct tui *t, struct str word, struct str help)
@@ -243,6 +268,7 @@ void tui_picker_key(struct tui *t, const struct key_event *ev)
 {
 	enum picker_result res = picker_key(&t->picker, ev);
 	const struct picker_row *row;
+	struct tui_intent *in;
 	int64_t value;
 	struct buf label = {0};
 
@@ -279,6 +305,11 @@ void tui_picker_key(struct tui *t, const struct key_event *ev)
 		break;
 	case PICK_VALUE:
 		want_set(t, buf_str(&label));
+		break;
+	case PICK_CHOICE:
+		in = tui_want(t, TUI_CHOSEN);
+		in->step = (int)t->question;
+		in->id = value;
 		break;
 	case PICK_CODE:
 		buf_adds(&tui_want(t, TUI_COPY)->text, buf_str(&t->code.v[value].text));

@@ -11,7 +11,7 @@
 #include "tui/tui.h"
 #include "tui/vi.h"
 
-enum picker_use { PICK_ACTION, PICK_INPUT, PICK_COMPLETION, PICK_OPTION, PICK_VALUE, PICK_CODE };
+enum picker_use { PICK_ACTION, PICK_INPUT, PICK_COMPLETION, PICK_OPTION, PICK_VALUE, PICK_CODE, PICK_CHOICE };
 
 enum prompt_use { PROMPT_NONE, PROMPT_SEARCH, PROMPT_RENAME, PROMPT_VALUE };
 
@@ -40,6 +40,7 @@ struct tui {
 	struct buf *option_text; /* name, value, help, choices by '\0', of each */
 	size_t n_options;
 	struct codeblocks code; /* that may be copied */
+	enum tui_question question; /* of PICK_CHOICE */
 
 	enum key_context focus;
 	enum { LIST_AUTO, LIST_SHOWN, LIST_HIDDEN } list_mode;

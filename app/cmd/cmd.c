@@ -24,6 +24,11 @@ const struct cmd cmds[] = {
 	{0},
 };
 
+/* Names that other programs have for the same; help and completion leave them out. */
+static const struct {
+	const char *name, *means;
+} others[] = {{"exit", "quit"}, {"q", "quit"}, {"clear", "new"}};
+
 /* The length of the name behind the slash; 0: none. */
 static size_t name_length(struct str text)
 {
@@ -44,17 +49,32 @@ bool cmd_meant(struct str text)
 	       !memchr(text.p, '\n', text.n);
 }
 
+bool cmd_is_leaving(struct str text)
+{
+	return str_is(text, "exit") || str_is(text, "quit") || str_is(text, ":q");
+}
+
+static const struct cmd *find(struct str name)
+{
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (str_is(name, others[i].name))
+			name = str_of(others[i].means);
+	for (const struct cmd *c = cmds; c->name; c++)
+		if (str_is(name, c->name))
+			return c;
+	return NULL;
+}
+
 int cmd_run(struct cmd_host *h, const char *text, bool *known, struct err *err)
 {
 	size_t n = name_length(str_of(text));
 	const char *arg = text + 1 + n;
+	const struct cmd *c = find((struct str){text + 1, n});
 
 	arg += strspn(arg, " \t");
-	*known = true;
-	for (const struct cmd *c = cmds; c->name; c++)
-		if (strlen(c->name) == n && strncmp(c->name, text + 1, n) == 0)
-			return c->run(h, arg, err);
-	*known = false;
+	*known = c != NULL;
+	if (c)
+		return c->run(h, arg, err);
 	return err_set(err, ERR_USAGE,
 		       "/%.*s: no such command; /help lists them, a blank before / sends it",
 		       (int)(n < 40 ? n : 40), text + 1);

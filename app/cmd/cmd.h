@@ -24,6 +24,8 @@ extern const struct cmd cmds[]; /* ends with a row without a name */
  * "/usr/bin is full" is not, and a blank before the slash sends anything.
  */
 bool cmd_meant(struct str text);
+/* Is it what ends other programs, and nothing else?  It is asked then. */
+bool cmd_is_leaving(struct str text);
 /* Runs such a text.  ERR_USAGE: there is no such command (*known false), or not so. */
 int cmd_run(struct cmd_host *h, const char *text, bool *known, struct err *err);
 

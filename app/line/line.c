@@ -245,6 +245,20 @@ static void greet(const struct line_mode *l)
 	tell_recovered(l);
 }
 
+static void ask_quit(struct line_mode *l)
+{
+	l->asks_quit = true;
+	line_say("End the program?  y does; a blank before it sends it to the model.");
+}
+
+/* Anything but yes and no is a message of its own. */
+static bool answers_quit(struct line_mode *l, struct str text)
+{
+	l->asks_quit = false;
+	l->quit = str_is(text, "y") || str_is(text, "yes") || cmd_is_leaving(text);
+	return l->quit || str_is(text, "n") || str_is(text, "no");
+}
+
 /* One message or command.  0: go on; an error that ends the chat otherwise. */
 static int take_message(struct line_mode *l, const struct buf *raw, struct err *err)
 {
@@ -257,6 +271,14 @@ static int take_message(struct line_mode *l, const struct buf *raw, struct err *
 		buf_truncate(&text, text.len - 1);
 	if (buf_failed(&text))
 		rc = err_nomem(err, "message", text.len);
+	else if (l->picking && !cmd_meant(buf_str(&text)))
+		rc = line_picked(l, buf_z(&text), err);
+	else if (l->asks_quit && answers_quit(l, buf_str(&text)))
+		;
+	else if (cmd_is_leaving(buf_str(&text)))
+		ask_quit(l);
+	else if (str_is(buf_str(&text), "/"))
+		l->host.ops->help(&l->host);
 	else if (cmd_meant(buf_str(&text)))
 		rc = cmd_run(&l->host, text.data, &known, err);
 	else if (text.len)
@@ -386,6 +408,8 @@ int line_run(struct app *app)
 	} else {
 		tell_locale();
 		greet(&l);
+		if (app->opt.pick)
+			line_pick(&l);
 		rc = chat(&l, in, &err);
 	}
 	lineinput_close(in);

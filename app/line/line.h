@@ -19,6 +19,8 @@ struct line_mode {
 	struct title title; /* asked of the model while the prompt waits */
 	bool answered;      /* an answer was just given, whole */
 	bool quit;
+	bool picking;   /* the line that comes names the conversation to go on with */
+	bool asks_quit; /* … says whether to end, after "exit" alone */
 	struct buf doubted; /* what was not sent, since it seems to name a file */
 	struct err refused; /* the first question that could not be kept, and was not asked */
 };
@@ -38,6 +40,10 @@ int line_answer(struct line_mode *l, struct talk_message *resume, struct err *er
 int line_open(struct line_mode *l, struct talk *t, struct err *err);
 /* Prints one line of text that may hold anything. */
 void line_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Asks which conversation to go on with; and what was answered. */
+void line_pick(struct line_mode *l);
+int line_picked(struct line_mode *l, const char *name, struct err *err);
 
 extern const struct cmd_host_ops line_host;
 

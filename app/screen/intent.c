@@ -23,6 +23,15 @@ static void want_send(struct screen *s, const struct tui_intent *in)
 	struct talk_message *m = in->id != 0 ? talk_find(s->talk, in->id) : NULL;
 	struct err err = {0};
 
+	if (in->id == 0 && str_is(buf_str(&in->text), "/")) {
+		tui_edit(s->tui, 0, buf_str(&in->text));
+		tui_action(s->tui, ACTION_COMPLETE);
+		return;
+	}
+	if (in->id == 0 && cmd_is_leaving(buf_str(&in->text))) {
+		screen_ask_quit(s, buf_str(&in->text));
+		return;
+	}
 	if (in->id == 0 && cmd_meant(buf_str(&in->text))) {
 		screen_keep_input(s, buf_str(&in->text));
 		screen_command(s, buf_str(&in->text));
@@ -294,6 +303,7 @@ static const struct {
 	[TUI_ARCHIVE] = {NULL, want_archive},
 	[TUI_DELETE] = {NULL, row_delete},
 	[TUI_UNDELETE] = {want_back, NULL},
+	[TUI_CHOSEN] = {screen_chosen, NULL},
 	[TUI_OPTIONS] = {on_options, NULL},
 	[TUI_SET] = {want_set, NULL},
 	[TUI_EDITOR] = {on_editor, NULL},

@@ -8,6 +8,7 @@
  *   hear.c           what the engine says, and what a turn leaves
  *   conversations.c  which conversation is shown, its name, its removal
  *   intent.c         what the user wants → all of these
+ *   choice.c         what is asked in a box of choices
  *   command.c        /commands, completion
  *   option.c         options that change while it runs
  *   heard.c          what is heard while the store works, and its upkeep
@@ -84,6 +85,8 @@ struct screen {
 void screen_show_talk(struct screen *s);
 void screen_show_list(struct screen *s);
 void screen_show_siblings(struct screen *s);
+/* How long ago, for a list. */
+void screen_when(int64_t then_ms, int64_t now_ms, char out[32]);
 
 /* items.c */
 void screen_add_message(struct screen *s, const struct talk_message *m);
@@ -141,6 +144,11 @@ int screen_forget(struct screen *s, struct err *err);
 /* intent.c */
 void screen_edit(struct screen *s, const struct talk_message *m); /* back to the input */
 void screen_intents(struct screen *s);
+
+/* choice.c */
+void screen_ask_resume(struct screen *s);
+void screen_ask_quit(struct screen *s, struct str text); /* which was sent alone */
+void screen_chosen(struct screen *s, const struct tui_intent *in);
 
 /* command.c */
 extern const struct cmd_host_ops screen_host;

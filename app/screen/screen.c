@@ -431,6 +431,8 @@ int screen_run(struct screen_config *config, int *signo, struct err *err)
 		tell_recovered(&s);
 		if (config->opt->fork && s.talk->leaf)
 			tui_say(s.tui, STYLE_FAINT, "a conversation of its own, from here on");
+		if (config->opt->pick)
+			screen_ask_resume(&s);
 		loop(&s);
 		if (s.failed.code != 0) {
 			*err = s.failed;

@@ -59,7 +59,7 @@ void screen_show_talk(struct screen *s)
 	s->dirty = true;
 }
 
-static void when(int64_t then_ms, int64_t now_ms, char out[32])
+void screen_when(int64_t then_ms, int64_t now_ms, char out[32])
 {
 	int64_t s = (now_ms - then_ms) / 1000;
 	time_t t = (time_t)(then_ms / 1000);
@@ -83,7 +83,7 @@ void screen_show_list(struct screen *s)
 
 		if (!t->first && !t->unread && t != s->talk)
 			continue;
-		when(t->updated_ms > 0 ? t->updated_ms : now, now, times[n]);
+		screen_when(t->updated_ms > 0 ? t->updated_ms : now, now, times[n]);
 		rows[n] = (struct convlist_row){
 			.id = t->id,
 			.title = buf_str(&t->title),

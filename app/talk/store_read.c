@@ -242,6 +242,9 @@ static int find_chosen(struct talks *ts, const struct options *o, int64_t *id, s
 	int rc = 0;
 
 	*id = 0;
+	/* It is asked for. */
+	if (o->pick)
+		return talks_need_store(ts, err);
 	if (goes_on)
 		rc = talks_need_store(ts, err);
 	if (!rc && o->resume)
