@@ -237,10 +237,14 @@ int history_tree_open(struct history_tree **out, struct history *h, int64_t conv
 		      struct err *err);
 /*
  * A new conversation that goes on after `at`, a message of `from` (NULL: after all of it).
- * It reaches the file with its first message.  `from` stays as it is.
+ * It reaches the file with its first message, or before that with history_tree_keep().  `from`
+ * stays as it is.
  */
 int history_tree_fork(struct history_tree **out, struct history_tree *from,
 		      const struct history_message *at, struct err *err);
+/* Writes a fork that nothing was said in yet, with that title; nothing where it is there. */
+int history_tree_keep(struct history_tree *t, struct str title, enum history_title_from from,
+		      struct err *err);
 void history_tree_free(struct history_tree *t); /* NULL is fine */
 
 struct history *history_tree_store(const struct history_tree *t);

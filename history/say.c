@@ -229,6 +229,48 @@ int history_tree_say(struct history_tree *t, const struct history_message *m,
 	return 0;
 }
 
+static int write_fork(struct history_tree *t, struct str title, enum history_title_from from,
+		      int64_t *conversation, struct err *err)
+{
+	struct buf clean = {0};
+	int64_t tree_id;
+	int rc;
+
+	history_clean_title(&clean, title, HISTORY_TITLE_CHARS);
+	rc = buf_failed(&clean) ? err_nomem(err, "title", title.n)
+				: tree_write_conversation(t, conversation, &tree_id,
+							  clock_wall_ms(), err);
+	if (!rc)
+		rc = tree_write_leaf(t->h, *conversation, t->leaf->id, err);
+	if (!rc && clean.len)
+		rc = sql_run(t->h, err,
+			     "UPDATE conversation SET title = ?, title_from = ? WHERE id = ?",
+			     "szi", buf_str(&clean), history_title_origin_name(from),
+			     *conversation);
+	buf_release(&clean);
+	return rc;
+}
+
+int history_tree_keep(struct history_tree *t, struct str title, enum history_title_from from,
+		      struct err *err)
+{
+	int64_t conversation = 0;
+	int rc;
+
+	if (t->conversation || !t->leaf || !t->tree_id)
+		return 0;
+	rc = sql_begin(t->h, err);
+	if (rc)
+		return rc;
+	rc = write_fork(t, title, from, &conversation, err);
+	rc = sql_end(t->h, rc, err);
+	if (rc)
+		return rc;
+	t->conversation = conversation;
+	t->titled = title.n > 0;
+	return 0;
+}
+
 void tree_adopt(struct history_tree *t, struct history_message *m,
 		struct history_message *parent, int64_t conversation, int64_t tree_id,
 		int64_t id)

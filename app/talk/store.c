@@ -7,6 +7,8 @@
 #include "app/inputs.h"
 #include "app/output.h"
 #include "app/pulse.h"
+#include "app/talk/forkname.h"
+#include "engine/base/clock.h"
 
 static enum history_role to_history(enum chat_role role)
 {
@@ -103,7 +105,7 @@ static int say(struct talk *t, struct talk_message *m, struct err *err)
 int talk_store_save(struct talks *ts, struct talk *t, struct err *err)
 {
 	/* A name that it had before it was there. */
-	bool named = t->title_from != HISTORY_TITLE_PROMPT && !t->stored && !t->tree;
+	bool named = t->title_from != HISTORY_TITLE_PROMPT && !t->stored;
 	struct talk_message *m;
 	int rc;
 
@@ -171,27 +173,61 @@ int talk_store_mark(struct talks *ts, struct talk *t, struct err *err)
 	return rc ? rc : history_set_archived(ts->store, t->stored, t->archived, err);
 }
 
+/* What a fork is called is told apart from its source, and no model names it the same again. */
+static int name_fork(struct talks *ts, const struct talk *from, struct talk *fork,
+		     struct err *err)
+{
+	struct buf name = {0};
+	int rc = fork_name(&name, ts, buf_str(&from->title), err);
+
+	if (!rc && buf_failed(&name))
+		rc = err_nomem(err, "title", name.len);
+	if (!rc) {
+		buf_reset(&fork->title);
+		buf_adds(&fork->title, buf_str(&name));
+		fork->title_from = from->title_from == HISTORY_TITLE_USER
+					   ? HISTORY_TITLE_USER
+					   : HISTORY_TITLE_MODEL;
+	}
+	buf_release(&name);
+	return rc;
+}
+
+/* It is there from now on, whether anything is said in it or not. */
+static int keep_fork(struct talk *from, struct talk *fork, const struct talk_message *at,
+		     const struct history_message *h, struct err *err)
+{
+	const struct talk_message *m = at;
+	int rc = history_tree_fork(&fork->tree, from->tree, h, err);
+
+	/* The copies in memory are the same messages of the store. */
+	for (struct talk_message *to = fork->leaf; !rc && m && to;
+	     m = m->parent, to = to->parent)
+		to->stored = m->stored;
+	if (!rc)
+		rc = history_tree_keep(fork->tree, buf_str(&fork->title), fork->title_from,
+				       err);
+	if (!rc) {
+		fork->stored = history_tree_conversation(fork->tree);
+		fork->updated_ms = clock_wall_ms();
+	}
+	return rc;
+}
+
 int talks_branch(struct talks *ts, struct talk *from, struct talk_message *at,
 		 struct talk **out, struct err *err)
 {
 	const struct history_message *h = NULL;
-	const struct talk_message *m = at;
 	struct talk *fork;
 	int rc = talks_fork(ts, from, at, &fork, err);
 
 	if (rc)
 		return rc;
 	*out = fork;
+	rc = name_fork(ts, from, fork, err);
 	if (ts->store && from->tree && at->stored)
 		h = history_tree_find(from->tree, at->stored);
-	if (!h)
-		return 0;
-	rc = history_tree_fork(&fork->tree, from->tree, h, err);
-	/* The copies in memory are the same messages of the store. */
-	for (struct talk_message *to = fork->leaf; !rc && m && to;
-	     m = m->parent, to = to->parent)
-		to->stored = m->stored;
-	return rc;
+	return rc || !h ? rc : keep_fork(from, fork, at, h, err);
 }
 
 static int remove_both(struct talks *ts, struct talk *t, const char *inputs_path,

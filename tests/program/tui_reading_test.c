@@ -209,6 +209,47 @@ static void a_branch_key_takes_the_branches_that_stand_nearest_above(void **stat
 	assert_int_equal(stage_close(&st), 0);
 }
 
+static void a_fork_is_told_apart_and_is_there_though_nothing_was_said_in_it(void **state)
+{
+	struct stage_setup su = setup;
+	struct tmpdir dir;
+	struct stage st;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.engine_script = stage_talk;
+	su.history_path = tmpdir_file(&dir, "history.db");
+	su.w = 120;
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "hello world\r");
+	stage_wait_for(&st, "• two");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "/fork\r");
+	stage_wait_for(&st, "● Fork of hello world");
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+
+	su.last = true;
+	stage_open(&st, &su);
+	stage_wait_for(&st, "● Fork of hello world");
+	assert_true(stage_shows(&st, "  hello world"));
+	assert_true(stage_shows(&st, "• two"));
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "/fork\r");
+	stage_wait_for(&st, "● Fork 2 of hello world");
+	/* What is said in it changes no name, nor does it reach the others. */
+	stage_type(&st, "anything else\r");
+	stage_wait_for(&st, "ready");
+	assert_true(stage_shows(&st, "● Fork 2 of hello world"));
+	stage_type(&st, "/open Fork of hello\r");
+	stage_wait_for(&st, "● Fork of hello world");
+	stage_wait_gone(&st, "anything else");
+	stage_type(&st, "\x11");
+	assert_int_equal(stage_close(&st), 0);
+	tmpdir_release(&dir);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -217,6 +258,8 @@ int main(void)
 		cmocka_unit_test(
 			a_message_that_goes_off_by_itself_leaves_its_writer_where_they_read),
 		cmocka_unit_test(the_count_of_thinking_stays_when_a_cut_answer_is_gone_on_with),
+		cmocka_unit_test(
+			a_fork_is_told_apart_and_is_there_though_nothing_was_said_in_it),
 		cmocka_unit_test(a_branch_key_takes_the_branches_that_stand_nearest_above),
 	};
 

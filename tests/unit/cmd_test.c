@@ -295,7 +295,7 @@ static void conversations_are_named_branched_listed_and_removed(void **state)
 	run(n, "/fork", "branch|");
 	assert_ptr_not_equal(n->talk, first);
 	run(n, "/new", "new|");
-	run(n, "/open numb", "open numbers|");
+	run(n, "/open NUMBERS", "open numbers|");
 	assert_ptr_equal(n->talk, first);
 	run(n, "/rm numbers", "remove numbers|");
 	run(n, "/open nowhere", "error no conversation is called \"nowhere\"");

@@ -225,6 +225,36 @@ static void a_fork_shares_what_was_said_before_and_nothing_after(void **state)
 	history_tree_free(t);
 }
 
+static void a_fork_may_be_kept_before_anything_is_said_in_it(void **state)
+{
+	struct place *p = *state;
+	struct history_tree *t = new_tree(p), *fork;
+	struct history_list list;
+
+	say(t, HISTORY_USER, STR_LIT("q1"));
+	say(t, HISTORY_ASSISTANT, STR_LIT("a1"));
+	assert_int_equal(history_tree_fork(&fork, t, NULL, &p->err), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(history_tree_keep(fork, STR_LIT("Fork\nof q1"),
+						   HISTORY_TITLE_MODEL, &p->err),
+				 0);
+	assert_int_equal(history_list(p->h, HISTORY_ALL, 0, &list, &p->err), 0);
+	assert_int_equal(list.n, 2);
+	assert_int_equal(list.items[0].id, history_tree_conversation(fork));
+	assert_string_equal(list.items[0].title, "Fork of q1");
+	assert_int_equal(list.items[0].title_from, HISTORY_TITLE_MODEL);
+	assert_int_equal(list.items[0].n_messages, 2);
+	history_list_release(&list);
+	say(fork, HISTORY_USER, STR_LIT("other"));
+	assert_int_equal(history_list(p->h, HISTORY_ALL, 0, &list, &p->err), 0);
+	assert_int_equal(list.n, 2);
+	assert_string_equal(list.items[0].title, "Fork of q1");
+	assert_int_equal(list.items[0].n_messages, 3);
+	history_list_release(&list);
+	history_tree_free(fork);
+	history_tree_free(t);
+}
+
 static void lists_are_newest_first_with_pins_on_top(void **state)
 {
 	struct place *p = *state;
@@ -407,6 +437,7 @@ int main(void)
 		T(every_field_of_a_message_comes_back),
 		T(edits_and_other_answers_are_siblings),
 		T(a_fork_shares_what_was_said_before_and_nothing_after),
+		T(a_fork_may_be_kept_before_anything_is_said_in_it),
 		T(lists_are_newest_first_with_pins_on_top),
 		T(a_title_of_the_user_stays),
 		T(files_are_private),
