@@ -1,16 +1,21 @@
 /* Reading, appending to and cutting the file of inputs. */
 #include "app/inputs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/paths.h"
+#include "app/pulse.h"
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 
+#define LOCK_WAIT_MS      1000
 #define INPUTS_MAX_BYTES  ((size_t)64 << 20) /* read */
 #define INPUTS_KEPT_BYTES ((off_t)8 << 20)   /* a longer file is halved */
 
@@ -160,6 +165,20 @@ static int halve(const char *path, int fd, struct err *err)
 	return rc;
 }
 
+/* One who holds it was stopped, maybe: nobody waits for that, nor is deaf meanwhile. */
+static bool lock(int fd)
+{
+	const struct timespec pause = {0, 5000000};
+	int64_t until = clock_ms() + LOCK_WAIT_MS;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK || clock_ms() >= until || pulse_gives_up(NULL))
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 /*
  * For writing, under its lock.  A FIFO or a device would have the program wait, or take what is
  * typed elsewhere.
@@ -171,10 +190,12 @@ static int open_locked(const char *path, int flags, struct err *err)
 
 	if (fd < 0)
 		return err_errno(err, path, "cannot write it");
-	if (fstat(fd, &st) != 0 || flock(fd, LOCK_EX) != 0)
+	if (fstat(fd, &st) != 0)
 		err_errno(err, path, "cannot write it");
 	else if (!S_ISREG(st.st_mode))
 		err_set(err, ERR_IO, "%s: not a regular file", path);
+	else if (!lock(fd))
+		err_errno(err, path, "cannot lock it");
 	else
 		return fd;
 	close(fd);

@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "app/inputs.h"
+#include "engine/base/clock.h"
 #include "engine/base/file.h"
 #include "tests/support/store.h"
 
@@ -148,12 +150,33 @@ static void what_is_no_file_is_told_at_once(void **state)
 	assert_int_equal(inputs_append(s.dir.path, STR_LIT("x"), NULL, &err), ERR_IO);
 }
 
+/* Whoever has the lock may be stopped with it. */
+static void a_lock_that_somebody_keeps_is_told_and_not_waited_for(void **state)
+{
+	struct inputs typed = {0};
+	int64_t began = clock_ms();
+	int fd;
+
+	(void)state;
+	assert_int_equal(inputs_append(path, STR_LIT("x"), NULL, &err), 0);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(inputs_append(path, STR_LIT("y"), NULL, &err), ERR_IO);
+	assert_non_null(strstr(err.text, "cannot lock it"));
+	assert_int_equal(inputs_forget(&typed, path, &err), ERR_IO);
+	assert_true(clock_ms() - began < 60000);
+	close(fd);
+	assert_int_equal(inputs_append(path, STR_LIT("z"), NULL, &err), 0);
+	expect_inputs("x|z|");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(what_was_typed_comes_back_without_where),
 		T(what_is_no_file_is_told_at_once),
+		T(a_lock_that_somebody_keeps_is_told_and_not_waited_for),
 		T(a_conversation_takes_along_what_was_typed_in_it_and_no_more),
 	};
 
