@@ -46,7 +46,7 @@ int app_model_dir(const struct options *o, struct buf *out, struct err *err)
 
 int app_open_engine(struct app *app, struct err *err)
 {
-	struct buf dir = {0};
+	struct buf dir = {0}, cache = {0};
 	struct engine_config config = {0};
 	int rc;
 
@@ -55,9 +55,13 @@ int app_open_engine(struct app *app, struct err *err)
 	rc = app_model_dir(&app->opt, &dir, err);
 	options_engine(&app->opt, &config);
 	config.model_dir = buf_z(&dir);
+	/* Where it cannot be, nothing is kept, and that is no error. */
+	if (config.cache_bytes && path_to_write(PATH_CACHE, &cache, NULL) == 0)
+		config.cache_dir = buf_z(&cache);
 	if (!rc)
 		rc = engine_open(&app->engine, &config, err);
 	buf_release(&dir);
+	buf_release(&cache);
 	return rc;
 }
 

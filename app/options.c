@@ -80,6 +80,8 @@ const struct option_row option_rows[] = {
 	{NULL, "cache-memory", 0, OPTION_REAL, AT(cache_memory), AT_START, "GB",
 	 "memory to keep other conversations in (default 0 = 1/8 of what is free)",
 	 .most = 1e6},
+	{NULL, "cache-disk", 0, OPTION_REAL, AT(cache_disk), AT_START, "GB",
+	 "disk to keep what was read for the next time (default 8; 0 = none)", .most = 1e6},
 	{NULL, "backend", 0, OPTION_CHOICE, AT(backend), AT_START, "NAME",
 	 "what computes: auto (default, a GPU where one is), cpu, cuda", .choices = backends},
 	{NULL, "threads", 0, OPTION_COUNT, AT(threads), AT_START, "N",
@@ -140,6 +142,7 @@ void options_default(struct options *o)
 {
 	*o = (struct options){.effort = EFFORT_LOW,
 			      .titles = 1,
+			      .cache_disk = 8,
 			      .sampling = sampling_default(),
 			      .log_level = LOG_INFO};
 }
@@ -175,6 +178,7 @@ void options_engine(const struct options *o, struct engine_config *config)
 	config->n_threads = (int)o->threads;
 	config->ctx_tokens = o->ctx;
 	config->kept_bytes = (int64_t)(o->cache_memory * 1e9);
+	config->cache_bytes = o->ephemeral ? 0 : (int64_t)(o->cache_disk * 1e9);
 }
 
 const struct option_row *option_find(const char *name)

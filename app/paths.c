@@ -14,6 +14,7 @@ static const struct {
 	[PATH_CONFIG] = {"config", "XDG_CONFIG_HOME", ".config", "config"},
 	[PATH_HISTORY] = {"history", "XDG_DATA_HOME", ".local/share", "history.db"},
 	[PATH_LOG] = {"log", "XDG_STATE_HOME", ".local/state", "log"},
+	[PATH_CACHE] = {"cache", "XDG_CACHE_HOME", ".cache", "kv"},
 	[PATH_INPUTS] = {"inputs", "XDG_STATE_HOME", ".local/state", "input_history"},
 };
 

@@ -13,6 +13,7 @@ enum path_kind {
 	PATH_HISTORY, /* $XDG_DATA_HOME/dsv4chat/history.db     */
 	PATH_LOG,     /* $XDG_STATE_HOME/dsv4chat/log           */
 	PATH_INPUTS,  /* $XDG_STATE_HOME/dsv4chat/input_history */
+	PATH_CACHE,   /* $XDG_CACHE_HOME/dsv4chat/kv            */
 	N_PATHS,
 };
 

@@ -7,6 +7,8 @@ void usage_write(struct jsonw *w, const struct turn_usage *u)
 	jsonw_begin_object(w);
 	jsonw_kv_int(w, "prompt_tokens", u->prompt_tokens);
 	jsonw_kv_int(w, "cached_tokens", u->cached_tokens);
+	jsonw_kv_int(w, "disk_tokens", u->disk_tokens);
+	jsonw_kv_int(w, "disk_ms", u->disk_ms);
 	jsonw_kv_int(w, "thinking_tokens", u->thinking_tokens);
 	jsonw_kv_int(w, "output_tokens", u->output_tokens);
 	jsonw_kv_int(w, "drafted", u->drafted);

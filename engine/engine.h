@@ -48,6 +48,11 @@ struct turn_request {
 	 * what the model said.  Before it there is no thinking.  "": with what the model says.
 	 */
 	struct str prefill;
+	/*
+	 * The conversation's name, of letters and digits: under it what is read and said may be
+	 * kept on disk.  Empty: it is kept in memory alone.
+	 */
+	struct str conversation;
 	/* Instead of `chat`: continue this plain text (BOS + text), for Base models. */
 	struct str raw;
 	bool is_raw;
@@ -64,7 +69,7 @@ struct engine_info {
 	bool has_title_task;      /* the tokenizer knows <｜title｜>                    */
 };
 
-/* model_dir is copied; the other strings outlive the engine. */
+/* model_dir and cache_dir are copied; the other strings outlive the engine. */
 struct engine_config {
 	const char *model_dir;
 	const char *backend;   /* "cpu", "cuda" or NULL for the best there is */
@@ -77,6 +82,8 @@ struct engine_config {
 	int draft;             /* tokens that are drafted at once, at most; 0 = none */
 	int64_t kept_bytes;    /* memory for what is kept of conversations beside the one at
 				  hand; 0 = an eighth of what the model leaves free */
+	const char *cache_dir; /* where it outlives the program; NULL = nowhere */
+	int64_t cache_bytes;   /* of that folder, at most */
 };
 
 struct engine;
@@ -93,6 +100,9 @@ struct engine_ops {
 	void (*cancel)(struct engine *e, uint64_t turn);
 	/* The model closes its thinking now and answers; nothing outside thinking. */
 	void (*end_thinking)(struct engine *e, uint64_t turn);
+	/* The conversation was removed: so is what was computed of it alone, as soon as no turn
+	 * runs.  Closing waits for it. */
+	void (*forget)(struct engine *e, struct str conversation);
 	/* Valid from EV_READY to close; before that NULL. */
 	const struct engine_info *(*info)(struct engine *e);
 	void (*close)(struct engine *e); /* cancels, joins, frees */

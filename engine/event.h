@@ -57,9 +57,11 @@ const char *stop_reason_name(enum stop_reason reason);
 struct turn_usage {
 	int64_t prompt_tokens;   /* whole prompt, the cached part included          */
 	int64_t cached_tokens;   /* of those, not computed again                    */
+	int64_t disk_tokens;     /* of those, read from disk                        */
 	int64_t thinking_tokens; /* produced inside thinking, of output_tokens      */
 	int64_t output_tokens;   /* all produced                                    */
 	int64_t drafted, accepted;
+	int64_t disk_ms;         /* that took, of prefill_ms                        */
 	int64_t prefill_ms, decode_ms, total_ms;
 };
 

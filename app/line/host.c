@@ -136,7 +136,7 @@ static int host_remove(struct cmd_host *h, struct talk *t, struct err *err)
 {
 	struct line_mode *l = line_of(h);
 	struct err why = {0};
-	int rc = talk_store_remove(&l->talks, t, !h->opt->ephemeral, NULL, err);
+	int rc = talk_store_remove(&l->talks, t, l->turn.engine, !h->opt->ephemeral, NULL, err);
 
 	if (rc)
 		return rc;

@@ -132,7 +132,7 @@ int screen_forget(struct screen *s, struct err *err)
 
 	if (!t)
 		return 0;
-	rc = talk_store_remove(s->talks, t, s->config->inputs_path != NULL,
+	rc = talk_store_remove(s->talks, t, s->turn.engine, s->config->inputs_path != NULL,
 			       s->config->inputs_path, err);
 	if (!rc) {
 		talks_drop_removed(s->talks);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/inputs.h"
+#include "app/kept.h"
 #include "app/output.h"
 #include "app/pulse.h"
 #include "app/talk/forkname.h"
@@ -238,11 +239,16 @@ static int remove_both(struct talks *ts, struct talk *t, const char *inputs_path
 	return rc || !typed ? rc : inputs_forget(typed, inputs_path, err);
 }
 
-int talk_store_remove(struct talks *ts, struct talk *t, bool inputs, const char *inputs_path,
-		      struct err *err)
+int talk_store_remove(struct talks *ts, struct talk *t, struct engine *e, bool inputs,
+		      const char *inputs_path, struct err *err)
 {
 	struct inputs typed = {0};
+	char uid[HISTORY_UID_LEN + 1] = "";
+	const char *name = t->stored ? talk_store_uid(ts, t) : NULL;
 	int rc = 0;
+
+	if (name)
+		snprintf(uid, sizeof(uid), "%s", name);
 
 	if (!ts->store || !t->stored)
 		return 0;
@@ -252,6 +258,8 @@ int talk_store_remove(struct talks *ts, struct talk *t, bool inputs, const char 
 	t->tree = NULL;
 	if (!rc)
 		rc = remove_both(ts, t, inputs_path, inputs ? &typed : NULL, err);
+	if (!rc)
+		kept_remove(e, uid);
 	inputs_release(&typed);
 	return rc;
 }

@@ -77,8 +77,9 @@ int talk_store_show(struct talks *ts, struct talk *t, struct err *err);
 int talk_store_rename(struct talks *ts, struct talk *t, struct err *err);
 int talk_store_mark(struct talks *ts, struct talk *t, struct err *err);
 /* Removes it from the store, for good with the next talks_tidy(), and what was typed in it from the inputs (path NULL: the
- * program's own; `inputs` false: from none). */
-int talk_store_remove(struct talks *ts, struct talk *t, bool inputs, const char *inputs_path,
-		      struct err *err);
+ * program's own; `inputs` false: from none), and what was computed of it, by the engine (NULL:
+ * there is none), too. */
+int talk_store_remove(struct talks *ts, struct talk *t, struct engine *e, bool inputs,
+		      const char *inputs_path, struct err *err);
 
 #endif

@@ -79,6 +79,7 @@ static int submit(struct turn *t, struct talk *talk, const struct talk_message *
 	if (!rc) {
 		req.chat = r.chat;
 		req.prefill = str_of(t->opt->prefill);
+		req.conversation = str_of(talk_store_uid(t->talks, talk));
 		if (resume)
 			request_resume(&req, resume);
 		*seed = req.sampling.seed;

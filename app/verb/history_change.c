@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/inputs.h"
+#include "app/kept.h"
 #include "app/output.h"
 #include "app/verb/history_job.h"
 #include "app/verb/io.h"
@@ -70,6 +71,8 @@ static int remove_one(struct history_job *r, int word, struct err *err)
 		rc = inputs_gather(&typed, r->h, id, err);
 	if (!rc)
 		rc = history_remove(r->h, id, err);
+	if (!rc && list.n)
+		kept_remove(NULL, list.items[0].uid);
 	if (!rc)
 		rc = inputs_forget(&typed, NULL, err);
 	inputs_release(&typed);

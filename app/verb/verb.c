@@ -29,6 +29,10 @@ const struct verb verbs[] = {
 	 "[--model DIR | --dummy SHAPE [--layers N]] [--ctx N] [ENGINE]",
 	 MODEL_ROW "--dummy SHAPE\trandom weights instead: flash or pro\n"
 		   "--layers N\tof these, the first N layers\n" CTX_ROW ENGINE_ROWS},
+	{"cache", verb_cache, "what is kept on disk of what was read", "[list|verify|clear]",
+	 "list\tconversations, and what is kept of each\n"
+	 "verify\tread all of it; what is damaged is said and removed\n"
+	 "clear\tremove all of it: the next time it is read again\n"},
 	{"complete", verb_complete, "answer conversations for programs, one JSON a line",
 	 "[--model DIR] [--raw] [--ctx N] [ENGINE]",
 	 MODEL_ROW "--raw\tgo on with plain text, {\"prompt\": …}\n" CTX_ROW ENGINE_ROWS},

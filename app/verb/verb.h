@@ -69,6 +69,7 @@ bool verb_is_subcommand(const char *word); /* of history */
 bool verb_history_help(struct buf *out, const char *name);
 
 int verb_bench(int argc, char **argv);
+int verb_cache(int argc, char **argv);
 int verb_complete(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_help(int argc, char **argv);

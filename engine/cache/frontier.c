@@ -48,6 +48,45 @@ int64_t frontier_len(const struct frontier *f)
 	return f->len;
 }
 
+/* What a ring does not fill yet is 0, whatever was kept there before. */
+static void clear_rest(unsigned char *kept, struct ring_layout r, int64_t len)
+{
+	size_t n = (size_t)(len < r.kept ? len : r.kept) * r.entry_bytes;
+
+	memset(kept + n, 0, layout_kept_bytes(r) - n);
+}
+
+int frontier_get(const struct frontier *f, unsigned char *out, struct err *err)
+{
+	struct ring_layout streams = layout_streams(f->m->cfg.dim);
+	int rc = f->m->be->get(f->m->be, out, f->kept, (size_t)frontier_bytes(f->m), err);
+
+	if (rc)
+		return rc;
+	clear_rest(out, streams, f->len);
+	out += layout_kept_bytes(streams);
+	for (int i = 0; i < model_n_cached_layers(f->m); i++) {
+		struct layer_layout l = model_layer_layout(f->m, i);
+
+		for (int k = 0; k < N_LAYER_RINGS; k++) {
+			clear_rest(out, l.ring[k], f->len);
+			out += layout_kept_bytes(l.ring[k]);
+		}
+	}
+	return 0;
+}
+
+int frontier_put(struct frontier *f, int64_t len, const unsigned char *in, struct err *err)
+{
+	int rc;
+
+	f->len = 0;
+	rc = f->m->be->put(f->m->be, f->kept, in, (size_t)frontier_bytes(f->m), err);
+	if (!rc)
+		f->len = len;
+	return rc;
+}
+
 enum direction { OUT_OF_RING, INTO_RING };
 
 /* The last entries before `len` of a slot's ring, in one piece or, where it wraps, two. */

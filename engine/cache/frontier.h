@@ -24,6 +24,10 @@ int64_t frontier_len(const struct frontier *f); /* the position; 0: empty */
 /* Bytes of one; the same at every position. */
 int64_t frontier_bytes(const struct model *m);
 
+/* The same as plain memory, frontier_bytes() of it, and back. */
+int frontier_get(const struct frontier *f, unsigned char *out, struct err *err);
+int frontier_put(struct frontier *f, int64_t len, const unsigned char *in, struct err *err);
+
 /*
  * Takes the frontier at `len` tokens, 1 … seq_len(s) and not before seq_floor(s).
  * What fails leaves *f empty and the sequence as it is.

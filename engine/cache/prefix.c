@@ -80,10 +80,28 @@ static int cut_to(struct prefix *p, int64_t len, struct err *err)
 	return rc;
 }
 
+void prefix_forget(struct prefix *p, struct str conversation)
+{
+	struct err err = {0};
+
+	(void)cut_to(p, 0, &err);
+	tokens_release(&p->held);
+	p->kept = 0;
+	tree_forget(p->tree, conversation);
+}
+
+int64_t prefix_found(const struct prefix *p, const token_id *ids, int64_t n)
+{
+	const struct mark *mark = tree_find(p->tree, ids, n - 1);
+	int64_t common = common_prefix(&p->held, ids, n - 1);
+	int64_t kept = mark ? mark->len : 0;
+
+	return common >= seq_floor(p->seq) && common > kept ? common : kept;
+}
+
 int64_t prefix_begin(struct prefix *p, const token_id *ids, int64_t n, struct err *err)
 {
-	int64_t common = common_prefix(&p->held, ids, n);
-	int64_t rest = common < n ? common : common - 1;
+	int64_t common = common_prefix(&p->held, ids, n - 1);
 	struct mark *mark;
 	int rc;
 
@@ -92,8 +110,8 @@ int64_t prefix_begin(struct prefix *p, const token_id *ids, int64_t n, struct er
 		leave(p);
 	mark = tree_find(p->tree, ids, n - 1);
 	p->kept = mark ? mark->len : 0;
-	if (rest >= seq_floor(p->seq) && rest >= p->kept) {
-		rc = cut_to(p, rest, err);
+	if (common >= seq_floor(p->seq) && common >= p->kept) {
+		rc = cut_to(p, common, err);
 		if (mark)
 			tree_use(p->tree, mark);
 	} else if (mark) {

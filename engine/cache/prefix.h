@@ -37,6 +37,12 @@ void prefix_release(struct prefix *p);
  */
 int64_t prefix_begin(struct prefix *p, const token_id *ids, int64_t n, struct err *err);
 
+/* A conversation was removed: see tree_forget(); the sequence is empty then. */
+void prefix_forget(struct prefix *p, struct str conversation);
+
+/* How many it would find. */
+int64_t prefix_found(const struct prefix *p, const token_id *ids, int64_t n);
+
 int64_t prefix_len(const struct prefix *p); /* ids held */
 
 /* Where the call after the ids held should end: a chunk further, or at a place in it. */

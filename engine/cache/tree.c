@@ -4,9 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include "engine/cache/policy.h"
 #include "engine/cache/seq_internal.h"
+#include "engine/cache/tree_internal.h"
 #include "engine/pass/model_internal.h"
+
+/* Owners that no name is. */
+enum { NOBODY, SEVERAL };
 
 int tree_init(struct tree *t, struct model *m, struct err *err)
 {
@@ -52,8 +58,7 @@ static void unlink_node(struct tree *t, struct node *node)
 	free(node);
 }
 
-/* Upwards, as long as nothing needs them. */
-static void prune(struct tree *t, struct node *node)
+void tree_prune(struct tree *t, struct node *node)
 {
 	while (node != &t->root && !node->child && !node->marks) {
 		struct node *parent = node->parent;
@@ -70,7 +75,7 @@ static void set_ids(struct tree *t, struct node *node, const token_id *ids, int 
 	pages_claim(&t->m->pool, node->page, n);
 }
 
-static int add_node(struct tree *t, struct node *parent, const token_id *ids, int n,
+int tree_add_node(struct tree *t, struct node *parent, const token_id *ids, int n,
 		    int32_t page, struct node **out, struct err *err)
 {
 	struct node *node = calloc(1, sizeof(*node));
@@ -90,7 +95,7 @@ static int add_node(struct tree *t, struct node *parent, const token_id *ids, in
 
 /* ---------------------------------------------------------------------- growing */
 
-static struct node *child_with_all(const struct node *parent, const token_id *ids, int64_t n)
+struct node *tree_child(const struct node *parent, const token_id *ids, int64_t n)
 {
 	for (struct node *c = parent->child; c; c = c->next) {
 		if (c->n_ids == PAGE_TOKENS && n_shared(c, ids, n) == PAGE_TOKENS)
@@ -136,14 +141,14 @@ static int grow(struct tree *t, struct seq *s, struct node *parent, const token_
 		int64_t k, int n, struct node **out, struct err *err)
 {
 	int64_t len = k * PAGE_TOKENS + n;
-	struct node *c = n == PAGE_TOKENS ? child_with_all(parent, ids, len) : NULL;
+	struct node *c = n == PAGE_TOKENS ? tree_child(parent, ids, len) : NULL;
 
 	*out = c;
 	if (c)
 		return change_page(s, k, c->page, err);
 	c = child_with_page(parent, s->table[k], ids, len, n);
 	if (!c)
-		return add_node(t, parent, ids, n, s->table[k], out, err);
+		return tree_add_node(t, parent, ids, n, s->table[k], out, err);
 	if (c->n_ids < n)
 		set_ids(t, c, ids, n);
 	*out = c;
@@ -164,7 +169,7 @@ static int grow_path(struct tree *t, struct seq *s, const token_id *ids, int64_t
 		rc = grow(t, s, node, ids, k, left < PAGE_TOKENS ? (int)left : PAGE_TOKENS,
 			  &next, err);
 		if (rc)
-			prune(t, node);
+			tree_prune(t, node);
 		else
 			node = next;
 	}
@@ -174,14 +179,18 @@ static int grow_path(struct tree *t, struct seq *s, const token_id *ids, int64_t
 
 /* ------------------------------------------------------------------------ marks */
 
-static void link_mark(struct tree *t, struct mark *mark, struct node *node, int64_t len)
+void tree_add_mark(struct tree *t, struct node *node, int64_t len)
 {
+	struct mark *mark = t->marks[t->n++];
+
 	mark->node = node;
 	mark->len = len;
 	mark->next = node->marks;
 	mark->hits = 0;
+	mark->owner = NOBODY;
 	mark->used = t->clock;
 	node->marks = mark;
+	t->last = mark;
 }
 
 /* Takes the i-th out of those in use; its memory stays. */
@@ -192,28 +201,9 @@ static void drop_mark(struct tree *t, int i)
 	while (*at != mark)
 		at = &(*at)->next;
 	*at = mark->next;
-	prune(t, mark->node);
+	tree_prune(t, mark->node);
 	t->marks[i] = t->marks[--t->n];
 	t->marks[t->n] = mark;
-}
-
-/* One that is not in use, at t->marks[t->n]. */
-static int make_mark(struct tree *t, struct err *err)
-{
-	struct mark *mark;
-	int rc;
-
-	if (t->n < t->n_made)
-		return 0;
-	mark = calloc(1, sizeof(*mark));
-	if (!mark)
-		return err_nomem(err, "prefix tree", sizeof(*mark));
-	rc = frontier_new(&mark->frontier, t->m, err);
-	if (rc)
-		free(mark);
-	else
-		t->marks[t->n_made++] = mark;
-	return rc;
 }
 
 void tree_release(struct tree *t)
@@ -288,6 +278,34 @@ int tree_restore(struct tree *t, struct mark *mark, struct seq *s, struct err *e
 	rc = seq_restore(s, mark->frontier, pages, err);
 	free(pages);
 	return rc;
+}
+
+/* ----------------------------------------------------------------------- owners */
+
+static uint64_t owner_of(struct str name)
+{
+	uint64_t sum = name.n ? XXH3_64bits(name.p, name.n) : NOBODY;
+
+	return name.n && sum <= SEVERAL ? SEVERAL + 1 : sum;
+}
+
+void tree_own(struct tree *t, struct str owner, const token_id *ids, int64_t n)
+{
+	uint64_t who = owner_of(owner);
+	struct mark *m = who ? tree_find(t, ids, n) : NULL;
+
+	for (; m; m = m->len > 1 ? tree_find(t, ids, m->len - 1) : NULL)
+		m->owner = m->owner == NOBODY || m->owner == who ? who : SEVERAL;
+}
+
+void tree_forget(struct tree *t, struct str owner)
+{
+	uint64_t who = owner_of(owner);
+
+	for (int i = t->n - 1; i >= 0; i--) {
+		if (who && t->marks[i]->owner == who)
+			drop_mark(t, i);
+	}
 }
 
 /* -------------------------------------------------------------------- thinning out */
@@ -373,6 +391,26 @@ void tree_make_room(struct tree *t, int64_t n_pages)
 		drop_least(t);
 }
 
+int tree_make_mark(struct tree *t, struct err *err)
+{
+	struct mark *mark;
+	int rc;
+
+	if (t->n == model_n_frontiers(t->m))
+		drop_least(t);
+	if (t->n < t->n_made)
+		return 0;
+	mark = calloc(1, sizeof(*mark));
+	if (!mark)
+		return err_nomem(err, "prefix tree", sizeof(*mark));
+	rc = frontier_new(&mark->frontier, t->m, err);
+	if (rc)
+		free(mark);
+	else
+		t->marks[t->n_made++] = mark;
+	return rc;
+}
+
 int tree_keep(struct tree *t, struct seq *s, const token_id *ids, int64_t len, struct err *err)
 {
 	struct mark *there = tree_find(t, ids, len);
@@ -383,16 +421,12 @@ int tree_keep(struct tree *t, struct seq *s, const token_id *ids, int64_t len, s
 		t->last = there;
 		return 0;
 	}
-	if (t->n == model_n_frontiers(t->m))
-		drop_least(t);
-	rc = make_mark(t, err);
+	rc = tree_make_mark(t, err);
 	if (!rc)
 		rc = seq_save(s, len, t->marks[t->n]->frontier, err);
 	if (!rc)
 		rc = grow_path(t, s, ids, len, &node, err);
-	if (rc)
-		return rc;
-	t->last = t->marks[t->n++];
-	link_mark(t, t->last, node, len);
-	return 0;
+	if (!rc)
+		tree_add_mark(t, node, len);
+	return rc;
 }

@@ -18,6 +18,7 @@ struct mark {
 	struct frontier *frontier; /* owned */
 	struct node *node;
 	struct mark *next; /* of the node's, in no order */
+	uint64_t owner;            /* of which conversation's name the sum is; see tree_own() */
 	int64_t used;      /* by the tree's clock */
 	int64_t hits;
 	/* Set while one is looked for that may go: */
@@ -62,6 +63,14 @@ struct mark *tree_find(const struct tree *t, const token_id *ids, int64_t n);
 
 /* It was of use, and so was what lies on the way to it. */
 void tree_use(struct tree *t, struct mark *mark);
+
+/*
+ * What is kept of ids[0..n) belongs to a conversation; what several own stays when one of them
+ * is removed.  An empty name is nobody's.
+ */
+void tree_own(struct tree *t, struct str owner, const token_id *ids, int64_t n);
+/* It was removed: what is its own alone goes. */
+void tree_forget(struct tree *t, struct str owner);
 
 /* See seq_restore(). */
 int tree_restore(struct tree *t, struct mark *mark, struct seq *s, struct err *err);

@@ -118,6 +118,13 @@ static void scripted_end_thinking(struct engine *e, uint64_t turn)
 	desk_end_thinking(&of(e)->desk, turn);
 }
 
+/* It keeps nothing. */
+static void scripted_forget(struct engine *e, struct str conversation)
+{
+	(void)e;
+	(void)conversation;
+}
+
 static const struct engine_info *scripted_info(struct engine *e)
 {
 	return atomic_load(&of(e)->ready) ? &of(e)->script.info : NULL;
@@ -145,6 +152,7 @@ static const struct engine_ops scripted_ops = {
 	.submit = scripted_submit,
 	.cancel = scripted_cancel,
 	.end_thinking = scripted_end_thinking,
+	.forget = scripted_forget,
 	.info = scripted_info,
 	.close = scripted_close,
 };

@@ -30,6 +30,10 @@ static void drop_waiting(struct desk *d)
 
 void desk_release(struct desk *d)
 {
+	struct forgotten *f;
+
+	while ((f = desk_take_forgotten(d)))
+		free(f);
 	drop_waiting(d);
 	pthread_cond_destroy(&d->changed);
 	pthread_mutex_destroy(&d->lock);
@@ -92,19 +96,48 @@ void desk_close(struct desk *d)
 
 bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn)
 {
-	bool got = false;
+	bool got;
 
 	pthread_mutex_lock(&d->lock);
-	while (!d->n_waiting && !atomic_load(&d->closing))
+	while (!d->n_waiting && !d->forgotten && !atomic_load(&d->closing))
 		pthread_cond_wait(&d->changed, &d->lock);
-	if (!atomic_load(&d->closing)) {
+	*req = NULL;
+	got = !atomic_load(&d->closing);
+	if (got && d->n_waiting) {
 		*req = d->waiting[0];
 		*turn = d->last_turn - --d->n_waiting;
 		memmove(d->waiting, d->waiting + 1, d->n_waiting * sizeof(d->waiting[0]));
-		got = true;
 	}
 	pthread_mutex_unlock(&d->lock);
 	return got;
+}
+
+bool desk_forget(struct desk *d, struct str conversation)
+{
+	struct forgotten *f = malloc(sizeof(*f) + conversation.n);
+
+	if (!f)
+		return false;
+	f->n = conversation.n;
+	memcpy(f->name, conversation.p, conversation.n);
+	pthread_mutex_lock(&d->lock);
+	f->next = d->forgotten;
+	d->forgotten = f;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+	return true;
+}
+
+struct forgotten *desk_take_forgotten(struct desk *d)
+{
+	struct forgotten *f;
+
+	pthread_mutex_lock(&d->lock);
+	f = d->forgotten;
+	if (f)
+		d->forgotten = f->next;
+	pthread_mutex_unlock(&d->lock);
+	return f;
 }
 
 bool desk_cancelled(const struct desk *d, uint64_t turn)

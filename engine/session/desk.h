@@ -15,6 +15,12 @@
 /* Requests that may wait: one, behind others that were cancelled before they were taken. */
 #define DESK_WAITING 4
 
+struct forgotten {
+	struct forgotten *next;
+	size_t n;
+	char name[];
+};
+
 struct desk {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -23,6 +29,7 @@ struct desk {
 	size_t n_waiting;             /* the numbers of all but the last one are cancelled */
 	bool busy;                    /* a turn waits or runs: from submit to desk_done() */
 	uint64_t last_turn; /* those that wait have the numbers up to it */
+	struct forgotten *forgotten; /* conversations that were removed, and nobody has heard of */
 	struct err failed; /* code != 0: the engine answers no more */
 	/* Written under the lock, read anywhere: */
 	_Atomic uint64_t cancel_turn, answer_turn;
@@ -37,11 +44,17 @@ int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn,
 		struct err *err);
 void desk_cancel(struct desk *d, uint64_t turn);
 void desk_end_thinking(struct desk *d, uint64_t turn);
+/* Where there is no memory to note it, false. */
+bool desk_forget(struct desk *d, struct str conversation);
 void desk_close(struct desk *d); /* from now on every turn counts as cancelled */
 
-/* Engine thread.  Waits for a request: true, *req is the caller's to free(); false once closed.
+/*
+ * Engine thread.  Waits for a request: true, *req is the caller's to free(), or is NULL where
+ * there is something to forget alone; false once closed.
  */
 bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn);
+/* What is to be forgotten, the caller's to free(); NULL: nothing more. */
+struct forgotten *desk_take_forgotten(struct desk *d);
 /* Turn 0, the engine itself, is cancelled by closing alone. */
 bool desk_cancelled(const struct desk *d, uint64_t turn);
 bool desk_thinking_ended(const struct desk *d, uint64_t turn);

@@ -90,6 +90,17 @@ static void fill_info(struct session *s)
 	info->has_title_task = prompt_has_task(s->tok, CHAT_TASK_TITLE);
 }
 
+/* Without it everything works as well, if slower the next time. */
+static void open_disk(struct session *s)
+{
+	struct err err = {0};
+
+	if (s->cache_dir && s->config.cache_bytes > 0 &&
+	    disk_open(&s->disk, s->model, s->cache_dir, s->info.identity, s->config.cache_bytes,
+		      &err))
+		log_add(LOG_WARN, "prefix cache: %s", err.text);
+}
+
 static int load(struct session *s, struct err *err)
 {
 	struct model_options opt = model_options_of(&s->config);
@@ -117,6 +128,7 @@ static int load(struct session *s, struct err *err)
 				 tokenizer_control(s->tok, TOKEN_ASSISTANT), err);
 	if (rc)
 		return rc;
+	open_disk(s);
 	fill_info(s);
 	log_add(LOG_INFO, "model %s (%s) on %s: %lld bytes of weights, context %lld, %lld ms",
 		s->info.model_name, s->info.identity, s->info.backend,
@@ -127,6 +139,7 @@ static int load(struct session *s, struct err *err)
 
 static void unload(struct session *s)
 {
+	disk_close(s->disk);
 	prefix_release(&s->prefix);
 	tree_release(&s->tree);
 	tokenizer_close(s->tok);
@@ -134,6 +147,32 @@ static void unload(struct session *s)
 	if (s->model)
 		model_close(s->model);
 	s->model = NULL;
+}
+
+/* What was removed while a turn ran, or none. */
+static void forget_removed(struct session *s)
+{
+	struct forgotten *f;
+
+	while ((f = desk_take_forgotten(&s->desk))) {
+		const struct str name = {f->name, f->n};
+
+		prefix_forget(&s->prefix, name);
+		if (s->disk)
+			disk_forget(s->disk, name);
+		free(f);
+	}
+}
+
+static void take_turn(struct session *s, const struct turn_request *req, uint64_t number)
+{
+	const struct prefix *p = &s->prefix;
+
+	session_turn(s, req, number);
+	tree_own(&s->tree, req->conversation, p->held.ids, (int64_t)p->held.n);
+	if (s->disk)
+		disk_store(s->disk, &s->tree, req->conversation, p->held.ids,
+			   (int64_t)p->held.n);
 }
 
 /* Model and sequence are made, used and freed on this thread alone. */
@@ -155,9 +194,12 @@ static void *run(void *arg)
 		atomic_store(&s->ready, true);
 		event_queue_push(s->base.events, &ev);
 		while (desk_take(&s->desk, &req, &number)) {
-			session_turn(s, req, number);
+			forget_removed(s);
+			if (req)
+				take_turn(s, req, number);
 			free(req);
 		}
+		forget_removed(s);
 	}
 	unload(s);
 	return NULL;
@@ -186,6 +228,12 @@ static void session_end_thinking(struct engine *e, uint64_t turn)
 	desk_end_thinking(&of(e)->desk, turn);
 }
 
+static void session_forget(struct engine *e, struct str conversation)
+{
+	if (!desk_forget(&of(e)->desk, conversation))
+		log_add(LOG_WARN, "no memory to forget what was kept of a conversation");
+}
+
 static const struct engine_info *session_info(struct engine *e)
 {
 	return atomic_load(&of(e)->ready) ? &of(e)->info : NULL;
@@ -196,6 +244,7 @@ static void session_free(struct session *s)
 	event_queue_free(s->base.events);
 	desk_release(&s->desk);
 	free(s->model_dir);
+	free(s->cache_dir);
 	free(s);
 }
 
@@ -213,6 +262,7 @@ static const struct engine_ops session_ops = {
 	.submit = session_submit,
 	.cancel = session_cancel,
 	.end_thinking = session_end_thinking,
+	.forget = session_forget,
 	.info = session_info,
 	.close = session_close,
 };
@@ -230,7 +280,10 @@ int engine_open(struct engine **out, const struct engine_config *config, struct 
 	s->model_dir = strdup(config->model_dir);
 	s->config = *config;
 	s->config.model_dir = s->model_dir;
-	if (!s->model_dir)
+	if (config->cache_dir)
+		s->cache_dir = strdup(config->cache_dir);
+	s->config.cache_dir = s->cache_dir;
+	if (!s->model_dir || (config->cache_dir && !s->cache_dir))
 		rc = err_nomem(err, "engine", 0);
 	if (!rc)
 		rc = event_queue_new(&s->base.events, QUEUE_EVENTS, err);

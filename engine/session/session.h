@@ -7,6 +7,7 @@
 #define ENGINE_SESSION_SESSION_H
 
 #include "engine/engine.h"
+#include "engine/cache/disk.h"
 #include "engine/cache/prefix.h"
 #include "engine/text/prompt.h"
 #include "engine/session/desk.h"
@@ -21,11 +22,12 @@ struct session {
 	_Atomic bool ready;
 	struct engine_info info; /* written before `ready`, read by any thread after it */
 
-	char *model_dir;             /* owned */
-	struct engine_config config; /* its pointers are the two above */
+	char *model_dir, *cache_dir; /* owned */
+	struct engine_config config; /* these two are the two above */
 	struct tokenizer *tok;
 	struct model *model;
 	struct tree tree;     /* the beginnings that are kept, of all conversations */
+	struct disk *disk;    /* the same on disk; NULL: there is no such place */
 	struct prefix prefix; /* the sequence that a turn runs in */
 	int n_choices;        /* ids the tokenizer knows: those beyond are padding rows */
 	enum prompt_flavour flavour;

@@ -15,6 +15,9 @@
 #include "engine/session/session.h"
 #include "engine/session/answer.h"
 
+/* Fewer tokens are read sooner than looked for. */
+#define WORTH_RECALLING 16
+
 struct turn {
 	struct session *s;
 	const struct turn_request *req;
@@ -255,13 +258,32 @@ static int drop_ahead(struct turn *t)
 	return n ? prefix_roll_back(&t->s->prefix, prefix_len(&t->s->prefix) - n, &t->err) : 0;
 }
 
+/* Of the prompt, what is on disk and not in memory. */
+static void recall(struct turn *t)
+{
+	struct session *s = t->s;
+	int64_t n = (int64_t)t->prompt.n, began = clock_ms();
+	int64_t have = prefix_found(&s->prefix, t->prompt.ids, n), found = 0;
+	struct event notice = {.kind = EV_NOTICE};
+
+	if (n - 1 - have >= WORTH_RECALLING)
+		found = disk_recall(s->disk, &s->tree, t->prompt.ids, n - 1, have);
+	if (found) {
+		t->usage.disk_tokens = found - have;
+		t->usage.disk_ms = clock_ms() - began;
+	}
+	if (disk_in_trouble(s->disk, &notice.text))
+		push(t, &notice);
+}
+
 static int prefill(struct turn *t)
 {
 	struct session *s = t->s;
-	int64_t n = (int64_t)t->prompt.n;
-	int64_t at = prefix_begin(&s->prefix, t->prompt.ids, n, &t->err);
-	int64_t cached = at;
+	int64_t n = (int64_t)t->prompt.n, at, cached;
 
+	if (s->disk)
+		recall(t);
+	at = cached = prefix_begin(&s->prefix, t->prompt.ids, n, &t->err);
 	if (at < 0)
 		return (int)at;
 	t->usage.cached_tokens = cached;

@@ -6,10 +6,10 @@ _dsv4chat()
 	local options='--prompt --file --system --prefill --effort --think --nothink --hide-thinking
 		--continue --resume --fork --ephemeral --titles
 		--temp --top-p --top-k --min-p --seed --max-tokens
-		--model --ctx --cache-memory --backend --threads --gpu --kernels --moe-backend
+		--model --ctx --cache-memory --cache-disk --backend --threads --gpu --kernels --moe-backend
 		--json --input-format --plain --mouse --keys --bind --script --color --timeout --log-level
 		--help --version'
-	local verbs='bench complete doctor help history logits parse paths prompt score tokens'
+	local verbs='bench cache complete doctor help history logits parse paths prompt score tokens'
 
 	case $prev in
 	-m | --model)
@@ -76,6 +76,8 @@ _dsv4chat()
 	if ((COMP_CWORD == 2)) && [[ $prev == history ]]; then
 		COMPREPLY=($(compgen -W 'list search show export import rename pin archive rm gc
 			verify backup path' -- "$cur"))
+	elif ((COMP_CWORD == 2)) && [[ $prev == cache ]]; then
+		COMPREPLY=($(compgen -W 'list verify clear' -- "$cur"))
 	elif ((COMP_CWORD == 2)) && [[ $prev == help ]]; then
 		COMPREPLY=($(compgen -W "$verbs" -- "$cur"))
 	elif [[ $cur == -* ]]; then

@@ -9,21 +9,22 @@ find app tui history engine kernels \( -name '*.[ch]' -o -name '*.cu' -o -name '
 BEGIN {
     # room, or one file of it: rooms whose headers it may include, besides its own files
     ground = "tui history engine engine/base"
-    edge["app"] = ground
+    edge["app"] = "engine/store " ground
     edge["app/main.c"] = "app app/line app/screen app/verb " ground
     edge["app/talk"] = "app " ground
     edge["app/cmd"] = "app app/talk " ground
     edge["app/line"] = "app app/cmd app/talk " ground
     edge["app/screen"] = "app app/cmd app/talk " ground
-    edge["app/verb"] = "app app/talk engine/measure engine/text " ground
+    edge["app/verb"] = "app app/talk engine/measure engine/store engine/text " ground
     edge["tui"] = "engine/base"
     edge["history"] = "engine/base"
     edge["engine"] = "engine/base"
     edge["engine/base"] = ""
     edge["engine/checkpoint"] = "kernels engine engine/base"
     edge["engine/pass"] = "engine/checkpoint " edge["engine/checkpoint"]
+    edge["engine/store"] = "engine engine/base"
     edge["engine/text"] = "engine/checkpoint engine engine/base"
-    edge["engine/cache"] = "engine/pass engine/text " edge["engine/pass"]
+    edge["engine/cache"] = "engine/store engine/pass engine/text " edge["engine/pass"]
     edge["engine/measure"] = "engine/cache " edge["engine/cache"]
     edge["engine/session"] = "engine/measure " edge["engine/measure"]
     edge["engine/scripted"] = "engine/session engine/text engine engine/base"
@@ -36,6 +37,7 @@ BEGIN {
     # engine.h and event.h, and what these are made of
     public["engine"] = "engine.h event.h chat.h"
     public["kernels"] = "backend.h ops.h noise.h"
+    public["engine/store"] = "kvdir.h kvfile.h"
     # to the verbs that measure, and that show what the model reads
     public["engine/measure"] = "bench.h logits.h score.h survey.h"
     public["engine/text"] = "dsml.h prompt.h prompt_json.h tokenizer.h tokens.h"

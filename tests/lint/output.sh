@@ -13,7 +13,8 @@ BEGIN {
     # The way itself and the screen; then files, pipes and event counters that are ours.
     split("app/output.c tui/terminal.c tui/terminal_crash.c app/clipboard.c " \
           "app/inputs.c app/screen/draftfile.c app/signals.c engine/base/log.c engine/event.c " \
-          "engine/checkpoint/safetensors_write.c history/migrate.c", list, " ")
+          "engine/checkpoint/safetensors_write.c engine/store/kvfile.c " \
+          "history/migrate.c", list, " ")
     for (i in list)
         writes[list[i]] = 1
     # What means colours and the cursor, beside literals.

@@ -491,6 +491,32 @@ static void conversations_do_not_push_one_another_out(void **state)
 	talk_end(&k);
 }
 
+static void what_was_removed_is_not_found_again(void **state)
+{
+	struct engine *e = open_model(512);
+	struct turn_request req = ask(20);
+	static const struct {
+		const char *conversation, *removed;
+		bool found;
+	} steps[] = {{"one", NULL, false}, {"one", NULL, true},     {"one", "other", true},
+		     {"one", "one", false}, {"other", NULL, true}, {"one", "other", true}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct turn_log log = {0};
+
+		if (steps[i].removed)
+			e->ops->forget(e, str_of(steps[i].removed));
+		req.conversation = str_of(steps[i].conversation);
+		play_well(e, &req, &log);
+		/* what two of them had said stays while one is there */
+		assert_int_equal(log.last.usage.cached_tokens,
+				 steps[i].found ? log.last.usage.prompt_tokens - 1 : 0);
+		log_release(&log);
+	}
+	e->ops->close(e);
+}
+
 static void a_long_text_is_read_again_from_near_where_it_changed(void **state)
 {
 	struct talk k;
@@ -856,6 +882,7 @@ int main(void)
 		cmocka_unit_test(a_changed_message_is_read_from_the_answer_before_it),
 		cmocka_unit_test(a_title_costs_the_conversation_nothing),
 		cmocka_unit_test(conversations_do_not_push_one_another_out),
+		cmocka_unit_test(what_was_removed_is_not_found_again),
 		cmocka_unit_test(a_long_text_is_read_again_from_near_where_it_changed),
 		cmocka_unit_test(a_resumed_answer_goes_on_as_if_it_had_never_stopped),
 		cmocka_unit_test(an_answer_goes_on_from_the_beginning_it_was_given),

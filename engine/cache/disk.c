@@ -1,0 +1,330 @@
+/* Between tree and folder: what is written of a conversation, and its names. */
+#include "engine/cache/disk_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "engine/base/log.h"
+#include "engine/cache/tree_internal.h"
+#include "engine/pass/model_internal.h"
+
+_Static_assert(PAGE_TOKENS == KV_PAGE_IDS, "a page of the pool is one of a file");
+
+int disk_open(struct disk **out, struct model *m, const char *root, const char *identity,
+	      int64_t budget, struct err *err)
+{
+	struct cache_bytes each = model_cache_bytes(m);
+	struct disk *d = calloc(1, sizeof(*d));
+	int rc = 0;
+
+	*out = NULL;
+	if (!d)
+		return err_nomem(err, "prefix cache", sizeof(*d));
+	d->m = m;
+	d->root = strdup(root);
+	d->like.page_bytes = (uint64_t)each.page;
+	d->like.frontier_bytes = (uint64_t)each.frontier;
+	/* Backends of one width of activations read each other's: it is the model's arithmetic.
+	 */
+	snprintf(d->like.identity, sizeof(d->like.identity), "%s-a%d-f%d", identity,
+		 m->caps.act_bytes, KV_VERSION);
+	if (!d->root)
+		rc = err_nomem(err, "prefix cache", strlen(root));
+	if (!rc)
+		rc = writer_start(&d->writer, d->root, budget, err);
+	if (rc) {
+		free(d->root);
+		free(d);
+		return rc;
+	}
+	*out = d;
+	return 0;
+}
+
+void disk_close(struct disk *d)
+{
+	if (!d)
+		return;
+	writer_stop(&d->writer);
+	free(d->root);
+	free(d);
+}
+
+void disk_flush(struct disk *d)
+{
+	writer_wait(&d->writer);
+}
+
+void disk_forget(struct disk *d, struct str owner)
+{
+	char name[KV_OWNER_BYTES];
+
+	if (!kv_owner_valid(owner))
+		return;
+	snprintf(name, sizeof(name), "%.*s", (int)owner.n, owner.p);
+	writer_drop(&d->writer, name);
+	writer_wait(&d->writer);
+	kvdir_remove_owner(d->root, name);
+}
+
+bool disk_in_trouble(struct disk *d, struct buf *line)
+{
+	bool is;
+
+	pthread_mutex_lock(&d->writer.lock);
+	is = d->writer.trouble.code && !d->told;
+	if (is)
+		buf_addf(line, "what was read is not kept on disk: %s", d->writer.trouble.text);
+	pthread_mutex_unlock(&d->writer.lock);
+	d->told |= is;
+	return is;
+}
+
+static struct kv_sum sum_of(XXH128_hash_t sum)
+{
+	return (struct kv_sum){sum.low64, sum.high64};
+}
+
+void sum_prefixes(const token_id *ids, const int64_t *ends, size_t n, struct kv_sum *out)
+{
+	XXH3_state_t *state = XXH3_createState();
+	int64_t at = 0;
+
+	if (state)
+		XXH3_128bits_reset(state);
+	for (size_t i = 0; i < n; i++) {
+		if (!state) {
+			/* without memory each from the beginning */
+			out[i] = sum_of(XXH3_128bits(ids, (size_t)ends[i] * sizeof(*ids)));
+			continue;
+		}
+		XXH3_128bits_update(state, ids + at, (size_t)(ends[i] - at) * sizeof(*ids));
+		at = ends[i];
+		out[i] = sum_of(XXH3_128bits_digest(state));
+	}
+	XXH3_freeState(state);
+}
+
+static int ascending(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* The ends of frontiers in have + 1 … n, each once, in order; returns how many. */
+static size_t ends_of(const struct kv_list *list, int64_t n, int64_t have, int64_t *ends)
+{
+	size_t n_ends = 0, k = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct kv_name *name = &list->v[i].name;
+
+		if (name->frontier && name->end > have && name->end <= n)
+			ends[n_ends++] = name->end;
+	}
+	if (n_ends)
+		qsort(ends, n_ends, sizeof(*ends), ascending);
+	for (size_t i = 0; i < n_ends; i++) {
+		if (k == 0 || ends[i] != ends[k - 1])
+			ends[k++] = ends[i];
+	}
+	return k;
+}
+
+static bool is_listed(const struct kv_list *list, const struct kv_name *name)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (kv_name_same(&list->v[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+size_t frontiers_of(const struct kv_list *list, const token_id *ids, int64_t n, int64_t have,
+		    struct kv_name **out)
+{
+	int64_t *ends = malloc((list->n + 1) * sizeof(*ends));
+	struct kv_sum *sums = malloc((list->n + 1) * sizeof(*sums));
+	struct kv_name *names = malloc((list->n + 1) * sizeof(*names));
+	size_t n_names = 0, n_ends = ends && sums && names ? ends_of(list, n, have, ends) : 0;
+
+	if (n_ends)
+		sum_prefixes(ids, ends, n_ends, sums);
+	for (size_t i = 0; i < n_ends; i++) {
+		names[n_names] = (struct kv_name){true, ends[i], sums[i]};
+		n_names += is_listed(list, &names[n_names]);
+	}
+	free(ends);
+	free(sums);
+	*out = names;
+	return n_names;
+}
+
+/* -------------------------------------------------------------------- storing */
+
+struct storing {
+	struct disk *d;
+	const struct tree *t;
+	const token_id *ids;
+	char owner[KV_OWNER_BYTES];
+	struct kv_list there;
+};
+
+/* The pages that n ids from `first` on lie in, of the path that ends in `node`. */
+static int get_pages(const struct storing *s, const struct node *node, int64_t first, int64_t n,
+		     unsigned char *data, struct err *err)
+{
+	size_t page = s->d->like.page_bytes;
+
+	while (node->first >= first + n)
+		node = node->parent;
+	for (; n > 0 && node->first >= first; node = node->parent) {
+		int64_t left = first + n - node->first;
+		int rc = page_get(
+			s->d->m, node->page, left < PAGE_TOKENS ? (int)left : PAGE_TOKENS,
+			data + (size_t)((node->first - first) / PAGE_TOKENS) * page, err);
+
+		if (rc || !node->first)
+			return rc;
+	}
+	return 0;
+}
+
+/* NULL: there is no memory for it, or the device fails. */
+static struct job *make_job(const struct storing *s, const struct kv_name *name,
+			    struct kv_sum before, const struct node *node,
+			    const struct mark *mark)
+{
+	struct job *job = calloc(1, sizeof(*job));
+	int64_t first = mark ? mark->len / KV_RUN_IDS * KV_RUN_IDS : name->end - KV_RUN_IDS;
+	struct err err = {0};
+	int rc;
+
+	if (!job)
+		return NULL;
+	job->head = s->d->like;
+	job->head.first = (uint64_t)first;
+	job->head.n_ids = (uint32_t)(name->end - first);
+	job->head.before = before;
+	if (!mark)
+		job->head.frontier_bytes = 0;
+	job->entry.name = *name;
+	memcpy(job->entry.identity, s->d->like.identity, sizeof(job->entry.identity));
+	memcpy(job->entry.owner, s->owner, sizeof(job->entry.owner));
+	job->ids = malloc((job->head.n_ids + 1) * sizeof(*job->ids));
+	job->data = malloc(kv_data_bytes(&job->head) + 1);
+	rc = job->ids && job->data ? 0 : ERR_NOMEM;
+	if (!rc) {
+		memcpy(job->ids, s->ids + first, job->head.n_ids * sizeof(*job->ids));
+		rc = get_pages(s, node, first, job->head.n_ids, job->data, &err);
+	}
+	if (!rc && mark)
+		rc = frontier_get(mark->frontier,
+				  job->data + kv_n_pages(&job->head) * job->head.page_bytes,
+				  &err);
+	if (!rc)
+		return job;
+	log_add(LOG_WARN, "prefix cache: %s", err.code ? err.text : "no memory for a file");
+	job_free(job);
+	return NULL;
+}
+
+/* Whether the conversation has it, or has a link to it now. */
+static bool has_file(const struct storing *s, const struct kv_name *name)
+{
+	const struct kv_entry *other = NULL;
+
+	for (size_t i = 0; i < s->there.n; i++) {
+		const struct kv_entry *e = &s->there.v[i];
+
+		if (!kv_name_same(&e->name, name))
+			continue;
+		if (strcmp(e->owner, s->owner) == 0) {
+			kvdir_touch(s->d->root, e);
+			return true;
+		}
+		other = e;
+	}
+	if (!other)
+		return false;
+	kvdir_touch(s->d->root, other);
+	return kvdir_make(s->d->root, other->identity, s->owner, &(struct err){0}) == 0 &&
+	       kvdir_link(s->d->root, other, s->owner);
+}
+
+static void store_file(const struct storing *s, const struct kv_name *name,
+		       struct kv_sum before, const struct node *node, const struct mark *mark)
+{
+	struct job *job = has_file(s, name) ? NULL : make_job(s, name, before, node, mark);
+
+	if (job && !writer_add(&s->d->writer, job))
+		job_free(job);
+}
+
+/* The runs of the path that ends in `node`: their names need the sums of all ids before. */
+static void store_runs(const struct storing *s, const struct node *node, int64_t n_runs)
+{
+	int64_t *ends = calloc((size_t)n_runs + 1, sizeof(*ends));
+	struct kv_sum *sums = calloc((size_t)n_runs + 1, sizeof(*sums));
+
+	/* ends[0] is 0: what stands before the first run. */
+	for (int64_t i = 0; ends && i <= n_runs; i++)
+		ends[i] = i * KV_RUN_IDS;
+	if (ends && sums) {
+		sum_prefixes(s->ids, ends, (size_t)n_runs + 1, sums);
+		for (int64_t i = 1; i <= n_runs; i++) {
+			const struct kv_name name = {.end = ends[i], .sum = sums[i]};
+
+			store_file(s, &name, sums[i - 1], node, NULL);
+		}
+	}
+	free(ends);
+	free(sums);
+}
+
+static void store_mark(const struct storing *s, const struct mark *mark)
+{
+	const int64_t ends[2] = {mark->len / KV_RUN_IDS * KV_RUN_IDS, mark->len};
+	struct kv_sum sums[2];
+	struct kv_name name = {.frontier = true, .end = mark->len};
+
+	sum_prefixes(s->ids, ends, 2, sums);
+	name.sum = sums[1];
+	store_file(s, &name, sums[0], mark->node, mark);
+}
+
+/* What others have of the way is this one's, too, whether or not memory has it. */
+static void share_files(const struct storing *s, int64_t n)
+{
+	struct kv_name *names;
+	size_t n_names = frontiers_of(&s->there, s->ids, n, 0, &names);
+
+	for (size_t i = 0; i < n_names; i++)
+		has_file(s, &names[i]);
+	free(names);
+}
+
+void disk_store(struct disk *d, struct tree *t, struct str owner, const token_id *ids,
+		int64_t n)
+{
+	struct storing s = {.d = d, .t = t, .ids = ids};
+	const struct mark *last = tree_find(t, ids, n);
+	struct err err = {0};
+
+	if (!last || !kv_owner_valid(owner))
+		return;
+	snprintf(s.owner, sizeof(s.owner), "%.*s", (int)owner.n, owner.p);
+	if (kvdir_list(d->root, d->like.identity, &s.there, &err) == 0) {
+		share_files(&s, last->len);
+		store_runs(&s, last->node, last->len / KV_RUN_IDS);
+		/* The furthest first: should the others not be taken, it serves best. */
+		for (const struct mark *m = last; m;
+		     m = m->len > 1 ? tree_find(t, ids, m->len - 1) : NULL)
+			store_mark(&s, m);
+	}
+	kv_list_release(&s.there);
+}

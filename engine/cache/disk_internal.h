@@ -1,0 +1,61 @@
+/* What the files of the disk tier share: the tier, and its writer's thread. */
+#ifndef ENGINE_CACHE_DISK_INTERNAL_H
+#define ENGINE_CACHE_DISK_INTERNAL_H
+
+#include <pthread.h>
+
+#include "engine/cache/disk.h"
+#include "engine/store/kvdir.h"
+
+/* A file to be written; all of it is its own. */
+struct job {
+	struct job *next;
+	struct kv_entry entry;
+	struct kv_head head;
+	token_id *ids;
+	unsigned char *data;
+};
+
+/* More than this is not held in memory to be written: it is left for a later turn. */
+#define JOBS_MAX_BYTES ((size_t)512 << 20)
+
+struct writer {
+	const char *root; /* borrowed */
+	int64_t budget;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* Under the lock: */
+	struct job *first, *last;
+	size_t bytes; /* of those that wait */
+	bool busy, closing;
+	struct err trouble; /* code != 0: the first file that could not be written */
+};
+
+int writer_start(struct writer *w, const char *root, int64_t budget, struct err *err);
+void writer_stop(struct writer *w); /* once all is written */
+bool writer_add(struct writer *w,
+		struct job *job); /* false: there is too much, it is not taken */
+void writer_drop(struct writer *w, const char *owner);
+void writer_wait(struct writer *w); /* until nothing is left to write */
+void job_free(struct job *job);
+
+struct disk {
+	struct model *m;
+	char *root;
+	struct kv_head like; /* identity and sizes of every file */
+	bool told;           /* of trouble */
+	struct writer writer;
+};
+
+/* The sum of ids[0 … ends[i]) for each of n ends in ascending order. */
+void sum_prefixes(const token_id *ids, const int64_t *ends, size_t n, struct kv_sum *out);
+
+/*
+ * The names of the frontiers on the list that ids[0..n) begin with, of more than `have` ids, in
+ * ascending order; the caller's to free().  Returns how many; none where memory is short.
+ */
+size_t frontiers_of(const struct kv_list *list, const token_id *ids, int64_t n, int64_t have,
+		    struct kv_name **out);
+
+#endif

@@ -1,0 +1,214 @@
+/* Finding in the folder what a prompt begins with, and reading it into the tree. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/log.h"
+#include "engine/cache/disk_internal.h"
+#include "engine/cache/tree_internal.h"
+#include "engine/pass/model_internal.h"
+
+/* So many files may turn out to be no good before a prompt is read instead. */
+#define MOST_TRIES 8
+
+struct recall {
+	struct disk *d;
+	struct tree *t;
+	const token_id *ids;
+	int64_t len;
+	struct kv_list there;
+	unsigned char *block; /* one page or frontier */
+	struct node *node;    /* as far as the tree has it */
+};
+
+/* ------------------------------------------------------------------- looking */
+
+static const struct kv_entry *find(const struct kv_list *list, const struct kv_name *name)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (kv_name_same(&list->v[i].name, name))
+			return &list->v[i];
+	}
+	return NULL;
+}
+
+/* The length of the longest one that is there and in `have` … n; 0: none. */
+static int64_t longest(const struct kv_list *list, const token_id *ids, int64_t n, int64_t have)
+{
+	struct kv_name *names;
+	size_t n_names = frontiers_of(list, ids, n, have, &names);
+	int64_t best = n_names ? names[n_names - 1].end : 0;
+
+	free(names);
+	return best;
+}
+
+/* ------------------------------------------------------------------- reading */
+
+/* Opens the file that ends at `end`, and holds these ids and no others. */
+static int open_file(const struct recall *r, bool frontier, int64_t first, int64_t end,
+		     struct kvfile *f, struct err *err)
+{
+	const int64_t ends[2] = {first, end};
+	struct kv_name name = {.frontier = frontier, .end = end};
+	const struct kv_entry *e;
+	struct kv_sum sums[2];
+	struct buf path = {0};
+	int rc;
+
+	*f = (struct kvfile){.fd = -1};
+	sum_prefixes(r->ids, ends, 2, sums);
+	name.sum = sums[1];
+	e = find(&r->there, &name);
+	if (!e)
+		return err_set(err, ERR_FAILED, "a run of what was kept is gone");
+	kvdir_path(&path, r->d->root, e);
+	rc = buf_failed(&path) ? err_nomem(err, "path", path.len)
+			       : kvfile_open(f, buf_z(&path), &r->d->like, err);
+	buf_release(&path);
+	if (!rc &&
+	    (f->head.first != (uint64_t)first || f->head.n_ids != (uint64_t)(end - first) ||
+	     (f->head.frontier_bytes != 0) != frontier ||
+	     memcmp(&f->head.before, &sums[0], sizeof(sums[0])) != 0 ||
+	     memcmp(f->ids, r->ids + first, (size_t)(end - first) * sizeof(*f->ids)) != 0)) {
+		rc = err_set(err, ERR_MODEL, "%s: holds other ids than its name says", f->path);
+		kvfile_close(f);
+	}
+	if (rc)
+		kvdir_drop(r->d->root, r->d->like.identity, &name);
+	else
+		kvdir_touch(r->d->root, e);
+	return rc;
+}
+
+/* One page of the file, into the pool and the tree. */
+static int read_page(struct recall *r, struct kvfile *f, int n, struct err *err)
+{
+	struct pages *pool = &r->d->m->pool;
+	struct node *node;
+	int32_t page;
+	int rc = kvfile_read(f, r->block, err);
+
+	if (!rc)
+		rc = pages_take(pool, PAGE_NO_WRITER, &page, err);
+	if (rc)
+		return rc;
+	rc = page_put(r->d->m, page, r->block, err);
+	if (!rc)
+		rc = tree_add_node(r->t, r->node, r->ids, n, page, &node, err);
+	pages_drop(pool, page, PAGE_NO_WRITER);
+	if (!rc)
+		r->node = node;
+	return rc;
+}
+
+/* The pages of the ids in first … end that the tree lacks. */
+static int read_pages(struct recall *r, struct kvfile *f, int64_t first, int64_t end,
+		      struct err *err)
+{
+	int rc = 0;
+
+	for (int64_t at = first; !rc && at < end; at += PAGE_TOKENS) {
+		int n = end - at < PAGE_TOKENS ? (int)(end - at) : PAGE_TOKENS;
+		struct node *there =
+			n == PAGE_TOKENS ? tree_child(r->node, r->ids, at + n) : NULL;
+
+		if (there) {
+			r->node = there;
+			kvfile_skip(f);
+		} else {
+			rc = read_page(r, f, n, err);
+		}
+	}
+	return rc;
+}
+
+/* A file that proves to be damaged while it is read goes, too. */
+static int read_file(struct recall *r, bool frontier, int64_t first, int64_t end,
+		     struct err *err)
+{
+	struct kvfile f;
+	int rc = open_file(r, frontier, first, end, &f, err);
+
+	if (rc)
+		return rc;
+	rc = read_pages(r, &f, first, end, err);
+	if (!rc && frontier)
+		rc = kvfile_read(&f, r->block, err);
+	if (!rc && frontier)
+		rc = frontier_put(r->t->marks[r->t->n]->frontier, end, r->block, err);
+	kvfile_close(&f);
+	if (rc == ERR_MODEL) {
+		struct kv_name name = {.frontier = frontier, .end = end};
+
+		sum_prefixes(r->ids, &end, 1, &name.sum);
+		kvdir_drop(r->d->root, r->d->like.identity, &name);
+	}
+	return rc;
+}
+
+/* Whether the tree has the whole run; then no file is needed. */
+static bool pass_over_run(struct recall *r, int64_t first)
+{
+	struct node *node = r->node;
+
+	for (int64_t at = first; node && at < first + KV_RUN_IDS; at += PAGE_TOKENS)
+		node = tree_child(node, r->ids, at + PAGE_TOKENS);
+	if (node)
+		r->node = node;
+	return node != NULL;
+}
+
+static int read_all(struct recall *r, struct err *err)
+{
+	int64_t n_pages = (r->len + PAGE_TOKENS - 1) / PAGE_TOKENS,
+		tail = r->len / KV_RUN_IDS * KV_RUN_IDS;
+	int rc = 0;
+
+	tree_make_room(r->t, n_pages);
+	if (r->d->m->pool.n_free < n_pages)
+		return err_set(err, ERR_LIMIT, "no room for %lld pages", (long long)n_pages);
+	r->node = &r->t->root;
+	rc = tree_make_mark(r->t, err);
+	for (int64_t at = 0; !rc && at < tail; at += KV_RUN_IDS) {
+		if (!pass_over_run(r, at))
+			rc = read_file(r, false, at, at + KV_RUN_IDS, err);
+	}
+	if (!rc)
+		rc = read_file(r, true, tail, r->len, err);
+	if (rc)
+		tree_prune(r->t, r->node);
+	else
+		tree_add_mark(r->t, r->node, r->len);
+	return rc;
+}
+
+int64_t disk_recall(struct disk *d, struct tree *t, const token_id *ids, int64_t n,
+		    int64_t have)
+{
+	struct recall r = {.d = d, .t = t, .ids = ids};
+	size_t most = d->like.page_bytes > d->like.frontier_bytes ? d->like.page_bytes
+								  : d->like.frontier_bytes;
+	int64_t found = 0;
+
+	for (int i = 0; !found && i < MOST_TRIES; i++) {
+		struct err err = {0};
+		int rc = kvdir_list(d->root, d->like.identity, &r.there, &err);
+
+		r.len = rc ? 0 : longest(&r.there, ids, n, have);
+		if (r.len && !r.block)
+			r.block = malloc(most);
+		if (r.len && r.block) {
+			rc = read_all(&r, &err);
+			found = rc ? 0 : r.len;
+			/* without this one */
+			n = r.len - 1;
+		}
+		if (rc)
+			log_add(LOG_WARN, "prefix cache: %s", err.text);
+		kv_list_release(&r.there);
+		if (!r.len || !r.block)
+			break;
+	}
+	free(r.block);
+	return found;
+}

@@ -1,0 +1,175 @@
+/* The thread that writes files, one after another, and keeps the folder within its budget. */
+#include "engine/cache/disk_internal.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/log.h"
+
+void job_free(struct job *job)
+{
+	if (!job)
+		return;
+	free(job->ids);
+	free(job->data);
+	free(job);
+}
+
+static size_t job_bytes(const struct job *job)
+{
+	return sizeof(*job) + job->head.n_ids * sizeof(*job->ids) + kv_data_bytes(&job->head);
+}
+
+static int write_job(const struct writer *w, const struct job *job, struct err *err)
+{
+	struct buf path = {0};
+	int rc = kvdir_make(w->root, job->entry.identity, job->entry.owner, err);
+
+	kvdir_path(&path, w->root, &job->entry);
+	if (!rc && buf_failed(&path))
+		rc = err_nomem(err, "path", path.len);
+	if (!rc)
+		rc = kvfile_write(buf_z(&path), job->head, job->ids, job->data, err);
+	buf_release(&path);
+	return rc;
+}
+
+/* Waits for the next one; NULL: there will be none. */
+static struct job *take_job(struct writer *w)
+{
+	struct job *job;
+
+	pthread_mutex_lock(&w->lock);
+	w->busy = false;
+	pthread_cond_broadcast(&w->changed);
+	while (!w->first && !w->closing)
+		pthread_cond_wait(&w->changed, &w->lock);
+	job = w->first;
+	if (job) {
+		w->first = job->next;
+		w->bytes -= job_bytes(job);
+		w->busy = true;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return job;
+}
+
+static void note_trouble(struct writer *w, const struct err *err)
+{
+	pthread_mutex_lock(&w->lock);
+	if (!w->trouble.code) {
+		w->trouble = *err;
+		log_add(LOG_WARN, "prefix cache: %s", err->text);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+static bool nothing_waits(struct writer *w)
+{
+	bool none;
+
+	pthread_mutex_lock(&w->lock);
+	none = !w->first;
+	pthread_mutex_unlock(&w->lock);
+	return none;
+}
+
+static void *run(void *arg)
+{
+	struct writer *w = arg;
+	struct job *job;
+
+	while ((job = take_job(w))) {
+		struct err err = {0};
+
+		if (write_job(w, job, &err))
+			note_trouble(w, &err);
+		job_free(job);
+		if (nothing_waits(w))
+			kvdir_thin_out(w->root, w->budget);
+	}
+	return NULL;
+}
+
+int writer_start(struct writer *w, const char *root, int64_t budget, struct err *err)
+{
+	sigset_t all, before;
+	int rc;
+
+	*w = (struct writer){.root = root, .budget = budget};
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->changed, NULL);
+	/* Signals are other threads'; a thread inherits the mask of its maker. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	rc = pthread_create(&w->thread, NULL, run, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!rc)
+		return 0;
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->changed);
+	return err_set(err, ERR_FAILED, "thread of the prefix cache: %s", strerror(rc));
+}
+
+void writer_stop(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->closing = true;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->changed);
+}
+
+bool writer_add(struct writer *w, struct job *job)
+{
+	size_t n = job_bytes(job);
+	bool taken;
+
+	pthread_mutex_lock(&w->lock);
+	taken = w->bytes + n <= JOBS_MAX_BYTES;
+	if (taken) {
+		job->next = NULL;
+		if (w->first)
+			w->last->next = job;
+		else
+			w->first = job;
+		w->last = job;
+		w->bytes += n;
+		pthread_cond_broadcast(&w->changed);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return taken;
+}
+
+void writer_drop(struct writer *w, const char *owner)
+{
+	struct job **at;
+
+	pthread_mutex_lock(&w->lock);
+	at = &w->first;
+	w->last = NULL;
+	while (*at) {
+		struct job *job = *at;
+
+		if (strcmp(job->entry.owner, owner) == 0) {
+			*at = job->next;
+			w->bytes -= job_bytes(job);
+			job_free(job);
+		} else {
+			w->last = job;
+			at = &job->next;
+		}
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_wait(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	while (w->first || w->busy)
+		pthread_cond_wait(&w->changed, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+}

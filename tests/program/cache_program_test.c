@@ -1,0 +1,250 @@
+/*
+ * What was read once is not read again: after a restart, in a branch, beside other work; and it
+ * goes with its conversation.  The program on the small model, a process for each turn.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <jansson.h>
+
+#include "tests/support/program.h"
+#include "tests/support/tmpdir.h"
+
+#define MODEL "share/nano"
+#define LONG                                                                                   \
+	"Tell me about the river, the boats on it, the bridge, the town behind the bridge, "   \
+	"and "                                                                                 \
+	"whatever else comes to your mind while you look at them."
+
+static struct tmpdir dir;
+
+/* Files in a folder of that name from here on. */
+static void live_in(const char *name)
+{
+	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
+					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
+
+	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
+		setenv(homes[i], tmpdir_file(&dir, name), 1);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	tmpdir_init(&dir);
+	unsetenv("DSV4CHAT_MODEL");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	tmpdir_release(&dir);
+	return 0;
+}
+
+struct usage {
+	long prompt, cached, disk, output;
+};
+
+static long number(const json_t *usage, const char *key)
+{
+	return (long)json_integer_value(json_object_get(usage, key));
+}
+
+/* One turn of a process of its own; `more`: an option and its value, or NULL. */
+static struct usage ask(const char *text, const char *more, const char *value)
+{
+	const char *argv[] = {"--model",   MODEL,    "--threads", "1",   "--json",
+			      "--nothink", "--seed", "1",         "-n",  "12",
+			      "-p",        text,     more,        value, NULL};
+	struct program_run run;
+	struct usage u = {0};
+	bool done = false;
+
+	program_run(&run, argv, (struct str){0}, 120);
+	for (char *line = strtok(buf_z(&run.out) ? run.out.data : NULL, "\n"); line;
+	     line = strtok(NULL, "\n")) {
+		json_t *ev = json_loads(line, 0, NULL);
+		const char *type = json_string_value(json_object_get(ev, "type"));
+
+		if (type && strcmp(type, "done") == 0) {
+			const json_t *usage = json_object_get(ev, "usage");
+
+			u = (struct usage){
+				number(usage, "prompt_tokens"), number(usage, "cached_tokens"),
+				number(usage, "disk_tokens"), number(usage, "output_tokens")};
+			done = true;
+		}
+		json_decref(ev);
+	}
+	if (!done)
+		fail_msg("no answer: %s", buf_z(&run.err));
+	program_run_release(&run);
+	return u;
+}
+
+/* A verb's exit status and output; released by the caller. */
+static struct program_run verb(const char *a, const char *b, const char *c, const char *d)
+{
+	const char *argv[] = {a, b, c, d, NULL};
+	struct program_run run;
+
+	program_run(&run, argv, (struct str){0}, 60);
+	return run;
+}
+
+/* The number that a shell command prints, in the folder of that name. */
+static long count(const char *command, const char *name)
+{
+	char text[40] = "", line[1000];
+	FILE *p;
+
+	snprintf(line, sizeof(line), "cd '%s' && %s", tmpdir_file(&dir, name), command);
+	p = popen(line, "r");
+	assert_non_null(p);
+	assert_non_null(fgets(text, sizeof(text), p));
+	pclose(p);
+	return strtol(text, NULL, 10);
+}
+
+#define FILES "find . -path '*/kv/*/*/*' -type f 2>/dev/null | wc -l"
+
+static void the_next_process_reads_only_what_is_new(void **state)
+{
+	struct usage first, next;
+
+	(void)state;
+	live_in("restart");
+	first = ask(LONG, NULL, NULL);
+	assert_int_equal(first.cached, 0);
+	assert_true(count(FILES, "restart") > 0);
+	next = ask("And then?", "-c", NULL);
+	/* all of the first turn but the answer's last id, which was chosen and not read */
+	assert_int_equal(next.cached, first.prompt + first.output - 1);
+	assert_int_equal(next.disk, next.cached);
+	/* the same question again reads one id */
+	next = ask(LONG, NULL, NULL);
+	assert_int_equal(next.prompt, first.prompt);
+	assert_int_equal(next.cached, first.prompt - 1);
+	/* a folder that has gone is no trouble */
+	count("rm -r dsv4chat/kv; echo 0", "restart");
+	next = ask("And then?", "-c", NULL);
+	assert_int_equal(next.cached, 0);
+}
+
+static void what_is_removed_leaves_nothing_but_what_a_branch_uses(void **state)
+{
+	struct program_run list, rm;
+	struct usage first, next;
+	char uid[2][32] = {"", ""};
+
+	(void)state;
+	live_in("removed");
+	first = ask(LONG, NULL, NULL);
+	ask("And then?", "--fork", NULL);
+	list = verb("history", "list", NULL, NULL);
+	assert_int_equal(sscanf(buf_z(&list.out), "%31s %*[^\n] %31s", uid[0], uid[1]), 2);
+	program_run_release(&list);
+	/* the older one stands last; of it the branch has what it begins with */
+	rm = verb("history", "rm", "--yes", uid[1]);
+	assert_int_equal(rm.status, 0);
+	program_run_release(&rm);
+	assert_true(count(FILES, "removed") > 0);
+	next = ask(LONG, NULL, NULL);
+	assert_int_equal(next.cached, first.prompt - 1);
+	list = verb("history", "list", NULL, NULL);
+	for (const char *p = buf_z(&list.out); *p; p = strchr(p, '\n') + 1) {
+		char one[32];
+
+		assert_int_equal(sscanf(p, "%31s", one), 1);
+		rm = verb("history", "rm", "--yes", one);
+		assert_int_equal(rm.status, 0);
+		program_run_release(&rm);
+	}
+	program_run_release(&list);
+	assert_int_equal(count(FILES, "removed"), 0);
+}
+
+static void nothing_is_written_where_nothing_is_to_be_kept(void **state)
+{
+	(void)state;
+	live_in("nothing");
+	ask(LONG, "--ephemeral", NULL);
+	ask(LONG, "--cache-disk", "0");
+	assert_int_equal(count("find . -path '*/kv*' | wc -l", "nothing"), 0);
+}
+
+static void a_place_that_cannot_be_written_ends_no_turn(void **state)
+{
+	struct usage u;
+
+	(void)state;
+	live_in("blocked");
+	ask("hello", "--cache-disk", "0");
+	count("touch dsv4chat/kv; echo 0", "blocked");
+	u = ask(LONG, NULL, NULL);
+	assert_true(u.output > 0);
+	u = ask("And then?", "-c", NULL);
+	assert_int_equal(u.cached, 0);
+}
+
+static void the_verb_lists_verifies_and_clears(void **state)
+{
+	struct program_run run;
+	long n;
+
+	(void)state;
+	live_in("verb");
+	run = verb("cache", NULL, NULL, NULL);
+	assert_int_equal(run.status, 0);
+	assert_string_equal(buf_z(&run.out), "0.0 MB in 0 files\n");
+	program_run_release(&run);
+	ask(LONG, NULL, NULL);
+	n = count(FILES, "verb");
+	run = verb("cache", "list", NULL, NULL);
+	assert_int_equal(run.status, 0);
+	assert_non_null(strstr(buf_z(&run.out), " tokens "));
+	program_run_release(&run);
+	run = verb("cache", "verify", NULL, NULL);
+	assert_int_equal(run.status, 0);
+	assert_non_null(strstr(buf_z(&run.out), "0 of "));
+	program_run_release(&run);
+	count("f=$(find . -path '*/kv/*/*/*' -type f | head -1); truncate -s -1 \"$f\"; echo 0",
+	      "verb");
+	run = verb("cache", "verify", NULL, NULL);
+	assert_int_equal(run.status, 1);
+	assert_non_null(strstr(buf_z(&run.out), "removed "));
+	assert_non_null(strstr(buf_z(&run.err), "1 damaged file removed"));
+	program_run_release(&run);
+	assert_int_equal(count(FILES, "verb"), n - 1);
+	run = verb("cache", "clear", NULL, NULL);
+	assert_int_equal(run.status, 0);
+	program_run_release(&run);
+	assert_int_equal(count(FILES, "verb"), 0);
+	run = verb("cache", "burn", NULL, NULL);
+	assert_int_equal(run.status, 2);
+	program_run_release(&run);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_next_process_reads_only_what_is_new),
+		cmocka_unit_test(what_is_removed_leaves_nothing_but_what_a_branch_uses),
+		cmocka_unit_test(nothing_is_written_where_nothing_is_to_be_kept),
+		cmocka_unit_test(a_place_that_cannot_be_written_ends_no_turn),
+		cmocka_unit_test(the_verb_lists_verifies_and_clears),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
