@@ -198,8 +198,10 @@ static void drop_mark(struct tree *t, int i)
 {
 	struct mark *mark = t->marks[i], **at = &mark->node->marks;
 
-	while (*at != mark)
+	while (*at != mark) {
+		BUG_ON(!*at);
 		at = &(*at)->next;
+	}
 	*at = mark->next;
 	tree_prune(t, mark->node);
 	t->marks[i] = t->marks[--t->n];
