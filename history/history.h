@@ -245,6 +245,8 @@ int history_tree_fork(struct history_tree **out, struct history_tree *from,
 /* Writes a fork that nothing was said in yet, with that title; nothing where it is there. */
 int history_tree_keep(struct history_tree *t, struct str title, enum history_title_from from,
 		      struct err *err);
+/* Has somebody else said something in this conversation since it was opened? */
+int history_tree_behind(struct history_tree *t, bool *behind, struct err *err);
 void history_tree_free(struct history_tree *t); /* NULL is fine */
 
 struct history *history_tree_store(const struct history_tree *t);

@@ -225,6 +225,21 @@ int history_tree_fork(struct history_tree **out, struct history_tree *from,
 	return rc;
 }
 
+int history_tree_behind(struct history_tree *t, bool *behind, struct err *err)
+{
+	int64_t ours = 0, newest = 0;
+	int rc;
+
+	for (size_t i = t->n; i-- > 0 && !ours;)
+		if (t->messages[i]->conversation == t->conversation)
+			ours = t->messages[i]->id;
+	rc = sql_int(t->h, &newest, 0, err,
+		     "SELECT max(id) FROM message WHERE tree_id = ? AND conversation_id = ?",
+		     "ii", t->tree_id, t->conversation);
+	*behind = !rc && newest > ours;
+	return rc;
+}
+
 void history_tree_free(struct history_tree *t)
 {
 	if (!t)

@@ -188,6 +188,16 @@ static int check_names(struct line_mode *l, struct str typed, struct err *err)
 	return rc;
 }
 
+static void tell_news(struct line_mode *l)
+{
+	struct err ignored;
+	bool news;
+
+	if (!talk_store_catch_up(&l->talks, l->talk, &news, &ignored) && news)
+		line_say("(another window has gone on with this conversation: what is said here is a "
+			 "branch beside that)");
+}
+
 int line_ask(struct line_mode *l, struct str typed, const struct talk_message *instead,
 	     struct err *err)
 {
@@ -207,6 +217,7 @@ int line_ask(struct line_mode *l, struct str typed, const struct talk_message *i
 	if (told.n_replaced)
 		line_say("(%zu invalid UTF-8 sequence%s became U+FFFD)", told.n_replaced,
 			 told.n_replaced > 1 ? "s" : "");
+	tell_news(l);
 	return ask(l, question, err);
 }
 

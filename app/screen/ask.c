@@ -100,11 +100,14 @@ static int enqueue(struct screen *s, struct talk_message *question, struct err *
 /* `waited`: it goes off by itself, and its writer may read elsewhere. */
 static int ask(struct screen *s, struct talk_message *question, bool waited, struct err *err)
 {
+	bool news = screen_catch_up(s);
 	int rc = talk_ask(s->talk, question, s->opt->system, clock_wall_ms(), err);
 
 	if (rc)
 		return rc;
 	screen_show_talk(s);
+	if (news)
+		screen_tell_news(s);
 	if (!waited)
 		transcript_follow(s->said);
 	/* Where the store refuses, the chat goes on and it is tried again later. */

@@ -38,6 +38,26 @@ void screen_open(struct screen *s, struct talk *t)
 	screen_show_list(s);
 }
 
+bool screen_catch_up(struct screen *s)
+{
+	struct err ignored;
+	bool news;
+
+	/* Where the store can't be read now, it is tried with the next question. */
+	return !talk_store_catch_up(s->talks, s->talk, &news, &ignored) && news;
+}
+
+void screen_tell_news(struct screen *s)
+{
+	size_t i = transcript_add(s->said, ITEM_NOTICE, 0, -1);
+
+	if (i != TRANSCRIPT_NONE)
+		transcript_append(s->said, i,
+				  STR_LIT("Another window has gone on with this conversation: what "
+					  "was said there is a branch beside this one, and [ and ] "
+					  "in the transcript go to it."));
+}
+
 void screen_new(struct screen *s)
 {
 	struct err err;

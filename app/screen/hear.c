@@ -76,8 +76,12 @@ static void finish(struct screen *s, const struct event *last)
 		screen_live_end(s, said);
 	s->live.n = 0;
 	if (shown && said) {
+		bool news = screen_catch_up(s);
+
 		screen_show_siblings(s);
 		screen_add_stop(s);
+		if (news)
+			screen_tell_news(s);
 	}
 	if (rc)
 		screen_tell_unsaved(s, s->turn.talk, &err);

@@ -126,6 +126,9 @@ void screen_take_events(struct screen *s);
 void screen_tell_unsaved(struct screen *s, const struct talk *t, const struct err *err);
 
 /* conversations.c */
+/* Takes in what another window said in the conversation that is shown; true: there was some. */
+bool screen_catch_up(struct screen *s);
+void screen_tell_news(struct screen *s); /* that there was */
 /* Branches stay as they are while an answer to one of them is written: says so. */
 bool screen_is_writing(struct screen *s);
 /* Changes that the store refused stay on the screen, and are told. */

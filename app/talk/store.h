@@ -63,6 +63,12 @@ const char *talk_store_uid(struct talks *ts, struct talk *t);
 void talk_store_tell_resume(struct talks *ts, struct talk *t);
 /* Reads a conversation's messages where they aren't in memory yet. */
 int talk_store_load(struct talks *ts, struct talk *t, struct err *err);
+/*
+ * Takes in what another program has said in the conversation since it was read here: branches
+ * beside the one that is shown, which stays.  *news: there was something.  Not while an answer
+ * to it is written.
+ */
+int talk_store_catch_up(struct talks *ts, struct talk *t, bool *news, struct err *err);
 /* Writes what of the branch shown is not in the store.  *err is set on failure alone. */
 int talk_store_save(struct talks *ts, struct talk *t, struct err *err);
 /*

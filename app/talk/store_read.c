@@ -173,6 +173,56 @@ int talk_store_load(struct talks *ts, struct talk *t, struct err *err)
 	return 0;
 }
 
+/* ---- what another program said ---- */
+
+static struct talk_message *find_stored(struct talk *t, int64_t stored)
+{
+	for (struct talk_message *m = t->first; m; m = talk_next(m))
+		if (m->stored == stored)
+			return m;
+	return NULL;
+}
+
+/* Its parent is there, or nothing is: then it is taken with the next reading of all. */
+static int take_in(struct talk *t, const struct history_message *h, struct err *err)
+{
+	struct talk_message *parent = h->parent ? find_stored(t, h->parent->id) : NULL, *m;
+	int rc;
+
+	if (h->parent && !parent)
+		return 0;
+	rc = convert(&m, h, err);
+	if (!rc)
+		talk_attach(t, parent, m);
+	return rc;
+}
+
+int talk_store_catch_up(struct talks *ts, struct talk *t, bool *news, struct err *err)
+{
+	const struct history_message *h = NULL;
+	struct history_tree *fresh = NULL;
+	int rc = 0;
+
+	*news = false;
+	/* What is still to be written hangs on the tree as it is. */
+	if (!ts->store || !t->stored || !t->tree || t->unread || talk_count_unstored(t))
+		return 0;
+	rc = history_tree_behind(t->tree, news, err);
+	if (!rc && *news)
+		rc = history_tree_open(&fresh, ts->store, t->stored, err);
+	if (!fresh) {
+		*news = false;
+		return rc;
+	}
+	while (!rc && (h = history_tree_each(fresh, h)) != NULL)
+		if (h->conversation == t->stored && !history_tree_find(t->tree, h->id))
+			rc = take_in(t, h, err);
+	talk_hold(t);
+	history_tree_free(t->tree);
+	t->tree = fresh;
+	return rc;
+}
+
 /* ---- opening and choosing ---- */
 
 int talks_open(struct talks *ts, const char *path, struct err *err)

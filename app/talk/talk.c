@@ -62,8 +62,7 @@ size_t talk_path(const struct talk *t, const struct talk_message **out, size_t m
 	return n;
 }
 
-/* The message after m in an order that visits every one; NULL at the end. */
-static struct talk_message *next_of(struct talk_message *m)
+struct talk_message *talk_next(struct talk_message *m)
 {
 	if (m->first_child)
 		return m->first_child;
@@ -74,7 +73,7 @@ static struct talk_message *next_of(struct talk_message *m)
 
 struct talk_message *talk_find(const struct talk *t, int64_t id)
 {
-	for (struct talk_message *m = t->first; m; m = next_of(m))
+	for (struct talk_message *m = t->first; m; m = talk_next(m))
 		if (m->id == id)
 			return m;
 	return NULL;
@@ -121,18 +120,26 @@ void talk_rewind(struct talk *t, struct talk_message *m)
 	t->leaf = m;
 }
 
+void talk_hold(struct talk *t)
+{
+	struct talk_message *m = t->leaf;
+
+	for (; m && m->parent; m = m->parent)
+		m->parent->newest_child = m;
+	if (m)
+		t->newest_first = m;
+}
+
 void talk_show_stored(struct talk *t, int64_t stored)
 {
 	struct talk_message *m = t->first;
 
 	while (m && m->stored != stored)
-		m = next_of(m);
+		m = talk_next(m);
 	if (!m)
 		return;
 	t->leaf = m;
-	for (; m->parent; m = m->parent)
-		m->parent->newest_child = m;
-	t->newest_first = m;
+	talk_hold(t);
 }
 
 /* Takes a message without children out of the tree. */
@@ -274,7 +281,7 @@ size_t talk_count_unstored(const struct talk *t)
 {
 	size_t n = 0;
 
-	for (struct talk_message *m = t->first; m; m = next_of(m))
+	for (struct talk_message *m = t->first; m; m = talk_next(m))
 		n += m->stored == 0;
 	return n;
 }

@@ -121,10 +121,14 @@ struct talk {
 
 /* Puts m after `parent` (NULL: a first message), as the last and newest of its siblings. */
 void talk_attach(struct talk *t, struct talk_message *parent, struct talk_message *m);
+/* The one after m in the tree, each before what was said after it; NULL: it was the last. */
+struct talk_message *talk_next(struct talk_message *m);
 /* Drops all messages. */
 void talk_forget(struct talk *t);
 /* Shows the branch that ends with the message the store knows by that number. */
 void talk_show_stored(struct talk *t, int64_t stored);
+/* The branch that is shown is the newest everywhere, whatever was attached. */
+void talk_hold(struct talk *t);
 size_t talk_count_unstored(const struct talk *t);
 
 /* Puts m (owned by the tree from here) after the leaf, which it becomes. */

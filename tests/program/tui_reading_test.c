@@ -37,6 +37,11 @@ static const char endless[] = "{\"info\": {\"model_name\": \"scripted\"}}\n"
 static const struct stage_setup setup = {
 	.engine_script = thinker, .term = "xterm-256color", .w = 80, .h = 24};
 
+static const char again[] = "{\"info\": {\"model_name\": \"scripted\"}}\n"
+			    "{\"turn\": {\"again\": true}}\n"
+			    "{\"text\": \"Said again.\"}\n"
+			    "{\"done\": {}}\n";
+
 /* The row that shows `text`; -1: none does. */
 static int row_of(struct stage *st, const char *text)
 {
@@ -250,6 +255,54 @@ static void a_fork_is_told_apart_and_is_there_though_nothing_was_said_in_it(void
 	tmpdir_release(&dir);
 }
 
+static void what_another_window_said_in_the_conversation_is_told(void **state)
+{
+	struct stage_setup su = setup;
+	struct tmpdir dir;
+	struct stage one, two;
+
+	(void)state;
+	tmpdir_init(&dir);
+	su.engine_script = stage_talk;
+	su.history_path = tmpdir_file(&dir, "history.db");
+	stage_open(&one, &su);
+	stage_wait_for(&one, "ready");
+	stage_type(&one, "hello world\r");
+	stage_wait_for(&one, "• two");
+	stage_wait_for(&one, "ready");
+	su.last = true;
+	su.engine_script = again;
+	stage_open(&two, &su);
+	stage_wait_for(&two, "• two");
+	stage_wait_for(&two, "ready");
+	stage_type(&two, "said elsewhere\r");
+	stage_wait_for(&two, "Said again.");
+	stage_wait_for(&two, "ready");
+	assert_false(stage_shows(&two, "Another window"));
+
+	/* The first goes on where it is, beside that. */
+	stage_type(&one, "slowly here\r");
+	stage_wait_for(&one, "This takes for ever");
+	assert_true(stage_shows(&one, "Another window has gone on with this conversation"));
+	assert_true(stage_shows(&one, "‹2/2›"));
+	stage_type(&one, "\x1B");
+	stage_wait_for(&one, "interrupted;");
+	stage_type(&one, "\x1B[1;3A[");
+	stage_wait_for(&one, "said elsewhere");
+	assert_true(stage_shows(&one, "Said again."));
+	stage_type(&one, "]");
+	stage_wait_for(&one, "slowly here");
+
+	/* And so it is in the other one, at its next question. */
+	stage_type(&two, "once more\r");
+	stage_wait_for(&two, "Another window has gone on with this conversation");
+	stage_type(&two, "\x11");
+	assert_int_equal(stage_close(&two), 0);
+	stage_type(&one, "\x11");
+	assert_int_equal(stage_close(&one), 0);
+	tmpdir_release(&dir);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -258,6 +311,7 @@ int main(void)
 		cmocka_unit_test(
 			a_message_that_goes_off_by_itself_leaves_its_writer_where_they_read),
 		cmocka_unit_test(the_count_of_thinking_stays_when_a_cut_answer_is_gone_on_with),
+		cmocka_unit_test(what_another_window_said_in_the_conversation_is_told),
 		cmocka_unit_test(
 			a_fork_is_told_apart_and_is_there_though_nothing_was_said_in_it),
 		cmocka_unit_test(a_branch_key_takes_the_branches_that_stand_nearest_above),
