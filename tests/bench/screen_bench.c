@@ -136,18 +136,12 @@ static void fill(const char *path)
 static void bench_long(void)
 {
 	static const char script[] = "{\"text\": \"x\"}\n{\"done\": {}}\n";
-	struct stage_setup su = {.engine_script = script,
-				 .term = "xterm-256color",
-				 .w = 80,
-				 .h = 24,
-				 .args = kept,
-				 .home = home.path};
+	struct stage_setup su = {.engine_script = script, .args = kept, .home = home.path};
 	double ms[N_PAGES];
 	struct stage st;
 
 	fill(tmpdir_file(&home, "dsv4chat/history.db"));
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "\x1B[1;3Dlong");
 	stage_wait_for(&st, "Enter opens");
 	stage_settle(&st);
@@ -189,17 +183,11 @@ static void bench_stream(void)
 		"{\"text\": \"word and \\n- *item* `x` \", \"repeat\": 364, \"chunk\": 4, "
 		"\"delay_ms\": 5}\n{\"done\": {}}\n";
 	static const char *const ephemeral[] = {"--ephemeral", NULL};
-	struct stage_setup su = {.engine_script = script,
-				 .term = "xterm-256color",
-				 .w = 80,
-				 .h = 24,
-				 .args = ephemeral,
-				 .home = home.path};
+	struct stage_setup su = {.engine_script = script, .args = ephemeral, .home = home.path};
 	double start, cpu;
 	struct stage st;
 
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	cpu = cpu_seconds(st.child);
 	start = clock_s() * 1e3;
 	stage_type(&st, "go\r");
@@ -215,15 +203,13 @@ static void bench_stream(void)
  */
 static void bench_loaded(void)
 {
-	struct stage_setup su = {
-		.term = "xterm-256color", .w = 80, .h = 24, .args = on_nano, .home = home.path};
+	struct stage_setup su = {.args = on_nano, .home = home.path};
 	struct buf text = {0};
 	double ms[N_KEYS];
 	struct stage st;
 	size_t n = 0;
 
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	buf_addz(&text, "\x1B[200~");
 	for (int i = 0; text.len < 150000; i++)
 		buf_addf(&text, "%d files need 17 more disks than the %d users of ls have. ", i,
@@ -282,13 +268,11 @@ static long wake_ups(pid_t pid)
 
 static void bench_idle(void)
 {
-	struct stage_setup su = {
-		.term = "xterm-256color", .w = 80, .h = 24, .args = on_nano, .home = home.path};
+	struct stage_setup su = {.args = on_nano, .home = home.path};
 	struct stage st;
 	long before;
 
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello\r");
 	stage_wait_for(&st, "thought");
 	stage_wait_for(&st, "ready");

@@ -139,8 +139,7 @@ static void keys_and_a_command_copy_code_and_answers(void **state)
 	stage_wait_for(&st, "not so many answers");
 	stage_type(&st, "/copy x\r");
 	stage_wait_for(&st, "expected nothing, N");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void line_mode_copies_as_well(void **state)
@@ -177,8 +176,7 @@ static void the_bare_screen_has_nothing_but_the_text(void **state)
 	stage_type(&st, "\x1BOS");
 	stage_wait_for(&st, "\n  │ int x;");
 	stage_assert_clean(&st);
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 /* Who fails, or takes for ever, is passed over, and the terminal is left. */
@@ -198,8 +196,7 @@ static void where_no_program_takes_it_the_terminal_gets_it(void **state)
 		stage_wait_for(&st, "2 lines sent to the terminal to copy (OSC 52)");
 		assert_non_null(memmem(st.raw.data, st.raw.len,
 				       "\x1B]52;c;aW50IHg7CmludCB5Ow==\a", 28));
-		stage_type(&st, "\x11");
-		assert_int_equal(stage_close(&st), 0);
+		stage_quit(&st);
 	}
 }
 
@@ -214,8 +211,7 @@ static void an_early_tmux_gets_it_without_what_it_does_not_know(void **state)
 	stage_type(&st, "/copy code\r");
 	stage_wait_for(&st, "copied 2 lines by tmux");
 	expect("int x;\nint y;");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 int main(void)

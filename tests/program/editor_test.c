@@ -1,6 +1,6 @@
 /*
- * The external editor as a job on the screen's terminal: what is typed there is for it alone, and
- * the text always comes back.  The editor is a small shell script.
+ * The external editor as a job on the screen's terminal: what is typed there is for it alone,
+ * and the text always comes back.  The editor is a small shell script.
  */
 #include <glob.h>
 #include <locale.h>
@@ -64,8 +64,9 @@ static void open_screen_of(struct stage *st, const char *how, struct stage_setup
 
 static void open_screen(struct stage *st, const char *how, const char *inputs)
 {
-	open_screen_of(st, how,
-		       (struct stage_setup){.engine_script = stage_talk, .inputs_path = inputs});
+	open_screen_of(
+		st, how,
+		(struct stage_setup){.engine_script = stage_talk, .inputs_path = inputs});
 	stage_type(st, "a draft");
 	stage_wait_for(st, "a draft");
 	stage_type(st, "\x07"); /* Ctrl-G */
@@ -130,8 +131,7 @@ static void what_is_typed_in_the_editor_is_for_it_alone(void **state)
 	stage_wait_for(&st, "heard QUIT");
 	stage_wait_for(&st, "third line");
 	stage_assert_clean(&st);
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void stopped_in_the_editor_the_whole_job_stops_and_goes_on(void **state)
@@ -157,8 +157,7 @@ static void stopped_in_the_editor_the_whole_job_stops_and_goes_on(void **state)
 	stage_wait_for(&st, "ready");
 	stage_wait_for(&st, "told");
 	stage_assert_clean(&st);
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void however_the_editor_ends_the_text_comes_back(void **state)
@@ -176,8 +175,7 @@ static void however_the_editor_ends_the_text_comes_back(void **state)
 		stage_wait_for(&st, cases[i].shown);
 		stage_type(&st, " and more");
 		stage_wait_for(&st, "and more");
-		stage_type(&st, "\x11");
-		assert_int_equal(stage_close(&st), 0);
+		stage_quit(&st);
 	}
 }
 
@@ -228,19 +226,19 @@ static void wait_for_hits(struct stage *st, const char *path, const char *word, 
 /* The one that is written when it opens, and what waited behind it. */
 static void while_the_editor_is_open_answers_go_on_and_are_kept(void **state)
 {
-	static const char engine_script[] =
-		"{\"turn\": {\"again\": true}}\n"
-		"{\"text\": \"one two three four five six \", \"chunk\": 4, \"delay_ms\": 100}\n"
-		"{\"text\": \"the finale\"}\n{\"done\": {}}\n";
+	static const char engine_script[] = "{\"turn\": {\"again\": true}}\n"
+					    "{\"text\": \"one two three four five six \", "
+					    "\"chunk\": 4, \"delay_ms\": 100}\n"
+					    "{\"text\": \"the finale\"}\n{\"done\": {}}\n";
 	char path[300];
 	struct stage st;
 	pid_t job;
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s", tmpdir_file(&dir, "history.db"));
-	open_screen_of(&st, "keys",
-		       (struct stage_setup){.engine_script = engine_script,
-					    .history_path = path});
+	open_screen_of(
+		&st, "keys",
+		(struct stage_setup){.engine_script = engine_script, .history_path = path});
 	job = job_of(&st);
 	stage_type(&st, "first\r");
 	stage_wait_for(&st, "one two");
@@ -254,8 +252,7 @@ static void while_the_editor_is_open_answers_go_on_and_are_kept(void **state)
 	stage_wait_for(&st, "ready");
 	stage_wait_for(&st, "the finale");
 	stage_assert_clean(&st);
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	assert_int_equal(kill(job, 0), -1);
 }
 
@@ -273,8 +270,7 @@ static void what_is_too_much_to_be_taken_stays_in_its_file(void **state)
 	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
 	assert_int_equal(found.gl_pathc, 1);
 	globfree(&found);
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static int set_up(void **state)

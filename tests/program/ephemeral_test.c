@@ -69,13 +69,8 @@ static void open_program(struct stage *st, const struct tmpdir *home, const char
 {
 	const char *const args[] = {"--ephemeral", "--log-level", "debug", mode, NULL};
 	const char *const env[] = {"A=1", NULL};
-	struct stage_setup su = {.engine_script = answers,
-				 .term = "xterm-256color",
-				 .w = 80,
-				 .h = 24,
-				 .args = args,
-				 .env = env,
-				 .home = home->path};
+	struct stage_setup su = {
+		.engine_script = answers, .args = args, .env = env, .home = home->path};
 
 	stage_open(st, &su);
 }
@@ -126,8 +121,7 @@ static void the_full_screen_keeps_nothing_and_recalls_what_it_heard_itself(void 
 	stage_wait_for(&st, "tell of the heron again");
 	stage_type(&st, "\x15 a draft about the osprey");
 	stage_wait_for(&st, "osprey");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	look_below(home.path);
 	assert_inputs_untouched(&home);
 	leave_home(&home);
@@ -186,8 +180,7 @@ static void an_editors_file_is_in_memory_and_goes_with_all_beside_it(void **stat
 	stage_wait_for(&st, "osprey");
 	stage_type(&st, "\x07");
 	stage_wait_for(&st, "the plover");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	unsetenv("VISUAL");
 	assert_int_equal(file_read(&where, tmpdir_file(&home, "editor.where"), 4096, &err), 0);
 	assert_int_equal(file_read(&kind, tmpdir_file(&home, "editor.kind"), 4096, &err), 0);

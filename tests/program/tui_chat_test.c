@@ -20,13 +20,11 @@
 
 static void a_person_asks_reads_folds_searches_edits_forks_and_quits(void **state)
 {
-	static const struct stage_setup su = {
-		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
+	static const struct stage_setup su = {.engine_script = stage_talk};
 	struct stage st;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello world\r");
 	stage_wait_for(&st, "• two");
 	stage_wait_for(&st, "thought");
@@ -86,16 +84,14 @@ static void a_person_asks_reads_folds_searches_edits_forks_and_quits(void **stat
 
 static void what_was_said_is_there_the_next_time(void **state)
 {
-	struct stage_setup su = {
-		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = stage_talk};
 	struct tmpdir dir;
 	struct stage st;
 
 	(void)state;
 	tmpdir_init(&dir);
 	su.history_path = tmpdir_file(&dir, "history.db");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello world\r");
 	stage_wait_for(&st, "• two");
 	stage_wait_for(&st, "ready");
@@ -104,12 +100,10 @@ static void what_was_said_is_there_the_next_time(void **state)
 	stage_type(&st, "\x15slowly now\r");
 	stage_wait_for(&st, "This takes for ever");
 	/* Quitting in the middle of an answer keeps what was said of it. */
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 
 	su.last = true;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_wait_for(&st, "This takes for ever");
 	assert_true(stage_shows(&st, "interrupted; /continue goes on with it"));
 	assert_true(stage_shows(&st, "‹2/2›"));
@@ -122,12 +116,10 @@ static void what_was_said_is_there_the_next_time(void **state)
 	stage_wait_for(&st, "title: hello world");
 	stage_type(&st, "\x15greetings\r");
 	stage_wait_for(&st, "greetings");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 
 	su.last = false;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "\x1B[1;3Dgreet\r");
 	/* The branch that was shown last. */
 	stage_wait_for(&st, "hello world");
@@ -149,16 +141,13 @@ static void what_was_said_is_there_the_next_time(void **state)
 	assert_true(stage_shows(&st, "greetings"));
 	stage_type(&st, "\x1B[3~");
 	stage_wait_for(&st, "deleted");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "\x1B[1;3D");
 	stage_wait_for(&st, "type to find");
 	assert_false(stage_shows(&st, "greetings"));
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	tmpdir_release(&dir);
 }
 
@@ -170,8 +159,7 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 		"{\"text\": \"seven eight nine ten eleven twelve \", \"chunk\": 4, "
 		"\"delay_ms\": 60}\n"
 		"{\"text\": \"the end\"}\n{\"done\": {}}\n";
-	struct stage_setup su = {
-		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = engine_script};
 	struct tmpdir dir;
 	struct stage st;
 	int status;
@@ -179,8 +167,7 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 	(void)state;
 	tmpdir_init(&dir);
 	su.history_path = tmpdir_file(&dir, "history.db");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "count\r");
 	stage_wait_for(&st, "seven eight");
 	kill(st.child, SIGKILL);
@@ -188,16 +175,13 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 	assert_true(WIFSIGNALED(status));
 
 	/* A new conversation says what was cut, and opens it. */
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_wait_for(&st, "The program was stopped during an answer in \"count\"");
 	assert_false(stage_shows(&st, "one two"));
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	/* It is told once: what was cut is a message now. */
 	su.last = true;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_wait_for(&st, "one two three four five");
 	assert_false(stage_shows(&st, "the end"));
 	stage_wait_for(&st, "interrupted; /continue goes on with it");
@@ -206,8 +190,7 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 		&st, "one two three four five six seven eight nine ten eleven twelve the end");
 	stage_wait_for(&st, "ready");
 	assert_true(stage_shows(&st, "‹2/2›"));
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	tmpdir_release(&dir);
 }
 
@@ -219,8 +202,7 @@ static void what_a_kill_cut_goes_on_from_a_new_conversation(void **state)
 		"{\"text\": \"seven eight nine ten eleven twelve \", \"chunk\": 4, "
 		"\"delay_ms\": 60}\n"
 		"{\"text\": \"the end\"}\n{\"done\": {}}\n";
-	struct stage_setup su = {
-		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = engine_script};
 	struct tmpdir dir;
 	struct stage st;
 
@@ -229,33 +211,26 @@ static void what_a_kill_cut_goes_on_from_a_new_conversation(void **state)
 	su.history_path = tmpdir_file(&dir, "history.db");
 	for (int last = 0; last < 2; last++) {
 		su.last = false;
-		stage_open(&st, &su);
-		stage_wait_for(&st, "ready");
+		stage_begin(&st, &su);
 		stage_type(&st, "count\r");
 		stage_wait_for(&st, "seven eight");
 		kill(st.child, SIGKILL);
 		assert_true(WIFSIGNALED(stage_close(&st)));
 
 		su.last = last;
-		stage_open(&st, &su);
-		stage_wait_for(&st, "ready");
+		stage_begin(&st, &su);
 		stage_wait_for(&st, last ? "stopped during this answer"
 					 : "stopped during an answer");
 		stage_type(&st, "/continue\r");
 		stage_wait_for(&st, "eight nine ten eleven twelve the end");
-		stage_type(&st, "\x11");
-		assert_int_equal(stage_close(&st), 0);
+		stage_quit(&st);
 	}
 	tmpdir_release(&dir);
 }
 
 static void a_full_store_is_told_and_the_chat_goes_on(void **state)
 {
-	struct stage_setup su = {.engine_script = stage_talk,
-				 .term = "xterm-256color",
-				 .w = 80,
-				 .h = 24,
-				 .file_limit = 1};
+	struct stage_setup su = {.engine_script = stage_talk, .file_limit = 1};
 	struct tmpdir dir;
 	struct stage st;
 	int status;
@@ -263,8 +238,7 @@ static void a_full_store_is_told_and_the_chat_goes_on(void **state)
 	(void)state;
 	tmpdir_init(&dir);
 	su.history_path = tmpdir_file(&dir, "history.db");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello world\r");
 	stage_wait_for(&st, "• two");
 	stage_wait_for(&st, "not kept, tried again");
@@ -279,14 +253,12 @@ static void ten_megabytes_may_be_pasted_and_sent(void **state)
 {
 	static const char engine_script[] =
 		"{\"turn\": {\"again\": true}}\n{\"text\": \"read\"}\n{\"done\": {}}\n";
-	static const struct stage_setup su = {
-		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	static const struct stage_setup su = {.engine_script = engine_script};
 	struct buf paste = {0};
 	struct stage st;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	buf_addz(&paste, "\x1B[200~first");
 	while (paste.len < 10000000)
 		buf_addz(&paste, " words and words\rin lines");
@@ -298,8 +270,7 @@ static void ten_megabytes_may_be_pasted_and_sent(void **state)
 	stage_type(&st, "\r");
 	stage_wait_for(&st, "more lines");
 	stage_wait_for(&st, "read");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	buf_release(&paste);
 }
 
@@ -310,21 +281,18 @@ static void errors_of_the_engine_are_shown_and_nothing_is_lost(void **state)
 		"\"the device "
 		"is lost\"}}\n{\"turn\": {\"again\": true}}\n{\"text\": \"well "
 		"again\"}\n{\"done\": {}}\n";
-	static const struct stage_setup su = {
-		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	static const struct stage_setup su = {.engine_script = engine_script};
 	struct stage st;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "first\r");
 	stage_wait_for(&st, "the device is lost");
 	assert_true(stage_shows(&st, "half an ans"));
 	stage_type(&st, "second\r");
 	stage_wait_for(&st, "well again");
 	assert_true(stage_shows(&st, "half an ans"));
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void a_load_that_fails_leaves_the_text_to_copy(void **state)
@@ -332,8 +300,7 @@ static void a_load_that_fails_leaves_the_text_to_copy(void **state)
 	static const char engine_script[] = "{\"load\": {\"bytes\": 100, \"steps\": 1, "
 					    "\"error\": \"model-00001: cut short\"}}\n"
 					    "{\"text\": \"x\"}\n{\"done\": {}}\n";
-	static const struct stage_setup su = {
-		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	static const struct stage_setup su = {.engine_script = engine_script};
 	struct stage st;
 
 	(void)state;
@@ -343,8 +310,7 @@ static void a_load_that_fails_leaves_the_text_to_copy(void **state)
 	stage_type(&st, "a question\r");
 	stage_wait_for(&st, "there is no model");
 	assert_true(stage_shows(&st, "❯ a question"));
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 /* User and system time of the child so far, from /proc. */
@@ -371,14 +337,12 @@ static void a_flood_is_swallowed_and_keys_still_work(void **state)
 					    "\"repeat\": 100000, \"chunk\": 30}\n"
 					    "{\"done\": {}}\n{\"turn\": {\"again\": "
 					    "true}}\n{\"text\": \"calm\"}\n{\"done\": {}}\n";
-	static const struct stage_setup su = {
-		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	static const struct stage_setup su = {.engine_script = engine_script};
 	struct stage st;
 	int64_t start;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "go\r");
 	stage_wait_for(&st, "flood of");
 	start = clock_ms();
@@ -389,14 +353,12 @@ static void a_flood_is_swallowed_and_keys_still_work(void **state)
 	stage_type(&st, "\r");
 	stage_wait_for(&st, "calm");
 	stage_assert_clean(&st);
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void idle_it_sleeps(void **state)
 {
-	static const struct stage_setup su = {
-		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
+	static const struct stage_setup su = {.engine_script = stage_talk};
 	bool slow = getenv("DSV4CHAT_SLOW") != NULL;
 	char path[64], line[256];
 	long before = -1, after = -1;
@@ -404,8 +366,7 @@ static void idle_it_sleeps(void **state)
 	FILE *f;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_settle(&st);
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)st.child);
 	for (int round = 0; round < 2; round++) {
@@ -425,8 +386,7 @@ static void idle_it_sleeps(void **state)
 		}
 	}
 	assert_int_equal(before, after);
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void a_stream_costs_little(void **state)
@@ -434,15 +394,13 @@ static void a_stream_costs_little(void **state)
 	/* 200 tokens a second for three seconds. */
 	static const char engine_script[] = "{\"text\": \"word and \", \"repeat\": 300, "
 					    "\"chunk\": 5, \"delay_ms\": 5}\n{\"done\": {}}\n";
-	static const struct stage_setup su = {
-		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	static const struct stage_setup su = {.engine_script = engine_script};
 	struct stage st;
 	long ticks;
 	int64_t start;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	ticks = child_ticks(st.child);
 	start = clock_ms();
 	stage_type(&st, "go\r");
@@ -451,8 +409,7 @@ static void a_stream_costs_little(void **state)
 	/* Far above the goal of 5 %, so that a loaded machine does not matter. */
 	assert_true((child_ticks(st.child) - ticks) * 1000 / sysconf(_SC_CLK_TCK) <
 		    (clock_ms() - start) / 3);
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void what_a_model_says_never_reaches_the_terminal_as_control(void **state)
@@ -464,13 +421,11 @@ static void what_a_model_says_never_reaches_the_terminal_as_control(void **state
 		"{\"notice\": \"\\u001b[?1049l\"}\n"
 		"{\"call\": {\"name\": \"\\u001bc\", \"arguments\": {\"a\": \"\\u001b[H\"}}}\n"
 		"{\"done\": {}}\n";
-	static const struct stage_setup su = {
-		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	static const struct stage_setup su = {.engine_script = engine_script};
 	struct stage st;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "\x14go\r");
 	stage_wait_for(&st, "owned");
 	stage_wait_for(&st, "ready");
@@ -481,8 +436,7 @@ static void what_a_model_says_never_reaches_the_terminal_as_control(void **state
 	assert_null(strstr(buf_z(&st.raw), "\x1B[?1049l"));
 	assert_null(strstr(buf_z(&st.raw), "\x1B"
 					   "c"));
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 /* The list shows `title`; where a key came before it, another answer brings the next. */
@@ -516,10 +470,7 @@ static void the_model_names_a_conversation_and_gives_way_to_its_user(void **stat
 			"{\"text\": \"Never said\"}\n{\"pause\": -1}\n{\"done\": {}}\n"
 			"{\"turn\": {\"task\": \"title\"}}\n{\"error\": \"stumbled\"}\n"
 			"{\"turn\": {\"task\": \"title\", \"again\": true}}\n"
-			"{\"text\": \"'The\\u001b[7m name'\\n\"}\n{\"done\": {}}\n",
-		.term = "xterm-256color",
-		.w = 80,
-		.h = 24};
+			"{\"text\": \"'The\\u001b[7m name'\\n\"}\n{\"done\": {}}\n"};
 	struct tmpdir dir;
 	struct stage st;
 
@@ -527,8 +478,7 @@ static void the_model_names_a_conversation_and_gives_way_to_its_user(void **stat
 	tmpdir_init(&dir);
 	for (int kept = 0; kept < 2; kept++) {
 		su.history_path = kept ? tmpdir_file(&dir, "history.db") : NULL;
-		stage_open(&st, &su);
-		stage_wait_for(&st, "ready");
+		stage_begin(&st, &su);
 		stage_type(&st, "something long to ask\r");
 		stage_wait_for(&st, "Whatever.");
 		stage_wait_for(&st, "ready");
@@ -540,12 +490,10 @@ static void the_model_names_a_conversation_and_gives_way_to_its_user(void **stat
 		stage_settle(&st);
 		list_shows(&st, "The[7m name");
 		assert_false(stage_shows(&st, "stumbled"));
-		stage_type(&st, "\x11");
-		assert_int_equal(stage_close(&st), 0);
+		stage_quit(&st);
 	}
 	su.last = true;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "\x1B[1;3D"); /* Alt-Left */
 	stage_wait_for(&st, "type to find");
 	stage_type(&st, "\x1Br"); /* Alt-R */
@@ -558,8 +506,7 @@ static void the_model_names_a_conversation_and_gives_way_to_its_user(void **stat
 	stage_wait_for(&st, "❯ three");
 	stage_wait_for(&st, "ready"); /* Esc would stop the answer */
 	list_shows(&st, "mine");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	tmpdir_release(&dir);
 }
 

@@ -162,8 +162,7 @@ static const char brief_script[] =
 
 static void commands_act_on_the_screen(void **state)
 {
-	struct stage_setup su = {
-		.engine_script = brief_script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = brief_script};
 	char here[4096];
 	struct stage st;
 
@@ -203,15 +202,13 @@ static void commands_act_on_the_screen(void **state)
 
 static void a_conversation_that_is_deleted_takes_what_was_typed_with_it(void **state)
 {
-	struct stage_setup su = {
-		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = stage_talk};
 	struct stage st;
 
 	(void)state;
 	su.history_path = tmpdir_file(&dir, "deleted.db");
 	su.inputs_path = tmpdir_file(&dir, "deleted-inputs");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello secret\r");
 	stage_wait_for(&st, "• two");
 	stage_wait_for(&st, "ready");
@@ -221,8 +218,7 @@ static void a_conversation_that_is_deleted_takes_what_was_typed_with_it(void **s
 	stage_type(&st, "\x1B[3~");
 	stage_wait_for(&st, "deleted");
 	assert_true(file_has(su.inputs_path, "secret"));
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	assert_false(file_has(su.inputs_path, "secret"));
 	assert_false(file_has(su.history_path, "secret"));
 }
@@ -233,11 +229,7 @@ static void inputs_of_either_mode_are_there_in_the_other(void **state)
 	static const char *const screen[] = {"--titles", "off", NULL};
 	static const char answers[] = "{\"text\": \"answer one\"}\n{\"done\": {}}\n"
 				      "{\"text\": \"answer two\"}\n{\"done\": {}}\n";
-	struct stage_setup su = {.engine_script = answers,
-				 .term = "xterm-256color",
-				 .w = 80,
-				 .h = 24,
-				 .home = dir.path};
+	struct stage_setup su = {.engine_script = answers, .home = dir.path};
 	struct stage st;
 
 	(void)state;
@@ -264,8 +256,7 @@ static void inputs_of_either_mode_are_there_in_the_other(void **state)
 	{
 		struct stage both;
 
-		stage_open(&both, &su);
-		stage_wait_for(&both, "ready");
+		stage_begin(&both, &su);
 		stage_type(&both, "\x1B[A");
 		stage_wait_for(&both, "more");
 		stage_type(&both, "\x1B<\x1B[A");
@@ -277,8 +268,7 @@ static void inputs_of_either_mode_are_there_in_the_other(void **state)
 		stage_wait_for(&both, "old words");
 		stage_type(&both, "\x15hello from the screen\r");
 		stage_wait_for(&both, "answer one");
-		stage_type(&both, "\x11");
-		assert_int_equal(stage_close(&both), 0);
+		stage_quit(&both);
 	}
 	/* The other one goes on writing to the same file. */
 	stage_type(&st, "/effort\r");
@@ -305,8 +295,7 @@ static void what_is_archived_is_found_by_typing_and_comes_back(void **state)
 
 	(void)state;
 	su.history_path = tmpdir_file(&dir, "archived.db");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello zebra\r");
 	stage_wait_for(&st, "• two");
 	stage_wait_for(&st, "ready");
@@ -332,8 +321,7 @@ static void what_is_archived_is_found_by_typing_and_comes_back(void **state)
 	stage_type(&st, "\x15");
 	stage_wait_for(&st, "type to find");
 	stage_wait_for(&st, "stripes");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void files_go_along_from_either_mode(void **state)
@@ -435,11 +423,7 @@ static void a_branch_may_be_asked_for_at_the_start(void **state)
 	struct history *h;
 	struct history_list found;
 	struct err err;
-	struct stage_setup su = {.engine_script = stage_talk,
-				 .term = "xterm-256color",
-				 .w = 80,
-				 .h = 24,
-				 .args = none};
+	struct stage_setup su = {.engine_script = stage_talk, .args = none};
 	struct stage st;
 
 	(void)state;
@@ -449,13 +433,11 @@ static void a_branch_may_be_asked_for_at_the_start(void **state)
 	stage_wait_for(&st, "there is no conversation to go on with yet");
 	assert_int_equal(WEXITSTATUS(stage_close(&st)), 2);
 	su.args = plainly;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello there\r");
 	stage_wait_for(&st, "• two");
 	stage_wait_for(&st, "ready");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 
 	su.args = none;
 	stage_open(&st, &su);
@@ -464,8 +446,7 @@ static void a_branch_may_be_asked_for_at_the_start(void **state)
 	stage_type(&st, "hello branch\r");
 	wait_below(&st, "hello branch", "• two");
 	stage_wait_for(&st, "ready");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 
 	assert_int_equal(history_open(&h, tmpdir_file(&home, "dsv4chat/history.db"), &err), 0);
 	assert_int_equal(history_list(h, HISTORY_ALL, 0, &found, &err), 0);

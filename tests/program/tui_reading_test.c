@@ -34,8 +34,7 @@ static const char endless[] = "{\"info\": {\"model_name\": \"scripted\"}}\n"
 			      "{\"pause\": -1}\n"
 			      "{\"done\": {}}\n";
 
-static const struct stage_setup setup = {
-	.engine_script = thinker, .term = "xterm-256color", .w = 80, .h = 24};
+static const struct stage_setup setup = {.engine_script = thinker};
 
 static const char again[] = "{\"info\": {\"model_name\": \"scripted\"}}\n"
 			    "{\"turn\": {\"again\": true}}\n"
@@ -67,8 +66,7 @@ static void what_waits_stands_below_the_answer_that_it_waits_for(void **state)
 
 	(void)state;
 	su.engine_script = endless;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "ponder\r");
 	stage_wait_for(&st, "The last thought.");
 	stage_type(&st, "first\r");
@@ -81,8 +79,7 @@ static void what_waits_stands_below_the_answer_that_it_waits_for(void **state)
 	assert_true(row_of(&st, "The answer is here.") < row_of(&st, "first"));
 	assert_true(row_of(&st, "first") < row_of(&st, "second"));
 	stage_assert_clean(&st);
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void thinking_that_is_read_does_not_fold_when_the_answer_comes(void **state)
@@ -91,8 +88,7 @@ static void thinking_that_is_read_does_not_fold_when_the_answer_comes(void **sta
 	int row;
 
 	(void)state;
-	stage_open(&st, &setup);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &setup);
 	stage_type(&st, "ponder\r");
 	stage_wait_for(&st, "The last thought.");
 	stage_type(&st, "\x1B[5~\x1B[5~\x1B[5~"); /* up, to the beginning */
@@ -108,8 +104,7 @@ static void thinking_that_is_read_does_not_fold_when_the_answer_comes(void **sta
 	stage_type(&st, "and now\r");
 	stage_wait_for(&st, "Another answer.");
 	assert_true(stage_shows(&st, "The last thought."));
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void a_message_that_goes_off_by_itself_leaves_its_writer_where_they_read(void **state)
@@ -118,8 +113,7 @@ static void a_message_that_goes_off_by_itself_leaves_its_writer_where_they_read(
 	int row;
 
 	(void)state;
-	stage_open(&st, &setup);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &setup);
 	stage_type(&st, "ponder\r");
 	stage_wait_for(&st, "The last thought.");
 	stage_type(&st, "another\r");
@@ -136,8 +130,7 @@ static void a_message_that_goes_off_by_itself_leaves_its_writer_where_they_read(
 	stage_type(&st, "\x1B[1;5F"); /* Ctrl-End */
 	stage_wait_for(&st, "Another answer.");
 	assert_true(row_of(&st, "The answer is here.") < row_of(&st, "another"));
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void the_count_of_thinking_stays_when_a_cut_answer_is_gone_on_with(void **state)
@@ -157,8 +150,7 @@ static void the_count_of_thinking_stays_when_a_cut_answer_is_gone_on_with(void *
 	tmpdir_init(&dir);
 	su.engine_script = cut;
 	su.history_path = tmpdir_file(&dir, "history.db");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "ponder\r");
 	stage_wait_for(&st, "The answer is here.");
 	stage_type(&st, "\x1B");
@@ -168,15 +160,13 @@ static void the_count_of_thinking_stays_when_a_cut_answer_is_gone_on_with(void *
 	stage_wait_for(&st, "All of it.");
 	stage_wait_for(&st, "ready");
 	assert_true(stage_shows(&st, ", 8 tokens"));
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	/* It is what it was, too, when it is read again. */
 	su.last = true;
 	stage_open(&st, &su);
 	stage_wait_for(&st, "All of it.");
 	assert_true(stage_shows(&st, ", 8 tokens"));
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	tmpdir_release(&dir);
 }
 
@@ -187,8 +177,7 @@ static void a_branch_key_takes_the_branches_that_stand_nearest_above(void **stat
 
 	(void)state;
 	su.engine_script = stage_talk;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello world\r");
 	stage_wait_for(&st, "• two");
 	stage_wait_for(&st, "ready");
@@ -210,8 +199,7 @@ static void a_branch_key_takes_the_branches_that_stand_nearest_above(void **stat
 	stage_wait_for(&st, "‹2/2›");
 	stage_type(&st, "]");
 	stage_wait_for(&st, "no branch further that way");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void a_fork_is_told_apart_and_is_there_though_nothing_was_said_in_it(void **state)

@@ -24,13 +24,11 @@ static void resizing_at_any_time_leaves_nothing_behind(void **state)
 {
 	static const int sizes[][2] = {{80, 24}, {40, 12},  {200, 60}, {20, 5},
 				       {7, 3},   {120, 40}, {1, 1},    {80, 24}};
-	static const struct stage_setup su = {
-		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
+	static const struct stage_setup su = {.engine_script = stage_talk};
 	struct stage st;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello 日本語 👩‍💻 e\xCC\x81\r");
 	stage_wait_for(&st, "two");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -46,8 +44,7 @@ static void resizing_at_any_time_leaves_nothing_behind(void **state)
 		stage_assert_clean(&st);
 	}
 	assert_true(stage_shows(&st, "xxxxxxxx"));
-	stage_type(&st, "\x11"); /* Ctrl-Q */
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 /* How the screen may end, and that the terminal is as before each time. */
@@ -79,11 +76,7 @@ static void the_terminal_is_as_before_after_every_end(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		struct stage_setup su = {.engine_script = stage_talk,
-					 .term = "xterm-256color",
-					 .w = 80,
-					 .h = 24,
-					 .crash = ends[i].crash};
+		struct stage_setup su = {.engine_script = stage_talk, .crash = ends[i].crash};
 		struct rlimit no_core = {0}, old_core;
 		struct termios after;
 		struct stage st;
@@ -159,18 +152,13 @@ static char process_state(pid_t pid)
 
 static void suspended_and_continued_it_paints_anew(void **state)
 {
-	static const struct stage_setup su = {.engine_script = stage_talk,
-					      .term = "xterm-256color",
-					      .w = 80,
-					      .h = 24,
-					      .job = true};
+	static const struct stage_setup su = {.engine_script = stage_talk, .job = true};
 	struct termios modes;
 	struct stage st;
 	pid_t job;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	job = only_child(st.child);
 	stage_type(&st, "half a thought");
 	stage_wait_for(&st, "half a thought");
@@ -194,14 +182,12 @@ static void suspended_and_continued_it_paints_anew(void **state)
 		assert_int_equal(tcgetattr(st.fd, &modes), 0);
 		assert_int_not_equal(modes.c_lflag, st.before.c_lflag);
 	}
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 }
 
 static void when_the_terminal_vanishes_the_text_is_kept(void **state)
 {
-	struct stage_setup su = {
-		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = stage_talk};
 	struct tmpdir dir;
 	struct stage st;
 	char kept[256] = "";
@@ -212,8 +198,7 @@ static void when_the_terminal_vanishes_the_text_is_kept(void **state)
 	(void)state;
 	tmpdir_init(&dir);
 	su.inputs_path = tmpdir_file(&dir, "inputs");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "precious words");
 	stage_wait_for(&st, "precious words");
 	close(st.fd);
@@ -248,15 +233,13 @@ static void every_terminal_gets_what_it_can_show(void **state)
 			.engine_script = stage_talk, .term = terms[i], .w = 80, .h = 24};
 		struct stage st;
 
-		stage_open(&st, &su);
-		stage_wait_for(&st, "ready");
+		stage_begin(&st, &su);
 		stage_type(&st, "hello\r");
 		stage_wait_for(&st, "Hello there. A list:");
 		stage_settle(&st);
 		if (strcmp(terms[i], "vt100") == 0)
 			assert_null(strstr(buf_z(&st.raw), "\x1B[38"));
-		stage_type(&st, "\x11");
-		assert_int_equal(stage_close(&st), 0);
+		stage_quit(&st);
 	}
 }
 
@@ -319,8 +302,7 @@ static void colours_are_those_the_terminal_and_its_user_have(void **state)
 					 .env = env};
 		struct stage st;
 
-		stage_open(&st, &su);
-		stage_wait_for(&st, "ready");
+		stage_begin(&st, &su);
 		stage_type(&st, "hello\r");
 		stage_wait_for(&st, "• two");
 		stage_settle(&st);
@@ -330,8 +312,7 @@ static void colours_are_those_the_terminal_and_its_user_have(void **state)
 		/* What stands out does so without colours, too. */
 		assert_true(strstr(buf_z(&st.raw), "\x1B[1") != NULL ||
 			    strstr(buf_z(&st.raw), "\x1B[7") != NULL || cases[i].colours > 0);
-		stage_type(&st, "\x11");
-		assert_int_equal(stage_close(&st), 0);
+		stage_quit(&st);
 	}
 	tmpdir_release(&home);
 }
@@ -356,8 +337,7 @@ static void where_the_locale_knows_ascii_alone_nothing_else_is_sent(void **state
 		 program_beside("tests/faults/nolocale.so"));
 	tmpdir_init(&home);
 	su.home = home.path;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello\r");
 	stage_wait_for(&st, "Hello there. A list:");
 	stage_wait_for(&st, "two");

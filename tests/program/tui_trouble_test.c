@@ -75,8 +75,7 @@ static void stored(const char *path, struct buf *out)
 
 static void a_locked_store_is_told_and_written_as_soon_as_it_can_be(void **state)
 {
-	struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = script};
 	struct buf all = {0};
 	struct tmpdir dir;
 	struct stage st;
@@ -85,8 +84,7 @@ static void a_locked_store_is_told_and_written_as_soon_as_it_can_be(void **state
 	(void)state;
 	tmpdir_init(&dir);
 	su.history_path = tmpdir_file(&dir, "history.db");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "question one\r");
 	stage_wait_for(&st, "answer one");
 	stage_wait_for(&st, "ready");
@@ -100,8 +98,7 @@ static void a_locked_store_is_told_and_written_as_soon_as_it_can_be(void **state
 	unlock(db);
 	stage_type(&st, "\x15question three\r");
 	stage_wait_for(&st, "answer three");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	stored(su.history_path, &all);
 	assert_string_equal(buf_z(&all), "question one|answer one|question two|answer two|"
 					 "question three|answer three");
@@ -111,8 +108,7 @@ static void a_locked_store_is_told_and_written_as_soon_as_it_can_be(void **state
 
 static void what_a_lock_kept_from_the_store_is_told_at_the_end(void **state)
 {
-	struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = script};
 	struct buf all = {0};
 	struct tmpdir dir;
 	struct stage st;
@@ -122,8 +118,7 @@ static void what_a_lock_kept_from_the_store_is_told_at_the_end(void **state)
 	(void)state;
 	tmpdir_init(&dir);
 	su.history_path = tmpdir_file(&dir, "history.db");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "question one\r");
 	stage_wait_for(&st, "answer one");
 	stage_wait_for(&st, "ready");
@@ -169,8 +164,7 @@ static void keep_a_large_one(const char *path)
 
 static void what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal(void **state)
 {
-	struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = script};
 	struct tmpdir dir;
 	struct stage st;
 	int64_t began;
@@ -181,8 +175,7 @@ static void what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal(
 	su.history_path = tmpdir_file(&dir, "history.db");
 	keep_a_large_one(su.history_path);
 	badvfs_install();
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	badvfs->slow_ms = 30;
 	stage_type(&st, "/open large\r");
 	stage_read(&st, 300);
@@ -222,8 +215,7 @@ static bool stands_in(const char *path, const char *end, const char *what)
 /* Not at once, but while the chat goes on. */
 static void what_is_removed_leaves_the_file_when_nobody_types(void **state)
 {
-	struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = script};
 	struct tmpdir dir;
 	struct stage st;
 	int64_t end;
@@ -231,8 +223,7 @@ static void what_is_removed_leaves_the_file_when_nobody_types(void **state)
 	(void)state;
 	tmpdir_init(&dir);
 	su.history_path = tmpdir_file(&dir, "history.db");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "kingfisher\r");
 	stage_wait_for(&st, "answer one");
 	stage_wait_for(&st, "ready");
@@ -244,8 +235,7 @@ static void what_is_removed_leaves_the_file_when_nobody_types(void **state)
 		assert_true(clock_ms() < end);
 		stage_read(&st, 50);
 	}
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	tmpdir_release(&dir);
 }
 
@@ -264,8 +254,7 @@ static void what_a_slow_disk_keeps_from_being_exported_is_no_file(void **state)
 	snprintf(path, sizeof(path), "%s", tmpdir_file(&dir, "x"));
 	snprintf(command, sizeof(command), "/export %s\r", path);
 	badvfs_install();
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "/open large\r");
 	stage_wait_for(&st, "and so on");
 	badvfs->slow_ms = 30;
@@ -279,16 +268,14 @@ static void what_a_slow_disk_keeps_from_being_exported_is_no_file(void **state)
 	stage_type(&st, command);
 	stage_wait_for(&st, "written: ");
 	assert_int_equal(access(path, F_OK), 0);
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	badvfs_uninstall();
 	tmpdir_release(&dir);
 }
 
 static void what_is_typed_while_a_slow_disk_keeps_something_is_not_lost(void **state)
 {
-	struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = script};
 	struct buf all = {0};
 	struct tmpdir dir;
 	struct stage st;
@@ -297,8 +284,7 @@ static void what_is_typed_while_a_slow_disk_keeps_something_is_not_lost(void **s
 	tmpdir_init(&dir);
 	su.history_path = tmpdir_file(&dir, "history.db");
 	badvfs_install();
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	badvfs->slow_ms = 20;
 	stage_type(&st, "question one\r");
 	stage_read(&st, 100);
@@ -307,8 +293,7 @@ static void what_is_typed_while_a_slow_disk_keeps_something_is_not_lost(void **s
 	stage_wait_for(&st, "question two");
 	stage_type(&st, "\r");
 	stage_wait_for(&st, "answer two");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	badvfs->slow_ms = 0;
 	badvfs_uninstall();
 	stored(su.history_path, &all);
@@ -321,8 +306,7 @@ static void a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing(void *
 {
 	static const char slow[] = "{\"text\": \"said so far \", \"delay_ms\": 2}\n"
 				   "{\"pause\": -1}\n{\"done\": {}}\n";
-	struct stage_setup su = {
-		.engine_script = slow, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage_setup su = {.engine_script = slow};
 	struct buf all = {0};
 	struct tmpdir dir;
 	struct stage st;
@@ -333,8 +317,7 @@ static void a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing(void *
 	tmpdir_init(&dir);
 	su.history_path = tmpdir_file(&dir, "history.db");
 	su.inputs_path = tmpdir_file(&dir, "inputs");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "a question\r");
 	stage_wait_for(&st, "said so far");
 	stage_type(&st, "half a thought");
@@ -361,14 +344,12 @@ static void a_line_of_a_hundred_thousand_characters_is_typed_sent_and_answered(v
 		"{\"text\": \"x\", \"repeat\": 100000, \"chunk\": 1000}\n{\"text\": \"日本\", "
 		"\"repeat\": 50000, \"chunk\": 1000}\n{\"text\": \" and the end\"}\n"
 		"{\"done\": {}}\n";
-	static const struct stage_setup su = {
-		.engine_script = engine_script, .term = "xterm-256color", .w = 80, .h = 24};
+	static const struct stage_setup su = {.engine_script = engine_script};
 	struct buf paste = {0};
 	struct stage st;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	buf_addz(&paste, "\x1B[200~begin");
 	while (paste.len < 100000)
 		buf_addc(&paste, 'y');
@@ -385,20 +366,17 @@ static void a_line_of_a_hundred_thousand_characters_is_typed_sent_and_answered(v
 	stage_type(&st, "\x1B[1;3Ag"); /* Alt-Up, g: to the beginning */
 	stage_wait_for(&st, "beginyyy");
 	stage_assert_clean(&st);
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	buf_release(&paste);
 }
 
 static void a_paste_that_never_ends_makes_nobody_deaf(void **state)
 {
-	static const struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 80, .h = 24};
+	static const struct stage_setup su = {.engine_script = script};
 	struct stage st;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "\x1B[200~pasted");
 	stage_wait_for(&st, "pasted");
 	stage_type(&st, " and typed");
@@ -418,8 +396,7 @@ int main(void)
 			what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal),
 		cmocka_unit_test(what_is_removed_leaves_the_file_when_nobody_types),
 		cmocka_unit_test(what_a_slow_disk_keeps_from_being_exported_is_no_file),
-		cmocka_unit_test(
-			what_is_typed_while_a_slow_disk_keeps_something_is_not_lost),
+		cmocka_unit_test(what_is_typed_while_a_slow_disk_keeps_something_is_not_lost),
 		cmocka_unit_test(a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing),
 		cmocka_unit_test(
 			a_line_of_a_hundred_thousand_characters_is_typed_sent_and_answered),

@@ -102,7 +102,7 @@ static _Noreturn void child_main(const struct stage_setup *su)
 		signal(faults[i], SIG_DFL);
 	if (su->crash)
 		signal(SIGUSR1, crash_now);
-	setenv("TERM", su->term, 1);
+	setenv("TERM", su->term ? su->term : "xterm-256color", 1);
 	if (su->args)
 		program_main(su);
 	options_default(&opt);
@@ -150,10 +150,11 @@ static _Noreturn void shell_main(const struct stage_setup *su)
 
 void stage_open(struct stage *st, const struct stage_setup *su)
 {
-	struct winsize ws = {.ws_col = (unsigned short)su->w, .ws_row = (unsigned short)su->h};
+	int w = su->w ? su->w : 80, h = su->h ? su->h : 24;
+	struct winsize ws = {.ws_col = (unsigned short)w, .ws_row = (unsigned short)h};
 	int slave;
 
-	*st = (struct stage){.w = su->w, .h = su->h};
+	*st = (struct stage){.w = w, .h = h};
 	assert_int_equal(openpty(&st->fd, &slave, NULL, NULL, &ws), 0);
 	assert_int_equal(tcgetattr(slave, &st->before), 0);
 	st->child = fork();
@@ -168,10 +169,22 @@ void stage_open(struct stage *st, const struct stage_setup *su)
 	/* The slave stays open here, so that its modes can be read after the child. */
 	close(slave);
 	fcntl(st->fd, F_SETFL, O_NONBLOCK);
-	st->vt = vterm_new(su->h, su->w);
+	st->vt = vterm_new(h, w);
 	vterm_set_utf8(st->vt, 1);
 	vterm_screen_enable_altscreen(vterm_obtain_screen(st->vt), 1);
 	vterm_screen_reset(vterm_obtain_screen(st->vt), 1);
+}
+
+void stage_begin(struct stage *st, const struct stage_setup *su)
+{
+	stage_open(st, su);
+	stage_wait_for(st, "ready");
+}
+
+void stage_quit(struct stage *st)
+{
+	stage_type(st, "\x11");
+	assert_int_equal(stage_close(st), 0);
 }
 
 bool stage_read(struct stage *st, int ms)

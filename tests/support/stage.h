@@ -31,11 +31,11 @@ struct stage_setup {
 	const char *const *args;
 	const char *home;
 	const char *const *env; /* … and NAME=VALUE beside; the last is NULL; NULL = none */
-	const char *term;
+	const char *term; /* NULL = xterm-256color */
 	const char *inputs_path;
 	const char *history_path; /* NULL = nothing is kept */
 	bool last;                /* opens the last conversation */
-	int w, h;
+	int w, h;                 /* 0 = 80 by 24 */
 	rlim_t file_limit; /* no file grows beyond, so that the store is full; 0 = none */
 	bool crash;        /* the child raises SIGSEGV when it hears SIGUSR1 */
 	bool job; /* as a shell starts it: a group of its own, which alone can be stopped */
@@ -54,8 +54,12 @@ struct stage {
 
 /* Starts the child; `vt` shows what it writes. */
 void stage_open(struct stage *st, const struct stage_setup *su);
+/* So, and until it is ready for a question. */
+void stage_begin(struct stage *st, const struct stage_setup *su);
 /* Waits for the child's end, and frees; returns its wait status. */
 int stage_close(struct stage *st);
+/* By Ctrl-Q, which is no failure. */
+void stage_quit(struct stage *st);
 
 /* Takes what comes within `ms`; false at the end of the child. */
 bool stage_read(struct stage *st, int ms);
