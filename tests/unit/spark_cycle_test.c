@@ -224,8 +224,8 @@ static void cycles_of(const char *from)
 
 	text_new(&single, m);
 	text_new(&cycled, m);
-	for (int i = 0; i < 12; i++) {
-		int n = i < 3 ? 1 + i : 115 + i + 128 * (i % 2);
+	for (int i = 0; i < 8; i++) {
+		int n = i < 3 ? 1 + i : 119 + i + 128 * (i % 2);
 		struct sample_how how = how_of(i);
 
 		prompt(&single, 64, n, &how);
@@ -244,7 +244,7 @@ static void cycles_of(const char *from)
 		}
 	}
 	/* Both happen, or it says nothing. */
-	assert_in_range(accepted, drafted / 20, drafted - 100);
+	assert_in_range(accepted, drafted / 20, drafted - 50);
 	text_free(&single);
 	text_free(&cycled);
 	model_close(m);
