@@ -224,8 +224,7 @@ struct history_message {
 /* The text parts joined: what was said, without thinking, calls and the like. */
 void history_message_add_text(const struct history_message *m, enum history_kind kind,
 			      struct buf *out);
-/* It was cut; where its ids are known it may be continued. */
-bool history_message_unfinished(const struct history_message *m);
+bool history_message_unfinished(const struct history_message *m); /* may be continued */
 
 /* -- one conversation, open ------------------------------------------------- */
 

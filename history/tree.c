@@ -401,6 +401,6 @@ void history_message_add_text(const struct history_message *m, enum history_kind
 
 bool history_message_unfinished(const struct history_message *m)
 {
-	return m->role == HISTORY_ASSISTANT && m->run && m->run->stop &&
+	return m->role == HISTORY_ASSISTANT && m->ids && m->n_ids && m->run && m->run->stop &&
 	       strcmp(m->run->stop, "stop") != 0 && strcmp(m->run->stop, "tool_calls") != 0;
 }

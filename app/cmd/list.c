@@ -14,7 +14,7 @@ static int describe(struct history *h, const char *arg, struct buf *out, struct 
 	for (size_t i = 0; i < list.n; i++) {
 		time_t at = (time_t)(list.items[i].updated_ms / 1000);
 		struct tm tm = {0};
-		char when[20];
+		char when[40]; /* a year has ten digits at most */
 
 		localtime_r(&at, &tm);
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);

@@ -107,7 +107,7 @@ int line_open(struct line_mode *l, struct talk *t, struct err *err)
 			say_message(last);
 		if (!turn_why_not_resumed(last))
 			line_say("(this answer was cut: /continue goes on with it)");
-		else if (last && last->unfinished)
+		else if (turn_lacks_tokens(last))
 			line_say("(%s)", turn_why_not_resumed(last));
 	}
 	if (!rc)

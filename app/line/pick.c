@@ -19,7 +19,7 @@ void line_pick(struct line_mode *l)
 	for (size_t i = 0; i < list.n; i++) {
 		time_t at = (time_t)(list.items[i].updated_ms / 1000);
 		struct tm tm = {0};
-		char when[20];
+		char when[40]; /* a year has ten digits at most */
 
 		localtime_r(&at, &tm);
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);

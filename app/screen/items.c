@@ -152,8 +152,10 @@ static const char *why_stopped(const char *stop)
 void screen_add_stop(struct screen *s)
 {
 	const struct talk_message *m = s->talk->leaf;
-	const char *why =
-		m && m->role == CHAT_ASSISTANT ? why_stopped(m->made.run.stop) : NULL;
+	const char *why = turn_lacks_tokens(m) ? turn_why_not_resumed(m)
+			  : m && m->role == CHAT_ASSISTANT
+				  ? why_stopped(m->made.run.stop)
+				  : NULL;
 	size_t i = why ? transcript_add(s->said, ITEM_NOTICE, 0, -1) : TRANSCRIPT_NONE;
 
 	if (i != TRANSCRIPT_NONE)

@@ -92,7 +92,10 @@ static void convert_run(struct talk_message *m, const struct history_run *run)
 	m->made.run.seed = run->seed;
 	m->made.run.stop = stop_named(run->stop);
 	m->thinking_tokens = run->thinking_tokens > 0 ? run->thinking_tokens : -1;
-	m->context_tokens = run->prompt_tokens + run->output_tokens;
+	/* Imported, they are what some file claims. */
+	if (run->prompt_tokens >= 0 && run->prompt_tokens <= INT32_MAX &&
+	    run->output_tokens >= 0 && run->output_tokens <= INT32_MAX)
+		m->context_tokens = run->prompt_tokens + run->output_tokens;
 }
 
 static int convert(struct talk_message **out, const struct history_message *h, struct err *err)

@@ -57,7 +57,7 @@ struct talk_message {
 	size_t n_parts;
 	token_id *ids; /* answers: exactly what the model produced */
 	size_t n_ids;
-	bool unfinished;                    /* an answer that was cut */
+	bool unfinished;                    /* an answer that may be continued */
 	int64_t thinking_tokens;            /* -1 = unknown */
 	int64_t context_tokens;             /* prompt and answer; 0 = unknown */
 	struct talk_message *parent, *next; /* next: the sibling after this one */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/talk/request.h"
 #include "engine/base/clock.h"
@@ -14,12 +15,20 @@ void turn_release(struct turn *t)
 	*t = (struct turn){0};
 }
 
+bool turn_lacks_tokens(const struct talk_message *m)
+{
+	const char *stop = m && m->role == CHAT_ASSISTANT ? m->made.run.stop : NULL;
+
+	return stop && !m->n_ids && talk_message_speaks(m) && strcmp(stop, "stop") != 0 &&
+	       strcmp(stop, "tool_calls") != 0;
+}
+
 const char *turn_why_not_resumed(const struct talk_message *m)
 {
-	if (!m || m->role != CHAT_ASSISTANT || !m->unfinished)
-		return "the last answer is whole: there is nothing to go on with";
-	if (!m->n_ids)
+	if (turn_lacks_tokens(m))
 		return "cut, but without its own tokens, as imported ones are: /regen answers anew";
+	if (!m || m->role != CHAT_ASSISTANT || !m->unfinished || !m->n_ids)
+		return "the last answer is whole: there is nothing to go on with";
 	return NULL;
 }
 

@@ -63,6 +63,8 @@ static inline bool turn_runs(const struct turn *t)
  */
 int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, struct err *err);
 
+/* It was cut, and its own tokens are not here to go on from: it was imported, or is damaged. */
+bool turn_lacks_tokens(const struct talk_message *m);
 /* Why the answer can't be gone on with; NULL: it can. */
 const char *turn_why_not_resumed(const struct talk_message *m);
 

@@ -191,6 +191,36 @@ static void verify_repairs_and_import_tells_what_is_known(void **state)
 	CHECK(rows);
 }
 
+/* Its ids are a claim, as are its times and counts, however large. */
+static void a_cut_answer_that_was_imported_is_shown_and_not_offered_to_go_on_with(void **state)
+{
+	static const struct row rows[] = {
+		{"$d --engine-script $T/cut -p question", 4, "half of it", "limit of tokens"},
+		{"printf ':wait-idle\\n:save-display %s\\n' $O/display >$T/keys; $d -c --script "
+		 "$T/keys --engine-script $T/short; cat $O/display",
+		 0, "/continue goes on with it", ""},
+		{"$d history export -o $T/e.jsonl && $d history rm --yes question", 0, "", ""},
+		{"sed 's/\"\\([a-z]*_ms\\|[a-z]*_tokens\\)\": [0-9]*/\"\\1\": "
+		 "9223372036854775807/g' $T/e.jsonl | $d history import",
+		 0, "", "1 conversation imported"},
+		{"$d history list", 0, "292278994-08-17 07:12", ""},
+		{"$d -c --script $T/keys --engine-script $T/short; cat $O/display; "
+		 "! grep -q /continue $O/display",
+		 0, "cut, but without its own tokens", ""},
+		{"printf ':wait-idle\\n:type /continue\\nEnter\\n:wait 100\\n:save-display %s\\n' "
+		 "$O/display >$T/keys; $d -c --script $T/keys --engine-script $T/short; tail -60 "
+		 "$O/display",
+		 0, "/regen answers anew", ""},
+	};
+
+	(void)state;
+	setenv("TZ", "UTC", 1);
+	tmpdir_write_text(&dir, "cut",
+			  "{\"turn\": {\"again\": true}}\n{\"text\": \"half of it\"}\n"
+			  "{\"done\": {\"stop\": \"length\"}}\n");
+	CHECK(rows);
+}
+
 /* As somebody whom modes hold back: $U in a command. */
 static bool without_rights(void)
 {
@@ -272,6 +302,7 @@ int main(void)
 		T(a_search_that_finds_nothing_says_so_and_fails),
 		T(what_may_not_be_written_can_be_read_and_the_rest_says_why),
 		T(verify_repairs_and_import_tells_what_is_known),
+		T(a_cut_answer_that_was_imported_is_shown_and_not_offered_to_go_on_with),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,7 +210,7 @@ static void imported_ids_and_identity_reach_no_request(void **state)
 	assert_int_equal(m->n_ids, 0);
 	assert_string_equal(m->run->identity, "");
 	assert_false(m->damaged);
-	assert_true(history_message_unfinished(m));
+	assert_false(history_message_unfinished(m));
 	/* They are kept, for whoever wants to look, and go out marked as what they are. */
 	assert_int_equal(m->foreign->n_ids, 5);
 	assert_int_equal(m->foreign->ids[0], 128803);
