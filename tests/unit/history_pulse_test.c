@@ -208,6 +208,17 @@ static int call_title(void)
 				 &err);
 }
 
+static int call_keep(void)
+{
+	struct history_tree *t = NULL;
+	int rc = history_tree_fork(&t, tree, NULL, &err);
+
+	if (!rc)
+		rc = history_tree_keep(t, STR_LIT("fork"), HISTORY_TITLE_USER, &err);
+	history_tree_free(t);
+	return rc;
+}
+
 static int call_pin(void)
 {
 	return history_set_pinned(s.h, conversation, true, &err);
@@ -325,6 +336,7 @@ static const struct {
 	{"history_answer_commit", call_commit},
 	{"history_answer_drop", call_drop},
 	{"history_tree_fork", call_fork},
+	{"history_tree_keep", call_keep},
 	{"history_set_pinned", call_pin},
 	{"history_set_archived", call_archive},
 	{"history_export", call_export},
@@ -375,6 +387,7 @@ static const char *const at_once[] = {
 	"history_answer_free",
 	"history_hits_release",
 	"history_clean_title",
+	"history_may_write",
 };
 #define N_CALLS (sizeof(calls) / sizeof(calls[0]))
 
@@ -506,6 +519,30 @@ static void what_takes_long_can_be_given_up_at_any_time(void **state)
 	}
 }
 
+/* Whoever closes the file last copies its log, which stays for the next one who opens it. */
+static void the_last_to_close_can_be_given_up(void **state)
+{
+	struct watch w = {.give_up = true, .after = 10};
+	long undoing;
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(call_say_much(), 0);
+	history_tree_free(tree);
+	tree = NULL;
+	history_set_pulse(s.h, ask, &w);
+	badvfs->slow_ms = SLOW_MS;
+	history_close(s.h);
+	badvfs->slow_ms = 0;
+	s.h = NULL;
+	undoing = badvfs->n_calls - w.given_up_at;
+	assert_true(w.given_up_at > 0);
+	if (undoing > UNDOING)
+		fail_msg("%ld disk calls after it was given up", undoing);
+	assert_int_equal(history_open(&s.h, s.path, &err), 0);
+	store_assert_sound(s.h);
+}
+
 static bool is_word(const char *list, const char *word)
 {
 	size_t n = strlen(word);
@@ -561,6 +598,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(what_takes_long_can_be_given_up_at_any_time,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(the_last_to_close_can_be_given_up, setup,
+						teardown),
 		cmocka_unit_test(every_call_of_the_header_is_among_these),
 	};
 
