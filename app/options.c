@@ -26,6 +26,8 @@ static const char *const formats[] = {"text", "jsonl", NULL};
 /* The first of each leaves the choice to the engine. */
 static const char *const backends[] = {"auto", "cpu", "cuda", NULL};
 static const char *const gpu_kernels[] = {"auto", "general", NULL};
+/* As struct sampling has it. */
+static const char *const drafts[] = {"auto", "off", "1", "2", "3", "4", "5", "6", "7", "8", NULL};
 static const char *const moe_backends[] = {"auto", "fused", "grouped", "reference", NULL};
 
 const struct option_row option_rows[] = {
@@ -93,6 +95,10 @@ const struct option_row option_rows[] = {
 	{NULL, "moe-backend", 0, OPTION_CHOICE, AT(moe_backend), AT_START, "HOW",
 	 "how a GPU computes experts: auto (default), fused, grouped, reference",
 	 .choices = moe_backends},
+
+	{NULL, "draft", 0, OPTION_CHOICE, AT(sampling.draft), EVERYWHERE, "N",
+	 "tokens drafted a step: auto (default), off, 1 to 8; the text is the same",
+	 .choices = drafts},
 
 	{"In and out", "json", 0, OPTION_SWITCH, AT(json), OPTION_FLAG, NULL,
 	 "one JSON event a line on stdout", .most = 0},

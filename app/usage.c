@@ -1,6 +1,21 @@
 /* A turn's usage as JSON, the same in every event and answer that has it. */
 #include "app/usage.h"
 
+/* By place in the draft: [drafted, accepted]; the last ones that nothing was drafted at are not
+ * there. */
+static void write_places(struct jsonw *w, const struct turn_usage *u)
+{
+	jsonw_key(w, "drafts");
+	jsonw_begin_array(w);
+	for (int i = 0; i < USAGE_PLACES && u->drafted_at[i]; i++) {
+		jsonw_begin_array(w);
+		jsonw_int(w, u->drafted_at[i]);
+		jsonw_int(w, u->accepted_at[i]);
+		jsonw_end_array(w);
+	}
+	jsonw_end_array(w);
+}
+
 void usage_write(struct jsonw *w, const struct turn_usage *u)
 {
 	jsonw_key(w, "usage");
@@ -11,8 +26,11 @@ void usage_write(struct jsonw *w, const struct turn_usage *u)
 	jsonw_kv_int(w, "disk_ms", u->disk_ms);
 	jsonw_kv_int(w, "thinking_tokens", u->thinking_tokens);
 	jsonw_kv_int(w, "output_tokens", u->output_tokens);
+	jsonw_kv_int(w, "steps", u->steps);
 	jsonw_kv_int(w, "drafted", u->drafted);
 	jsonw_kv_int(w, "accepted", u->accepted);
+	if (u->drafted)
+		write_places(w, u);
 	jsonw_kv_int(w, "prefill_ms", u->prefill_ms);
 	jsonw_kv_int(w, "decode_ms", u->decode_ms);
 	jsonw_kv_int(w, "ms", u->total_ms);

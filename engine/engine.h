@@ -21,7 +21,11 @@ struct sampling {
 	int top_k;          /* 0 = all    */
 	uint64_t seed;
 	int64_t max_tokens; /* that one turn produces, thinking included; 0 = to the context's end */
+	int draft;          /* DRAFT_AUTO, DRAFT_OFF, or DRAFT_OFF + N: how many tokens a step drafts;
+			       which tokens come does not depend on it */
 };
+
+enum { DRAFT_AUTO, DRAFT_OFF };
 
 /* temperature 1, top_p 1, as the model's authors advise; the caller sets a seed. */
 struct sampling sampling_default(void);
@@ -79,7 +83,6 @@ struct engine_config {
 	int n_threads;         /* CPU: 0 = one for each physical core */
 	int64_t ctx_tokens;    /* 0 = the model's own limit, as far as memory allows */
 	int prefill_chunk;     /* tokens; 0 = the backend's choice */
-	int draft;             /* tokens that are drafted at once, at most; 0 = none */
 	int64_t kept_bytes;    /* memory for what is kept of conversations beside the one at
 				  hand; 0 = an eighth of what the model leaves free */
 	const char *cache_dir; /* where it outlives the program; NULL = nowhere */

@@ -54,13 +54,18 @@ enum stop_reason {
 /* "stop", "tool_calls", "length", "context", "interrupted" */
 const char *stop_reason_name(enum stop_reason reason);
 
+/* As many as a step can draft (DRAFT_MAX, kernels/ops.h). */
+#define USAGE_PLACES 8
+
 struct turn_usage {
 	int64_t prompt_tokens;   /* whole prompt, the cached part included          */
 	int64_t cached_tokens;   /* of those, not computed again                    */
 	int64_t disk_tokens;     /* of those, read from disk                        */
 	int64_t thinking_tokens; /* produced inside thinking, of output_tokens      */
 	int64_t output_tokens;   /* all produced                                    */
-	int64_t drafted, accepted;
+	int64_t steps;           /* of decoding: each gives one token and those accepted */
+	int64_t drafted, accepted; /* in all, and by place in the draft: */
+	int64_t drafted_at[USAGE_PLACES], accepted_at[USAGE_PLACES];
 	int64_t disk_ms;         /* that took, of prefill_ms                        */
 	int64_t prefill_ms, decode_ms, total_ms;
 };

@@ -1,6 +1,7 @@
 /* The sizes of rings and rows, layer by layer. */
 #include "engine/pass/layout.h"
 
+#include "engine/pass/model.h"
 #include "kernels/ops.h"
 
 /* Of ratio 4: the block before the unfinished one, and up to three tokens of that. */
@@ -9,6 +10,9 @@
 #define KEPT_OF_RATIO_128 1
 /* The draft head reads the streams of the position before. */
 #define KEPT_STREAMS 1
+
+_Static_assert(SEQ_MAX_ROLLBACK + KEPT_OF_RATIO_4 <= COMPRESS_RING, "a roll-back finds its block");
+_Static_assert(SEQ_MAX_ROLLBACK + KEPT_STREAMS <= STREAM_RING, "a roll-back finds its streams");
 
 struct layer_layout layout_layer(int ratio, int window, int ring_rows)
 {

@@ -55,7 +55,7 @@ static int choose_sizes(struct model *m, const struct model_options *opt, struct
 	m->n_slots = opt->n_slots ? opt->n_slots : 1;
 	m->ctx = opt->ctx_tokens ? opt->ctx_tokens : m->cfg.max_pos;
 	m->chunk = opt->prefill_chunk ? opt->prefill_chunk : m->caps.prefill_rows;
-	m->max_rows = m->chunk > SEQ_MAX_ROLLBACK ? m->chunk : 1 + SEQ_MAX_ROLLBACK;
+	m->max_rows = m->chunk > SEQ_MAX_ROLLBACK ? m->chunk : SEQ_MAX_ROLLBACK;
 	if (m->max_rows < spark_block(m))
 		m->max_rows = spark_block(m);
 	m->ring_rows = m->cfg.window + m->max_rows + SEQ_MAX_ROLLBACK;

@@ -14,8 +14,11 @@
 #include "engine/checkpoint/config.h"
 #include "kernels/ops.h"
 
-/* How many tokens a sequence can be rolled back by a mere change of length. */
-#define SEQ_MAX_ROLLBACK 8
+/*
+ * How many tokens a sequence can be rolled back by a mere change of length: all that a step has
+ * drafted, and the one before, which a prompt that ends there computes anew.
+ */
+#define SEQ_MAX_ROLLBACK (1 + DRAFT_MAX)
 
 /* How many sequences may exist at once. */
 #define MODEL_MAX_SLOTS 256
@@ -123,7 +126,7 @@ struct forward {
 	int slot;
 	int64_t pos0;
 	const token_id *ids;
-	int n; /* 1 … the greater of model_prefill_chunk and 1 + SEQ_MAX_ROLLBACK */
+	int n; /* 1 … the greater of model_prefill_chunk and SEQ_MAX_ROLLBACK */
 	enum forward_want want;
 	/* Each NULL where it is not wanted: */
 	float *logits; /* [1 or n, vocab] as `want` says, caller's memory */

@@ -129,6 +129,7 @@ static int load(struct session *s, struct err *err)
 	if (rc)
 		return rc;
 	open_disk(s);
+	drafting_init(&s->drafting, model_draft_most(s->model));
 	fill_info(s);
 	log_add(LOG_INFO, "model %s (%s) on %s: %lld bytes of weights, context %lld, %lld ms",
 		s->info.model_name, s->info.identity, s->info.backend,

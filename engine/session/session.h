@@ -11,6 +11,7 @@
 #include "engine/cache/prefix.h"
 #include "engine/text/prompt.h"
 #include "engine/session/desk.h"
+#include "engine/session/drafting.h"
 #include "engine/text/tokenizer.h"
 
 #define SESSION_MAX_STOPS 16
@@ -29,6 +30,7 @@ struct session {
 	struct tree tree;     /* the beginnings that are kept, of all conversations */
 	struct disk *disk;    /* the same on disk; NULL: there is no such place */
 	struct prefix prefix; /* the sequence that a turn runs in */
+	struct drafting drafting;
 	int n_choices;        /* ids the tokenizer knows: those beyond are padding rows */
 	enum prompt_flavour flavour;
 	token_id think, think_end; /* -1 where the tokenizer has none */

@@ -18,6 +18,8 @@
 /* Fewer tokens are read sooner than looked for. */
 #define WORTH_RECALLING 16
 
+_Static_assert(USAGE_PLACES == DRAFT_MAX, "usage has a place for each draft of a step");
+
 struct turn {
 	struct session *s;
 	const struct turn_request *req;
@@ -213,6 +215,11 @@ static int feed(struct turn *t, const token_id *ids, int64_t n, bool choose)
 	return prefix_run(&t->s->prefix, call, &t->err);
 }
 
+static int cut_draft(void *ctx, const float *sure, int depth)
+{
+	return drafting_cut(ctx, sure, depth);
+}
+
 /* The same with one id and what is drafted behind it. */
 static int feed_drafting(struct turn *t, token_id id, int depth)
 {
@@ -224,23 +231,32 @@ static int feed_drafting(struct turn *t, token_id id, int depth)
 		.how = &t->how,
 		.cycle = &t->cycle,
 	};
-	int rc;
 
 	t->at = 0;
-	t->cycle = (struct forward_cycle){.depth = depth};
-	rc = prefix_run(&t->s->prefix, call, &t->err);
-	t->usage.drafted += t->cycle.depth;
-	return rc;
+	t->cycle = (struct forward_cycle){.depth = depth, .cut_ctx = &t->s->drafting};
+	if (t->req->sampling.draft == DRAFT_AUTO)
+		t->cycle.cut = cut_draft;
+	return prefix_run(&t->s->prefix, call, &t->err);
 }
 
-/* Tokens to draft behind the next one, of `room` that are still to come. */
-static int draft_depth(const struct session *s, int64_t room)
+/* One step of decoding, of whose tokens `room` are still wanted. */
+static int step(struct turn *t, token_id id, int64_t room)
 {
-	int most = model_draft_most(s->model);
-	int depth = s->config.draft < most ? s->config.draft : most;
+	struct drafting *d = &t->s->drafting;
+	int depth = drafting_depth(d, t->req->sampling.draft, room);
+	double began = clock_s();
+	int rc;
 
-	/* A step gives one token more than it drafts. */
-	return depth < room ? depth : (int)room - 1;
+	t->cycle.depth = 0;
+	rc = depth ? feed_drafting(t, id, depth) : feed(t, &id, 1, true);
+	if (rc)
+		return rc;
+	drafting_note(d, t->cycle.depth, t->cycle.n_accepted, clock_s() - began);
+	t->usage.steps++;
+	t->usage.drafted += t->cycle.depth;
+	for (int i = 0; i < t->cycle.depth; i++)
+		t->usage.drafted_at[i]++;
+	return 0;
 }
 
 /* How many of the ids held are not yet part of the answer. */
@@ -318,20 +334,23 @@ static int choose(struct turn *t, token_id *id)
 	return sampler_take(&t->ahead[t->at], prefix_len(&s->prefix) - n_ahead(t), id, &t->err);
 }
 
-/* The id is held: drafted and accepted before it was asked for, or by a step. */
+/* Whether the sequence holds this id already, since it was drafted and accepted. */
+static bool is_ahead(const struct turn *t, token_id id)
+{
+	return n_ahead(t) > 0 && t->ahead[t->at].id == id;
+}
+
+/* The id is held, and what follows it is chosen. */
 static int hold(struct turn *t, token_id id, int64_t room)
 {
-	int depth = draft_depth(t->s, room);
 	int rc;
 
-	if (n_ahead(t) > 0 && t->ahead[t->at].id == id) {
+	if (is_ahead(t, id)) {
 		t->at++;
 		return 0;
 	}
 	rc = drop_ahead(t);
-	if (rc)
-		return rc;
-	return depth ? feed_drafting(t, id, depth) : feed(t, &id, 1, true);
+	return rc ? rc : step(t, id, room);
 }
 
 /* Accounts for a chosen id and sends what it says. */
@@ -339,7 +358,10 @@ static void take(struct turn *t, token_id id)
 {
 	t->n_out++;
 	t->usage.output_tokens++;
-	t->usage.accepted += n_ahead(t) > 0 && t->ahead[t->at].id == id;
+	if (is_ahead(t, id)) {
+		t->usage.accepted++;
+		t->usage.accepted_at[t->at]++;
+	}
 	t->usage.thinking_tokens += answer_in_thinking(&t->answer);
 	answer_send_id(&t->answer, id);
 	if (is_stop_id(t->s, id))
@@ -436,11 +458,12 @@ void session_turn(struct session *s, const struct turn_request *req, uint64_t nu
 	t.usage.total_ms = now - t.started_ms;
 	log_add(LOG_INFO,
 		"turn %llu: %s; %lld prompt tokens, %lld cached, %lld produced, "
-		"prefill %lld ms, decode %lld ms",
+		"prefill %lld ms, decode %lld ms in %lld steps, %lld of %lld drafts accepted",
 		(unsigned long long)number, rc ? t.err.text : stop_reason_name(t.stop),
 		(long long)t.usage.prompt_tokens, (long long)t.usage.cached_tokens,
 		(long long)t.usage.output_tokens, (long long)t.usage.prefill_ms,
-		(long long)t.usage.decode_ms);
+		(long long)t.usage.decode_ms, (long long)t.usage.steps,
+		(long long)t.usage.accepted, (long long)t.usage.drafted);
 	ev.kind = rc ? EV_ERROR : EV_DONE;
 	ev.stop = t.stop;
 	ev.usage = t.usage;

@@ -6,7 +6,7 @@ _dsv4chat()
 	local options='--prompt --file --system --prefill --effort --think --nothink --hide-thinking
 		--continue --resume --fork --ephemeral --titles
 		--temp --top-p --top-k --min-p --seed --max-tokens
-		--model --ctx --cache-memory --cache-disk --backend --threads --gpu --kernels --moe-backend
+		--model --ctx --cache-memory --cache-disk --backend --threads --gpu --kernels --moe-backend --draft
 		--json --input-format --plain --mouse --keys --bind --script --color --timeout --log-level
 		--help --version'
 	local verbs='bench cache complete doctor help history logits parse paths prompt score tokens'
@@ -34,6 +34,10 @@ _dsv4chat()
 		;;
 	--moe-backend)
 		COMPREPLY=($(compgen -W 'auto fused grouped reference' -- "$cur"))
+		return
+		;;
+	--draft)
+		COMPREPLY=($(compgen -W 'auto off 1 2 3 4 5 6 7 8' -- "$cur"))
 		return
 		;;
 	--keys)

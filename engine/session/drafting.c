@@ -1,0 +1,170 @@
+/* Measuring what drafts cost and bring, and choosing by it. */
+#include "engine/session/drafting.h"
+
+#include <math.h>
+
+#include "engine/engine.h"
+
+#define DECAY        0.98 /* of what was accepted: half is forgotten after some 35 drafts */
+#define NEWS         0.1  /* how much one more step counts in the mean of costs */
+#define SPIKE        3.0  /* so many times the mean are something else's doing */
+#define FIRST_CHANCE 0.8  /* of a draft before anything is known … */
+#define DOUBT        4.0  /* … which counts as so many drafts; further on, the place before does */
+#define FIRST_SHARE  0.3  /* a row more, as part of a step, before anything is known */
+#define LOOK_EVERY   16   /* one step of so many looks at a neighbour … */
+#define OLD          256  /* … that was not measured in so many */
+#define MEASURES     3    /* from so many on a cost is known */
+
+void drafting_init(struct drafting *d, int most)
+{
+	*d = (struct drafting){.most = most};
+}
+
+double drafting_chance(const struct drafting *d, int place)
+{
+	double p = FIRST_CHANCE;
+
+	for (int i = 0; i <= place; i++)
+		p = (d->accepted[i] + DOUBT * p) / (d->tried[i] + DOUBT);
+	return p;
+}
+
+static int is_known(const struct drafting *d, int depth)
+{
+	return d->cost[depth].n >= MEASURES;
+}
+
+/* The nearest depth from this one on, in that direction, whose cost is known; -1: none. */
+static int known_from(const struct drafting *d, int depth, int by)
+{
+	while (depth >= 0 && depth <= d->most && !is_known(d, depth))
+		depth += by;
+	return depth > d->most ? -1 : depth;
+}
+
+/* Between what is known, and on beyond it, on a straight line; costs never fall with depth. */
+static double seconds_of(const struct drafting *d, int depth)
+{
+	int below = known_from(d, depth, -1), above = known_from(d, depth, 1);
+	int before = below > 0 ? known_from(d, below - 1, -1) : -1;
+	double slope, s;
+
+	if (below < 0 && above < 0)
+		return 1 + FIRST_SHARE * depth;
+	if (below < 0)
+		return d->cost[above].seconds * (1 + FIRST_SHARE * depth) /
+		       (1 + FIRST_SHARE * above);
+	s = d->cost[below].seconds;
+	if (below == depth)
+		return s;
+	if (above >= 0)
+		slope = (d->cost[above].seconds - s) / (above - below);
+	else if (before >= 0)
+		slope = (s - d->cost[before].seconds) / (below - before);
+	else
+		slope = FIRST_SHARE * s / (1 + FIRST_SHARE * below);
+	return s + (slope > 0 ? slope : 0) * (depth - below);
+}
+
+double drafting_seconds(const struct drafting *d, int depth)
+{
+	return is_known(d, depth) ? d->cost[depth].seconds : 0;
+}
+
+/* The depth up to `most` that gives most tokens a second. */
+static int best_depth(const struct drafting *d, int most)
+{
+	double tokens = 1, all = 1, best = 1 / seconds_of(d, 0);
+	int depth = 0;
+
+	for (int k = 1; k <= most; k++) {
+		double rate;
+
+		all *= drafting_chance(d, k - 1);
+		tokens += all;
+		rate = tokens / seconds_of(d, k);
+		if (rate > best) {
+			best = rate;
+			depth = k;
+		}
+	}
+	return depth;
+}
+
+static int is_old(const struct drafting *d, int depth)
+{
+	return !is_known(d, depth) || d->n_steps - d->cost[depth].last > OLD;
+}
+
+/* The best, or where its cost or a neighbour's is not known by now, that one. */
+static int depth_by_measure(const struct drafting *d, int most)
+{
+	int best = best_depth(d, most);
+
+	if (!is_known(d, 0))
+		return 0;
+	if (!is_known(d, best) || d->n_steps % LOOK_EVERY)
+		return best;
+	if (best < most && is_old(d, best + 1))
+		return best + 1;
+	if (best > 0 && is_old(d, best - 1))
+		return best - 1;
+	if (is_old(d, 0))
+		return 0;
+	/* What is accepted at a place that nobody asks is forgotten as well. */
+	return best || !most ? best : d->n_steps % (LOOK_EVERY * LOOK_EVERY) == 0;
+}
+
+int drafting_depth(const struct drafting *d, int asked, int64_t room)
+{
+	int most = d->most;
+
+	if (asked >= DRAFT_OFF && asked - DRAFT_OFF < most)
+		most = asked - DRAFT_OFF;
+	if (most > room - 1)
+		most = (int)(room - 1);
+	return most < 1 ? 0 : asked == DRAFT_AUTO ? depth_by_measure(d, most) : most;
+}
+
+static void note_place(struct drafting *d, int i, int accepted)
+{
+	d->tried[i] = DECAY * d->tried[i] + 1;
+	d->accepted[i] = DECAY * d->accepted[i] + accepted;
+}
+
+void drafting_note(struct drafting *d, int depth, int n_accepted, double seconds)
+{
+	struct drafting_cost *c = &d->cost[depth];
+
+	for (int i = 0; i < n_accepted; i++)
+		note_place(d, i, 1);
+	if (n_accepted < depth)
+		note_place(d, n_accepted, 0);
+	d->n_steps++;
+	c->last = d->n_steps;
+	c->n++;
+	/* The first of a kind may have had to prepare something. */
+	if (c->n <= 2)
+		c->seconds = seconds;
+	else
+		c->seconds += NEWS * (fmin(seconds, SPIKE * c->seconds) - c->seconds);
+}
+
+int drafting_cut(const struct drafting *d, const float *sure, int depth)
+{
+	double tokens = 1, all = 1, best = 1 / seconds_of(d, 0);
+	int cut = 0;
+
+	for (int k = 1; k <= depth; k++) {
+		double rate;
+
+		all *= 1 / (1 + exp(-(double)sure[k - 1]));
+		tokens += all;
+		rate = tokens / seconds_of(d, k);
+		if (rate > best) {
+			best = rate;
+			cut = k;
+		}
+	}
+	return cut;
+}
