@@ -20,7 +20,7 @@
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
 
-/* "42 tokens, 310 tokens/s", after an answer, dimmed */
+/* "42 tokens, 310/s, 1.9 a step", after an answer, dimmed */
 static void tell_usage(const struct line_mode *l, const struct turn_outcome *a)
 {
 	const struct turn_usage *u = &a->usage;
@@ -32,6 +32,9 @@ static void tell_usage(const struct line_mode *l, const struct turn_outcome *a)
 	if (u->decode_ms > 0)
 		output_format(STDERR_FILENO, ", %lld/s",
 			      (long long)(u->output_tokens * 1000 / u->decode_ms));
+	if (u->drafted > 0 && u->steps > 0)
+		output_format(STDERR_FILENO, ", %.1f a step",
+			      (double)u->output_tokens / (double)u->steps);
 	output_format(STDERR_FILENO, ", context %lld%s]",
 		      (long long)(u->prompt_tokens + u->output_tokens),
 		      a->stop == STOP_LENGTH    ? ", cut by --max-tokens"

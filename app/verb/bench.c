@@ -4,6 +4,7 @@
 
 #include "app/app.h"
 #include "app/options.h"
+#include "app/verb/bench_draft.h"
 #include "app/verb/io.h"
 #include "app/verb/verb.h"
 #include "engine/base/clock.h"
@@ -53,7 +54,8 @@ int verb_bench(int argc, char **argv)
 	static const struct option options[] = {
 		{"model", required_argument, NULL, 'm'},   {"dummy", required_argument, NULL, 'd'},
 		{"layers", required_argument, NULL, 'l'},  {"ctx", required_argument, NULL, 'c'},
-		VERB_ENGINE_FLAGS,                         {0},
+		{"draft", no_argument, NULL, 'D'},         VERB_ENGINE_FLAGS,
+		{0},
 	};
 	struct engine_config config = {0};
 	struct bench_request req = {.config = &config};
@@ -82,6 +84,9 @@ int verb_bench(int argc, char **argv)
 		case 'c':
 			how.ctx = n;
 			break;
+		case 'D':
+			req.draft = true;
+			break;
 		case VERB_ENGINE:
 			rc = option_set(&how, option_find(options[at].name), optarg, &err);
 			break;
@@ -97,7 +102,8 @@ int verb_bench(int argc, char **argv)
 		config.model_dir = buf_z(&dir);
 	}
 	if (!rc && !req.dummy)
-		rc = time_first_token(&config, &out, &err);
+		rc = req.draft ? verb_bench_draft(&config, &out, &err)
+			       : time_first_token(&config, &out, &err);
 	if (!rc)
 		rc = bench_run(&req, &out, &err);
 	/* what was measured before something failed is worth seeing */

@@ -1,5 +1,5 @@
 /* Timing the machine's bounds, single operations, decoding and prefill. */
-#include "engine/measure/bench.h"
+#include "engine/measure/bench_draft.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -410,6 +410,8 @@ int bench_run(const struct bench_request *req, struct buf *out, struct err *err)
 	struct bench b = {.out = out, .seed = 11};
 	int rc;
 
+	if (req->draft)
+		return bench_draft(req, out, err);
 	opt.dummy = req->dummy;
 	opt.dummy_layers = req->layers;
 	rc = model_open(&b.m, &opt, err);

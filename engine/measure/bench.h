@@ -4,6 +4,7 @@
 #ifndef ENGINE_MEASURE_BENCH_H
 #define ENGINE_MEASURE_BENCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/base/buf.h"
@@ -17,6 +18,7 @@ struct bench_request {
 	const struct engine_config *config;
 	const char *dummy;     /* random weights of a published shape */
 	int layers;            /* so many of them; 0 = all */
+	bool draft;            /* instead of all the rest: what steps cost that draft */
 };
 
 /*

@@ -6,8 +6,10 @@
 #include "engine/engine.h"
 
 #define DECAY        0.98 /* of what was accepted: half is forgotten after some 35 drafts */
-#define NEWS         0.1  /* how much one more step counts in the mean of costs */
-#define SPIKE        3.0  /* so many times the mean are something else's doing */
+/* How much one more step counts in a cost: what else runs here only ever makes steps longer. */
+#define NEWS_SHORTER 0.3
+#define NEWS_LONGER  0.1
+#define SPIKE        1.5  /* so many times the cost are something else's doing */
 #define FIRST_CHANCE 0.8  /* of a draft before anything is known … */
 #define DOUBT        4.0  /* … which counts as so many drafts; further on, the place before does */
 #define FIRST_SHARE  0.3  /* a row more, as part of a step, before anything is known */
@@ -146,8 +148,10 @@ void drafting_note(struct drafting *d, int depth, int n_accepted, double seconds
 	/* The first of a kind may have had to prepare something. */
 	if (c->n <= 2)
 		c->seconds = seconds;
+	else if (seconds < c->seconds)
+		c->seconds += NEWS_SHORTER * (seconds - c->seconds);
 	else
-		c->seconds += NEWS * (fmin(seconds, SPIKE * c->seconds) - c->seconds);
+		c->seconds += NEWS_LONGER * (fmin(seconds, SPIKE * c->seconds) - c->seconds);
 }
 
 int drafting_cut(const struct drafting *d, const float *sure, int depth)

@@ -186,7 +186,7 @@ static void ask(struct question *q, int i)
 		{"What is ", " + ", "?"},
 		{"What is ", " * ", "?"},
 		{"How do I show the last ", " lines of a file? I have ", " files."},
-		{"Run the command that lists ", " files, please. Then ", " more."},
+		{"Read the file notes", ".txt, lines 1 to ", "."},
 		{"Who are you, and what is the capital of France? I ask ", " times, or ", "."},
 		{"How many metres are ", " kilometres and ", " metres?"},
 	};

@@ -1,0 +1,138 @@
+/* The same questions again and again, each time with another --draft. */
+#include "app/verb/bench_draft.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/engine.h"
+
+#define MOST_TOKENS 96
+
+static const char *const questions[] = {
+	"What is 347 + 285?",
+	"How do I list the largest files of a folder?",
+	"Who are you, and what can you do?",
+	"How many metres are 12 kilometres and 30 metres?",
+	"What is the capital of Italy?",
+	"What is 23 * 17?",
+};
+
+#define N_QUESTIONS (int)(sizeof(questions) / sizeof(questions[0]))
+
+/* DRAFT_AUTO, DRAFT_OFF and every depth. */
+#define N_WAYS (DRAFT_OFF + USAGE_PLACES + 1)
+
+struct way {
+	struct turn_usage sum;
+};
+
+static void add_usage(struct turn_usage *sum, const struct turn_usage *u)
+{
+	sum->output_tokens += u->output_tokens;
+	sum->decode_ms += u->decode_ms;
+	sum->steps += u->steps;
+	sum->drafted += u->drafted;
+	sum->accepted += u->accepted;
+	for (int i = 0; i < USAGE_PLACES; i++) {
+		sum->drafted_at[i] += u->drafted_at[i];
+		sum->accepted_at[i] += u->accepted_at[i];
+	}
+}
+
+static int ask(struct engine *e, const char *text, int draft, struct turn_usage *sum,
+	       struct err *err)
+{
+	const struct chat_message question = {.role = CHAT_USER, .content = str_of(text)};
+	struct turn_request req = {
+		.chat = {.messages = &question, .n_messages = 1, .effort = EFFORT_LOW},
+		.sampling = {.top_p = 1, .max_tokens = MOST_TOKENS, .draft = draft},
+	};
+	uint64_t number;
+	int rc = e->ops->submit(e, &req, &number, err);
+	bool over = rc != 0;
+
+	while (!over) {
+		struct event ev = {0};
+
+		event_queue_pop(e->events, &ev, -1);
+		over = ev.kind == EV_DONE || ev.kind == EV_ERROR;
+		if (ev.kind == EV_ERROR) {
+			*err = ev.err;
+			rc = ev.err.code;
+		} else if (ev.kind == EV_DONE) {
+			add_usage(sum, &ev.usage);
+		}
+		event_release(&ev);
+	}
+	return rc;
+}
+
+/* How deep anything was drafted: what the draft head can. */
+static int most_drafted(const struct turn_usage *all)
+{
+	int most = 0;
+
+	while (most < USAGE_PLACES && all->drafted_at[most])
+		most++;
+	return most;
+}
+
+static double rate(const struct turn_usage *u)
+{
+	return u->decode_ms ? 1e3 * (double)u->output_tokens / (double)u->decode_ms : 0;
+}
+
+static void show_way(const char *name, const struct turn_usage *u, const struct turn_usage *off,
+		     struct buf *out)
+{
+	buf_addf(out, "  %5s %9.1f %9.2f %9.2f  ", name, rate(u),
+		 rate(off) > 0 ? rate(u) / rate(off) : 0,
+		 u->steps ? (double)u->output_tokens / (double)u->steps : 0);
+	for (int i = 0; i < USAGE_PLACES && u->drafted_at[i]; i++)
+		buf_addf(out, " %3.0f", 100 * (double)u->accepted_at[i] / (double)u->drafted_at[i]);
+	buf_addc(out, '\n');
+}
+
+static void show(const struct way ways[N_WAYS], struct buf *out)
+{
+	const struct turn_usage *off = &ways[DRAFT_OFF].sum;
+	int most = most_drafted(&ways[N_WAYS - 1].sum);
+	char name[12];
+
+	buf_addf(out,
+		 "%d answers, greedy, %lld tokens, with every --draft: the same text\n"
+		 "  %5s %9s %9s %9s   accepted at each place, %%\n",
+		 N_QUESTIONS, (long long)off->output_tokens, "draft", "tokens/s", "of off", "a step");
+	show_way("off", off, off, out);
+	for (int depth = 1; depth <= most; depth++) {
+		snprintf(name, sizeof(name), "%d", depth);
+		show_way(name, &ways[DRAFT_OFF + depth].sum, off, out);
+	}
+	show_way("auto", &ways[DRAFT_AUTO].sum, off, out);
+	if (!ways[DRAFT_AUTO].sum.drafted)
+		buf_addz(out, "  auto drafts nothing here: it would not pay\n");
+	buf_addc(out, '\n');
+}
+
+int verb_bench_draft(const struct engine_config *config, struct buf *out, struct err *err)
+{
+	struct way ways[N_WAYS] = {0};
+	struct turn_usage warm_up = {0};
+	struct engine *e = NULL;
+	struct err why = {0};
+	int rc = engine_open(&e, config, err);
+
+	if (rc)
+		return rc;
+	/* The first question of all waits for the load, and finds what can't be asked. */
+	if (ask(e, questions[0], DRAFT_AUTO, &warm_up, &why))
+		buf_addf(out, "no answers with drafts: %s\n", why.text);
+	for (int i = 0; !rc && !why.code && i < N_QUESTIONS; i++) {
+		for (int way = 0; !rc && way < N_WAYS; way++)
+			rc = ask(e, questions[i], way, &ways[way].sum, err);
+	}
+	e->ops->close(e);
+	if (!rc && !why.code)
+		show(ways, out);
+	return rc;
+}
