@@ -148,10 +148,10 @@ static void a_question_is_kept_and_gone_on_with(void **state)
 	       "\"title\": \"count\", \"pinned\": false,"
 	       " \"archived\": false, \"messages\": 4");
 	expect(WORDS("history", "list", "--json"), 0,
-	       "\"title\": \"aside\", \"pinned\": false,"
+	       "\"title\": \"Fork of count\", \"pinned\": false,"
 	       " \"archived\": false, \"messages\": 6");
 	expect(WORDS("history", "list", "--json"), 0, "\"title_from\": \"prompt\"}");
-	expect(WORDS("history", "rename", "aside", "By", "hand"), 0, "");
+	expect(WORDS("history", "rename", "Fork of count", "By", "hand"), 0, "");
 	expect(WORDS("history", "list", "--json"), 0, "\"title\": \"By hand\"");
 	expect(WORDS("history", "list", "--json"), 0, "\"title_from\": \"user\"}");
 	expect(WORDS("history", "search", "--json", "more"), 0, "\"snippet\": \"more\"");
