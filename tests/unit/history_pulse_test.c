@@ -145,6 +145,13 @@ static int begin(struct history_answer **out)
 	return history_answer_begin(out, tree, &run, NULL, &err);
 }
 
+static int call_behind(void)
+{
+	bool behind;
+
+	return history_tree_behind(tree, &behind, &err);
+}
+
 static int call_begin(void)
 {
 	return begin(&answer);
@@ -331,6 +338,7 @@ static const struct {
 	{"history_tree_say", call_say},
 	{"history_tree_say", call_say_much},
 	{"history_tree_go", call_go},
+	{"history_tree_behind", call_behind},
 	{"history_answer_begin", call_begin},
 	{"history_answer_flush", call_flush},
 	{"history_answer_commit", call_commit},
