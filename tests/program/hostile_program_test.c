@@ -90,7 +90,7 @@ static int run(const char *line, struct buf *out, struct buf *err)
 static void check_home(const char *what)
 {
 	static const char *const own[] = {
-		".", "..", "history.db", "history.db-wal", "history.db-shm", "log"};
+		".", "..", "history.db", "history.db-wal", "history.db-shm", "log", "kv"};
 	struct history *h = NULL;
 	struct buf problems = {0};
 	struct err err = {0};
