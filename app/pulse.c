@@ -33,6 +33,11 @@ bool pulse_optional(bool on)
 	return before;
 }
 
+bool pulse_is_optional(void)
+{
+	return optional;
+}
+
 void pulse_set_hear(pulse_hear_fn *hear, void *ctx)
 {
 	asked = hear;

@@ -17,6 +17,7 @@ bool pulse_gives_up(void *ctx);
 
 /* Returns what it was before, to be put back. */
 bool pulse_optional(bool on);
+bool pulse_is_optional(void);
 
 /*
  * Asked, too: collects what was typed, and says whether somebody wants to go on with something

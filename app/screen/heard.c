@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "app/pulse.h"
 #include "engine/base/clock.h"
 
 /* So long nobody has typed, and nothing is answered. */
@@ -35,9 +36,12 @@ bool screen_hear(void *ctx)
 	       (n = terminal_read(s->terminal, bytes, sizeof(bytes), &ignored)) != 0) {
 		if (n < 0)
 			return true;
+		wanted |= s->tidying || says_stop(bytes, (size_t)n);
+		/* What gives something up is no key, too: that would clear what is said of it. */
+		if (n == 1 && wanted && !s->tidying && pulse_is_optional())
+			break;
 		s->keys_ms = clock_ms();
 		keyparse_push(&s->keys, bytes, (size_t)n, s->keys_ms);
-		wanted |= s->tidying || says_stop(bytes, (size_t)n);
 		if ((size_t)n < sizeof(bytes))
 			break;
 	}
