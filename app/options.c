@@ -34,7 +34,7 @@ const struct option_row option_rows[] = {
 	{"Asking", "prompt", 'p', OPTION_TEXT, AT(prompt), OPTION_FLAG, "TEXT",
 	 "answer TEXT and exit (words after the options do the same)", .most = 0},
 	{NULL, "file", 'f', OPTION_LIST, AT(files), OPTION_FLAG, "FILE",
-	 "put a file before the question; may be given again", .most = 0},
+	 "put a file before the question, - is stdin; may be given again", .most = 0},
 	{NULL, "system", 's', OPTION_TEXT, AT(system), EVERYWHERE, "TEXT", "system prompt",
 	 .most = 0},
 	{NULL, "prefill", 0, OPTION_TEXT, AT(prefill), OPTION_FLAG | OPTION_LIVE, "TEXT",

@@ -434,7 +434,9 @@ int line_run(struct app *app)
 		app_tell(lost.text);
 		rc = rc ? rc : exit_code_of(lost.code);
 	}
-	talk_store_tell_resume(&l.talks, l.talk);
+	/* Who was ended may have nobody left to read it. */
+	if (!rc)
+		talk_store_tell_resume(&l.talks, l.talk);
 	buf_release(&inputs);
 	buf_release(&l.doubted);
 	title_release(&l.title);

@@ -55,7 +55,9 @@ int screen_mode(struct app *app)
 		config.engine = app->engine;
 		rc = screen_run(&config, &signo, &err);
 	}
-	talk_store_tell_resume(&talks, config.talk);
+	/* Who was ended may have nobody left to read it. */
+	if (!rc && !signo)
+		talk_store_tell_resume(&talks, config.talk);
 	talks_release(&talks);
 	rc = exit_of(rc, signo, &err);
 	buf_release(&inputs);

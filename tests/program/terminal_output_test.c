@@ -589,8 +589,8 @@ static void a_pipe_gets_the_bytes_as_they_are(void **state)
 		{"$s --json -p x 2>/dev/null", "\\u001b]0;t\\u0007\u202E\xC2\x9B\x7F"},
 		{"$p tokens -m share/nano <$T/H | $p tokens -m share/nano --decode", hostile},
 		{"$p parse --chat <$T/parse", "\u202E\xC2\x9B\x7F"},
-		/* a title holds no controls */
-		{TALK "$p history list", "]0;t \u202E"},
+		/* a title holds nothing that acts */
+		{TALK "$p history list", "]0;t\n"},
 		{TALK "$p history export", "\u202E\xC2\x9B\x7F"},
 		{TALK "$p history export --format md", hostile},
 		{"XDG_DATA_HOME=\"$T/$H\" $p paths", hostile},
