@@ -31,9 +31,14 @@ double drafting_chance(const struct drafting *d, int place)
 	return p;
 }
 
+static int is_measured(const struct drafting_cost *c)
+{
+	return c->n >= MEASURES;
+}
+
 static int is_known(const struct drafting *d, int depth)
 {
-	return d->cost[depth].n >= MEASURES;
+	return is_measured(&d->cost[depth]);
 }
 
 /* The nearest depth from this one on, in that direction, whose cost is known; -1: none. */
@@ -117,6 +122,21 @@ static int depth_by_measure(const struct drafting *d, int most)
 	return best || !most ? best : d->n_steps % (LOOK_EVERY * LOOK_EVERY) == 0;
 }
 
+/* Of a head that is sure: the whole block, or none of it. */
+static int block_by_measure(const struct drafting *d, int most)
+{
+	bool pays = d->tokens * d->without.seconds > d->with.seconds;
+	const struct drafting_cost *other = pays ? &d->without : &d->with;
+
+	if (!is_measured(&d->without))
+		return 0;
+	if (!is_measured(&d->with))
+		return most;
+	if (d->n_steps - other->last > OLD)
+		pays = !pays;
+	return pays ? most : 0;
+}
+
 int drafting_depth(const struct drafting *d, int asked, int64_t room)
 {
 	int most = d->most;
@@ -125,7 +145,11 @@ int drafting_depth(const struct drafting *d, int asked, int64_t room)
 		most = asked - DRAFT_OFF;
 	if (most > room - 1)
 		most = (int)(room - 1);
-	return most < 1 ? 0 : asked == DRAFT_AUTO ? depth_by_measure(d, most) : most;
+	if (most < 1)
+		return 0;
+	if (asked != DRAFT_AUTO)
+		return most;
+	return d->is_sure ? block_by_measure(d, most) : depth_by_measure(d, most);
 }
 
 static void note_place(struct drafting *d, int i, int accepted)
@@ -134,15 +158,16 @@ static void note_place(struct drafting *d, int i, int accepted)
 	d->accepted[i] = DECAY * d->accepted[i] + accepted;
 }
 
-void drafting_note(struct drafting *d, int depth, int n_accepted, double seconds)
+static void note_places(struct drafting *d, int depth, int n_accepted)
 {
-	struct drafting_cost *c = &d->cost[depth];
-
 	for (int i = 0; i < n_accepted; i++)
 		note_place(d, i, 1);
 	if (n_accepted < depth)
 		note_place(d, n_accepted, 0);
-	d->n_steps++;
+}
+
+static void note_cost(const struct drafting *d, struct drafting_cost *c, double seconds)
+{
 	c->last = d->n_steps;
 	c->n++;
 	/* The first of a kind may have had to prepare something. */
@@ -152,6 +177,32 @@ void drafting_note(struct drafting *d, int depth, int n_accepted, double seconds
 		c->seconds += NEWS_SHORTER * (seconds - c->seconds);
 	else
 		c->seconds += NEWS_LONGER * (fmin(seconds, SPIKE * c->seconds) - c->seconds);
+}
+
+void drafting_note(struct drafting *d, int depth, int n_accepted, double seconds)
+{
+	note_places(d, depth, n_accepted);
+	d->n_steps++;
+	note_cost(d, d->is_sure ? &d->without : &d->cost[depth], seconds);
+}
+
+/* A mean of steps that differ by what they do, so that none of them is a spike, or best. */
+static void note_block(struct drafting *d, double tokens, double seconds)
+{
+	double share = d->with.n++ < MEASURES ? 1.0 / d->with.n : NEWS_LONGER;
+
+	d->with.last = d->n_steps;
+	d->with.seconds += share * (seconds - d->with.seconds);
+	d->tokens += share * (tokens - d->tokens);
+}
+
+void drafting_note_block(struct drafting *d, int depth, int n_accepted, double seconds)
+{
+	note_places(d, depth, n_accepted);
+	d->n_steps++;
+	note_cost(d, &d->cost[depth], seconds);
+	/* Whatever else the machine did meanwhile is not what blocks cost. */
+	note_block(d, 1 + n_accepted, fmin(seconds, SPIKE * d->cost[depth].seconds));
 }
 
 int drafting_cut(const struct drafting *d, const float *sure, int depth)

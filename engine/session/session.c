@@ -130,6 +130,7 @@ static int load(struct session *s, struct err *err)
 		return rc;
 	open_disk(s);
 	drafting_init(&s->drafting, model_draft_most(s->model));
+	s->drafting.is_sure = model_drafts_blocks(s->model);
 	fill_info(s);
 	log_add(LOG_INFO, "model %s (%s) on %s: %lld bytes of weights, context %lld, %lld ms",
 		s->info.model_name, s->info.identity, s->info.backend,

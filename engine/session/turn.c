@@ -251,7 +251,8 @@ static int step(struct turn *t, token_id id, int64_t room)
 	rc = depth ? feed_drafting(t, id, depth) : feed(t, &id, 1, true);
 	if (rc)
 		return rc;
-	drafting_note(d, t->cycle.depth, t->cycle.n_accepted, clock_s() - began);
+	(depth && d->is_sure ? drafting_note_block : drafting_note)(
+		d, t->cycle.depth, t->cycle.n_accepted, clock_s() - began);
 	t->usage.steps++;
 	t->usage.drafted += t->cycle.depth;
 	for (int i = 0; i < t->cycle.depth; i++)
