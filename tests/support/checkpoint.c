@@ -11,9 +11,8 @@
 
 #include "engine/checkpoint/weights.h"
 
-/* A vocabulary that is no multiple of what vectors hold. */
 static const char config[] =
-	"{\"model_type\": \"deepseek_v4\", \"vocab_size\": 203, \"hidden_size\": 128,\n"
+	"{\"model_type\": \"deepseek_v4\", \"vocab_size\": %d, \"hidden_size\": 128,\n"
 	"\"num_hidden_layers\": 3, \"compress_ratios\": [0, 4, 128%s], \"num_attention_heads\": 2,\n"
 	"\"num_nextn_predict_layers\": 1, \"head_dim\": 512, \"qk_rope_head_dim\": 64,\n"
 	"\"q_lora_rank\": 64, \"o_groups\": 2, \"o_lora_rank\": 32, \"n_routed_experts\": 5,\n"
@@ -25,7 +24,7 @@ static const char config[] =
 	"\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 16, \"beta_fast\": 32, \"beta_slow\": 1,\n"
 	"\"original_max_position_embeddings\": 1024}, \"scoring_func\": \"sqrtsoftplus\",\n"
 	"\"expert_dtype\": \"fp4\",\n"
-	"\"dspark_block_size\": %d, \"dspark_markov_rank\": 32, \"dspark_noise_token_id\": 202,\n"
+	"\"dspark_block_size\": %d, \"dspark_markov_rank\": 32, \"dspark_noise_token_id\": %d,\n"
 	"\"dspark_target_layer_ids\": [%s]}\n";
 
 /* ------------------------------------------------------------------- numbers */
@@ -137,13 +136,15 @@ void checkpoint_make(struct checkpoint *c, struct block_drafter shape)
 	struct weights *w;
 	struct err err = {0};
 	char ratios[64] = "";
+	int vocab = shape.vocab ? shape.vocab : 203;
 
 	*c = (struct checkpoint){.seed = 1};
 	for (int i = 0; i < shape.stages; i++)
 		strcat(ratios, ", 0");
 	c->config = malloc(4096);
 	assert_non_null(c->config);
-	snprintf(c->config, 4096, config, ratios, shape.block, shape.targets);
+	snprintf(c->config, 4096, config, vocab, ratios, shape.block, vocab - 1,
+		 shape.targets);
 	if (model_config_parse(str_of(c->config), "config.json", &cfg, &err))
 		fail_msg("%s", err.text);
 	whole = shard_whole(&cfg);

@@ -20,6 +20,7 @@ struct checkpoint {
 struct block_drafter {
 	int stages, block;
 	const char *targets; /* "0, 2"; of three main layers */
+	int vocab;           /* 0: one that is no multiple of what vectors hold */
 };
 void checkpoint_make(struct checkpoint *c, struct block_drafter shape);
 void checkpoint_release(struct checkpoint *c);
