@@ -9,7 +9,7 @@
  * block.  All its sums are F8_SUM_SCALE too small until they are stored, so that neither
  * factor leaves a float's range.
  *
- * Up to four rows: four rows of W at a time (fewer, where there are fewer registers) are
+ * Up to four rows, and as many again while they are few: four rows of W at a time (fewer, where there are fewer registers) are
  * decoded in registers and used for every x: the floor is the bytes of W.  More rows: runs
  * of RUN_ROWS × RUN columns of W are decoded once, and blocks of TILE_W × TILE_X outputs pass
  * over them: the floor is the multiply-adds.
@@ -18,8 +18,9 @@
 
 #include "kernels/cpu/vec_leaf.h"
 
-/* Rows of x that go the direct way. */
+/* Rows of x that go the direct way: at once, and where more passes cost less than tiles. */
 #define MOST_DIRECT 4
+#define FEW_ROWS    12
 
 /* Bytes of W ahead of those at hand that are asked for, at the least. */
 #define AHEAD 8192
@@ -244,6 +245,24 @@ VEC_INLINE void direct_type(enum weight_type type, const struct weight *w, int o
 		direct_rows(type, MOST_DIRECT, w, o0, o1, xs, ys);
 }
 
+static void direct_few(const struct weight *w, int o0, int o1, int n, const float *const *x,
+		       float *const *y)
+{
+	switch (w->type) {
+	case WEIGHT_F32:
+		direct_type(WEIGHT_F32, w, o0, o1, n, x, y);
+		break;
+	case WEIGHT_BF16:
+		direct_type(WEIGHT_BF16, w, o0, o1, n, x, y);
+		break;
+	case WEIGHT_F8:
+		direct_type(WEIGHT_F8, w, o0, o1, n, x, y);
+		break;
+	case WEIGHT_FP4: /* vec_fp4.c */
+		break;
+	}
+}
+
 VEC_INLINE void decode_row(enum weight_type type, const struct weight *w, int o, int k0, int k1,
 			   float *out)
 {
@@ -385,23 +404,12 @@ void LEAF(matmul)(const struct weight *w, int o0, int o1, int n, const float *co
 		LEAF(fp4_matmul)(w, o0, o1, n, x, y, scratch);
 		return;
 	}
-	if (n > MOST_DIRECT) {
+	if (n > FEW_ROWS) {
 		tiled(w, o0, o1, n, x, y, scratch);
 		return;
 	}
-	switch (w->type) {
-	case WEIGHT_F32:
-		direct_type(WEIGHT_F32, w, o0, o1, n, x, y);
-		break;
-	case WEIGHT_BF16:
-		direct_type(WEIGHT_BF16, w, o0, o1, n, x, y);
-		break;
-	case WEIGHT_F8:
-		direct_type(WEIGHT_F8, w, o0, o1, n, x, y);
-		break;
-	case WEIGHT_FP4:
-		break;
-	}
+	for (int i = 0; i < n; i += MOST_DIRECT)
+		direct_few(w, o0, o1, n - i < MOST_DIRECT ? n - i : MOST_DIRECT, x + i, y + i);
 }
 
 /*
