@@ -31,7 +31,8 @@ enum item_kind {
 enum item_state {
 	ITEM_OPEN, /* text still arrives, the tool still runs */
 	ITEM_DONE,
-	ITEM_STOPPED, /* interrupted: may be continued           */
+	ITEM_STOPPED, /* cut: may be continued                   */
+	ITEM_CUT,     /* cut for good                            */
 	ITEM_FAILED,  /* a tool that failed or was refused       */
 	ITEM_QUEUED,  /* a message that waits for its turn       */
 };
@@ -73,6 +74,8 @@ void transcript_finish(struct transcript *t, size_t i, enum item_state state, in
 /* The tokens or exit code, where they are known better later. */
 void transcript_set_number(struct transcript *t, size_t i, int64_t number);
 void transcript_set_siblings(struct transcript *t, size_t i, int pos, int n);
+/* Why it was cut, which its foot says: a text that stays; NULL = "interrupted". */
+void transcript_set_why(struct transcript *t, size_t i, const char *why);
 
 int transcript_siblings(const struct transcript *t, size_t i); /* 0: its foot says nothing */
 

@@ -108,7 +108,8 @@ struct item_rows item_layout(struct transcript *t, struct item *it)
 	if (width > TEXT_COLUMNS && !t->bare)
 		width = TEXT_COLUMNS;
 	r.head = it->kind == ITEM_THINKING || it->kind == ITEM_TOOL || it->kind == ITEM_SYSTEM;
-	r.foot = it->state == ITEM_STOPPED || it->state == ITEM_QUEUED || it->n_siblings > 1;
+	r.foot = it->state == ITEM_STOPPED || it->state == ITEM_CUT ||
+		 it->state == ITEM_QUEUED || it->n_siblings > 1;
 	if (!hide_all) {
 		if (it->doc.width == 0)
 			t->n_laid++;
@@ -190,7 +191,7 @@ static void head_thinking(const struct item *it, struct view v, int y, int64_t n
 	if (it->number >= 0)
 		x = view_putf(v, x, y, STYLE_THINKING, "%s %lld tokens", it->ms >= 0 ? "," : "",
 			      (long long)it->number);
-	if (it->state == ITEM_STOPPED)
+	if (it->state == ITEM_STOPPED || it->state == ITEM_CUT)
 		view_putz(v, x, y, ", interrupted", STYLE_THINKING);
 }
 
@@ -203,6 +204,7 @@ static void head_tool(const struct item *it, struct view v, int y, int64_t now_m
 		[ITEM_OPEN] = {"…", STYLE_TOOL},
 		[ITEM_DONE] = {"✓", STYLE_GOOD},
 		[ITEM_STOPPED] = {"stopped", STYLE_NOTICE},
+		[ITEM_CUT] = {"stopped", STYLE_NOTICE},
 		[ITEM_FAILED] = {"✗", STYLE_ERROR},
 		[ITEM_QUEUED] = {"waiting", STYLE_FAINT},
 	};
@@ -247,8 +249,10 @@ static void draw_foot(const struct item *it, struct view v, int y)
 		x = view_putf(v, x, y, STYLE_FAINT, "‹%d/%d›", it->sibling + 1, it->n_siblings);
 		x = view_putz(v, x, y, "  ", STYLE_TEXT);
 	}
+	if ((it->state == ITEM_STOPPED || it->state == ITEM_CUT) && it->kind != ITEM_THINKING)
+		x = view_putz(v, x, y, it->why ? it->why : "interrupted", STYLE_NOTICE);
 	if (it->state == ITEM_STOPPED && it->kind != ITEM_THINKING)
-		view_putz(v, x, y, "interrupted; /continue goes on with it", STYLE_NOTICE);
+		view_putz(v, x, y, "; /continue goes on with it", STYLE_NOTICE);
 	else if (it->state == ITEM_QUEUED)
 		view_putz(v, x, y, "waits for its turn", STYLE_FAINT);
 }
@@ -428,6 +432,11 @@ void transcript_finish(struct transcript *t, size_t i, enum item_state state, in
 void transcript_set_number(struct transcript *t, size_t i, int64_t number)
 {
 	get(t, i)->number = number;
+}
+
+void transcript_set_why(struct transcript *t, size_t i, const char *why)
+{
+	get(t, i)->why = why;
 }
 
 void transcript_set_siblings(struct transcript *t, size_t i, int pos, int n)

@@ -24,6 +24,7 @@ struct item {
 	struct mddoc doc;      /* the text; its lines too, also where it is not Markdown */
 	struct buf name, args; /* of a call */
 	int sibling, n_siblings;
+	const char *why; /* it was cut; borrowed, for good; NULL = "interrupted" */
 	int64_t started_ms, ms, number;
 	bool folded;
 	bool held_cr; /* the text ended in '\r': what follows says what it means */

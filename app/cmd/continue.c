@@ -1,6 +1,6 @@
 /* /continue */
 #include "app/cmd/cmd.h"
-#include "app/talk/turn.h"
+#include "app/talk/stop.h"
 
 int cmd_continue(struct cmd_host *h, const char *arg, struct err *err)
 {
@@ -23,7 +23,7 @@ int cmd_continue(struct cmd_host *h, const char *arg, struct err *err)
 		return err_set(err, ERR_USAGE, "nothing was said yet");
 	if (h->ops->is_writing(h))
 		return 0;
-	why = turn_why_not_resumed(t->leaf);
+	why = stop_why_not_resumed(t->leaf, h->ops->ctx_tokens(h));
 	if (why)
 		return err_set(err, ERR_USAGE, "%s", why);
 	return h->ops->go_on(h, t->leaf, err);

@@ -15,6 +15,8 @@ struct cmd_host;
 struct cmd_host_ops {
 	struct talk *(*talk)(const struct cmd_host *h); /* the one that is shown; never NULL */
 
+	int64_t (*ctx_tokens)(const struct cmd_host *h); /* what fits; 0 = not known yet */
+
 	/* A word on what was done; and an answer of several lines, which is to stay. */
 	void (*say)(struct cmd_host *h, const char *text);
 	void (*tell)(struct cmd_host *h, struct str text);

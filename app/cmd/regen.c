@@ -12,7 +12,7 @@ int cmd_regen(struct cmd_host *h, const char *arg, struct err *err)
 		return err_set(err, ERR_USAGE, "nothing was asked yet");
 	if (h->ops->is_writing(h))
 		return 0;
-	talk_rewind(t, question);
+	talk_try_from(t, question);
 	rc = h->ops->answer(h, err);
 	if (rc && t->leaf == question)
 		talk_rewind(t, leaf);

@@ -19,6 +19,14 @@ static struct talk *host_talk(const struct cmd_host *h)
 	return line_of(h)->talk;
 }
 
+static int64_t host_ctx_tokens(const struct cmd_host *h)
+{
+	struct engine *e = line_of(h)->app->engine;
+	const struct engine_info *info = e->ops->info(e);
+
+	return info ? info->ctx_tokens : 0;
+}
+
 static void host_say(struct cmd_host *h, const char *text)
 {
 	(void)h;
@@ -181,6 +189,7 @@ static void host_quit(struct cmd_host *h)
 
 const struct cmd_host_ops line_host = {
 	.talk = host_talk,
+	.ctx_tokens = host_ctx_tokens,
 	.say = host_say,
 	.tell = host_tell,
 	.help = host_help,

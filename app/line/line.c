@@ -16,6 +16,7 @@
 #include "app/output.h"
 #include "app/signals.h"
 #include "app/talk/question.h"
+#include "app/talk/stop.h"
 #include "engine/base/clock.h"
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
@@ -35,11 +36,8 @@ static void tell_usage(const struct line_mode *l, const struct turn_outcome *a)
 	if (u->drafted > 0 && u->steps > 0)
 		output_format(STDERR_FILENO, ", %.1f a step",
 			      (double)u->output_tokens / (double)u->steps);
-	output_format(STDERR_FILENO, ", context %lld%s]",
-		      (long long)(u->prompt_tokens + u->output_tokens),
-		      a->stop == STOP_LENGTH    ? ", cut by --max-tokens"
-		      : a->stop == STOP_CONTEXT ? ", the context is full"
-						: "");
+	output_format(STDERR_FILENO, ", context %lld]",
+		      (long long)(u->prompt_tokens + u->output_tokens));
 	output_own(STDERR_FILENO, "\033[0m\n");
 }
 
@@ -94,6 +92,18 @@ static void say_message(const struct talk_message *m)
 	}
 }
 
+/* Why it goes no further, and what helps. */
+static void say_stop(const struct line_mode *l, const struct talk_message *m)
+{
+	const struct engine_info *info = l->app->engine->ops->info(l->app->engine);
+	struct buf words = {0};
+
+	stop_add_words(m, info ? info->ctx_tokens : 0, &words);
+	if (words.len)
+		line_say("(%s)", buf_z(&words));
+	buf_release(&words);
+}
+
 int line_open(struct line_mode *l, struct talk *t, struct err *err)
 {
 	const struct talk_message *last;
@@ -108,10 +118,8 @@ int line_open(struct line_mode *l, struct talk *t, struct err *err)
 		last = t->leaf;
 		if (last)
 			say_message(last);
-		if (!turn_why_not_resumed(last))
-			line_say("(this answer was cut: /continue goes on with it)");
-		else if (turn_lacks_tokens(last))
-			line_say("(%s)", turn_why_not_resumed(last));
+		if (last)
+			say_stop(l, last);
 	}
 	if (!rc)
 		l->talk = t;
@@ -119,20 +127,28 @@ int line_open(struct line_mode *l, struct talk *t, struct err *err)
 	return rc;
 }
 
+/* What does not fit was not asked; the input line has it still. */
+static void tell_refused(const struct line_mode *l, int rc, struct err *err)
+{
+	struct err why = *err;
+	bool asked = l->turn.given_back.len != 0;
+
+	err_set(err, rc, "not %s: %.200s; %s%s", asked ? "sent" : "answered", why.text,
+		turn_helps(&l->turn), asked ? ". Arrow up brings it back" : "");
+}
+
 /*
- * An interrupted answer is kept as far as it went.  A write that fails does not take back
- * what is on the screen: it is told, and tried again.
+ * The turn that has begun.  An interrupted answer is kept as far as it went.  A write that
+ * fails does not take back what is on the screen: it is told, and tried again.
  */
-int line_answer(struct line_mode *l, struct talk_message *resume, struct err *err)
+static int finish_turn(struct line_mode *l, struct err *err)
 {
 	struct turn_outcome out;
 	struct turn_watch watch;
 	struct show show;
 	struct err lost = {0};
-	int rc = turn_begin(&l->turn, l->talk, resume, err);
+	int rc;
 
-	if (rc)
-		return rc;
 	show_init(&show, l->app);
 	watch = show_watch(&show, 0);
 	rc = show_turn(&l->turn, &watch, &out, err);
@@ -142,8 +158,29 @@ int line_answer(struct line_mode *l, struct talk_message *resume, struct err *er
 		rc = err_set(err, lost.code, "%s", lost.text);
 	if (!rc)
 		tell_usage(l, &out);
+	if (out.said)
+		say_stop(l, out.said);
+	if (l->turn.refused)
+		tell_refused(l, rc, err);
 	l->answered = !rc && out.done && (out.stop == STOP_END || out.stop == STOP_CALLS);
 	return rc;
+}
+
+int line_answer(struct line_mode *l, struct talk_message *resume, struct err *err)
+{
+	int rc = turn_begin(&l->turn, l->talk, resume, err);
+
+	return rc ? rc : finish_turn(l, err);
+}
+
+/* What can't be kept is not asked. */
+static int note_unkept(void *ctx, const struct err *why)
+{
+	struct line_mode *l = ctx;
+
+	if (!l->refused.code)
+		l->refused = *why;
+	return why->code;
 }
 
 /*
@@ -154,17 +191,13 @@ static int ask(struct line_mode *l, struct talk_message *question, struct err *e
 {
 	struct talk_message *before = l->talk->leaf, *leaf;
 	bool asks_system = l->talk->asks_system, asks_tools = l->talk->asks_tools;
-	int rc = talk_ask(l->talk, question, l->app->opt.system, clock_wall_ms(), err);
+	int rc = turn_ask(&l->turn, l->talk, question, err);
 
-	if (rc) {
-		talk_message_free(question);
+	if (rc)
 		return rc;
-	}
-	rc = talk_store_save(&l->talks, l->talk, err);
-	if (rc && !l->refused.code)
-		l->refused = *err;
-	if (!rc)
-		rc = line_answer(l, NULL, err);
+	rc = finish_turn(l, err);
+	if (l->turn.refused || l->turn.dropped)
+		return rc;
 	leaf = l->talk->leaf;
 	if (rc && (leaf->role != CHAT_ASSISTANT || !talk_message_speaks(leaf))) {
 		talk_unsay(l->talk, before);
@@ -403,7 +436,9 @@ static int open_line(struct line_mode *l, struct lineinput **in, struct buf *inp
 	l->turn = (struct turn){.engine = l->app->engine,
 				.opt = o,
 				.talks = &l->talks,
-				.trouble = tell_trouble};
+				.trouble = tell_trouble,
+				.unkept = note_unkept,
+				.ctx = l};
 	idle.fd = event_queue_fd(l->app->engine->events);
 	return lineinput_open(in, app_inputs_path(o, inputs) ? inputs->data : NULL, &idle, err);
 }

@@ -34,6 +34,13 @@ static void tell_trouble(void *ctx, const char *text)
 	app_tell(text);
 }
 
+/* What can't be kept is not asked. */
+static int refuse_unkept(void *ctx, const struct err *why)
+{
+	(void)ctx;
+	return why->code;
+}
+
 /* One seed for all of it, so that the session event tells how to have it again. */
 static void oneshot_init(struct oneshot *o, struct app *app)
 {
@@ -80,7 +87,8 @@ static int ready(struct oneshot *o, struct err *err)
 	o->turn = (struct turn){.engine = o->app->engine,
 				.opt = &o->app->opt,
 				.talks = &o->talks,
-				.trouble = tell_trouble};
+				.trouble = tell_trouble,
+				.unkept = refuse_unkept};
 	show_session(&o->show, o->app->opt.sampling.seed, talk_store_uid(&o->talks, o->talk));
 	return 0;
 }
@@ -89,25 +97,20 @@ static int ready(struct oneshot *o, struct err *err)
 static int ask(struct oneshot *o, struct talk_message *question, struct err *err)
 {
 	struct turn_watch watch = show_watch(&o->show, app_deadline_ms(o->app));
-	struct talk_message *before = o->talk->leaf;
 	struct turn_outcome out;
-	int rc = talk_ask(o->talk, question, o->app->opt.system, clock_wall_ms(), err);
+	struct err why;
+	int rc = turn_ask(&o->turn, o->talk, question, err);
 
-	if (rc) {
-		talk_message_free(question);
+	if (rc)
 		return rc;
-	}
-	rc = talk_store_save(&o->talks, o->talk, err);
-	if (rc) {
-		talk_unsay(o->talk, before);
-		return rc;
-	}
-	rc = turn_begin(&o->turn, o->talk, NULL, err);
-	if (!rc) {
-		rc = show_turn(&o->turn, &watch, &out, err);
-		if (!rc && out.kept.code)
-			rc = err_set(err, out.kept.code, "%s", out.kept.text);
-	}
+	rc = show_turn(&o->turn, &watch, &out, err);
+	if (!rc && out.kept.code)
+		rc = err_set(err, out.kept.code, "%s", out.kept.text);
+	if (o->turn.refused)
+		err_set(&why, rc, "not asked: %.300s; less text does, or a larger --ctx",
+			err->text);
+	if (o->turn.refused)
+		*err = why;
 	return rc ? rc : stop_code(&out, err);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "app/attach.h"
+#include "app/talk/stop.h"
 #include "engine/base/clock.h"
 
 void screen_error(struct screen *s, const char *text)
@@ -25,28 +26,37 @@ void screen_ask_title(struct screen *s, struct talk *t)
 
 /* ---- answers ---- */
 
-static bool begin(struct screen *s, struct talk_message *resume)
+static void begun(struct screen *s)
 {
-	struct err err = {0};
-
-	title_cancel(&s->title, s->engine);
-	if (turn_begin(&s->turn, s->talk, resume, &err)) {
-		screen_error(s, err.text);
-		return false;
-	}
 	s->live.n = 0;
 	s->status.phase = s->ready ? STATUS_PREFILL : STATUS_LOADING;
 	s->status.done = s->status.all = 0;
 	s->status.rate = s->status.tokens_per_s = s->status.per_step = 0;
 	s->status.cached = -1;
 	s->dirty = true;
+}
+
+static bool begin(struct screen *s, struct talk_message *resume)
+{
+	struct err err = {0};
+
+	title_cancel(&s->title, s->engine);
+	if (turn_begin(&s->turn, s->talk, resume, &err)) {
+		screen_show_talk(s);
+		screen_error(s, err.text);
+		return false;
+	}
+	begun(s);
 	return true;
 }
 
+static const char no_model[] = "there is no model: the message is kept; see the error above";
+
 void screen_answer(struct screen *s)
 {
+	s->talk->back = s->engine_failed ? NULL : s->talk->back;
 	if (s->engine_failed)
-		screen_error(s, "there is no model: the message is kept; see the error above");
+		screen_error(s, no_model);
 	else
 		begin(s, NULL);
 }
@@ -58,7 +68,7 @@ void screen_continue(struct screen *s, struct talk_message *m)
 	/* The chosen one may be what was asked: its answer is meant. */
 	if (m->role == CHAT_USER && m->newest_child)
 		m = m->newest_child;
-	why = turn_why_not_resumed(m);
+	why = stop_why_not_resumed(m, s->status.context_all);
 	if (why) {
 		tui_say(s->tui, STYLE_NOTICE, "%s", why);
 		return;
@@ -86,8 +96,10 @@ static int enqueue(struct screen *s, struct talk_message *question, struct err *
 {
 	struct queued *q = calloc(1, sizeof(*q)), **at = &s->queue;
 
-	if (!q)
+	if (!q) {
+		talk_message_free(question);
 		return err_nomem(err, "message", sizeof(*q));
+	}
 	q->question = question;
 	while (*at)
 		at = &(*at)->next;
@@ -97,25 +109,68 @@ static int enqueue(struct screen *s, struct talk_message *question, struct err *
 	return 0;
 }
 
-/* `waited`: it goes off by itself, and its writer may read elsewhere. */
+/* Without a model it is kept all the same. */
+static int keep_question(struct screen *s, struct talk_message *question, struct err *err)
+{
+	int rc = talk_ask(s->talk, question, s->opt->system, clock_wall_ms(), err);
+
+	if (rc) {
+		talk_message_free(question);
+		return rc;
+	}
+	s->talk->back = NULL;
+	if (talk_store_save(s->talks, s->talk, err))
+		screen_tell_unsaved(s, s->talk, err);
+	return 0;
+}
+
+/*
+ * `waited`: it goes off by itself, and its writer may read elsewhere.  The question is taken
+ * over.
+ */
 static int ask(struct screen *s, struct talk_message *question, bool waited, struct err *err)
 {
 	bool news = screen_catch_up(s);
-	int rc = talk_ask(s->talk, question, s->opt->system, clock_wall_ms(), err);
+	int rc;
 
+	title_cancel(&s->title, s->engine);
+	rc = s->engine_failed ? keep_question(s, question, err)
+			      : turn_ask(&s->turn, s->talk, question, err);
 	if (rc)
 		return rc;
+	if (!s->engine_failed)
+		begun(s);
 	screen_show_talk(s);
 	if (news)
 		screen_tell_news(s);
 	if (!waited)
 		transcript_follow(s->said);
-	/* Where the store refuses, the chat goes on and it is tried again later. */
-	if (talk_store_save(s->talks, s->talk, err))
-		screen_tell_unsaved(s, s->talk, err);
 	screen_show_list(s);
-	screen_answer(s);
+	if (s->engine_failed)
+		screen_error(s, no_model);
 	return 0;
+}
+
+/* It did not fit: its words, and what waits behind it, are to be edited. */
+void screen_give_back(struct screen *s, const struct err *why)
+{
+	struct str words = buf_str(&s->turn.given_back);
+	struct buf text = {0};
+
+	screen_recall_queue(s);
+	buf_adds(&text, words);
+	if (words.n && tui_draft(s->tui).n)
+		buf_addc(&text, '\n');
+	buf_adds(&text, tui_draft(s->tui));
+	if (!buf_failed(&text) && words.n)
+		tui_edit(s->tui, s->asked_instead, buf_str(&text));
+	screen_show_talk(s);
+	buf_reset(&text);
+	buf_addf(&text, "not %s: %s; %s", words.n ? "sent" : "answered", why->text,
+		 turn_helps(&s->turn));
+	screen_error(s, buf_z(&text));
+	transcript_follow(s->said);
+	buf_release(&text);
 }
 
 /* Whoever mistyped a file's name is told, and sends it again where it was meant. */
@@ -145,13 +200,12 @@ static int send(struct screen *s, struct str typed, const struct talk_message *i
 		rc = question_type(&question, typed, instead, &told, err);
 	if (rc)
 		return rc;
+	s->asked_instead = instead ? instead->id : 0;
 	if (instead)
-		talk_rewind(s->talk, instead->parent);
+		talk_try_from(s->talk, instead->parent);
 	rc = turn_runs(&s->turn) || s->queue ? enqueue(s, question, err)
 					     : ask(s, question, false, err);
-	if (rc)
-		talk_message_free(question);
-	else if (told.n_replaced)
+	if (!rc && told.n_replaced)
 		tui_say(s->tui, STYLE_NOTICE, "%zu invalid UTF-8 sequence%s became U+FFFD",
 			told.n_replaced, told.n_replaced > 1 ? "s" : "");
 	return rc;
@@ -171,20 +225,19 @@ void screen_send_next(struct screen *s)
 {
 	struct queued *q = s->queue;
 	struct err err = {0};
+	struct buf text = {0};
 
 	if (!q || turn_runs(&s->turn))
 		return;
 	s->queue = q->next;
 	s->status.queued--;
+	s->asked_instead = 0;
+	talk_message_add_text(q->question, HISTORY_TEXT, &text);
 	if (ask(s, q->question, true, &err)) {
-		struct buf text = {0};
-
-		talk_message_add_text(q->question, HISTORY_TEXT, &text);
 		tui_edit(s->tui, 0, buf_str(&text));
 		tui_say(s->tui, STYLE_ERROR, "not sent: %s", err.text);
-		buf_release(&text);
-		talk_message_free(q->question);
 	}
+	buf_release(&text);
 	free(q);
 }
 

@@ -33,6 +33,11 @@ static struct talk *host_talk(const struct cmd_host *h)
 	return screen_of(h)->talk;
 }
 
+static int64_t host_ctx_tokens(const struct cmd_host *h)
+{
+	return screen_of(h)->status.context_all;
+}
+
 static void host_say(struct cmd_host *h, const char *text)
 {
 	tui_say(screen_of(h)->tui, STYLE_FAINT, "%.400s", text);
@@ -150,6 +155,7 @@ static void host_quit(struct cmd_host *h)
 
 const struct cmd_host_ops screen_host = {
 	.talk = host_talk,
+	.ctx_tokens = host_ctx_tokens,
 	.say = host_say,
 	.tell = host_tell,
 	.help = host_help,

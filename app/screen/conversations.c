@@ -103,7 +103,7 @@ void screen_regenerate(struct screen *s, struct talk_message *m)
 		tui_say(s->tui, STYLE_NOTICE, "there is no question before this");
 		return;
 	}
-	talk_rewind(s->talk, m);
+	talk_try_from(s->talk, m);
 	screen_show_talk(s);
 	transcript_follow(s->said);
 	screen_answer(s);

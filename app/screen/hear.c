@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "app/talk/stop.h"
 #include "engine/base/clock.h"
 
 /* Events taken before keys get their turn again. */
@@ -75,6 +76,11 @@ static void finish(struct screen *s, const struct event *last)
 	if (shown && said)
 		screen_live_end(s, said);
 	s->live.n = 0;
+	if (s->turn.refused && shown) {
+		screen_give_back(s, &last->err);
+		screen_show_list(s);
+		return;
+	}
 	if (shown && said) {
 		bool news = screen_catch_up(s);
 
@@ -112,6 +118,9 @@ static void hear_ready(struct screen *s)
 	snprintf(s->status.model, sizeof(s->status.model), "%.63s", info->model_name);
 	snprintf(s->status.backend, sizeof(s->status.backend), "%.63s", info->backend);
 	s->status.context_all = info->ctx_tokens;
+	/* What filled a smaller one can be gone on with. */
+	if (stop_way(s->talk->leaf, 0) != stop_way(s->talk->leaf, info->ctx_tokens))
+		screen_show_talk(s);
 	s->status.memory = info->weight_bytes + info->cache_bytes + info->scratch_bytes;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/talk/stop.h"
 #include "engine/base/clock.h"
 
 /* The error that an answer ended with is its last part; it stands below all else of it. */
@@ -76,6 +77,27 @@ static void item_grow(struct screen *s, const struct talk_part *p, size_t item, 
 	transcript_set_text(s->said, item, buf_str(&p->why));
 }
 
+/* Where it was cut, it says why, and whether it can be gone on with. */
+static void end_answer(struct screen *s, const struct talk_message *m, size_t item)
+{
+	enum item_state state = ITEM_DONE;
+
+	switch (stop_way(m, s->status.context_all)) {
+	case STOP_WAY_WHOLE:
+		break;
+	case STOP_WAY_OPEN:
+		state = ITEM_STOPPED;
+		break;
+	case STOP_WAY_LOST:
+	case STOP_WAY_FULL:
+		state = ITEM_CUT;
+		break;
+	}
+	transcript_finish(s->said, item, state, -1, -1, -1);
+	if (state != ITEM_DONE)
+		transcript_set_why(s->said, item, stop_why(m));
+}
+
 static void item_end(struct screen *s, const struct talk_message *m, size_t k, size_t item)
 {
 	const struct talk_part *p = &m->parts[k];
@@ -89,9 +111,10 @@ static void item_end(struct screen *s, const struct talk_message *m, size_t k, s
 	else if (p->kind == HISTORY_THINKING)
 		transcript_finish(s->said, item, ITEM_DONE, p->took_ms,
 				  last ? m->thinking_tokens : -1, -1);
+	else if (p->kind == HISTORY_TEXT && last)
+		end_answer(s, m, item);
 	else if (p->kind == HISTORY_TEXT)
-		transcript_finish(s->said, item,
-				  m->unfinished && last ? ITEM_STOPPED : ITEM_DONE, -1, -1, -1);
+		transcript_finish(s->said, item, ITEM_DONE, -1, -1, -1);
 	else if (p->kind == HISTORY_CALL)
 		transcript_finish(s->said, item, p->call == CALL_WHOLE ? ITEM_DONE : ITEM_FAILED,
 				  -1, -1, -1);
@@ -119,8 +142,7 @@ static void add_end(struct screen *s, const struct talk_message *m)
 	if (empty) {
 		i = transcript_add(s->said, ITEM_ANSWER, m->id, -1);
 		if (i != TRANSCRIPT_NONE)
-			transcript_finish(s->said, i, m->unfinished ? ITEM_STOPPED : ITEM_DONE,
-					  -1, -1, -1);
+			end_answer(s, m, i);
 	}
 	if (!error)
 		return;
@@ -130,36 +152,20 @@ static void add_end(struct screen *s, const struct talk_message *m)
 		transcript_append(s->said, i, buf_str(&error->text));
 }
 
-static const char *why_stopped(const char *stop)
-{
-	static const struct {
-		enum stop_reason stop;
-		const char *why;
-	} rows[] = {
-		{STOP_LENGTH, "the limit of tokens was reached; /continue goes on with it"},
-		{STOP_CONTEXT, "the context is full: begin a new conversation, or edit an "
-			       "earlier message"},
-		{STOP_CALLS, "the model asks for a tool; tools don't run here, so the turn "
-			     "ends"},
-	};
-
-	for (size_t i = 0; stop && i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (strcmp(stop, stop_reason_name(rows[i].stop)) == 0)
-			return rows[i].why;
-	return NULL;
-}
-
 void screen_add_stop(struct screen *s)
 {
 	const struct talk_message *m = s->talk->leaf;
-	const char *why = turn_lacks_tokens(m) ? turn_why_not_resumed(m)
-			  : m && m->role == CHAT_ASSISTANT
-				  ? why_stopped(m->made.run.stop)
-				  : NULL;
-	size_t i = why ? transcript_add(s->said, ITEM_NOTICE, 0, -1) : TRANSCRIPT_NONE;
+	int64_t ctx = s->status.context_all;
+	struct buf words = {0};
+	size_t i;
 
+	/* One that can be gone on with says so at its foot. */
+	if (m && stop_way(m, ctx) != STOP_WAY_OPEN)
+		stop_add_words(m, ctx, &words);
+	i = words.len ? transcript_add(s->said, ITEM_NOTICE, 0, -1) : TRANSCRIPT_NONE;
 	if (i != TRANSCRIPT_NONE)
-		transcript_append(s->said, i, str_of(why));
+		transcript_append(s->said, i, buf_str(&words));
+	buf_release(&words);
 }
 
 /* ---- whole messages ---- */

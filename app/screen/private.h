@@ -72,6 +72,7 @@ struct screen {
 	bool engine_failed; /* EV_ERROR of the engine itself came */
 
 	struct turn turn; /* its talk may not be the one shown */
+	int64_t asked_instead; /* the message that its question is an edition of; 0 = none */
 	struct live live;
 	int64_t load_ms;
 	struct queued *queue;
@@ -110,6 +111,8 @@ int screen_send(struct screen *s, struct str typed, const struct talk_message *i
 		struct err *err);
 void screen_answer(struct screen *s); /* asks the engine to answer the leaf */
 void screen_continue(struct screen *s, struct talk_message *m);
+/* The turn was refused. */
+void screen_give_back(struct screen *s, const struct err *why);
 void screen_interrupt(struct screen *s);
 void screen_send_next(struct screen *s); /* of what waits */
 void screen_drop_queue(struct screen *s);

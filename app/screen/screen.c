@@ -323,6 +323,15 @@ static void tell_trouble(void *ctx, const char *text)
 	s->dirty = true;
 }
 
+/* The chat goes on, and it is tried again later. */
+static int tell_unkept(void *ctx, const struct err *why)
+{
+	struct screen *s = ctx;
+
+	screen_tell_unsaved(s, s->turn.talk, why);
+	return 0;
+}
+
 /* As other programs on terminals take it; 0: not told. */
 static int escdelay_ms(void)
 {
@@ -351,6 +360,7 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 				.opt = s->opt,
 				.talks = s->talks,
 				.trouble = tell_trouble,
+				.unkept = tell_unkept,
 				.ctx = s};
 	s->keys.esc_ms = escdelay_ms();
 	s->status = (struct status){.phase = STATUS_LOADING, .cached = -1};

@@ -91,6 +91,7 @@ static void convert_run(struct talk_message *m, const struct history_run *run)
 	m->made.known = true;
 	m->made.run.seed = run->seed;
 	m->made.run.stop = stop_named(run->stop);
+	m->made.run.ctx_tokens = run->ctx_tokens;
 	m->thinking_tokens = run->thinking_tokens > 0 ? run->thinking_tokens : -1;
 	/* Imported, they are what some file claims. */
 	if (run->prompt_tokens >= 0 && run->prompt_tokens <= INT32_MAX &&

@@ -118,6 +118,15 @@ void talk_show(struct talk *t, struct talk_message *m)
 void talk_rewind(struct talk *t, struct talk_message *m)
 {
 	t->leaf = m;
+	t->back = NULL;
+}
+
+void talk_try_from(struct talk *t, struct talk_message *m)
+{
+	struct talk_message *leaf = t->leaf;
+
+	talk_rewind(t, m);
+	t->back = leaf;
 }
 
 void talk_hold(struct talk *t)
@@ -173,6 +182,9 @@ void talk_unsay(struct talk *t, struct talk_message *m)
 		if (!held)
 			detach(t, last);
 	}
+	/* Nor is it called by what was not said. */
+	if (!t->first && t->title_from == HISTORY_TITLE_PROMPT)
+		buf_reset(&t->title);
 }
 
 struct talk_message *talk_last(const struct talk *t, enum chat_role role)

@@ -117,6 +117,7 @@ struct talk {
 	struct talk_message *first; /* the first messages: siblings */
 	struct talk_message *newest_first;
 	struct talk_message *leaf; /* NULL: nothing, or before the first message */
+	struct talk_message *back; /* talk_try_from(): the leaf before it; else NULL */
 };
 
 /* Puts m after `parent` (NULL: a first message), as the last and newest of its siblings. */
@@ -143,6 +144,8 @@ struct talk_message *talk_sibling(const struct talk *t, const struct talk_messag
 void talk_show(struct talk *t, struct talk_message *m);
 /* What is said next comes after m (NULL: is a first message). */
 void talk_rewind(struct talk *t, struct talk_message *m);
+/* The same for the turn that comes next: where it is refused, the leaf is as it was. */
+void talk_try_from(struct talk *t, struct talk_message *m);
 /*
  * Takes back what was said after m (NULL: everything), up to the leaf: what is in the store
  * stays there, as a branch that is not shown.

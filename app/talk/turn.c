@@ -12,24 +12,8 @@ void turn_release(struct turn *t)
 {
 	history_answer_free(t->journal);
 	talk_message_free(t->answer);
+	buf_release(&t->given_back);
 	*t = (struct turn){0};
-}
-
-bool turn_lacks_tokens(const struct talk_message *m)
-{
-	const char *stop = m && m->role == CHAT_ASSISTANT ? m->made.run.stop : NULL;
-
-	return stop && !m->n_ids && talk_message_speaks(m) && strcmp(stop, "stop") != 0 &&
-	       strcmp(stop, "tool_calls") != 0;
-}
-
-const char *turn_why_not_resumed(const struct talk_message *m)
-{
-	if (turn_lacks_tokens(m))
-		return "cut, but without its own tokens, as imported ones are: /regen answers anew";
-	if (!m || m->role != CHAT_ASSISTANT || !m->unfinished || !m->n_ids)
-		return "the last answer is whole: there is nothing to go on with";
-	return NULL;
 }
 
 /* ---- beginning ---- */
@@ -98,9 +82,42 @@ static int submit(struct turn *t, struct talk *talk, const struct talk_message *
 	return rc;
 }
 
-int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, struct err *err)
+/* What was asked goes into the store, once. */
+static int keep_question(struct turn *t, struct err *err)
 {
-	struct talk_message *answer = NULL, *leaf = talk->leaf;
+	struct err why = {0};
+
+	if (t->kept)
+		return 0;
+	t->kept = true;
+	if (!t->asked || !talk_store_save(t->talks, t->talk, &why))
+		return 0;
+	t->dropped = t->unkept ? t->unkept(t->ctx, &why) : 0;
+	return t->dropped ? err_set(err, t->dropped, "%s", why.text) : 0;
+}
+
+/* As if it had not been asked. */
+static void take_back(struct turn *t, struct talk *talk)
+{
+	struct err ignored;
+
+	if (t->asked) {
+		talk_message_add_text(talk->leaf, HISTORY_TEXT, &t->given_back);
+		talk_unsay(talk, t->before);
+		talk->asks_system = t->asks_system;
+		talk->asks_tools = t->asks_tools;
+	}
+	if (t->back)
+		talk_rewind(talk, t->back);
+	t->back = NULL;
+	/* What was kept while the model was loading stays, as a branch that is not shown. */
+	talk_store_show(t->talks, talk, &ignored);
+}
+
+static int begin(struct turn *t, struct talk *talk, struct talk_message *resume,
+		 struct err *err)
+{
+	struct talk_message *answer = NULL;
 	uint64_t seed = 0;
 	int rc = 0;
 
@@ -116,7 +133,6 @@ int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, s
 		rc = submit(t, talk, resume, &seed, err);
 	if (rc) {
 		talk_message_free(answer);
-		talk_rewind(talk, leaf);
 		return rc;
 	}
 	answer->made = (struct talk_run){.run = {.seed = seed, .started_ms = clock_wall_ms()}};
@@ -130,10 +146,57 @@ int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, s
 	t->began_ms = clock_ms();
 	t->first_token_ms = -1;
 	t->n_tokens = 0;
-	/* While the model is loading nobody knows yet what answers. */
-	if (t->engine->ops->info(t->engine))
-		begin_journal(t);
+	t->kept = t->read = t->refused = false;
+	t->dropped = 0;
+	buf_reset(&t->given_back);
+	talk->back = NULL;
+	/* That may take minutes. */
+	if (!t->engine->ops->info(t->engine))
+		keep_question(t, err);
 	return 0;
+}
+
+int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, struct err *err)
+{
+	int rc;
+
+	t->asked = false;
+	t->back = resume ? talk->leaf : talk->back;
+	rc = begin(t, talk, resume, err);
+	if (rc)
+		take_back(t, talk);
+	return rc;
+}
+
+int turn_ask(struct turn *t, struct talk *talk, struct talk_message *question, struct err *err)
+{
+	int rc;
+
+	t->back = talk->back;
+	t->before = talk->leaf;
+	t->asks_system = talk->asks_system;
+	t->asks_tools = talk->asks_tools;
+	rc = talk_ask(talk, question, t->opt->system, clock_wall_ms(), err);
+	if (rc)
+		talk_message_free(question);
+	t->asked = !rc;
+	if (!rc)
+		rc = begin(t, talk, NULL, err);
+	if (rc)
+		take_back(t, talk);
+	return rc;
+}
+
+const char *turn_helps(const struct turn *t)
+{
+	if (!t->refused)
+		return NULL;
+	/* Nothing but a system prompt stands before it. */
+	if (t->asked && !talk_last(t->talk, CHAT_USER))
+		return "less text does, or --ctx N at the start, which gives it more room";
+	return "/new begins without what was said, an earlier message can be edited or forked "
+	       "from, "
+	       "and --ctx N at the start gives it more room";
 }
 
 /* ---- the journal ---- */
@@ -191,11 +254,30 @@ bool turn_owns(const struct turn *t, const struct event *ev)
 	return ev->turn && turn_runs(t) && ev->turn == t->number;
 }
 
+/* An error that says, before anything is read, that all of it is too much. */
+static bool refuses(const struct turn *t, const struct event *ev)
+{
+	return ev->kind == EV_ERROR && ev->err.code == ERR_LIMIT && !t->read &&
+	       t->engine->ops->info(t->engine);
+}
+
 int turn_hear(struct turn *t, const struct event *ev, size_t *part, struct err *err)
 {
 	struct answer_mark before = answer_mark(t->answer);
 	int rc;
 
+	*part = ANSWER_NO_PART;
+	if (t->dropped)
+		return 0;
+	t->refused = refuses(t, ev);
+	if (t->refused)
+		return 0;
+	t->read = true;
+	rc = keep_question(t, err);
+	if (rc) {
+		turn_stop(t);
+		return rc;
+	}
 	if (ev->kind == EV_TOKENS) {
 		if (t->first_token_ms < 0)
 			t->first_token_ms = clock_ms();
@@ -289,12 +371,15 @@ int turn_end(struct turn *t, const struct event *last, int why, struct talk_mess
 	m->made.run.stop = stop_of(last, why);
 	note_usage(&m->made.run, u);
 	m->made.run.thinking_tokens = m->thinking_tokens > 0 ? m->thinking_tokens : 0;
-	keep = m->n_parts || (whole && m->n_ids);
+	keep = !t->refused && !t->dropped && (m->n_parts || (whole && m->n_ids));
 	t->answer = NULL;
 	t->state = TURN_IDLE;
 	t->number = 0;
 	end_journal(t, m, keep);
 	*said = keep ? m : NULL;
+	if (t->refused || t->dropped)
+		take_back(t, t->talk);
+	t->back = NULL;
 	if (!keep) {
 		talk_message_free(m);
 		return 0;

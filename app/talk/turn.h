@@ -8,6 +8,9 @@
  * The owner either hands in the engine's events as they come (turn_begin, turn_hear, turn_end)
  * or lets turn_run() wait for them.  What is said is journalled on the way, and a store that
  * fails ends no turn: the answer stays in memory and is tried again.  UI thread only.
+ *
+ * A question is kept as soon as the engine reads it, or at once while the model is loading. One
+ * that does not fit the context is refused: it is taken back, and its words are given back.
  */
 #ifndef APP_TALK_TURN_H
 #define APP_TALK_TURN_H
@@ -35,6 +38,11 @@ struct turn {
 	const struct options *opt;
 	struct talks *talks;
 	void (*trouble)(void *ctx, const char *text); /* what the store refused, to be told */
+	/*
+	 * The question could not be kept.  Other than 0 takes it back, and the turn fails with
+	 * that.  NULL: it is answered, and tried again with the next message.
+	 */
+	int (*unkept)(void *ctx, const struct err *why);
 	void *ctx;
 
 	enum turn_state state;
@@ -48,6 +56,17 @@ struct turn {
 	int64_t began_ms;               /* monotonic */
 	int64_t first_token_ms;         /* -1: none came */
 	int64_t n_tokens;               /* since then */
+
+	bool asked;                   /* by turn_ask(): */
+	struct talk_message *before;  /* what the question follows */
+	bool asks_system, asks_tools; /* the talk's, before it */
+	struct talk_message *back;    /* where it is refused, the leaf again; NULL: `before` */
+	bool kept;                    /* the question went to the store */
+	bool read;                    /* the engine has begun with it */
+	int dropped;                  /* what `unkept` said */
+	/* After the end, until the next one begins: */
+	bool refused;          /* it did not fit the context */
+	struct buf given_back; /* what was asked then, in its words */
 };
 
 void turn_release(struct turn *t);
@@ -63,10 +82,13 @@ static inline bool turn_runs(const struct turn *t)
  */
 int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, struct err *err);
 
-/* It was cut, and its own tokens are not here to go on from: it was imported, or is damaged. */
-bool turn_lacks_tokens(const struct talk_message *m);
-/* Why the answer can't be gone on with; NULL: it can. */
-const char *turn_why_not_resumed(const struct talk_message *m);
+/*
+ * Says the question after talk's leaf, under the system prompt that is wanted, and has it
+ * answered.  The question is taken over; on failure nothing was said.
+ */
+int turn_ask(struct turn *t, struct talk *talk, struct talk_message *question, struct err *err);
+/* After a turn that was refused, what can be done about it; else NULL. */
+const char *turn_helps(const struct turn *t);
 
 /* True for an event of the turn that runs. */
 bool turn_owns(const struct turn *t, const struct event *ev);

@@ -78,7 +78,8 @@ static int take_event(struct turn *t, const struct event *ev, const struct turn_
 		rc = err_set(err, ev->err.code, "%s", ev->err.text);
 	if (last)
 		end(t, ev, why, out);
-	told = watch->event(watch->ctx, ev);
+	/* What was not kept is as if it had not been asked. */
+	told = t->dropped ? 0 : watch->event(watch->ctx, ev);
 	return rc ? rc : told;
 }
 

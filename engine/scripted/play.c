@@ -403,6 +403,11 @@ void play_turn(struct desk *desk, struct event_queue *events, const struct scrip
 		return;
 	p.thinks = !req->is_raw && req->chat.effort != EFFORT_NONE && !turn->is_title;
 	st = &steps[turn->first];
+	/* As the engine refuses what does not fit: before it reads. */
+	if (st->kind == STEP_ERROR && st->code == ERR_LIMIT) {
+		play_step(&p, st);
+		return;
+	}
 	if (st->kind != STEP_PREFILL)
 		play_prefill(&p, &plain_prefill);
 	for (size_t i = 0; i < turn->n_steps && !p.over; i++) {

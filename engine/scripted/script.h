@@ -30,6 +30,7 @@
  * failed, usage, model, limit, nomem, io, refused, store, cancelled, timeout.  "done" without
  * "stop" means "tool_calls" after a good call, else "stop"; usage fields that are not given
  * are counted.  A turn without "prefill" prefills an invented count of tokens at once.
+ * One that begins with an error of code limit is refused, before anything is read.
  *
  * A turn may be opened by a line with conditions:
  *

@@ -31,6 +31,12 @@ static struct talk *talk(const struct cmd_host *h)
 	return of(h)->talk;
 }
 
+static int64_t ctx_tokens(const struct cmd_host *h)
+{
+	(void)h;
+	return 0;
+}
+
 static void say(struct cmd_host *h, const char *text)
 {
 	buf_addf(&of(h)->log, "say %s|", text);
@@ -124,6 +130,7 @@ static void quit(struct cmd_host *h)
 
 static const struct cmd_host_ops ops = {
 	.talk = talk,
+	.ctx_tokens = ctx_tokens,
 	.say = say,
 	.tell = tell,
 	.help = help,
