@@ -38,7 +38,7 @@ int app_read_settings(struct options *o, struct err *err)
 
 int app_model_dir(const struct options *o, struct buf *out, struct err *err)
 {
-	if (!o->model)
+	if (!o->model || !*o->model)
 		return path_nano(out, err);
 	path_expand(out, str_of(o->model));
 	return buf_failed(out) ? err_nomem(err, "path", strlen(o->model)) : 0;

@@ -22,12 +22,19 @@
 #include "app/verb/io.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "tui/terminal.h"
 
+/* Help is had whatever is wrong with the configuration. */
 static int read_options(struct app *app, int argc, char **argv, struct err *err)
 {
-	int rc = app_read_settings(&app->opt, err);
+	struct err settings = {0};
+	int wrong = app_read_settings(&app->opt, &settings);
+	int rc = options_read_flags(&app->opt, argc, argv, err);
 
-	return rc ? rc : options_read_flags(&app->opt, argc, argv, err);
+	if (!wrong || (!rc && (app->opt.help || app->opt.version)))
+		return rc;
+	*err = settings;
+	return wrong;
 }
 
 /* A log that cannot be kept is no reason not to talk. */
@@ -56,16 +63,28 @@ static int print(struct buf *text)
 	return exit_code_of(rc);
 }
 
+/* A terminal that is known for nothing is for lines, without a word; others are told. */
+static bool can_show_screen(void)
+{
+	const char *term = getenv("TERM");
+	struct err err = {0};
+
+	if (!term || !*term || strcmp(term, "dumb") == 0)
+		return false;
+	if (!terminal_check(term, &err))
+		return true;
+	err_prefix(&err, "a line at a time");
+	app_tell(err.text);
+	return false;
+}
+
 /* The full screen is for a person, at a terminal that can show it, who asks nothing special. */
 static bool wants_screen(const struct options *o)
 {
-	const char *term = getenv("TERM");
-
 	if (o->script)
 		return true;
-	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term &&
-	       strcmp(term, "dumb") != 0 && !o->prompt && !o->n_files && !o->json && !o->plain &&
-	       o->input_format == INPUT_TEXT;
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !o->prompt && !o->n_files &&
+	       !o->json && !o->plain && o->input_format == INPUT_TEXT && can_show_screen();
 }
 
 /* A person types line after line. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "app/binding.h"
 #include "app/help.h"
@@ -256,11 +257,26 @@ static int set_seed(struct options *o, const struct option_row *row, const char 
 	return 0;
 }
 
+/* 0, 1, or -1: it is neither. */
+static int switch_of(const char *value)
+{
+	static const char *const words[][2] = {
+		{"off", "on"}, {"no", "yes"}, {"false", "true"}, {"0", "1"}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (int on = 0; on < 2; on++)
+			if (strcasecmp(words[i][on], value) == 0)
+				return on;
+	return -1;
+}
+
 static int set_choice(const struct option_row *row, const char *value, int *out, struct err *err)
 {
 	struct buf expected = {0};
 	int rc;
 
+	if (row->choices == switches && switch_of(value) >= 0)
+		value = switches[switch_of(value)];
 	for (int i = 0; row->choices[i]; i++) {
 		if (strcmp(row->choices[i], value) == 0) {
 			*out = i;
@@ -299,12 +315,9 @@ static int add_to_list(char ***list, size_t *n, const char *value, struct err *e
 
 static int set_switch(const struct option_row *row, const char *value, bool *out, struct err *err)
 {
-	bool on = !*value || strcmp(value, "on") == 0 || strcmp(value, "true") == 0 ||
-		  strcmp(value, "yes") == 0 || strcmp(value, "1") == 0;
-	bool off = strcmp(value, "off") == 0 || strcmp(value, "false") == 0 ||
-		   strcmp(value, "no") == 0 || strcmp(value, "0") == 0;
+	int on = *value ? switch_of(value) : 1;
 
-	if (!on && !off)
+	if (on < 0)
 		return bad_value(row, value, "on or off", err);
 	*out = on;
 	return 0;

@@ -40,7 +40,9 @@ static int read_line(struct options *o, char *line, struct err *err)
 	*value++ = '\0';
 	key = trimmed(key);
 	row = option_find(key);
-	if (!row || !(row->where & OPTION_FILE)) {
+	if (row && !(row->where & OPTION_FILE))
+		return err_set(err, ERR_USAGE, "%s: only a flag, --%s", row->name, row->name);
+	if (!row) {
 		const char *near = option_near(key);
 
 		return err_set(err, ERR_USAGE, "%.60s: no such option%s%s%s", key,
@@ -106,7 +108,8 @@ int options_read_env(struct options *o, struct err *err)
 			name[n++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
 		name[n] = '\0';
 		value = getenv(name);
-		if (value && option_set(o, row, value, err))
+		/* An empty one is as good as none. */
+		if (value && *value && option_set(o, row, value, err))
 			return err_prefix(err, "%s", name);
 	}
 	return 0;
@@ -160,7 +163,11 @@ static void flags_init(struct flags *f, const char *how)
 		if (n >= N_ROWS_MAX - 1)
 			BUG("more options than the parser has room for");
 		f->longs[n] = (struct option){
-			row->name, row->arg ? required_argument : no_argument, NULL, 256 + n};
+			row->name,
+			row->arg			   ? required_argument
+			: row->type == OPTION_SWITCH ? optional_argument
+						     : no_argument,
+			NULL, 256 + n};
 		if (row->letter)
 			snprintf(f->letters + len, sizeof(f->letters) - len, "%c%s",
 				 row->letter, row->arg ? ":" : "");
@@ -227,10 +234,9 @@ int options_read_flags(struct options *o, int argc, char **argv, struct err *err
 		if (value_left_out(row, optarg, argv)) {
 			optind--;
 			o->pick = true;
-		} else if (row->type == OPTION_SWITCH)
-			*(bool *)((char *)o + row->at) = true;
-		else
+		} else {
 			rc = option_set(o, row, optarg ? optarg : "", err);
+		}
 		/* which begins with the option's name */
 		if (rc)
 			err_set(err, rc, "--%s", err->text);

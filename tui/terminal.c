@@ -307,18 +307,42 @@ int terminal_suspend(struct terminal *t, struct err *err)
 	return enter(t, err);
 }
 
+/* Its description becomes the current one. */
+static int look_up(const char *name, int fd, struct err *err)
+{
+	int found;
+
+	if (setupterm(name, fd, &found) != OK)
+		return err_set(err, ERR_FAILED, "terminal \"%.60s\" is unknown here", name);
+	if (cap("cup")[0] != '\0')
+		return 0;
+	del_curterm(cur_term);
+	return err_set(err, ERR_FAILED, "terminal \"%.60s\" can't move its cursor", name);
+}
+
+int terminal_check(const char *name, struct err *err)
+{
+	int rc = look_up(name, STDOUT_FILENO, err);
+
+	if (!rc)
+		del_curterm(cur_term);
+	return rc;
+}
+
 int terminal_open(struct terminal **out, const struct terminal_config *config, struct err *err)
 {
 	const char *name = config->name ? config->name : getenv("TERM");
 	struct terminal *t = NULL;
-	int found, again, rc;
+	int again, rc;
 
 	if (!name || name[0] == '\0')
 		return err_set(err, ERR_FAILED, "TERM is not set: use --plain");
-	if (setupterm(name, config->fd, &found) != OK)
-		return err_set(err, ERR_FAILED,
-			       "terminal \"%s\" is unknown here: set TERM, or use --plain",
-			       name);
+	rc = look_up(name, config->fd, err);
+	if (rc) {
+		snprintf(err->text + strlen(err->text), sizeof(err->text) - strlen(err->text),
+			 ": set TERM, or use --plain");
+		return rc;
+	}
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return err_nomem(err, "terminal", sizeof(*t));
@@ -328,9 +352,8 @@ int terminal_open(struct terminal **out, const struct terminal_config *config, s
 	t->fd = t->own ? again : t->fd;
 	t->mouse = config->mouse;
 	t->cup = strdup(cap("cup"));
-	if (!t->cup || t->cup[0] == '\0') {
-		rc = err_set(err, ERR_FAILED,
-			     "terminal \"%s\" can't move its cursor: use --plain", name);
+	if (!t->cup) {
+		rc = err_nomem(err, "terminal", 0);
 		goto done;
 	}
 	if (tcgetattr(t->fd, &t->saved) < 0) {

@@ -41,6 +41,9 @@ struct terminal_config {
 
 struct terminal;
 
+/* ERR_FAILED where a terminal of that name can't move its cursor, or none is known. */
+int terminal_check(const char *name, struct err *err);
+
 /* ERR_FAILED where the terminal can't move its cursor or its name is unknown. */
 int terminal_open(struct terminal **out, const struct terminal_config *config, struct err *err);
 /* Restores and frees; NULL is fine.  Safe on a terminal that vanished. */

@@ -16,7 +16,7 @@ const struct cmd cmds[] = {
 	{"title", "[TEXT]", "show or set the conversation's title", cmd_title},
 	{"copy", "[N|code [N]]", "copy the last answer, the Nth last, or its code", cmd_copy},
 	{"export", "FILE", "write it to FILE (.md, .json, .jsonl)", cmd_export},
-	{"rm", "ID", "remove a conversation for good", cmd_rm},
+	{"rm", "ID", "remove a conversation", cmd_rm},
 	{"effort", "[none|low|high|max]", "how much the model thinks", cmd_effort},
 	{"system", "[TEXT]", "show or set the system prompt; - removes it", cmd_system},
 	{"set", "[OPTION [VALUE]]", "show or set an option, from the next turn on", cmd_set},

@@ -108,12 +108,9 @@ static int host_open_branch(struct cmd_host *h, struct talk *t, struct err *err)
 
 static int host_remove(struct cmd_host *h, struct talk *t, struct err *err)
 {
-	struct screen *s = screen_of(h);
-	int rc = screen_remove(s, t) ? screen_forget(s, err) : 0;
-
-	if (!rc && !s->talks->removed)
-		tui_say(s->tui, STYLE_FAINT, "removed");
-	return rc;
+	(void)err;
+	screen_delete(screen_of(h), t);
+	return 0;
 }
 
 static void host_renamed(struct cmd_host *h)

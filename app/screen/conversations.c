@@ -122,7 +122,7 @@ void screen_rename(struct screen *s, struct talk *t, struct str title)
 
 /* ---- removal ---- */
 
-bool screen_remove(struct screen *s, struct talk *t)
+static bool put_away(struct screen *s, struct talk *t)
 {
 	struct err err;
 
@@ -143,6 +143,13 @@ bool screen_remove(struct screen *s, struct talk *t)
 	}
 	screen_show_list(s);
 	return true;
+}
+
+void screen_delete(struct screen *s, struct talk *t)
+{
+	if (put_away(s, t))
+		tui_say(s->tui, STYLE_NOTICE,
+			"deleted; Alt-U among the conversations takes it back");
 }
 
 int screen_forget(struct screen *s, struct err *err)

@@ -276,9 +276,7 @@ static void row_rename(struct screen *s, struct talk *t, const struct tui_intent
 static void row_delete(struct screen *s, struct talk *t, const struct tui_intent *in)
 {
 	(void)in;
-	if (screen_remove(s, t))
-		tui_say(s->tui, STYLE_NOTICE,
-			"deleted; Alt-U among the conversations takes it back");
+	screen_delete(s, t);
 }
 
 /* Either of the two. */

@@ -265,6 +265,9 @@ int talks_get(struct talks *ts, int64_t stored, struct talk **out, struct err *e
 	struct history_list list = {0};
 	int rc = 0;
 
+	/* It may come back; until then it is none. */
+	if (ts->removed && ts->removed->stored == stored)
+		return err_set(err, ERR_USAGE, "that conversation was deleted");
 	*out = in_memory(ts, stored);
 	if (!*out) {
 		/* Another program made it meanwhile. */

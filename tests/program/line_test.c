@@ -222,6 +222,25 @@ static void a_terminal_that_cannot_move_its_cursor_gets_lines(void **state)
 	setenv("TERM", "xterm", 1);
 }
 
+static void a_terminal_that_is_unknown_gets_lines_and_a_word(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	setenv("TERM", "no-such-terminal", 1);
+	how = "--hide-thinking";
+	start(&c, "{\"text\": \"here\"}\n" DONE, NULL);
+	assert_non_null(strstr(buf_z(&c.shown),
+			       "a line at a time: terminal \"no-such-terminal\" is unknown here"));
+	type(&c, "hello\n");
+	wait_for(&c, "here");
+	wait_for_prompt(&c);
+	type(&c, "\004");
+	end(&c, 0);
+	how = "--plain";
+	setenv("TERM", "xterm", 1);
+}
+
 static void ctrl_c_keeps_what_was_said_and_the_next_question_follows_it(void **state)
 {
 	struct chat c;
@@ -831,6 +850,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_stream_and_ctrl_d_quits),
 		cmocka_unit_test(a_terminal_that_cannot_move_its_cursor_gets_lines),
+		cmocka_unit_test(a_terminal_that_is_unknown_gets_lines_and_a_word),
 		cmocka_unit_test(ctrl_c_keeps_what_was_said_and_the_next_question_follows_it),
 		cmocka_unit_test(ctrl_c_twice_at_the_prompt_quits),
 		cmocka_unit_test(what_is_typed_between_two_ctrl_c_is_not_quitted_over),

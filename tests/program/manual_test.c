@@ -291,6 +291,31 @@ static void every_example_of_the_page_works(void **state)
 	free(model);
 }
 
+static void help_is_had_whatever_the_configuration_says(void **state)
+{
+	static const char *const calls[][2] = {{"--help", NULL}, {"--version", NULL}, {"hello", NULL}};
+	struct tmpdir home;
+
+	(void)state;
+	tmpdir_init(&home);
+	assert_int_equal(mkdir(tmpdir_file(&home, "dsv4chat"), 0700), 0);
+	tmpdir_write_text(&home, "dsv4chat/config", "nonsense\n");
+	setenv("XDG_CONFIG_HOME", home.path, 1);
+	for (size_t i = 0; i < 3; i++) {
+		struct program_run run = {0};
+
+		program_run(&run, calls[i], (struct str){0}, 30);
+		assert_int_equal(run.status, i < 2 ? 0 : 2);
+		if (i == 2)
+			assert_non_null(strstr(buf_z(&run.err), "config: line 1: 'nonsense'"));
+		else
+			assert_non_null(strstr(buf_z(&run.out), "dsv4chat"));
+		program_run_release(&run);
+	}
+	unsetenv("XDG_CONFIG_HOME");
+	tmpdir_release(&home);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +325,7 @@ int main(void)
 		cmocka_unit_test(the_example_of_the_file_is_taken),
 		cmocka_unit_test(the_example_file_has_every_option_with_its_default),
 		cmocka_unit_test(every_example_of_the_page_works),
+		cmocka_unit_test(help_is_had_whatever_the_configuration_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,12 +192,41 @@ static void commands_act_on_the_screen(void **state)
 	stage_type(&st, "/rm\r");
 	stage_wait_for(&st, "/list says their ids");
 	stage_type(&st, "\x15/rm mars\r");
-	stage_wait_for(&st, "removed");
+	stage_wait_for(&st, "deleted");
+	stage_type(&st, "/rm mars\r");
+	stage_wait_for(&st, "was deleted");
+	stage_type(&st, "\x15/quit\r");
+	assert_int_equal(stage_close(&st), 0);
 	assert_false(file_has(su.inputs_path, "mars"));
 	assert_true(file_has(su.inputs_path, "moon"));
 	assert_false(file_has(su.history_path, "mars it is"));
-	stage_type(&st, "/quit\r");
+}
+
+static void what_rm_removes_comes_back_by_the_key_that_it_names(void **state)
+{
+	struct stage_setup su = {
+		.engine_script = stage_talk, .term = "xterm-256color", .w = 80, .h = 24};
+	struct stage st;
+
+	(void)state;
+	su.history_path = tmpdir_file(&dir, "back.db");
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "hello heron\r");
+	stage_wait_for(&st, "• two");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "/rm hello\r");
+	stage_wait_for(&st, "Alt-U among the conversations takes it back");
+	stage_wait_gone(&st, "• two");
+	stage_type(&st, "\x1B[1;3D");
+	stage_wait_for(&st, "type to find");
+	stage_type(&st, "\x1Bu");
+	stage_wait_for(&st, "it is back");
+	stage_type(&st, "\r");
+	stage_wait_for(&st, "• two");
+	stage_type(&st, "\x11");
 	assert_int_equal(stage_close(&st), 0);
+	assert_true(file_has(su.history_path, "hello heron"));
 }
 
 static void a_conversation_that_is_deleted_takes_what_was_typed_with_it(void **state)
@@ -466,6 +495,7 @@ int main(void)
 		cmocka_unit_test(only_one_line_with_a_word_behind_the_slash_is_a_command),
 		cmocka_unit_test(commands_act_on_the_screen),
 		cmocka_unit_test(a_conversation_that_is_deleted_takes_what_was_typed_with_it),
+		cmocka_unit_test(what_rm_removes_comes_back_by_the_key_that_it_names),
 		cmocka_unit_test(inputs_of_either_mode_are_there_in_the_other),
 		cmocka_unit_test(what_is_archived_is_found_by_typing_and_comes_back),
 		cmocka_unit_test(files_go_along_from_either_mode),

@@ -228,7 +228,15 @@ static void what_is_removed_leaves_the_file_when_nobody_types(void **state)
 	stage_wait_for(&st, "answer one");
 	stage_wait_for(&st, "ready");
 	stage_type(&st, "/rm kingfisher\r");
-	stage_wait_for(&st, "removed");
+	stage_wait_for(&st, "deleted");
+	stage_type(&st, "plover\r");
+	stage_wait_for(&st, "answer two");
+	stage_wait_for(&st, "ready");
+	assert_true(stands_in(su.history_path, "", "kingfisher") ||
+		    stands_in(su.history_path, "-wal", "kingfisher"));
+	/* Only the last one can come back. */
+	stage_type(&st, "/rm plover\r");
+	stage_wait_gone(&st, "answer two");
 	end = clock_ms() + STAGE_PATIENCE_MS;
 	while (stands_in(su.history_path, "", "kingfisher") ||
 	       stands_in(su.history_path, "-wal", "kingfisher")) {

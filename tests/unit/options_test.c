@@ -143,6 +143,36 @@ static void bad_flags_say_what_is_wrong(void **state)
 	}
 }
 
+static void every_switch_takes_every_word_for_yes_and_no(void **state)
+{
+	static const char *const words[][2] = {{"on", "off"},	  {"yes", "no"}, {"true", "false"},
+					       {"1", "0"},	  {"Yes", "NO"}};
+	struct err err = {0};
+	struct options o;
+
+	(void)state;
+	options_default(&o);
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		bool is_choice = strcmp(row->name, "titles") == 0;
+
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			for (int k = 0; k < 2 && (is_choice || row->type == OPTION_SWITCH); k++) {
+				struct buf now = {0};
+
+				assert_int_equal(option_set(&o, row, words[i][k], &err), 0);
+				option_get(&o, row, &now);
+				assert_string_equal(buf_z(&now), k ? "off" : "on");
+				buf_release(&now);
+			}
+	}
+	assert_int_equal(option_set(&o, option_find("mouse"), "perhaps", &err), ERR_USAGE);
+	options_release(&o);
+	assert_int_equal(read_flags(&o, "--mouse=yes --plain=no --json --titles no q", &err), 0);
+	assert_true(o.mouse && !o.plain && o.json && !o.titles);
+	assert_string_equal(o.prompt, "q");
+	options_release(&o);
+}
+
 static int read_bytes(struct options *o, const char *bytes, size_t n, struct err *err)
 {
 	char path[] = "/tmp/dsv4chat-options-XXXXXX";
@@ -186,6 +216,7 @@ static void the_file_is_read_and_its_errors_have_lines(void **state)
 	assert_non_null(strstr(err.text, "line 1: bind: 'quit', expected ACTION=KEYS"));
 	options_release(&o);
 	assert_int_equal(read_text(&o, "prompt = hi\n", &err), ERR_USAGE);
+	assert_non_null(strstr(err.text, "line 1: prompt: only a flag, --prompt"));
 	options_release(&o);
 	assert_int_equal(read_text(&o, "just words\n", &err), ERR_USAGE);
 	options_release(&o);
@@ -245,6 +276,14 @@ static void later_places_win(void **state)
 	setenv("DSV4CHAT_TEMP", "x", 1);
 	assert_int_equal(options_read_env(&o, &err), ERR_USAGE);
 	assert_non_null(strstr(err.text, "DSV4CHAT_TEMP"));
+	/* Empty ones are none. */
+	setenv("DSV4CHAT_TEMP", "", 1);
+	setenv("DSV4CHAT_MODEL", "", 1);
+	o.sampling.temperature = 0.5;
+	assert_int_equal(options_read_env(&o, &err), 0);
+	assert_true(o.sampling.temperature == 0.5);
+	assert_null(o.model);
+	unsetenv("DSV4CHAT_MODEL");
 	unsetenv("DSV4CHAT_TEMP");
 	unsetenv("DSV4CHAT_TOP_P");
 	options_release(&o);
@@ -296,6 +335,7 @@ int main(void)
 		cmocka_unit_test(each_list_is_its_own),
 		cmocka_unit_test(flags_and_words_mix),
 		cmocka_unit_test(bad_flags_say_what_is_wrong),
+		cmocka_unit_test(every_switch_takes_every_word_for_yes_and_no),
 		cmocka_unit_test(the_file_is_read_and_its_errors_have_lines),
 		cmocka_unit_test(a_byte_that_is_no_text_ends_no_file_in_silence),
 		cmocka_unit_test(later_places_win),
