@@ -105,7 +105,7 @@ static void what_was_said_is_there_the_next_time(void **state)
 	su.last = true;
 	stage_begin(&st, &su);
 	stage_wait_for(&st, "This takes for ever");
-	assert_true(stage_shows(&st, "the program was stopped; /continue goes on with it"));
+	assert_true(stage_shows(&st, "interrupted; /continue goes on with it"));
 	assert_true(stage_shows(&st, "‹2/2›"));
 	stage_type(&st, "\x1B[1;3A{["); /* to the question, the branch before */
 	stage_wait_for(&st, "• two");
@@ -184,7 +184,7 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 	stage_begin(&st, &su);
 	stage_wait_for(&st, "one two three four five");
 	assert_false(stage_shows(&st, "the end"));
-	stage_wait_for(&st, "interrupted; /continue goes on with it");
+	stage_wait_for(&st, "the program was stopped; /continue goes on with it");
 	stage_type(&st, "/continue\r");
 	stage_wait_for(
 		&st, "one two three four five six seven eight nine ten eleven twelve the end");

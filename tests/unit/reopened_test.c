@@ -362,7 +362,9 @@ static size_t play_source(const char *source)
 				at = add_literal(at + 1, &text);
 				at += strspn(at, " \t\n");
 			}
-			if (text.len && text.data[0] == '{')
+			/* What is refused leaves nothing to be opened again. */
+			if (text.len && text.data[0] == '{' &&
+			    !strstr(text.data, "\"code\": \"limit\""))
 				n += play_script(buf_z(&text));
 		} else {
 			at++;
