@@ -162,12 +162,11 @@ static void flags_init(struct flags *f, const char *how)
 
 		if (n >= N_ROWS_MAX - 1)
 			BUG("more options than the parser has room for");
-		f->longs[n] = (struct option){
-			row->name,
-			row->arg			   ? required_argument
-			: row->type == OPTION_SWITCH ? optional_argument
-						     : no_argument,
-			NULL, 256 + n};
+		f->longs[n] = (struct option){row->name,
+					      row->arg                     ? required_argument
+					      : row->type == OPTION_SWITCH ? optional_argument
+									   : no_argument,
+					      NULL, 256 + n};
 		if (row->letter)
 			snprintf(f->letters + len, sizeof(f->letters) - len, "%c%s",
 				 row->letter, row->arg ? ":" : "");

@@ -33,7 +33,8 @@ struct cmd_host_ops {
 	int (*open)(struct cmd_host *h, struct talk *t, struct err *err);
 	int (*open_new)(struct cmd_host *h, struct err *err);
 	int (*open_branch)(struct cmd_host *h, struct talk *t, struct err *err); /* just made */
-	/* Removes it, and says how far that is for good; where it is shown, a new one is then. */
+	/* Removes it, and says how far that is for good; where it is shown, a new one is then.
+	 */
 	int (*remove)(struct cmd_host *h, struct talk *t, struct err *err);
 	void (*renamed)(struct cmd_host *h);
 

@@ -142,7 +142,8 @@ void screen_rename(struct screen *s, struct talk *t, struct str title);
 void screen_open_branch(struct screen *s, struct talk *t); /* just made */
 void screen_fork(struct screen *s, struct talk_message *at);
 void screen_regenerate(struct screen *s, struct talk_message *m);
-/* Takes it out of sight; it may come back until screen_forget().  Says so, or why it can't go. */
+/* Takes it out of sight; it may come back until screen_forget().  Says so, or why it can't go.
+ */
 void screen_delete(struct screen *s, struct talk *t);
 /* What was removed goes for good, with what was typed in it.  On failure it is back. */
 int screen_forget(struct screen *s, struct err *err);

@@ -49,9 +49,11 @@ const char *stop_why_not_resumed(const struct talk_message *m, int64_t ctx_token
 	case STOP_WAY_OPEN:
 		break;
 	case STOP_WAY_LOST:
-		return "cut, but without its own tokens, as imported ones are: /regen answers anew";
+		return "cut, but without its own tokens, as imported ones are: /regen answers "
+		       "anew";
 	case STOP_WAY_FULL:
-		return "the context is full: /new begins another conversation, an earlier message "
+		return "the context is full: /new begins another conversation, an earlier "
+		       "message "
 		       "can be edited or forked from, --ctx N at the start gives more room";
 	}
 	return NULL;

@@ -1,6 +1,6 @@
 /*
- * Why an answer goes no further, and whether it can be gone on with: the same words and the same
- * rule in every mode.
+ * Why an answer goes no further, and whether it can be gone on with: the same words and the
+ * same rule in every mode.
  */
 #ifndef APP_TALK_STOP_H
 #define APP_TALK_STOP_H
@@ -24,8 +24,8 @@ const char *stop_why_not_resumed(const struct talk_message *m, int64_t ctx_token
 const char *stop_why(const struct talk_message *m);
 
 /*
- * Appends what its reader should know behind the last answer of a branch, and what helps; nothing
- * where it ended by itself.
+ * Appends what its reader should know behind the last answer of a branch, and what helps;
+ * nothing where it ended by itself.
  */
 void stop_add_words(const struct talk_message *m, int64_t ctx_tokens, struct buf *out);
 

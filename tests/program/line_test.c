@@ -230,8 +230,9 @@ static void a_terminal_that_is_unknown_gets_lines_and_a_word(void **state)
 	setenv("TERM", "no-such-terminal", 1);
 	how = "--hide-thinking";
 	start(&c, "{\"text\": \"here\"}\n" DONE, NULL);
-	assert_non_null(strstr(buf_z(&c.shown),
-			       "a line at a time: terminal \"no-such-terminal\" is unknown here"));
+	assert_non_null(
+		strstr(buf_z(&c.shown),
+		       "a line at a time: terminal \"no-such-terminal\" is unknown here"));
 	type(&c, "hello\n");
 	wait_for(&c, "here");
 	wait_for_prompt(&c);

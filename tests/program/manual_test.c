@@ -293,7 +293,8 @@ static void every_example_of_the_page_works(void **state)
 
 static void help_is_had_whatever_the_configuration_says(void **state)
 {
-	static const char *const calls[][2] = {{"--help", NULL}, {"--version", NULL}, {"hello", NULL}};
+	static const char *const calls[][2] = {
+		{"--help", NULL}, {"--version", NULL}, {"hello", NULL}};
 	struct tmpdir home;
 
 	(void)state;

@@ -232,7 +232,7 @@ static void nothing_said_is_nothing_to_act_on(void **state)
 		{"/continue", "error nothing was said yet"},
 		{"/title", "error nothing was said yet: there is nothing to name"},
 		{"/export x.md", "error nothing was said yet"},
-		{"/rm", "error /rm ID removes a conversation for good; /list says their ids"},
+		{"/rm", "error /rm ID removes a conversation; /list says their ids"},
 		{"/list", "tell (nothing yet)|"},
 		{"/search x", "tell (not found)|"},
 	};

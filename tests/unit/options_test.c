@@ -145,8 +145,8 @@ static void bad_flags_say_what_is_wrong(void **state)
 
 static void every_switch_takes_every_word_for_yes_and_no(void **state)
 {
-	static const char *const words[][2] = {{"on", "off"},	  {"yes", "no"}, {"true", "false"},
-					       {"1", "0"},	  {"Yes", "NO"}};
+	static const char *const words[][2] = {
+		{"on", "off"}, {"yes", "no"}, {"true", "false"}, {"1", "0"}, {"Yes", "NO"}};
 	struct err err = {0};
 	struct options o;
 
@@ -156,7 +156,8 @@ static void every_switch_takes_every_word_for_yes_and_no(void **state)
 		bool is_choice = strcmp(row->name, "titles") == 0;
 
 		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			for (int k = 0; k < 2 && (is_choice || row->type == OPTION_SWITCH); k++) {
+			for (int k = 0; k < 2 && (is_choice || row->type == OPTION_SWITCH);
+			     k++) {
 				struct buf now = {0};
 
 				assert_int_equal(option_set(&o, row, words[i][k], &err), 0);
@@ -167,7 +168,8 @@ static void every_switch_takes_every_word_for_yes_and_no(void **state)
 	}
 	assert_int_equal(option_set(&o, option_find("mouse"), "perhaps", &err), ERR_USAGE);
 	options_release(&o);
-	assert_int_equal(read_flags(&o, "--mouse=yes --plain=no --json --titles no q", &err), 0);
+	assert_int_equal(read_flags(&o, "--mouse=yes --plain=no --json --titles no q", &err),
+			 0);
 	assert_true(o.mouse && !o.plain && o.json && !o.titles);
 	assert_string_equal(o.prompt, "q");
 	options_release(&o);
