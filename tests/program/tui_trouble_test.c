@@ -178,15 +178,15 @@ static void what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal(
 	stage_begin(&st, &su);
 	badvfs->slow_ms = 30;
 	stage_type(&st, "/open large\r");
-	stage_read(&st, 300);
+	stage_pause(&st, 300);
 	stage_type(&st, "typed meanwhile");
-	stage_read(&st, 300);
+	stage_pause(&st, 300);
 	assert_false(stage_shows(&st, "typed meanwhile"));
 	stage_type(&st, "\x1b");
 	stage_wait_for(&st, "typed meanwhile");
 	assert_false(stage_shows(&st, "and so on"));
 	stage_type(&st, "\x15/open large\r");
-	stage_read(&st, 300);
+	stage_pause(&st, 300);
 	began = clock_ms();
 	assert_int_equal(kill(st.child, SIGTERM), 0);
 	status = stage_close(&st);
@@ -267,7 +267,7 @@ static void what_a_slow_disk_keeps_from_being_exported_is_no_file(void **state)
 	stage_wait_for(&st, "and so on");
 	badvfs->slow_ms = 30;
 	stage_type(&st, command);
-	stage_read(&st, 300);
+	stage_pause(&st, 300);
 	stage_type(&st, "\x1b");
 	stage_wait_for(&st, "given up");
 	assert_int_equal(access(path, F_OK), -1);

@@ -284,6 +284,14 @@ void stage_type(struct stage *st, const char *bytes)
 	usleep(BETWEEN_KEYS_US);
 }
 
+void stage_pause(struct stage *st, int ms)
+{
+	int64_t end = clock_ms() + ms;
+
+	for (int64_t left = ms; left > 0; left = end - clock_ms())
+		stage_read(st, (int)left);
+}
+
 void stage_settle(struct stage *st)
 {
 	size_t before;

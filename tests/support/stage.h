@@ -71,6 +71,7 @@ void stage_text(const struct stage *st, struct buf *out);
 bool stage_shows(struct stage *st, const char *text);
 void stage_wait_for(struct stage *st, const char *text);
 void stage_wait_gone(struct stage *st, const char *text);
+void stage_pause(struct stage *st, int ms); /* takes what comes meanwhile */
 void stage_settle(struct stage *st); /* until nothing comes any more */
 /* Everything on the terminal is as a complete repaint has it. */
 void stage_assert_clean(struct stage *st);
