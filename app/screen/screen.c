@@ -160,7 +160,9 @@ static void flush_keys(struct screen *s)
 {
 	struct key_event ev;
 
-	while (!s->quit && keyparse_next(&s->keys, &ev, true))
+	/* What comes while one is handled waits for its own time. */
+	while (!s->quit && keyparse_wait_ms(&s->keys) >= 0 && keys_due_ms(s) <= 0 &&
+	       keyparse_next(&s->keys, &ev, true))
 		handle(s, &ev);
 }
 
