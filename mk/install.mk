@@ -13,12 +13,16 @@ COMPLETION_DIR.fish := share/fish/vendor_completions.d
 COMPLETION_NAME.bash := dsv4chat
 COMPLETION_NAME.zsh := _dsv4chat
 COMPLETION_NAME.fish := dsv4chat.fish
-SHELLS := $(patsubst share/completions/dsv4chat.%,%,$(wildcard share/completions/dsv4chat.*))
+SHELLS := bash zsh fish
 completion = $(DEST)/$(COMPLETION_DIR.$(1))/$(COMPLETION_NAME.$(1))
 man_page = $(DEST)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
+# As the program itself writes them.
+$(B)/completion.%: $(B)/dsv4chat
+	$(Q)$< completion $* > $@.part && mv $@.part $@
+
 .PHONY: install uninstall
-install: all
+install: all $(SHELLS:%=$(B)/completion.%)
 	$(INSTALL) -D -m 755 $(B)/dsv4chat $(DEST)/bin/dsv4chat
 	$(foreach p,$(CUDA_PLUGIN),$(INSTALL) -D -m 755 $(p) $(PLUGINS_DIR)/$(notdir $(p)) &&) true
 	$(foreach p,$(CUDA_PLUGIN),$(INSTALL) -D -m 644 $(p) $(DEST)/lib/dsv4chat/$(notdir $(p)) &&) true
@@ -26,7 +30,7 @@ install: all
 	$(foreach f,$(TOOL_FILES),$(INSTALL) -D -m 644 $(f) $(DATA)/tools/$(notdir $(f)) &&) true
 	$(INSTALL) -D -m 644 share/config.example $(DATA)/config.example
 	$(foreach f,$(MAN_PAGES),$(INSTALL) -D -m 644 $(f) $(call man_page,$(f)) &&) true
-	$(foreach s,$(SHELLS),$(INSTALL) -D -m 644 share/completions/dsv4chat.$(s) $(call completion,$(s)) &&) true
+	$(foreach s,$(SHELLS),$(INSTALL) -D -m 644 $(B)/completion.$(s) $(call completion,$(s)) &&) true
 
 uninstall:
 	rm -f $(DEST)/bin/dsv4chat $(foreach f,$(MAN_PAGES),$(call man_page,$(f))) \

@@ -95,12 +95,15 @@ static const struct subcommand subcommands[] = {
 
 #define N_SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
-const char *verb_history_row(size_t row, const char **usage)
+bool verb_history_row(size_t row, struct verb *as)
 {
+	const struct subcommand *s = &subcommands[row];
+
 	if (row >= N_SUBCOMMANDS)
-		return NULL;
-	*usage = subcommands[row].usage;
-	return subcommands[row].name;
+		return false;
+	*as = (struct verb){
+		.name = s->name, .help = s->help, .usage = s->usage, .options = s->options};
+	return true;
 }
 
 /* Without a subcommand there are many: each has its line. */

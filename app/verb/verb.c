@@ -37,6 +37,8 @@ const struct verb verbs[] = {
 	{"complete", verb_complete, "answer conversations for programs, one JSON a line",
 	 "[--model DIR] [--raw] [--ctx N] [ENGINE]",
 	 MODEL_ROW "--raw\tgo on with plain text, {\"prompt\": …}\n" CTX_ROW ENGINE_ROWS},
+	{"completion", verb_completion, "write what a shell reads to complete words",
+	 "bash|zsh|fish", ""},
 	{"doctor", verb_doctor, "say what is found on this machine, and what is missing",
 	 "[--model DIR] [--ctx N] [ENGINE]", MODEL_ROW CTX_ROW ENGINE_ROWS},
 	{"help", verb_help, "this list, or what a verb does", "[VERB [SUBCOMMAND]]", ""},
@@ -211,10 +213,10 @@ int verb_help(int argc, char **argv)
 
 bool verb_is_subcommand(const char *word)
 {
-	const char *usage, *name;
+	struct verb sub;
 
-	for (size_t i = 0; (name = verb_history_row(i, &usage)); i++)
-		if (strcmp(name, word) == 0)
+	for (size_t i = 0; verb_history_row(i, &sub); i++)
+		if (strcmp(sub.name, word) == 0)
 			return true;
 	return false;
 }

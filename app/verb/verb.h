@@ -62,15 +62,19 @@ int verb_status(const char *name, int rc, const struct err *err);
 		"moe-backend", required_argument, NULL, VERB_ENGINE                           \
 	}
 
-/* A subcommand of history, and what follows its name; NULL behind the last. */
-const char *verb_history_row(size_t row, const char **usage);
+/* A subcommand of history, told as a verb that can't be run; false behind the last. */
+bool verb_history_row(size_t row, struct verb *as);
 bool verb_is_subcommand(const char *word); /* of history */
 /* Is that a subcommand of history?  Its help is appended; `name` NULL: that of all. */
 bool verb_history_help(struct buf *out, const char *name);
 
+/* Appends what that shell reads to complete the program's words; false: it is not known. */
+bool verb_add_completion(const char *shell, struct buf *out);
+
 int verb_bench(int argc, char **argv);
 int verb_cache(int argc, char **argv);
 int verb_complete(int argc, char **argv);
+int verb_completion(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_help(int argc, char **argv);
 int verb_history(int argc, char **argv);

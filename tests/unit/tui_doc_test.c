@@ -1,4 +1,4 @@
-/* The manual and the completions say what the tables of the program say. */
+/* The manual says what the table of keys says. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-#include "app/options.h"
-#include "app/verb/verb.h"
 #include "engine/base/file.h"
 #include "tui/keymap.h"
 
@@ -91,126 +89,10 @@ static void the_manual_has_every_action_with_its_keys(void **state)
 	buf_release(&man);
 }
 
-static bool has_word(const char *text, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *p = text; (p = strstr(p, word)) != NULL; p++)
-		if (strchr(" \n\t'", p[-1]) != NULL && strchr(" \n\t')", p[n]) != NULL)
-			return true;
-	return false;
-}
-
-/* The words of `text` that begin as options do, a blank before each, sorted as they stand. */
-static void add_options(struct buf *out, const char *text)
-{
-	for (const char *p = text; *p; p++) {
-		size_t n = strspn(p, "-abcdefghijklmnopqrstuvwxyz");
-
-		if (*p != '-' || (p > text && strchr(" [|", p[-1]) == NULL))
-			continue;
-		buf_addc(out, ' ');
-		buf_add(out, p, n);
-		p += n - 1;
-	}
-}
-
-static bool is_of_history(const char *option)
-{
-	const char *usage;
-
-	for (size_t i = 0; verb_history_row(i, &usage); i++) {
-		struct buf options = {0};
-		bool has;
-
-		add_options(&options, usage);
-		buf_addc(&options, ' ');
-		has = has_word(buf_z(&options), option);
-		buf_release(&options);
-		if (has)
-			return true;
-	}
-	return false;
-}
-
-/* Asked of bash itself, as it would after "dsv4chat history NAME -". */
-static void what_follows_a_subcommand_is_completed(void **state)
-{
-	const char *name, *usage;
-
-	(void)state;
-	if (system("bash -c : >/dev/null 2>&1") != 0)
-		skip();
-	for (size_t i = 0; (name = verb_history_row(i, &usage)) != NULL; i++) {
-		struct buf command = {0}, wanted = {0}, got = {0};
-		char text[512] = "";
-		FILE *f;
-
-		buf_addf(&command,
-			 "bash -c '. share/completions/dsv4chat.bash;"
-			 "COMP_WORDS=(dsv4chat history %s -); COMP_CWORD=3; _dsv4chat;"
-			 "echo \" ${COMPREPLY[*]}\"'",
-			 name);
-		f = popen(buf_z(&command), "r");
-		assert_non_null(f);
-		assert_non_null(fgets(text, sizeof(text), f));
-		assert_int_equal(pclose(f), 0);
-		text[strcspn(text, "\n")] = '\0';
-		add_options(&wanted, usage);
-		add_options(&got, text);
-		if (strcmp(buf_z(&got), buf_z(&wanted)) != 0)
-			fail_msg("history %s:%s, completed:%s", name, buf_z(&wanted),
-				 buf_z(&got));
-		buf_release(&command);
-		buf_release(&wanted);
-		buf_release(&got);
-	}
-}
-
-static void the_completion_has_every_option_and_verb(void **state)
-{
-	struct buf text = {0};
-	char word[80];
-
-	(void)state;
-	read_text(&text, "share/completions/dsv4chat.bash");
-	for (const struct option_row *row = option_rows; row->name != NULL; row++) {
-		if (!(row->where & OPTION_FLAG) || (row->where & OPTION_HIDDEN))
-			continue;
-		snprintf(word, sizeof(word), "--%s", row->name);
-		if (!has_word(buf_z(&text), word))
-			fail_msg("the completion lacks %s", word);
-	}
-	for (const struct verb *v = verbs; v->name != NULL; v++)
-		if (!has_word(buf_z(&text), v->name))
-			fail_msg("the completion lacks %s", v->name);
-	/* "[list|search|…] …" */
-	for (const char *p = verb_find("history")->usage + 1; *p != '\0' && *p != ' ';) {
-		size_t n = strcspn(p, "|]");
-
-		snprintf(word, sizeof(word), "%.*s", (int)n, p);
-		if (!has_word(buf_z(&text), word))
-			fail_msg("the completion lacks history %s", word);
-		p += n + 1;
-	}
-	for (const char *p = buf_z(&text); (p = strstr(p, "--")) != NULL; p++) {
-		size_t n = strspn(p + 2, "abcdefghijklmnopqrstuvwxyz-");
-
-		if (n == 0 || p[-1] == '-')
-			continue;
-		snprintf(word, sizeof(word), "--%.*s", (int)n, p + 2);
-		if (option_find(word + 2) == NULL && !is_of_history(word))
-			fail_msg("the completion has %s, which is no option", word);
-	}
-	buf_release(&text);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_manual_has_every_action_with_its_keys),
-		cmocka_unit_test(the_completion_has_every_option_and_verb),
-		cmocka_unit_test(what_follows_a_subcommand_is_completed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
