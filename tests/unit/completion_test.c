@@ -33,6 +33,7 @@ static const struct {
 	{"dsv4chat bench --",
 	 "--model --dummy --layers --ctx --backend --threads --moe-backend", "--prompt --json"},
 	{"dsv4chat parse --", "--thinking --chat --jsonl", "--prompt"},
+	{"dsv4chat cache ", "list verify clear", "show"},
 	{"dsv4chat completion ", "bash zsh fish", "history"},
 	{"dsv4chat help ", "bench complete completion doctor history tokens", "list"},
 };
