@@ -22,7 +22,7 @@
 #include "app/verb/io.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
-#include "tui/terminal.h"
+#include "tui/tui.h"
 
 /* Help is had whatever is wrong with the configuration. */
 static int read_options(struct app *app, int argc, char **argv, struct err *err)
