@@ -99,6 +99,14 @@ struct engine_ops {
 	 */
 	int (*submit)(struct engine *e, const struct turn_request *req, uint64_t *turn,
 		      struct err *err);
+	/*
+	 * What answering the request would read is told by EV_PRICE, with *number as its turn;
+	 * `ahead`: then all that stands before its last message is read, which is charged to no
+	 * turn.  A turn or another glance comes first, and ends it within a chunk.
+	 * ERR_USAGE while a turn waits or runs.
+	 */
+	int (*glance)(struct engine *e, const struct turn_request *req, bool ahead,
+		      uint64_t *number, struct err *err);
 	/* The turn ends within one decode step or prefill chunk with STOP_INTERRUPTED. */
 	void (*cancel)(struct engine *e, uint64_t turn);
 	/* The model closes its thinking now and answers; nothing outside thinking. */

@@ -37,6 +37,7 @@ enum event_kind {
 	EV_CALL_PARAM, /* call: its index; text: a whole argument, `"name": value` as JSON */
 	EV_CALL_END,   /* call: its index; text: all arguments as one JSON object          */
 	EV_CALL_BAD,   /* call: its index; text: why it is malformed or cut; never run it  */
+	EV_PRICE,      /* of a glance: progress of progress_all tokens would be read       */
 	EV_NOTICE,     /* text: something the user should know; the turn goes on           */
 	EV_TOKENS,     /* ids: tokens produced since the last one, for the journal         */
 	EV_DONE,       /* done: how it ended                                               */

@@ -6,7 +6,7 @@
 
 #include "tui/glyph.h"
 
-#define MAX_PARTS   10
+#define MAX_PARTS   11
 #define BAR_COLUMNS 12
 
 struct part {
@@ -80,6 +80,16 @@ static int collect(const struct status *s, struct part *parts)
 		snprintf(p->text, sizeof(p->text), "%s", names[s->phase]);
 	if (s->queued > 0)
 		snprintf(add(parts, &n, 95)->text, sizeof(p->text), "%d queued", s->queued);
+	if (s->reads_of > 0) {
+		amount(a, (double)s->reads, "");
+		amount(b, (double)s->reads_of, "");
+		p = add(parts, &n, 90);
+		if (s->reads_s > 0)
+			snprintf(p->text, sizeof(p->text), "reads %s of %s, %.1f s", a, b,
+				 s->reads_s);
+		else
+			snprintf(p->text, sizeof(p->text), "reads %s of %s", a, b);
+	}
 	if (s->tokens_per_s > 0)
 		snprintf(add(parts, &n, 80)->text, sizeof(p->text), "%.1f tok/s",
 			 s->tokens_per_s);
@@ -91,7 +101,12 @@ static int collect(const struct status *s, struct part *parts)
 		amount(b, (double)s->context_all, "");
 		snprintf(add(parts, &n, 70)->text, sizeof(p->text), "context %s of %s", a, b);
 	}
-	if (s->cached >= 0) {
+	if (s->cached >= 0 && s->from_disk > 0) {
+		amount(a, (double)s->cached, "");
+		amount(b, (double)s->from_disk, "");
+		snprintf(add(parts, &n, 50)->text, sizeof(p->text),
+			 "cached %s, %s from disk in %lld ms", a, b, (long long)s->disk_ms);
+	} else if (s->cached >= 0) {
 		amount(a, (double)s->cached, "");
 		snprintf(add(parts, &n, 50)->text, sizeof(p->text), "cached %s", a);
 	}

@@ -25,6 +25,9 @@ struct status {
 	char backend[64];
 	int64_t context_used, context_all; /* tokens; 0 = unknown */
 	int64_t cached;                    /* tokens of this turn's prompt; -1 = unknown */
+	int64_t from_disk, disk_ms;        /* of these, and what that took; 0 = none */
+	int64_t reads, reads_of;           /* tokens, should the draft be sent; of 0: not known */
+	double reads_s;                    /* seconds that takes; 0 = not known */
 	uint64_t done, all;
 	double rate; /* per second; 0 = unknown */
 	double tokens_per_s;

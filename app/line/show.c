@@ -125,6 +125,7 @@ static void show_text(struct show *s, const struct event *ev)
 		return;
 	case EV_READY:
 	case EV_TOKENS:
+	case EV_PRICE:
 		return;
 	case EV_DONE:
 	case EV_ERROR:

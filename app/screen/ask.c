@@ -33,6 +33,8 @@ static void begun(struct screen *s)
 	s->status.done = s->status.all = 0;
 	s->status.rate = s->status.tokens_per_s = s->status.per_step = 0;
 	s->status.cached = -1;
+	s->status.from_disk = 0;
+	s->status.reads_of = 0;
 	s->dirty = true;
 }
 

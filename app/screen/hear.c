@@ -57,6 +57,8 @@ static void show_usage(struct screen *s, const struct turn_usage *u)
 {
 	s->status.context_used = u->prompt_tokens + u->output_tokens;
 	s->status.cached = u->cached_tokens;
+	s->status.from_disk = u->disk_tokens;
+	s->status.disk_ms = u->disk_ms;
 	if (u->decode_ms > 0)
 		s->status.tokens_per_s = (double)u->output_tokens * 1000 / (double)u->decode_ms;
 	if (u->drafted > 0 && u->output_tokens > u->accepted)
@@ -73,6 +75,7 @@ static void finish(struct screen *s, const struct event *last)
 	int rc = turn_end(&s->turn, last, 0, &said, &err);
 
 	show_usage(s, &last->usage);
+	screen_note_read_rate(s, &last->usage);
 	if (shown && said)
 		screen_live_end(s, said);
 	s->live.n = 0;
@@ -111,6 +114,7 @@ static void hear_ready(struct screen *s)
 	const struct engine_info *info = s->engine->ops->info(s->engine);
 
 	s->ready = true;
+	screen_price_later(s);
 	s->status.done = s->status.all = 0;
 	s->status.rate = 0;
 	if (!info)
@@ -184,6 +188,8 @@ void screen_event(struct screen *s, struct event *ev)
 	/* News of a turn that is no longer ours is nobody's. */
 	if (turn_owns(&s->turn, ev))
 		hear_turn(s, ev);
+	else if (ev->kind == EV_PRICE)
+		screen_hear_price(s, ev);
 	else if (!ev->turn)
 		hear_engine(s, ev);
 	s->status.phase = phase_of(s);

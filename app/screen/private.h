@@ -15,6 +15,7 @@
  *   input.c          earlier inputs
  *   editor.c         the external editor, a job of its own
  *   draftfile.c      … and its file
+ *   price.c          what Enter would read
  *   script.c         keys and waits from a file
  */
 #ifndef APP_SCREEN_PRIVATE_H
@@ -79,6 +80,13 @@ struct screen {
 	struct buf doubted; /* what was not sent, since it seems to name a file */
 	int64_t tidy_ms; /* of clock_ms(): removals are finished then, if nothing goes on; 0 = none */
 
+	int64_t price_ms; /* of clock_ms(): the price is asked then, if nothing goes on; 0 = not */
+	struct buf priced; /* what was in the composer, before which message, instead of which one */
+	const struct talk_message *priced_leaf;
+	int64_t priced_editing;
+	uint64_t price;   /* the number it is told by; 0: none is wanted */
+	double read_rate; /* tokens a second, of the last prompt that was long enough; 0 = none */
+
 	struct title title; /* asked of the model while nothing else is */
 };
 
@@ -127,6 +135,14 @@ void screen_leave_turn(struct screen *s);
 /* What the engine said by now, as far as keys can wait. */
 void screen_take_events(struct screen *s);
 void screen_tell_unsaved(struct screen *s, const struct talk *t, const struct err *err);
+
+/* price.c */
+void screen_price_later(struct screen *s);         /* something changed */
+void screen_price_after_key(struct screen *s);     /* if something did */
+int screen_price_due_ms(const struct screen *s);   /* 0 = now, -1 = never */
+void screen_price(struct screen *s);
+void screen_hear_price(struct screen *s, const struct event *ev);
+void screen_note_read_rate(struct screen *s, const struct turn_usage *u);
 
 /* conversations.c */
 /* Takes in what another window said in the conversation that is shown; true: there was some. */

@@ -119,6 +119,7 @@ static void handle(struct screen *s, const struct key_event *ev)
 	/* Keys are answered at once. */
 	s->drawn_ms = 0;
 	s->dirty = true;
+	screen_price_after_key(s);
 	if (s->tidy_ms)
 		screen_tidy_later(s);
 }
@@ -242,6 +243,9 @@ static void loop(struct screen *s)
 		due = screen_tidy_due_ms(s);
 		if (due >= 0 && !s->dirty)
 			timeout = sooner(timeout, due);
+		due = screen_price_due_ms(s);
+		if (due >= 0)
+			timeout = sooner(timeout, due);
 		if (poll(fds, 3, timeout) < 0 && errno != EINTR)
 			err_errno(&s->failed, "screen", "poll");
 		if (fds[0].revents & POLLIN)
@@ -256,6 +260,8 @@ static void loop(struct screen *s)
 			screen_take_events(s);
 		if (wake_at >= 0 && clock_ms() >= wake_at)
 			s->dirty = true;
+		if (!s->quit && screen_price_due_ms(s) == 0)
+			screen_price(s);
 		if (!s->quit && !s->dirty && screen_tidy_due_ms(s) == 0)
 			screen_tidy(s);
 	}
@@ -417,6 +423,7 @@ static void close_screen(struct screen *s)
 	title_release(&s->title);
 	screen_drop_queue(s);
 	buf_release(&s->doubted);
+	buf_release(&s->priced);
 	script_player_free(s->script);
 	keyparse_release(&s->keys);
 	surface_release(&s->surface);

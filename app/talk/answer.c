@@ -112,6 +112,7 @@ static int take(struct talk_message *m, const struct event *ev, int64_t now_ms, 
 			m->parts[*part].error = true;
 		return rc;
 	case EV_LOAD:
+	case EV_PRICE:
 	case EV_READY:
 	case EV_PREFILL:
 	case EV_DONE:

@@ -245,6 +245,7 @@ static void go(struct turn *t, enum event_kind kind)
 	case EV_READY:
 	case EV_NOTICE:
 	case EV_TOKENS:
+	case EV_PRICE:
 	case EV_DONE:
 	case EV_ERROR:
 		break;

@@ -30,6 +30,9 @@ void disk_close(struct disk *d); /* once all is written; NULL is fine */
 int64_t disk_recall(struct disk *d, struct tree *t, const token_id *ids, int64_t n,
 		    int64_t have);
 
+/* The length of that beginning, without reading it. */
+int64_t disk_look(struct disk *d, const token_id *ids, int64_t n, int64_t have);
+
 /* Writes what the tree keeps of ids[0..n) and is not there yet, for a conversation. */
 void disk_store(struct disk *d, struct tree *t, struct str owner, const token_id *ids,
 		int64_t n);

@@ -182,6 +182,18 @@ static int read_all(struct recall *r, struct err *err)
 	return rc;
 }
 
+int64_t disk_look(struct disk *d, const token_id *ids, int64_t n, int64_t have)
+{
+	struct kv_list list;
+	struct err err = {0};
+	int64_t len = 0;
+
+	if (kvdir_list(d->root, d->like.identity, &list, &err) == 0)
+		len = longest(&list, ids, n, have);
+	kv_list_release(&list);
+	return len;
+}
+
 int64_t disk_recall(struct disk *d, struct tree *t, const token_id *ids, int64_t n,
 		    int64_t have)
 {

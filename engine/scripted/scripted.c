@@ -118,6 +118,18 @@ static void scripted_end_thinking(struct engine *e, uint64_t turn)
 	desk_end_thinking(&of(e)->desk, turn);
 }
 
+/* It reads nothing, and so has no price. */
+static int scripted_glance(struct engine *e, const struct turn_request *req, bool ahead,
+			   uint64_t *number, struct err *err)
+{
+	(void)e;
+	(void)req;
+	(void)ahead;
+	(void)err;
+	*number = 0;
+	return 0;
+}
+
 /* It keeps nothing. */
 static void scripted_forget(struct engine *e, struct str conversation)
 {
@@ -152,6 +164,7 @@ static const struct engine_ops scripted_ops = {
 	.submit = scripted_submit,
 	.cancel = scripted_cancel,
 	.end_thinking = scripted_end_thinking,
+	.glance = scripted_glance,
 	.forget = scripted_forget,
 	.info = scripted_info,
 	.close = scripted_close,

@@ -35,6 +35,7 @@ void desk_release(struct desk *d)
 	while ((f = desk_take_forgotten(d)))
 		free(f);
 	drop_waiting(d);
+	free(d->glance);
 	pthread_cond_destroy(&d->changed);
 	pthread_mutex_destroy(&d->lock);
 }
@@ -59,6 +60,9 @@ int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn, 
 		copy = NULL;
 		d->busy = true;
 		*turn = ++d->last_turn;
+		free(d->glance);
+		d->glance = NULL;
+		atomic_store(&d->glance_wanted, 0);
 		pthread_cond_broadcast(&d->changed);
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -99,7 +103,7 @@ bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn)
 	bool got;
 
 	pthread_mutex_lock(&d->lock);
-	while (!d->n_waiting && !d->forgotten && !atomic_load(&d->closing))
+	while (!d->n_waiting && !d->forgotten && !d->glance && !atomic_load(&d->closing))
 		pthread_cond_wait(&d->changed, &d->lock);
 	*req = NULL;
 	got = !atomic_load(&d->closing);
@@ -110,6 +114,55 @@ bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn)
 	}
 	pthread_mutex_unlock(&d->lock);
 	return got;
+}
+
+int desk_glance(struct desk *d, const struct turn_request *req, bool ahead, uint64_t *number,
+		struct err *err)
+{
+	struct turn_request *copy;
+	int rc = request_copy(&copy, req, err);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&d->lock);
+	if (d->failed.code) {
+		*err = d->failed;
+		rc = err->code;
+	} else if (d->busy) {
+		rc = err_set(err, ERR_USAGE, "a turn is running");
+	} else {
+		free(d->glance);
+		d->glance = copy;
+		d->glance_ahead = ahead;
+		copy = NULL;
+		*number = ++d->last_turn;
+		atomic_store(&d->glance_wanted, *number);
+		pthread_cond_broadcast(&d->changed);
+	}
+	pthread_mutex_unlock(&d->lock);
+	free(copy);
+	return rc;
+}
+
+bool desk_take_glance(struct desk *d, struct turn_request **req, uint64_t *number, bool *ahead)
+{
+	bool got;
+
+	pthread_mutex_lock(&d->lock);
+	got = d->glance && !d->busy && !atomic_load(&d->closing);
+	if (got) {
+		*req = d->glance;
+		*number = atomic_load(&d->glance_wanted);
+		*ahead = d->glance_ahead;
+		d->glance = NULL;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return got;
+}
+
+bool desk_glance_wanted(const struct desk *d, uint64_t number)
+{
+	return !atomic_load(&d->closing) && atomic_load(&d->glance_wanted) == number;
 }
 
 bool desk_forget(struct desk *d, struct str conversation)

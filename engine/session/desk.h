@@ -29,11 +29,14 @@ struct desk {
 	size_t n_waiting;             /* the numbers of all but the last one are cancelled */
 	bool busy;                    /* a turn waits or runs: from submit to desk_done() */
 	uint64_t last_turn; /* those that wait have the numbers up to it */
+	struct turn_request *glance; /* the one that was asked for last, not taken; owned */
+	bool glance_ahead;
 	struct forgotten *forgotten; /* conversations that were removed, and nobody has heard of */
 	struct err failed; /* code != 0: the engine answers no more */
 	/* Written under the lock, read anywhere: */
 	_Atomic uint64_t cancel_turn, answer_turn;
 	_Atomic bool closing;
+	_Atomic uint64_t glance_wanted; /* its number; 0: none is */
 };
 
 void desk_init(struct desk *d);
@@ -44,15 +47,22 @@ int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn,
 		struct err *err);
 void desk_cancel(struct desk *d, uint64_t turn);
 void desk_end_thinking(struct desk *d, uint64_t turn);
+/* ERR_USAGE while a turn waits or runs.  It takes the place of the one before. */
+int desk_glance(struct desk *d, const struct turn_request *req, bool ahead, uint64_t *number,
+		struct err *err);
 /* Where there is no memory to note it, false. */
 bool desk_forget(struct desk *d, struct str conversation);
 void desk_close(struct desk *d); /* from now on every turn counts as cancelled */
 
 /*
  * Engine thread.  Waits for a request: true, *req is the caller's to free(), or is NULL where
- * there is something to forget alone; false once closed.
+ * there is only something to forget or to glance at; false once closed.
  */
 bool desk_take(struct desk *d, struct turn_request **req, uint64_t *turn);
+/* False: there is none.  *req is the caller's to free(). */
+bool desk_take_glance(struct desk *d, struct turn_request **req, uint64_t *number, bool *ahead);
+/* Whether it is still worth going on with. */
+bool desk_glance_wanted(const struct desk *d, uint64_t number);
 /* What is to be forgotten, the caller's to free(); NULL: nothing more. */
 struct forgotten *desk_take_forgotten(struct desk *d);
 /* Turn 0, the engine itself, is cancelled by closing alone. */

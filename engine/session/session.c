@@ -177,6 +177,18 @@ static void take_turn(struct session *s, const struct turn_request *req, uint64_
 			   (int64_t)p->held.n);
 }
 
+static void take_glance(struct session *s)
+{
+	struct turn_request *req;
+	uint64_t number;
+	bool ahead;
+
+	if (!desk_take_glance(&s->desk, &req, &number, &ahead))
+		return;
+	session_glance(s, req, number, ahead);
+	free(req);
+}
+
 /* Model and sequence are made, used and freed on this thread alone. */
 static void *run(void *arg)
 {
@@ -200,6 +212,7 @@ static void *run(void *arg)
 			if (req)
 				take_turn(s, req, number);
 			free(req);
+			take_glance(s);
 		}
 		forget_removed(s);
 	}
@@ -218,6 +231,12 @@ static int session_submit(struct engine *e, const struct turn_request *req, uint
 			  struct err *err)
 {
 	return desk_submit(&of(e)->desk, req, turn, err);
+}
+
+static int session_look(struct engine *e, const struct turn_request *req, bool ahead,
+			 uint64_t *number, struct err *err)
+{
+	return desk_glance(&of(e)->desk, req, ahead, number, err);
 }
 
 static void session_cancel(struct engine *e, uint64_t turn)
@@ -262,6 +281,7 @@ static void session_close(struct engine *e)
 
 static const struct engine_ops session_ops = {
 	.submit = session_submit,
+	.glance = session_look,
 	.cancel = session_cancel,
 	.end_thinking = session_end_thinking,
 	.forget = session_forget,

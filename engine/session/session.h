@@ -38,6 +38,13 @@ struct session {
 	size_t n_stop_ids;
 };
 
+/* Fewer tokens are read sooner than looked for. */
+#define WORTH_RECALLING 16
+
+/* What answering it would read is told; `ahead`: and all before its last message is read. */
+void session_glance(struct session *s, const struct turn_request *req, uint64_t number,
+		    bool ahead);
+
 /* Runs one turn from its request to its last event. */
 void session_turn(struct session *s, const struct turn_request *req, uint64_t number);
 

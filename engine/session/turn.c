@@ -15,9 +15,6 @@
 #include "engine/session/session.h"
 #include "engine/session/answer.h"
 
-/* Fewer tokens are read sooner than looked for. */
-#define WORTH_RECALLING 16
-
 _Static_assert(USAGE_PLACES == DRAFT_MAX, "usage has a place for each draft of a step");
 
 struct turn {

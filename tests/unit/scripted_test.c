@@ -62,6 +62,7 @@ static bool log_event(struct turn_log *log, struct event *ev)
 	switch (ev->kind) {
 	case EV_LOAD:
 	case EV_READY:
+	case EV_PRICE:
 		break;
 	case EV_PREFILL:
 		log->n_prefill++;

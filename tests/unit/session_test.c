@@ -6,6 +6,7 @@
 #include "tests/support/shared_files.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/jsonw.h"
 #include "engine/base/utf8.h"
@@ -491,6 +492,107 @@ static void conversations_do_not_push_one_another_out(void **state)
 	talk_end(&k);
 }
 
+/* How many tokens the engine says that the request would read, of *all. */
+static int64_t price_of(struct engine *e, const struct turn_request *req, bool ahead, int64_t *all)
+{
+	struct err err = {0};
+	struct event ev;
+	uint64_t number;
+	int64_t reads;
+
+	if (e->ops->glance(e, req, ahead, &number, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(event_queue_pop(e->events, &ev, 60000), 1);
+	assert_int_equal(ev.kind, EV_PRICE);
+	assert_int_equal(ev.turn, number);
+	reads = (int64_t)ev.progress;
+	*all = (int64_t)ev.progress_all;
+	assert_int_equal((int64_t)ev.cached, *all - reads);
+	event_release(&ev);
+	return reads;
+}
+
+static void a_glance_tells_what_the_turn_then_reads(void **state)
+{
+	struct turn_log log = {0};
+	struct talk k;
+	int64_t reads, all;
+
+	(void)state;
+	talk_begin(&k, EFFORT_NONE, 60);
+	reads = price_of(k.e, &k.req, false, &all);
+	play_well(k.e, &k.req, &log);
+	assert_int_equal(all, log.last.usage.prompt_tokens);
+	assert_int_equal(reads, log.prefill_all);
+	assert_in_range(reads, 1, 30);
+	/* an earlier message changed */
+	k.messages[0].content = STR_LIT("What is the capital of Italy?");
+	reads = price_of(k.e, &k.req, false, &all);
+	assert_int_equal(reads, all);
+	log_release(&log);
+	talk_end(&k);
+}
+
+/* A conversation that was never read here is read while its next message is written. */
+static void what_stands_before_the_draft_is_read_ahead(void **state)
+{
+	struct turn_log log = {0};
+	struct talk k;
+	int64_t all, reads = 0, cold;
+
+	(void)state;
+	talk_begin(&k, EFFORT_NONE, 60);
+	k.e->ops->close(k.e);
+	k.e = open_model(4096);
+	k.messages[2].content = STR_LIT("And Sp");
+	cold = price_of(k.e, &k.req, true, &all);
+	assert_int_equal(cold, all);
+	/* Each ends the one before, and finds what that has read until then. */
+	for (int i = 0; i < 200 && (reads = price_of(k.e, &k.req, true, &all)) > 30; i++)
+		usleep(20000);
+	assert_in_range(reads, 1, 30);
+	k.messages[2].content = STR_LIT("And Spain?");
+	play_well(k.e, &k.req, &log);
+	assert_int_equal(log.prefill_all, reads + 4);
+	is_answered_like_fresh(&k, log.last.usage.prompt_tokens - 1);
+	log_release(&log);
+	talk_end(&k);
+}
+
+static void a_turn_ends_a_glance_within_a_chunk(void **state)
+{
+	struct engine *e = open_model(4096);
+	struct turn_request req = ask(2), other = ask(2);
+	struct chat_message messages[2] = {{.role = CHAT_SYSTEM}, question[0]};
+	struct err err = {0};
+	struct turn_log log = {0};
+	struct event ev;
+	uint64_t number, turn;
+	char *text = calloc(1, 3001);
+	int64_t all, reads;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, 'x', 3000);
+	messages[0].content = str_of(text);
+	req.chat.messages = messages;
+	req.chat.n_messages = 2;
+	assert_int_equal(e->ops->glance(e, &req, true, &number, &err), 0);
+	assert_int_equal(event_queue_pop(e->events, &ev, 60000), 1);
+	assert_int_equal(ev.kind, EV_PRICE);
+	event_release(&ev);
+	turn = submit(e, &other);
+	/* while it runs there is none */
+	assert_int_equal(e->ops->glance(e, &req, true, &number, &err), ERR_USAGE);
+	finish_turn(e, turn, &log);
+	/* What was read until then is kept, and it was not all. */
+	reads = price_of(e, &req, false, &all);
+	assert_in_range(reads, 1000, all);
+	log_release(&log);
+	free(text);
+	e->ops->close(e);
+}
+
 static void what_was_removed_is_not_found_again(void **state)
 {
 	struct engine *e = open_model(512);
@@ -882,6 +984,9 @@ int main(void)
 		cmocka_unit_test(a_changed_message_is_read_from_the_answer_before_it),
 		cmocka_unit_test(a_title_costs_the_conversation_nothing),
 		cmocka_unit_test(conversations_do_not_push_one_another_out),
+		cmocka_unit_test(a_glance_tells_what_the_turn_then_reads),
+		cmocka_unit_test(what_stands_before_the_draft_is_read_ahead),
+		cmocka_unit_test(a_turn_ends_a_glance_within_a_chunk),
 		cmocka_unit_test(what_was_removed_is_not_found_again),
 		cmocka_unit_test(a_long_text_is_read_again_from_near_where_it_changed),
 		cmocka_unit_test(a_resumed_answer_goes_on_as_if_it_had_never_stopped),

@@ -1,0 +1,69 @@
+/* What Enter would read stands in the status while a draft is written: the small model's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/stage.h"
+#include "tests/support/tmpdir.h"
+
+/* The price on the screen, once there is one. */
+static void wait_for_price(struct stage *st, int *reads, int *of)
+{
+	struct buf all = {0};
+	const char *at;
+
+	stage_wait_for(st, "reads ");
+	stage_text(st, &all);
+	at = strstr(buf_z(&all), "reads ");
+	if (!at || sscanf(at, "reads %d of %d", reads, of) != 2)
+		fail_msg("no price: %s", buf_z(&all));
+	buf_release(&all);
+}
+
+static void the_price_of_a_draft_is_what_is_new(void **state)
+{
+	static const char *const args[] = {"--model",   "share/nano", "--threads", "1",
+					   "--nothink", "--temp",     "0",         NULL};
+	struct stage_setup su = {.args = args, .term = "xterm-256color", .w = 160, .h = 24};
+	struct tmpdir home;
+	struct stage st;
+	int reads, of, before;
+
+	(void)state;
+	tmpdir_init(&home);
+	su.home = home.path;
+	stage_open(&st, &su);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "tell me about the river");
+	wait_for_price(&st, &reads, &of);
+	/* what stands before it may be read by now */
+	assert_in_range(reads, 5, of);
+	before = of;
+	stage_type(&st, "\r");
+	stage_wait_for(&st, "cached");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "and");
+	wait_for_price(&st, &reads, &of);
+	/* The question and its answer are there: one id of the answer, and what is new. */
+	assert_in_range(of, before + 2, before + 80);
+	assert_in_range(reads, 1, 8);
+	stage_assert_clean(&st);
+	stage_type(&st, "\x15\x11");
+	stage_close(&st);
+	tmpdir_release(&home);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_price_of_a_draft_is_what_is_new),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
