@@ -54,11 +54,13 @@ int verb_bench(int argc, char **argv)
 	static const struct option options[] = {
 		{"model", required_argument, NULL, 'm'},   {"dummy", required_argument, NULL, 'd'},
 		{"layers", required_argument, NULL, 'l'},  {"ctx", required_argument, NULL, 'c'},
-		{"draft", no_argument, NULL, 'D'},         VERB_ENGINE_FLAGS,
+		{"draft", no_argument, NULL, 'D'},         {"cache", no_argument, NULL, 'k'},
+		VERB_ENGINE_FLAGS,
 		{0},
 	};
 	struct engine_config config = {0};
 	struct bench_request req = {.config = &config};
+	int (*measure)(const struct bench_request *, struct buf *, struct err *) = bench_run;
 	struct options how;
 	struct buf out = {0}, dir = {0};
 	struct err err = {0};
@@ -81,6 +83,9 @@ int verb_bench(int argc, char **argv)
 		case 'l':
 			req.layers = (int)n;
 			break;
+		case 'k':
+			measure = bench_cache_run;
+			break;
 		case 'c':
 			how.ctx = n;
 			break;
@@ -101,11 +106,11 @@ int verb_bench(int argc, char **argv)
 		rc = verb_model_dir(model, &dir, &err);
 		config.model_dir = buf_z(&dir);
 	}
-	if (!rc && !req.dummy)
+	if (!rc && !req.dummy && measure == bench_run)
 		rc = req.draft ? verb_bench_draft(&config, &out, &err)
 			       : time_first_token(&config, &out, &err);
 	if (!rc)
-		rc = bench_run(&req, &out, &err);
+		rc = measure(&req, &out, &err);
 	/* what was measured before something failed is worth seeing */
 	if (out.len && verb_write(&out, rc ? NULL : &err) != 0 && !rc)
 		rc = err.code;

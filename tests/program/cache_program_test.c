@@ -236,6 +236,27 @@ static void the_verb_lists_verifies_and_clears(void **state)
 	program_run_release(&run);
 }
 
+static void bench_measures_going_back_and_leaves_nothing(void **state)
+{
+	static const char *const lines[] = {"32768 tokens:",	   "looked up ",
+					    "from memory ",	   "from disk, page cache warm ",
+					    "from disk, dropped ", "copied and written "};
+	struct program_run run;
+
+	(void)state;
+	live_in("bench");
+	mkdir(tmpdir_file(&dir, "tmp"), 0700);
+	setenv("TMPDIR", tmpdir_file(&dir, "tmp"), 1);
+	run = verb("bench", "--cache", "--ctx", "40000");
+	assert_int_equal(run.status, 0);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_non_null(strstr(buf_z(&run.out), lines[i]));
+	assert_null(strstr(buf_z(&run.out), "131072"));
+	program_run_release(&run);
+	assert_int_equal(count("ls -A | wc -l", "tmp"), 0);
+	unsetenv("TMPDIR");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +265,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_written_where_nothing_is_to_be_kept),
 		cmocka_unit_test(a_place_that_cannot_be_written_ends_no_turn),
 		cmocka_unit_test(the_verb_lists_verifies_and_clears),
+		cmocka_unit_test(bench_measures_going_back_and_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
