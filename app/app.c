@@ -38,8 +38,11 @@ int app_read_settings(struct options *o, struct err *err)
 
 int app_model_dir(const struct options *o, struct buf *out, struct err *err)
 {
-	if (!o->model || !*o->model)
+	if (!o->model)
 		return path_nano(out, err);
+	if (!*o->model)
+		return err_set(err, ERR_USAGE,
+			       "model: empty, expected a checkpoint's directory");
 	path_expand(out, str_of(o->model));
 	return buf_failed(out) ? err_nomem(err, "path", strlen(o->model)) : 0;
 }
@@ -119,5 +122,6 @@ bool app_color(const struct app *app, int fd)
 
 int64_t app_deadline_ms(const struct app *app)
 {
-	return app->opt.timeout_s > 0 ? app->start_ms + (int64_t)(app->opt.timeout_s * 1000) : 0;
+	return app->opt.timeout_s > 0 ? app->start_ms + (int64_t)(app->opt.timeout_s * 1000)
+				      : 0;
 }

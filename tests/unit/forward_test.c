@@ -469,10 +469,10 @@ static void a_deeper_roll_back_is_refused(void **state)
 	(void)state;
 	assert_int_equal(seq_new(&s, m, &err), 0);
 	assert_int_equal(seq_forward(s, g.ids, 40, WANT_NONE, NULL, NULL, &err), 0);
-	assert_int_equal(seq_truncate(s, 31, &err), ERR_LIMIT);
+	assert_int_equal(seq_truncate(s, 39 - SEQ_MAX_ROLLBACK, &err), ERR_LIMIT);
 	assert_int_equal(seq_len(s), 40);
-	assert_int_equal(seq_truncate(s, 32, &err), 0);
-	assert_int_equal(seq_truncate(s, 31, &err), ERR_LIMIT);
+	assert_int_equal(seq_truncate(s, 40 - SEQ_MAX_ROLLBACK, &err), 0);
+	assert_int_equal(seq_truncate(s, 39 - SEQ_MAX_ROLLBACK, &err), ERR_LIMIT);
 	assert_int_equal(seq_truncate(s, 0, &err), 0);
 	seq_free(s);
 	model_close(m);
