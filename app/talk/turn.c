@@ -150,11 +150,11 @@ static int begin(struct turn *t, struct talk *talk, struct talk_message *resume,
 	t->dropped = 0;
 	buf_reset(&t->given_back);
 	talk->back = NULL;
-	/* What is loading may take minutes; what was asked before is kept already. */
-	if (!t->engine->ops->info(t->engine))
-		keep_question(t, err);
-	else if (!t->asked)
+	/* What was asked before is kept already; what is loading may take minutes. */
+	if (!t->asked)
 		begin_journal(t);
+	else if (!t->engine->ops->info(t->engine))
+		keep_question(t, err);
 	return 0;
 }
 

@@ -368,6 +368,7 @@ static void idle_it_sleeps(void **state)
 	(void)state;
 	stage_begin(&st, &su);
 	stage_settle(&st);
+	stage_pause(&st, 1000); /* what the conversation would cost is looked at once */
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)st.child);
 	for (int round = 0; round < 2; round++) {
 		long n = -1;
