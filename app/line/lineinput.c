@@ -25,6 +25,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
+#include "tui/tui.h"
 
 #define INPUTS_KEPT 1000
 #define PASTE_MS    2000     /* a paste's next bytes are waited for so long */
@@ -341,6 +342,16 @@ bool lineinput_waiting(const struct lineinput *in)
 	return in->at < in->n || waiting(0);
 }
 
+/* libedit names a terminal that it does not know, control characters and all. */
+static void know_terminal(void)
+{
+	const char *term = getenv("TERM");
+	struct err ignored = {0};
+
+	if (term && terminal_check(term, &ignored))
+		setenv("TERM", "dumb", 1);
+}
+
 int lineinput_open(struct lineinput **out, const char *inputs,
 		   const struct lineinput_idle *idle, struct err *err)
 {
@@ -354,6 +365,7 @@ int lineinput_open(struct lineinput **out, const char *inputs,
 	in->idle = *idle;
 	in->inputs = inputs ? strdup(inputs) : NULL;
 	in->history = history_winit();
+	know_terminal();
 	in->el = el_init("dsv4chat", stdin, stdout, stderr);
 	if (!in->history || !in->el || (inputs && !in->inputs)) {
 		lineinput_close(in);

@@ -441,7 +441,7 @@ static void last_words_of_the_screen(void **state)
 {
 	static const struct spot spots[] = {
 		{"TERM=xterm $d -r \"nowhere $H\"", NULL, CUT},
-		{"TERM=\"$H\" $s", NULL, CUT},
+		{"TERM=\"$H\" $s", "/quit\n", CUT},
 		{"$s --script \"$T/$H\"", NULL, NAME},
 		{"$s --script $T/H", NULL, NAME},
 		{"TERM=xterm XDG_DATA_HOME=\"/dev/null/$H\" $d", NULL, NAME},
