@@ -265,9 +265,9 @@ static void what_a_slow_disk_keeps_from_being_exported_is_no_file(void **state)
 	stage_begin(&st, &su);
 	stage_type(&st, "/open large\r");
 	stage_wait_for(&st, "and so on");
-	badvfs->slow_ms = 30;
+	badvfs->slow_ms = 100;
 	stage_type(&st, command);
-	stage_pause(&st, 300);
+	stage_pause(&st, 900);
 	stage_type(&st, "\x1b");
 	stage_wait_for(&st, "given up");
 	assert_int_equal(access(path, F_OK), -1);
