@@ -19,7 +19,6 @@ int cmd_edit(struct cmd_host *h, const char *arg, struct err *err)
 		h->ops->edit(h, question);
 		return 0;
 	}
-	talk_try_from(t, question->parent);
 	rc = h->ops->ask(h, str_of(arg), question, err);
 	/* Nothing came of it: the branch from before is shown again. */
 	if (rc && t->leaf == question->parent)

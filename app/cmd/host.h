@@ -39,8 +39,9 @@ struct cmd_host_ops {
 	void (*renamed)(struct cmd_host *h);
 
 	/*
-	 * Asks `text` after the leaf, with the files that it names and those that came with
-	 * `instead`; answers the leaf; goes on with m, of which that may be said.
+	 * Asks `text` in place of `instead` (NULL: after the leaf), with the files that it
+	 * names and those that came with that; answers the leaf; goes on with m, of which that
+	 * may be said.
 	 */
 	int (*ask)(struct cmd_host *h, struct str text, const struct talk_message *instead,
 		   struct err *err);

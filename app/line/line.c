@@ -254,6 +254,8 @@ int line_ask(struct line_mode *l, struct str typed, const struct talk_message *i
 		line_say("(%zu invalid UTF-8 sequence%s became U+FFFD)", told.n_replaced,
 			 told.n_replaced > 1 ? "s" : "");
 	tell_news(l);
+	if (instead)
+		talk_try_from(l->talk, instead->parent);
 	return ask(l, question, err);
 }
 

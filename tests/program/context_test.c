@@ -149,7 +149,8 @@ static void what_waited_behind_a_refused_message_comes_back_with_it(void **state
 
 static void an_edition_or_an_answer_anew_that_does_not_fit_leaves_the_branch_shown(void **state)
 {
-	static const char script[] = INFO "{\"text\": \"answer one\"}\n" DONE REFUSED REFUSED;
+	static const char script[] =
+		INFO "{\"text\": \"answer one\"}\n" DONE REFUSED REFUSED REFUSED;
 	struct stage st;
 
 	(void)state;
@@ -167,6 +168,9 @@ static void an_edition_or_an_answer_anew_that_does_not_fit_leaves_the_branch_sho
 	stage_wait_gone(&st, "one and more");
 	stage_type(&st, "/regen\r");
 	stage_wait_for(&st, "not answered: ");
+	assert_true(stage_shows(&st, "answer one"));
+	stage_type(&st, "/edit one at once\r");
+	stage_wait_for(&st, "not sent: ");
 	assert_true(stage_shows(&st, "answer one"));
 	close_stage(&st);
 	assert_kept("one|answer one", 2);

@@ -106,6 +106,7 @@ static int ask(struct cmd_host *h, struct str text, const struct talk_message *i
 	       struct err *err)
 {
 	assert_non_null(instead);
+	talk_try_from(of(h)->talk, instead->parent);
 	buf_addf(&of(h)->log, "ask %.*s|", (int)text.n, text.p);
 	return of(h)->fails ? err_set(err, of(h)->fails, "it failed") : 0;
 }
