@@ -68,9 +68,9 @@ int line_picked(struct line_mode *l, const char *name, struct err *err)
 	if (!rc)
 		rc = talks_get(&l->talks, id, &t, err);
 	if (!rc)
+		rc = talks_take_up(&l->talks, &l->app->opt, &t, err);
+	if (!rc)
 		rc = line_open(l, t, err);
-	if (!rc && l->app->opt.fork && t->leaf)
-		rc = talks_branch(&l->talks, t, t->leaf, &l->talk, err);
 	/* A slip is asked again. */
 	l->picking = rc != 0;
 	return rc;

@@ -32,13 +32,21 @@ void screen_ask_resume(struct screen *s)
 
 static void resume(struct screen *s, int64_t id)
 {
-	struct talk *t = talks_find(s->talks, id);
+	struct talk *chosen = talks_find(s->talks, id), *t = chosen;
+	struct err err;
+	int rc;
 
 	if (!t)
 		return;
-	screen_open(s, t);
-	if (s->talk == t && s->opt->fork && t->leaf)
-		screen_fork(s, t->leaf);
+	rc = talks_take_up(s->talks, s->opt, &t, &err);
+	if (t != chosen) {
+		screen_open_branch(s, t);
+		screen_tell_store(s, rc, &err);
+	} else if (rc) {
+		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
+	} else {
+		screen_open(s, t);
+	}
 }
 
 /* ---- "exit" alone ---- */

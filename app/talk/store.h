@@ -34,6 +34,8 @@ int talks_list(struct talks *ts, struct err *err);
  * else a new one.  ERR_USAGE: there is none such.
  */
 int talks_choose(struct talks *ts, const struct options *o, struct talk **out, struct err *err);
+/* Goes on with *t as the options say: *t may be a branch of it then, see talks_branch(). */
+int talks_take_up(struct talks *ts, const struct options *o, struct talk **t, struct err *err);
 /* The one that the store knows by that number; its messages may not be in memory yet. */
 int talks_get(struct talks *ts, int64_t stored, struct talk **out, struct err *err);
 /* The one that is meant, as history_find() has it; whoever waits may give it up. */

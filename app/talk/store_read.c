@@ -313,6 +313,17 @@ static int find_chosen(struct talks *ts, const struct options *o, int64_t *id, s
 	return rc;
 }
 
+int talks_take_up(struct talks *ts, const struct options *o, struct talk **t, struct err *err)
+{
+	int rc = talk_store_load(ts, *t, err);
+
+	if (!rc && o->fork && (*t)->leaf)
+		rc = talks_branch(ts, *t, (*t)->leaf, t, err);
+	if (!rc && o->system)
+		rc = talk_set_system(*t, str_of(o->system), err);
+	return rc;
+}
+
 int talks_choose(struct talks *ts, const struct options *o, struct talk **out, struct err *err)
 {
 	int64_t id;
@@ -323,11 +334,5 @@ int talks_choose(struct talks *ts, const struct options *o, struct talk **out, s
 	if (!id)
 		return talks_add(ts, out, err);
 	rc = talks_get(ts, id, out, err);
-	if (!rc)
-		rc = talk_store_load(ts, *out, err);
-	if (!rc && o->fork && (*out)->leaf)
-		rc = talks_branch(ts, *out, (*out)->leaf, out, err);
-	if (!rc && o->system)
-		rc = talk_set_system(*out, str_of(o->system), err);
-	return rc;
+	return rc ? rc : talks_take_up(ts, o, out, err);
 }

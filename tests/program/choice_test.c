@@ -50,6 +50,9 @@ static const char *const plain[] = {"--plain", NULL};
 static const char *const resume[] = {"-r", NULL};
 static const char *const resume_plain[] = {"-r", "--plain", NULL};
 static const char *const resume_fork[] = {"--resume", "--fork", NULL};
+static const char *const resume_system[] = {"-r", "--system", "Be brief.", NULL};
+static const char *const resume_both_plain[] = {"-r",     "--system", "Be brief.",
+						"--fork", "--plain",  NULL};
 
 static void quit(struct stage *st)
 {
@@ -107,6 +110,32 @@ static void resume_without_an_id_asks_which(void **state)
 	stage_wait_for(&st, "a conversation of its own");
 	assert_true(stage_shows(&st, "❯ about zebras"));
 	quit(&st);
+}
+
+/* As it is with an id: the system prompt goes before what is asked then. */
+static void a_system_prompt_is_that_of_the_chosen_one(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	say_two_things();
+	begin(&st, resume_system);
+	stage_wait_for(&st, "Go on with which conversation?");
+	stage_type(&st, "zebra\r");
+	stage_wait_for(&st, "❯ about zebras");
+	stage_type(&st, "/system\r");
+	stage_wait_for(&st, "Be brief.");
+	quit(&st);
+
+	begin(&st, resume_both_plain);
+	stage_wait_for(&st, "Go on with which?");
+	stage_type(&st, "2\r");
+	stage_wait_for(&st, "Fork of about zebras\", 2 messages");
+	stage_settle(&st);
+	stage_type(&st, "/system\r");
+	stage_wait_for(&st, "Be brief.");
+	stage_type(&st, "/q\r");
+	assert_int_equal(stage_close(&st), 0);
 }
 
 static void in_line_mode_a_number_or_a_name_says_which(void **state)
@@ -217,6 +246,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(resume_without_an_id_asks_which, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(a_system_prompt_is_that_of_the_chosen_one,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(in_line_mode_a_number_or_a_name_says_which,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_slash_alone_offers_the_commands, set_up,
