@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/attach.h"
 #include "app/exit.h"
 #include "app/line/lineinput.h"
 #include "app/line/show.h"
@@ -207,23 +206,6 @@ static int ask(struct line_mode *l, struct talk_message *question, struct err *e
 	return rc;
 }
 
-/* Whoever mistyped a file's name is told, and says the same again where it was meant. */
-static int check_names(struct line_mode *l, struct str typed, struct err *err)
-{
-	struct buf word = {0};
-	int rc = 0;
-
-	if (!str_eq(typed, buf_str(&l->doubted)) && attach_mistyped(typed, &word))
-		rc = err_set(err, ERR_FAILED,
-			     "not sent: no file %.200s; the same again sends it as text",
-			     buf_z(&word));
-	buf_reset(&l->doubted);
-	if (rc)
-		buf_adds(&l->doubted, typed);
-	buf_release(&word);
-	return rc;
-}
-
 static void tell_news(struct line_mode *l)
 {
 	struct err ignored;
@@ -239,12 +221,12 @@ int line_ask(struct line_mode *l, struct str typed, const struct talk_message *i
 {
 	struct question_typed told = {0};
 	struct talk_message *question;
-	int rc = check_names(l, typed, err);
+	int rc = question_check(&l->doubted, typed, "the same again", err);
 
 	if (!rc)
 		rc = question_type(&question, typed, instead, &told, err);
 	/* A file that can't be read ends no chat. */
-	if (rc == ERR_IO)
+	if (rc == ERR_IO || rc == ERR_USAGE)
 		rc = err_set(err, ERR_FAILED, "not sent: %s", err->text);
 	if (rc)
 		return rc;

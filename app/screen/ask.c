@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "app/attach.h"
 #include "app/talk/stop.h"
 #include "engine/base/clock.h"
 
@@ -175,28 +174,12 @@ void screen_give_back(struct screen *s, const struct err *why)
 	buf_release(&text);
 }
 
-/* Whoever mistyped a file's name is told, and sends it again where it was meant. */
-static int check_names(struct screen *s, struct str typed, struct err *err)
-{
-	struct buf word = {0};
-	int rc = 0;
-
-	if (!str_eq(typed, buf_str(&s->doubted)) && attach_mistyped(typed, &word))
-		rc = err_set(err, ERR_USAGE, "no file %.200s; Enter again sends it as text",
-			     buf_z(&word));
-	buf_reset(&s->doubted);
-	if (rc)
-		buf_adds(&s->doubted, typed);
-	buf_release(&word);
-	return rc;
-}
-
 static int send(struct screen *s, struct str typed, const struct talk_message *instead,
 		struct err *err)
 {
 	struct question_typed told = {0};
 	struct talk_message *question;
-	int rc = check_names(s, typed, err);
+	int rc = question_check(&s->doubted, typed, "Enter again", err);
 
 	if (!rc)
 		rc = question_type(&question, typed, instead, &told, err);

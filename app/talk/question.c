@@ -106,6 +106,21 @@ static int add_named(struct talk_message *m, struct str text, struct question_ty
 	return rc;
 }
 
+int question_check(struct buf *doubted, struct str typed, const char *again, struct err *err)
+{
+	struct buf word = {0};
+	int rc = 0;
+
+	if (!str_eq(typed, buf_str(doubted)) && attach_mistyped(typed, &word))
+		rc = err_set(err, ERR_USAGE, "no file %.200s; %s sends it as text",
+			     buf_z(&word), again);
+	buf_reset(doubted);
+	if (rc)
+		buf_adds(doubted, typed);
+	buf_release(&word);
+	return rc;
+}
+
 int question_type(struct talk_message **out, struct str text, const struct talk_message *instead,
 		  struct question_typed *told, struct err *err)
 {

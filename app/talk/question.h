@@ -18,6 +18,12 @@ int question_add_words(struct talk_message *m, struct str text, size_t *n_replac
 int question_add_file(struct talk_message *m, const char *name, struct str bytes,
 		      size_t *n_replaced, struct err *err);
 
+/*
+ * Whoever mistyped a file's name is told, once: ERR_USAGE, and `again` is what sends the text
+ * as it is.  `doubted`, the caller's, is the text that was last told of.
+ */
+int question_check(struct buf *doubted, struct str typed, const char *again, struct err *err);
+
 /* What was typed, and what is to be told of it. */
 struct question_typed {
 	size_t n_files, n_replaced;
