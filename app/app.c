@@ -105,9 +105,16 @@ bool app_inputs_path(const struct options *o, struct buf *out)
 	return false;
 }
 
+const char *app_terminal(void)
+{
+	const char *term = getenv("TERM");
+
+	return term && *term && strcmp(term, "dumb") != 0 ? term : NULL;
+}
+
 bool app_color(const struct app *app, int fd)
 {
-	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	const char *no_color = getenv("NO_COLOR");
 
 	switch ((enum color_when)app->opt.color) {
 	case COLOR_ALWAYS:
@@ -117,7 +124,7 @@ bool app_color(const struct app *app, int fd)
 	case COLOR_AUTO:
 		break;
 	}
-	return isatty(fd) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+	return isatty(fd) && !(no_color && *no_color) && app_terminal();
 }
 
 int64_t app_deadline_ms(const struct app *app)

@@ -35,6 +35,9 @@ void app_tell(const char *text);
  */
 bool app_inputs_path(const struct options *o, struct buf *out);
 
+/* TERM, where it says what the terminal can; NULL: it is not set, or dumb. */
+const char *app_terminal(void);
+
 /* May `fd` be coloured: a terminal, not dumb, NO_COLOR not set; or as --color says. */
 bool app_color(const struct app *app, int fd);
 

@@ -66,10 +66,10 @@ static int print(struct buf *text)
 /* A terminal that is known for nothing is for lines, without a word; others are told. */
 static bool can_show_screen(void)
 {
-	const char *term = getenv("TERM");
+	const char *term = app_terminal();
 	struct err err = {0};
 
-	if (!term || !*term || strcmp(term, "dumb") == 0)
+	if (!term)
 		return false;
 	if (!terminal_check(term, &err))
 		return true;

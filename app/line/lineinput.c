@@ -345,10 +345,10 @@ bool lineinput_waiting(const struct lineinput *in)
 /* libedit names a terminal that it does not know, control characters and all. */
 static void know_terminal(void)
 {
-	const char *term = getenv("TERM");
+	const char *term = app_terminal();
 	struct err ignored = {0};
 
-	if (term && terminal_check(term, &ignored))
+	if (!term || terminal_check(term, &ignored))
 		setenv("TERM", "dumb", 1);
 }
 
@@ -405,11 +405,8 @@ void lineinput_close(struct lineinput *in)
 
 static void bracketed_paste(bool on)
 {
-	const char *term = getenv("TERM");
-
-	if (!term || strcmp(term, "dumb") == 0)
-		return;
-	output_own(STDOUT_FILENO, on ? "\033[?2004h" : "\033[?2004l");
+	if (app_terminal())
+		output_own(STDOUT_FILENO, on ? "\033[?2004h" : "\033[?2004l");
 }
 
 /* One line of the message.  1 with *last, 0, or an error. */

@@ -151,7 +151,7 @@ static void check_terminal(struct doctor *d)
 
 	if (!isatty(STDOUT_FILENO))
 		tell(d, GOOD, "terminal", "stdout is none");
-	else if (!term || !*term || strcmp(term, "dumb") == 0)
+	else if (!app_terminal())
 		tell(d, WARN, "terminal", "TERM is %s: line mode without colour",
 		     term && *term ? term : "not set");
 	else
