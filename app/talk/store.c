@@ -243,15 +243,14 @@ int talk_store_remove(struct talks *ts, struct talk *t, struct engine *e, bool i
 		      const char *inputs_path, struct err *err)
 {
 	struct inputs typed = {0};
-	char uid[HISTORY_UID_LEN + 1] = "";
-	const char *name = t->stored ? talk_store_uid(ts, t) : NULL;
+	char uid[HISTORY_UID_LEN + 1];
+	const char *name;
 	int rc = 0;
-
-	if (name)
-		snprintf(uid, sizeof(uid), "%s", name);
 
 	if (!ts->store || !t->stored)
 		return 0;
+	name = talk_store_uid(ts, t);
+	snprintf(uid, sizeof(uid), "%s", name ? name : "");
 	if (inputs)
 		rc = inputs_gather(&typed, ts->store, t->stored, err);
 	history_tree_free(t->tree);

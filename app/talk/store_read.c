@@ -179,18 +179,10 @@ int talk_store_load(struct talks *ts, struct talk *t, struct err *err)
 
 /* ---- what another program said ---- */
 
-static struct talk_message *find_stored(struct talk *t, int64_t stored)
-{
-	for (struct talk_message *m = t->first; m; m = talk_next(m))
-		if (m->stored == stored)
-			return m;
-	return NULL;
-}
-
 /* Its parent is there, or nothing is: then it is taken with the next reading of all. */
 static int take_in(struct talk *t, const struct history_message *h, struct err *err)
 {
-	struct talk_message *parent = h->parent ? find_stored(t, h->parent->id) : NULL, *m;
+	struct talk_message *parent = h->parent ? talk_find_stored(t, h->parent->id) : NULL, *m;
 	int rc;
 
 	if (h->parent && !parent)

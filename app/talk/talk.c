@@ -139,12 +139,18 @@ void talk_hold(struct talk *t)
 		t->newest_first = m;
 }
 
+struct talk_message *talk_find_stored(const struct talk *t, int64_t stored)
+{
+	for (struct talk_message *m = t->first; m; m = talk_next(m))
+		if (m->stored == stored)
+			return m;
+	return NULL;
+}
+
 void talk_show_stored(struct talk *t, int64_t stored)
 {
-	struct talk_message *m = t->first;
+	struct talk_message *m = talk_find_stored(t, stored);
 
-	while (m && m->stored != stored)
-		m = talk_next(m);
 	if (!m)
 		return;
 	t->leaf = m;

@@ -126,7 +126,9 @@ void talk_attach(struct talk *t, struct talk_message *parent, struct talk_messag
 struct talk_message *talk_next(struct talk_message *m);
 /* Drops all messages. */
 void talk_forget(struct talk *t);
-/* Shows the branch that ends with the message the store knows by that number. */
+/* The message that the store knows by that number; NULL: it is not here. */
+struct talk_message *talk_find_stored(const struct talk *t, int64_t stored);
+/* Shows the branch that ends with it. */
 void talk_show_stored(struct talk *t, int64_t stored);
 /* The branch that is shown is the newest everywhere, whatever was attached. */
 void talk_hold(struct talk *t);
