@@ -94,10 +94,9 @@ static void say_message(const struct talk_message *m)
 /* Why it goes no further, and what helps. */
 static void say_stop(const struct line_mode *l, const struct talk_message *m)
 {
-	const struct engine_info *info = l->app->engine->ops->info(l->app->engine);
 	struct buf words = {0};
 
-	stop_add_words(m, info ? info->ctx_tokens : 0, &words);
+	stop_add_words(m, l->host.ops->ctx_tokens(&l->host), &words);
 	if (words.len)
 		line_say("(%s)", buf_z(&words));
 	buf_release(&words);
@@ -129,10 +128,9 @@ int line_open(struct line_mode *l, struct talk *t, struct err *err)
 /* What does not fit was not asked; the input line has it still. */
 static void tell_refused(const struct line_mode *l, int rc, struct err *err)
 {
-	struct err why = *err;
 	bool asked = l->turn.given_back.len != 0;
 
-	err_set(err, rc, "not %s: %.200s; %s%s", asked ? "sent" : "answered", why.text,
+	err_set(err, rc, "not %s: %.200s; %s%s", asked ? "sent" : "answered", err->text,
 		turn_helps(&l->turn), asked ? ". Arrow up brings it back" : "");
 }
 

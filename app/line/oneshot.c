@@ -98,7 +98,6 @@ static int ask(struct oneshot *o, struct talk_message *question, struct err *err
 {
 	struct turn_watch watch = show_watch(&o->show, app_deadline_ms(o->app));
 	struct turn_outcome out;
-	struct err why;
 	int rc = turn_ask(&o->turn, o->talk, question, err);
 
 	if (rc)
@@ -107,10 +106,8 @@ static int ask(struct oneshot *o, struct talk_message *question, struct err *err
 	if (!rc && out.kept.code)
 		rc = err_set(err, out.kept.code, "%s", out.kept.text);
 	if (o->turn.refused)
-		err_set(&why, rc, "not asked: %.300s; less text does, or a larger --ctx",
+		err_set(err, rc, "not asked: %.300s; less text does, or a larger --ctx",
 			err->text);
-	if (o->turn.refused)
-		*err = why;
 	return rc ? rc : stop_code(&out, err);
 }
 
