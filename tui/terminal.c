@@ -338,11 +338,8 @@ int terminal_open(struct terminal **out, const struct terminal_config *config, s
 	if (!name || name[0] == '\0')
 		return err_set(err, ERR_FAILED, "TERM is not set: use --plain");
 	rc = look_up(name, config->fd, err);
-	if (rc) {
-		snprintf(err->text + strlen(err->text), sizeof(err->text) - strlen(err->text),
-			 ": set TERM, or use --plain");
-		return rc;
-	}
+	if (rc)
+		return err_set(err, rc, "%s: set TERM, or use --plain", err->text);
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return err_nomem(err, "terminal", sizeof(*t));
