@@ -8,7 +8,10 @@
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
 
-/* Appends the sequence, or what of it stands for the text: letters alone.  ERR_LIMIT above what terminals take (74,994 bytes). */
+/*
+ * Appends the sequence, or what of it stands for the text: letters, digits, "+/=" alone.
+ * ERR_LIMIT above what terminals take (74,994 bytes).
+ */
 int osc52_add(struct buf *out, struct str text, struct err *err);
 int osc52_add_base64(struct buf *out, struct str text, struct err *err);
 

@@ -62,8 +62,8 @@ struct tui_intent *tui_want(struct tui *t, enum tui_intent_kind kind);
 bool tui_is_busy(const struct tui *t);
 bool tui_list_shown(const struct tui *t);
 
-/* Edits the composer's text as the action says; nothing where it is no such action. */
 void tui_say_left_out(struct tui *t); /* text that its field does not take */
+/* Edits the composer's text as the action says; nothing where it is no such action. */
 void tui_edit_input(struct tui *t, enum action a);
 void tui_open_row(struct tui *t); /* the chosen conversation */
 void tui_filter_changed(struct tui *t);
