@@ -276,14 +276,9 @@ struct turn_watch show_watch(struct show *s, int64_t deadline_ms)
 
 /* ---- the journal, where nobody reads ---- */
 
-/* Where another process writes, it stays due: not without a pause. */
-#define JOURNAL_PAUSE_MS 20
-
-static int journal_due_ms(void *ctx)
+static int journal_pause_ms(void *ctx)
 {
-	int ms = turn_due_ms(ctx);
-
-	return ms >= 0 && ms < JOURNAL_PAUSE_MS ? JOURNAL_PAUSE_MS : ms;
+	return turn_pause_ms(ctx);
 }
 
 static void keep_journal(void *ctx)
@@ -294,7 +289,7 @@ static void keep_journal(void *ctx)
 int show_turn(struct turn *t, const struct turn_watch *watch, struct turn_outcome *out,
 	      struct err *err)
 {
-	struct output_chore keep = {journal_due_ms, keep_journal, t};
+	struct output_chore keep = {journal_pause_ms, keep_journal, t};
 	int rc;
 
 	output_meanwhile(&keep);

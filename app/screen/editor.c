@@ -136,11 +136,9 @@ static void hear(struct editor *e)
 /* How long nothing but the editor, a signal or the engine can be waited for. */
 static int patience_ms(const struct screen *s)
 {
-	int due = turn_due_ms(&s->turn);
+	int wait = turn_pause_ms(&s->turn);
 
-	if (due < 0 || due > LOOK_MS)
-		return LOOK_MS;
-	return due < SCREEN_JOURNAL_PAUSE_MS ? SCREEN_JOURNAL_PAUSE_MS : due;
+	return wait < 0 || wait > LOOK_MS ? LOOK_MS : wait;
 }
 
 static void await(struct screen *s, struct editor *e)

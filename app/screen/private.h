@@ -31,9 +31,6 @@
 #include "app/talk/turn.h"
 #include "tui/tui.h"
 
-/* Where another process writes, the journal stays due: it is tried again after a pause. */
-#define SCREEN_JOURNAL_PAUSE_MS 20
-
 /* A message that waits while a turn runs. */
 struct queued {
 	struct talk_message *question;

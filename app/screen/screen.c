@@ -233,11 +233,9 @@ static void loop(struct screen *s)
 			wake_at = now + wake;
 			timeout = sooner(timeout, wake);
 		}
-		due = turn_due_ms(&s->turn);
+		due = turn_pause_ms(&s->turn);
 		if (due >= 0)
-			timeout = sooner(timeout, due < SCREEN_JOURNAL_PAUSE_MS
-							  ? SCREEN_JOURNAL_PAUSE_MS
-							  : due);
+			timeout = sooner(timeout, due);
 		if (keyparse_wait_ms(&s->keys) >= 0)
 			timeout = sooner(timeout, keys_due_ms(s));
 		due = screen_tidy_due_ms(s);

@@ -8,6 +8,8 @@
 #include "app/talk/request.h"
 #include "engine/base/clock.h"
 
+#define JOURNAL_PAUSE_MS 20
+
 void turn_release(struct turn *t)
 {
 	history_answer_free(t->journal);
@@ -206,6 +208,13 @@ const char *turn_helps(const struct turn *t)
 int turn_due_ms(const struct turn *t)
 {
 	return t->journal ? history_answer_due_ms(t->journal) : -1;
+}
+
+int turn_pause_ms(const struct turn *t)
+{
+	int due = turn_due_ms(t);
+
+	return due >= 0 && due < JOURNAL_PAUSE_MS ? JOURNAL_PAUSE_MS : due;
 }
 
 /* A journal that fails is told once; the answer goes on and its commit is tried anyway. */

@@ -100,6 +100,9 @@ int turn_hear(struct turn *t, const struct event *ev, size_t *part, struct err *
 /* Every event that waited was heard: writes the journal where that is due. */
 void turn_drained(struct turn *t);
 int turn_due_ms(const struct turn *t); /* as history_answer_due_ms() */
+/* The same, to wait for: where another process writes it stays due, and is not tried again
+ * without a pause. */
+int turn_pause_ms(const struct turn *t);
 void turn_stop(struct turn *t);        /* the engine ends it; any number of times */
 
 /*
