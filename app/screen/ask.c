@@ -55,11 +55,14 @@ static const char no_model[] = "there is no model: the message is kept; see the 
 
 void screen_answer(struct screen *s)
 {
-	s->talk->back = s->engine_failed ? NULL : s->talk->back;
-	if (s->engine_failed)
-		screen_error(s, no_model);
-	else
+	screen_show_talk(s);
+	transcript_follow(s->said);
+	if (!s->engine_failed) {
 		begin(s, NULL);
+		return;
+	}
+	s->talk->back = NULL;
+	screen_error(s, no_model);
 }
 
 void screen_continue(struct screen *s, struct talk_message *m)

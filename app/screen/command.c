@@ -127,8 +127,6 @@ static int host_ask(struct cmd_host *h, struct str text, const struct talk_messa
 static int host_answer(struct cmd_host *h, struct err *err)
 {
 	(void)err;
-	screen_show_talk(screen_of(h));
-	transcript_follow(screen_of(h)->said);
 	screen_answer(screen_of(h));
 	return 0;
 }

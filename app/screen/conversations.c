@@ -104,8 +104,6 @@ void screen_regenerate(struct screen *s, struct talk_message *m)
 		return;
 	}
 	talk_try_from(s->talk, m);
-	screen_show_talk(s);
-	transcript_follow(s->said);
 	screen_answer(s);
 }
 

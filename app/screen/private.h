@@ -114,7 +114,7 @@ void screen_error(struct screen *s, const char *text); /* where it happened */
  */
 int screen_send(struct screen *s, struct str typed, const struct talk_message *instead,
 		struct err *err);
-void screen_answer(struct screen *s); /* asks the engine to answer the leaf */
+void screen_answer(struct screen *s); /* shows the branch, whose leaf the engine is to answer */
 void screen_continue(struct screen *s, struct talk_message *m);
 /* The turn was refused. */
 void screen_give_back(struct screen *s, const struct err *why);
