@@ -34,6 +34,9 @@ typedef int (*cmd_describe_fn)(struct history *h, const char *arg, struct buf *o
 			       struct err *err);
 int cmd_tell(struct cmd_host *h, cmd_describe_fn describe, const char *arg, struct err *err);
 
+/* When a conversation of a list was last said something in. */
+void cmd_add_when(struct buf *out, int64_t ms);
+
 /* To the clipboard, however that is reached; says how. */
 int cmd_copy_text(struct cmd_host *h, struct str text, struct err *err);
 

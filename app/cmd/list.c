@@ -4,6 +4,17 @@
 
 #include "app/cmd/cmd.h"
 
+void cmd_add_when(struct buf *out, int64_t ms)
+{
+	time_t at = (time_t)(ms / 1000);
+	struct tm tm = {0};
+	char when[40]; /* a year has ten digits at most */
+
+	localtime_r(&at, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+	buf_addz(out, when);
+}
+
 /* One line for each, appended to `out`. */
 static int describe(struct history *h, const char *arg, struct buf *out, struct err *err)
 {
@@ -12,14 +23,11 @@ static int describe(struct history *h, const char *arg, struct buf *out, struct 
 	int rc = history_list(h, HISTORY_ACTIVE, n ? n : 10, &list, err);
 
 	for (size_t i = 0; i < list.n; i++) {
-		time_t at = (time_t)(list.items[i].updated_ms / 1000);
-		struct tm tm = {0};
-		char when[40]; /* a year has ten digits at most */
+		const struct history_conversation *c = &list.items[i];
 
-		localtime_r(&at, &tm);
-		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
-		buf_addf(out, "%s%s  %s  %s%s", i ? "\n" : "", list.items[i].uid, when,
-			 list.items[i].pinned ? "* " : "", list.items[i].title);
+		buf_addf(out, "%s%s  ", i ? "\n" : "", c->uid);
+		cmd_add_when(out, c->updated_ms);
+		buf_addf(out, "  %s%s", c->pinned ? "* " : "", c->title);
 	}
 	if (!rc && list.n == 0)
 		buf_addz(out, "(nothing yet)");

@@ -1,8 +1,6 @@
 /* --resume without an id: the newest conversations, and which of them. */
 #include <ctype.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "app/line/line.h"
 
@@ -17,14 +15,12 @@ void line_pick(struct line_mode *l)
 	if (!rc)
 		rc = history_list(l->talks.store, HISTORY_ACTIVE, SHOWN, &list, &err);
 	for (size_t i = 0; i < list.n; i++) {
-		time_t at = (time_t)(list.items[i].updated_ms / 1000);
-		struct tm tm = {0};
-		char when[40]; /* a year has ten digits at most */
+		const struct history_conversation *c = &list.items[i];
+		struct buf when = {0};
 
-		localtime_r(&at, &tm);
-		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
-		line_say("%2zu  %s  %s  %s", i + 1, list.items[i].uid, when,
-			 list.items[i].title);
+		cmd_add_when(&when, c->updated_ms);
+		line_say("%2zu  %s  %s  %s", i + 1, c->uid, buf_z(&when), c->title);
+		buf_release(&when);
 	}
 	l->picking = list.n > 0;
 	if (rc)
