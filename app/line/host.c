@@ -127,9 +127,11 @@ static int host_open_new(struct cmd_host *h, struct err *err)
 {
 	int rc = go_to_new(line_of(h), err);
 
-	if (!rc)
-		line_say("A new conversation.");
-	return rc;
+	if (rc)
+		return rc;
+	history_list_release(&line_of(h)->offered);
+	line_say("A new conversation.");
+	return 0;
 }
 
 static int host_open_branch(struct cmd_host *h, struct talk *t, struct err *err)

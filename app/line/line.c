@@ -119,8 +119,10 @@ int line_open(struct line_mode *l, struct talk *t, struct err *err)
 		if (last)
 			say_stop(l, last);
 	}
-	if (!rc)
+	if (!rc) {
 		l->talk = t;
+		history_list_release(&l->offered);
+	}
 	history_list_release(&list);
 	return rc;
 }
@@ -300,7 +302,7 @@ static int take_message(struct line_mode *l, const struct buf *raw, struct err *
 		buf_truncate(&text, text.len - 1);
 	if (buf_failed(&text))
 		rc = err_nomem(err, "message", text.len);
-	else if (l->picking && !cmd_meant(buf_str(&text)))
+	else if (l->offered.n && !cmd_meant(buf_str(&text)))
 		rc = line_picked(l, buf_z(&text), err);
 	else if (l->asks_quit && answers_quit(l, buf_str(&text)))
 		;
@@ -456,6 +458,7 @@ int line_run(struct app *app)
 		talk_store_tell_resume(&l.talks, l.talk);
 	buf_release(&inputs);
 	buf_release(&l.doubted);
+	history_list_release(&l.offered);
 	title_release(&l.title);
 	talks_release(&l.talks);
 	return rc;

@@ -19,7 +19,7 @@ struct line_mode {
 	struct title title; /* asked of the model while the prompt waits */
 	bool answered;      /* an answer was just given, whole */
 	bool quit;
-	bool picking;   /* the line that comes names the conversation to go on with */
+	struct history_list offered; /* the line that comes names one to go on with */
 	bool asks_quit; /* … says whether to end, after "exit" alone */
 	struct buf doubted; /* what was not sent, since it seems to name a file */
 	struct err refused; /* the first question that could not be kept, and was not asked */

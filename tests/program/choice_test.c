@@ -180,6 +180,36 @@ static void in_line_mode_a_number_or_a_name_says_which(void **state)
 	assert_int_equal(stage_close(&st), 0);
 }
 
+/* What a command has opened is gone on with: nothing is asked any more. */
+static void in_line_mode_a_command_may_choose_instead(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	say_two_things();
+	begin(&st, resume_plain);
+	stage_wait_for(&st, "Go on with which?");
+	stage_type(&st, "/new\r");
+	stage_wait_for(&st, "A new conversation.");
+	stage_settle(&st);
+	stage_type(&st, "hello\r");
+	stage_wait_for(&st, "An answer.");
+	stage_settle(&st);
+	stage_type(&st, "/q\r");
+	assert_int_equal(stage_close(&st), 0);
+
+	begin(&st, resume_plain);
+	stage_wait_for(&st, "Go on with which?");
+	stage_type(&st, "/open about zebras\r");
+	stage_wait_for(&st, "about zebras\", 2 messages");
+	stage_settle(&st);
+	stage_type(&st, "hello\r");
+	stage_wait_for(&st, "tokens");
+	stage_settle(&st);
+	stage_type(&st, "/q\r");
+	assert_int_equal(stage_close(&st), 0);
+}
+
 static void a_slash_alone_offers_the_commands(void **state)
 {
 	struct stage st;
@@ -249,6 +279,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_system_prompt_is_that_of_the_chosen_one,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(in_line_mode_a_number_or_a_name_says_which,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(in_line_mode_a_command_may_choose_instead,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_slash_alone_offers_the_commands, set_up,
 						tear_down),
