@@ -135,15 +135,6 @@ static size_t ends_of(const struct kv_list *list, int64_t n, int64_t have, int64
 	return k;
 }
 
-static bool is_listed(const struct kv_list *list, const struct kv_name *name)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		if (kv_name_same(&list->v[i].name, name))
-			return true;
-	}
-	return false;
-}
-
 size_t frontiers_of(const struct kv_list *list, const token_id *ids, int64_t n, int64_t have,
 		    struct kv_name **out)
 {
@@ -156,7 +147,7 @@ size_t frontiers_of(const struct kv_list *list, const token_id *ids, int64_t n, 
 		sum_prefixes(ids, ends, n_ends, sums);
 	for (size_t i = 0; i < n_ends; i++) {
 		names[n_names] = (struct kv_name){true, ends[i], sums[i]};
-		n_names += is_listed(list, &names[n_names]);
+		n_names += kv_list_find(list, &names[n_names]) != NULL;
 	}
 	free(ends);
 	free(sums);

@@ -22,15 +22,6 @@ struct recall {
 
 /* ------------------------------------------------------------------- looking */
 
-static const struct kv_entry *find(const struct kv_list *list, const struct kv_name *name)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		if (kv_name_same(&list->v[i].name, name))
-			return &list->v[i];
-	}
-	return NULL;
-}
-
 /* The length of the longest one that is there and in `have` … n; 0: none. */
 static int64_t longest(const struct kv_list *list, const token_id *ids, int64_t n, int64_t have)
 {
@@ -58,7 +49,7 @@ static int open_file(const struct recall *r, bool frontier, int64_t first, int64
 	*f = (struct kvfile){.fd = -1};
 	sum_prefixes(r->ids, ends, 2, sums);
 	name.sum = sums[1];
-	e = find(&r->there, &name);
+	e = kv_list_find(&r->there, &name);
 	if (!e)
 		return err_set(err, ERR_FAILED, "a run of what was kept is gone");
 	kvdir_path(&path, r->d->root, e);

@@ -207,6 +207,15 @@ void kv_list_release(struct kv_list *list)
 	*list = (struct kv_list){0};
 }
 
+const struct kv_entry *kv_list_find(const struct kv_list *list, const struct kv_name *name)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (kv_name_same(&list->v[i].name, name))
+			return &list->v[i];
+	}
+	return NULL;
+}
+
 /* ---------------------------------------------------------------- single files */
 
 void kvdir_path(struct buf *out, const char *root, const struct kv_entry *e)

@@ -49,6 +49,9 @@ struct kv_list {
 };
 void kv_list_release(struct kv_list *list);
 
+/* One entry of that name; NULL: there is none. */
+const struct kv_entry *kv_list_find(const struct kv_list *list, const struct kv_name *name);
+
 /* What is there of one model, names alone; a folder that is not there has nothing. */
 int kvdir_list(const char *root, const char *identity, struct kv_list *out, struct err *err);
 /* Of all models, with sizes. */
