@@ -159,8 +159,8 @@ size_t frontiers_of(const struct kv_list *list, const token_id *ids, int64_t n, 
 
 struct storing {
 	struct disk *d;
-	const struct tree *t;
 	const token_id *ids;
+	struct kv_sum *before; /* of all ids before each run, and before what follows them */
 	char owner[KV_OWNER_BYTES];
 	struct kv_list there;
 };
@@ -187,8 +187,7 @@ static int get_pages(const struct storing *s, const struct node *node, int64_t f
 
 /* NULL: there is no memory for it, or the device fails. */
 static struct job *make_job(const struct storing *s, const struct kv_name *name,
-			    struct kv_sum before, const struct node *node,
-			    const struct mark *mark)
+			    const struct node *node, const struct mark *mark)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	int64_t first = mark ? mark->len / KV_RUN_IDS * KV_RUN_IDS : name->end - KV_RUN_IDS;
@@ -200,7 +199,7 @@ static struct job *make_job(const struct storing *s, const struct kv_name *name,
 	job->head = s->d->like;
 	job->head.first = (uint64_t)first;
 	job->head.n_ids = (uint32_t)(name->end - first);
-	job->head.before = before;
+	job->head.before = s->before[first / KV_RUN_IDS];
 	if (!mark)
 		job->head.frontier_bytes = 0;
 	job->entry.name = *name;
@@ -248,44 +247,64 @@ static bool has_file(const struct storing *s, const struct kv_name *name)
 }
 
 static void store_file(const struct storing *s, const struct kv_name *name,
-		       struct kv_sum before, const struct node *node, const struct mark *mark)
+		       const struct node *node, const struct mark *mark)
 {
-	struct job *job = has_file(s, name) ? NULL : make_job(s, name, before, node, mark);
+	struct job *job = has_file(s, name) ? NULL : make_job(s, name, node, mark);
 
 	if (job && !writer_add(&s->d->writer, job))
 		job_free(job);
 }
 
-/* The runs of the path that ends in `node`: their names need the sums of all ids before. */
-static void store_runs(const struct storing *s, const struct node *node, int64_t n_runs)
+/* s->before for n_runs; false: there is no memory for it. */
+static bool sum_runs(struct storing *s, size_t n_runs)
 {
-	int64_t *ends = calloc((size_t)n_runs + 1, sizeof(*ends));
-	struct kv_sum *sums = calloc((size_t)n_runs + 1, sizeof(*sums));
+	int64_t *ends = calloc(n_runs + 1, sizeof(*ends));
+	bool done;
 
-	/* ends[0] is 0: what stands before the first run. */
-	for (int64_t i = 0; ends && i <= n_runs; i++)
-		ends[i] = i * KV_RUN_IDS;
+	s->before = calloc(n_runs + 1, sizeof(*s->before));
+	done = ends && s->before;
+	for (size_t i = 0; done && i <= n_runs; i++)
+		ends[i] = (int64_t)i * KV_RUN_IDS;
+	if (done)
+		sum_prefixes(s->ids, ends, n_runs + 1, s->before);
+	free(ends);
+	return done;
+}
+
+/* The runs of the path that ends in `node`. */
+static void store_runs(const struct storing *s, const struct node *node, size_t n_runs)
+{
+	for (size_t i = 1; i <= n_runs; i++) {
+		const struct kv_name name = {.end = (int64_t)i * KV_RUN_IDS,
+					     .sum = s->before[i]};
+
+		store_file(s, &name, node, NULL);
+	}
+}
+
+/* The frontiers of the path, of which the tree has `most` at most, the furthest first: should
+ * the others not be taken, it serves best. */
+static void store_marks(const struct storing *s, const struct mark *last, size_t most)
+{
+	int64_t *ends = calloc(most, sizeof(*ends));
+	struct kv_sum *sums = calloc(most, sizeof(*sums));
+	size_t at = most;
+
+	/* Backwards: sums are taken in ascending order. */
+	for (const struct mark *m = last; ends && m; m = tree_before(m, s->ids))
+		ends[--at] = m->len;
 	if (ends && sums) {
-		sum_prefixes(s->ids, ends, (size_t)n_runs + 1, sums);
-		for (int64_t i = 1; i <= n_runs; i++) {
-			const struct kv_name name = {.end = ends[i], .sum = sums[i]};
+		const struct mark *m = last;
 
-			store_file(s, &name, sums[i - 1], node, NULL);
+		sum_prefixes(s->ids, ends + at, most - at, sums + at);
+		for (size_t i = most; i-- > at; m = tree_before(m, s->ids)) {
+			const struct kv_name name = {true, ends[i], sums[i]};
+
+			store_file(s, &name, m->node, m);
 		}
 	}
 	free(ends);
 	free(sums);
-}
-
-static void store_mark(const struct storing *s, const struct mark *mark)
-{
-	const int64_t ends[2] = {mark->len / KV_RUN_IDS * KV_RUN_IDS, mark->len};
-	struct kv_sum sums[2];
-	struct kv_name name = {.frontier = true, .end = mark->len};
-
-	sum_prefixes(s->ids, ends, 2, sums);
-	name.sum = sums[1];
-	store_file(s, &name, sums[0], mark->node, mark);
 }
 
 /* What others have of the way is this one's, too, whether or not memory has it. */
@@ -302,20 +321,20 @@ static void share_files(const struct storing *s, int64_t n)
 void disk_store(struct disk *d, struct tree *t, struct str owner, const token_id *ids,
 		int64_t n)
 {
-	struct storing s = {.d = d, .t = t, .ids = ids};
+	struct storing s = {.d = d, .ids = ids};
 	const struct mark *last = tree_find(t, ids, n);
 	struct err err = {0};
+	size_t n_runs = last ? (size_t)(last->len / KV_RUN_IDS) : 0;
 
 	if (!last || !kv_owner_valid(owner))
 		return;
 	snprintf(s.owner, sizeof(s.owner), "%.*s", (int)owner.n, owner.p);
-	if (kvdir_list(d->root, d->like.identity, &s.there, &err) == 0) {
+	if (kvdir_list(d->root, d->like.identity, &s.there, &err) == 0 &&
+	    sum_runs(&s, n_runs)) {
 		share_files(&s, last->len);
-		store_runs(&s, last->node, last->len / KV_RUN_IDS);
-		/* The furthest first: should the others not be taken, it serves best. */
-		for (const struct mark *m = last; m;
-		     m = m->len > 1 ? tree_find(t, ids, m->len - 1) : NULL)
-			store_mark(&s, m);
+		store_runs(&s, last->node, n_runs);
+		store_marks(&s, last, (size_t)t->n);
 	}
+	free(s.before);
 	kv_list_release(&s.there);
 }

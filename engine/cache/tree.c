@@ -75,8 +75,8 @@ static void set_ids(struct tree *t, struct node *node, const token_id *ids, int 
 	pages_claim(&t->m->pool, node->page, n);
 }
 
-int tree_add_node(struct tree *t, struct node *parent, const token_id *ids, int n,
-		    int32_t page, struct node **out, struct err *err)
+int tree_add_node(struct tree *t, struct node *parent, const token_id *ids, int n, int32_t page,
+		  struct node **out, struct err *err)
 {
 	struct node *node = calloc(1, sizeof(*node));
 
@@ -232,26 +232,50 @@ static struct mark *mark_in(const struct node *node, int64_t len)
 	return best;
 }
 
+/*
+ * The furthest in a node's children of which ids[0..n) hold the beginning; NULL: none.  *whole:
+ * the child whose page they hold all of, NULL: none.
+ */
+static struct mark *mark_below(const struct node *node, const token_id *ids, int64_t n,
+			       const struct node **whole)
+{
+	struct mark *best = NULL;
+
+	*whole = NULL;
+	for (const struct node *c = node->child; c; c = c->next) {
+		int shared = n_shared(c, ids, n);
+		struct mark *m = shared ? mark_in(c, c->first + shared) : NULL;
+
+		if (m && (!best || m->len > best->len))
+			best = m;
+		if (shared == PAGE_TOKENS)
+			*whole = c;
+	}
+	return best;
+}
+
 struct mark *tree_find(const struct tree *t, const token_id *ids, int64_t n)
 {
 	const struct node *node = &t->root;
 	struct mark *best = NULL;
 
 	while (node) {
-		const struct node *whole = NULL;
+		struct mark *m = mark_below(node, ids, n, &node);
 
-		for (const struct node *c = node->child; c; c = c->next) {
-			int shared = n_shared(c, ids, n);
-			struct mark *m = shared ? mark_in(c, c->first + shared) : NULL;
-
-			if (m && (!best || m->len > best->len))
-				best = m;
-			if (shared == PAGE_TOKENS)
-				whole = c;
-		}
-		node = whole;
+		if (m)
+			best = m;
 	}
 	return best;
+}
+
+struct mark *tree_before(const struct mark *mark, const token_id *ids)
+{
+	const struct node *whole;
+	struct mark *m = NULL;
+
+	for (const struct node *up = mark->node->parent; up && !m; up = up->parent)
+		m = mark_below(up, ids, mark->len - 1, &whole);
+	return m;
 }
 
 void tree_use(struct tree *t, struct mark *mark)
@@ -296,7 +320,7 @@ void tree_own(struct tree *t, struct str owner, const token_id *ids, int64_t n)
 	uint64_t who = owner_of(owner);
 	struct mark *m = who ? tree_find(t, ids, n) : NULL;
 
-	for (; m; m = m->len > 1 ? tree_find(t, ids, m->len - 1) : NULL)
+	for (; m; m = tree_before(m, ids))
 		m->owner = m->owner == NOBODY || m->owner == who ? who : SEVERAL;
 }
 

@@ -61,6 +61,9 @@ int tree_keep(struct tree *t, struct seq *s, const token_id *ids, int64_t len, s
  * valid until one is kept or room is made. */
 struct mark *tree_find(const struct tree *t, const token_id *ids, int64_t n);
 
+/* The furthest one before it of which ids, which hold its own, are the beginning; NULL: none. */
+struct mark *tree_before(const struct mark *mark, const token_id *ids);
+
 /* It was of use, and so was what lies on the way to it. */
 void tree_use(struct tree *t, struct mark *mark);
 

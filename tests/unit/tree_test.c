@@ -386,6 +386,33 @@ static void what_begins_alike_is_held_once(void **state)
 	nothing_is_left(&t);
 }
 
+static void the_way_back_leads_over_all_that_the_ids_begin_with(void **state)
+{
+	const struct mark *m;
+	struct tree t;
+
+	(void)state;
+	new_tree(&t);
+	another(&t, 300, 400, 1);
+	another(&t, 280, 290, 2);
+	another(&t, 300, 300, 0);
+	another(&t, 128, 128, 0);
+	another(&t, 100, 100, 0);
+	another(&t, 390, 390, 0);
+	/* That at 300 lies in a page of its own beside the way, as do those of other ids. */
+	m = tree_find(&t, ids, 400);
+	assert_int_equal(m->len, 390);
+	for (int len = 389; len > 0; len--) {
+		const struct mark *furthest = tree_find(&t, ids, len);
+
+		if (furthest && furthest->len == len)
+			assert_ptr_equal(m = tree_before(m, ids), furthest);
+	}
+	assert_int_equal(m->len, 100);
+	assert_null(tree_before(m, ids));
+	nothing_is_left(&t);
+}
+
 /* A sequence that goes on where it was kept adds to its own last page. */
 static void going_on_takes_no_copy_and_parting_takes_one(void **state)
 {
@@ -484,6 +511,7 @@ int main(void)
 		cmocka_unit_test(the_last_is_kept_and_the_others_are_spread),
 		cmocka_unit_test(what_is_worth_most_stays),
 		cmocka_unit_test(what_begins_alike_is_held_once),
+		cmocka_unit_test(the_way_back_leads_over_all_that_the_ids_begin_with),
 		cmocka_unit_test(going_on_takes_no_copy_and_parting_takes_one),
 		cmocka_unit_test(room_is_made_until_there_is_enough),
 		cmocka_unit_test(places_are_where_prompts_part),
