@@ -4,6 +4,7 @@
 
 #include "engine/base/log.h"
 #include "engine/cache/disk_internal.h"
+#include "engine/cache/seq_internal.h"
 #include "engine/cache/tree_internal.h"
 #include "engine/pass/model_internal.h"
 
@@ -151,8 +152,7 @@ static bool pass_over_run(struct recall *r, int64_t first)
 
 static int read_all(struct recall *r, struct err *err)
 {
-	int64_t n_pages = (r->len + PAGE_TOKENS - 1) / PAGE_TOKENS,
-		tail = r->len / KV_RUN_IDS * KV_RUN_IDS;
+	int64_t n_pages = seq_pages_of(r->len), tail = r->len / KV_RUN_IDS * KV_RUN_IDS;
 	int rc = 0;
 
 	tree_make_room(r->t, n_pages);

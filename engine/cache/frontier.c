@@ -43,11 +43,6 @@ void frontier_free(struct frontier *f)
 	free(f);
 }
 
-int64_t frontier_len(const struct frontier *f)
-{
-	return f->len;
-}
-
 /* What a ring does not fill yet is 0, whatever was kept there before. */
 static void clear_rest(unsigned char *kept, struct ring_layout r, int64_t len)
 {
@@ -165,12 +160,11 @@ int seq_restore(struct seq *s, const struct frontier *f, const int32_t *pages, s
 
 	if (f->m != s->m || f->len < 1)
 		BUG("restoring a frontier that is not this model's");
-	rc = change_pages(s, pages, (f->len + PAGE_TOKENS - 1) / PAGE_TOKENS, err);
+	rc = change_pages(s, pages, seq_pages_of(f->len), err);
 	if (!rc)
-	rc = copy_all(s, f, f->len, INTO_RING, err);
+		rc = copy_all(s, f, f->len, INTO_RING, err);
 	if (rc) {
-		seq_drop_pages(s, 0);
-		s->len = s->high = 0;
+		seq_empty(s);
 		return rc;
 	}
 	s->len = f->len;

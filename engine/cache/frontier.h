@@ -18,8 +18,7 @@ struct frontier;
 
 /* An empty one; its memory is had at once.  ERR_NOMEM. */
 int frontier_new(struct frontier **out, struct model *m, struct err *err);
-void frontier_free(struct frontier *f);         /* NULL is fine */
-int64_t frontier_len(const struct frontier *f); /* the position; 0: empty */
+void frontier_free(struct frontier *f); /* NULL is fine */
 
 /* Bytes of one; the same at every position. */
 int64_t frontier_bytes(const struct model *m);

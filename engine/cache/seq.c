@@ -47,14 +47,9 @@ int64_t seq_len(const struct seq *s)
 
 /* ------------------------------------------------------------------------ pages */
 
-static int64_t pages_of(int64_t tokens)
-{
-	return (tokens + PAGE_TOKENS - 1) / PAGE_TOKENS;
-}
-
 void seq_drop_pages(struct seq *s, int64_t len)
 {
-	while (s->n_pages > pages_of(len))
+	while (s->n_pages > seq_pages_of(len))
 		pages_drop(&s->m->pool, s->table[--s->n_pages], s->slot);
 }
 
@@ -67,7 +62,7 @@ int seq_put_table(struct seq *s, int64_t from, int64_t n, struct err *err)
 				     (size_t)n * sizeof(*s->table), err);
 }
 
-static void seq_empty(struct seq *s)
+void seq_empty(struct seq *s)
 {
 	seq_drop_pages(s, 0);
 	s->len = s->high = 0;
@@ -76,7 +71,7 @@ static void seq_empty(struct seq *s)
 int64_t seq_pages_wanted(const struct seq *s, int64_t n)
 {
 	/* and one for a last page that has to be copied */
-	return pages_of(s->len + n) - s->n_pages + (s->len % PAGE_TOKENS != 0);
+	return seq_pages_of(s->len + n) - s->n_pages + (s->len % PAGE_TOKENS != 0);
 }
 
 /* The rows of the first `tokens` of a page. */
@@ -125,7 +120,7 @@ static int own_pages(struct seq *s, int64_t n, struct err *err)
 	int64_t before = s->n_pages;
 	int rc = own_last_page(s, err);
 
-	while (!rc && s->n_pages < pages_of(s->len + n)) {
+	while (!rc && s->n_pages < seq_pages_of(s->len + n)) {
 		rc = pages_take(&s->m->pool, s->slot, &s->table[s->n_pages], err);
 		s->n_pages += !rc;
 	}

@@ -14,6 +14,15 @@ struct seq {
 	int64_t n_pages; /* as many as len tokens lie in */
 };
 
+/* In how many pages so many tokens lie. */
+static inline int64_t seq_pages_of(int64_t tokens)
+{
+	return (tokens + PAGE_TOKENS - 1) / PAGE_TOKENS;
+}
+
+/* It holds nothing. */
+void seq_empty(struct seq *s);
+
 /* Drops the pages behind `len` tokens. */
 void seq_drop_pages(struct seq *s, int64_t len);
 
