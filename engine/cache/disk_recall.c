@@ -19,6 +19,7 @@ struct recall {
 	struct kv_list there;
 	unsigned char *block; /* one page or frontier */
 	struct node *node;    /* as far as the tree has it */
+	bool is_bad;          /* the file at hand: it could not be read */
 };
 
 /* ------------------------------------------------------------------- looking */
@@ -36,39 +37,35 @@ static int64_t longest(const struct kv_list *list, const token_id *ids, int64_t 
 
 /* ------------------------------------------------------------------- reading */
 
-/* Opens the file that ends at `end`, and holds these ids and no others. */
-static int open_file(const struct recall *r, bool frontier, int64_t first, int64_t end,
-		     struct kvfile *f, struct err *err)
+/* Opens an entry's file, which must hold the ids from `first` to its end and no others. */
+static int open_file(const struct recall *r, const struct kv_entry *e, int64_t first,
+		     struct kv_sum before, struct kvfile *f, struct err *err)
 {
-	const int64_t ends[2] = {first, end};
-	struct kv_name name = {.frontier = frontier, .end = end};
-	const struct kv_entry *e;
-	struct kv_sum sums[2];
+	int64_t n = e->name.end - first;
 	struct buf path = {0};
 	int rc;
 
-	*f = (struct kvfile){.fd = -1};
-	sum_prefixes(r->ids, ends, 2, sums);
-	name.sum = sums[1];
-	e = kv_list_find(&r->there, &name);
-	if (!e)
-		return err_set(err, ERR_FAILED, "a run of what was kept is gone");
 	kvdir_path(&path, r->d->root, e);
 	rc = buf_failed(&path) ? err_nomem(err, "path", path.len)
 			       : kvfile_open(f, buf_z(&path), &r->d->like, err);
 	buf_release(&path);
-	if (!rc &&
-	    (f->head.first != (uint64_t)first || f->head.n_ids != (uint64_t)(end - first) ||
-	     (f->head.frontier_bytes != 0) != frontier ||
-	     memcmp(&f->head.before, &sums[0], sizeof(sums[0])) != 0 ||
-	     memcmp(f->ids, r->ids + first, (size_t)(end - first) * sizeof(*f->ids)) != 0)) {
-		rc = err_set(err, ERR_MODEL, "%s: holds other ids than its name says", f->path);
-		kvfile_close(f);
-	}
 	if (rc)
-		kvdir_drop(r->d->root, r->d->like.identity, &name);
-	else
-		kvdir_touch(r->d->root, e);
+		return rc;
+	if (f->head.first == (uint64_t)first && f->head.n_ids == (uint64_t)n &&
+	    (f->head.frontier_bytes != 0) == e->name.frontier &&
+	    memcmp(&f->head.before, &before, sizeof(before)) == 0 &&
+	    memcmp(f->ids, r->ids + first, (size_t)n * sizeof(*f->ids)) == 0)
+		return 0;
+	rc = err_set(err, ERR_MODEL, "%s: holds other ids than its name says", f->path);
+	kvfile_close(f);
+	return rc;
+}
+
+static int read_block(struct recall *r, struct kvfile *f, struct err *err)
+{
+	int rc = kvfile_read(f, r->block, err);
+
+	r->is_bad = rc != 0;
 	return rc;
 }
 
@@ -78,7 +75,7 @@ static int read_page(struct recall *r, struct kvfile *f, int n, struct err *err)
 	struct pages *pool = &r->d->m->pool;
 	struct node *node;
 	int32_t page;
-	int rc = kvfile_read(f, r->block, err);
+	int rc = read_block(r, f, err);
 
 	if (!rc)
 		rc = pages_take(pool, PAGE_NO_WRITER, &page, err);
@@ -114,27 +111,43 @@ static int read_pages(struct recall *r, struct kvfile *f, int64_t first, int64_t
 	return rc;
 }
 
-/* A file that proves to be damaged while it is read goes, too. */
+static int read_blocks(struct recall *r, struct kvfile *f, const struct kv_name *name,
+		       int64_t first, struct err *err)
+{
+	int rc = read_pages(r, f, first, name->end, err);
+
+	if (rc || !name->frontier)
+		return rc;
+	rc = read_block(r, f, err);
+	return rc ? rc : frontier_put(r->t->marks[r->t->n]->frontier, name->end, r->block, err);
+}
+
+/* The file of the ids in first … end; one that cannot be opened, or proves to be damaged while
+ * it is read, goes. */
 static int read_file(struct recall *r, bool frontier, int64_t first, int64_t end,
 		     struct err *err)
 {
+	const int64_t ends[2] = {first, end};
+	struct kv_name name = {.frontier = frontier, .end = end};
+	const struct kv_entry *e;
+	struct kv_sum sums[2];
 	struct kvfile f;
-	int rc = open_file(r, frontier, first, end, &f, err);
+	int rc;
 
-	if (rc)
-		return rc;
-	rc = read_pages(r, &f, first, end, err);
-	if (!rc && frontier)
-		rc = kvfile_read(&f, r->block, err);
-	if (!rc && frontier)
-		rc = frontier_put(r->t->marks[r->t->n]->frontier, end, r->block, err);
-	kvfile_close(&f);
-	if (rc == ERR_MODEL) {
-		struct kv_name name = {.frontier = frontier, .end = end};
-
-		sum_prefixes(r->ids, &end, 1, &name.sum);
-		kvdir_drop(r->d->root, r->d->like.identity, &name);
+	sum_prefixes(r->ids, ends, 2, sums);
+	name.sum = sums[1];
+	e = kv_list_find(&r->there, &name);
+	if (!e)
+		return err_set(err, ERR_FAILED, "a run of what was kept is gone");
+	rc = open_file(r, e, first, sums[0], &f, err);
+	r->is_bad = rc && rc != ERR_NOMEM;
+	if (!rc) {
+		kvdir_touch(r->d->root, e);
+		rc = read_blocks(r, &f, &name, first, err);
+		kvfile_close(&f);
 	}
+	if (r->is_bad)
+		kvdir_drop(r->d->root, r->d->like.identity, &name);
 	return rc;
 }
 

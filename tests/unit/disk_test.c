@@ -369,6 +369,35 @@ static void whatever_happens_to_a_file_none_that_is_damaged_is_used(void **state
 	assert_in_range(n_shorter, n / 4, n);
 }
 
+static int put_nothing(struct backend *be, dbuf dst, const void *src, size_t n, struct err *err)
+{
+	(void)be;
+	(void)dst;
+	(void)src;
+	(void)n;
+	return err_set(err, ERR_MODEL, "the device is lost");
+}
+
+static void what_a_device_cannot_take_is_no_damage(void **state)
+{
+	int (*put)(struct backend *, dbuf, const void *, size_t, struct err *) = model->be->put;
+	char root[300];
+	struct disk *d;
+	struct tree t;
+
+	(void)state;
+	snprintf(root, sizeof(root), "%s", tmpdir_file(&dir, "lost"));
+	shell("cp -r '%s' '%s'", tmpdir_file(&dir, "kv"), root);
+	d = new_disk(root);
+	new_tree(&t);
+	model->be->put = put_nothing;
+	assert_int_equal(disk_recall(d, &t, ids, LONGEST, 0), 0);
+	model->be->put = put;
+	assert_int_equal(disk_recall(d, &t, ids, LONGEST, 0), 2049);
+	tree_release(&t);
+	disk_close(d);
+}
+
 /* ------------------------------------------------------------- whose a file is */
 
 static void a_conversation_that_is_removed_leaves_what_another_one_uses(void **state)
@@ -586,6 +615,7 @@ int main(void)
 			the_longest_beginning_is_found_and_what_is_there_is_not_read_again),
 		cmocka_unit_test(another_model_finds_nothing),
 		cmocka_unit_test(whatever_happens_to_a_file_none_that_is_damaged_is_used),
+		cmocka_unit_test(what_a_device_cannot_take_is_no_damage),
 		cmocka_unit_test(a_conversation_that_is_removed_leaves_what_another_one_uses),
 		cmocka_unit_test(what_was_used_longest_ago_goes_where_there_is_no_room),
 		cmocka_unit_test(a_writer_that_is_killed_leaves_whole_files_and_no_others),
