@@ -66,7 +66,6 @@ void disk_forget(struct disk *d, struct str owner)
 		return;
 	snprintf(name, sizeof(name), "%.*s", (int)owner.n, owner.p);
 	writer_drop(&d->writer, name);
-	writer_wait(&d->writer);
 	kvdir_remove_owner(d->root, name);
 }
 

@@ -27,8 +27,9 @@ struct writer {
 	pthread_cond_t changed;
 	/* Under the lock: */
 	struct job *first, *last;
-	size_t bytes; /* of those that wait */
-	bool busy, closing;
+	size_t bytes;        /* of those that wait */
+	struct job *at_hand; /* what the thread writes now; owned, it stays as it is */
+	bool closing;
 	struct err trouble; /* code != 0: the first file that could not be written */
 };
 
@@ -36,6 +37,7 @@ int writer_start(struct writer *w, const char *root, int64_t budget, struct err 
 void writer_stop(struct writer *w); /* once all is written */
 bool writer_add(struct writer *w,
 		struct job *job); /* false: there is too much, it is not taken */
+/* Nothing of that owner waits any more, or is being written. */
 void writer_drop(struct writer *w, const char *owner);
 void writer_wait(struct writer *w); /* until nothing is left to write */
 void job_free(struct job *job);

@@ -35,21 +35,21 @@ static int write_job(const struct writer *w, const struct job *job, struct err *
 	return rc;
 }
 
-/* Waits for the next one; NULL: there will be none. */
-static struct job *take_job(struct writer *w)
+/* Done with the one at hand, waits for the next one; NULL: there will be none. */
+static const struct job *take_job(struct writer *w)
 {
-	struct job *job;
+	const struct job *job;
 
 	pthread_mutex_lock(&w->lock);
-	w->busy = false;
+	job_free(w->at_hand);
+	w->at_hand = NULL;
 	pthread_cond_broadcast(&w->changed);
 	while (!w->first && !w->closing)
 		pthread_cond_wait(&w->changed, &w->lock);
-	job = w->first;
+	job = w->at_hand = w->first;
 	if (job) {
 		w->first = job->next;
 		w->bytes -= job_bytes(job);
-		w->busy = true;
 	}
 	pthread_mutex_unlock(&w->lock);
 	return job;
@@ -78,14 +78,13 @@ static bool nothing_waits(struct writer *w)
 static void *run(void *arg)
 {
 	struct writer *w = arg;
-	struct job *job;
+	const struct job *job;
 
 	while ((job = take_job(w))) {
 		struct err err = {0};
 
 		if (write_job(w, job, &err))
 			note_trouble(w, &err);
-		job_free(job);
 		if (nothing_waits(w))
 			kvdir_thin_out(w->root, w->budget);
 	}
@@ -144,6 +143,11 @@ bool writer_add(struct writer *w, struct job *job)
 	return taken;
 }
 
+static bool is_of(const struct job *job, const char *owner)
+{
+	return strcmp(job->entry.owner, owner) == 0;
+}
+
 void writer_drop(struct writer *w, const char *owner)
 {
 	struct job **at;
@@ -154,7 +158,7 @@ void writer_drop(struct writer *w, const char *owner)
 	while (*at) {
 		struct job *job = *at;
 
-		if (strcmp(job->entry.owner, owner) == 0) {
+		if (is_of(job, owner)) {
 			*at = job->next;
 			w->bytes -= job_bytes(job);
 			job_free(job);
@@ -163,13 +167,15 @@ void writer_drop(struct writer *w, const char *owner)
 			at = &job->next;
 		}
 	}
+	while (w->at_hand && is_of(w->at_hand, owner))
+		pthread_cond_wait(&w->changed, &w->lock);
 	pthread_mutex_unlock(&w->lock);
 }
 
 void writer_wait(struct writer *w)
 {
 	pthread_mutex_lock(&w->lock);
-	while (w->first || w->busy)
+	while (w->first || w->at_hand)
 		pthread_cond_wait(&w->changed, &w->lock);
 	pthread_mutex_unlock(&w->lock);
 }

@@ -446,6 +446,45 @@ static void a_conversation_that_is_removed_leaves_what_another_one_uses(void **s
 	assert_int_equal(recall_well(tmpdir_file(&dir, "kv")), 2049);
 }
 
+static void removing_one_waits_for_nothing_that_is_written_of_another(void **state)
+{
+	struct kv_list list = list_of(tmpdir_file(&dir, "kv"));
+	struct kv_entry e = list.v[0];
+	char root[300], pipe[600];
+	struct err err = {0};
+	struct disk *d;
+	struct tree t;
+
+	(void)state;
+	snprintf(root, sizeof(root), "%s", tmpdir_file(&dir, "slow"));
+	/* The first file of one is a pipe, which nobody reads before the other one is gone. */
+	for (size_t i = 0; e.name.frontier; i++)
+		e = list.v[i];
+	kv_list_release(&list);
+	snprintf(e.owner, sizeof(e.owner), "slow");
+	must(kvdir_make(root, e.identity, e.owner, &err), &err);
+	snprintf(pipe, sizeof(pipe), "%s.%ld.tmp", path_of(root, &e), (long)getpid());
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	new_tree(&t);
+	read_all(&t, false);
+	d = new_disk(root);
+	disk_store(d, &t, STR_LIT("slow"), ids, LONGEST);
+	disk_store(d, &t, STR_LIT("gone"), ids, LONGEST);
+	alarm(60);
+	disk_forget(d, STR_LIT("gone"));
+	alarm(0);
+	shell("cat '%s' >'%s.read' && test -s '%s.read'", pipe, root, root);
+	disk_close(d);
+	list = list_of(root);
+	/* all but the pipe */
+	assert_int_equal(list.n, N_LENGTHS);
+	for (size_t i = 0; i < list.n; i++)
+		assert_string_equal(list.v[i].owner, "slow");
+	kv_list_release(&list);
+	tree_release(&t);
+	must(seq_truncate(seqs[0], 0, &err), &err);
+}
+
 static void what_was_used_longest_ago_goes_where_there_is_no_room(void **state)
 {
 	char root[300];
@@ -617,6 +656,7 @@ int main(void)
 		cmocka_unit_test(whatever_happens_to_a_file_none_that_is_damaged_is_used),
 		cmocka_unit_test(what_a_device_cannot_take_is_no_damage),
 		cmocka_unit_test(a_conversation_that_is_removed_leaves_what_another_one_uses),
+		cmocka_unit_test(removing_one_waits_for_nothing_that_is_written_of_another),
 		cmocka_unit_test(what_was_used_longest_ago_goes_where_there_is_no_room),
 		cmocka_unit_test(a_writer_that_is_killed_leaves_whole_files_and_no_others),
 		cmocka_unit_test(two_processes_share_a_folder),
