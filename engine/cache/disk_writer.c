@@ -1,11 +1,11 @@
 /* The thread that writes files, one after another, and keeps the folder within its budget. */
 #include "engine/cache/disk_internal.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/log.h"
+#include "engine/base/thread.h"
 
 void job_free(struct job *job)
 {
@@ -93,22 +93,17 @@ static void *run(void *arg)
 
 int writer_start(struct writer *w, const char *root, int64_t budget, struct err *err)
 {
-	sigset_t all, before;
 	int rc;
 
 	*w = (struct writer){.root = root, .budget = budget};
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->changed, NULL);
-	/* Signals are other threads'; a thread inherits the mask of its maker. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	rc = pthread_create(&w->thread, NULL, run, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!rc)
-		return 0;
-	pthread_mutex_destroy(&w->lock);
-	pthread_cond_destroy(&w->changed);
-	return err_set(err, ERR_FAILED, "thread of the prefix cache: %s", strerror(rc));
+	rc = thread_start(&w->thread, run, w, "thread of the prefix cache", err);
+	if (rc) {
+		pthread_mutex_destroy(&w->lock);
+		pthread_cond_destroy(&w->changed);
+	}
+	return rc;
 }
 
 void writer_stop(struct writer *w)

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "engine/base/thread.h"
 #include "engine/scripted/play.h"
 #include "engine/session/desk.h"
 
@@ -184,7 +185,7 @@ int engine_open_scripted(struct engine **out, struct str script, struct err *err
 	if (!rc)
 		rc = event_queue_new(&s->base.events, QUEUE_EVENTS, err);
 	if (!rc)
-		rc = desk_start_thread(&s->thread, run, s, err);
+		rc = thread_start(&s->thread, run, s, "engine thread", err);
 	if (rc) {
 		scripted_free(s);
 		return rc;

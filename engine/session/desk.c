@@ -2,7 +2,6 @@
 #include "engine/session/desk.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -247,22 +246,4 @@ void desk_fail(struct desk *d, const struct err *why, struct event_queue *events
 		ev = (struct event){.kind = EV_ERROR, .turn = turn, .err = *why};
 		rc = event_queue_push(events, &ev);
 	}
-}
-
-int desk_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct err *err)
-{
-	static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
-	sigset_t blocked, before;
-	int rc;
-
-	sigfillset(&blocked);
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		sigdelset(&blocked, own[i]);
-	/* A thread inherits the mask of its maker. */
-	pthread_sigmask(SIG_BLOCK, &blocked, &before);
-	rc = pthread_create(thread, NULL, run, arg);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc)
-		return err_set(err, ERR_FAILED, "engine thread: %s", strerror(rc));
-	return 0;
 }

@@ -81,10 +81,4 @@ void desk_done(struct desk *d);
  */
 void desk_fail(struct desk *d, const struct err *why, struct event_queue *events);
 
-/*
- * Starts an engine's thread.  It takes no signals but those its own instructions
- * raise, so that the UI thread's handlers run on the UI thread.
- */
-int desk_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct err *err);
-
 #endif

@@ -7,6 +7,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/thread.h"
 #include "engine/checkpoint/generation.h"
 #include "engine/checkpoint/identity.h"
 
@@ -310,7 +311,7 @@ int engine_open(struct engine **out, const struct engine_config *config, struct 
 	if (!rc)
 		rc = event_queue_new(&s->base.events, QUEUE_EVENTS, err);
 	if (!rc)
-		rc = desk_start_thread(&s->thread, run, s, err);
+		rc = thread_start(&s->thread, run, s, "engine thread", err);
 	if (rc) {
 		session_free(s);
 		return rc;
