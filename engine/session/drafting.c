@@ -78,8 +78,8 @@ double drafting_seconds(const struct drafting *d, int depth)
 	return is_known(d, depth) ? d->cost[depth].seconds : 0;
 }
 
-/* The depth up to `most` that gives most tokens a second. */
-static int best_depth(const struct drafting *d, int most)
+/* The depth up to `most` that gives most tokens a second, by each draft's chance. */
+static int best_of(const struct drafting *d, const double *chances, int most)
 {
 	double tokens = 1, all = 1, best = 1 / seconds_of(d, 0);
 	int depth = 0;
@@ -87,7 +87,7 @@ static int best_depth(const struct drafting *d, int most)
 	for (int k = 1; k <= most; k++) {
 		double rate;
 
-		all *= drafting_chance(d, k - 1);
+		all *= chances[k - 1];
 		tokens += all;
 		rate = tokens / seconds_of(d, k);
 		if (rate > best) {
@@ -96,6 +96,15 @@ static int best_depth(const struct drafting *d, int most)
 		}
 	}
 	return depth;
+}
+
+static int best_depth(const struct drafting *d, int most)
+{
+	double chances[DRAFT_MAX];
+
+	for (int i = 0; i < most; i++)
+		chances[i] = drafting_chance(d, i);
+	return best_of(d, chances, most);
 }
 
 static int is_old(const struct drafting *d, int depth)
@@ -207,19 +216,9 @@ void drafting_note_block(struct drafting *d, int depth, int n_accepted, double s
 
 int drafting_cut(const struct drafting *d, const float *sure, int depth)
 {
-	double tokens = 1, all = 1, best = 1 / seconds_of(d, 0);
-	int cut = 0;
+	double chances[DRAFT_MAX];
 
-	for (int k = 1; k <= depth; k++) {
-		double rate;
-
-		all *= 1 / (1 + exp(-(double)sure[k - 1]));
-		tokens += all;
-		rate = tokens / seconds_of(d, k);
-		if (rate > best) {
-			best = rate;
-			cut = k;
-		}
-	}
-	return cut;
+	for (int i = 0; i < depth; i++)
+		chances[i] = 1 / (1 + exp(-(double)sure[i]));
+	return best_of(d, chances, depth);
 }
