@@ -11,7 +11,7 @@
 /* Where the last message of the user begins, which may still change; 0: none. */
 static int64_t before_last_message(const struct session *s, const struct tokens *prompt)
 {
-	token_id user = tokenizer_control(s->tok, TOKEN_USER);
+	token_id user = s->prefix.user;
 
 	for (int64_t i = (int64_t)prompt->n - 1; user >= 0 && i > 0; i--) {
 		if (prompt->ids[i] == user)
@@ -40,13 +40,13 @@ static int read_ahead(struct session *s, uint64_t number, const token_id *ids, i
 	return at < 0 ? (int)at : 0;
 }
 
-/* What of the prompt is found, in memory or on disk. */
+/* What of the prompt a turn would find, in memory or on disk. */
 static int64_t n_found(struct session *s, const struct tokens *prompt)
 {
 	int64_t n = (int64_t)prompt->n;
 	int64_t have = prefix_found(&s->prefix, prompt->ids, n), more = 0;
 
-	if (s->disk)
+	if (s->disk && n - 1 - have >= WORTH_RECALLING)
 		more = disk_look(s->disk, prompt->ids, n - 1, have);
 	return more > have ? more : have;
 }

@@ -1,6 +1,6 @@
 /*
- * The real engine behind the seam, inside: what its thread holds, and the two
- * halves of its work, loading (session.c) and one turn (turn.c).
+ * The real engine behind the seam, inside: what its thread holds, and the parts of its
+ * work, loading (session.c), one turn (turn.c) and a glance at what one would read (glance.c).
  * Engine thread only, but for what says otherwise.
  */
 #ifndef ENGINE_SESSION_SESSION_H
