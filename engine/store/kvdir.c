@@ -326,6 +326,17 @@ static int remove_file(void *ctx, const char *path, const char *name)
 	return 0;
 }
 
+static int remove_empty(void *ctx, const char *path, const char *name)
+{
+	struct removal *r = ctx;
+
+	buf_reset(&r->path);
+	buf_addf(&r->path, "%s/%s", path, name);
+	if (!buf_failed(&r->path))
+		rmdir(buf_z(&r->path));
+	return 0;
+}
+
 static int remove_folder(void *ctx, const char *path, const char *name)
 {
 	struct removal *r = ctx;
@@ -334,10 +345,7 @@ static int remove_folder(void *ctx, const char *path, const char *name)
 	if (r->owner && strcmp(name, r->owner) != 0)
 		return 0;
 	rc = walk_in(path, name, remove_file, r, r->err);
-	buf_reset(&r->path);
-	buf_addf(&r->path, "%s/%s", path, name);
-	if (!buf_failed(&r->path))
-		rmdir(buf_z(&r->path));
+	remove_empty(r, path, name);
 	return rc;
 }
 
@@ -362,17 +370,6 @@ int kvdir_remove_owner(const char *root, const char *owner)
 	struct err err = {0};
 
 	return remove_all(root, owner, &err);
-}
-
-static int remove_empty(void *ctx, const char *path, const char *name)
-{
-	struct removal *r = ctx;
-
-	buf_reset(&r->path);
-	buf_addf(&r->path, "%s/%s", path, name);
-	if (!buf_failed(&r->path))
-		rmdir(buf_z(&r->path));
-	return 0;
 }
 
 int kvdir_clear(const char *root, struct err *err)
