@@ -352,7 +352,7 @@ int history_recover(struct history *h, struct history_list *out, struct err *err
 
 /* -- search ------------------------------------------------------------------ */
 
-/* Scopes, joined by |. */
+/* Scopes, joined by |.  Said are questions, with their files, and answers. */
 enum { HISTORY_IN_SAID = 1, HISTORY_IN_THINKING = 2, HISTORY_IN_TOOLS = 4 };
 
 #define HISTORY_MARK_ON  '\002' /* around the words found, in a snippet */

@@ -15,28 +15,31 @@
  * The index leads (CROSS JOIN), in the order it can give by itself, so that LIMIT ends the
  * work early.  rank: bm25, the smaller the better; newest first sorts by the part's id.
  */
-#define SEARCH(t, rank, order)                                                                 \
+#define SEARCH(t, kinds, rank, order)                                                          \
 	"SELECT p.id, m.conversation_id, m.id, c.uid, c.title, m.role, p.kind, m.created_ms,"  \
 	" CASE WHEN ?4 THEN p.text ELSE '' END, " rank " FROM " t                              \
 	" CROSS JOIN part p ON p.id = " t ".rowid"                                             \
 	" CROSS JOIN message m ON m.id = p.message_id"                                         \
 	" CROSS JOIN conversation c ON c.id = m.conversation_id"                               \
-	" WHERE " t " MATCH ?1 AND (?2 = 0 OR c.id = ?2) ORDER BY " order " LIMIT ?3"
+	" WHERE " t " MATCH ?1" kinds " AND (?2 = 0 OR c.id = ?2) ORDER BY " order " LIMIT ?3"
 
 struct scope {
 	unsigned bit;
 	const char *newest, *best;
 };
 
-#define SCOPE(bit, t)                                                                          \
+#define SCOPE(bit, t, kinds)                                                                   \
 	{                                                                                      \
-		bit, SEARCH(t, "0.0", t ".rowid DESC"), SEARCH(t, t ".rank", t ".rank")        \
+		bit, SEARCH(t, kinds, "0.0", t ".rowid DESC"),                                 \
+			SEARCH(t, kinds, t ".rank", t ".rank")                                 \
 	}
 
 static const struct scope scopes[] = {
-	SCOPE(HISTORY_IN_SAID, "said"),
-	SCOPE(HISTORY_IN_THINKING, "thinking"),
-	SCOPE(HISTORY_IN_TOOLS, "tools"),
+	SCOPE(HISTORY_IN_SAID, "said", ""),
+	/* What came along with a question was said, too; its index is the tools'. */
+	SCOPE(HISTORY_IN_SAID, "tools", " AND p.kind = 'attachment'"),
+	SCOPE(HISTORY_IN_THINKING, "thinking", ""),
+	SCOPE(HISTORY_IN_TOOLS, "tools", " AND p.kind <> 'attachment'"),
 };
 
 /* A hit with what orders it among those of other scopes. */

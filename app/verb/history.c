@@ -63,8 +63,8 @@ static const struct subcommand subcommands[] = {
 	{"search", verb_history_search, 1, -1,
 	 "[--json] [--in said|thinking|tools|all] [--best] [-n N] WORD…",
 	 "find where something was said",
-	 JSON_ROW "--in WHAT\twhat was said (default), what the model thought, what tools and "
-		  "files held, or all\n"
+	 JSON_ROW "--in WHAT\twhat was said, in questions' files, too (default), what the model "
+		  "thought, what tools were asked and gave, or all\n"
 		  "--best\tbest first, else newest first\n" MOST_ROW
 		  "WORD…\tall of them; \"a phrase\", begin* and -without are understood\n",
 	 READS},

@@ -51,6 +51,48 @@ static void search(const char *query, struct history_hits *hits)
 		fail_msg("%s: %s", query, err.text);
 }
 
+static size_t n_found(const char *query, unsigned scopes, size_t limit)
+{
+	struct history_query q = {.text = str_of(query), .scopes = scopes, .limit = limit};
+	struct history_hits hits;
+	size_t n;
+
+	if (history_search(s.h, &q, &hits, &err) != 0)
+		fail_msg("%s: %s", query, err.text);
+	n = hits.n;
+	history_hits_release(&hits);
+	return n;
+}
+
+static void what_came_along_with_a_question_was_said(void **state)
+{
+	struct history_part question[] = {
+		{.kind = HISTORY_ATTACHMENT,
+		 .name = STR_LIT("log"),
+		 .text = STR_LIT("pear plum")},
+		{.kind = HISTORY_TEXT, .text = STR_LIT("what is plum")}};
+	struct history_part result = {.kind = HISTORY_RESULT, .text = STR_LIT("plum fig")};
+	struct history_message asked = {.role = HISTORY_USER, .parts = question, .n_parts = 2};
+	struct history_message held = {.role = HISTORY_TOOL, .parts = &result, .n_parts = 1};
+	unsigned all = HISTORY_IN_SAID | HISTORY_IN_THINKING | HISTORY_IN_TOOLS;
+	struct history_tree *t;
+
+	(void)state;
+	assert_int_equal(history_tree_new(&t, s.h, &err), 0);
+	assert_int_equal(history_tree_say(t, &asked, NULL, &err), 0);
+	assert_int_equal(history_tree_say(t, &held, NULL, &err), 0);
+	history_tree_free(t);
+	assert_int_equal(n_found("pear", 0, 0), 1);
+	assert_int_equal(n_found("pear", HISTORY_IN_TOOLS, 0), 0);
+	assert_int_equal(n_found("pear", all, 0), 1);
+	assert_int_equal(n_found("plum", 0, 0), 2);
+	/* What is none of its kind takes no place of those asked for. */
+	assert_int_equal(n_found("plum", HISTORY_IN_TOOLS, 1), 1);
+	assert_int_equal(n_found("pear plum", 0, 1), 1);
+	assert_int_equal(n_found("fig", 0, 0), 0);
+	assert_int_equal(n_found("plum", all, 0), 3);
+}
+
 #define W10 "w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 "
 
 static void a_snippet_shows_the_first_hit_and_marks_every_hit_in_it(void **state)
@@ -362,6 +404,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(a_snippet_shows_the_first_hit_and_marks_every_hit_in_it),
 		T(a_snippet_is_a_short_line_of_clean_text_whatever_was_said),
+		T(what_came_along_with_a_question_was_said),
 		T(a_word_that_stands_in_a_text_ten_thousands_of_times_is_found_at_once),
 		T(a_bounded_search_gives_what_it_found_in_time),
 		T(whoever_waits_for_another_process_is_heard_meanwhile),
