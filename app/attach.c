@@ -2,6 +2,7 @@
 #include "app/attach.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -153,6 +154,9 @@ static bool is_a(struct str name, mode_t type)
 	struct stat st;
 	bool is;
 
+	/* Of what can't be a path none is made: there may be many, of a long text. */
+	if (name.n >= PATH_MAX)
+		return false;
 	path_expand(&path, name);
 	is = path.len && !buf_failed(&path) && strlen(path.data) == path.len &&
 	     stat(path.data, &st) == 0 && (st.st_mode & S_IFMT) == type;
@@ -310,12 +314,10 @@ static bool looks_like_file(struct str name, bool alone)
 
 static bool begins_line(struct str text, size_t at)
 {
-	if (!memchr(text.p, '\n', text.n))
-		return false;
 	while (at > 0 && text.p[at - 1] != '\n')
 		if (!is_blank(text.p[--at]))
 			return false;
-	return true;
+	return memchr(text.p, '\n', text.n) != NULL;
 }
 
 bool attach_mistyped(struct str text, struct buf *word)

@@ -12,6 +12,7 @@
 
 #include "app/attach.h"
 #include "app/talk/question.h"
+#include "engine/base/clock.h"
 #include "tests/support/tmpdir.h"
 
 static struct tmpdir dir;
@@ -155,6 +156,27 @@ static void what_looks_like_a_file_and_is_none_is_told(void **state)
 	}
 }
 
+/* A megabyte of signs, any number of which might be the sentence's. */
+static void a_word_that_is_too_long_for_a_path_costs_nothing(void **state)
+{
+	struct buf text = {0}, path = {0}, word = {0};
+	int64_t began = clock_ms();
+	size_t at = 0;
+
+	(void)state;
+	buf_addc(&text, '@');
+	for (int i = 0; i < 1 << 20; i++)
+		buf_addc(&text, '!');
+	buf_addz(&text, " and @note");
+	assert_false(attach_mistyped(buf_str(&text), &word));
+	assert_true(attach_next(buf_str(&text), &at, &path));
+	assert_string_equal(buf_z(&path), "note");
+	assert_in_range(clock_ms() - began, 0, 20000);
+	buf_release(&text);
+	buf_release(&path);
+	buf_release(&word);
+}
+
 static void a_name_is_quoted_so_that_it_is_found_again(void **state)
 {
 	static const char *const names[] = {"note", "my file.txt", "a \"b\" c.txt", "~/note"};
@@ -295,6 +317,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_that_a_message_names_goes_along),
 		cmocka_unit_test(what_looks_like_a_file_and_is_none_is_told),
+		cmocka_unit_test(a_word_that_is_too_long_for_a_path_costs_nothing),
 		cmocka_unit_test(a_name_is_quoted_so_that_it_is_found_again),
 		cmocka_unit_test(only_text_is_text),
 		cmocka_unit_test(the_title_is_the_question_or_else_the_files_name),
