@@ -1,6 +1,7 @@
 /* The options' table, and what usage lines say. */
 #include "app/verb/flags.h"
 
+#include <getopt.h>
 #include <string.h>
 
 #include "app/options.h"
@@ -62,11 +63,10 @@ static void tell_options(flag_fn each, void *ctx)
 
 static void tell_engine(flag_fn each, void *ctx)
 {
-	static const char *const names[] = {"backend", "threads", "gpu", "kernels",
-					    "moe-backend"};
+	static const struct option flags[] = {VERB_ENGINE_FLAGS};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		tell_row(option_find(names[i]), each, ctx);
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		tell_row(option_find(flags[i].name), each, ctx);
 }
 
 /* ---- of usage lines ---- */
