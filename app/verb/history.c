@@ -138,6 +138,11 @@ static const struct subcommand *subcommand_find(const char *name)
 	return NULL;
 }
 
+bool verb_is_subcommand(const char *word)
+{
+	return subcommand_find(word) != NULL;
+}
+
 bool verb_history_help(struct buf *out, const char *name)
 {
 	const struct subcommand *s = name ? subcommand_find(name) : NULL;

@@ -27,7 +27,7 @@
 const struct verb verbs[] = {
 	{"bench", verb_bench, "measure the engine beside this machine's memory",
 	 "[--model DIR | --dummy SHAPE [--layers N]] [--ctx N] [--draft | --cache] [ENGINE]",
-	 MODEL_ROW "--dummy SHAPE\trandom weights instead: flash or pro\n"
+	 MODEL_ROW "--dummy SHAPE\trandom weights instead: flash, flash-dspark or pro\n"
 		   "--layers N\tof these, the first N layers\n" CTX_ROW
 		   "--draft\twhat drafting brings, at each depth, instead\n"
 		   "--cache\twhat going back to a conversation costs, instead\n" ENGINE_ROWS},
@@ -210,16 +210,6 @@ int verb_help(int argc, char **argv)
 	int code;
 
 	return verb_helped(argc, argv, &code) ? code : verb_usage(argv[0]);
-}
-
-bool verb_is_subcommand(const char *word)
-{
-	struct verb sub;
-
-	for (size_t i = 0; verb_history_row(i, &sub); i++)
-		if (strcmp(sub.name, word) == 0)
-			return true;
-	return false;
 }
 
 const struct verb *verb_meant(int argc, char **argv)
