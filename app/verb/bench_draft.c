@@ -22,10 +22,6 @@ static const char *const questions[] = {
 /* DRAFT_AUTO, DRAFT_OFF and every depth. */
 #define N_WAYS (DRAFT_OFF + USAGE_PLACES + 1)
 
-struct way {
-	struct turn_usage sum;
-};
-
 static void add_usage(struct turn_usage *sum, const struct turn_usage *u)
 {
 	sum->output_tokens += u->output_tokens;
@@ -93,10 +89,10 @@ static void show_way(const char *name, const struct turn_usage *u, const struct 
 	buf_addc(out, '\n');
 }
 
-static void show(const struct way ways[N_WAYS], struct buf *out)
+static void show(const struct turn_usage ways[N_WAYS], struct buf *out)
 {
-	const struct turn_usage *off = &ways[DRAFT_OFF].sum;
-	int most = most_drafted(&ways[N_WAYS - 1].sum);
+	const struct turn_usage *off = &ways[DRAFT_OFF];
+	int most = most_drafted(&ways[N_WAYS - 1]);
 	char name[12];
 
 	buf_addf(out,
@@ -106,18 +102,17 @@ static void show(const struct way ways[N_WAYS], struct buf *out)
 	show_way("off", off, off, out);
 	for (int depth = 1; depth <= most; depth++) {
 		snprintf(name, sizeof(name), "%d", depth);
-		show_way(name, &ways[DRAFT_OFF + depth].sum, off, out);
+		show_way(name, &ways[DRAFT_OFF + depth], off, out);
 	}
-	show_way("auto", &ways[DRAFT_AUTO].sum, off, out);
-	if (!ways[DRAFT_AUTO].sum.drafted)
+	show_way("auto", &ways[DRAFT_AUTO], off, out);
+	if (!ways[DRAFT_AUTO].drafted)
 		buf_addz(out, "  auto drafts nothing here: it would not pay\n");
 	buf_addc(out, '\n');
 }
 
 int verb_bench_draft(const struct engine_config *config, struct buf *out, struct err *err)
 {
-	struct way ways[N_WAYS] = {0};
-	struct turn_usage warm_up = {0};
+	struct turn_usage ways[N_WAYS] = {0}, warm_up = {0};
 	struct engine *e = NULL;
 	struct err why = {0};
 	int rc = engine_open(&e, config, err);
@@ -129,7 +124,7 @@ int verb_bench_draft(const struct engine_config *config, struct buf *out, struct
 		buf_addf(out, "no answers with drafts: %s\n", why.text);
 	for (int i = 0; !rc && !why.code && i < N_QUESTIONS; i++) {
 		for (int way = 0; !rc && way < N_WAYS; way++)
-			rc = ask(e, questions[i], way, &ways[way].sum, err);
+			rc = ask(e, questions[i], way, &ways[way], err);
 	}
 	e->ops->close(e);
 	if (!rc && !why.code)
