@@ -399,9 +399,10 @@ static void names_with_blanks_are_completed_and_mistyped_ones_told_once(void **s
 				      "{\"turn\": {\"expect\": \"none.txt?\"}}\n"
 				      "{\"text\": \"as text\"}\n{\"done\": {}}\n";
 	static const char *const args[] = {"--ephemeral", NULL};
+	/* So wide that what is told with a file's name stands in one line. */
 	struct stage_setup su = {.engine_script = answers,
 				 .term = "xterm-256color",
-				 .w = 120,
+				 .w = 240,
 				 .h = 24,
 				 .args = args,
 				 .home = dir.path};

@@ -249,8 +249,9 @@ static void what_is_removed_leaves_the_file_when_nobody_types(void **state)
 
 static void what_a_slow_disk_keeps_from_being_exported_is_no_file(void **state)
 {
+	/* So wide that what is told with a file's name stands in one line. */
 	struct stage_setup su = {
-		.engine_script = script, .term = "xterm-256color", .w = 100, .h = 24};
+		.engine_script = script, .term = "xterm-256color", .w = 240, .h = 24};
 	char path[300], command[400];
 	struct tmpdir dir;
 	struct stage st;
