@@ -223,6 +223,18 @@ void free(void *p)
 	real_free()(p);
 }
 
+/* What the C library has read of locales it keeps, and after a failure more of them. */
+char *setlocale(int category, const char *name)
+{
+	long live = atomic_load(&report->live);
+	char *set;
+
+	REAL(char *, "setlocale", int, const char *);
+	set = real(category, name);
+	atomic_store(&report->live, live);
+	return set;
+}
+
 /* ----------------------------------------------------------------------- files */
 
 #define OPEN(name)                                                                             \

@@ -99,9 +99,10 @@ static const char *store_path(void)
 	return tmpdir_file(&home, "dsv4chat/history.db");
 }
 
-/* The history's file as it was, or none. */
+/* The history's file as it was, or none; and no KV cache, whose files would grow more with each run. */
 static void restore(const struct turn *t)
 {
+	tmpdir_clear(&home, "dsv4chat/kv");
 	unlink(store_path());
 	unlink(tmpdir_file(&home, "dsv4chat/history.db-wal"));
 	unlink(tmpdir_file(&home, "dsv4chat/history.db-shm"));

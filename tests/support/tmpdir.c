@@ -29,9 +29,22 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
+static void remove_all(const char *path)
+{
+	assert_int_equal(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 void tmpdir_release(struct tmpdir *d)
 {
-	assert_int_equal(nftw(d->path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	remove_all(d->path);
+}
+
+void tmpdir_clear(const struct tmpdir *d, const char *name)
+{
+	struct stat st;
+
+	if (lstat(tmpdir_file(d, name), &st) == 0)
+		remove_all(tmpdir_file(d, name));
 }
 
 const char *tmpdir_file(const struct tmpdir *d, const char *name)

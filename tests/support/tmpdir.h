@@ -13,6 +13,8 @@ struct tmpdir {
 
 void tmpdir_init(struct tmpdir *d);
 void tmpdir_release(struct tmpdir *d); /* removes everything in it */
+/* Removes what is called so, with everything in it, where it is. */
+void tmpdir_clear(const struct tmpdir *d, const char *name);
 
 /* "PATH/name"; valid until the eighth call after this one. */
 const char *tmpdir_file(const struct tmpdir *d, const char *name);
