@@ -26,7 +26,7 @@ struct cache_bench {
 	struct seq *s;
 	struct tree tree;
 	token_id *ids;
-	char root[64];
+	char *root;
 	struct buf *out;
 };
 
@@ -187,21 +187,24 @@ int bench_cache_run(const struct bench_request *req, struct buf *out, struct err
 	struct model_options opt = model_options_of(req->config);
 	struct cache_bench b = {.out = out};
 	const char *tmp = getenv("TMPDIR");
+	struct buf root = {0};
 	int rc;
 
 	opt.dummy = req->dummy;
 	opt.dummy_layers = req->layers;
 	opt.keeps = true;
-	snprintf(b.root, sizeof(b.root), "%.40s/dsv4chat-bench-XXXXXX",
-		 tmp && *tmp ? tmp : "/tmp");
+	buf_addf(&root, "%s/dsv4chat-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	b.root = buf_detach(&root);
+	if (!b.root)
+		return err_nomem(err, "a folder's name", 0);
 	rc = model_open(&b.m, &opt, err);
-	if (rc)
-		return rc;
-	if (!mkdtemp(b.root))
+	if (!rc && !mkdtemp(b.root))
 		rc = err_errno(err, b.root, "create");
-	else
+	else if (!rc) {
 		rc = run(&b, err);
-	remove_root(b.root);
+		remove_root(b.root);
+	}
+	free(b.root);
 	seq_free(b.s);
 	tree_release(&b.tree);
 	free(b.ids);
