@@ -1,0 +1,80 @@
+/* Jobs and their news: names, and the way to whichever runner there is. */
+#include "app/tools/tools.h"
+
+#include "app/tools/runner_ops.h"
+
+const char *tool_class_name(enum tool_class cls)
+{
+	static const char *const names[] = {
+		[TOOL_READ] = "read",   [TOOL_READ_OUTSIDE] = "read-outside",
+		[TOOL_EDIT] = "edit",   [TOOL_RUN] = "run",
+		[TOOL_LEAVE] = "leave", [TOOL_FORBIDDEN] = "forbidden",
+	};
+
+	return names[cls];
+}
+
+const char *tool_state_name(enum tool_state state)
+{
+	static const char *const names[] = {
+		[TOOL_OK] = "ok",           [TOOL_ERROR] = "error",
+		[TOOL_DENIED] = "denied",   [TOOL_REFUSED] = "refused",
+		[TOOL_STOPPED] = "stopped", [TOOL_TIMEOUT] = "timeout",
+		[TOOL_LOST] = "lost",       [TOOL_SKIPPED] = "skipped",
+	};
+
+	return names[state];
+}
+
+void tool_grade_add(struct buf *out, unsigned grade)
+{
+	static const char *const names[] = {"write", "git", "net", "outside"};
+	bool more = false;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!(grade & 1u << i))
+			continue;
+		buf_addf(out, "%s%s", more ? "+" : "", names[i]);
+		more = true;
+	}
+	if (!more)
+		buf_addz(out, "read");
+}
+
+void job_news_release(struct job_news *n)
+{
+	buf_release(&n->text);
+	buf_release(&n->spill);
+	*n = (struct job_news){0};
+}
+
+int runner_fd(const struct runner *r)
+{
+	return r->ops->fd(r);
+}
+
+int runner_run(struct runner *r, const struct job *j, uint64_t *id, struct err *err)
+{
+	return r->ops->run(r, j, id, err);
+}
+
+void runner_stop(struct runner *r, uint64_t id)
+{
+	r->ops->stop(r, id);
+}
+
+int runner_next(struct runner *r, struct job_news *n)
+{
+	return r->ops->next(r, n);
+}
+
+int runner_restart(struct runner *r, struct err *err)
+{
+	return r->ops->restart(r, err);
+}
+
+void runner_close(struct runner *r)
+{
+	if (r)
+		r->ops->close(r);
+}

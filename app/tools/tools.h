@@ -1,0 +1,128 @@
+/*
+ * The tools that a model calls: how a call is given to the process that runs it, and what comes
+ * back.  The room knows neither engine nor history nor screen.
+ *
+ * A runner is asked for one job after another.  What it does with them comes as news, through a
+ * descriptor that can be polled.  UI thread only; nothing here blocks but runner_close().
+ */
+#ifndef APP_TOOLS_TOOLS_H
+#define APP_TOOLS_TOOLS_H
+
+#include <stdint.h>
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+
+/* What a call could do, and so who has to be asked. */
+enum tool_class {
+	TOOL_READ,         /* looks, within the workspace           */
+	TOOL_READ_OUTSIDE, /* looks elsewhere                       */
+	TOOL_EDIT,         /* changes files of the workspace        */
+	TOOL_RUN,          /* runs a command, in the sandbox        */
+	TOOL_LEAVE,        /* reaches beyond workspace and sandbox  */
+	TOOL_FORBIDDEN,    /* nobody can allow it                   */
+};
+
+/* What a job may do beside reading: bits. */
+enum tool_grade {
+	GRADE_READ = 0,
+	GRADE_WRITE = 1,   /* the workspace               */
+	GRADE_GIT = 2,     /* .git, within its rules      */
+	GRADE_NET = 4,     /* the network                 */
+	GRADE_OUTSIDE = 8, /* no sandbox around it at all */
+};
+
+/* What became of a call. */
+enum tool_state {
+	TOOL_OK,
+	TOOL_ERROR,   /* it said so, or a command exited with another code than 0 */
+	TOOL_DENIED,  /* by a rule, or by the user                                */
+	TOOL_REFUSED, /* nobody could be asked                                    */
+	TOOL_STOPPED, /* by the user, while it ran                                */
+	TOOL_TIMEOUT,
+	TOOL_LOST,    /* whoever ran it is gone: what it did is not known         */
+	TOOL_SKIPPED, /* never begun                                              */
+};
+
+/* "read", "read-outside", …; "ok", "error", … */
+const char *tool_class_name(enum tool_class cls);
+const char *tool_state_name(enum tool_state state);
+/* Appends "read", or "write", "git" …, joined by '+'. */
+void tool_grade_add(struct buf *out, unsigned grade);
+#define TOOL_GRADES_ALL (GRADE_WRITE | GRADE_GIT | GRADE_NET | GRADE_OUTSIDE)
+
+/* One call, judged.  Borrowed: runner_run() copies what it needs. */
+struct job {
+	struct str tool;
+	struct str arguments; /* a JSON object: what was judged and shown is what runs */
+	unsigned grade;       /* enum tool_grade, bits */
+	int64_t timeout_ms;   /* 0: the tool's own */
+};
+
+enum job_news_kind {
+	JOB_OUTPUT, /* it goes on: text is the last of what it printed since (4 KiB at most) */
+	JOB_DONE,   /* its only end: text is what the model is told, clean and cut to size   */
+};
+
+struct job_news {
+	enum job_news_kind kind;
+	uint64_t id;
+	struct buf text;       /* UTF-8; no control characters but \n and \t */
+	uint64_t bytes, lines; /* printed so far */
+	/* of JOB_DONE: */
+	enum tool_state state; /* OK, ERROR, STOPPED, TIMEOUT or LOST */
+	int exit;              /* of a command; -1: none */
+	int signal;            /* that ended it; 0: none */
+	int64_t ms;
+	struct buf spill; /* the whole output's name, "OUT:3"; "": text is all of it */
+};
+
+void job_news_release(struct job_news *n); /* frees and zeroes; a zeroed struct is fine */
+
+struct runner;
+
+/*
+ * One that plays a script instead: JSON Lines text, a step for each job, in order; empty lines
+ * and lines that begin with # are skipped.
+ *
+ *   {"expect": {"tool": S, "command": S, "arguments": S, "grade": "write+net"},
+ *    "output": TEXT, "chunk": N, "delay_ms": N, "state": "error" or "timeout", "exit": N,
+ *    "signal": N, "spill": S, "stubborn_ms": N, "die": true}
+ *
+ * Everything may be left out.  `command` is that argument of the job, `arguments` a part of
+ * their text.  A job that is not as expected, or for which there is no step, is refused by
+ * runner_run() with ERR_USAGE and what was found.  The output comes in pieces of `chunk` bytes
+ * (4096, cut at characters), `delay_ms` before each, and before the end.  `exit` other than 0
+ * is said at the output's end, as the shell tool says it.  A job that is stopped ends after
+ * `stubborn_ms`, at once when it is stopped again.  "die": the runner dies where the job would
+ * end.  ERR_USAGE with the line where the script is wrong; ERR_NOMEM.
+ */
+int runner_start_scripted(struct runner **out, struct str script, struct err *err);
+
+/* Readable while news wait, or after the runner has died; the same number for its whole life.
+ */
+int runner_fd(const struct runner *r);
+
+/*
+ * Begins a job; *id (> 0) names it in the news.  One at a time: ERR_USAGE while one runs.
+ * ERR_FAILED: the runner is gone.
+ */
+int runner_run(struct runner *r, const struct job *j, uint64_t *id, struct err *err);
+
+/*
+ * TERM, after 2 s KILL; asked again, KILL at once.  Its news still ends with JOB_DONE.  A
+ * number that does not run is ignored.
+ */
+void runner_stop(struct runner *r, uint64_t id);
+
+/* 1: *n filled, to be released; 0: nothing waits; < 0: the runner is gone, and so is its job.
+ */
+int runner_next(struct runner *r, struct job_news *n);
+
+/* After it is gone: another one in its place. */
+int runner_restart(struct runner *r, struct err *err);
+
+/* All that it started is dead when this returns, or after 3 s.  NULL is fine. */
+void runner_close(struct runner *r);
+
+#endif
