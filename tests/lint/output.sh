@@ -12,7 +12,7 @@ BEGIN {
     stream["app/output.c"] = stream["engine/base/err.c"] = stream["app/line/lineinput.c"] = 1
     # The way itself and the screen; then files, pipes and event counters that are ours.
     split("app/output.c tui/terminal.c tui/terminal_crash.c app/clipboard.c " \
-          "app/inputs.c app/screen/draftfile.c app/signals.c engine/base/log.c engine/event.c " \
+          "app/inputs.c app/screen/draftfile.c app/signals.c app/tools/spill.c engine/base/log.c engine/event.c " \
           "engine/checkpoint/safetensors_write.c engine/store/kvfile.c " \
           "history/migrate.c", list, " ")
     for (i in list)

@@ -1,0 +1,215 @@
+/* Numbered files in a folder for each conversation. */
+#include "app/tools/spill.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PREFIX     "OUT:"
+#define MOST_FILES 100000u
+#define NAME_BYTES 16
+
+static void name_of(unsigned n, char name[NAME_BYTES])
+{
+	snprintf(name, NAME_BYTES, "%u", n);
+}
+
+/* The number that a file's name is; 0: none. */
+static unsigned number(const char *p, size_t n)
+{
+	unsigned v = 0;
+
+	if (n == 0 || n > 6 || p[0] == '0')
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] < '0' || p[i] > '9')
+			return 0;
+		v = v * 10 + (unsigned)(p[i] - '0');
+	}
+	return v <= MOST_FILES ? v : 0;
+}
+
+unsigned spill_number(struct str name)
+{
+	size_t n = sizeof(PREFIX) - 1;
+
+	return name.n > n && memcmp(name.p, PREFIX, n) == 0 ? number(name.p + n, name.n - n)
+							    : 0;
+}
+
+/* A stream over the folder that leaves `fd` as it is; NULL: there is none. */
+static DIR *stream(int fd, const char *name)
+{
+	int own = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = own < 0 ? NULL : fdopendir(own);
+
+	if (!dir && own >= 0)
+		close(own);
+	return dir;
+}
+
+static unsigned last_number(int folder)
+{
+	DIR *dir = stream(folder, ".");
+	unsigned last = 0;
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		unsigned n = number(e->d_name, strlen(e->d_name));
+
+		last = n > last ? n : last;
+	}
+	if (dir)
+		closedir(dir);
+	return last;
+}
+
+int spill_create(int folder, unsigned *n, struct err *err)
+{
+	for (unsigned next = last_number(folder) + 1; next <= MOST_FILES; next++) {
+		char name[NAME_BYTES];
+		int fd;
+
+		name_of(next, name);
+		fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			    0600);
+		if (fd >= 0) {
+			*n = next;
+			return fd;
+		}
+		if (errno != EEXIST)
+			return err_errno(err, "output of a tool", "cannot create");
+	}
+	return err_set(err, ERR_IO, "output of a tool: more than %u files", MOST_FILES);
+}
+
+int spill_open(int folder, unsigned n)
+{
+	char name[NAME_BYTES];
+
+	name_of(n, name);
+	return openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+void spill_remove(int folder, unsigned n)
+{
+	char name[NAME_BYTES];
+
+	name_of(n, name);
+	unlinkat(folder, name, 0);
+}
+
+int spill_write(int fd, struct str text)
+{
+	while (text.n) {
+		ssize_t n = write(fd, text.p, text.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		text.p += n;
+		text.n -= (size_t)n;
+	}
+	return 0;
+}
+
+/* What trimming knows of a file. */
+struct spilled {
+	char folder[256];
+	unsigned n;
+	uint64_t bytes;
+	struct timespec time;
+};
+
+struct spilled_list {
+	struct spilled *v;
+	size_t n, cap;
+	uint64_t bytes;
+};
+
+static bool note(struct spilled_list *l, const struct spilled *s)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct spilled *v = realloc(l->v, cap * sizeof(*v));
+
+		if (!v)
+			return false;
+		l->v = v;
+		l->cap = cap;
+	}
+	l->v[l->n++] = *s;
+	l->bytes += s->bytes;
+	return true;
+}
+
+static void note_folder(struct spilled_list *l, int root, const char *name)
+{
+	DIR *dir = stream(root, name);
+	struct spilled s = {0};
+	struct dirent *e;
+	struct stat st;
+
+	if (!dir)
+		return;
+	snprintf(s.folder, sizeof(s.folder), "%s", name);
+	while ((e = readdir(dir))) {
+		s.n = number(e->d_name, strlen(e->d_name));
+		if (!s.n || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		s.bytes = (uint64_t)st.st_size;
+		s.time = st.st_mtim;
+		if (!note(l, &s))
+			break;
+	}
+	closedir(dir);
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct spilled *x = a, *y = b;
+
+	if (x->time.tv_sec != y->time.tv_sec)
+		return x->time.tv_sec < y->time.tv_sec ? -1 : 1;
+	if (x->time.tv_nsec != y->time.tv_nsec)
+		return x->time.tv_nsec < y->time.tv_nsec ? -1 : 1;
+	return x->n < y->n ? -1 : x->n > y->n;
+}
+
+static void remove_one(int root, const struct spilled *s)
+{
+	int folder = openat(root, s->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (folder < 0)
+		return;
+	spill_remove(folder, s->n);
+	close(folder);
+}
+
+void spill_trim(int root, uint64_t max_bytes)
+{
+	DIR *dir = stream(root, ".");
+	struct spilled_list l = {0};
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] != '.')
+			note_folder(&l, root, e->d_name);
+	if (dir)
+		closedir(dir);
+	if (l.n)
+		qsort(l.v, l.n, sizeof(*l.v), by_time);
+	for (size_t i = 0; i < l.n && l.bytes > max_bytes; i++) {
+		remove_one(root, &l.v[i]);
+		l.bytes -= l.v[i].bytes;
+	}
+	free(l.v);
+}
