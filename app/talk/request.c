@@ -8,6 +8,7 @@
 
 #include "app/talk/question.h"
 #include "engine/base/clock.h"
+#include "engine/base/jsontree.h"
 
 /* How many there will be at most. */
 static void count(const struct talk_message *m, size_t *messages, size_t *calls, size_t *texts)
@@ -52,8 +53,58 @@ static struct str text_of(struct request *r, const struct talk_message *m,
 	return buf_str(joined);
 }
 
-static void add_answer(struct request *r, const struct talk_message *m)
+/* A branch, and where in it. */
+struct place {
+	const struct talk_message **path;
+	size_t n, i;
+};
+
+static bool has_result(const struct place *at, struct str ref)
 {
+	for (size_t i = at->i + 1; i < at->n && at->path[i]->role == CHAT_TOOL; i++) {
+		const struct talk_message *m = at->path[i];
+
+		for (size_t k = 0; k < m->n_parts; k++) {
+			if (m->parts[k].kind == HISTORY_RESULT &&
+			    str_eq(buf_str(&m->parts[k].ref), ref))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A malformed call of which the model was told. */
+static bool is_answered_slip(const struct place *at, const struct talk_part *p)
+{
+	return p->kind == HISTORY_CALL && p->call == CALL_BAD && has_result(at, buf_str(&p->ref));
+}
+
+static bool has_answered_slip(const struct place *at)
+{
+	const struct talk_message *m = at->path[at->i];
+
+	for (size_t i = 0; i < m->n_parts; i++) {
+		if (is_answered_slip(at, &m->parts[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Its name, and arguments that are an object. */
+static bool is_readable(const struct talk_part *p)
+{
+	struct json_tree tree = {0};
+	bool readable = p->name.len && p->text.len &&
+			!json_tree_parse(&tree, buf_str(&p->text), 0, NULL) &&
+			json_is_object(tree.root);
+
+	json_tree_release(&tree);
+	return readable;
+}
+
+static void add_answer(struct request *r, const struct place *at)
+{
+	const struct talk_message *m = at->path[at->i];
 	struct chat_message to = {
 		.role = CHAT_ASSISTANT,
 		.content = text_of(r, m, HISTORY_TEXT),
@@ -61,8 +112,8 @@ static void add_answer(struct request *r, const struct talk_message *m)
 		.calls = &r->calls[r->n_calls],
 	};
 
-	/* What was cut lacks its end token. */
-	if (!m->unfinished) {
+	/* What was cut lacks its end token; a model that sees its own slip repeats it. */
+	if (!m->unfinished && !has_answered_slip(at)) {
 		to.ids = m->ids;
 		to.n_ids = m->n_ids;
 	}
@@ -71,7 +122,8 @@ static void add_answer(struct request *r, const struct talk_message *m)
 	for (size_t i = 0; i < m->n_parts; i++) {
 		const struct talk_part *p = &m->parts[i];
 
-		if (p->kind != HISTORY_CALL || p->call != CALL_WHOLE)
+		if (p->kind != HISTORY_CALL ||
+		    (p->call != CALL_WHOLE && !(is_answered_slip(at, p) && is_readable(p))))
 			continue;
 		r->calls[r->n_calls++] = (struct chat_call){
 			buf_str(&p->ref), buf_str(&p->name), buf_str(&p->text)};
@@ -138,11 +190,13 @@ static void add_said(struct request *r, const struct talk_message *m)
 	};
 }
 
-static void add_message(struct request *r, const struct talk_message *m)
+static void add_message(struct request *r, const struct place *at)
 {
+	const struct talk_message *m = at->path[at->i];
+
 	switch (m->role) {
 	case CHAT_ASSISTANT:
-		add_answer(r, m);
+		add_answer(r, at);
 		break;
 	case CHAT_TOOL:
 		add_results(r, m);
@@ -181,7 +235,7 @@ int request_build(struct request *r, const struct talk *t, enum chat_effort effo
 		if (system)
 			add_system(r, system);
 		for (size_t i = 0; i < n; i++)
-			add_message(r, path[i]);
+			add_message(r, &(struct place){path, n, i});
 	}
 	for (size_t i = 0; i < r->n_texts; i++)
 		failed |= buf_failed(&r->texts[i]);
