@@ -73,13 +73,19 @@ $(B)/dsv4chat: $(APP_MAIN) $(ARCHIVES)
 	$(call say,LD,$@)
 	$(call link,$(APP_MAIN),$(ARCHIVES))
 
-# The history's schema, each step a string of the program.
+# Files that are strings of the program: NAME.h has one called NAME.
+define text_rule
+$(B)/gen/%.h: $(1)
+	@mkdir -p $$(@D)
+	@{ echo 'static const char $$*[] ='; \
+	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$$$/\\n"/' $$<; echo ';'; } > $$@
+endef
+# Each step of the history's schema, and the built-in tools as the model is told of them.
 SCHEMAS := $(patsubst history/%.sql,$(B)/gen/%.h,$(wildcard history/*.sql))
-$(B)/gen/%.h: history/%.sql
-	@mkdir -p $(@D)
-	@{ echo 'static const char $*[] ='; \
-	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
+$(eval $(call text_rule,history/%.sql))
+$(eval $(call text_rule,share/tools/%.json))
 $(B)/history/migrate.o: $(SCHEMAS)
+$(B)/app/tools/registry.o: $(B)/gen/builtin.h
 
 # A build begins by asking for every library at its least version, once per list of packages.
 $(B)/packages.ok: scripts/packages scripts/setup.sh

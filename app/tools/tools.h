@@ -51,6 +51,32 @@ const char *tool_state_name(enum tool_state state);
 void tool_grade_add(struct buf *out, unsigned grade);
 #define TOOL_GRADES_ALL (GRADE_WRITE | GRADE_GIT | GRADE_NET | GRADE_OUTSIDE)
 
+struct tool_set;
+
+struct tool_set_config {
+	const char *const *names; /* of the built-in tools that are offered, NULL: all */
+	size_t n_names;
+};
+
+/*
+ * The tools that a conversation offers; it never changes.  ERR_USAGE: a name is none of theirs.
+ * ERR_NOMEM.  tool_set_free(NULL) is fine.  Any thread.
+ */
+int tool_set_new(struct tool_set **out, const struct tool_set_config *c, struct err *err);
+void tool_set_free(struct tool_set *s);
+
+/* What the prompt and the store get: a JSON array of functions.  Borrowed. */
+struct str tool_set_json(const struct tool_set *s);
+
+/*
+ * Is it a call of these tools?  0: *args has its arguments, a JSON object, with their types as
+ * the tool has them: what is to be judged, shown and run.  ERR_USAGE: *why is a sentence for the
+ * model: an unknown tool, no object, a parameter missing, unknown, twice or of a wrong type.
+ * ERR_NOMEM.
+ */
+int tool_set_check(const struct tool_set *s, struct str name, struct str arguments,
+		   struct buf *args, struct buf *why);
+
 /* One call, judged.  Borrowed: runner_run() copies what it needs. */
 struct job {
 	struct str tool;

@@ -102,7 +102,7 @@ static bool number_all(struct json_doc *doc, struct str text, struct buf *out)
 	return !buf_failed(out) && !buf_failed(&doc->digits);
 }
 
-int json_doc_parse(struct json_doc *doc, struct str text, struct err *err)
+static int parse(struct json_doc *doc, struct str text, size_t flags, struct err *err)
 {
 	struct buf numbered = {0};
 	int rc;
@@ -110,12 +110,22 @@ int json_doc_parse(struct json_doc *doc, struct str text, struct err *err)
 	*doc = (struct json_doc){0};
 	if (number_all(doc, text, &numbered))
 		rc = json_tree_parse(&doc->tree, buf_str(&numbered),
-				     JSON_DECODE_ANY | JSON_ALLOW_NUL, err);
+				     JSON_DECODE_ANY | JSON_ALLOW_NUL | flags, err);
 	else
 		rc = err_nomem(err, "JSON text", text.n);
 	doc->root = doc->tree.root;
 	buf_release(&numbered);
 	return rc;
+}
+
+int json_doc_parse(struct json_doc *doc, struct str text, struct err *err)
+{
+	return parse(doc, text, 0, err);
+}
+
+int json_doc_parse_unique(struct json_doc *doc, struct str text, struct err *err)
+{
+	return parse(doc, text, JSON_REJECT_DUPLICATES, err);
 }
 
 void json_doc_release(struct json_doc *doc)

@@ -32,6 +32,8 @@ struct json_doc {
  * is to be released either way.
  */
 int json_doc_parse(struct json_doc *doc, struct str text, struct err *err);
+/* The same, and an object that has a key twice is wrong: no two readers can differ on it. */
+int json_doc_parse_unique(struct json_doc *doc, struct str text, struct err *err);
 void json_doc_release(struct json_doc *doc);
 
 /* The source text of a number, borrowed; "" for what is none. */
