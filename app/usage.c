@@ -1,4 +1,4 @@
-/* A turn's usage as JSON, the same in every event and answer that has it. */
+/* A turn's usage, as JSON the same in every event and answer that has it. */
 #include "app/usage.h"
 
 /* By place in the draft: [drafted, accepted]; the last ones that nothing was drafted at are not
@@ -35,4 +35,18 @@ void usage_write(struct jsonw *w, const struct turn_usage *u)
 	jsonw_kv_int(w, "decode_ms", u->decode_ms);
 	jsonw_kv_int(w, "ms", u->total_ms);
 	jsonw_end_object(w);
+}
+
+void usage_add_reading(struct buf *out, const struct turn_usage *u)
+{
+	buf_addz(out, "read ");
+	buf_add_count(out, u->prompt_tokens - u->cached_tokens);
+	buf_addz(out, " of ");
+	buf_add_count(out, u->prompt_tokens);
+	buf_addz(out, " tokens");
+	if (!u->disk_tokens)
+		return;
+	buf_addz(out, ", restored ");
+	buf_add_count(out, u->disk_tokens);
+	buf_addf(out, " tokens from disk in %lld ms", (long long)u->disk_ms);
 }

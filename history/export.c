@@ -12,16 +12,31 @@
 
 #define AT(field) #field, offsetof(struct history_run, field)
 
-const struct run_word export_run_words[] = {{AT(model)},  {AT(identity)}, {AT(build)},
-					    {AT(device)}, {AT(effort)},   {AT(stop)},
-					    {NULL, 0}};
+const struct run_word export_run_words[] = {{AT(model)},   {AT(identity)}, {AT(build)},
+					    {AT(device)},  {AT(effort)},   {AT(prefill)},
+					    {AT(stop)},    {NULL, 0}};
 const struct run_real export_run_reals[] = {
 	{AT(temperature)}, {AT(top_p)}, {AT(min_p)}, {NULL, 0}};
 const struct run_number export_run_numbers[] = {
-	{AT(top_k)},           {AT(max_tokens)},    {AT(ctx_tokens)},    {AT(resumed_tokens)},
-	{AT(started_ms)},      {AT(finished_ms)},   {AT(prompt_tokens)}, {AT(cached_tokens)},
-	{AT(thinking_tokens)}, {AT(output_tokens)}, {AT(drafted)},       {AT(accepted)},
-	{AT(prefill_ms)},      {AT(decode_ms)},     {AT(total_ms)},      {NULL, 0}};
+	{AT(top_k), false},
+	{AT(max_tokens), false},
+	{AT(ctx_tokens), false},
+	{AT(resumed_tokens), false},
+	{AT(thinking_ended), true},
+	{AT(started_ms), false},
+	{AT(finished_ms), false},
+	{AT(prompt_tokens), false},
+	{AT(cached_tokens), false},
+	{AT(disk_tokens), true},
+	{AT(thinking_tokens), false},
+	{AT(output_tokens), false},
+	{AT(drafted), false},
+	{AT(accepted), false},
+	{AT(prefill_ms), false},
+	{AT(disk_ms), true},
+	{AT(decode_ms), false},
+	{AT(total_ms), false},
+	{NULL, 0, false}};
 
 /* -- JSON -------------------------------------------------------------------- */
 

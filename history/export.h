@@ -10,6 +10,7 @@
 struct run_number {
 	const char *name;
 	size_t at; /* of an int64_t in struct history_run */
+	bool late; /* what was exported by an early program lacks it: 0 */
 };
 extern const struct run_number export_run_numbers[]; /* ends with a row without a name */
 

@@ -178,17 +178,19 @@ struct history_part {
 /* How an answer was made.  Strings may be NULL when given, never when read. */
 struct history_run {
 	const char *model, *identity, *build, *device, *effort;
+	const char *prefill; /* the text that it was told to begin with */
 	double temperature, top_p, min_p;
 	int64_t top_k;
 	uint64_t seed;
 	int64_t max_tokens, ctx_tokens;
 	int64_t resumed_tokens;
+	int64_t thinking_ended; /* 1: the user asked for its end, 0 */
 	int64_t started_ms, finished_ms;
 	const char *stop; /* "stop", "tool_calls", "length", "context", "interrupted", "failed",
 			   * "timeout"; "crashed": recovered from the journal */
-	int64_t prompt_tokens, cached_tokens, thinking_tokens, output_tokens;
+	int64_t prompt_tokens, cached_tokens, disk_tokens, thinking_tokens, output_tokens;
 	int64_t drafted, accepted;
-	int64_t prefill_ms, decode_ms, total_ms;
+	int64_t prefill_ms, disk_ms, decode_ms, total_ms;
 };
 
 /*

@@ -271,7 +271,7 @@ static int read_run(struct history_import *in, const json_t *o, struct history_m
 	for (const struct run_number *f = export_run_numbers; f->name; f++) {
 		int64_t i = 0;
 
-		if (!get_int(r, f->name, &i))
+		if (!get_int(r, f->name, &i) && !f->late)
 			return err_set(err, ERR_USAGE, "line %zu: run: %s is missing",
 				       in->n_lines, f->name);
 		memcpy(base + f->at, &i, sizeof(i));

@@ -158,11 +158,11 @@ int tree_write_run(struct history *h, int64_t conversation, int64_t message,
 	int rc = sql_run(
 		h, err,
 		"INSERT INTO run (conversation_id, message_id, model, identity, build, device,"
-		" effort, temperature, top_p, min_p, top_k, seed, max_tokens, ctx_tokens,"
-		" resumed_tokens, started_ms)"
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		"iozzzzzdddiiiiii", conversation, message, r->model, r->identity, r->build,
-		r->device, r->effort, r->temperature, r->top_p, r->min_p, r->top_k,
+		" effort, prefill, temperature, top_p, min_p, top_k, seed, max_tokens,"
+		" ctx_tokens, resumed_tokens, started_ms)"
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"iozzzzzzdddiiiiii", conversation, message, r->model, r->identity, r->build,
+		r->device, r->effort, r->prefill, r->temperature, r->top_p, r->min_p, r->top_k,
 		(int64_t)r->seed, r->max_tokens, r->ctx_tokens, r->resumed_tokens,
 		r->started_ms ? r->started_ms : clock_wall_ms());
 
@@ -178,11 +178,13 @@ int tree_finish_run(struct history *h, int64_t id, int64_t message, const struct
 		       "UPDATE run SET message_id = ?, finished_ms = ?, stop = ?,"
 		       " prompt_tokens = ?, cached_tokens = ?, thinking_tokens = ?,"
 		       " output_tokens = ?, drafted = ?, accepted = ?, prefill_ms = ?,"
-		       " decode_ms = ?, total_ms = ? WHERE id = ?",
-		       "iiziiiiiiiiii", message,
+		       " decode_ms = ?, total_ms = ?, thinking_ended = ?, disk_tokens = ?,"
+		       " disk_ms = ? WHERE id = ?",
+		       "iiziiiiiiiiiiiii", message,
 		       r->finished_ms ? r->finished_ms : clock_wall_ms(), r->stop,
 		       r->prompt_tokens, r->cached_tokens, r->thinking_tokens, r->output_tokens,
-		       r->drafted, r->accepted, r->prefill_ms, r->decode_ms, r->total_ms, id);
+		       r->drafted, r->accepted, r->prefill_ms, r->decode_ms, r->total_ms,
+		       r->thinking_ended, r->disk_tokens, r->disk_ms, id);
 }
 
 static int write_all(struct history_tree *t, const struct history_message *m,

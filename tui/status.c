@@ -6,7 +6,7 @@
 
 #include "tui/glyph.h"
 
-#define MAX_PARTS   11
+#define MAX_PARTS   12
 #define BAR_COLUMNS 12
 
 struct part {
@@ -59,6 +59,17 @@ static void progress(struct part *p, const struct status *s, const char *what, c
 	snprintf(p->text, sizeof(p->text), "%s %.0f %%%s%s", what, p->share * 100, rate, left);
 }
 
+/* It comes once, after a start or another conversation, and says what made the difference. */
+static void restored(struct part *p, const struct status *s)
+{
+	struct buf tokens = {0};
+
+	buf_add_count(&tokens, s->from_disk);
+	snprintf(p->text, sizeof(p->text), "restored %s tokens from disk in %lld ms", buf_z(&tokens),
+		 (long long)s->disk_ms);
+	buf_release(&tokens);
+}
+
 static int collect(const struct status *s, struct part *parts)
 {
 	static const char *const names[] = {
@@ -101,12 +112,9 @@ static int collect(const struct status *s, struct part *parts)
 		amount(b, (double)s->context_all, "");
 		snprintf(add(parts, &n, 70)->text, sizeof(p->text), "context %s of %s", a, b);
 	}
-	if (s->cached >= 0 && s->from_disk > 0) {
-		amount(a, (double)s->cached, "");
-		amount(b, (double)s->from_disk, "");
-		snprintf(add(parts, &n, 50)->text, sizeof(p->text),
-			 "cached %s, %s from disk in %lld ms", a, b, (long long)s->disk_ms);
-	} else if (s->cached >= 0) {
+	if (s->from_disk > 0)
+		restored(add(parts, &n, 85), s);
+	if (s->cached >= 0) {
 		amount(a, (double)s->cached, "");
 		snprintf(add(parts, &n, 50)->text, sizeof(p->text), "cached %s", a);
 	}

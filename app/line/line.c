@@ -16,28 +16,32 @@
 #include "app/signals.h"
 #include "app/talk/question.h"
 #include "app/talk/stop.h"
+#include "app/usage.h"
 #include "engine/base/clock.h"
 #include "engine/base/termsafe.h"
 #include "engine/base/utf8.h"
 
-/* "42 tokens, 310/s, 1.9 a step", after an answer, dimmed */
+/* "[42 tokens, 310/s, 1.9 a step, context 254; read 12 of 212 tokens]", dimmed */
 static void tell_usage(const struct line_mode *l, const struct turn_outcome *a)
 {
 	const struct turn_usage *u = &a->usage;
+	struct buf line = {0};
 
 	if (!app_color(l->app, STDERR_FILENO) || !a->done)
 		return;
-	output_own(STDERR_FILENO, "\033[2m");
-	output_format(STDERR_FILENO, "[%lld tokens", (long long)u->output_tokens);
+	buf_addf(&line, "[%lld tokens", (long long)u->output_tokens);
 	if (u->decode_ms > 0)
-		output_format(STDERR_FILENO, ", %lld/s",
-			      (long long)(u->output_tokens * 1000 / u->decode_ms));
+		buf_addf(&line, ", %lld/s",
+			 (long long)(u->output_tokens * 1000 / u->decode_ms));
 	if (u->drafted > 0 && u->steps > 0)
-		output_format(STDERR_FILENO, ", %.1f a step",
-			      (double)u->output_tokens / (double)u->steps);
-	output_format(STDERR_FILENO, ", context %lld]",
-		      (long long)(u->prompt_tokens + u->output_tokens));
+		buf_addf(&line, ", %.1f a step", (double)u->output_tokens / (double)u->steps);
+	buf_addf(&line, ", context %lld; ", (long long)(u->prompt_tokens + u->output_tokens));
+	usage_add_reading(&line, u);
+	buf_addc(&line, ']');
+	output_own(STDERR_FILENO, "\033[2m");
+	output_text(STDERR_FILENO, buf_str(&line));
 	output_own(STDERR_FILENO, "\033[0m\n");
+	buf_release(&line);
 }
 
 void line_say(const char *format, ...)

@@ -218,8 +218,7 @@ static void on_interrupt(struct screen *s, const struct tui_intent *in)
 static void on_end_thinking(struct screen *s, const struct tui_intent *in)
 {
 	(void)in;
-	if (turn_runs(&s->turn))
-		s->engine->ops->end_thinking(s->engine, s->turn.number);
+	turn_end_thinking(&s->turn);
 }
 
 static void on_new(struct screen *s, const struct tui_intent *in)

@@ -52,6 +52,7 @@ void talk_message_free(struct talk_message *m)
 	for (size_t i = 0; i < m->n_parts; i++)
 		part_release(&m->parts[i]);
 	history_answer_free(m->journal);
+	buf_release(&m->prefill);
 	free(m->parts);
 	free(m->ids);
 	free(m);
@@ -265,7 +266,7 @@ bool talk_message_speaks(const struct talk_message *m)
 
 bool talk_message_failed(const struct talk_message *m)
 {
-	bool failed = false;
+	bool failed = buf_failed(&m->prefill);
 
 	for (size_t i = 0; i < m->n_parts; i++) {
 		const struct talk_part *p = &m->parts[i];

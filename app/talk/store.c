@@ -48,13 +48,16 @@ void talk_store_tell_resume(struct talks *ts, struct talk *t)
 			      uid);
 }
 
-static void name_run(const struct talk_run *from, struct history_run *run)
+static void name_run(const struct talk_message *m, struct history_run *run)
 {
+	const struct talk_run *from = &m->made;
+
 	*run = from->run;
 	run->model = from->model;
 	run->identity = from->identity;
 	run->device = from->device;
 	run->build = DSV4CHAT_VERSION;
+	run->prefill = m->prefill.data;
 }
 
 static int say_anew(struct talk *t, const struct talk_message *m,
@@ -78,7 +81,7 @@ static int say_anew(struct talk *t, const struct talk_message *m,
 						 buf_str(&p->text), buf_str(&p->info)};
 	}
 	if (m->role == CHAT_ASSISTANT && m->made.known) {
-		name_run(&m->made, &run);
+		name_run(m, &run);
 		h.run = &run;
 	}
 	history_tree_rewind(t->tree,
@@ -141,8 +144,7 @@ int talk_store_begin(struct talks *ts, struct talk *t, const struct talk_message
 		from = history_tree_find(t->tree, resumed);
 	if (!leaf || (resumed && (!from || from->parent != leaf)))
 		return 0;
-	name_run(&m->made, &run);
-	run.resumed_tokens = from ? (int64_t)from->n_ids : 0;
+	name_run(m, &run);
 	history_tree_rewind(t->tree, leaf);
 	return history_answer_begin(out, t->tree, &run, from, err);
 }

@@ -52,6 +52,7 @@ struct talk_message {
 	/* An answer whose journal is still to become the stored message; owned; NULL = none. */
 	struct history_answer *journal;
 	struct talk_run made; /* how the answer was */
+	struct buf prefill;   /* the text that it was told to begin with */
 	enum chat_role role;
 	struct talk_part *parts; /* in the order they were said in */
 	size_t n_parts;

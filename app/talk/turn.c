@@ -20,11 +20,10 @@ void turn_release(struct turn *t)
 
 /* ---- beginning ---- */
 
-/* How the answer is made: model, device and settings go with it. */
-static void note_run(const struct turn *t, struct talk_run *r)
+/* How the answer is made: settings go with it … */
+static void note_settings(const struct turn *t, struct talk_run *r)
 {
 	static const char *const efforts[] = {"none", "low", "high", "max"};
-	const struct engine_info *info = t->engine->ops->info(t->engine);
 	const struct sampling *how = &t->opt->sampling;
 
 	r->known = true;
@@ -34,6 +33,13 @@ static void note_run(const struct turn *t, struct talk_run *r)
 	r->run.min_p = how->min_p;
 	r->run.top_k = how->top_k;
 	r->run.max_tokens = how->max_tokens;
+}
+
+/* … and model and device, once they are known. */
+static void note_engine(const struct turn *t, struct talk_run *r)
+{
+	const struct engine_info *info = t->engine->ops->info(t->engine);
+
 	if (!info)
 		return;
 	r->run.ctx_tokens = info->ctx_tokens;
@@ -58,7 +64,7 @@ static void begin_journal(struct turn *t)
 
 	if (t->journal || t->unjournalled)
 		return;
-	note_run(t, &t->answer->made);
+	note_engine(t, &t->answer->made);
 	if (talk_store_begin(t->talks, t->talk, t->answer, t->resumed, &t->journal, &err))
 		tell(t, "not kept until it ends", &err);
 	t->unjournalled = !t->journal;
@@ -131,6 +137,10 @@ static int begin(struct turn *t, struct talk *talk, struct talk_message *resume,
 		answer_reopen(answer);
 		talk_rewind(talk, resume->parent);
 	}
+	if (!rc && !resume && t->opt->prefill)
+		buf_addz(&answer->prefill, t->opt->prefill);
+	if (!rc && buf_failed(&answer->prefill))
+		rc = err_nomem(err, "answer", answer->prefill.len);
 	if (!rc)
 		rc = submit(t, talk, resume, &seed, err);
 	if (rc) {
@@ -138,7 +148,9 @@ static int begin(struct turn *t, struct talk *talk, struct talk_message *resume,
 		return rc;
 	}
 	answer->made = (struct talk_run){.run = {.seed = seed, .started_ms = clock_wall_ms()}};
-	note_run(t, &answer->made);
+	answer->made.run.resumed_tokens = resume ? (int64_t)resume->n_ids : 0;
+	note_settings(t, &answer->made);
+	note_engine(t, &answer->made);
 	t->state = TURN_READING;
 	t->talk = talk;
 	t->answer = answer;
@@ -315,6 +327,14 @@ void turn_stop(struct turn *t)
 	t->state = TURN_STOPPING;
 }
 
+void turn_end_thinking(struct turn *t)
+{
+	if (t->state != TURN_READING && t->state != TURN_THINKING)
+		return;
+	t->engine->ops->end_thinking(t->engine, t->number);
+	t->answer->made.run.thinking_ended = 1;
+}
+
 /* ---- the end ---- */
 
 static void note_usage(struct history_run *run, const struct turn_usage *u)
@@ -322,11 +342,13 @@ static void note_usage(struct history_run *run, const struct turn_usage *u)
 	run->finished_ms = clock_wall_ms();
 	run->prompt_tokens = u->prompt_tokens;
 	run->cached_tokens = u->cached_tokens;
+	run->disk_tokens = u->disk_tokens;
 	run->thinking_tokens = u->thinking_tokens;
 	run->output_tokens = u->output_tokens;
 	run->drafted = u->drafted;
 	run->accepted = u->accepted;
 	run->prefill_ms = u->prefill_ms;
+	run->disk_ms = u->disk_ms;
 	run->decode_ms = u->decode_ms;
 	run->total_ms = u->total_ms;
 }

@@ -104,6 +104,8 @@ int turn_due_ms(const struct turn *t); /* as history_answer_due_ms() */
  * without a pause. */
 int turn_pause_ms(const struct turn *t);
 void turn_stop(struct turn *t);        /* the engine ends it; any number of times */
+/* The model is to close its thinking now, where it has not: the answer's run has a note of it. */
+void turn_end_thinking(struct turn *t);
 
 /*
  * The turn is over, by `last`, its EV_DONE or EV_ERROR, or (NULL) because the program leaves.

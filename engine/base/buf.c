@@ -1,6 +1,7 @@
 /* Buffers double as they grow; the rules of failure are in buf.h. */
 #include "engine/base/buf.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -105,6 +106,18 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 		b->len += (size_t)n;
 	}
 	va_end(again);
+}
+
+void buf_add_count(struct buf *b, int64_t n)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%" PRId64, n);
+
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0 && digits[i - 1] != '-')
+			buf_addc(b, ',');
+		buf_addc(b, digits[i]);
+	}
 }
 
 void buf_remove(struct buf *b, size_t at, size_t n)

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Borrowed bytes: not terminated, not owned, NULL only with n == 0. */
 struct str {
@@ -41,6 +42,7 @@ void buf_addz(struct buf *b, const char *z);
 void buf_adds(struct buf *b, struct str s);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_add_count(struct buf *b, int64_t n); /* for people: "29,056" */
 
 /* Removes n bytes at offset `at`; out-of-range parts are ignored. */
 void buf_remove(struct buf *b, size_t at, size_t n);

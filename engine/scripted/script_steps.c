@@ -178,18 +178,20 @@ static int fill_usage(struct script_reader *r, struct script_step *st, json_t *v
 	} field[] = {
 		{"prompt_tokens", &st->usage.prompt_tokens},
 		{"cached_tokens", &st->usage.cached_tokens},
+		{"disk_tokens", &st->usage.disk_tokens},
 		{"thinking_tokens", &st->usage.thinking_tokens},
 		{"output_tokens", &st->usage.output_tokens},
 		{"drafted", &st->usage.drafted},
 		{"accepted", &st->usage.accepted},
 		{"prefill_ms", &st->usage.prefill_ms},
+		{"disk_ms", &st->usage.disk_ms},
 		{"decode_ms", &st->usage.decode_ms},
 		{"total_ms", &st->usage.total_ms},
 	};
 	int rc = script_check_keys(
 		r, v, "usage",
-		"prompt_tokens cached_tokens thinking_tokens output_tokens drafted "
-		"accepted prefill_ms decode_ms total_ms");
+		"prompt_tokens cached_tokens disk_tokens thinking_tokens output_tokens drafted "
+		"accepted prefill_ms disk_ms decode_ms total_ms");
 
 	for (size_t i = 0; !rc && i < sizeof(field) / sizeof(field[0]); i++)
 		rc = script_get_int(r, v, field[i].key, 0, INT64_MAX, field[i].to);

@@ -142,6 +142,39 @@ static void the_next_process_reads_only_what_is_new(void **state)
 	assert_int_equal(next.cached, 0);
 }
 
+/* The number behind the first of those words; -1: they are not there. */
+static long number_behind(struct str text, const char *words)
+{
+	const char *at = strstr(text.p, words);
+
+	return at ? strtol(at + strlen(words), NULL, 10) : -1;
+}
+
+static void what_came_from_disk_is_told_and_kept(void **state)
+{
+	const char *show[] = {"history", "show", "--json", NULL, NULL};
+	struct program_run run;
+	struct usage next;
+	char uid[32];
+
+	(void)state;
+	live_in("told");
+	ask(LONG, NULL, NULL);
+	next = ask("And then?", "-c", NULL);
+	run = verb("history", "list", NULL, NULL);
+	assert_int_equal(sscanf(buf_z(&run.out), "%31s", uid), 1);
+	program_run_release(&run);
+	show[3] = uid;
+	program_run(&run, show, (struct str){0}, 60);
+	assert_int_equal(run.status, 0);
+	/* of the first answer, and of the second */
+	assert_int_equal(number_behind(buf_str(&run.out), "\"disk_tokens\": "), 0);
+	assert_int_equal(number_behind(str_of(strrchr(buf_z(&run.out), '{')), "\"disk_tokens\": "),
+			 next.disk);
+	assert_true(next.disk > 16);
+	program_run_release(&run);
+}
+
 static void what_is_removed_leaves_nothing_but_what_a_branch_uses(void **state)
 {
 	struct program_run list, rm;
@@ -263,6 +296,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_next_process_reads_only_what_is_new),
+		cmocka_unit_test(what_came_from_disk_is_told_and_kept),
 		cmocka_unit_test(what_is_removed_leaves_nothing_but_what_a_branch_uses),
 		cmocka_unit_test(nothing_is_written_where_nothing_is_to_be_kept),
 		cmocka_unit_test(a_place_that_cannot_be_written_ends_no_turn),

@@ -497,6 +497,31 @@ static void its_help_fits_80_columns(void **state)
 	end(&c, 0);
 }
 
+static void a_line_tells_what_was_read_and_what_came_from_disk(void **state)
+{
+	struct chat c;
+
+	(void)state;
+	start(&c,
+	      "{\"turn\": {}}\n{\"text\": \"first\"}\n"
+	      "{\"done\": {\"usage\": {\"prompt_tokens\": 29268, \"cached_tokens\": 29056,"
+	      " \"disk_tokens\": 29056, \"disk_ms\": 84, \"output_tokens\": 3}}}\n"
+	      "{\"turn\": {}}\n{\"text\": \"second\"}\n"
+	      "{\"done\": {\"usage\": {\"prompt_tokens\": 300, \"cached_tokens\": 288}}}\n",
+	      NULL);
+	type(&c, "hello\n");
+	wait_for(&c, "first");
+	wait_for(&c, "[3 tokens");
+	wait_for(&c, "; read 212 of 29,268 tokens, restored 29,056 tokens from disk in 84 ms]");
+	wait_for_prompt(&c);
+	type(&c, "and\n");
+	wait_for(&c, "second");
+	wait_for(&c, "; read 12 of 300 tokens]");
+	wait_for_prompt(&c);
+	type(&c, "\004");
+	end(&c, 0);
+}
+
 static void vi_keys_edit_the_line_from_the_moment_they_are_asked_for(void **state)
 {
 	struct chat c;
@@ -867,6 +892,7 @@ int main(void)
 		cmocka_unit_test(a_paste_that_never_ends_is_over_when_nothing_comes),
 		cmocka_unit_test(commands_act_and_wrong_ones_say_so),
 		cmocka_unit_test(its_help_fits_80_columns),
+		cmocka_unit_test(a_line_tells_what_was_read_and_what_came_from_disk),
 		cmocka_unit_test(vi_keys_edit_the_line_from_the_moment_they_are_asked_for),
 		cmocka_unit_test(hostile_text_never_steers_the_terminal),
 		cmocka_unit_test(a_failed_turn_and_a_resize_end_nothing),

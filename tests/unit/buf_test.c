@@ -131,6 +131,25 @@ static void runs_of_ids_grow_and_fail_like_buffers(void **state)
 	tokens_release(&t);
 }
 
+static void counts_are_written_for_people(void **state)
+{
+	static const struct {
+		int64_t n;
+		const char *text;
+	} cases[] = {{0, "0"},		 {7, "7"},	     {999, "999"},   {1000, "1,000"},
+		     {29056, "29,056"},	 {100000, "100,000"}, {-100, "-100"}, {-1000, "-1,000"},
+		     {1048576, "1,048,576"}, {INT64_MIN, "-9,223,372,036,854,775,808"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf b = {0};
+
+		buf_add_count(&b, cases[i].n);
+		assert_string_equal(buf_z(&b), cases[i].text);
+		buf_release(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +159,7 @@ int main(void)
 		cmocka_unit_test(bytes_can_be_taken_out_and_the_end_cut_off),
 		cmocka_unit_test(failure_sticks_until_reset_and_loses_nothing),
 		cmocka_unit_test(strings_compare_by_bytes),
+		cmocka_unit_test(counts_are_written_for_people),
 		cmocka_unit_test(runs_of_ids_grow_and_fail_like_buffers),
 	};
 

@@ -61,6 +61,7 @@ static void any_run(struct history_run *run)
 		.build = words[pick(4)],
 		.device = words[pick(4)],
 		.effort = words[pick(4)],
+		.prefill = words[pick(4)],
 		.stop = words[1 + pick(3)],
 		.temperature = reals[pick(6)],
 		.top_p = reals[pick(6)],
@@ -73,6 +74,9 @@ static void any_run(struct history_run *run)
 		.prompt_tokens = pick(1000),
 		.output_tokens = pick(1000),
 		.decode_ms = pick(1000),
+		.thinking_ended = pick(2),
+		.disk_tokens = pick(1000),
+		.disk_ms = pick(1000),
 	};
 }
 
@@ -147,8 +151,10 @@ static void same_str(struct str a, struct str b)
 static void same_run(const struct history_run *a, const struct history_run *b)
 {
 	struct history_run x = *a, y = *b;
-	const char **wx[] = {&x.model, &x.identity, &x.build, &x.device, &x.effort, &x.stop};
-	const char **wy[] = {&y.model, &y.identity, &y.build, &y.device, &y.effort, &y.stop};
+	const char **wx[] = {&x.model, &x.identity, &x.build, &x.device, &x.effort,
+			      &x.prefill, &x.stop};
+	const char **wy[] = {&y.model, &y.identity, &y.build, &y.device, &y.effort,
+			      &y.prefill, &y.stop};
 
 	y.identity = x.identity; /* the caller's */
 	for (size_t i = 0; i < sizeof(wx) / sizeof(wx[0]); i++) {

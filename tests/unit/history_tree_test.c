@@ -104,6 +104,10 @@ static void every_field_of_a_message_comes_back(void **state)
 				  .max_tokens = 100,
 				  .ctx_tokens = 4096,
 				  .resumed_tokens = 2,
+				  .prefill = "Well, ",
+				  .thinking_ended = 1,
+				  .disk_tokens = 3,
+				  .disk_ms = 12,
 				  .started_ms = 5,
 				  .finished_ms = 9,
 				  .stop = "length",
@@ -154,6 +158,10 @@ static void every_field_of_a_message_comes_back(void **state)
 	assert_int_equal(back->run->accepted, 7);
 	assert_int_equal(back->run->total_ms, 4);
 	assert_int_equal(back->run->resumed_tokens, 2);
+	assert_string_equal(back->run->prefill, "Well, ");
+	assert_int_equal(back->run->thinking_ended, 1);
+	assert_int_equal(back->run->disk_tokens, 3);
+	assert_int_equal(back->run->disk_ms, 12);
 	assert_true(history_message_unfinished(back));
 	history_tree_free(t);
 }

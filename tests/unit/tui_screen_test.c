@@ -129,6 +129,21 @@ static void prefill(struct tui *t)
 	add(t, ITEM_USER, 2, "Read all of it.", ITEM_DONE);
 }
 
+static void restored(struct tui *t)
+{
+	struct status s = {.phase = STATUS_IDLE,
+			   .model = "nano",
+			   .backend = "cpu x86-64-v4",
+			   .context_used = 29300,
+			   .context_all = 65536,
+			   .cached = 29060,
+			   .from_disk = 29056,
+			   .disk_ms = 84,
+			   .tokens_per_s = 31.4};
+
+	tui_set_status(t, &s);
+}
+
 static void tools(struct tui *t)
 {
 	struct transcript *tr = tui_transcript(t);
@@ -239,6 +254,7 @@ static const struct {
 	{"talk-top", 80, 12, talk, "M-Up g Space"},
 	{"thinking", 80, 24, thinking, ""},
 	{"prefill", 80, 24, prefill, ""},
+	{"restored", 80, 12, restored, ""},
 	{"tools", 80, 30, tools, ""},
 	{"tools-unfolded", 80, 44, tools, "C-o"},
 	{"stopped", 80, 24, stopped, ""},
