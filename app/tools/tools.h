@@ -8,6 +8,8 @@
 #ifndef APP_TOOLS_TOOLS_H
 #define APP_TOOLS_TOOLS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine/base/buf.h"
@@ -76,6 +78,25 @@ struct str tool_set_json(const struct tool_set *s);
  */
 int tool_set_check(const struct tool_set *s, struct str name, struct str arguments,
 		   struct buf *args, struct buf *why);
+
+/* A folder that tools may read beside the workspace, and write where it is not read-only. */
+struct workspace_more {
+	struct str dir;
+	bool read_only;
+};
+
+/* Where tools work.  Borrowed. */
+struct workspace_config {
+	struct str dir;  /* "": where the program was started */
+	bool named;      /* by the user: it may be HOME or above it, but not "/" */
+	struct str home; /* "": there is none */
+	const struct workspace_more *more;
+	size_t n_more;
+	const struct str *own; /* the program's own folders: always hidden */
+	size_t n_own;
+	const struct str *hide, *show; /* patterns that add to what is hidden; that take away */
+	size_t n_hide, n_show;
+};
 
 /* One call, judged.  Borrowed: runner_run() copies what it needs. */
 struct job {
