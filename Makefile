@@ -40,7 +40,7 @@ VEC_SRCS := $(wildcard kernels/cpu/vec_*.c)
 VEC_OBJS := $(foreach t,$(CPU_TARGETS),$(VEC_SRCS:%.c=$(B)/%.$(t).o))
 
 # One archive per room, from the top floor down: that is also the order in which they are linked.
-FOLDERS := app/line app/screen app/verb app/cmd app/talk app app/tools tui history \
+FOLDERS := app/line app/screen app/verb app/cmd app/agent app/talk app app/tools tui history \
 	engine/scripted engine/session engine/measure engine/cache engine/store engine/text engine/pass \
 	engine/checkpoint engine kernels kernels/cpu engine/base
 srcs = $(wildcard $(1)/*.c)

@@ -1,0 +1,721 @@
+/* The machine: what happened, and what is to be done next. */
+#include "app/agent/agent.h"
+
+#include <stdlib.h>
+
+#include "app/agent/calls.h"
+#include "app/agent/limits.h"
+
+#define LAST_ROUND "[this was the last tool round; answer now]"
+#define NOT_KNOWN  "what it did is not known. Look before you repeat it."
+
+struct agent {
+	struct agent_config config;
+	const struct agent_ops *ops;
+	void *ctx;
+
+	enum agent_state state;
+	struct agent_counts counts;
+	struct limits limits;
+	int64_t allowed;  /* rounds, for now */
+	int wrong_rounds; /* in a row */
+	bool retried;     /* an empty answer was */
+	bool restarted;   /* the runner was */
+	/* The round: */
+	struct calls calls;
+	size_t at;            /* the call that is judged, asked about or run */
+	struct buf arguments; /* as its tool takes them */
+	bool good;            /* a call was not wrong */
+	const char *skip;     /* why the calls that are left do not run; NULL: they do */
+	bool stopped;         /* the turn ends with the round, by the user */
+	enum agent_end end;   /* … or, where failed.code is set, by itself */
+	struct err failed;
+	uint64_t job;      /* that runs; 0: none */
+	const char *by;    /* who let it */
+	uint64_t question; /* the number of the last one */
+	enum agent_question asks;
+};
+
+int agent_open(struct agent **out, const struct agent_config *c, const struct agent_ops *ops,
+	       void *ctx, struct err *err)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return err_nomem(err, "agent", sizeof(*a));
+	a->config = *c;
+	a->ops = ops;
+	a->ctx = ctx;
+	*out = a;
+	return 0;
+}
+
+void agent_close(struct agent *a)
+{
+	if (!a)
+		return;
+	BUG_ON(a->state != AGENT_IDLE);
+	calls_release(&a->calls);
+	buf_release(&a->arguments);
+	free(a);
+}
+
+enum agent_state agent_state(const struct agent *a)
+{
+	return a->state;
+}
+
+const struct agent_counts *agent_counts(const struct agent *a)
+{
+	return &a->counts;
+}
+
+void agent_begin(struct agent *a)
+{
+	BUG_ON(a->state != AGENT_IDLE);
+	a->state = AGENT_ANSWERING;
+	a->counts = (struct agent_counts){0};
+	a->limits = (struct limits){0};
+	a->allowed = a->config.rounds;
+	a->wrong_rounds = 0;
+	a->retried = a->restarted = false;
+}
+
+static void finish(struct agent *a, enum agent_end why, const struct err *err)
+{
+	static const struct err none;
+
+	a->state = AGENT_IDLE;
+	calls_release(&a->calls);
+	a->ops->ended(a->ctx, why, err ? err : &none);
+}
+
+static void finish_with(struct agent *a, enum agent_end why, int code, const char *text)
+{
+	struct err err;
+
+	err_set(&err, code, "%s", text);
+	finish(a, why, &err);
+}
+
+/* The turn is to end with this round; the first reason stands. */
+static void give_up(struct agent *a, enum agent_end why, const struct err *err,
+		    const char *skip)
+{
+	if (a->failed.code)
+		return;
+	a->end = why;
+	a->failed = *err;
+	if (!a->skip)
+		a->skip = skip;
+}
+
+static void give_up_with(struct agent *a, enum agent_end why, int code, const char *text,
+			 const char *skip)
+{
+	struct err err;
+
+	err_set(&err, code, "%s", text);
+	give_up(a, why, &err, skip);
+}
+
+/* ---- results ---- */
+
+static struct agent_news news_of(const struct agent *a, enum agent_news_kind kind)
+{
+	const struct call *c = &a->calls.v[a->at];
+
+	return (struct agent_news){
+		.kind = kind,
+		.ref = buf_str(&c->ref),
+		.tool = buf_str(&c->name),
+		.arguments = buf_str(a->arguments.len ? &a->arguments : &c->arguments),
+		.grade = call_grade(call_class(buf_str(&c->name))),
+		.exit = -1,
+		.ms = -1,
+	};
+}
+
+static bool is_last_round(const struct agent *a)
+{
+	return a->counts.rounds + 1 == a->allowed;
+}
+
+/* The call at hand has its result: it is kept, then shown. */
+static void answer(struct agent *a, struct agent_news *n, const char *by)
+{
+	struct buf text = {0}, info = {0};
+	struct talk_result result;
+	struct err err = {0};
+	int rc = 0;
+
+	buf_adds(&text, n->text);
+	if (is_last_round(a) && a->at + 1 == a->calls.n)
+		buf_addf(&text, "%s" LAST_ROUND, text.len ? "\n" : "");
+	n->text = buf_str(&text);
+	call_add_info(&info, n, by);
+	if (buf_failed(&text) || buf_failed(&info))
+		rc = err_nomem(&err, "result", text.len);
+	result = (struct talk_result){n->ref, n->tool, n->text, buf_str(&info)};
+	if (!rc)
+		rc = a->ops->keep(a->ctx, &result, &err);
+	if (rc)
+		give_up(a, AGENT_FAILED, &err, "the result before it could not be kept");
+	a->ops->show(a->ctx, n);
+	buf_release(&text);
+	buf_release(&info);
+	buf_reset(&a->arguments);
+}
+
+/* The call did not run: "error: WHAT[WHY]". */
+static void answer_not_run(struct agent *a, enum tool_state state, const char *what,
+			   struct str why, const char *by)
+{
+	struct agent_news n = news_of(a, AGENT_RESULT);
+	struct buf text = {0};
+
+	buf_addf(&text, "error: %s", what);
+	buf_adds(&text, why);
+	n.state = state;
+	n.text = buf_str(&text);
+	answer(a, &n, by);
+	buf_release(&text);
+}
+
+static void answer_skipped(struct agent *a, const char *why)
+{
+	answer_not_run(a, TOOL_SKIPPED, "not run: ", str_of(why), "policy");
+}
+
+/* ---- one call ---- */
+
+/* A runner that died is started again, once a turn. */
+static bool revive(struct agent *a, struct err *err)
+{
+	if (a->restarted)
+		return false;
+	a->restarted = true;
+	return !runner_restart(a->config.runner, err);
+}
+
+static int start_job(struct agent *a, const struct agent_news *n, struct err *err)
+{
+	const struct job j = {.tool = n->tool, .arguments = n->arguments, .grade = n->grade};
+	int rc = runner_run(a->config.runner, &j, &a->job, err);
+
+	if (rc == ERR_FAILED && revive(a, err))
+		rc = runner_run(a->config.runner, &j, &a->job, err);
+	return rc;
+}
+
+/* True: it has its result already, since it could not be begun. */
+static bool run(struct agent *a, const char *by)
+{
+	struct agent_news n = news_of(a, AGENT_STARTS);
+	struct err err = {0};
+
+	a->good = true;
+	if (start_job(a, &n, &err)) {
+		a->job = 0;
+		give_up(a, AGENT_FAILED, &err, "the tools' process does not run");
+		answer_not_run(a, TOOL_SKIPPED, "not run: ", str_of(err.text), "policy");
+		return true;
+	}
+	a->by = by;
+	a->counts.calls++;
+	a->state = AGENT_RUNS;
+	a->ops->show(a->ctx, &n);
+	return false;
+}
+
+static void ask(struct agent *a, enum agent_question question)
+{
+	struct approval p = {.number = ++a->question, .question = question};
+
+	a->asks = question;
+	a->state = AGENT_WAITS;
+	if (question == AGENT_ASKS_ROUNDS) {
+		p.rounds = a->allowed;
+	} else {
+		struct agent_news n = news_of(a, AGENT_STARTS);
+
+		p.tool = n.tool;
+		p.arguments = n.arguments;
+		p.cls = call_class(n.tool);
+		p.grade = n.grade;
+		p.place = a->at + 1;
+		p.n = a->calls.n;
+	}
+	a->ops->ask_user(a->ctx, &p);
+}
+
+static bool refuse(struct agent *a)
+{
+	static const char never[] = "denied: only what reads may run here";
+	static const char nobody[] =
+		"denied: nobody can be asked; allowed are: read_file, list_files, search_files";
+
+	a->good = true;
+	a->counts.refused++;
+	if (a->config.mode == AGENT_NEVER)
+		answer_not_run(a, TOOL_DENIED, never, (struct str){0}, "mode");
+	else
+		answer_not_run(a, TOOL_REFUSED, nobody, (struct str){0}, "nobody");
+	if (a->config.mode != AGENT_NEVER && a->counts.refused >= LIMITS_REFUSED)
+		give_up_with(a, AGENT_REFUSED, ERR_REFUSED,
+			     "three calls were refused, since nobody could be asked",
+			     "too much was refused");
+	return true;
+}
+
+static bool judge(struct agent *a)
+{
+	enum verdict v =
+		call_judge(a->config.mode, call_class(buf_str(&a->calls.v[a->at].name)));
+
+	if (v == VERDICT_RUN)
+		return run(a, "mode");
+	if (v == VERDICT_DENY || !a->ops->ask_user)
+		return refuse(a);
+	ask(a, AGENT_ASKS_CALL);
+	return false;
+}
+
+/* One more of the same: true, it was answered. */
+static bool repeats(struct agent *a)
+{
+	static const char again[] = "this is the third identical call; its result has not "
+				    "changed. Do something else or answer.";
+	const struct call *c = &a->calls.v[a->at];
+	enum limits_say say = limits_ask(&a->limits, buf_str(&c->name), buf_str(&a->arguments));
+
+	if (say == LIMITS_GO)
+		return false;
+	a->good = true;
+	if (say == LIMITS_ENDS)
+		give_up_with(a, AGENT_LIMIT, ERR_LIMIT,
+			     "the model makes the same call again and again",
+			     "the turn ends, since calls repeat themselves");
+	answer_not_run(a, TOOL_SKIPPED, again, (struct str){0}, "policy");
+	return true;
+}
+
+/* True: its arguments are not what the tool takes, and it was answered. */
+static bool is_wrong(struct agent *a)
+{
+	const struct call *c = &a->calls.v[a->at];
+	struct buf why = {0};
+	struct err err = {0};
+	int rc;
+
+	buf_reset(&a->arguments);
+	rc = tool_set_check(a->config.tools, buf_str(&c->name), buf_str(&c->arguments),
+			    &a->arguments, &why);
+	if (!rc)
+		return false;
+	buf_reset(&a->arguments);
+	if (rc == ERR_USAGE && !buf_failed(&why)) {
+		answer_not_run(a, TOOL_ERROR, "", buf_str(&why), "policy");
+	} else {
+		err_nomem(&err, "arguments", c->arguments.len);
+		give_up(a, AGENT_FAILED, &err, "there is no memory for it");
+		answer_skipped(a, a->skip);
+	}
+	buf_release(&why);
+	return true;
+}
+
+/* All or nothing: a malformed call takes the others with it. */
+static void answer_malformed(struct agent *a)
+{
+	const struct call *bad = &a->calls.v[0];
+	struct buf why = {0};
+
+	while (!bad->bad)
+		bad++;
+	buf_addf(&why, "%s. None was run. Write the calls again.",
+		 bad->why.len ? buf_z(&bad->why) : "the answer was cut");
+	answer_not_run(a, TOOL_ERROR, "the calls were not well formed: ", buf_str(&why),
+		       "policy");
+	buf_release(&why);
+}
+
+/* False: it waits for the user, or runs. */
+static bool take_call(struct agent *a)
+{
+	if (a->skip) {
+		answer_skipped(a, a->skip);
+	} else if (a->calls.any_bad) {
+		answer_malformed(a);
+	} else if (a->at >= LIMITS_CALLS) {
+		answer_skipped(a, "more than 16 calls");
+	} else if (!is_wrong(a) && !repeats(a)) {
+		return judge(a);
+	}
+	return true;
+}
+
+/* ---- a round ---- */
+
+static bool ended_with_round(struct agent *a)
+{
+	const struct err why = a->failed;
+
+	a->wrong_rounds = a->good ? 0 : a->wrong_rounds + 1;
+	if (why.code)
+		finish(a, a->end, &why);
+	else if (a->stopped)
+		finish(a, AGENT_STOPPED, NULL);
+	else if (a->wrong_rounds >= LIMITS_WRONG)
+		finish_with(a, AGENT_FAILED, ERR_FAILED,
+			    "the model made nothing but wrong calls three times in a row");
+	else
+		return false;
+	return true;
+}
+
+static void ask_model(struct agent *a, bool again)
+{
+	struct err err = {0};
+
+	calls_release(&a->calls);
+	a->state = AGENT_ANSWERING;
+	if (a->ops->ask_model(a->ctx, again, &err))
+		finish(a, AGENT_FAILED, &err);
+}
+
+static void end_round(struct agent *a)
+{
+	struct agent_news n = {.kind = AGENT_ROUND, .exit = -1, .ms = -1};
+	struct err err = {0};
+
+	n.round = ++a->counts.rounds;
+	if (ended_with_round(a))
+		return;
+	a->ops->show(a->ctx, &n);
+	if (a->ops->join && a->ops->join(a->ctx, &err)) {
+		finish(a, AGENT_FAILED, &err);
+		return;
+	}
+	ask_model(a, false);
+}
+
+/* Every call that needs neither the user nor time, from the one at hand on. */
+static void go_on(struct agent *a)
+{
+	for (; a->at < a->calls.n; a->at++) {
+		if (!take_call(a))
+			return;
+	}
+	end_round(a);
+}
+
+static void go_on_behind(struct agent *a)
+{
+	a->at++;
+	go_on(a);
+}
+
+static void begin_round(struct agent *a)
+{
+	a->at = 0;
+	a->good = a->stopped = false;
+	a->skip = NULL;
+	a->failed = (struct err){0};
+	buf_reset(&a->arguments);
+	if (a->counts.rounds >= a->allowed)
+		give_up_with(a, AGENT_LIMIT, ERR_LIMIT,
+			     "the model went on to call tools after its last round",
+			     "that was the last tool round");
+	if (is_last_round(a) && a->ops->ask_user)
+		ask(a, AGENT_ASKS_ROUNDS);
+	else
+		go_on(a);
+}
+
+/* ---- what happens ---- */
+
+static bool says_nothing(const struct talk_message *m)
+{
+	return !talk_message_bytes(m, HISTORY_TEXT) && talk_message_bytes(m, HISTORY_THINKING);
+}
+
+static void retry(struct agent *a)
+{
+	const struct agent_news n = {
+		.kind = AGENT_NOTICE,
+		.text = STR_LIT("the answer was empty after thinking: asked once more"),
+		.exit = -1,
+		.ms = -1,
+	};
+
+	a->retried = true;
+	a->ops->show(a->ctx, &n);
+	ask_model(a, true);
+}
+
+/* An answer that ended by itself. */
+static void take_whole(struct agent *a, const struct talk_message *m)
+{
+	struct err err = {0};
+
+	calls_release(&a->calls);
+	if (m && calls_take(&a->calls, m, &err))
+		finish(a, AGENT_FAILED, &err);
+	else if (a->calls.n)
+		begin_round(a);
+	else if (m && says_nothing(m) && !a->retried)
+		retry(a);
+	else
+		finish(a, AGENT_DONE, NULL);
+}
+
+void agent_answered(struct agent *a, const struct agent_answer *m)
+{
+	BUG_ON(a->job || (a->state != AGENT_ANSWERING && a->state != AGENT_STOPS));
+	if (a->state == AGENT_STOPS)
+		finish(a, AGENT_STOPPED, NULL);
+	else if (!m->done)
+		finish(a, m->err.code == ERR_CANCELLED ? AGENT_STOPPED : AGENT_FAILED, &m->err);
+	else if (m->stop == STOP_INTERRUPTED)
+		finish(a, AGENT_STOPPED, NULL);
+	else if (m->stop == STOP_LENGTH)
+		finish_with(a, AGENT_CUT, ERR_LIMIT, "the answer reached its limit of tokens");
+	else if (m->stop == STOP_CONTEXT)
+		finish_with(a, AGENT_CUT, ERR_LIMIT, "the answer filled the context");
+	else
+		take_whole(a, m->said);
+}
+
+static void decide_rounds(struct agent *a, enum decision d)
+{
+	if (d == DECIDE_YES)
+		a->allowed += a->config.rounds;
+	if (d == DECIDE_STOP) {
+		a->stopped = true;
+		a->skip = "stopped by the user";
+	}
+	go_on(a);
+}
+
+static void decide_call(struct agent *a, enum decision d, struct str reason)
+{
+	struct buf why = {0};
+
+	if (d == DECIDE_YES) {
+		if (run(a, "once"))
+			go_on_behind(a);
+		return;
+	}
+	a->good = true;
+	if (d == DECIDE_STOP) {
+		a->stopped = true;
+		a->skip = "stopped by the user";
+	}
+	if (reason.n)
+		buf_addz(&why, ": ");
+	buf_adds(&why, reason);
+	answer_not_run(a, TOOL_DENIED, "denied by the user", buf_str(&why), "user");
+	buf_release(&why);
+	go_on_behind(a);
+}
+
+void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str reason)
+{
+	if (a->state != AGENT_WAITS || number != a->question)
+		return;
+	if (a->asks == AGENT_ASKS_ROUNDS)
+		decide_rounds(a, d);
+	else
+		decide_call(a, d, reason);
+}
+
+void agent_stop(struct agent *a)
+{
+	switch (a->state) {
+	case AGENT_IDLE:
+		return;
+	case AGENT_WAITS:
+		agent_decide(a, a->question, DECIDE_STOP, (struct str){0});
+		return;
+	case AGENT_ANSWERING:
+	case AGENT_RUNS:
+	case AGENT_STOPS:
+		break;
+	}
+	a->state = AGENT_STOPS;
+	a->stopped = true;
+	a->skip = "stopped by the user";
+	if (a->job)
+		runner_stop(a->config.runner, a->job);
+	else
+		a->ops->stop_model(a->ctx);
+}
+
+/* ---- the runner ---- */
+
+size_t agent_fds(const struct agent *a, struct pollfd *v, size_t max)
+{
+	if (!a->job)
+		return 0;
+	if (max)
+		v[0] = (struct pollfd){.fd = runner_fd(a->config.runner), .events = POLLIN};
+	return 1;
+}
+
+static void show_output(struct agent *a, const struct job_news *job)
+{
+	struct agent_news n = news_of(a, AGENT_PRINTS);
+
+	n.text = buf_str(&job->text);
+	n.bytes = job->bytes;
+	n.lines = job->lines;
+	a->ops->show(a->ctx, &n);
+}
+
+static void take_done(struct agent *a, const struct job_news *job)
+{
+	struct agent_news n = news_of(a, AGENT_RESULT);
+	struct buf text = {0};
+
+	a->job = 0;
+	a->counts.failed += job->state != TOOL_OK;
+	buf_adds(&text, buf_str(&job->text));
+	if (job->state == TOOL_STOPPED)
+		buf_addf(&text, "%s[stopped by the user]",
+			 text.len && text.data[text.len - 1] != '\n' ? "\n" : "");
+	limits_note(&a->limits, n.tool, n.arguments, buf_str(&text), n.grade != GRADE_READ);
+	n.text = buf_str(&text);
+	n.bytes = job->bytes;
+	n.lines = job->lines;
+	n.state = job->state;
+	n.exit = job->exit;
+	n.signal = job->signal;
+	n.ms = job->ms;
+	n.spill = buf_str(&job->spill);
+	answer(a, &n, a->by);
+	buf_release(&text);
+	go_on_behind(a);
+}
+
+static void answer_lost(struct agent *a, const char *what)
+{
+	a->job = 0;
+	a->counts.failed++;
+	answer_not_run(a, TOOL_LOST, what, STR_LIT(NOT_KNOWN), a->by);
+}
+
+static void take_death(struct agent *a)
+{
+	struct err err = {0};
+
+	if (!revive(a, &err))
+		give_up_with(a, AGENT_FAILED, ERR_FAILED, "the tools' process has ended",
+			     "the tools' process has ended");
+	answer_lost(a, "the process that ran this ended; ");
+	go_on_behind(a);
+}
+
+void agent_poll(struct agent *a)
+{
+	/* A job that ends may be followed by the next at once. */
+	while (a->job) {
+		struct job_news n = {0};
+		int rc = runner_next(a->config.runner, &n);
+		bool ours = n.id == a->job;
+
+		if (!rc)
+			return;
+		if (rc < 0)
+			take_death(a);
+		else if (ours && n.kind == JOB_OUTPUT)
+			show_output(a, &n);
+		else if (ours)
+			take_done(a, &n);
+		job_news_release(&n);
+	}
+}
+
+void agent_leave(struct agent *a)
+{
+	if (a->state == AGENT_IDLE)
+		return;
+	a->stopped = true;
+	a->skip = "the program ended";
+	if (a->job) {
+		answer_lost(a, "the program ended while this ran; ");
+		go_on_behind(a);
+	} else if (a->state == AGENT_WAITS) {
+		go_on(a);
+	} else {
+		finish(a, AGENT_STOPPED, NULL);
+	}
+}
+
+/* ---- calls without a result ---- */
+
+static const struct talk_message *last_answer(const struct talk *t)
+{
+	const struct talk_message *m = t->leaf;
+
+	while (m && m->role == CHAT_TOOL)
+		m = m->parent;
+	return m && m->role == CHAT_ASSISTANT ? m : NULL;
+}
+
+static bool has_result(const struct talk *t, const struct talk_message *answer, struct str ref)
+{
+	for (const struct talk_message *m = t->leaf; m != answer; m = m->parent) {
+		for (size_t i = 0; i < m->n_parts; i++) {
+			if (str_eq(buf_str(&m->parts[i].ref), ref))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* What runs is told as lost where it is not known that it did not: calls of a whole answer do.
+ */
+static int settle(struct agent *a, const struct talk_message *m, const struct talk_part *p,
+		  struct err *err)
+{
+	struct agent_news n = {
+		.kind = AGENT_RESULT,
+		.ref = buf_str(&p->ref),
+		.tool = buf_str(&p->name),
+		.state = m->unfinished ? TOOL_SKIPPED : TOOL_LOST,
+		.text = m->unfinished ? STR_LIT("error: not run: the answer was cut")
+				      : STR_LIT("error: whether this ran is not known. "
+						"Look before you repeat it."),
+		.exit = -1,
+		.ms = -1};
+	struct buf info = {0};
+	struct talk_result result;
+	int rc = 0;
+
+	call_add_info(&info, &n, "policy");
+	if (buf_failed(&info))
+		rc = err_nomem(err, "result", info.len);
+	result = (struct talk_result){n.ref, n.tool, n.text, buf_str(&info)};
+	if (!rc)
+		rc = a->ops->keep(a->ctx, &result, err);
+	if (!rc)
+		a->ops->show(a->ctx, &n);
+	buf_release(&info);
+	return rc;
+}
+
+int agent_settle(struct agent *a, const struct talk *t, struct err *err)
+{
+	const struct talk_message *m = last_answer(t);
+	int rc = 0;
+
+	for (size_t i = 0; !rc && m && i < m->n_parts; i++) {
+		const struct talk_part *p = &m->parts[i];
+
+		if (p->kind == HISTORY_CALL && p->call == CALL_WHOLE &&
+		    !has_result(t, m, buf_str(&p->ref)))
+			rc = settle(a, m, p, err);
+	}
+	return rc;
+}

@@ -1,0 +1,169 @@
+/*
+ * The loop of calls: the model asks for tools, each call is judged, asked about and run, its
+ * result is kept, and the model is asked again, until it answers without a call.
+ *
+ *   idle → answering → (waiting for the user → running)… → answering … → idle
+ *                      any → stopping → idle
+ *
+ * The machine does no I/O of its own.  Its owner tells it what happened, and it calls back with
+ * what is to be done; a callback calls nothing of this header but agent_state() and
+ * agent_counts(), and `ended` agent_begin() besides.  UI thread only.
+ *
+ * Calls run one at a time, in order, and each result is kept before it is shown or the next
+ * call begins.  Nothing is run twice by itself.  Where one call of an answer is malformed, none
+ * runs.
+ */
+#ifndef APP_AGENT_AGENT_H
+#define APP_AGENT_AGENT_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/talk/talk.h"
+#include "app/tools/tools.h"
+#include "engine/event.h"
+
+enum agent_state {
+	AGENT_IDLE,
+	AGENT_ANSWERING, /* the model's turn runs: agent_answered() ends it      */
+	AGENT_WAITS,     /* for the user: agent_decide()                         */
+	AGENT_RUNS,      /* a call does: agent_poll()                            */
+	AGENT_STOPS,     /* the model's turn, or the call that runs, is to end   */
+};
+
+enum agent_end {
+	AGENT_DONE,    /* the model answered without a call                        */
+	AGENT_STOPPED, /* by the user                                              */
+	AGENT_CUT,     /* the answer reached its limit of tokens or of the context */
+	AGENT_LIMIT,   /* of rounds, or the model goes in circles                  */
+	AGENT_REFUSED, /* too much was refused, with nobody to ask                 */
+	AGENT_FAILED,
+};
+
+/* What runs without a question. */
+enum agent_mode {
+	AGENT_ASK,   /* what only looks */
+	AGENT_NEVER, /* the same, and nothing else is even asked about */
+};
+
+enum agent_question {
+	AGENT_ASKS_CALL,   /* may it run?                                      */
+	AGENT_ASKS_ROUNDS, /* so many rounds were used: may there be as many more? */
+};
+
+/* What the user is asked; borrowed for the callback. */
+struct approval {
+	uint64_t number; /* for agent_decide() */
+	enum agent_question question;
+	struct str tool, arguments; /* of the call; arguments: the JSON object that would run */
+	enum tool_class cls;
+	unsigned grade;
+	size_t place, n; /* which call of how many in the answer; from 1 */
+	int64_t rounds;
+};
+
+enum decision {
+	DECIDE_YES,
+	DECIDE_NO,
+	DECIDE_STOP, /* no, and the turn ends */
+};
+
+enum agent_news_kind {
+	AGENT_STARTS, /* a call begins to run */
+	AGENT_PRINTS, /* text: what its tool printed since */
+	AGENT_RESULT, /* text: the result, which is kept */
+	AGENT_ROUND,  /* all calls of the answer have theirs: the model is asked again */
+	AGENT_NOTICE, /* text */
+};
+
+/* Borrowed for the callback. */
+struct agent_news {
+	enum agent_news_kind kind;
+	struct str ref, tool, arguments; /* of the call */
+	struct str text;
+	unsigned grade;
+	uint64_t bytes, lines; /* printed */
+	enum tool_state state; /* of a result, with: */
+	int exit, signal;      /* -1, 0: none */
+	int64_t ms;            /* -1: it never ran */
+	struct str spill;
+	int64_t round; /* the number of the one that ended */
+};
+
+struct agent_ops {
+	/*
+	 * Have the branch answered; `again`: the last answer said nothing, another one takes
+	 * its place, with another seed.
+	 */
+	int (*ask_model)(void *ctx, bool again, struct err *err);
+	void (*stop_model)(void *ctx); /* the turn that runs ends; any number of times */
+	void (*ask_user)(void *ctx, const struct approval *a); /* NULL: nobody can be asked */
+	void (*show)(void *ctx, const struct agent_news *n);
+	/* Says the result after the leaf, and stores it.  Said also where it fails. */
+	int (*keep)(void *ctx, const struct talk_result *r, struct err *err);
+	/* Says after the leaf what the user has said meanwhile; NULL: nobody says anything. */
+	int (*join)(void *ctx, struct err *err);
+	/* The turn is over; err->code is 0 but for LIMIT, REFUSED, CUT and FAILED. */
+	void (*ended)(void *ctx, enum agent_end why, const struct err *err);
+};
+
+struct agent_config {
+	struct runner *runner;        /* borrowed, as is */
+	const struct tool_set *tools; /* what the model was offered */
+	enum agent_mode mode;
+	int64_t rounds; /* of one question; more where the user allows it */
+};
+
+/* Since agent_begin(). */
+struct agent_counts {
+	int64_t rounds, calls, failed, refused; /* calls: that ran; failed: of those */
+};
+
+/* How the model's turn came out. */
+struct agent_answer {
+	const struct talk_message *said; /* in the tree; NULL: nothing was */
+	bool done;                       /* it ended with `stop` */
+	enum stop_reason stop;
+	struct err err; /* where it did not */
+};
+
+struct agent;
+
+/* ops and ctx are borrowed. */
+int agent_open(struct agent **out, const struct agent_config *c, const struct agent_ops *ops,
+	       void *ctx, struct err *err);
+/* Only while idle: agent_leave() first.  NULL is fine. */
+void agent_close(struct agent *a);
+
+/* The question is asked, and the model's turn runs. */
+void agent_begin(struct agent *a);
+/* The model's turn is over. */
+void agent_answered(struct agent *a, const struct agent_answer *m);
+/* What the user said to the approval of that number; `reason` goes to the model.  Another
+ * number is ignored. */
+void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str reason);
+/* From any state, any number of times: the second time a command is killed at once. */
+void agent_stop(struct agent *a);
+/* The program ends now: what runs is left to its end by the runner, and is told as lost. */
+void agent_leave(struct agent *a);
+
+enum agent_state agent_state(const struct agent *a);
+const struct agent_counts *agent_counts(const struct agent *a);
+
+/* Descriptors to poll for reading; returns how many, fills at most max. */
+size_t agent_fds(const struct agent *a, struct pollfd *v, size_t max);
+/* One of them is readable.  Anything may have happened after it. */
+void agent_poll(struct agent *a);
+
+/*
+ * Before the branch is gone on with: calls of its last answer that have no result get one that
+ * says they did not run, or that it is not known.
+ */
+int agent_settle(struct agent *a, const struct talk *t, struct err *err);
+
+/* "ask", "never" */
+const char *agent_mode_name(enum agent_mode mode);
+
+#endif

@@ -1,0 +1,32 @@
+/* The calls of one answer, and what each could do. */
+#ifndef APP_AGENT_CALLS_H
+#define APP_AGENT_CALLS_H
+
+#include "app/agent/agent.h"
+
+struct call {
+	struct buf ref, name, arguments;
+	bool bad;       /* malformed, never to run: */
+	struct buf why; /* what is wrong with it */
+};
+
+struct calls {
+	struct call *v;
+	size_t n;
+	bool any_bad;
+};
+
+/* Copies them out of the answer.  ERR_NOMEM; to be released either way. */
+int calls_take(struct calls *c, const struct talk_message *m, struct err *err);
+void calls_release(struct calls *c);
+
+enum tool_class call_class(struct str tool);
+unsigned call_grade(enum tool_class cls);
+
+enum verdict { VERDICT_RUN, VERDICT_ASK, VERDICT_DENY };
+enum verdict call_judge(enum agent_mode mode, enum tool_class cls);
+
+/* Appends what of a result is kept beside its text. */
+void call_add_info(struct buf *out, const struct agent_news *n, const char *by);
+
+#endif

@@ -1,0 +1,803 @@
+/* The loop of calls, on a fake owner and a scripted runner: what it does in each state,
+ * whatever happens. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "app/agent/agent.h"
+
+/*
+ * An answer is spelled line by line: "text T", "think T", "call NAME ARGUMENTS", "bad NAME
+ * WHY"; alone: "cut" (the limit of tokens), "full" (the context), "interrupted", "error".
+ */
+struct play {
+	const char *answers[12], *jobs; /* the runner's script */
+	const char *decides;            /* y, n, s(top), r (no, with a reason), one each */
+	enum agent_mode mode;
+	bool nobody;
+	int64_t rounds;       /* 0: 25 */
+	size_t keep_fails_at; /* the result that is not kept, from 1; 0: none */
+	size_t ask_fails_at;  /* the request that is not taken */
+	const char *log;
+};
+
+struct owner {
+	const struct play *play;
+	struct talks talks;
+	struct talk *talk;
+	struct runner *runner;
+	struct tool_set *tools;
+	struct agent *agent;
+	struct buf log;
+	size_t n_answers, n_decides, n_kept, n_asked;
+	uint64_t question;
+	enum agent_end end;
+	struct err err;
+	bool ended;
+	const char *joins; /* what the user said meanwhile */
+};
+
+static struct err err;
+
+/* ---- the owner's side ---- */
+
+static int ask_model(void *ctx, bool again, struct err *e)
+{
+	struct owner *o = ctx;
+
+	buf_addf(&o->log, "%s\n", again ? "ask again" : "ask");
+	if (again)
+		talk_rewind(o->talk, o->talk->leaf->parent);
+	o->n_asked++;
+	return o->n_asked == o->play->ask_fails_at ? err_set(e, ERR_LIMIT, "too long") : 0;
+}
+
+static void stop_model(void *ctx)
+{
+	buf_addz(&((struct owner *)ctx)->log, "stop model\n");
+}
+
+static void ask_user(void *ctx, const struct approval *p)
+{
+	struct owner *o = ctx;
+
+	o->question = p->number;
+	if (p->question == AGENT_ASKS_ROUNDS)
+		buf_addf(&o->log, "more than %d rounds?\n", (int)p->rounds);
+	else
+		buf_addf(&o->log, "%.*s %.*s (%s, %zu of %zu)?\n", (int)p->tool.n, p->tool.p,
+			 (int)p->arguments.n, p->arguments.p, tool_class_name(p->cls), p->place,
+			 p->n);
+}
+
+static void show(void *ctx, const struct agent_news *n)
+{
+	struct owner *o = ctx;
+	int len = (int)n->text.n;
+
+	switch (n->kind) {
+	case AGENT_STARTS:
+		buf_addf(&o->log, "run %.*s\n", (int)n->tool.n, n->tool.p);
+		break;
+	case AGENT_PRINTS:
+		buf_addf(&o->log, "prints %.*s\n", len, n->text.p);
+		break;
+	case AGENT_RESULT:
+		buf_addf(&o->log, "%.*s %s: %.*s\n", (int)n->ref.n, n->ref.p,
+			 tool_state_name(n->state), len, n->text.p);
+		break;
+	case AGENT_ROUND:
+		buf_addf(&o->log, "round %d\n", (int)n->round);
+		break;
+	case AGENT_NOTICE:
+		buf_addf(&o->log, "note %.*s\n", len, n->text.p);
+		break;
+	}
+}
+
+static int keep(void *ctx, const struct talk_result *r, struct err *e)
+{
+	struct owner *o = ctx;
+	struct talk_message *m = talk_message_result(r, e);
+
+	assert_non_null(m);
+	talk_say(o->talk, m, 1);
+	if (++o->n_kept != o->play->keep_fails_at)
+		return 0;
+	return err_set(e, ERR_STORE, "the disk is full");
+}
+
+static int join(void *ctx, struct err *e)
+{
+	struct owner *o = ctx;
+	struct talk_message *m;
+
+	if (!o->joins)
+		return 0;
+	m = talk_message_say(CHAT_USER, str_of(o->joins), e);
+	assert_non_null(m);
+	talk_say(o->talk, m, 1);
+	buf_addf(&o->log, "joins %s\n", o->joins);
+	o->joins = NULL;
+	return 0;
+}
+
+static void ended(void *ctx, enum agent_end why, const struct err *e)
+{
+	static const char *const names[] = {"done",  "stopped", "cut",
+					    "limit", "refused", "failed"};
+	struct owner *o = ctx;
+
+	assert_false(o->ended);
+	assert_int_equal(agent_state(o->agent), AGENT_IDLE);
+	o->ended = true;
+	o->end = why;
+	o->err = *e;
+	assert_int_equal(e->code != 0, why != AGENT_DONE && why != AGENT_STOPPED);
+	buf_addf(&o->log, "%s%s%s\n", names[why], e->code ? ": " : "", e->text);
+}
+
+static const struct agent_ops all_ops = {ask_model, stop_model, ask_user, show,
+					 keep,      join,       ended};
+
+static void owner_open(struct owner *o, const struct play *p, struct agent_ops *ops)
+{
+	struct agent_config config = {.mode = p->mode, .rounds = p->rounds ? p->rounds : 25};
+
+	*o = (struct owner){.play = p};
+	*ops = all_ops;
+	if (p->nobody)
+		ops->ask_user = NULL;
+	assert_int_equal(
+		runner_start_scripted(&o->runner, str_of(p->jobs ? p->jobs : ""), &err), 0);
+	assert_int_equal(tool_set_new(&o->tools, &(struct tool_set_config){0}, &err), 0);
+	config.runner = o->runner;
+	config.tools = o->tools;
+	assert_int_equal(agent_open(&o->agent, &config, ops, o, &err), 0);
+	assert_int_equal(talks_add(&o->talks, &o->talk, &err), 0);
+	talk_say(o->talk, talk_message_say(CHAT_USER, STR_LIT("q"), &err), 1);
+	agent_begin(o->agent);
+}
+
+static void owner_close(struct owner *o)
+{
+	assert_true(o->ended);
+	agent_close(o->agent);
+	runner_close(o->runner);
+	tool_set_free(o->tools);
+	talks_release(&o->talks);
+	buf_release(&o->log);
+}
+
+/* ---- what happens ---- */
+
+static void add_part(struct talk_message *m, const char *line, size_t n, int *n_calls)
+{
+	static const struct {
+		const char *word;
+		enum history_kind kind;
+	} kinds[] = {{"text ", HISTORY_TEXT},
+		     {"think ", HISTORY_THINKING},
+		     {"call ", HISTORY_CALL},
+		     {"bad ", HISTORY_CALL}};
+	struct talk_part *p;
+	size_t k = 0, at;
+
+	while (strncmp(line, kinds[k].word, strlen(kinds[k].word)) != 0)
+		k++;
+	at = strlen(kinds[k].word);
+	p = talk_message_add_part(m, kinds[k].kind, &err);
+	if (kinds[k].kind == HISTORY_CALL) {
+		size_t name =
+			(size_t)((const char *)memchr(line + at, ' ', n - at) - line) - at;
+
+		buf_addf(&p->ref, "%d", (*n_calls)++);
+		buf_add(&p->name, line + at, name);
+		at += name + 1;
+		p->call = k == 2 ? CALL_WHOLE : CALL_BAD;
+	}
+	buf_add(k == 3 ? &p->why : &p->text, line + at, n - at);
+}
+
+static struct talk_message *message(const char *spelled)
+{
+	struct talk_message *m = talk_message_new(CHAT_ASSISTANT, &err);
+	int n_calls = 0;
+
+	assert_non_null(m);
+	while (*spelled) {
+		size_t n = strcspn(spelled, "\n");
+
+		add_part(m, spelled, n, &n_calls);
+		spelled += n + (spelled[n] == '\n');
+	}
+	return m;
+}
+
+static void tell_answer(struct owner *o, const char *spelled)
+{
+	struct agent_answer a = {.done = true, .stop = STOP_END};
+	static const struct {
+		const char *word;
+		enum stop_reason stop;
+	} stops[] = {{"cut", STOP_LENGTH},
+		     {"full", STOP_CONTEXT},
+		     {"interrupted", STOP_INTERRUPTED}};
+
+	assert_non_null(spelled);
+	for (size_t i = 0; i < 3; i++) {
+		if (strcmp(spelled, stops[i].word) == 0) {
+			a.stop = stops[i].stop;
+			spelled = "text a";
+		}
+	}
+	if (strcmp(spelled, "error") == 0) {
+		a.done = false;
+		err_set(&a.err, ERR_MODEL, "no GPU");
+	} else {
+		talk_say(o->talk, message(spelled), 1);
+		a.said = o->talk->leaf;
+	}
+	agent_answered(o->agent, &a);
+}
+
+static void decide(struct owner *o)
+{
+	char c = o->play->decides ? o->play->decides[o->n_decides++] : 0;
+
+	if (!c)
+		fail_msg("nobody was to be asked:\n%s", buf_z(&o->log));
+	agent_decide(o->agent, o->question,
+		     c == 'y'   ? DECIDE_YES
+		     : c == 's' ? DECIDE_STOP
+				: DECIDE_NO,
+		     c == 'r' ? STR_LIT("use make") : (struct str){0});
+}
+
+static void await_runner(struct owner *o)
+{
+	struct pollfd fd;
+
+	assert_int_equal(agent_fds(o->agent, &fd, 1), 1);
+	assert_int_equal(poll(&fd, 1, 10000), 1);
+	agent_poll(o->agent);
+}
+
+/* One thing that the machine waits for. */
+static void step(struct owner *o)
+{
+	struct pollfd fd;
+
+	switch (agent_state(o->agent)) {
+	case AGENT_IDLE:
+		break;
+	case AGENT_ANSWERING:
+		tell_answer(o, o->play->answers[o->n_answers++]);
+		break;
+	case AGENT_WAITS:
+		decide(o);
+		break;
+	case AGENT_RUNS:
+		await_runner(o);
+		break;
+	case AGENT_STOPS:
+		if (agent_fds(o->agent, &fd, 1))
+			await_runner(o);
+		else
+			tell_answer(o, "interrupted");
+		break;
+	}
+}
+
+static void play(const struct play *p)
+{
+	struct agent_ops ops;
+	struct owner o;
+
+	owner_open(&o, p, &ops);
+	while (!o.ended)
+		step(&o);
+	if (strcmp(buf_z(&o.log), p->log) != 0)
+		fail_msg("got\n%s\nexpected\n%s", buf_z(&o.log), p->log);
+	assert_int_equal(runner_next(o.runner, &(struct job_news){0}) > 0, 0);
+	owner_close(&o);
+}
+
+#define LS   "call read_file {\"path\": \"a\"}"
+#define MAKE "call shell {\"command\": \"make\"}"
+#define EDIT "call edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"}"
+
+#define NO_TOOL                                                                                \
+	"error: error: unknown tool: nope; the tools are shell, read_file, write_file, edit_file, "   \
+	"list_files, search_files\n"
+#define NO_SUCH "error: error: unknown parameter: wrong; the parameters are command, timeout (shell)\n"
+
+static const struct play plays[] = {
+	{.answers = {"text hello"}, .log = "done\n"},
+	{.answers = {LS, "text there"},
+	 .jobs = "{\"output\": \"A\"}",
+	 .log = "run read_file\nprints A\n0 ok: A\nround 1\nask\ndone\n"},
+	{.answers = {MAKE, "text there"},
+	 .jobs = "{\"expect\": {\"command\": \"make\", \"grade\": \"write\"}, \"output\": "
+		 "\"no\", "
+		 "\"exit\": 2}",
+	 .decides = "y",
+	 .log = "shell {\"command\": \"make\"} (run, 1 of 1)?\nrun shell\nprints no\n"
+		"0 error: no\n[exit code 2]\nround 1\nask\ndone\n"},
+	/* No is no, for this call alone. */
+	{.answers = {MAKE "\n" LS, "text sorry"},
+	 .jobs = "{\"output\": \"A\"}",
+	 .decides = "n",
+	 .log = "shell {\"command\": \"make\"} (run, 1 of 2)?\n0 denied: error: denied by the "
+		"user\n"
+		"run read_file\nprints A\n1 ok: A\nround 1\nask\ndone\n"},
+	{.answers = {EDIT, "text sorry"},
+	 .decides = "r",
+	 .log = "edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"} (edit, 1 of 1)?\n"
+		"0 denied: error: denied by the user: use make\nround 1\nask\ndone\n"},
+	{.answers = {MAKE "\n" LS},
+	 .decides = "s",
+	 .log = "shell {\"command\": \"make\"} (run, 1 of 2)?\n0 denied: error: denied by the "
+		"user\n"
+		"1 skipped: error: not run: stopped by the user\nstopped\n"},
+	/* Nobody to ask. */
+	{.answers = {MAKE "\n" LS, "text sorry"},
+	 .jobs = "{\"output\": \"A\"}",
+	 .nobody = true,
+	 .log = "0 refused: error: denied: nobody can be asked; allowed are: read_file, "
+		"list_files, "
+		"search_files\nrun read_file\nprints A\n1 ok: A\nround 1\nask\ndone\n"},
+	{.answers = {MAKE "\n" EDIT "\n" MAKE "\n" LS},
+	 .nobody = true,
+	 .log = "0 refused: error: denied: nobody can be asked; allowed are: read_file, "
+		"list_files, "
+		"search_files\n"
+		"1 refused: error: denied: nobody can be asked; allowed are: read_file, "
+		"list_files, "
+		"search_files\n"
+		"2 refused: error: denied: nobody can be asked; allowed are: read_file, "
+		"list_files, "
+		"search_files\n"
+		"3 skipped: error: not run: too much was refused\n"
+		"refused: three calls were refused, since nobody could be asked\n"},
+	{.answers = {MAKE "\n" MAKE "\n" MAKE "\n" MAKE, "text sorry"},
+	 .mode = AGENT_NEVER,
+	 .log = "0 denied: error: denied: only what reads may run here\n"
+		"1 denied: error: denied: only what reads may run here\n"
+		"2 denied: error: denied: only what reads may run here\n"
+		"3 denied: error: denied: only what reads may run here\n"
+		"round 1\nask\ndone\n"},
+	/* All or nothing. */
+	{.answers = {LS "\nbad shell no end", "text sorry"},
+	 .log = "0 error: error: the calls were not well formed: no end. None was run. Write "
+		"the calls "
+		"again.\n"
+		"1 error: error: the calls were not well formed: no end. None was run. Write "
+		"the calls "
+		"again.\nround 1\nask\ndone\n"},
+	{.answers = {"bad shell x", "call nope {}", "call shell {\"wrong\": 1}"},
+	 .log = "0 error: error: the calls were not well formed: x. None was run. Write the "
+		"calls "
+		"again.\nround 1\nask\n0 " NO_TOOL "round 2\nask\n"
+		"0 " NO_SUCH ""
+		"failed: the model made nothing but wrong calls three times in a row\n"},
+	/* One good call starts the count anew. */
+	{.answers = {"call nope {}", "call nope {}", LS "\ncall nope {}", "call nope {}",
+		     "text a"},
+	 .jobs = "{}",
+	 .log = "0 " NO_TOOL "round 1\nask\n0 " NO_TOOL "round 2\nask\n"
+		"run read_file\n0 ok: (no output)\n1 " NO_TOOL "round 3\nask\n"
+		"0 " NO_TOOL "round 4\nask\ndone\n"},
+	/* An empty answer is asked for once more. */
+	{.answers = {"think hm", "text yes"},
+	 .log = "note the answer was empty after thinking: asked once more\nask again\ndone\n"},
+	{.answers = {"think hm", "think hm"},
+	 .log = "note the answer was empty after thinking: asked once more\nask again\ndone\n"},
+	{.answers = {"think hm\ntext yes"}, .log = "done\n"},
+	/* The model's own ends. */
+	{.answers = {"cut"}, .log = "cut: the answer reached its limit of tokens\n"},
+	{.answers = {"full"}, .log = "cut: the answer filled the context\n"},
+	{.answers = {"interrupted"}, .log = "stopped\n"},
+	{.answers = {"error"}, .log = "failed: no GPU\n"},
+	{.answers = {LS, "error"},
+	 .jobs = "{}",
+	 .log = "run read_file\n0 ok: (no output)\nround 1\nask\nfailed: no GPU\n"},
+	{.answers = {LS},
+	 .jobs = "{}",
+	 .ask_fails_at = 1,
+	 .log = "run read_file\n0 ok: (no output)\nround 1\nask\nfailed: too long\n"},
+	/* Rounds. */
+	{.answers = {LS, "call read_file {\"path\": \"b\"}", "text a"},
+	 .jobs = "{}\n{}",
+	 .nobody = true,
+	 .rounds = 2,
+	 .log = "run read_file\n0 ok: (no output)\nround 1\nask\nrun read_file\n0 ok: (no "
+		"output)\n"
+		"[this was the last tool round; answer now]\nround 2\nask\ndone\n"},
+	{.answers = {LS, "call read_file {\"path\": \"b\"}\ncall read_file {\"path\": \"b\"}"},
+	 .jobs = "{}\n{}",
+	 .nobody = true,
+	 .rounds = 1,
+	 .log = "run read_file\n0 ok: (no output)\n[this was the last tool round; answer now]\n"
+		"round 1\nask\n0 skipped: error: not run: that was the last tool round\n"
+		"1 skipped: error: not run: that was the last tool round\n"
+		"limit: the model went on to call tools after its last round\n"},
+	{.answers = {LS, "call read_file {\"path\": \"b\"}", "text a"},
+	 .jobs = "{}\n{}",
+	 .rounds = 1,
+	 .decides = "yn",
+	 .log = "more than 1 rounds?\nrun read_file\n0 ok: (no output)\nround 1\nask\n"
+		"more than 2 rounds?\nrun read_file\n0 ok: (no output)\n"
+		"[this was the last tool round; answer now]\nround 2\nask\ndone\n"},
+	{.answers = {LS "\n" LS},
+	 .rounds = 1,
+	 .decides = "s",
+	 .log = "more than 1 rounds?\n0 skipped: error: not run: stopped by the user\n"
+		"1 skipped: error: not run: stopped by the user\n"
+		"[this was the last tool round; answer now]\nstopped\n"},
+	/* Circles. */
+	{.answers = {LS "\n" LS "\n" LS "\n" LS "\n" LS "\n" LS},
+	 .jobs = "{}\n{}",
+	 .log = "run read_file\n0 ok: (no output)\nrun read_file\n1 ok: (no output)\n"
+		"2 skipped: error: this is the third identical call; its result has not "
+		"changed. Do "
+		"something else or answer.\n"
+		"3 skipped: error: this is the third identical call; its result has not "
+		"changed. Do "
+		"something else or answer.\n"
+		"4 skipped: error: this is the third identical call; its result has not "
+		"changed. Do "
+		"something else or answer.\n"
+		"5 skipped: error: not run: the turn ends, since calls repeat themselves\n"
+		"limit: the model makes the same call again and again\n"},
+	/* The same with another result, or after a change, is something else. */
+	{.answers = {LS "\n" LS "\n" LS "\n" EDIT "\n" LS "\n" LS, "text a"},
+	 .jobs = "{}\n{\"output\": \"A\"}\n{\"output\": \"A\"}\n{\"output\": \"A\"}\n"
+		 "{\"output\": \"A\"}\n{\"output\": \"A\"}",
+	 .decides = "y",
+	 .log = "run read_file\n0 ok: (no output)\nrun read_file\nprints A\n1 ok: A\n"
+		"run read_file\nprints A\n2 ok: A\nedit_file {\"path\": \"a\", \"old\": \"b\", "
+		"\"new\": \"c\"} (edit, 4 of "
+		"6)?\n"
+		"run edit_file\nprints A\n3 ok: A\nrun read_file\nprints A\n4 ok: A\n"
+		"run read_file\nprints A\n5 ok: A\nround 1\nask\ndone\n"},
+	/* A runner that dies. */
+	{.answers = {LS "\n" LS, "text a"},
+	 .jobs = "{\"output\": \"A\", \"die\": true}\n{}",
+	 .log = "run read_file\nprints A\n0 lost: error: the process that ran this ended; what "
+		"it did "
+		"is not known. Look before you repeat it.\n"
+		"run read_file\n1 ok: (no output)\nround 1\nask\ndone\n"},
+	{.answers = {LS "\n" LS "\n" LS},
+	 .jobs = "{\"die\": true}\n{\"die\": true}\n{}",
+	 .log = "run read_file\n0 lost: error: the process that ran this ended; what it did "
+		"is not known. Look before you repeat it.\n"
+		"run read_file\n1 lost: error: the process that ran this ended; what it did "
+		"is not known. Look before you repeat it.\n"
+		"2 skipped: error: not run: the tools' process has ended\n"
+		"failed: the tools' process has ended\n"},
+	/* One that does not take the call. */
+	{.answers = {LS "\n" LS},
+	 .jobs = "{\"expect\": {\"tool\": \"shell\"}}",
+	 .log = "0 skipped: error: not run: runner's script, line 1: tool is 'read_file', "
+		"expected "
+		"'shell'\n1 skipped: error: not run: the tools' process does not run\n"
+		"failed: runner's script, line 1: tool is 'read_file', expected 'shell'\n"},
+	/* What cannot be kept. */
+	{.answers = {LS "\n" LS},
+	 .jobs = "{}",
+	 .keep_fails_at = 1,
+	 .log = "run read_file\n0 ok: (no output)\n"
+		"1 skipped: error: not run: the result before it could not be kept\n"
+		"failed: the disk is full\n"},
+	{.answers = {MAKE "\n" LS},
+	 .decides = "n",
+	 .keep_fails_at = 1,
+	 .log = "shell {\"command\": \"make\"} (run, 1 of 2)?\n0 denied: error: denied by the "
+		"user\n"
+		"1 skipped: error: not run: the result before it could not be kept\n"
+		"failed: the disk is full\n"},
+};
+
+static void a_turn_goes_as_its_answers_calls_and_decisions_say(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(plays) / sizeof(plays[0]); i++)
+		play(&plays[i]);
+}
+
+static void more_than_sixteen_calls_do_not_run(void **state)
+{
+	struct buf answer = {0}, jobs = {0};
+	struct agent_ops ops;
+	struct owner o;
+	struct play p = {0};
+
+	(void)state;
+	for (int i = 0; i < 18; i++) {
+		buf_addf(&answer, "%scall read_file {\"path\": \"%d\"}", i ? "\n" : "", i);
+		buf_addz(&jobs, "{}\n");
+	}
+	p = (struct play){.answers = {buf_z(&answer), "text a"}, .jobs = buf_z(&jobs)};
+	owner_open(&o, &p, &ops);
+	while (!o.ended)
+		step(&o);
+	assert_int_equal(agent_counts(o.agent)->calls, 16);
+	assert_non_null(strstr(buf_z(&o.log), "15 ok: "));
+	assert_non_null(strstr(buf_z(&o.log),
+			       "16 skipped: error: not run: more than 16 calls\n"
+			       "17 skipped: error: not run: more than 16 calls\n"));
+	owner_close(&o);
+	buf_release(&answer);
+	buf_release(&jobs);
+}
+
+static void a_circle_of_four_calls_is_one_too(void **state)
+{
+	struct buf answer = {0}, jobs = {0};
+	struct agent_ops ops;
+	struct owner o;
+	struct play p = {0};
+
+	(void)state;
+	for (int i = 0; i < 12; i++) {
+		buf_addf(&answer, "%scall read_file {\"path\": \"%d\"}", i ? "\n" : "", i % 4);
+		buf_addz(&jobs, "{}\n");
+	}
+	p = (struct play){.answers = {buf_z(&answer)}, .jobs = buf_z(&jobs)};
+	owner_open(&o, &p, &ops);
+	while (!o.ended)
+		step(&o);
+	assert_int_equal(o.end, AGENT_LIMIT);
+	assert_int_equal(agent_counts(o.agent)->calls, 8);
+	owner_close(&o);
+	buf_release(&answer);
+	buf_release(&jobs);
+}
+
+/* ---- every state, whatever happens ---- */
+
+enum place { IN_ANSWER, IN_QUESTION, IN_RUN, IN_STOP_OF_ANSWER, IN_STOP_OF_RUN, N_PLACES };
+enum happening { STOP, STOP_TWICE, DEATH, UNKEPT, LEAVE, STALE, N_HAPPENINGS };
+
+/* Two calls, the first asked about; its job prints A and would take an hour. */
+static const struct play two = {
+	.answers = {MAKE "\n" LS},
+	.jobs = "{\"output\": \"A\", \"delay_ms\": 1, \"stubborn_ms\": 20}\n{}",
+};
+
+static void go_to(struct owner *o, enum place at)
+{
+	if (at == IN_STOP_OF_ANSWER)
+		agent_stop(o->agent);
+	if (at == IN_ANSWER || at == IN_STOP_OF_ANSWER)
+		return;
+	tell_answer(o, two.answers[0]);
+	assert_int_equal(agent_state(o->agent), AGENT_WAITS);
+	if (at == IN_QUESTION)
+		return;
+	agent_decide(o->agent, o->question, DECIDE_YES, (struct str){0});
+	await_runner(o);
+	assert_int_equal(agent_state(o->agent), AGENT_RUNS);
+	assert_non_null(strstr(buf_z(&o->log), "prints A"));
+	if (at == IN_STOP_OF_RUN)
+		agent_stop(o->agent);
+}
+
+#define DIES "{\"output\": \"A\", \"delay_ms\": 1, \"die\": true}"
+#define REST "1 skipped: error: not run: stopped by the user\nstopped\n"
+#define GONE "1 skipped: error: not run: the program ended\nstopped\n"
+
+/* The end of the log; NULL: the same as if nothing had happened. */
+static const char *const ends[N_PLACES][N_HAPPENINGS] = {
+	[IN_ANSWER] = {"stop model\nstopped\n", "stop model\nstop model\nstopped\n", NULL, NULL,
+		       "stopped\n", NULL},
+	[IN_QUESTION] = {"0 denied: error: denied by the user\n" REST,
+			 "0 denied: error: denied by the user\n" REST, NULL, NULL,
+			 "0 skipped: error: not run: the program ended\n" GONE, NULL},
+	[IN_RUN] = {"0 stopped: A\n[stopped by the user]\n" REST,
+		    "0 stopped: A\n[stopped by the user]\n" REST,
+		    "0 lost: error: the process that ran this ended; what it did is not known. "
+		    "Look "
+		    "before you repeat it.\nrun read_file\n",
+		    "1 skipped: error: not run: the result before it could not be kept\n"
+		    "failed: the disk is full\n",
+		    "0 lost: error: the program ended while this ran; what it did is not "
+		    "known. Look "
+		    "before you repeat it.\n" GONE,
+		    NULL},
+	[IN_STOP_OF_ANSWER] = {"stopped\n", "stopped\n", "stopped\n", "stopped\n", "stopped\n",
+			       "stopped\n"},
+	[IN_STOP_OF_RUN] =
+		{"0 stopped: A\n[stopped by the user]\n" REST,
+		 "0 stopped: A\n[stopped by the user]\n" REST,
+		 "0 stopped: A\n[stopped by the user]\n" REST,
+		 "0 stopped: A\n[stopped by the user]\n"
+		 "1 skipped: error: not run: stopped by the user\nfailed: the disk is "
+		 "full\n",
+		 "0 lost: error: the program ended while this ran; what it did is not "
+		 "known. Look before you repeat it.\n" GONE,
+		 "0 stopped: A\n[stopped by the user]\n" REST},
+};
+
+static void happen(struct owner *o, enum happening what)
+{
+	switch (what) {
+	case STOP:
+		agent_stop(o->agent);
+		break;
+	case STOP_TWICE:
+		agent_stop(o->agent);
+		agent_stop(o->agent);
+		break;
+	case LEAVE:
+		agent_leave(o->agent);
+		break;
+	case STALE:
+		/* A decision that comes too late, and news that are none. */
+		agent_decide(o->agent, o->question + 1, DECIDE_YES, (struct str){0});
+		if (agent_state(o->agent) != AGENT_WAITS)
+			agent_decide(o->agent, o->question, DECIDE_STOP, (struct str){0});
+		agent_poll(o->agent);
+		break;
+	case DEATH:
+	case UNKEPT:
+	case N_HAPPENINGS:
+		break; /* they are in the play */
+	}
+}
+
+static void whatever_happens_in_a_state_the_turn_comes_to_its_end(void **state)
+{
+	static const char usual[] =
+		"shell {\"command\": \"make\"} (run, 1 of 2)?\nrun shell\nprints A\n0 ok: A\n"
+		"run read_file\n1 ok: (no output)\nround 1\nask\ndone\n";
+
+	(void)state;
+	for (int i = 0; i < N_PLACES * N_HAPPENINGS; i++) {
+		enum place at = (enum place)(i / N_HAPPENINGS);
+		enum happening what = (enum happening)(i % N_HAPPENINGS);
+		const char *want = ends[at][what], *found;
+		struct play p = two;
+		struct agent_ops ops;
+		struct owner o;
+
+		p.answers[1] = "text a";
+		p.decides = at < IN_RUN ? "y" : NULL;
+		if (what == DEATH && want)
+			p.jobs = at == IN_STOP_OF_RUN ? p.jobs : DIES "\n{}";
+		p.keep_fails_at = what == UNKEPT && want ? 1 : 0;
+		owner_open(&o, &p, &ops);
+		go_to(&o, at);
+		o.n_answers = at == IN_ANSWER || at == IN_STOP_OF_ANSWER ? 0 : 1;
+		happen(&o, what);
+		while (!o.ended)
+			step(&o);
+		found = strstr(buf_z(&o.log), want ? want : usual);
+		if (!found || (want && what != DEATH && strcmp(found, want) != 0))
+			fail_msg("state %d, happening %d: got\n%s\nexpected\n%s", (int)at,
+				 (int)what, buf_z(&o.log), want ? want : usual);
+		owner_close(&o);
+	}
+}
+
+static void a_stubborn_command_is_killed_when_it_is_stopped_again(void **state)
+{
+	const struct play p = {.answers = {MAKE},
+			       .jobs = "{\"delay_ms\": 3600000, \"stubborn_ms\": 3600000}",
+			       .decides = "y"};
+	struct agent_ops ops;
+	struct owner o;
+
+	(void)state;
+	owner_open(&o, &p, &ops);
+	step(&o);
+	step(&o);
+	assert_int_equal(agent_state(o.agent), AGENT_RUNS);
+	agent_stop(o.agent);
+	agent_poll(o.agent);
+	assert_false(o.ended);
+	agent_stop(o.agent);
+	await_runner(&o);
+	assert_int_equal(o.end, AGENT_STOPPED);
+	assert_non_null(strstr(buf_z(&o.log), "0 stopped: [stopped by the user]\n"));
+	owner_close(&o);
+}
+
+static void what_the_user_says_meanwhile_joins_behind_the_results(void **state)
+{
+	const struct play p = {.answers = {LS, "text a"}, .jobs = "{}"};
+	struct agent_ops ops;
+	struct owner o;
+
+	(void)state;
+	owner_open(&o, &p, &ops);
+	o.joins = "hurry";
+	while (!o.ended)
+		step(&o);
+	assert_string_equal(buf_z(&o.log),
+			    "run read_file\n0 ok: (no output)\nround 1\njoins hurry\n"
+			    "ask\ndone\n");
+	assert_int_equal(o.talk->leaf->parent->role, CHAT_USER);
+	assert_int_equal(o.talk->leaf->parent->parent->role, CHAT_TOOL);
+	owner_close(&o);
+}
+
+static void a_result_says_how_it_came_to_be(void **state)
+{
+	const struct play p = {
+		.answers = {MAKE, "text a"},
+		.jobs = "{\"output\": \"a\\nb\", \"exit\": 2, \"spill\": \"OUT:1\"}",
+		.decides = "y"};
+	const char *info;
+	struct agent_ops ops;
+	struct owner o;
+
+	(void)state;
+	owner_open(&o, &p, &ops);
+	while (!o.ended)
+		step(&o);
+	info = buf_z(&o.talk->leaf->parent->parts[0].info);
+	assert_memory_equal(info, "{\"state\": \"error\", \"exit\": 2, \"ms\": ", 36);
+	assert_non_null(strstr(info,
+			       "\"bytes\": 3, \"lines\": 2, \"grade\": \"write\", \"spill\": "
+			       "\"OUT:1\", \"by\": \"once\"}"));
+	assert_int_equal(agent_counts(o.agent)->failed, 1);
+	owner_close(&o);
+}
+
+/* A branch that ends with an answer whose calls have no result, or not all. */
+static void calls_without_a_result_are_told_before_the_branch_goes_on(void **state)
+{
+	static const struct {
+		bool unfinished;
+		const char *log;
+	} cases[] = {
+		{false,
+		 "1 lost: error: whether this ran is not known. Look before you repeat it.\n"},
+		{true, "1 skipped: error: not run: the answer was cut\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const struct play p = {.answers = {"text a"}};
+		struct talk_result first = {.ref = STR_LIT("0"), .text = STR_LIT("A")};
+		struct talk_message *m = message(LS "\n" LS "\nbad shell cut");
+		struct agent_ops ops;
+		struct owner o;
+
+		owner_open(&o, &p, &ops);
+		step(&o);
+		m->unfinished = cases[i].unfinished;
+		talk_say(o.talk, m, 1);
+		talk_say(o.talk, talk_message_result(&first, &err), 1);
+		buf_reset(&o.log);
+		assert_int_equal(agent_settle(o.agent, o.talk, &err), 0);
+		assert_string_equal(buf_z(&o.log), cases[i].log);
+		/* Once is enough. */
+		assert_int_equal(agent_settle(o.agent, o.talk, &err), 0);
+		assert_string_equal(buf_z(&o.log), cases[i].log);
+		owner_close(&o);
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_turn_goes_as_its_answers_calls_and_decisions_say),
+		cmocka_unit_test(more_than_sixteen_calls_do_not_run),
+		cmocka_unit_test(a_circle_of_four_calls_is_one_too),
+		cmocka_unit_test(whatever_happens_in_a_state_the_turn_comes_to_its_end),
+		cmocka_unit_test(a_stubborn_command_is_killed_when_it_is_stopped_again),
+		cmocka_unit_test(what_the_user_says_meanwhile_joins_behind_the_results),
+		cmocka_unit_test(a_result_says_how_it_came_to_be),
+		cmocka_unit_test(calls_without_a_result_are_told_before_the_branch_goes_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
