@@ -243,6 +243,10 @@ struct index_select_args {
 /*
  * out[t, h, :] = softmax over the window rows and the compressed rows; sink[h]
  * joins the denominator only.  Then the inverse rotary on the last 64.
+ *
+ * `attention`: a token sees the window that ends with it.  `block_attention`, with ratio 0: the
+ * tokens see each other whatever their order, and all of them the `window` positions before the
+ * first; their own rows stand in the ring already.
  */
 struct attention_args {
 	int n_tok, n_head, ring_rows, window;
@@ -330,21 +334,6 @@ struct stream_mean_args {
 	int n_part, at; /* `at`: which of the n_part pieces of a row */
 	dbuf x;         /* f32 [n_tok, 4, d] */
 	dbuf out;       /* act [n_tok, n_part, d] */
-};
-
-/*
- * Attention of a block of rows, which see each other whatever their order, and all of them the
- * `window` positions before the first row.  Their own rows stand in the ring already.
- */
-struct block_attention_args {
-	int n_tok, n_head, ring_rows, window;
-	float scale; /* 512^-½ */
-	dbuf step;
-	dbuf q;    /* act [n_tok, n_head, 512] */
-	dbuf rope; /* f32 [n_tok, 32, 2] */
-	dbuf sink; /* f32 [n_head] */
-	dbuf ring; /* [slots, ring_rows, KV_ROW_BYTES] */
-	dbuf out;  /* act [n_tok, n_head, 512] */
 };
 
 /*
@@ -479,7 +468,7 @@ struct ops {
 	int (*draft_join)(struct backend *, const struct draft_join_args *, struct err *);
 	int (*stream_mean)(struct backend *, const struct stream_mean_args *,
 			   struct err *); /* optional */
-	int (*block_attention)(struct backend *, const struct block_attention_args *,
+	int (*block_attention)(struct backend *, const struct attention_args *,
 			       struct err *); /* optional */
 	int (*mhc_head_sum)(struct backend *, const struct mhc_head_args *,
 			    struct err *); /* optional */

@@ -168,26 +168,6 @@ static int attention_out(struct model *m, const struct layer_weights *w, const s
 	return rc ? rc : run_linear(m, &w->wo_b, r->n, m->work.oa, m->work.y, 1, err);
 }
 
-/* The same for rows that see each other. */
-static int block_attention(struct model *m, const struct attention_args *a, struct err *err)
-{
-	const struct block_attention_args args = {
-		.n_tok = a->n_tok,
-		.n_head = a->n_head,
-		.ring_rows = a->ring_rows,
-		.window = a->window,
-		.scale = a->scale,
-		.step = a->step,
-		.q = a->q,
-		.rope = a->rope,
-		.sink = a->sink,
-		.ring = a->ring,
-		.out = a->out,
-	};
-
-	return m->be->ops->block_attention(m->be, &args, err);
-}
-
 int layer_attention(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
 		    const struct rows *r, struct err *err)
 {
@@ -231,8 +211,7 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 	if (!rc && w->ratio == 4)
 		rc = choose_rows(m, &w->indexer, c, r, err);
 	if (!rc)
-		rc = r->block ? block_attention(m, &attention, err)
-			      : ops->attention(m->be, &attention, err);
+		rc = (r->block ? ops->block_attention : ops->attention)(m->be, &attention, err);
 	if (!rc)
 		rc = phase_mark(m, PHASE_CACHE, err);
 	if (!rc)

@@ -85,7 +85,7 @@ int cpu_stream_recall(struct backend *, const struct stream_ring_args *, struct 
 int cpu_stream_keep(struct backend *, const struct stream_ring_args *, struct err *);
 int cpu_draft_join(struct backend *, const struct draft_join_args *, struct err *);
 int cpu_stream_mean(struct backend *, const struct stream_mean_args *, struct err *);
-int cpu_block_attention(struct backend *, const struct block_attention_args *, struct err *);
+int cpu_block_attention(struct backend *, const struct attention_args *, struct err *);
 int cpu_mhc_head_sum(struct backend *, const struct mhc_head_args *, struct err *);
 int cpu_markov(struct backend *, const struct markov_args *, struct err *);
 int cpu_sample(struct backend *, const struct sample_args *, struct err *);

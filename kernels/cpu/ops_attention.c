@@ -221,25 +221,10 @@ int cpu_attention(struct backend *be, const struct attention_args *a, struct err
 	return attention(be, a, 0, err);
 }
 
-int cpu_block_attention(struct backend *be, const struct block_attention_args *a,
-			struct err *err)
+int cpu_block_attention(struct backend *be, const struct attention_args *a, struct err *err)
 {
-	const struct attention_args each = {
-		.n_tok = a->n_tok,
-		.n_head = a->n_head,
-		.ring_rows = a->ring_rows,
-		.window = a->window,
-		.scale = a->scale,
-		.step = a->step,
-		.q = a->q,
-		.rope = a->rope,
-		.sink = a->sink,
-		.ring = a->ring,
-		.out = a->out,
-	};
-
 	if (a->window + a->n_tok > a->ring_rows)
 		return err_set(err, ERR_MODEL, "block attention: %d rows for a window of %d and %d more",
 			       a->ring_rows, a->window, a->n_tok);
-	return attention(be, &each, 1, err);
+	return attention(be, a, 1, err);
 }

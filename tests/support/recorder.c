@@ -39,7 +39,7 @@
 	X(stream_keep, stream_ring)                                                            \
 	X(draft_join, draft_join)                                                              \
 	X(stream_mean, stream_mean)                                                            \
-	X(block_attention, block_attention)                                                    \
+	X(block_attention, attention)                                                          \
 	X(mhc_head_sum, mhc_head)                                                              \
 	X(markov, markov)                                                                      \
 	X(sample, sample)                                                                      \

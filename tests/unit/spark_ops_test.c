@@ -101,7 +101,7 @@ static void check_block(dbuf ring, int64_t pos0, int n)
 	size_t row = (size_t)HEADS * HEAD_DIM * sizeof(float);
 	dbuf q = floats((size_t)n * HEADS * HEAD_DIM), rope = floats((size_t)n * ROPE_DIM);
 	dbuf sink = floats(HEADS), out = room((size_t)n * row), alone = room(row);
-	const struct block_attention_args block = {
+	const struct attention_args block = {
 		.n_tok = n,
 		.n_head = HEADS,
 		.ring_rows = RING,
@@ -164,7 +164,7 @@ static void rows_of_a_block_see_each_other_and_the_window(void **state)
 
 static void a_block_that_its_ring_cannot_hold_is_refused(void **state)
 {
-	const struct block_attention_args block = {
+	const struct attention_args block = {
 		.n_tok = 23, .n_head = HEADS, .ring_rows = RING, .window = WINDOW};
 
 	(void)state;
