@@ -21,14 +21,7 @@ static void open_stage(struct stage *st, const char *script)
 {
 	const struct stage_setup su = {.engine_script = script};
 
-	stage_open(st, &su);
-	stage_wait_for(st, "ready");
-}
-
-static void close_stage(struct stage *st)
-{
-	stage_type(st, "\x11");
-	assert_int_equal(stage_close(st), 0);
+	stage_begin(st, &su);
 }
 
 static const char five[] = "{\"turn\": {\"expect\": \"one\\ntwo\\n\\tthree\\n\\nfive\", "
@@ -61,12 +54,12 @@ static void lines_that_come_at_once_are_one_message(void **state)
 		assert_false(stage_shows(&st, "message"));
 		stage_type(&st, "\r");
 		stage_wait_for(&st, "one message");
-		close_stage(&st);
+		stage_quit(&st);
 		/* With the last line's end they are sent. */
 		open_stage(&st, five);
 		stage_type(&st, "one\rtwo\r\tthree\r\rfive\r");
 		stage_wait_for(&st, "one message");
-		close_stage(&st);
+		stage_quit(&st);
 	}
 }
 
@@ -89,7 +82,7 @@ static void a_paste_longer_than_a_terminals_line_is_one_message(void **state)
 	stage_settle(&st);
 	stage_type(&st, "\r");
 	stage_wait_for(&st, "one message");
-	close_stage(&st);
+	stage_quit(&st);
 	buf_release(&script);
 	buf_release(&paste);
 }
@@ -111,7 +104,7 @@ static void a_key_in_two_pieces_is_one_and_stops_nothing(void **state)
 	assert_int_equal(write(st.fd, "[A", 2), 2);
 	stage_wait_for(&st, "and ended");
 	assert_false(stage_shows(&st, "[A"));
-	close_stage(&st);
+	stage_quit(&st);
 }
 
 static void escdelay_says_how_long_esc_waits(void **state)
@@ -127,7 +120,7 @@ static void escdelay_says_how_long_esc_waits(void **state)
 	usleep(500000);
 	assert_int_equal(write(st.fd, "[A", 2), 2);
 	stage_wait_for(&st, "and ended");
-	close_stage(&st);
+	stage_quit(&st);
 	unsetenv("ESCDELAY");
 }
 
@@ -144,7 +137,7 @@ static void esc_by_itself_stops_and_what_comes_late_types_nothing(void **state)
 	assert_int_equal(write(st.fd, "[A", 2), 2);
 	stage_settle(&st);
 	assert_false(stage_shows(&st, "[A"));
-	close_stage(&st);
+	stage_quit(&st);
 }
 
 static void a_wheel_that_comes_as_arrow_keys_scrolls_and_leaves_the_input(void **state)

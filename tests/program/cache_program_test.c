@@ -25,8 +25,6 @@
 	"and "                                                                                 \
 	"whatever else comes to your mind while you look at them."
 
-static struct tmpdir dir;
-
 /* Files in a folder of that name from here on. */
 static void live_in(const char *name)
 {
@@ -34,21 +32,14 @@ static void live_in(const char *name)
 					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
 
 	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], tmpdir_file(&dir, name), 1);
+		setenv(homes[i], tmpdir_file(&test_dir, name), 1);
 }
 
 static int set_up(void **state)
 {
 	(void)state;
-	tmpdir_init(&dir);
+	tmpdir_init(&test_dir);
 	unsetenv("DSV4CHAT_MODEL");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
 	return 0;
 }
 
@@ -109,7 +100,7 @@ static long count(const char *command, const char *name)
 	char text[40] = "", line[1000];
 	FILE *p;
 
-	snprintf(line, sizeof(line), "cd '%s' && %s", tmpdir_file(&dir, name), command);
+	snprintf(line, sizeof(line), "cd '%s' && %s", tmpdir_file(&test_dir, name), command);
 	p = popen(line, "r");
 	assert_non_null(p);
 	assert_non_null(fgets(text, sizeof(text), p));
@@ -280,8 +271,8 @@ static void bench_measures_going_back_and_leaves_nothing(void **state)
 
 	(void)state;
 	live_in("bench");
-	mkdir(tmpdir_file(&dir, LONG_NAME), 0700);
-	setenv("TMPDIR", tmpdir_file(&dir, LONG_NAME), 1);
+	mkdir(tmpdir_file(&test_dir, LONG_NAME), 0700);
+	setenv("TMPDIR", tmpdir_file(&test_dir, LONG_NAME), 1);
 	run = verb("bench", "--cache", "--ctx", "40000");
 	assert_int_equal(run.status, 0);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
@@ -304,5 +295,5 @@ int main(void)
 		cmocka_unit_test(bench_measures_going_back_and_leaves_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, tmpdir_tear_down);
 }

@@ -12,22 +12,6 @@
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
-static struct tmpdir dir;
-
-static int set_up(void **state)
-{
-	(void)state;
-	tmpdir_init(&dir);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
-	return 0;
-}
-
 static const char engine[] = "{\"info\": {\"model_name\": \"scripted\"}}\n"
 			     "{\"turn\": {\"again\": true}}\n"
 			     "{\"text\": \"An answer.\"}\n"
@@ -37,7 +21,7 @@ static void begin(struct stage *st, const char *const *args)
 {
 	struct stage_setup su = {.engine_script = engine,
 				 .args = args,
-				 .home = dir.path,
+				 .home = test_dir.path,
 				 .term = "xterm-256color",
 				 .w = 80,
 				 .h = 24};
@@ -54,12 +38,6 @@ static const char *const resume_system[] = {"-r", "--system", "Be brief.", NULL}
 static const char *const resume_both_plain[] = {"-r",     "--system", "Be brief.",
 						"--fork", "--plain",  NULL};
 
-static void quit(struct stage *st)
-{
-	stage_type(st, "\x11");
-	assert_int_equal(stage_close(st), 0);
-}
-
 static void say_two_things(void)
 {
 	struct stage st;
@@ -74,7 +52,7 @@ static void say_two_things(void)
 	stage_type(&st, "about übung\r");
 	stage_wait_for(&st, "An answer.");
 	stage_wait_for(&st, "ready");
-	quit(&st);
+	stage_quit(&st);
 }
 
 static void resume_without_an_id_asks_which(void **state)
@@ -84,7 +62,7 @@ static void resume_without_an_id_asks_which(void **state)
 	(void)state;
 	begin(&st, resume);
 	stage_wait_for(&st, "there is no conversation to go on with yet");
-	quit(&st);
+	stage_quit(&st);
 	say_two_things();
 
 	begin(&st, resume);
@@ -95,21 +73,21 @@ static void resume_without_an_id_asks_which(void **state)
 	stage_wait_gone(&st, "about zebras");
 	stage_type(&st, "\r");
 	stage_wait_for(&st, "❯ about übung");
-	quit(&st);
+	stage_quit(&st);
 
 	/* Esc: none of them. */
 	begin(&st, resume);
 	stage_wait_for(&st, "Go on with which conversation?");
 	stage_type(&st, "\x1B");
 	stage_wait_for(&st, "Type a question");
-	quit(&st);
+	stage_quit(&st);
 
 	begin(&st, resume_fork);
 	stage_wait_for(&st, "Go on with which conversation?");
 	stage_type(&st, "zebra\r");
 	stage_wait_for(&st, "a conversation of its own");
 	assert_true(stage_shows(&st, "❯ about zebras"));
-	quit(&st);
+	stage_quit(&st);
 }
 
 /* As it is with an id: the system prompt goes before what is asked then. */
@@ -125,7 +103,7 @@ static void a_system_prompt_is_that_of_the_chosen_one(void **state)
 	stage_wait_for(&st, "❯ about zebras");
 	stage_type(&st, "/system\r");
 	stage_wait_for(&st, "Be brief.");
-	quit(&st);
+	stage_quit(&st);
 
 	begin(&st, resume_both_plain);
 	stage_wait_for(&st, "Go on with which?");
@@ -143,7 +121,7 @@ static void in_line_mode_a_number_or_a_name_says_which(void **state)
 	static const struct {
 		const char *typed, *shown;
 	} steps[] = {
-		{"7\r", "is called \"7\""},
+		{"77777777777\r", "is called \"77777777777\""},
 		{"nothing like it\r", "is called \"nothing"},
 		{"2\r", "about zebras\", 2 messages"},
 	};
@@ -224,7 +202,7 @@ static void a_slash_alone_offers_the_commands(void **state)
 	stage_wait_for(&st, "❯ /title");
 	stage_type(&st, "\r");
 	stage_wait_for(&st, "nothing was said yet");
-	quit(&st);
+	stage_quit(&st);
 
 	begin(&st, plain);
 	stage_wait_for(&st, "quits.");
@@ -274,18 +252,18 @@ static void a_word_that_ends_other_programs_is_asked_about(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(resume_without_an_id_asks_which, set_up,
-						tear_down),
+		cmocka_unit_test_setup_teardown(resume_without_an_id_asks_which, tmpdir_set_up,
+						tmpdir_tear_down),
 		cmocka_unit_test_setup_teardown(a_system_prompt_is_that_of_the_chosen_one,
-						set_up, tear_down),
+						tmpdir_set_up, tmpdir_tear_down),
 		cmocka_unit_test_setup_teardown(in_line_mode_a_number_or_a_name_says_which,
-						set_up, tear_down),
+						tmpdir_set_up, tmpdir_tear_down),
 		cmocka_unit_test_setup_teardown(in_line_mode_a_command_may_choose_instead,
-						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_slash_alone_offers_the_commands, set_up,
-						tear_down),
+						tmpdir_set_up, tmpdir_tear_down),
+		cmocka_unit_test_setup_teardown(a_slash_alone_offers_the_commands, tmpdir_set_up,
+						tmpdir_tear_down),
 		cmocka_unit_test_setup_teardown(a_word_that_ends_other_programs_is_asked_about,
-						set_up, tear_down),
+						tmpdir_set_up, tmpdir_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

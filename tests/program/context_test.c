@@ -22,7 +22,6 @@
 	"context holds 100\"}}\n"
 #define DONE "{\"done\": {}}\n"
 
-static struct tmpdir dir;
 static char db[32] = "history-0.db";
 
 /* What comes next has a history of its own. */
@@ -44,7 +43,7 @@ static size_t kept(struct buf *out)
 
 	buf_reset(out);
 	options_default(&opt);
-	assert_int_equal(talks_open(&ts, tmpdir_file(&dir, db), &err), 0);
+	assert_int_equal(talks_open(&ts, tmpdir_file(&test_dir, db), &err), 0);
 	opt.go_on = true;
 	if (talks_choose(&ts, &opt, &t, &err) == 0) {
 		const struct talk_message *path[20];
@@ -78,20 +77,19 @@ static void assert_kept(const char *texts, size_t n)
 static void open_stage(struct stage *st, const char *script, bool last)
 {
 	const struct stage_setup su = {.engine_script = script,
-				       .history_path = tmpdir_file(&dir, db),
+				       .history_path = tmpdir_file(&test_dir, db),
 				       .term = "xterm-256color",
 				       .last = last,
 				       .w = 80,
 				       .h = 24};
 
-	stage_open(st, &su);
-	stage_wait_for(st, "ready");
+	stage_begin(st, &su);
 }
 
 static void close_stage(struct stage *st)
 {
-	stage_type(st, "\x15\x11");
-	assert_int_equal(stage_close(st), 0);
+	stage_type(st, "\x15");
+	stage_quit(st);
 }
 
 static void on_the_screen_a_refused_message_is_back_in_the_input_and_nowhere_else(void **state)
@@ -243,7 +241,7 @@ static void open_plain(struct stage *st, const char *script, const char *const *
 				       .w = 80,
 				       .h = 40,
 				       .args = args,
-				       .home = dir.path};
+				       .home = test_dir.path};
 
 	stage_open(st, &su);
 	stage_wait_for(st, "\n>");
@@ -309,11 +307,11 @@ static void a_session_goes_on_behind_a_message_that_does_not_fit(void **state)
 		INFO REFUSED "{\"turn\": {\"expect\": \"two\", \"expect_messages\": "
 			     "1}}\n{\"text\": \"heard\"}\n" DONE;
 	const char *const args[] = {"--input-format", "jsonl", "--engine-script",
-				    tmpdir_file(&dir, "session-script"), NULL};
+				    tmpdir_file(&test_dir, "session-script"), NULL};
 	struct program_run run = {0};
 
 	(void)state;
-	tmpdir_write_text(&dir, "session-script", script);
+	tmpdir_write_text(&test_dir, "session-script", script);
 	program_run(&run, args, STR_LIT("{\"text\": \"one\"}\n{\"text\": \"two\"}\n"), 60);
 	assert_int_equal(run.status, 4);
 	assert_non_null(strstr(buf_z(&run.out), "limit"));
@@ -360,17 +358,10 @@ static int set_up(void **state)
 					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
 
 	(void)state;
-	tmpdir_init(&dir);
+	tmpdir_init(&test_dir);
 	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], dir.path, 1);
+		setenv(homes[i], test_dir.path, 1);
 	unsetenv("DSV4CHAT_MODEL");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
 	return 0;
 }
 
@@ -392,5 +383,5 @@ int main(void)
 
 	setlocale(LC_ALL, "C.UTF-8");
 	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, tmpdir_tear_down);
 }

@@ -25,28 +25,20 @@ static const char engine[] = "{\"info\": {\"model_name\": \"scripted\"}}\n"
 			     "-l\\n```\\n\\nor\\n\\n```c\\nint x;\\nint y;\\n```\\n\"}\n"
 			     "{\"done\": {}}\n";
 
-static struct tmpdir dir;
 static char taken[512];
 
 static int set_up(void **state)
 {
 	(void)state;
-	tmpdir_init(&dir);
-	snprintf(taken, sizeof(taken), "%s", tmpdir_file(&dir, "taken"));
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
+	tmpdir_init(&test_dir);
+	snprintf(taken, sizeof(taken), "%s", tmpdir_file(&test_dir, "taken"));
 	return 0;
 }
 
 /* A program of that name, which does what the script says with TAKEN. */
 static void put_program(const char *name, const char *script)
 {
-	const char *path = tmpdir_file(&dir, name);
+	const char *path = tmpdir_file(&test_dir, name);
 	FILE *f = fopen(path, "w");
 
 	assert_non_null(f);
@@ -62,13 +54,13 @@ static void begin(struct stage *st, const char *const *args, const char *variabl
 	const char *const env[] = {path, variable, NULL};
 	struct stage_setup su = {.engine_script = engine,
 				 .args = args,
-				 .home = dir.path,
+				 .home = test_dir.path,
 				 .env = env,
 				 .term = "xterm-256color",
 				 .w = 80,
 				 .h = 30};
 
-	snprintf(path, sizeof(path), "PATH=%s:%s", dir.path, getenv("PATH"));
+	snprintf(path, sizeof(path), "PATH=%s:%s", test_dir.path, getenv("PATH"));
 	unlink(taken);
 	stage_open(st, &su);
 }
@@ -218,14 +210,14 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(keys_and_a_command_copy_code_and_answers,
-						set_up, tear_down),
+						set_up, tmpdir_tear_down),
 		cmocka_unit_test_setup_teardown(the_bare_screen_has_nothing_but_the_text,
-						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(line_mode_copies_as_well, set_up, tear_down),
+						set_up, tmpdir_tear_down),
+		cmocka_unit_test_setup_teardown(line_mode_copies_as_well, set_up, tmpdir_tear_down),
 		cmocka_unit_test_setup_teardown(where_no_program_takes_it_the_terminal_gets_it,
-						set_up, tear_down),
+						set_up, tmpdir_tear_down),
 		cmocka_unit_test_setup_teardown(
-			an_early_tmux_gets_it_without_what_it_does_not_know, set_up, tear_down),
+			an_early_tmux_gets_it_without_what_it_does_not_know, set_up, tmpdir_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,29 +11,20 @@
 #include <cmocka.h>
 
 #include "engine/base/buf.h"
+#include "tests/support/program.h"
 
 /* What a shell line prints; `$d` stands for the program. */
 static int run(const char *line, struct buf *out)
 {
-	const char *program = getenv("DSV4CHAT_PROGRAM");
 	struct buf command = {0};
-	char part[4096];
-	FILE *pipe;
-	size_t n;
 	int status;
 
 	buf_addf(&command,
 		 "unset DSV4CHAT_MODEL; d='%s --ephemeral -m share/nano --ctx 1024'; { %s; } 2>&1",
-		 program ? program : "build/release/dsv4chat", line);
-	fflush(stdout);
-	pipe = popen(buf_z(&command), "r");
-	assert_non_null(pipe);
-	while ((n = fread(part, 1, sizeof(part), pipe)) > 0)
-		buf_add(out, part, n);
-	status = pclose(pipe);
+		 program_path(), line);
+	status = program_shell(buf_z(&command), out);
 	buf_release(&command);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return status;
 }
 
 static void the_text_does_not_depend_on_it(void **state)

@@ -22,24 +22,22 @@
 
 #define STORE "dsv4chat/history.db"
 
-static struct tmpdir dir;
-
 /* "alpha", a second, " omega" and what is long; again for each question. */
 static void write_scripts(void)
 {
 	struct buf text = {0};
 
-	tmpdir_write_text(&dir, "short",
+	tmpdir_write_text(&test_dir, "short",
 			  "{\"turn\": {\"again\": true}}\n{\"text\": \"alpha omega\"}\n"
 			  "{\"done\": {}}\n");
-	tmpdir_write_text(&dir, "slow",
+	tmpdir_write_text(&test_dir, "slow",
 			  "{\"text\": \"alpha\"}\n{\"pause\": 1500}\n{\"text\": \" omega\"}\n"
 			  "{\"done\": {}}\n");
 	buf_addz(&text, "{\"text\": \"alpha");
 	for (int i = 0; i < 100000; i++)
 		buf_addz(&text, " beta");
 	buf_addz(&text, " omega\"}\n{\"done\": {}}\n");
-	tmpdir_write_text(&dir, "long", buf_z(&text));
+	tmpdir_write_text(&test_dir, "long", buf_z(&text));
 	buf_release(&text);
 }
 
@@ -71,21 +69,14 @@ static int set_up(void **state)
 	char words[400];
 
 	(void)state;
-	tmpdir_init(&dir);
-	setenv("XDG_DATA_HOME", dir.path, 1);
-	setenv("XDG_STATE_HOME", dir.path, 1);
-	setenv("XDG_CONFIG_HOME", dir.path, 1);
+	tmpdir_init(&test_dir);
+	setenv("XDG_DATA_HOME", test_dir.path, 1);
+	setenv("XDG_STATE_HOME", test_dir.path, 1);
+	setenv("XDG_CONFIG_HOME", test_dir.path, 1);
 	write_scripts();
 	snprintf(words, sizeof(words), "--engine-script %s -p first",
-		 tmpdir_file(&dir, "short"));
+		 tmpdir_file(&test_dir, "short"));
 	run(words, 0);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
 	return 0;
 }
 
@@ -120,7 +111,7 @@ static void read_of(const char *name, size_t i, struct buf *out)
 	char file[32];
 
 	snprintf(file, sizeof(file), "%s.%zu", name, i);
-	if (file_read(out, tmpdir_file(&dir, file), 1 << 24, &err))
+	if (file_read(out, tmpdir_file(&test_dir, file), 1 << 24, &err))
 		fail_msg("%s", err.text);
 }
 
@@ -129,7 +120,7 @@ static void run_modes(const char *before, struct result results[N_MODES])
 {
 	struct buf command = {0};
 
-	buf_addf(&command, "d=%s; T=%s; ", program_path(), dir.path);
+	buf_addf(&command, "d=%s; T=%s; ", program_path(), test_dir.path);
 	for (size_t i = 0; i < N_MODES; i++)
 		buf_addf(&command,
 			 "{ { %s %s; echo $? >$T/status.%zu; } </dev/null 2>$T/err.%zu |"
@@ -183,7 +174,7 @@ static void sql(const char *text)
 	sqlite3 *db;
 	char *why = NULL;
 
-	assert_int_equal(sqlite3_open(tmpdir_file(&dir, STORE), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open(tmpdir_file(&test_dir, STORE), &db), SQLITE_OK);
 	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
 		fail_msg("%s", why);
 	sqlite3_close(db);
@@ -191,7 +182,7 @@ static void sql(const char *text)
 
 static void write_at(long at, const char *bytes, size_t n)
 {
-	FILE *f = fopen(tmpdir_file(&dir, STORE), "r+");
+	FILE *f = fopen(tmpdir_file(&test_dir, STORE), "r+");
 
 	assert_non_null(f);
 	assert_int_equal(fseek(f, at, SEEK_SET), 0);
@@ -205,13 +196,13 @@ static void make_garbage(void)
 
 	for (int i = 0; i < 1000; i++)
 		buf_addz(&text, "My diary. ");
-	tmpdir_write(&dir, STORE, text.data, text.len);
+	tmpdir_write(&test_dir, STORE, text.data, text.len);
 	buf_release(&text);
 }
 
 static void make_other(void)
 {
-	unlink(tmpdir_file(&dir, STORE));
+	unlink(tmpdir_file(&test_dir, STORE));
 	sql("CREATE TABLE recipe (name TEXT)");
 }
 
@@ -222,14 +213,14 @@ static void make_newer(void)
 
 static void make_folder(void)
 {
-	unlink(tmpdir_file(&dir, STORE));
-	assert_int_equal(mkdir(tmpdir_file(&dir, STORE), 0700), 0);
+	unlink(tmpdir_file(&test_dir, STORE));
+	assert_int_equal(mkdir(tmpdir_file(&test_dir, STORE), 0700), 0);
 }
 
 /* The schema says where tables are, and nothing is there. */
 static void make_cut(void)
 {
-	assert_int_equal(truncate(tmpdir_file(&dir, STORE), 4096 * 3), 0);
+	assert_int_equal(truncate(tmpdir_file(&test_dir, STORE), 4096 * 3), 0);
 }
 
 static void make_scribbled(void)
@@ -237,7 +228,7 @@ static void make_scribbled(void)
 	struct buf noise = {0};
 	struct stat st;
 
-	assert_int_equal(stat(tmpdir_file(&dir, STORE), &st), 0);
+	assert_int_equal(stat(tmpdir_file(&test_dir, STORE), &st), 0);
 	while ((off_t)noise.len < st.st_size - 4096)
 		buf_addc(&noise, (char)0xa5);
 	write_at(4096, noise.data, noise.len);
@@ -273,16 +264,16 @@ static void each_unusable_file_is_told_by_every_mode(void **state)
 		struct buf before = {0}, after = {0};
 		struct err err;
 
-		tear_down(NULL);
+		tmpdir_tear_down(NULL);
 		set_up(NULL);
 		cases[i].make();
 		if (cases[i].not_ours)
 			assert_int_equal(
-				file_read(&before, tmpdir_file(&dir, STORE), 1 << 24, &err), 0);
+				file_read(&before, tmpdir_file(&test_dir, STORE), 1 << 24, &err), 0);
 		check_modes(cases[i].what, "", cases[i].word, cases[i].readable);
 		if (cases[i].not_ours)
 			assert_int_equal(
-				file_read(&after, tmpdir_file(&dir, STORE), 1 << 24, &err), 0);
+				file_read(&after, tmpdir_file(&test_dir, STORE), 1 << 24, &err), 0);
 		assert_true(str_eq(buf_str(&before), buf_str(&after)));
 		buf_release(&before);
 		buf_release(&after);
@@ -306,8 +297,8 @@ static void an_answer_that_does_not_fit_has_been_printed(void **state)
 	buf_addf(&command,
 		 "{ ulimit -f 500; %s --engine-script %s -p question 2>%s; echo $? >%s; } |"
 		 " cat >%s",
-		 program_path(), tmpdir_file(&dir, "long"), tmpdir_file(&dir, "err.0"),
-		 tmpdir_file(&dir, "status.0"), tmpdir_file(&dir, "out.0"));
+		 program_path(), tmpdir_file(&test_dir, "long"), tmpdir_file(&test_dir, "err.0"),
+		 tmpdir_file(&test_dir, "status.0"), tmpdir_file(&test_dir, "out.0"));
 	assert_int_equal(system(buf_z(&command)), 0);
 	read_of("out", 0, &out);
 	read_of("err", 0, &err);
@@ -328,8 +319,8 @@ static bool slow_began(void)
 {
 	struct buf out = {0};
 	struct err err;
-	bool began = access(tmpdir_file(&dir, "slow.out"), F_OK) == 0 &&
-		     file_read(&out, tmpdir_file(&dir, "slow.out"), 1 << 20, &err) == 0 &&
+	bool began = access(tmpdir_file(&test_dir, "slow.out"), F_OK) == 0 &&
+		     file_read(&out, tmpdir_file(&test_dir, "slow.out"), 1 << 20, &err) == 0 &&
 		     strstr(buf_z(&out), "alpha");
 
 	buf_release(&out);
@@ -346,21 +337,21 @@ static void a_file_that_stays_locked_is_told_by_every_mode(void **state)
 
 	(void)state;
 	buf_addf(&command, "%s --engine-script %s -p slow >%s 2>%s", program_path(),
-		 tmpdir_file(&dir, "slow"), tmpdir_file(&dir, "slow.out"),
-		 tmpdir_file(&dir, "slow.err"));
+		 tmpdir_file(&test_dir, "slow"), tmpdir_file(&test_dir, "slow.out"),
+		 tmpdir_file(&test_dir, "slow.err"));
 	slow = popen(buf_z(&command), "r");
 	assert_non_null(slow);
 	for (int i = 0; i < 2000 && !slow_began(); i++)
 		usleep(10000);
 	assert_true(slow_began());
-	assert_int_equal(sqlite3_open(tmpdir_file(&dir, STORE), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open(tmpdir_file(&test_dir, STORE), &db), SQLITE_OK);
 	sqlite3_busy_timeout(db, 1000);
 	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
 	check_modes("locked", "", "another process is writing", true);
 	assert_int_equal(pclose(slow), 6 << 8);
 	sqlite3_close(db);
-	assert_int_equal(file_read(&out, tmpdir_file(&dir, "slow.out"), 1 << 20, &why), 0);
-	assert_int_equal(file_read(&err, tmpdir_file(&dir, "slow.err"), 1 << 20, &why), 0);
+	assert_int_equal(file_read(&out, tmpdir_file(&test_dir, "slow.out"), 1 << 20, &why), 0);
+	assert_int_equal(file_read(&err, tmpdir_file(&test_dir, "slow.err"), 1 << 20, &why), 0);
 	assert_string_equal(buf_z(&out), "alpha omega\n");
 	assert_non_null(strstr(buf_z(&err), "another process is writing"));
 	/* The question was kept before. */
@@ -420,26 +411,26 @@ static void rows_by_other_hands_are_survived(void **state)
 
 	(void)state;
 	snprintf(words, sizeof(words), "-c --engine-script %s -p second",
-		 tmpdir_file(&dir, "short"));
+		 tmpdir_file(&test_dir, "short"));
 	run(words, 0);
 	snprintf(words, sizeof(words), "--fork --engine-script %s -p third",
-		 tmpdir_file(&dir, "short"));
+		 tmpdir_file(&test_dir, "short"));
 	run(words, 0);
-	assert_int_equal(rename(tmpdir_file(&dir, STORE), tmpdir_file(&dir, "history.db")), 0);
+	assert_int_equal(rename(tmpdir_file(&test_dir, STORE), tmpdir_file(&test_dir, "history.db")), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i += step) {
 		struct tmpdir store = {0};
 
-		snprintf(store.path, sizeof(store.path), "%s", tmpdir_file(&dir, "dsv4chat"));
-		unlink(tmpdir_file(&dir, STORE "-wal"));
-		unlink(tmpdir_file(&dir, STORE "-shm"));
-		tmpdir_copy(&store, tmpdir_file(&dir, "history.db"));
+		snprintf(store.path, sizeof(store.path), "%s", tmpdir_file(&test_dir, "dsv4chat"));
+		unlink(tmpdir_file(&test_dir, STORE "-wal"));
+		unlink(tmpdir_file(&test_dir, STORE "-shm"));
+		tmpdir_copy(&store, tmpdir_file(&test_dir, "history.db"));
 		sql(rows[i]);
 		for (size_t k = 0; k < sizeof(lines) / sizeof(lines[0]); k++) {
 			struct program_run r;
 
 			snprintf(words, sizeof(words), "%s%s%s", lines[k],
 				 lines[k][0] == '-' ? " --engine-script " : "",
-				 lines[k][0] == '-' ? tmpdir_file(&dir, "short") : "");
+				 lines[k][0] == '-' ? tmpdir_file(&test_dir, "short") : "");
 			run_words(words, &r);
 			/* a search ends with 1 where the word is gone */
 			if (r.status != 0 && r.status != 2 && r.status != 6 &&
@@ -454,7 +445,7 @@ static void rows_by_other_hands_are_survived(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tmpdir_tear_down)
 		T(each_unusable_file_is_told_by_every_mode),
 		T(a_file_that_may_not_grow_is_told_by_every_mode),
 		T(an_answer_that_does_not_fit_has_been_printed),

@@ -22,8 +22,6 @@
 #include "tests/support/program.h"
 #include "tests/support/tmpdir.h"
 
-static struct tmpdir dir;
-
 /* Sixty words, `ms` a character; and once more for every other question. */
 static void write_script(const char *name, int ms)
 {
@@ -37,25 +35,18 @@ static void write_script(const char *name, int ms)
 	for (int i = 0; i < 60; i++)
 		buf_addf(&script, "%sw%d", i ? " " : "", i);
 	buf_addf(&script, "\", \"chunk\": 1, \"delay_ms\": %d}\n{\"done\": {}}\n", ms);
-	tmpdir_write_text(&dir, name, buf_z(&script));
+	tmpdir_write_text(&test_dir, name, buf_z(&script));
 	buf_release(&script);
 }
 
 static int set_up(void **state)
 {
 	(void)state;
-	tmpdir_init(&dir);
-	setenv("XDG_DATA_HOME", tmpdir_file(&dir, "data"), 1);
-	setenv("XDG_STATE_HOME", tmpdir_file(&dir, "state"), 1);
+	tmpdir_init(&test_dir);
+	setenv("XDG_DATA_HOME", tmpdir_file(&test_dir, "data"), 1);
+	setenv("XDG_STATE_HOME", tmpdir_file(&test_dir, "state"), 1);
 	write_script("script.jsonl", 3);
 	write_script("quick.jsonl", 0);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
 	return 0;
 }
 
@@ -89,7 +80,7 @@ struct step {
 static void chat(const char *const *options, const struct step *steps, int signo)
 {
 	const char *args[12] = {program_path(), "--plain", "--engine-script",
-				tmpdir_file(&dir, "script.jsonl")};
+				tmpdir_file(&test_dir, "script.jsonl")};
 	time_t end = time(NULL) + 30;
 	struct buf seen = {0};
 	size_t at = 0;
@@ -136,7 +127,7 @@ static void chat(const char *const *options, const struct step *steps, int signo
 
 static void a_question_is_kept_and_gone_on_with(void **state)
 {
-	const char *script = tmpdir_file(&dir, "quick.jsonl");
+	const char *script = tmpdir_file(&test_dir, "quick.jsonl");
 
 	(void)state;
 	expect(WORDS("--engine-script", script, "-p", "count"), 0, "w0 w1 w2");
@@ -165,7 +156,7 @@ static void a_question_is_kept_and_gone_on_with(void **state)
 
 static void an_answer_that_a_kill_cut_goes_on_to_the_very_same_text(void **state)
 {
-	const char *script = tmpdir_file(&dir, "script.jsonl");
+	const char *script = tmpdir_file(&test_dir, "script.jsonl");
 	struct program_run whole = {0};
 
 	(void)state;
@@ -210,7 +201,7 @@ static unsigned pick(unsigned n)
 /* One question, killed after some `ms`; what it has shown until then. */
 static void ask_and_kill(int ms, struct buf *shown)
 {
-	const char *script = tmpdir_file(&dir, "script.jsonl");
+	const char *script = tmpdir_file(&test_dir, "script.jsonl");
 	struct timespec rest = {ms / 1000, ms % 1000 * 1000000L};
 	char bytes[4096];
 	int out[2], status;
@@ -240,7 +231,7 @@ static void ask_and_kill(int ms, struct buf *shown)
 /* The last answer that is kept, after what a start does first. */
 static void last_answer(struct buf *kept)
 {
-	const char *path = tmpdir_file(&dir, "data/dsv4chat/history.db");
+	const char *path = tmpdir_file(&test_dir, "data/dsv4chat/history.db");
 	struct history_list recovered = {0};
 	const struct history_message *leaf;
 	struct buf problems = {0};
@@ -315,7 +306,7 @@ static void nothing_of_it_stays_in_any_file_of_the_program(void **state)
 {
 	static const char *const words[] = {"uixotic", "uestion", "yvern",
 					    "w57 w58", "ephyr",   "ryphon"};
-	const char *script = tmpdir_file(&dir, "script.jsonl");
+	const char *script = tmpdir_file(&test_dir, "script.jsonl");
 	char reads[400];
 
 	(void)state;
@@ -325,8 +316,8 @@ static void nothing_of_it_stays_in_any_file_of_the_program(void **state)
 	expect(WORDS("-c", "--engine-script", script, "-p", "a quixotic one"), 0, "w59");
 	chat(WORDS("-c"), STEPS({"/help", "quixotic again\n"}, {"w30", NULL}), SIGKILL);
 	/* What is kept of it is not what was typed: a file's text, a system prompt. */
-	tmpdir_write_text(&dir, "zephyr.txt", "some wind");
-	snprintf(reads, sizeof(reads), "read @%s\n", tmpdir_file(&dir, "zephyr.txt"));
+	tmpdir_write_text(&test_dir, "zephyr.txt", "some wind");
+	snprintf(reads, sizeof(reads), "read @%s\n", tmpdir_file(&test_dir, "zephyr.txt"));
 	chat(WORDS("-c"),
 	     STEPS({"/help", "/system be a gryphon\n"}, {"system", reads}, {"w59", NULL}),
 	     SIGTERM);
@@ -336,7 +327,7 @@ static void nothing_of_it_stays_in_any_file_of_the_program(void **state)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		sought = words[i];
 		n_looked_into = 0;
-		assert_int_equal(nftw(dir.path, look_into, 16, FTW_PHYS), 0);
+		assert_int_equal(nftw(test_dir.path, look_into, 16, FTW_PHYS), 0);
 		/* The history, what was typed, the log. */
 		assert_true(n_looked_into >= 3);
 	}
@@ -376,12 +367,12 @@ static void files_lie_below_absolute_paths_only(void **state)
 			setenv("HOME", cases[i].home, 1);
 		expect(WORDS("paths"), cases[i].status, cases[i].out);
 		if (cases[i].status)
-			expect(WORDS("--engine-script", tmpdir_file(&dir, "quick.jsonl"), "-p",
+			expect(WORDS("--engine-script", tmpdir_file(&test_dir, "quick.jsonl"), "-p",
 				     "count"),
 			       2, "");
 	}
 	/* Where nothing is kept no place is needed. */
-	expect(WORDS("--ephemeral", "--engine-script", tmpdir_file(&dir, "quick.jsonl"), "-p",
+	expect(WORDS("--ephemeral", "--engine-script", tmpdir_file(&test_dir, "quick.jsonl"), "-p",
 		     "count"),
 	       0, "w59");
 	if (home)
@@ -390,10 +381,10 @@ static void files_lie_below_absolute_paths_only(void **state)
 
 static void what_cannot_be_kept_is_told_and_is_no_success(void **state)
 {
-	const char *script = tmpdir_file(&dir, "quick.jsonl");
+	const char *script = tmpdir_file(&test_dir, "quick.jsonl");
 
 	(void)state;
-	tmpdir_write_text(&dir, "data", "a file where a folder should be");
+	tmpdir_write_text(&test_dir, "data", "a file where a folder should be");
 	expect(WORDS("--engine-script", script, "-p", "count"), 6, "");
 	expect(WORDS("history", "list"), 6, "");
 	expect(WORDS("--ephemeral", "--engine-script", script, "-p", "count"), 0, "w59");
@@ -402,7 +393,7 @@ static void what_cannot_be_kept_is_told_and_is_no_success(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tmpdir_tear_down)
 		T(a_question_is_kept_and_gone_on_with),
 		T(an_answer_that_a_kill_cut_goes_on_to_the_very_same_text),
 		T(the_next_start_shows_what_a_crash_has_cut),

@@ -68,22 +68,14 @@ static int run(const char *line, struct buf *out, struct buf *err)
 {
 	struct err why = {0};
 	struct buf command = {0};
-	char part[4096];
-	FILE *pipe;
-	size_t n;
 	int status;
 
 	buf_addf(&command, prelude, program_path(), dir.path, line);
-	pipe = popen(buf_z(&command), "r");
-	assert_non_null(pipe);
-	while ((n = fread(part, 1, sizeof(part), pipe)) > 0)
-		buf_add(out, part, n);
-	status = pclose(pipe);
+	status = program_shell(buf_z(&command), out);
 	buf_release(&command);
 	assert_int_equal(file_read(err, tmpdir_file(&dir, "stderr"), OUTPUT_MAX_BYTES, &why),
 			 0);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return status;
 }
 
 /* Only the program's own files are there, and the history is sound. */

@@ -32,8 +32,6 @@
 #define JOURNALLED_MS 350
 #define SEEDS         40
 
-static struct tmpdir dir;
-
 /* Hot, so that it says much and each id hangs on the seed. */
 static const char *const how[] = {"--plain", "--model", MODEL, "--temp", "6", "--threads", "1"};
 #define N_HOW (sizeof(how) / sizeof(how[0]))
@@ -41,16 +39,9 @@ static const char *const how[] = {"--plain", "--model", MODEL, "--temp", "6", "-
 static int set_up(void **state)
 {
 	(void)state;
-	tmpdir_init(&dir);
+	tmpdir_init(&test_dir);
 	setenv("TERM", "dumb", 1);
 	unsetenv("DSV4CHAT_MODEL");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
 	return 0;
 }
 
@@ -61,7 +52,7 @@ static void live_in(const char *name)
 					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
 
 	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], tmpdir_file(&dir, name), 1);
+		setenv(homes[i], tmpdir_file(&test_dir, name), 1);
 }
 
 /* The answer that the only conversation ends with. */
@@ -345,7 +336,7 @@ static void a_kill_while_a_title_is_made_loses_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tmpdir_tear_down)
 		T(a_killed_answer_goes_on_to_the_very_same_ids),
 		T(a_kill_while_a_title_is_made_loses_nothing),
 	};

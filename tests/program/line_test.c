@@ -30,8 +30,6 @@
 
 #define PATIENCE_MS 20000 /* a loaded machine is slow */
 
-static struct tmpdir dir;
-
 struct chat {
 	pid_t child;
 	int fd, slave; /* the slave stays open here, so that its modes can be read afterwards */
@@ -47,20 +45,13 @@ static int set_up(void **state)
 	static const char *const unset[] = {"DSV4CHAT_MODEL", "DSV4CHAT_EFFORT", "NO_COLOR"};
 
 	(void)state;
-	tmpdir_init(&dir);
+	tmpdir_init(&test_dir);
 	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], dir.path, 1);
+		setenv(homes[i], test_dir.path, 1);
 	for (size_t i = 0; i < sizeof(unset) / sizeof(unset[0]); i++)
 		unsetenv(unset[i]);
 	setenv("TERM", "xterm", 1);
 	setenv("LC_ALL", "C.UTF-8", 1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
 	return 0;
 }
 
@@ -148,9 +139,9 @@ static void start(struct chat *c, const char *script, const char *option)
 	size_t n = option ? 8 : 7;
 
 	if (script) {
-		tmpdir_write_text(&dir, "script", script);
+		tmpdir_write_text(&test_dir, "script", script);
 		args[n++] = "--engine-script";
-		args[n++] = tmpdir_file(&dir, "script");
+		args[n++] = tmpdir_file(&test_dir, "script");
 	}
 	spawn(c, args);
 	wait_for(c, "/help lists the commands");
@@ -626,7 +617,7 @@ static void what_was_typed_is_kept_for_its_owner_alone(void **state)
 	wait_for_prompt(&c);
 	type(&c, "/quit\n");
 	end(&c, 0);
-	assert_int_equal(stat(tmpdir_file(&dir, "dsv4chat/input_history"), &st), 0);
+	assert_int_equal(stat(tmpdir_file(&test_dir, "dsv4chat/input_history"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 
 	/* Arrow up in the next run brings it back: /quit first, then the question. */
@@ -751,13 +742,13 @@ static void no_title_is_silent(void **state)
 
 static void a_piped_question_gets_a_title_when_it_is_gone_on_with(void **state)
 {
-	const char *const ask[] = {"--titles=on", "--engine-script", tmpdir_file(&dir, "once"),
+	const char *const ask[] = {"--titles=on", "--engine-script", tmpdir_file(&test_dir, "once"),
 				   "-p",	  "write a commit message", NULL};
 	struct program_run run;
 	struct chat c;
 
 	(void)state;
-	tmpdir_write_text(&dir, "once", "{\"text\": \"one\"}\n" DONE);
+	tmpdir_write_text(&test_dir, "once", "{\"text\": \"one\"}\n" DONE);
 	program_run(&run, ask, STR_LIT("diff --git a/x b/x\n"), 20);
 	assert_int_equal(run.status, 0);
 	program_run_release(&run);
@@ -784,7 +775,7 @@ static void a_word_that_is_nearly_a_verb_is_asked_about(void **state)
 {
 	const char *const as_verb[] = {program_path(), "histroy", "path", NULL};
 	const char *const as_question[] = {program_path(), "--ephemeral", "--engine-script",
-					   tmpdir_file(&dir, "once"), "dcotor", NULL};
+					   tmpdir_file(&test_dir, "once"), "dcotor", NULL};
 	static const struct {
 		const char *answer, *shown;
 		int status;
@@ -796,7 +787,7 @@ static void a_word_that_is_nearly_a_verb_is_asked_about(void **state)
 	struct chat c;
 
 	(void)state;
-	tmpdir_write_text(&dir, "once", "{\"text\": \"an answer\"}\n" DONE);
+	tmpdir_write_text(&test_dir, "once", "{\"text\": \"an answer\"}\n" DONE);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		spawn(&c, cases[i].verb ? as_verb : as_question);
 		wait_for(&c, cases[i].verb ? "histroy is no verb.  y: dsv4chat history"
@@ -909,5 +900,5 @@ int main(void)
 		cmocka_unit_test(the_small_model_names_what_was_asked),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, tmpdir_tear_down);
 }

@@ -56,8 +56,6 @@ static const struct {
 		   "{\"text\": \"second\"}\n{\"done\": {}}\n"},
 };
 
-static struct tmpdir dir;
-
 static int set_up(void **state)
 {
 	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
@@ -65,21 +63,14 @@ static int set_up(void **state)
 	static const char *const unset[] = {"DSV4CHAT_MODEL", "DSV4CHAT_EFFORT", "NO_COLOR"};
 
 	(void)state;
-	tmpdir_init(&dir);
+	tmpdir_init(&test_dir);
 	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], dir.path, 1);
+		setenv(homes[i], test_dir.path, 1);
 	for (size_t i = 0; i < sizeof(unset) / sizeof(unset[0]); i++)
 		unsetenv(unset[i]);
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
-		tmpdir_write_text(&dir, scripts[i].name, scripts[i].text);
-	tmpdir_write_text(&dir, "note.txt", "buy milk\n");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
+		tmpdir_write_text(&test_dir, scripts[i].name, scripts[i].text);
+	tmpdir_write_text(&test_dir, "note.txt", "buy milk\n");
 	return 0;
 }
 
@@ -91,25 +82,17 @@ static int run(const char *line, struct buf *out, struct buf *err)
 {
 	struct err why = {0};
 	struct buf command = {0};
-	char part[4096];
-	FILE *pipe;
-	size_t n;
 	int status;
 
 	buf_addf(&command,
 		 "T=%s; p=%s; d() { s=$1; shift; $w $p --ephemeral --engine-script $T/$s "
 		 "\"$@\"; }; "
 		 "{ %s; } 2>$T/stderr",
-		 dir.path, program_path(), line);
-	pipe = popen(buf_z(&command), "r");
-	assert_non_null(pipe);
-	while ((n = fread(part, 1, sizeof(part), pipe)) > 0)
-		buf_add(out, part, n);
-	status = pclose(pipe);
+		 test_dir.path, program_path(), line);
+	status = program_shell(buf_z(&command), out);
 	buf_release(&command);
-	assert_int_equal(file_read(err, tmpdir_file(&dir, "stderr"), ERR_MAX_BYTES, &why), 0);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	assert_int_equal(file_read(err, tmpdir_file(&test_dir, "stderr"), ERR_MAX_BYTES, &why), 0);
+	return status;
 }
 
 struct line_case {
@@ -410,5 +393,5 @@ int main(void)
 		cmocka_unit_test(an_answer_begins_with_what_it_is_told_to_begin_with),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, tmpdir_tear_down);
 }

@@ -33,8 +33,6 @@
 
 #define PATIENCE_MS 60000
 
-static struct tmpdir dir;
-
 /* ---------------------------------------------------------------- what acts on a terminal */
 
 static const char *const acts[] = {
@@ -224,7 +222,7 @@ static void add_quoted(struct buf *out, const char *before, const char *text, co
 static void write_buf(const char *name, struct buf *text)
 {
 	assert_false(buf_failed(text));
-	tmpdir_write(&dir, name, buf_z(text), text->len);
+	tmpdir_write(&test_dir, name, buf_z(text), text->len);
 	buf_release(text);
 }
 
@@ -254,7 +252,7 @@ static void write_texts(const char *h)
 {
 	struct buf b = {0}, said = {0};
 
-	tmpdir_write_text(&dir, "H", h);
+	tmpdir_write_text(&test_dir, "H", h);
 	add_quoted(&b, "{\"text\": ", h, "}\n");
 	write_buf("text.jsonl", &b);
 	buf_addf(&said, "%s<｜end▁of▁sentence｜>", h);
@@ -270,11 +268,11 @@ static void write_texts(const char *h)
 	write_buf("bad.jsonl", &b);
 	add_quoted(&b, "{\"messages\": [{\"role\": \"user\", \"content\": ", h, "}]}\n");
 	write_buf("prompt.jsonl", &b);
-	mkdir(tmpdir_file(&dir, "c"), 0700);
-	mkdir(tmpdir_file(&dir, "c/dsv4chat"), 0700);
+	mkdir(tmpdir_file(&test_dir, "c"), 0700);
+	mkdir(tmpdir_file(&test_dir, "c/dsv4chat"), 0700);
 	buf_addf(&b, "%s = 1\n", h);
 	write_buf("c/dsv4chat/config", &b);
-	mkdir(tmpdir_file(&dir, "k"), 0700);
+	mkdir(tmpdir_file(&test_dir, "k"), 0700);
 	add_quoted(&b, "{\"scoring_func\": ", h, "}\n");
 	write_buf("k/config.json", &b);
 }
@@ -303,10 +301,10 @@ static void write_checkpoint(const char *h)
 	for (int i = 0; i < 8; i++)
 		b.data[i] = (char)((b.len - 8) >> 8 * i & 255);
 	buf_add(&b, all.data + 8 + n, all.len - 8 - (size_t)n);
-	mkdir(tmpdir_file(&dir, "m"), 0700);
+	mkdir(tmpdir_file(&test_dir, "m"), 0700);
 	write_buf("m/model.safetensors", &b);
 	buf_release(&all);
-	mkdir(tmpdir_file(&dir, "b"), 0700);
+	mkdir(tmpdir_file(&test_dir, "b"), 0700);
 	buf_add(&b, "\0\0\0\0\0\0\0\0", 8);
 	add_quoted(&b, "{", h, ":{\"dtype\":\"XX\",\"shape\":[0],\"data_offsets\":[0,0]}}");
 	assert_false(buf_failed(&b));
@@ -570,7 +568,7 @@ static void the_log(void **state)
 	struct err err = {0};
 
 	(void)state;
-	assert_int_equal(file_read(&log, tmpdir_file(&dir, "dsv4chat/log"), 1 << 26, &err), 0);
+	assert_int_equal(file_read(&log, tmpdir_file(&test_dir, "dsv4chat/log"), 1 << 26, &err), 0);
 	assert_non_null(strstr(buf_z(&log), "not used by this model"));
 	check_shown("the log", &log, "");
 	buf_release(&log);
@@ -605,7 +603,7 @@ static void a_pipe_gets_the_bytes_as_they_are(void **state)
 
 		buf_addf(&line, PRELUDE "{ %s\n} | cat >$T/out", rows[i].line);
 		show(buf_z(&line), NULL, &shown);
-		assert_int_equal(file_read(&out, tmpdir_file(&dir, "out"), 1 << 20, &err), 0);
+		assert_int_equal(file_read(&out, tmpdir_file(&test_dir, "out"), 1 << 20, &err), 0);
 		if (!strstr(buf_z(&out), rows[i].out))
 			fail_msg("%s: %s", rows[i].line, buf_z(&out));
 		buf_release(&line);
@@ -620,20 +618,13 @@ static int set_up(void **state)
 					    "XDG_STATE_HOME", "XDG_CACHE_HOME", "T"};
 
 	(void)state;
-	tmpdir_init(&dir);
+	tmpdir_init(&test_dir);
 	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], dir.path, 1);
+		setenv(homes[i], test_dir.path, 1);
 	setenv("p", program_path(), 1);
 	setenv("TERM", "dumb", 1);
 	setenv("LC_ALL", "C.UTF-8", 1);
 	unsetenv("DSV4CHAT_MODEL");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
 	return 0;
 }
 
@@ -651,5 +642,5 @@ int main(void)
 		cmocka_unit_test(a_pipe_gets_the_bytes_as_they_are),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, tmpdir_tear_down);
 }

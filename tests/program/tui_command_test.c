@@ -23,22 +23,6 @@
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
-static struct tmpdir dir;
-
-static int set_up(void **state)
-{
-	(void)state;
-	tmpdir_init(&dir);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
-	return 0;
-}
-
 static bool file_has(const char *path, const char *text)
 {
 	struct buf all = {0};
@@ -167,11 +151,11 @@ static void commands_act_on_the_screen(void **state)
 	struct stage st;
 
 	(void)state;
-	su.history_path = tmpdir_file(&dir, "history.db");
-	su.inputs_path = tmpdir_file(&dir, "inputs");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
+	su.inputs_path = tmpdir_file(&test_dir, "inputs");
 	/* The screen begins there, so that it may name files shortly. */
 	assert_non_null(getcwd(here, sizeof(here)));
-	assert_int_equal(chdir(dir.path), 0);
+	assert_int_equal(chdir(test_dir.path), 0);
 	stage_open(&st, &su);
 	assert_int_equal(chdir(here), 0);
 	stage_wait_for(&st, "ready");
@@ -182,7 +166,7 @@ static void commands_act_on_the_screen(void **state)
 	}
 	stage_type(&st, "/export out.jsonl\r");
 	stage_wait_for(&st, "written:");
-	assert_true(file_has(tmpdir_file(&dir, "out.jsonl"), "hello mars"));
+	assert_true(file_has(tmpdir_file(&test_dir, "out.jsonl"), "hello mars"));
 	stage_type(&st, "/export out.jsonl\r");
 	stage_wait_for(&st, "exists");
 	/* Its name ends with what was typed in it, so the file of inputs forgets it all. */
@@ -209,9 +193,8 @@ static void what_rm_removes_comes_back_by_the_key_that_it_names(void **state)
 	struct stage st;
 
 	(void)state;
-	su.history_path = tmpdir_file(&dir, "back.db");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	su.history_path = tmpdir_file(&test_dir, "back.db");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello heron\r");
 	stage_wait_for(&st, "• two");
 	stage_wait_for(&st, "ready");
@@ -224,8 +207,7 @@ static void what_rm_removes_comes_back_by_the_key_that_it_names(void **state)
 	stage_wait_for(&st, "it is back");
 	stage_type(&st, "\r");
 	stage_wait_for(&st, "• two");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	assert_true(file_has(su.history_path, "hello heron"));
 }
 
@@ -235,8 +217,8 @@ static void a_conversation_that_is_deleted_takes_what_was_typed_with_it(void **s
 	struct stage st;
 
 	(void)state;
-	su.history_path = tmpdir_file(&dir, "deleted.db");
-	su.inputs_path = tmpdir_file(&dir, "deleted-inputs");
+	su.history_path = tmpdir_file(&test_dir, "deleted.db");
+	su.inputs_path = tmpdir_file(&test_dir, "deleted-inputs");
 	stage_begin(&st, &su);
 	stage_type(&st, "hello secret\r");
 	stage_wait_for(&st, "• two");
@@ -258,13 +240,13 @@ static void inputs_of_either_mode_are_there_in_the_other(void **state)
 	static const char *const screen[] = {"--titles", "off", NULL};
 	static const char answers[] = "{\"text\": \"answer one\"}\n{\"done\": {}}\n"
 				      "{\"text\": \"answer two\"}\n{\"done\": {}}\n";
-	struct stage_setup su = {.engine_script = answers, .home = dir.path};
+	struct stage_setup su = {.engine_script = answers, .home = test_dir.path};
 	struct stage st;
 
 	(void)state;
-	assert_int_equal(mkdir(tmpdir_file(&dir, "dsv4chat"), 0700), 0);
+	assert_int_equal(mkdir(tmpdir_file(&test_dir, "dsv4chat"), 0700), 0);
 	/* What an older program left, in every way of vis(3). */
-	tmpdir_write_text(&dir, "dsv4chat/input_history",
+	tmpdir_write_text(&test_dir, "dsv4chat/input_history",
 			  "_HiStOrY_V2_\nold\\040words\nin\\^Jtwo\\M-C\\M-$\\sparts\n");
 	su.args = plain;
 	stage_open(&st, &su);
@@ -278,7 +260,7 @@ static void inputs_of_either_mode_are_there_in_the_other(void **state)
 	stage_type(&st, "one \\\\\rmore\r");
 	stage_wait_for(&st, "answer two");
 	/* At once, not at the end. */
-	assert_true(file_has(tmpdir_file(&dir, "dsv4chat/input_history"),
+	assert_true(file_has(tmpdir_file(&test_dir, "dsv4chat/input_history"),
 			     "hello\\040from\\040the\\040line\\000"));
 
 	su.args = screen;
@@ -323,7 +305,7 @@ static void what_is_archived_is_found_by_typing_and_comes_back(void **state)
 	struct stage st;
 
 	(void)state;
-	su.history_path = tmpdir_file(&dir, "archived.db");
+	su.history_path = tmpdir_file(&test_dir, "archived.db");
 	stage_begin(&st, &su);
 	stage_type(&st, "hello zebra\r");
 	stage_wait_for(&st, "• two");
@@ -361,30 +343,30 @@ static void files_go_along_from_either_mode(void **state)
 					       {"--ephemeral", "--plain"}};
 
 	(void)state;
-	tmpdir_write_text(&dir, "note", "inside\n");
-	tmpdir_write_text(&dir, "huge", "");
-	assert_int_equal(truncate(tmpdir_file(&dir, "huge"), ATTACH_MAX_BYTES + 1), 0);
+	tmpdir_write_text(&test_dir, "note", "inside\n");
+	tmpdir_write_text(&test_dir, "huge", "");
+	assert_int_equal(truncate(tmpdir_file(&test_dir, "huge"), ATTACH_MAX_BYTES + 1), 0);
 	for (size_t i = 0; i < 2; i++) {
 		struct stage_setup su = {.engine_script = answers,
 					 .term = "xterm-256color",
 					 .w = 120,
 					 .h = 24,
 					 .args = modes[i],
-					 .home = dir.path};
+					 .home = test_dir.path};
 		char typed[600];
 		struct stage st;
 
 		stage_open(&st, &su);
 		stage_wait_for(&st, i == 0 ? "ready" : "\n>");
-		snprintf(typed, sizeof(typed), "what says @%s\r", tmpdir_file(&dir, "huge"));
+		snprintf(typed, sizeof(typed), "what says @%s\r", tmpdir_file(&test_dir, "huge"));
 		stage_type(&st, typed);
 		stage_wait_for(&st, "not sent");
 		snprintf(typed, sizeof(typed), "\x15what says @%s?\r",
-			 tmpdir_file(&dir, "nothing"));
+			 tmpdir_file(&test_dir, "nothing"));
 		stage_type(&st, typed);
 		stage_wait_for(&st, "no file");
 		snprintf(typed, sizeof(typed), "\x15what says @%s?\r",
-			 tmpdir_file(&dir, "note"));
+			 tmpdir_file(&test_dir, "note"));
 		stage_type(&st, typed);
 		stage_wait_for(&st, "read it");
 		stage_type(&st, "/quit\r");
@@ -405,16 +387,15 @@ static void names_with_blanks_are_completed_and_mistyped_ones_told_once(void **s
 				 .w = 240,
 				 .h = 24,
 				 .args = args,
-				 .home = dir.path};
+				 .home = test_dir.path};
 	struct stage st;
 	char text[600];
 
 	(void)state;
-	assert_int_equal(mkdir(tmpdir_file(&dir, "two words"), 0700), 0);
-	tmpdir_write_text(&dir, "two words/a table of tides", "sea level\n");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
-	snprintf(text, sizeof(text), "what says @%s\t", tmpdir_file(&dir, "two"));
+	assert_int_equal(mkdir(tmpdir_file(&test_dir, "two words"), 0700), 0);
+	tmpdir_write_text(&test_dir, "two words/a table of tides", "sea level\n");
+	stage_begin(&st, &su);
+	snprintf(text, sizeof(text), "what says @%s\t", tmpdir_file(&test_dir, "two"));
 	stage_type(&st, text);
 	stage_wait_for(&st, "/two\\ words/");
 	stage_type(&st, "a\\ t\t");
@@ -506,5 +487,5 @@ int main(void)
 
 	setlocale(LC_ALL, "C.UTF-8");
 	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, tmpdir_set_up, tmpdir_tear_down);
 }

@@ -38,8 +38,7 @@ static void the_price_of_a_draft_is_what_is_new(void **state)
 	(void)state;
 	tmpdir_init(&home);
 	su.home = home.path;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "tell me about the river");
 	wait_for_price(&st, &reads, &of);
 	/* what stands before it may be read by now */
@@ -54,8 +53,8 @@ static void the_price_of_a_draft_is_what_is_new(void **state)
 	assert_in_range(of, before + 2, before + 80);
 	assert_in_range(reads, 1, 8);
 	stage_assert_clean(&st);
-	stage_type(&st, "\x15\x11");
-	stage_close(&st);
+	stage_type(&st, "\x15");
+	stage_quit(&st);
 	tmpdir_release(&home);
 }
 

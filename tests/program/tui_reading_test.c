@@ -213,15 +213,13 @@ static void a_fork_is_told_apart_and_is_there_though_nothing_was_said_in_it(void
 	su.engine_script = stage_talk;
 	su.history_path = tmpdir_file(&dir, "history.db");
 	su.w = 120;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "ready");
+	stage_begin(&st, &su);
 	stage_type(&st, "hello world\r");
 	stage_wait_for(&st, "• two");
 	stage_wait_for(&st, "ready");
 	stage_type(&st, "/fork\r");
 	stage_wait_for(&st, "● Fork of hello world");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 
 	su.last = true;
 	stage_open(&st, &su);
@@ -238,8 +236,7 @@ static void a_fork_is_told_apart_and_is_there_though_nothing_was_said_in_it(void
 	stage_type(&st, "/open Fork of hello\r");
 	stage_wait_for(&st, "● Fork of hello world");
 	stage_wait_gone(&st, "anything else");
-	stage_type(&st, "\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit(&st);
 	tmpdir_release(&dir);
 }
 
@@ -253,8 +250,7 @@ static void what_another_window_said_in_the_conversation_is_told(void **state)
 	tmpdir_init(&dir);
 	su.engine_script = stage_talk;
 	su.history_path = tmpdir_file(&dir, "history.db");
-	stage_open(&one, &su);
-	stage_wait_for(&one, "ready");
+	stage_begin(&one, &su);
 	stage_type(&one, "hello world\r");
 	stage_wait_for(&one, "• two");
 	stage_wait_for(&one, "ready");
@@ -284,10 +280,8 @@ static void what_another_window_said_in_the_conversation_is_told(void **state)
 	/* And so it is in the other one, at its next question. */
 	stage_type(&two, "once more\r");
 	stage_wait_for(&two, "Another window has gone on with this conversation");
-	stage_type(&two, "\x11");
-	assert_int_equal(stage_close(&two), 0);
-	stage_type(&one, "\x11");
-	assert_int_equal(stage_close(&one), 0);
+	stage_quit(&two);
+	stage_quit(&one);
 	tmpdir_release(&dir);
 }
 

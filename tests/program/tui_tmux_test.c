@@ -32,24 +32,16 @@ static bool there;                                      /* tmux is installed */
 /* Runs tmux with these arguments, as a shell reads them; what it printed goes into out. */
 static void tmux(struct buf *out, const char *format, ...)
 {
-	char args[2048], command[2400], part[4096];
+	char args[2048], command[2400];
 	va_list ap;
-	size_t n;
-	FILE *f;
-	int status;
 
 	va_start(ap, format);
 	assert_in_range(vsnprintf(args, sizeof(args), format, ap), 1, sizeof(args) - 1);
 	va_end(ap);
 	snprintf(command, sizeof(command), "tmux -u -f /dev/null -S %s/%d %s 2>&1", socket_dir,
 		 server, args);
-	f = popen(command, "r");
-	assert_non_null(f);
 	buf_reset(out);
-	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		buf_add(out, part, n);
-	status = pclose(f);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+	if (program_shell(command, out) != 0)
 		fail_msg("tmux %s: %s", args, buf_z(out));
 }
 

@@ -392,8 +392,8 @@ static void a_paste_that_never_ends_makes_nobody_deaf(void **state)
 	stage_wait_for(&st, "pasted and typed");
 	stage_type(&st, "\x15\x1B[200~more\x03\x03");
 	stage_settle(&st);
-	stage_type(&st, "\x15\x11");
-	assert_int_equal(stage_close(&st), 0);
+	stage_type(&st, "\x15");
+	stage_quit(&st);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
 /* The verbs that turn text into ids, prompts and messages. */
+#include "tests/support/program.h"
 #include "tests/support/shared_files.h"
 
 #include <string.h>
@@ -10,24 +11,14 @@
 /* What a shell line prints on both streams; `$d` stands for the program. */
 static int run(const char *line, struct buf *out)
 {
-	const char *program = getenv("DSV4CHAT_PROGRAM");
 	struct buf command = {0};
-	char part[4096];
-	FILE *pipe;
-	size_t n;
 	int status;
 
 	buf_addf(&command, "unset DSV4CHAT_MODEL; d=%s; { %s; } 2>&1",
-		 program ? program : "build/release/dsv4chat", line);
-	fflush(stdout);
-	pipe = popen(buf_z(&command), "r");
-	assert_non_null(pipe);
-	while ((n = fread(part, 1, sizeof(part), pipe)) > 0)
-		buf_add(out, part, n);
-	status = pclose(pipe);
+		 program_path(), line);
+	status = program_shell(buf_z(&command), out);
 	buf_release(&command);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return status;
 }
 
 struct line_case {

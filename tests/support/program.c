@@ -130,6 +130,23 @@ void program_run(struct program_run *run, const char *const *argv, struct str in
 	assert_false(buf_failed(&run->out) || buf_failed(&run->err));
 }
 
+int program_shell(const char *line, struct buf *out)
+{
+	char part[4096];
+	FILE *pipe;
+	size_t n;
+	int status;
+
+	fflush(stdout);
+	pipe = popen(line, "r");
+	assert_non_null(pipe);
+	while ((n = fread(part, 1, sizeof(part), pipe)) > 0)
+		buf_add(out, part, n);
+	status = pclose(pipe);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
 const char *program_beside(const char *name)
 {
 	static char path[4096];

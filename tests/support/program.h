@@ -21,6 +21,9 @@ struct program_run {
 void program_run(struct program_run *run, const char *const *argv, struct str input, int seconds);
 void program_run_release(struct program_run *run);
 
+/* Runs a shell's line; what it printed on stdout is added to `out`.  Returns its exit code. */
+int program_shell(const char *line, struct buf *out);
+
 const char *program_path(void);
 /* Of a file that was built beside it, like tests/faults/faults.so; until the next call. */
 const char *program_beside(const char *name);

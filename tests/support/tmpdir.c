@@ -11,6 +11,22 @@
 
 #include <cmocka.h>
 
+struct tmpdir test_dir;
+
+int tmpdir_set_up(void **state)
+{
+	(void)state;
+	tmpdir_init(&test_dir);
+	return 0;
+}
+
+int tmpdir_tear_down(void **state)
+{
+	(void)state;
+	tmpdir_release(&test_dir);
+	return 0;
+}
+
 void tmpdir_init(struct tmpdir *d)
 {
 	const char *base = getenv("TMPDIR");

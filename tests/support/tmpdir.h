@@ -23,6 +23,11 @@ const char *tmpdir_file(const struct tmpdir *d, const char *name);
 void tmpdir_write(const struct tmpdir *d, const char *name, const void *data, size_t n);
 void tmpdir_write_text(const struct tmpdir *d, const char *name, const char *text);
 
+/* The one of a test program: made before the first test of a group, removed after the last. */
+extern struct tmpdir test_dir;
+int tmpdir_set_up(void **state);
+int tmpdir_tear_down(void **state);
+
 /* Copies a file into the directory under its own last name. */
 void tmpdir_copy(const struct tmpdir *d, const char *from);
 

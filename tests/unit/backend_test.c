@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "kernels/backend.h"
+#include "tests/support/program.h"
 #include "tests/support/shared_files.h"
 #include "tests/support/tmpdir.h"
 
@@ -121,16 +122,10 @@ static void put(const char *kind, const char *where)
 
 static void run_probe(const char *args, struct buf *out)
 {
-	char command[512], part[4096];
-	size_t n;
-	FILE *f;
+	char command[512];
 
 	snprintf(command, sizeof(command), "%s %s", tmpdir_file(&dir, "bin/probe"), args);
-	f = popen(command, "r");
-	assert_non_null(f);
-	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		buf_add(out, part, n);
-	assert_int_equal(pclose(f), 0);
+	assert_int_equal(program_shell(command, out), 0);
 }
 
 struct probe {

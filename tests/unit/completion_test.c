@@ -15,8 +15,6 @@
 #include "app/verb/verb.h"
 #include "tests/support/tmpdir.h"
 
-static struct tmpdir dir;
-
 /* The last word is completed; `not`: what is not offered. */
 static const struct {
 	const char *line, *offered, *not ;
@@ -100,9 +98,9 @@ static const char *write_for(const char *shell)
 	struct buf text = {0};
 
 	assert_true(verb_add_completion(shell, &text));
-	tmpdir_write_text(&dir, shell, buf_z(&text));
+	tmpdir_write_text(&test_dir, shell, buf_z(&text));
 	buf_release(&text);
-	snprintf(path, sizeof(path), "%s", tmpdir_file(&dir, shell));
+	snprintf(path, sizeof(path), "%s", tmpdir_file(&test_dir, shell));
 	return path;
 }
 
@@ -141,7 +139,7 @@ static void fish_completes(void **state)
 	for (size_t i = 0; i < N_CASES; i++) {
 		struct buf command = {0};
 
-		buf_addf(&command, "HOME=%s fish -c 'source %s; complete -C \"%s\"'", dir.path,
+		buf_addf(&command, "HOME=%s fish -c 'source %s; complete -C \"%s\"'", test_dir.path,
 			 file, cases[i].line);
 		ask(buf_z(&command), &said);
 		compare("fish", i, &said);
@@ -172,12 +170,12 @@ static void zsh_completes(void **state)
 	(void)state;
 	if (!has("zsh"))
 		skip();
-	tmpdir_write_text(&dir, "ask", zsh_asks);
+	tmpdir_write_text(&test_dir, "ask", zsh_asks);
 	for (size_t i = 0; i < N_CASES; i++) {
 		struct buf command = {0};
 
-		buf_addf(&command, "HOME=%s timeout 60 zsh -f %s %s '%s'", dir.path,
-			 tmpdir_file(&dir, "ask"), file, cases[i].line);
+		buf_addf(&command, "HOME=%s timeout 60 zsh -f %s %s '%s'", test_dir.path,
+			 tmpdir_file(&test_dir, "ask"), file, cases[i].line);
 		ask(buf_z(&command), &said);
 		compare("zsh", i, &said);
 		buf_release(&command);
@@ -211,20 +209,6 @@ static void every_option_and_verb_is_there_for_every_shell(void **state)
 	assert_false(verb_add_completion("csh", &(struct buf){0}));
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	tmpdir_init(&dir);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,5 +218,5 @@ int main(void)
 		cmocka_unit_test(zsh_completes),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, tmpdir_set_up, tmpdir_tear_down);
 }

@@ -28,7 +28,6 @@
 #define EXT4 0xef53
 
 static long file_system = NFS;
-static struct tmpdir dir;
 static struct err err;
 static _Atomic int64_t *n_said; /* by a child, in memory that outlives it */
 
@@ -43,20 +42,13 @@ static int set_up(void **state)
 {
 	(void)state;
 	file_system = NFS;
-	tmpdir_init(&dir);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
+	tmpdir_init(&test_dir);
 	return 0;
 }
 
 static const char *path(void)
 {
-	return tmpdir_file(&dir, "history.db");
+	return tmpdir_file(&test_dir, "history.db");
 }
 
 static struct history *open_store(void)
@@ -114,7 +106,7 @@ static void assert_mode(const char *mode)
 
 static bool is_there(const char *name)
 {
-	return access(tmpdir_file(&dir, name), F_OK) == 0;
+	return access(tmpdir_file(&test_dir, name), F_OK) == 0;
 }
 
 static void a_rollback_journal_is_used_and_leaves_nothing(void **state)
@@ -173,8 +165,8 @@ static void an_old_file_is_migrated_there(void **state)
 	struct history *h;
 
 	(void)state;
-	tmpdir_copy(&dir, "tests/fixtures/history_v1.db");
-	assert_int_equal(rename(tmpdir_file(&dir, "history_v1.db"), path()), 0);
+	tmpdir_copy(&test_dir, "tests/fixtures/history_v1.db");
+	assert_int_equal(rename(tmpdir_file(&test_dir, "history_v1.db"), path()), 0);
 	h = open_store();
 	assert_mode("delete");
 	assert_true(is_there("history.db.v1.bak"));
@@ -264,7 +256,7 @@ static void two_processes_take_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tmpdir_tear_down)
 		T(a_rollback_journal_is_used_and_leaves_nothing),
 		T(a_file_that_moves_there_leaves_its_log),
 		T(an_old_file_is_migrated_there),

@@ -29,7 +29,6 @@
 #define MAX_TOKENS  2000
 #define N_GENERATED 40
 
-static struct tmpdir dir;
 static char where[256]; /* the case, for messages */
 
 /* -- playing ------------------------------------------------------------------------ */
@@ -38,7 +37,7 @@ static void read_text(const char *name, struct buf *out)
 {
 	struct err err;
 
-	if (file_read(out, tmpdir_file(&dir, name), (size_t)64 << 20, &err))
+	if (file_read(out, tmpdir_file(&test_dir, name), (size_t)64 << 20, &err))
 		fail_msg("%s: %s", where, err.text);
 }
 
@@ -57,7 +56,7 @@ static void run_screen(struct talks *talks, const char *engine_script, const cha
 	opt.go_on = again;
 	c.opt = &opt;
 	if (engine_open_scripted(&c.engine, str_of(engine_script), &err) ||
-	    talks_open(talks, tmpdir_file(&dir, "history.db"), &err) ||
+	    talks_open(talks, tmpdir_file(&test_dir, "history.db"), &err) ||
 	    talks_choose(talks, &opt, &c.talk, &err) || screen_run(&c, &signo, &err))
 		fail_msg("%s: %s\n%s", where, err.text, engine_script);
 	c.engine->ops->close(c.engine);
@@ -216,7 +215,7 @@ static void add_pictures(struct buf *keys, const char *name)
 
 	for (size_t i = 0; i < sizeof(folds) / sizeof(folds[0]); i++) {
 		snprintf(file, sizeof(file), "%s%zu", name, i);
-		buf_addf(keys, "%s:save-display %s\n", folds[i], tmpdir_file(&dir, file));
+		buf_addf(keys, "%s:save-display %s\n", folds[i], tmpdir_file(&test_dir, file));
 	}
 }
 
@@ -554,14 +553,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	setlocale(LC_ALL, "C.UTF-8");
-	tmpdir_init(&dir);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
+	tmpdir_init(&test_dir);
 	return 0;
 }
 
@@ -575,5 +567,5 @@ int main(void)
 		cmocka_unit_test(every_scripted_turn_of_the_tests_is_reopened_as_it_was_seen),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, tmpdir_tear_down);
 }

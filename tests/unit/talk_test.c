@@ -18,7 +18,6 @@
 #include "engine/base/file.h"
 #include "tests/support/tmpdir.h"
 
-static struct tmpdir dir;
 static struct err err;
 
 /* A conversation with an engine, and its store. */
@@ -43,7 +42,7 @@ static void chatter_open(struct chatter *c, const char *script, bool again)
 	options_default(&c->opt);
 	c->opt.go_on = again;
 	if (engine_open_scripted(&c->engine, str_of(script), &err) ||
-	    talks_open(&c->talks, tmpdir_file(&dir, "history.db"), &err) ||
+	    talks_open(&c->talks, tmpdir_file(&test_dir, "history.db"), &err) ||
 	    talks_choose(&c->talks, &c->opt, &c->talk, &err))
 		fail_msg("%s", err.text);
 	c->turn = (struct turn){.engine = c->engine, .opt = &c->opt, .talks = &c->talks};
@@ -227,14 +226,14 @@ static void results_stand_on_the_cards_of_their_calls(void **state)
 	/* One that answers nothing has a card of its own. */
 	say_result(&c, "9", "stray\n", "");
 	buf_addf(&keys, ":size 80 60\n:wait-idle\nC-o\n:save-display %s\n",
-		 tmpdir_file(&dir, "cards"));
+		 tmpdir_file(&test_dir, "cards"));
 	config.opt = &c.opt;
 	config.engine = c.engine;
 	config.talks = &c.talks;
 	config.talk = c.talk;
 	config.script = buf_z(&keys);
 	if (screen_run(&config, &signo, &err) ||
-	    file_read(&shown, tmpdir_file(&dir, "cards"), 1 << 20, &err))
+	    file_read(&shown, tmpdir_file(&test_dir, "cards"), 1 << 20, &err))
 		fail_msg("%s", err.text);
 	first = strstr(buf_z(&shown), "\"ls\"");
 	second = strstr(buf_z(&shown), "\"pwd\"");
@@ -463,24 +462,10 @@ static void seeds_are_drawn_and_survive_readers_with_doubles(void **state)
 	assert_true(all == (UINT64_C(1) << 53) - 1);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	tmpdir_init(&dir);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, tmpdir_set_up, tmpdir_tear_down)
 		T(calls_have_ids_and_their_results_go_back_with_them),
 		T(results_are_sent_again_after_a_restart),
 		T(a_result_cannot_end_itself_in_the_prompt),
