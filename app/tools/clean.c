@@ -16,8 +16,8 @@ void clean_init(struct clean *c, void (*put)(void *ctx, struct str text), void *
 	c->put = put;
 	c->ctx = ctx;
 	c->state = CLEAN_TEXT;
-	c->returned = false;
-	c->n_part = c->n_line = c->n = 0;
+	c->keeps = c->returned = false;
+	c->n_bad = c->n_part = c->n_line = c->n = 0;
 }
 
 /* Puts the first n bytes and forgets them. */
@@ -79,6 +79,7 @@ static void add_text(struct clean *c, const char *p, size_t n)
 static void add_replacement(struct clean *c)
 {
 	c->n_part = 0;
+	c->n_bad++;
 	add_text(c, "\xEF\xBF\xBD", 3);
 }
 
@@ -110,7 +111,7 @@ static void take_control(struct clean *c, unsigned char byte)
 	if (byte == ESCAPE) {
 		c->state = CLEAN_ESCAPE;
 	} else if (byte == '\r') {
-		c->returned = true;
+		c->returned = !c->keeps;
 	} else if (byte == '\n') {
 		c->returned = false;
 		add(c, "\n", 1);
@@ -222,7 +223,6 @@ void clean_end(struct clean *c)
 	if (c->n_part)
 		add_replacement(c);
 	put(c, c->n);
-	clean_init(c, c->put, c->ctx);
 }
 
 struct str clean_line(const struct clean *c)

@@ -32,7 +32,9 @@ struct clean {
 	void (*put)(void *ctx, struct str text); /* whole characters; not empty */
 	void *ctx;
 	enum clean_state state;
+	bool keeps;       /* set after clean_init(): \r writes nothing over, it is left out */
 	bool returned;    /* the next character begins the line anew */
+	size_t n_bad;     /* U+FFFDs that stand for bytes */
 	size_t n_part;    /* of a character that is not whole yet    */
 	size_t n_line, n; /* where the last line begins in `text`; its bytes */
 	char part[4];

@@ -18,8 +18,8 @@ static char *copy(struct str s)
 
 static int copy_list(struct str_list *l, const struct str *v, size_t n, struct err *err)
 {
-	l->v = n ? calloc(n, sizeof(*l->v)) : NULL;
-	if (n && !l->v)
+	l->v = calloc(n + 1, sizeof(*l->v));
+	if (!l->v)
 		return err_nomem(err, "workspace", n * sizeof(*l->v));
 	for (; l->n < n; l->n++) {
 		l->v[l->n] = copy(v[l->n]);
