@@ -105,8 +105,8 @@ check-all-list:
 
 # What these do at length takes a sanitizer hours: it gets their short forms.  The plain build does the long
 # ones, check-all those that take minutes.
-LONG := cycle_sample_test disk_test
-LONGER := cache_test cycle_test session_draft_test
+LONG := cache_test cycle_sample_test disk_test
+LONGER := cycle_test session_draft_test
 
 .PHONY: sanitized-list
 sanitized-list:

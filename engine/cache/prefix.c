@@ -50,8 +50,11 @@ static int64_t common_prefix(const struct tokens *held, const token_id *ids, int
 /* The sequence is about to hold something else: what it holds may be asked for again. */
 static void leave(struct prefix *p)
 {
-	if (seq_len(p->seq) - p->kept >= PLACE_GAP)
+	if (seq_len(p->seq) - p->kept >= PLACE_GAP) {
 		keep(p, seq_len(p->seq));
+		tree_own(p->tree, p->owner, p->held.ids, (int64_t)p->held.n);
+	}
+	p->owner = 0;
 }
 
 static int go_back(struct prefix *p, struct mark *mark, const token_id *ids, struct err *err)
@@ -80,6 +83,12 @@ static int cut_to(struct prefix *p, int64_t len, struct err *err)
 	return rc;
 }
 
+void prefix_own(struct prefix *p, struct str conversation)
+{
+	p->owner = tree_owner(conversation);
+	tree_own(p->tree, p->owner, p->held.ids, (int64_t)p->held.n);
+}
+
 void prefix_forget(struct prefix *p, struct str conversation)
 {
 	struct err err = {0};
@@ -87,6 +96,7 @@ void prefix_forget(struct prefix *p, struct str conversation)
 	(void)cut_to(p, 0, &err);
 	tokens_release(&p->held);
 	p->kept = 0;
+	p->owner = 0;
 	tree_forget(p->tree, conversation);
 }
 
@@ -99,16 +109,26 @@ int64_t prefix_found(const struct prefix *p, const token_id *ids, int64_t n)
 	return common >= seq_floor(p->seq) && common > kept ? common : kept;
 }
 
+/* Where a roll-back led to may be a place of the prompt at hand, too. */
+static void keep_here(struct prefix *p)
+{
+	int64_t at = seq_len(p->seq);
+
+	if (at > 0 && places_next(&p->places, at - 1, p->kept) == at)
+		keep(p, at);
+}
+
 int64_t prefix_begin(struct prefix *p, const token_id *ids, int64_t n, struct err *err)
 {
 	int64_t common = common_prefix(&p->held, ids, n - 1);
-	struct mark *mark;
+	struct mark *mark = tree_find(p->tree, ids, n - 1);
 	int rc;
 
 	tree_tick(p->tree);
+	if (mark)
+		tree_spare(p->tree, mark);
 	if (common < (int64_t)p->held.n)
 		leave(p);
-	mark = tree_find(p->tree, ids, n - 1);
 	p->kept = mark ? mark->len : 0;
 	if (common >= seq_floor(p->seq) && common >= p->kept) {
 		rc = cut_to(p, common, err);
@@ -120,7 +140,10 @@ int64_t prefix_begin(struct prefix *p, const token_id *ids, int64_t n, struct er
 		rc = cut_to(p, 0, err);
 	}
 	places_init(&p->places, ids, n, p->user, p->assistant);
-	return rc ? rc : seq_len(p->seq);
+	if (rc)
+		return rc;
+	keep_here(p);
+	return seq_len(p->seq);
 }
 
 int64_t prefix_next(const struct prefix *p)

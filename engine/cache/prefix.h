@@ -19,6 +19,7 @@ struct prefix {
 	struct seq *seq;
 	struct tokens held;       /* the ids seq holds: seq_len(seq) of them */
 	int64_t kept;             /* the furthest frontier among them; 0: none */
+	uint64_t owner;           /* of them; 0: nobody */
 	token_id user, assistant; /* -1: the tokenizer has none */
 	struct places places;     /* of the prompt at hand */
 };
@@ -36,6 +37,9 @@ void prefix_release(struct prefix *p);
  * code. The ids are borrowed until the next prefix_begin() or prefix_end().
  */
 int64_t prefix_begin(struct prefix *p, const token_id *ids, int64_t n, struct err *err);
+
+/* What is held belongs to a conversation, with all that is kept of it, now and when it is left. */
+void prefix_own(struct prefix *p, struct str conversation);
 
 /* A conversation was removed: see tree_forget(); the sequence is empty then. */
 void prefix_forget(struct prefix *p, struct str conversation);

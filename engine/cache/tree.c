@@ -190,7 +190,7 @@ void tree_add_mark(struct tree *t, struct node *node, int64_t len)
 	mark->owner = NOBODY;
 	mark->used = t->clock;
 	node->marks = mark;
-	t->last = mark;
+	t->spared = mark;
 }
 
 /* Takes the i-th out of those in use; its memory stays. */
@@ -278,9 +278,15 @@ struct mark *tree_before(const struct mark *mark, const token_id *ids)
 	return m;
 }
 
+void tree_spare(struct tree *t, struct mark *mark)
+{
+	t->spared = mark;
+}
+
 void tree_use(struct tree *t, struct mark *mark)
 {
 	mark->hits++;
+	tree_spare(t, mark);
 	for (struct node *node = mark->node; node; node = node->parent) {
 		for (struct mark *m = node->marks; m; m = m->next) {
 			if (m->len <= mark->len)
@@ -308,25 +314,24 @@ int tree_restore(struct tree *t, struct mark *mark, struct seq *s, struct err *e
 
 /* ----------------------------------------------------------------------- owners */
 
-static uint64_t owner_of(struct str name)
+uint64_t tree_owner(struct str name)
 {
 	uint64_t sum = name.n ? XXH3_64bits(name.p, name.n) : NOBODY;
 
 	return name.n && sum <= SEVERAL ? SEVERAL + 1 : sum;
 }
 
-void tree_own(struct tree *t, struct str owner, const token_id *ids, int64_t n)
+void tree_own(struct tree *t, uint64_t owner, const token_id *ids, int64_t n)
 {
-	uint64_t who = owner_of(owner);
-	struct mark *m = who ? tree_find(t, ids, n) : NULL;
+	struct mark *m = owner ? tree_find(t, ids, n) : NULL;
 
 	for (; m; m = tree_before(m, ids))
-		m->owner = m->owner == NOBODY || m->owner == who ? who : SEVERAL;
+		m->owner = m->owner == NOBODY || m->owner == owner ? owner : SEVERAL;
 }
 
 void tree_forget(struct tree *t, struct str owner)
 {
-	uint64_t who = owner_of(owner);
+	uint64_t who = tree_owner(owner);
 
 	for (int i = t->n - 1; i >= 0; i--) {
 		if (who && t->marks[i]->owner == who)
@@ -391,7 +396,7 @@ static double worth_of(const struct tree *t, const struct mark *m)
 	return policy_worth(&w);
 }
 
-/* The last one kept never goes to make room for the next. */
+/* The one that is spared never goes to make room for the next. */
 static void drop_least(struct tree *t)
 {
 	double least = 0;
@@ -401,7 +406,7 @@ static void drop_least(struct tree *t)
 	for (int i = 0; i < t->n; i++) {
 		double worth = worth_of(t, t->marks[i]);
 
-		if (t->n > 1 && t->marks[i] == t->last)
+		if (t->n > 1 && t->marks[i] == t->spared)
 			continue;
 		if (found < 0 || worth < least) {
 			least = worth;
@@ -444,7 +449,7 @@ int tree_keep(struct tree *t, struct seq *s, const token_id *ids, int64_t len, s
 	int rc;
 
 	if (there && there->len == len) {
-		t->last = there;
+		tree_spare(t, there);
 		return 0;
 	}
 	rc = tree_make_mark(t, err);

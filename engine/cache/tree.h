@@ -18,7 +18,7 @@ struct mark {
 	struct frontier *frontier; /* owned */
 	struct node *node;
 	struct mark *next; /* of the node's, in no order */
-	uint64_t owner;            /* of which conversation's name the sum is; see tree_own() */
+	uint64_t owner;            /* see tree_owner() and tree_own() */
 	int64_t used;      /* by the tree's clock */
 	int64_t hits;
 	/* Set while one is looked for that may go: */
@@ -40,7 +40,7 @@ struct tree {
 	struct node root;    /* without ids */
 	struct mark **marks; /* [model_n_frontiers]: n in use, then those made and not in use */
 	int n, n_made;
-	struct mark *last; /* the one that was kept last */
+	struct mark *spared; /* see tree_spare() */
 	int64_t clock;     /* prompts so far */
 };
 
@@ -64,14 +64,20 @@ struct mark *tree_find(const struct tree *t, const token_id *ids, int64_t n);
 /* The furthest one before it of which ids, which hold its own, are the beginning; NULL: none. */
 struct mark *tree_before(const struct mark *mark, const token_id *ids);
 
+/* It stays while the next one is kept, as one does that was kept or used last. */
+void tree_spare(struct tree *t, struct mark *mark);
+
 /* It was of use, and so was what lies on the way to it. */
 void tree_use(struct tree *t, struct mark *mark);
 
+/* A conversation as an owner; 0: nobody, as an empty name is. */
+uint64_t tree_owner(struct str name);
+
 /*
- * What is kept of ids[0..n) belongs to a conversation; what several own stays when one of them
- * is removed.  An empty name is nobody's.
+ * What is kept of ids[0..n) belongs to it, too; what several own stays when one of them is
+ * removed.
  */
-void tree_own(struct tree *t, struct str owner, const token_id *ids, int64_t n);
+void tree_own(struct tree *t, uint64_t owner, const token_id *ids, int64_t n);
 /* It was removed: what is its own alone goes. */
 void tree_forget(struct tree *t, struct str owner);
 

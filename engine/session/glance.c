@@ -75,7 +75,7 @@ static int warm(struct session *s, const struct turn_request *req, uint64_t numb
 	if (s->disk)
 		disk_recall(s->disk, &s->tree, prompt->ids, n, have);
 	rc = read_ahead(s, number, prompt->ids, n, err);
-	tree_own(&s->tree, req->conversation, s->prefix.held.ids, (int64_t)s->prefix.held.n);
+	prefix_own(&s->prefix, req->conversation);
 	return rc;
 }
 

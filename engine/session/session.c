@@ -172,7 +172,7 @@ static void take_turn(struct session *s, const struct turn_request *req, uint64_
 	const struct prefix *p = &s->prefix;
 
 	session_turn(s, req, number);
-	tree_own(&s->tree, req->conversation, p->held.ids, (int64_t)p->held.n);
+	prefix_own(&s->prefix, req->conversation);
 	if (s->disk)
 		disk_store(s->disk, &s->tree, req->conversation, p->held.ids,
 			   (int64_t)p->held.n);
