@@ -37,13 +37,23 @@ void usage_write(struct jsonw *w, const struct turn_usage *u)
 	jsonw_end_object(w);
 }
 
+static void add_share(struct buf *out, const char *verb, int64_t n, int64_t of)
+{
+	buf_addf(out, "%s ", verb);
+	buf_add_count(out, n);
+	buf_addz(out, " of ");
+	buf_add_count(out, of);
+	buf_addz(out, " tokens");
+}
+
+void usage_add_price(struct buf *out, int64_t reads, int64_t of)
+{
+	add_share(out, "reads", reads, of);
+}
+
 void usage_add_reading(struct buf *out, const struct turn_usage *u)
 {
-	buf_addz(out, "read ");
-	buf_add_count(out, u->prompt_tokens - u->cached_tokens);
-	buf_addz(out, " of ");
-	buf_add_count(out, u->prompt_tokens);
-	buf_addz(out, " tokens");
+	add_share(out, "read", u->prompt_tokens - u->cached_tokens, u->prompt_tokens);
 	if (!u->disk_tokens)
 		return;
 	buf_addz(out, ", restored ");

@@ -102,7 +102,8 @@ struct engine_ops {
 	/*
 	 * What answering the request would read is told by EV_PRICE, with *number as its turn;
 	 * `ahead`: then all that stands before its last message is read, which is charged to no
-	 * turn.  A turn or another glance comes first, and ends it within a chunk.
+	 * turn, and where that changes the price it is told again.  A turn or another glance comes
+	 * first, and ends it within a chunk.
 	 * ERR_USAGE while a turn waits or runs.
 	 */
 	int (*glance)(struct engine *e, const struct turn_request *req, bool ahead,

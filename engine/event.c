@@ -157,6 +157,8 @@ static bool merge(struct event *into, struct event *ev)
 		into->progress = ev->progress;
 		into->progress_all = ev->progress_all;
 		into->cached = ev->cached;
+		into->disk = ev->disk;
+		into->disk_ms = ev->disk_ms;
 		return true;
 	}
 	return false;

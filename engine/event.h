@@ -30,14 +30,16 @@
 enum event_kind {
 	EV_LOAD,       /* progress: bytes done and in all; before EV_READY                 */
 	EV_READY,      /* the model can answer; engine_ops.info is valid from here         */
-	EV_PREFILL,    /* progress: tokens done, to do in all, and found in the cache      */
+	EV_PREFILL,    /* progress: tokens done, to do in all, and found in the cache; of these,
+			  read from disk, in how many ms                                   */
 	EV_THINKING,   /* text: more of the reasoning                                      */
 	EV_TEXT,       /* text: more of the answer                                         */
 	EV_CALL_BEGIN, /* call: its index; text: the tool's name                           */
 	EV_CALL_PARAM, /* call: its index; text: a whole argument, `"name": value` as JSON */
 	EV_CALL_END,   /* call: its index; text: all arguments as one JSON object          */
 	EV_CALL_BAD,   /* call: its index; text: why it is malformed or cut; never run it  */
-	EV_PRICE,      /* of a glance: progress of progress_all tokens would be read       */
+	EV_PRICE,      /* of a glance: progress of progress_all tokens would be read; what it
+			  read ahead from disk, in how many ms                             */
 	EV_NOTICE,     /* text: something the user should know; the turn goes on           */
 	EV_TOKENS,     /* ids: tokens produced since the last one, for the journal         */
 	EV_DONE,       /* done: how it ended                                               */
@@ -77,6 +79,7 @@ struct event {
 	struct buf text; /* UTF-8, whole characters */
 	int call;        /* index within the turn, from 0 */
 	uint64_t progress, progress_all, cached; /* EV_LOAD: bytes; EV_PREFILL: tokens */
+	uint64_t disk, disk_ms;                  /* EV_PREFILL, EV_PRICE */
 	token_id *ids;                           /* EV_TOKENS; owned */
 	size_t n_ids;
 	enum stop_reason stop;   /* EV_DONE */

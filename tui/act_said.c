@@ -66,7 +66,7 @@ static bool chosen_message(struct tui *t, size_t *item)
 }
 
 /* The nearest item of a kind at or above the chosen one. */
-static bool chosen_of_kind(struct tui *t, enum item_kind kind, size_t *item)
+static bool chosen_of_kind(const struct tui *t, enum item_kind kind, size_t *item)
 {
 	size_t i = transcript_chosen(t->said);
 
@@ -137,6 +137,15 @@ static void want_for_message(struct tui *t, enum tui_intent_kind kind, const cha
 	bool found = chosen_message(t, &item);
 
 	want_for_item(t, kind, found, item, otherwise);
+}
+
+int64_t tui_chosen_question(const struct tui *t)
+{
+	size_t item = 0;
+
+	if (t->focus != KEYS_TRANSCRIPT || !chosen_of_kind(t, ITEM_USER, &item))
+		return 0;
+	return transcript_id(t->said, item);
 }
 
 void act_edit(struct tui *t)

@@ -110,6 +110,8 @@ void tui_say(struct tui *t, enum style_role role, const char *fmt, ...)
 /* Puts a message in the composer: sending it replaces `id` (0: a plain message). */
 void tui_edit(struct tui *t, int64_t id, struct str text);
 int64_t tui_editing(const struct tui *t); /* the message that sending would replace; 0 = none */
+/* The question that editing would change, while the transcript has the keys; 0 = none. */
+int64_t tui_chosen_question(const struct tui *t);
 /* What is in the composer and not sent. */
 struct str tui_draft(const struct tui *t);
 /* An earlier input, for Up and Ctrl-R. */

@@ -139,6 +139,7 @@ static int host_open_branch(struct cmd_host *h, struct talk *t, struct err *err)
 	(void)err;
 	line_of(h)->talk = t;
 	line_say("A branch; what was said before stays as it is.");
+	line_tell_price(line_of(h));
 	return 0;
 }
 

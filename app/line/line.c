@@ -126,6 +126,7 @@ int line_open(struct line_mode *l, struct talk *t, struct err *err)
 	if (!rc) {
 		l->talk = t;
 		history_list_release(&l->offered);
+		line_tell_price(l);
 	}
 	history_list_release(&list);
 	return rc;
@@ -141,10 +142,11 @@ static void tell_refused(const struct line_mode *l, int rc, struct err *err)
 }
 
 /*
- * The turn that has begun.  An interrupted answer is kept as far as it went.  A write that
+ * The turn that has begun; `tells_price`: where the branch is left for it, what that reads is
+ * said first.  An interrupted answer is kept as far as it went.  A write that
  * fails does not take back what is on the screen: it is told, and tried again.
  */
-static int finish_turn(struct line_mode *l, struct err *err)
+static int finish_turn(struct line_mode *l, bool tells_price, struct err *err)
 {
 	struct turn_outcome out;
 	struct turn_watch watch;
@@ -153,6 +155,7 @@ static int finish_turn(struct line_mode *l, struct err *err)
 	int rc;
 
 	show_init(&show, l->app);
+	show.tells_price = tells_price;
 	watch = show_watch(&show, 0);
 	rc = show_turn(&l->turn, &watch, &out, err);
 	if (out.kept.code && !rc)
@@ -173,7 +176,7 @@ int line_answer(struct line_mode *l, struct talk_message *resume, struct err *er
 {
 	int rc = turn_begin(&l->turn, l->talk, resume, err);
 
-	return rc ? rc : finish_turn(l, err);
+	return rc ? rc : finish_turn(l, true, err);
 }
 
 /* What can't be kept is not asked. */
@@ -190,7 +193,8 @@ static int note_unkept(void *ctx, const struct err *why)
  * A turn that failed before it said anything leaves the conversation as it was.  The question is
  * taken over.
  */
-static int ask(struct line_mode *l, struct talk_message *question, struct err *err)
+static int ask(struct line_mode *l, struct talk_message *question, bool tells_price,
+	       struct err *err)
 {
 	struct talk_message *before = l->talk->leaf, *leaf;
 	bool asks_system = l->talk->asks_system, asks_tools = l->talk->asks_tools;
@@ -198,7 +202,7 @@ static int ask(struct line_mode *l, struct talk_message *question, struct err *e
 
 	if (rc)
 		return rc;
-	rc = finish_turn(l, err);
+	rc = finish_turn(l, tells_price, err);
 	if (l->turn.refused || l->turn.dropped)
 		return rc;
 	leaf = l->talk->leaf;
@@ -242,7 +246,7 @@ int line_ask(struct line_mode *l, struct str typed, const struct talk_message *i
 	tell_news(l);
 	if (instead)
 		talk_try_from(l->talk, instead->parent);
-	return ask(l, question, err);
+	return ask(l, question, instead != NULL, err);
 }
 
 static int await_engine(struct line_mode *l, struct err *err)
@@ -447,6 +451,8 @@ int line_run(struct app *app)
 		greet(&l);
 		if (app->opt.pick)
 			line_pick(&l);
+		else
+			line_tell_price(&l);
 		rc = chat(&l, in, &err);
 	}
 	lineinput_close(in);

@@ -41,6 +41,9 @@ int line_open(struct line_mode *l, struct talk *t, struct err *err);
 /* Prints one line of text that may hold anything. */
 void line_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* What the next message would read, which the engine may read meanwhile: app/line/price.c. */
+void line_tell_price(struct line_mode *l);
+
 /* Asks which conversation to go on with; and what was answered. */
 void line_pick(struct line_mode *l);
 int line_picked(struct line_mode *l, const char *name, struct err *err);

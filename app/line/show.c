@@ -77,6 +77,22 @@ static void draw_bar(struct show *s, const char *what, uint64_t done, uint64_t a
 		      units, (unsigned long long)(done * 100 / all));
 }
 
+static void tell_price(struct show *s, const struct event *ev)
+{
+	struct buf line = {0};
+
+	if (!s->tells_price)
+		return;
+	s->tells_price = false;
+	buf_addc(&line, '(');
+	usage_add_price(&line, (int64_t)ev->progress_all,
+			(int64_t)(ev->progress_all + ev->cached));
+	buf_addz(&line, ")\n");
+	clear_bar(s);
+	output_text(STDERR_FILENO, buf_str(&line));
+	buf_release(&line);
+}
+
 static void show_text(struct show *s, const struct event *ev)
 {
 	struct str t = buf_str(&ev->text);
@@ -86,6 +102,7 @@ static void show_text(struct show *s, const struct event *ev)
 		draw_bar(s, "loading", ev->progress, ev->progress_all, 1000000, "MB");
 		return;
 	case EV_PREFILL:
+		tell_price(s, ev);
 		draw_bar(s, "reading", ev->progress, ev->progress_all, 1, "tokens");
 		return;
 	case EV_THINKING:
@@ -180,6 +197,8 @@ static void show_json(struct show *s, const struct event *ev)
 		jsonw_kv_int(&w, "tokens", (int64_t)ev->progress);
 		jsonw_kv_int(&w, "total", (int64_t)ev->progress_all);
 		jsonw_kv_int(&w, "cached", (int64_t)ev->cached);
+		jsonw_kv_int(&w, "disk", (int64_t)ev->disk);
+		jsonw_kv_int(&w, "disk_ms", (int64_t)ev->disk_ms);
 	} else if (ev->kind == EV_DONE) {
 		jsonw_kv_string(&w, "stop_reason", str_of(stop_reason_name(ev->stop)));
 		usage_write(&w, &ev->usage);

@@ -16,6 +16,7 @@ struct show {
 	bool midline;     /* stdout's last line lacks its newline */
 	bool bar;         /* a progress line stands on stderr */
 	int64_t bar_ms;   /* when it was last drawn */
+	bool tells_price; /* of the next turn, once it is known, on stderr */
 	bool lost;        /* stdout did not take what was written: */
 	int lost_errno;   /* why, 0 = unknown */
 };

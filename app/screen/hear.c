@@ -138,8 +138,14 @@ static void hear_progress(struct screen *s, const struct event *ev)
 	s->status.all = ev->progress_all;
 	if (ms > 200 && ev->progress > base)
 		s->status.rate = (double)(ev->progress - base) * 1000 / (double)ms;
-	if (ev->kind == EV_PREFILL)
-		s->status.cached = (int64_t)ev->cached;
+	if (ev->kind != EV_PREFILL)
+		return;
+	s->status.cached = (int64_t)ev->cached;
+	/* What was restored before it, while it was written, stays told. */
+	if (ev->disk) {
+		s->status.from_disk = (int64_t)ev->disk;
+		s->status.disk_ms = (int64_t)ev->disk_ms;
+	}
 }
 
 static void hear_turn(struct screen *s, const struct event *ev)

@@ -1,14 +1,14 @@
 /*
  * What Enter would read: asked of the engine in a pause of the typing, while nothing else goes
  * on, and shown in the status until the next key.  On the way the engine reads ahead what
- * stands before the draft, so that only the draft is left.
+ * stands before the draft, so that only the draft is left.  In the transcript it is what
+ * answering the chosen question again would read, or editing it.
  */
 #include "app/screen/private.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "app/talk/request.h"
+#include "app/talk/price.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 
@@ -22,19 +22,27 @@ void screen_price_later(struct screen *s)
 	s->status.reads_of = 0;
 }
 
+/* The question that would change: what is being edited, else the one that the keys are at. */
+static int64_t changed_question(const struct screen *s)
+{
+	int64_t at = tui_chosen_question(s->tui);
+
+	return at ? at : tui_editing(s->tui);
+}
+
 void screen_price_after_key(struct screen *s)
 {
 	struct str draft = tui_draft(s->tui);
 
 	if (!s->talk)
 		return;
-	if (s->priced_leaf == s->talk->leaf && s->priced_editing == tui_editing(s->tui) &&
+	if (s->priced_leaf == s->talk->leaf && s->priced_question == changed_question(s) &&
 	    s->priced.len == draft.n &&
 	    (!draft.n || memcmp(s->priced.data, draft.p, draft.n) == 0))
 		return;
 	/* So that the same keys again wait no longer. */
 	s->priced_leaf = s->talk->leaf;
-	s->priced_editing = tui_editing(s->tui);
+	s->priced_question = changed_question(s);
 	buf_reset(&s->priced);
 	buf_adds(&s->priced, draft);
 	screen_price_later(s);
@@ -50,67 +58,44 @@ int screen_price_due_ms(const struct screen *s)
 	return left > 0 ? (int)left : 0;
 }
 
-/* The branch that the draft would go on with. */
-static int build(struct screen *s, struct request *r, struct err *err)
+/* The draft, in its place; or the chosen question as it is. */
+static struct price_of what_is_wanted(struct screen *s)
 {
-	struct talk_message *leaf = s->talk->leaf;
-	struct talk_message *edited = talk_find(s->talk, tui_editing(s->tui));
-	int rc;
+	struct talk_message *changed = talk_find(s->talk, changed_question(s));
+	struct price_of of = {s->talk, changed ? changed->parent : s->talk->leaf,
+			      tui_draft(s->tui)};
 
-	if (edited)
-		talk_rewind(s->talk, edited->parent);
-	rc = request_build(r, s->talk, (enum chat_effort)s->opt->effort, err);
-	talk_rewind(s->talk, leaf);
-	return rc;
-}
-
-static int ask(struct screen *s, const struct request *r, struct err *err)
-{
-	struct chat_message *messages = malloc((r->n + 2) * sizeof(*messages));
-	struct turn_request req = {.sampling = sampling_default(), .chat = r->chat};
-	size_t n = 0;
-	int rc;
-
-	if (!messages)
-		return err_nomem(err, "request", (r->n + 2) * sizeof(*messages));
-	/* It comes with the first question. */
-	if (r->n == 0 && s->opt->system)
-		messages[n++] = (struct chat_message){.role = CHAT_SYSTEM,
-						      .content = str_of(s->opt->system)};
-	if (r->n)
-		memcpy(messages + n, r->messages, r->n * sizeof(*messages));
-	n += r->n;
-	messages[n++] = (struct chat_message){.role = CHAT_USER, .content = tui_draft(s->tui)};
-	req.chat.messages = messages;
-	req.chat.n_messages = n;
-	req.conversation = str_of(talk_store_uid(s->talks, s->talk));
-	rc = s->engine->ops->glance(s->engine, &req, true, &s->price, err);
-	free(messages);
-	return rc;
+	if (changed && tui_chosen_question(s->tui))
+		of = (struct price_of){s->talk, changed, {0}};
+	return of;
 }
 
 void screen_price(struct screen *s)
 {
-	struct request r = {0};
+	struct price_of of = what_is_wanted(s);
 	struct err err = {0};
 	int rc;
 
 	s->price_ms = 0;
-	rc = build(s, &r, &err);
-	if (!rc)
-		rc = ask(s, &r, &err);
+	/* Where the keys only pass by nothing is read. */
+	rc = price_ask(&s->turn, &of, !tui_chosen_question(s->tui), &s->price, &err);
 	/* What was cancelled (a title) may not have ended yet. */
 	if (rc == ERR_USAGE)
 		s->price_ms = clock_ms() + PAUSE_MS;
 	/* A figure less; what is wrong is said when it is sent. */
 	else if (rc)
 		log_add(LOG_DEBUG, "price: %s", err.text);
-	request_release(&r);
 }
 
 void screen_hear_price(struct screen *s, const struct event *ev)
 {
-	if (!s->price || ev->turn != s->price || !tui_draft(s->tui).n)
+	if (!s->price || ev->turn != s->price)
+		return;
+	if (ev->disk) {
+		s->status.from_disk = (int64_t)ev->disk;
+		s->status.disk_ms = (int64_t)ev->disk_ms;
+	}
+	if (!tui_draft(s->tui).n && !tui_chosen_question(s->tui))
 		return;
 	s->status.reads = (int64_t)ev->progress;
 	s->status.reads_of = (int64_t)ev->progress_all;

@@ -80,7 +80,7 @@ struct screen {
 	int64_t price_ms; /* of clock_ms(): the price is asked then, if nothing goes on; 0 = not */
 	struct buf priced; /* what was in the composer, before which message, instead of which one */
 	const struct talk_message *priced_leaf;
-	int64_t priced_editing;
+	int64_t priced_question;
 	uint64_t price;   /* the number it is told by; 0: none is wanted */
 	double read_rate; /* tokens a second, of the last prompt that was long enough; 0 = none */
 

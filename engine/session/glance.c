@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/session/session.h"
 
@@ -51,20 +52,38 @@ static int64_t n_found(struct session *s, const struct tokens *prompt)
 	return more > have ? more : have;
 }
 
-static void tell_price(struct session *s, uint64_t number, const struct tokens *prompt)
+/* What was restored on the way. */
+struct restored {
+	int64_t tokens, ms;
+};
+
+static void tell_price(struct session *s, uint64_t number, const struct tokens *prompt,
+		       const struct restored *r)
 {
 	int64_t cached = n_found(s, prompt);
 	struct event ev = {.kind = EV_PRICE,
 			   .turn = number,
 			   .progress = prompt->n - (uint64_t)cached,
 			   .progress_all = prompt->n,
-			   .cached = (uint64_t)cached};
+			   .cached = (uint64_t)cached,
+			   .disk = (uint64_t)r->tokens,
+			   .disk_ms = (uint64_t)r->ms};
 
 	event_queue_push(s->base.events, &ev);
 }
 
+static void restore(struct session *s, const token_id *ids, int64_t n, int64_t have,
+		    struct restored *out)
+{
+	int64_t began = clock_ms(), found = disk_recall(s->disk, &s->tree, ids, n, have);
+
+	if (found)
+		*out = (struct restored){found - have, clock_ms() - began};
+}
+
+/* *out: what came from disk.  1: what a turn would read is less now, 0: it is not. */
 static int warm(struct session *s, const struct turn_request *req, uint64_t number,
-		const struct tokens *prompt, struct err *err)
+		const struct tokens *prompt, struct restored *out, struct err *err)
 {
 	int64_t n = before_last_message(s, prompt),
 		have = prefix_found(&s->prefix, prompt->ids, n + 1);
@@ -73,16 +92,17 @@ static int warm(struct session *s, const struct turn_request *req, uint64_t numb
 	if (n - have < WORTH_RECALLING)
 		return 0;
 	if (s->disk)
-		disk_recall(s->disk, &s->tree, prompt->ids, n, have);
+		restore(s, prompt->ids, n, have, out);
 	rc = read_ahead(s, number, prompt->ids, n, err);
 	prefix_own(&s->prefix, req->conversation);
-	return rc;
+	return rc ? rc : 1;
 }
 
 void session_glance(struct session *s, const struct turn_request *req, uint64_t number,
 		    bool ahead)
 {
 	struct tokens prompt = {0};
+	struct restored restored = {0};
 	struct err err = {0};
 	size_t n_replaced = 0;
 	int rc = prompt_encode(&req->chat, s->flavour, s->tok, &prompt, &n_replaced, &err);
@@ -90,11 +110,13 @@ void session_glance(struct session *s, const struct turn_request *req, uint64_t 
 	if (!rc && tokens_failed(&prompt))
 		rc = err_nomem(&err, "prompt", prompt.n * sizeof(token_id));
 	if (!rc && prompt.n > 1 && (int64_t)prompt.n < model_ctx_tokens(s->model)) {
-		tell_price(s, number, &prompt);
+		tell_price(s, number, &prompt, &restored);
 		if (ahead)
-			rc = warm(s, req, number, &prompt, &err);
+			rc = warm(s, req, number, &prompt, &restored, &err);
 	}
-	if (rc)
+	if (rc > 0 && desk_glance_wanted(&s->desk, number))
+		tell_price(s, number, &prompt, &restored);
+	if (rc < 0)
 		log_add(LOG_WARN, "glance: %s", err.text);
 	tokens_release(&prompt);
 }

@@ -191,7 +191,9 @@ static void send_prefill(struct turn *t, int64_t done, int64_t all)
 	struct event ev = {.kind = EV_PREFILL,
 			   .progress = (uint64_t)done,
 			   .progress_all = (uint64_t)all,
-			   .cached = (uint64_t)t->usage.cached_tokens};
+			   .cached = (uint64_t)t->usage.cached_tokens,
+			   .disk = (uint64_t)t->usage.disk_tokens,
+			   .disk_ms = (uint64_t)t->usage.disk_ms};
 
 	push(t, &ev);
 }

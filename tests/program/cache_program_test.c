@@ -61,6 +61,7 @@ static struct usage ask(const char *text, const char *more, const char *value)
 	struct program_run run;
 	struct usage u = {0};
 	bool done = false;
+	long told = -1;
 
 	program_run(&run, argv, (struct str){0}, 120);
 	for (char *line = strtok(buf_z(&run.out) ? run.out.data : NULL, "\n"); line;
@@ -68,12 +69,15 @@ static struct usage ask(const char *text, const char *more, const char *value)
 		json_t *ev = json_loads(line, 0, NULL);
 		const char *type = json_string_value(json_object_get(ev, "type"));
 
+		if (type && strcmp(type, "prefill") == 0)
+			told = number(ev, "disk");
 		if (type && strcmp(type, "done") == 0) {
 			const json_t *usage = json_object_get(ev, "usage");
 
 			u = (struct usage){
 				number(usage, "prompt_tokens"), number(usage, "cached_tokens"),
 				number(usage, "disk_tokens"), number(usage, "output_tokens")};
+			assert_int_equal(told, u.disk);
 			done = true;
 		}
 		json_decref(ev);

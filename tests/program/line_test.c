@@ -513,6 +513,45 @@ static void a_line_tells_what_was_read_and_what_came_from_disk(void **state)
 	end(&c, 0);
 }
 
+/* The number of the small model's tokens that are told to be read, and of how many. */
+static void wait_for_price(struct chat *c, int *reads, int *of)
+{
+	wait_for(c, "(reads ");
+	hear(c, 100);
+	if (sscanf(buf_z(&c->shown) + c->seen, "%d of %d tokens)", reads, of) != 2)
+		fail_msg("no price:\n%s", buf_z(&c->shown));
+}
+
+static void where_the_branch_is_left_the_price_is_told_first(void **state)
+{
+	struct chat c;
+	int reads, of;
+
+	(void)state;
+	start(&c, NULL, "--nothink");
+	type(&c, "what is the capital of France?\n");
+	wait_for(&c, "read ");
+	wait_for_prompt(&c);
+	assert_null(strstr(buf_z(&c.shown), "(reads "));
+	/* The same question again reads its last token, another one all that differs. */
+	type(&c, "/regen\n");
+	wait_for_price(&c, &reads, &of);
+	assert_int_equal(reads, 1);
+	assert_in_range(of, 5, 40);
+	wait_for_prompt(&c);
+	type(&c, "/edit and the one of Spain?\n");
+	wait_for_price(&c, &reads, &of);
+	assert_in_range(reads, 5, of);
+	wait_for_prompt(&c);
+	type(&c, "/fork\n");
+	wait_for_price(&c, &reads, &of);
+	assert_in_range(reads, 1, 6);
+	assert_in_range(of, 12, 60);
+	wait_for_prompt(&c);
+	type(&c, "\004");
+	end(&c, 0);
+}
+
 static void vi_keys_edit_the_line_from_the_moment_they_are_asked_for(void **state)
 {
 	struct chat c;
@@ -884,6 +923,7 @@ int main(void)
 		cmocka_unit_test(commands_act_and_wrong_ones_say_so),
 		cmocka_unit_test(its_help_fits_80_columns),
 		cmocka_unit_test(a_line_tells_what_was_read_and_what_came_from_disk),
+		cmocka_unit_test(where_the_branch_is_left_the_price_is_told_first),
 		cmocka_unit_test(vi_keys_edit_the_line_from_the_moment_they_are_asked_for),
 		cmocka_unit_test(hostile_text_never_steers_the_terminal),
 		cmocka_unit_test(a_failed_turn_and_a_resize_end_nothing),

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/program.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
@@ -58,10 +59,53 @@ static void the_price_of_a_draft_is_what_is_new(void **state)
 	tmpdir_release(&home);
 }
 
+static void a_reopened_conversation_is_restored_while_nobody_types(void **state)
+{
+	static const char *const ask[] = {
+		"--model", "share/nano", "--threads", "1", "--nothink", "--temp", "0", "-p",
+		"tell me about the river and all the boats that come along on it", NULL};
+	static const char *const args[] = {"--model",   "share/nano", "--threads", "1",
+					   "--nothink", "--temp",     "0",         "-c", NULL};
+	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
+					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
+	struct stage_setup su = {.args = args, .term = "xterm-256color", .w = 160, .h = 24};
+	struct program_run run;
+	struct tmpdir home;
+	struct stage st;
+	int reads, of;
+
+	(void)state;
+	tmpdir_init(&home);
+	su.home = home.path;
+	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
+		setenv(homes[i], home.path, 1);
+	program_run(&run, ask, (struct str){0}, 120);
+	assert_int_equal(run.status, 0);
+	program_run_release(&run);
+	stage_open(&st, &su);
+	stage_wait_for(&st, "tokens from disk in ");
+	/* The question that the keys are at, answered again: it was read. */
+	stage_type(&st, "\033[1;3A");
+	wait_for_price(&st, &reads, &of);
+	assert_int_equal(reads, 1);
+	assert_in_range(of, 10, 60);
+	/* changed, all behind its beginning is new */
+	stage_type(&st, "e");
+	stage_type(&st, "\001or ");
+	stage_wait_gone(&st, "reads 1 ");
+	wait_for_price(&st, &reads, &of);
+	assert_in_range(reads, of - 4, of);
+	stage_assert_clean(&st);
+	stage_type(&st, "\x15\x11");
+	stage_close(&st);
+	tmpdir_release(&home);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_price_of_a_draft_is_what_is_new),
+		cmocka_unit_test(a_reopened_conversation_is_restored_while_nobody_types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
