@@ -6,16 +6,19 @@
 #include "engine/engine.h"
 
 #define DECAY        0.98 /* of what was accepted: half is forgotten after some 35 drafts */
-/* How much one more step counts in a cost: what else runs here only ever makes steps longer. */
-#define NEWS_SHORTER 0.3
+/*
+ * How much one more step counts in a cost.  What else runs here only ever makes steps longer, now
+ * this one and now that one: a cost is nearly the shortest that was seen, and rises slowly.
+ */
+#define NEWS_SHORTER 0.7
 #define NEWS_LONGER  0.1
-#define SPIKE        1.5  /* so many times the cost are something else's doing */
+#define SPIKE        1.1  /* so many times the cost are something else's doing */
 #define FIRST_CHANCE 0.8  /* of a draft before anything is known … */
 #define DOUBT        4.0  /* … which counts as so many drafts; further on, the place before does */
 #define FIRST_SHARE  0.3  /* a row more, as part of a step, before anything is known */
 #define LOOK_EVERY   16   /* one step of so many looks at a neighbour … */
 #define OLD          256  /* … that was not measured in so many */
-#define MEASURES     3    /* from so many on a cost is known */
+#define MEASURES     5    /* from so many on a cost is known: the least of them */
 
 void drafting_init(struct drafting *d, int most)
 {
@@ -182,6 +185,8 @@ static void note_cost(const struct drafting *d, struct drafting_cost *c, double 
 	/* The first of a kind may have had to prepare something. */
 	if (c->n <= 2)
 		c->seconds = seconds;
+	else if (c->n <= MEASURES)
+		c->seconds = fmin(c->seconds, seconds);
 	else if (seconds < c->seconds)
 		c->seconds += NEWS_SHORTER * (seconds - c->seconds);
 	else

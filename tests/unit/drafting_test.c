@@ -31,6 +31,21 @@ static double draw(void)
 	return (double)(random_state >> 11) * 0x1p-53;
 }
 
+/* So long is what takes so many seconds where the processor is taken away half of the time. */
+static double beside_others(double seconds)
+{
+	double all = 0;
+
+	for (;;) {
+		double until = -2 * log(1 - draw());
+
+		if (until >= seconds)
+			return all + seconds;
+		seconds -= until;
+		all += until - 2 * log(1 - draw());
+	}
+}
+
 /* One step; its tokens, and the seconds it takes are added. */
 static int step(struct drafting *d, const struct machine *m, int depth, double *seconds)
 {
@@ -106,6 +121,52 @@ static void auto_finds_its_way_within_some_steps(void **state)
 	for (int n = 0; n < 40; n++)
 		tokens += step(&d, &machines[0], drafting_depth(&d, DRAFT_AUTO, 1000), &seconds);
 	assert_true(tokens / seconds > 0.6 * rate_at(&machines[0], 8));
+}
+
+/* By what steps would take here alone, for what others do is not its doing. */
+static double auto_to_off_beside_others(const struct machine *m)
+{
+	struct drafting d;
+	double tokens = 0, seconds = 0;
+
+	drafting_init(&d, m->most);
+	while (tokens < 600) {
+		int depth = drafting_depth(&d, DRAFT_AUTO, 1000), n = 0;
+		double alone = m->step + depth * m->row;
+
+		while (n < depth && draw() < m->chance[n])
+			n++;
+		drafting_note(&d, depth, n, beside_others(alone * (1 + m->noise * (draw() - 0.5))));
+		tokens += 1 + n;
+		seconds += alone;
+	}
+	return tokens / seconds * m->step;
+}
+
+/* It does not take what others do for the cost of a depth. */
+static void auto_is_not_slower_than_off_beside_other_work(void **state)
+{
+	static const struct {
+		struct machine m;
+		double least; /* times off */
+	} cases[] = {
+		{{1, 0.7, ALL(0.7), 0.06, 8, 0}, 0.96},
+		{{1, 0.5, ALL(0.3), 0.06, 8, 0}, 0.96},
+		{{1, 0.33, {0.97, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3, 0.3}, 0.06, 8, 2}, 1.5},
+		{{1, 0.2, ALL(0.95), 0.06, 8, 8}, 2.2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int n_slower = 0;
+
+		random_state = i;
+		for (int n = 0; n < 200; n++)
+			n_slower += auto_to_off_beside_others(&cases[i].m) < cases[i].least;
+		if (n_slower > 12)
+			fail_msg("machine %zu: %d of 200 answers are slower than %g of off", i,
+				 n_slower, cases[i].least);
+	}
 }
 
 /* Another text, and another length of it. */
@@ -215,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(auto_comes_to_the_best_depth),
 		cmocka_unit_test(auto_finds_its_way_within_some_steps),
+		cmocka_unit_test(auto_is_not_slower_than_off_beside_other_work),
 		cmocka_unit_test(auto_follows_what_changes),
 		cmocka_unit_test(no_more_is_drafted_than_is_wanted),
 		cmocka_unit_test(a_block_is_cut_where_it_stops_to_pay),
