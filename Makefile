@@ -154,7 +154,6 @@ help:
 #	all	build the program: build/release/dsv4chat (the default)
 #	check	install what is missing, run the tests (minutes)
 #	check-all	also, and strictly: sanitizers, valgrind, static analysis, slow tests (tens of minutes)
-#	check-long	the longest forms of the cache and drafting tests (hours)
 #	eval-nano	ask the small model its held-out questions
 #	fuzz	NAME=config SECONDS=600: look for new inputs that break a parser
 #	lint	check who includes whom, and that files open with what they are for

@@ -103,19 +103,14 @@ check-all-list:
 	@printf '%s\n' '1200 cppcheck tests/analysis/cppcheck.sh $(sort $(foreach f,$(FOLDERS),$(firstword $(subst /, ,$(f)))))'
 	@printf '%s\n' "1200 valgrind-turn $(VALGRIND) $(B)/dsv4chat --model share/nano --ephemeral --threads 1 --seed 1 -p hello"
 
-# What these do at length takes a sanitizer hours: it gets their short forms.  The plain build does the long
-# ones, check-all those that take minutes.
-LONG := cache_test cycle_sample_test disk_test
-LONGER := cycle_test session_draft_test
+# What these do at length takes a sanitizer hours: it gets their short forms, and the plain build does
+# the long ones.
+LONG := cache_test cycle_sample_test cycle_test disk_test session_draft_test
 
 .PHONY: sanitized-list
 sanitized-list:
-	@printf '%s\n' $(foreach t,$(TESTS),'1500 $(VARIANT)-$(notdir $(t)) $(if $(filter $(LONG) $(LONGER),$(notdir $(t))),,DSV4CHAT_SLOW=1) DSV4CHAT_PROGRAM=$(B)/dsv4chat $(t)') \
+	@printf '%s\n' $(foreach t,$(TESTS),'1500 $(VARIANT)-$(notdir $(t)) $(if $(filter $(LONG),$(notdir $(t))),,DSV4CHAT_SLOW=1) DSV4CHAT_PROGRAM=$(B)/dsv4chat $(t)') \
 		$(call REPLAY_LINES,300)
-
-.PHONY: check-long
-check-long: tests
-	@printf '%s\n' $(foreach t,$(LONGER),'7200 long-$(t) DSV4CHAT_SLOW=1 $(B)/tests/unit/$(t)') | tests/run build/logs/check-long
 
 lint:
 	@for l in $(LINTS); do sh $$l || exit 1; done

@@ -13,12 +13,12 @@
 
 #include <cmocka.h>
 
-#include "engine/cache/seq.h"
+#include "engine/cache/tree.h"
 #include "engine/pass/model_internal.h"
 #include "engine/text/tokenizer.h"
 #include "tests/support/recorder.h"
 
-/* The parts of this file's tests that take minutes run under DSV4CHAT_SLOW. */
+/* What takes minutes of this file's tests runs under DSV4CHAT_SLOW. */
 #define NANO "share/nano"
 
 /* A run of single steps, or of cycles. */
@@ -68,6 +68,8 @@ static struct model *open_model(int chunk, int n_slots)
 		.ctx_tokens = 1024,
 		.prefill_chunk = chunk,
 		.n_slots = n_slots,
+		.keeps = true,
+		.kept_bytes = 1,
 	};
 	struct err err = {0};
 	struct model *m;
@@ -219,6 +221,13 @@ static void same_caches(struct steps *single, struct steps *cycled, const char *
 
 #define LENGTH 40
 
+/* Prompts that cycles are tried behind: a sanitizer takes twenty times as long for each. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FEW 4
+#else
+#define FEW 12
+#endif
+
 static const struct sample_how hows[] = {
 	{.temperature = 0},
 	{.temperature = 0.7, .top_p = 1},
@@ -241,39 +250,77 @@ static bool slow(void)
 	return getenv("DSV4CHAT_SLOW") != NULL;
 }
 
+/* A prompt, with what one step after another chooses behind it. */
+struct prompt {
+	int at, n; /* of the text */
+	struct sample_how how;
+	struct steps single;
+	struct tree kept; /* its end */
+};
+
+static void read_prompt(struct prompt *p, int i)
+{
+	struct err err = {0};
+
+	p->at = 3 * i;
+	p->n = 120 + i + 128 * (i % 3);
+	p->how = how_of(&p->single, i);
+	assert_int_equal(tree_init(&p->kept, p->single.m, &err), 0);
+	prefill(&p->single, p->at, p->n, &p->how);
+	if (tree_keep(&p->kept, p->single.s, text.ids + p->at, p->n, &err))
+		fail_msg("%s", err.text);
+	one_by_one(&p->single, LENGTH, &p->how);
+}
+
+/* To its end, as whoever goes on from there. */
+static void go_to_end(struct steps *k, struct prompt *p)
+{
+	struct mark *end = tree_find(&p->kept, text.ids + p->at, p->n);
+	struct err err = {0};
+
+	assert_true(end && end->len == p->n);
+	assert_int_equal(tree_restore(&p->kept, end, k->s, &err), 0);
+	k->n = 1;
+	k->ids[0] = p->single.ids[0];
+	memcpy(k->logits, p->single.logits, k->vocab * sizeof(float));
+	k->drafted = k->accepted = k->n_cycles = 0;
+}
+
 /* Blocks of 4 and of 128 end within the cycles, between them, and before. */
 static void cycles_choose_what_single_steps_choose(void **state)
 {
-	int far = slow() ? 128 : 12, step = slow() ? 1 : 3;
+	int far = slow() ? 128 : FEW, step = slow() ? 1 : 3;
 	struct model *m = open_model(64, 2);
-	struct steps single, cycled;
+	struct prompt p = {0};
+	struct steps cycled;
 	int drafted = 0, accepted = 0;
 
 	(void)state;
-	steps_open(&single, m, LENGTH);
+	steps_open(&p.single, m, LENGTH);
 	steps_open(&cycled, m, LENGTH);
 	for (int i = 0; i < far; i++) {
-		int n = 120 + i + 128 * (i % 3);
-		struct sample_how how = how_of(&single, i);
-
-		prefill(&single, 3 * i, n, &how);
-		one_by_one(&single, LENGTH, &how);
+		read_prompt(&p, i);
 		for (int depth = 1 + i % step; depth <= DRAFT_MAX; depth += step) {
 			char what[80];
 
-			snprintf(what, sizeof(what), "%d ids, %d drafts at a time, how %d", n,
+			snprintf(what, sizeof(what), "%d ids, %d drafts at a time, how %d", p.n,
 				 depth, i);
-			prefill(&cycled, 3 * i, n, &how);
-			in_cycles(&cycled, LENGTH, depth, &how);
-			same_steps(&single, &cycled, LENGTH, what);
-			same_caches(&single, &cycled, what);
+			/* Each prompt at another depth without a way back to its end. */
+			if ((depth + i) % DRAFT_MAX == 0)
+				prefill(&cycled, p.at, p.n, &p.how);
+			else
+				go_to_end(&cycled, &p);
+			in_cycles(&cycled, LENGTH, depth, &p.how);
+			same_steps(&p.single, &cycled, LENGTH, what);
+			same_caches(&p.single, &cycled, what);
 			drafted += cycled.drafted;
 			accepted += cycled.accepted;
 		}
+		tree_release(&p.kept);
 	}
 	/* Both happen, or it says nothing. */
 	assert_in_range(accepted, drafted / 20, drafted - 20);
-	steps_close(&single);
+	steps_close(&p.single);
 	steps_close(&cycled);
 	model_close(m);
 }

@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "kernels/ops.h"
+#include "tests/support/tmpdir.h"
 
 #define NANO "share/nano"
 
@@ -49,7 +50,8 @@ static int drop_tools(void **state)
 	return 0;
 }
 
-static struct engine *open_model(int64_t ctx)
+/* `cache`: a folder for what is kept on disk, or NULL. */
+static struct engine *open_with(int64_t ctx, const char *cache)
 {
 	struct engine_config config = {
 		.model_dir = NANO,
@@ -57,6 +59,8 @@ static struct engine *open_model(int64_t ctx)
 		.n_threads = 1,
 		.ctx_tokens = ctx,
 		.prefill_chunk = 64,
+		.cache_dir = cache,
+		.cache_bytes = cache ? (int64_t)256 << 20 : 0,
 	};
 	struct engine *e;
 	struct err err = {0};
@@ -75,6 +79,11 @@ static struct engine *open_model(int64_t ctx)
 		if (kind == EV_READY)
 			return e;
 	}
+}
+
+static struct engine *open_model(int64_t ctx)
+{
+	return open_with(ctx, NULL);
 }
 
 static void log_release(struct turn_log *log)
@@ -179,7 +188,11 @@ struct question {
 	struct turn_request req;
 };
 
-/* The i-th of them: its length, subject, effort and sampling. */
+#define N_HOWS  6
+#define N_SEEDS 20
+
+/* The i-th of them: its subject, effort and sampling.  The first 120 have each way of sampling
+ * with each seed, any six in a row every subject, and each subject every way of sampling. */
 static void ask(struct question *q, int i)
 {
 	static const char *const subjects[][3] = {
@@ -190,12 +203,13 @@ static void ask(struct question *q, int i)
 		{"Who are you, and what is the capital of France? I ask ", " times, or ", "."},
 		{"How many metres are ", " kilometres and ", " metres?"},
 	};
-	static const struct sampling hows[] = {
+	static const struct sampling hows[N_HOWS] = {
 		{.temperature = 0, .top_p = 1},   {.temperature = 0.7, .top_p = 1},
 		{.temperature = 1, .top_p = 1},   {.temperature = 1, .top_p = 0.9},
 		{.temperature = 1.3, .min_p = 0.05, .top_p = 1},
 		{.temperature = 1, .top_p = 1, .top_k = 10},
 	};
+	int pair = i * 7 % (N_HOWS * N_SEEDS);
 	size_t n = 0;
 
 	*q = (struct question){0};
@@ -213,9 +227,9 @@ static void ask(struct question *q, int i)
 			 .n_messages = n,
 			 .effort = i / 6 % 2 ? EFFORT_LOW : EFFORT_NONE,
 			 .drop_thinking = true},
-		.sampling = hows[i / 2 % 6],
+		.sampling = hows[pair / N_SEEDS],
 	};
-	q->req.sampling.seed = (uint64_t)i % 20;
+	q->req.sampling.seed = (uint64_t)pair % N_SEEDS;
 	q->req.sampling.max_tokens = 120;
 }
 
@@ -235,7 +249,8 @@ static void an_answer_is_the_same_at_every_depth(void **state)
 		play(e, &q.req, &off, 0, NULL);
 		assert_int_equal(off.last.usage.drafted, 0);
 		counts_agree(&off.last.usage);
-		for (int depth = 1 + i % 4; depth <= DRAFT_MAX + 1; depth += slow() ? 1 : 4) {
+		for (int depth = slow() ? 1 : 1 + i % 4; depth <= DRAFT_MAX + 1;
+		     depth += slow() ? 1 : 4) {
 			char what[260];
 
 			/* the last one: auto */
@@ -470,6 +485,56 @@ static void a_resumed_answer_drafts_as_one_that_never_stopped(void **state)
 	e->ops->close(e);
 }
 
+/* Cut anywhere, gone on with in memory and, by another engine, from disk: it drafts the same. */
+static void an_answer_restored_from_disk_drafts_as_one_that_never_left(void **state)
+{
+	static struct turn_log whole, cut, here, back;
+	struct tmpdir dir;
+
+	(void)state;
+	tmpdir_init(&dir);
+	/* From so many on they are looked for on disk. */
+	for (int n = 4; n < 40; n += slow() ? 1 : 9) {
+		struct question q;
+		struct engine *e;
+		const struct turn_usage *u = &here.last.usage, *v = &back.last.usage;
+		int i = 6 + 12 * (n % 3);
+
+		e = open_with(2048, tmpdir_file(&dir, "kv"));
+		ask(&q, i);
+		q.req.conversation = STR_LIT("one");
+		q.req.sampling.draft = DRAFT_OFF + 1 + n % DRAFT_MAX;
+		q.req.sampling.max_tokens = n;
+		play(e, &q.req, &cut, 0, NULL);
+		q.req.resume_ids = cut.ids;
+		q.req.n_resume_ids = cut.n_ids;
+		q.req.sampling.max_tokens = 120 - n;
+		play(e, &q.req, &here, 0, NULL);
+		e->ops->close(e);
+		e = open_with(2048, tmpdir_file(&dir, "kv"));
+		play(e, &q.req, &back, 0, NULL);
+		same_turn(&here, &back, "from disk");
+		assert_int_equal(u->disk_tokens, 0);
+		assert_int_equal(v->disk_tokens, v->prompt_tokens - 1);
+		assert_int_equal(u->steps, v->steps);
+		assert_memory_equal(u->drafted_at, v->drafted_at, sizeof(u->drafted_at));
+		assert_memory_equal(u->accepted_at, v->accepted_at, sizeof(u->accepted_at));
+		ask(&q, i);
+		q.req.sampling.draft = DRAFT_OFF;
+		play(e, &q.req, &whole, 0, NULL);
+		assert_int_equal(cut.n_ids + back.n_ids, whole.n_ids);
+		assert_memory_equal(back.ids, whole.ids + cut.n_ids,
+				    back.n_ids * sizeof(token_id));
+		e->ops->close(e);
+		tmpdir_clear(&dir, "kv");
+	}
+	log_release(&whole);
+	log_release(&cut);
+	log_release(&here);
+	log_release(&back);
+	tmpdir_release(&dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +544,7 @@ int main(void)
 		cmocka_unit_test(an_answer_that_is_stopped_goes_on_as_if_it_had_not_been),
 		cmocka_unit_test(thinking_that_is_ended_leaves_no_draft_behind),
 		cmocka_unit_test(a_resumed_answer_drafts_as_one_that_never_stopped),
+		cmocka_unit_test(an_answer_restored_from_disk_drafts_as_one_that_never_left),
 	};
 
 	return cmocka_run_group_tests(tests, read_tools, drop_tools);
