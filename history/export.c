@@ -14,7 +14,7 @@
 
 const struct run_word export_run_words[] = {{AT(model)},   {AT(identity)}, {AT(build)},
 					    {AT(device)},  {AT(effort)},   {AT(prefill)},
-					    {AT(stop)},    {NULL, 0}};
+					    {AT(drafts)},  {AT(stop)},     {NULL, 0}};
 const struct run_real export_run_reals[] = {
 	{AT(temperature)}, {AT(top_p)}, {AT(min_p)}, {NULL, 0}};
 const struct run_number export_run_numbers[] = {
@@ -30,6 +30,7 @@ const struct run_number export_run_numbers[] = {
 	{AT(disk_tokens), true},
 	{AT(thinking_tokens), false},
 	{AT(output_tokens), false},
+	{AT(steps), true},
 	{AT(drafted), false},
 	{AT(accepted), false},
 	{AT(prefill_ms), false},

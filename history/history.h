@@ -189,7 +189,8 @@ struct history_run {
 	const char *stop; /* "stop", "tool_calls", "length", "context", "interrupted", "failed",
 			   * "timeout"; "crashed": recovered from the journal */
 	int64_t prompt_tokens, cached_tokens, disk_tokens, thinking_tokens, output_tokens;
-	int64_t drafted, accepted;
+	int64_t steps, drafted, accepted;
+	const char *drafts; /* by place, accepted/drafted: "30/31 22/30"; "": none */
 	int64_t prefill_ms, disk_ms, decode_ms, total_ms;
 };
 
@@ -333,7 +334,7 @@ int history_answer_flush(struct history_answer *a, struct err *err);
 
 /*
  * Makes the answer a message, which becomes the tree's leaf, and frees it; the journal goes
- * in the same transaction.  Of `result` finished_ms, stop and the counts are read.  On
+ * in the same transaction.  Of `result` finished_ms, stop, drafts and the counts are read.  On
  * failure the answer is still there.  An answer without parts and ids leaves no message
  * (*out = NULL) and no error.
  */

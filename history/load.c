@@ -24,24 +24,26 @@ static const char *word(struct history_tree *t, sqlite3_stmt *st, int column)
 }
 
 #define RUN_COLUMNS                                                                            \
-	"r.model, r.identity, r.build, r.device, r.effort, r.prefill, r.stop,"                 \
+	"r.model, r.identity, r.build, r.device, r.effort, r.prefill, r.drafts, r.stop,"       \
 	" r.temperature, r.top_p, r.min_p, r.seed,"                                            \
 	" r.top_k, r.max_tokens, r.ctx_tokens, r.resumed_tokens, r.started_ms,"                \
 	" r.finished_ms, r.prompt_tokens, r.cached_tokens, r.thinking_tokens,"                 \
 	" r.output_tokens, r.drafted, r.accepted, r.prefill_ms, r.decode_ms, r.total_ms,"  \
-	" r.thinking_ended, r.disk_tokens, r.disk_ms"
+	" r.thinking_ended, r.disk_tokens, r.disk_ms, r.steps"
 
 /* RUN_COLUMNS, from column c on. */
 static int read_run(struct history_tree *t, sqlite3_stmt *st, int c, struct history_run *r)
 {
 	const char **words[] = {&r->model,  &r->identity, &r->build,
-				&r->device, &r->effort,   &r->prefill, &r->stop};
+				&r->device, &r->effort,   &r->prefill,
+				&r->drafts, &r->stop};
 	int64_t *counts[] = {&r->top_k,          &r->max_tokens,    &r->ctx_tokens,
 			     &r->resumed_tokens, &r->started_ms,    &r->finished_ms,
 			     &r->prompt_tokens,  &r->cached_tokens, &r->thinking_tokens,
 			     &r->output_tokens,  &r->drafted,       &r->accepted,
 			     &r->prefill_ms,     &r->decode_ms,     &r->total_ms,
-			     &r->thinking_ended, &r->disk_tokens,   &r->disk_ms};
+			     &r->thinking_ended, &r->disk_tokens,   &r->disk_ms,
+			     &r->steps};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		*words[i] = word(t, st, c++);

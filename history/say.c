@@ -179,12 +179,12 @@ int tree_finish_run(struct history *h, int64_t id, int64_t message, const struct
 		       " prompt_tokens = ?, cached_tokens = ?, thinking_tokens = ?,"
 		       " output_tokens = ?, drafted = ?, accepted = ?, prefill_ms = ?,"
 		       " decode_ms = ?, total_ms = ?, thinking_ended = ?, disk_tokens = ?,"
-		       " disk_ms = ? WHERE id = ?",
-		       "iiziiiiiiiiiiiii", message,
+		       " disk_ms = ?, steps = ?, drafts = ? WHERE id = ?",
+		       "iiziiiiiiiiiiiiizi", message,
 		       r->finished_ms ? r->finished_ms : clock_wall_ms(), r->stop,
 		       r->prompt_tokens, r->cached_tokens, r->thinking_tokens, r->output_tokens,
 		       r->drafted, r->accepted, r->prefill_ms, r->decode_ms, r->total_ms,
-		       r->thinking_ended, r->disk_tokens, r->disk_ms, id);
+		       r->thinking_ended, r->disk_tokens, r->disk_ms, r->steps, r->drafts, id);
 }
 
 static int write_all(struct history_tree *t, const struct history_message *m,

@@ -36,7 +36,8 @@ static int copy_run(struct history_tree *t, const struct history_run *from,
 {
 	struct history_run *run = pool_get(&t->pool, sizeof(*run));
 	const char **words[] = {&run->model,  &run->identity, &run->build,
-				&run->device, &run->effort,   &run->stop};
+				&run->device, &run->effort,   &run->prefill,
+				&run->drafts, &run->stop};
 
 	if (!run)
 		return ERR_NOMEM;

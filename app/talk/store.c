@@ -57,6 +57,7 @@ static void name_run(const struct talk_message *m, struct history_run *run)
 	run->identity = from->identity;
 	run->device = from->device;
 	run->build = DSV4CHAT_VERSION;
+	run->drafts = from->drafts;
 	run->prefill = m->prefill.data;
 }
 
@@ -95,9 +96,12 @@ static int say_anew(struct talk *t, const struct talk_message *m,
 static int say(struct talk *t, struct talk_message *m, struct err *err)
 {
 	const struct history_message *said = NULL;
-	int rc = m->journal ? history_answer_commit(m->journal, &m->made.run, &said, err)
-			    : say_anew(t, m, &said, err);
+	struct history_run run;
+	int rc;
 
+	name_run(m, &run);
+	rc = m->journal ? history_answer_commit(m->journal, &run, &said, err)
+			: say_anew(t, m, &said, err);
 	if (rc)
 		return rc;
 	m->journal = NULL;

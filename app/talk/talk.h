@@ -16,6 +16,7 @@
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
 #include "engine/chat.h"
+#include "engine/event.h"
 #include "history/history.h"
 
 enum talk_call_state {
@@ -44,6 +45,7 @@ struct talk_run {
 	bool known;
 	struct history_run run; /* without strings but effort and stop, which are literals */
 	char model[128], identity[65], device[64];
+	char drafts[USAGE_PLACES * 40]; /* as in history_run */
 };
 
 struct talk_message {

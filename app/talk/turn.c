@@ -337,20 +337,34 @@ void turn_end_thinking(struct turn *t)
 
 /* ---- the end ---- */
 
-static void note_usage(struct history_run *run, const struct turn_usage *u)
+static void note_drafts(struct talk_run *r, const struct turn_usage *u)
 {
+	size_t n = 0;
+
+	for (int i = 0; i < USAGE_PLACES && u->drafted_at[i]; i++)
+		n += (size_t)snprintf(r->drafts + n, sizeof(r->drafts) - n, "%s%lld/%lld",
+				      i ? " " : "", (long long)u->accepted_at[i],
+				      (long long)u->drafted_at[i]);
+}
+
+static void note_usage(struct talk_run *r, const struct turn_usage *u)
+{
+	struct history_run *run = &r->run;
+
 	run->finished_ms = clock_wall_ms();
 	run->prompt_tokens = u->prompt_tokens;
 	run->cached_tokens = u->cached_tokens;
 	run->disk_tokens = u->disk_tokens;
 	run->thinking_tokens = u->thinking_tokens;
 	run->output_tokens = u->output_tokens;
+	run->steps = u->steps;
 	run->drafted = u->drafted;
 	run->accepted = u->accepted;
 	run->prefill_ms = u->prefill_ms;
 	run->disk_ms = u->disk_ms;
 	run->decode_ms = u->decode_ms;
 	run->total_ms = u->total_ms;
+	note_drafts(r, u);
 }
 
 static const char *stop_of(const struct event *last, int why)
@@ -403,7 +417,7 @@ int turn_end(struct turn *t, const struct event *last, int why, struct talk_mess
 	m->context_tokens = u->prompt_tokens + u->output_tokens;
 	m->unfinished = !whole && m->n_ids;
 	m->made.run.stop = stop_of(last, why);
-	note_usage(&m->made.run, u);
+	note_usage(&m->made, u);
 	m->made.run.thinking_tokens = m->thinking_tokens > 0 ? m->thinking_tokens : 0;
 	keep = !t->refused && !t->dropped && (m->n_parts || (whole && m->n_ids));
 	t->answer = NULL;

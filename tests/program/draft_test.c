@@ -12,6 +12,7 @@
 
 #include "engine/base/buf.h"
 #include "tests/support/program.h"
+#include "tests/support/tmpdir.h"
 
 /* What a shell line prints; `$d` stands for the program. */
 static int run(const char *line, struct buf *out)
@@ -69,6 +70,39 @@ static void the_usage_counts_drafts_by_place(void **state)
 	buf_release(&out);
 }
 
+static void the_history_keeps_what_the_usage_counts(void **state)
+{
+	struct buf line = {0}, out = {0};
+	struct tmpdir dir;
+	const char *done, *kept;
+	int drafted[2], accepted[2], said[2], right[2];
+
+	(void)state;
+	tmpdir_init(&dir);
+	buf_addf(&line,
+		 "p=${d%%%% *}; for x in DATA STATE CACHE CONFIG; do export XDG_${x}_HOME=%s; done; "
+		 "$p -m share/nano --ctx 1024 --json --temp 0 --draft 2 -p 'What is 17 * 23?'; "
+		 "$p history show --json $($p history list | cut -d' ' -f1)",
+		 dir.path);
+	assert_int_equal(run(buf_z(&line), &out), 0);
+	done = strstr(buf_z(&out), "\"drafts\": [[");
+	assert_non_null(done);
+	assert_int_equal(sscanf(done, "\"drafts\": [[%d, %d], [%d, %d]]", &drafted[0],
+				&accepted[0], &drafted[1], &accepted[1]),
+			 4);
+	kept = strstr(done, "\"drafts\": \"");
+	assert_non_null(kept);
+	assert_int_equal(sscanf(kept, "\"drafts\": \"%d/%d %d/%d\"", &right[0], &said[0],
+				&right[1], &said[1]),
+			 4);
+	assert_memory_equal(said, drafted, sizeof(said));
+	assert_memory_equal(right, accepted, sizeof(right));
+	assert_null(strstr(kept, "\"steps\": 0,"));
+	buf_release(&line);
+	buf_release(&out);
+	tmpdir_release(&dir);
+}
+
 static void what_it_cannot_be_is_refused(void **state)
 {
 	struct buf out = {0};
@@ -103,6 +137,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_text_does_not_depend_on_it),
 		cmocka_unit_test(the_usage_counts_drafts_by_place),
+		cmocka_unit_test(the_history_keeps_what_the_usage_counts),
 		cmocka_unit_test(what_it_cannot_be_is_refused),
 		cmocka_unit_test(bench_tells_what_it_brings),
 	};

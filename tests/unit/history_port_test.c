@@ -77,6 +77,8 @@ static void any_run(struct history_run *run)
 		.thinking_ended = pick(2),
 		.disk_tokens = pick(1000),
 		.disk_ms = pick(1000),
+		.steps = pick(1000),
+		.drafts = words[pick(4)],
 	};
 }
 
@@ -152,9 +154,9 @@ static void same_run(const struct history_run *a, const struct history_run *b)
 {
 	struct history_run x = *a, y = *b;
 	const char **wx[] = {&x.model, &x.identity, &x.build, &x.device, &x.effort,
-			      &x.prefill, &x.stop};
+			      &x.prefill, &x.drafts, &x.stop};
 	const char **wy[] = {&y.model, &y.identity, &y.build, &y.device, &y.effort,
-			      &y.prefill, &y.stop};
+			      &y.prefill, &y.drafts, &y.stop};
 
 	y.identity = x.identity; /* the caller's */
 	for (size_t i = 0; i < sizeof(wx) / sizeof(wx[0]); i++) {

@@ -91,6 +91,7 @@ static void every_field_of_a_message_comes_back(void **state)
 		{HISTORY_CALL, STR_LIT("shell"), STR_LIT("c1"), STR_LIT("{}"), {0}},
 		{HISTORY_NOTICE, {0}, {0}, {0}, STR_LIT("{\"x\": 1}")},
 	};
+	char prefill[] = "Well, ", drafts[] = "5/6 2/5";
 	struct history_run run = {.model = "nano",
 				  .identity = "abc",
 				  .build = "1",
@@ -104,10 +105,12 @@ static void every_field_of_a_message_comes_back(void **state)
 				  .max_tokens = 100,
 				  .ctx_tokens = 4096,
 				  .resumed_tokens = 2,
-				  .prefill = "Well, ",
+				  .prefill = prefill,
 				  .thinking_ended = 1,
 				  .disk_tokens = 3,
 				  .disk_ms = 12,
+				  .steps = 6,
+				  .drafts = drafts,
 				  .started_ms = 5,
 				  .finished_ms = 9,
 				  .stop = "length",
@@ -133,6 +136,10 @@ static void every_field_of_a_message_comes_back(void **state)
 
 	say(t, HISTORY_USER, STR_LIT("q"));
 	assert_int_equal(history_tree_say(t, &m, NULL, &p->err), 0);
+	/* What is in memory is its own. */
+	prefill[0] = drafts[0] = 0;
+	assert_string_equal(history_tree_leaf(t)->run->prefill, "Well, ");
+	assert_string_equal(history_tree_leaf(t)->run->drafts, "5/6 2/5");
 	id = history_tree_conversation(t);
 	history_tree_free(t);
 	reopen(p);
@@ -162,6 +169,8 @@ static void every_field_of_a_message_comes_back(void **state)
 	assert_int_equal(back->run->thinking_ended, 1);
 	assert_int_equal(back->run->disk_tokens, 3);
 	assert_int_equal(back->run->disk_ms, 12);
+	assert_int_equal(back->run->steps, 6);
+	assert_string_equal(back->run->drafts, "5/6 2/5");
 	assert_true(history_message_unfinished(back));
 	history_tree_free(t);
 }
