@@ -105,7 +105,7 @@ check-all-list:
 
 # What these do at length takes a sanitizer hours: it gets their short forms, and the plain build does
 # the long ones.
-LONG := cache_test cycle_sample_test cycle_test disk_test session_draft_test
+LONG := cache_test cycle_sample_test cycle_test disk_test restore_test session_draft_test
 
 .PHONY: sanitized-list
 sanitized-list:
