@@ -75,6 +75,35 @@ void app_close_engine(struct app *app)
 	app->engine = NULL;
 }
 
+int app_open_tools(struct app *app, struct err *err)
+{
+	struct buf script = {0};
+	int rc;
+
+	if (!app->opt.tools)
+		return 0;
+	if (!app->opt.runner_script)
+		return err_set(err, ERR_USAGE,
+			       "tools: this program cannot run them yet, but from a script");
+	rc = file_read(&script, app->opt.runner_script, SCRIPT_MAX_BYTES, err);
+	if (!rc)
+		rc = runner_start_scripted(&app->runner, buf_str(&script), err);
+	if (rc)
+		err_prefix(err, "runner-script");
+	else
+		rc = tool_set_new(&app->tools, &(struct tool_set_config){0}, err);
+	buf_release(&script);
+	return rc;
+}
+
+void app_close_tools(struct app *app)
+{
+	runner_close(app->runner);
+	tool_set_free(app->tools);
+	app->runner = NULL;
+	app->tools = NULL;
+}
+
 void app_tell(const char *text)
 {
 	struct buf line = {0};

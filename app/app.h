@@ -5,12 +5,16 @@
 #define APP_APP_H
 
 #include "app/options.h"
+#include "app/tools/tools.h"
 #include "engine/engine.h"
 
 struct app {
 	struct options opt;
 	struct engine *engine; /* NULL until app_open_engine() */
 	int64_t start_ms;      /* CLOCK_MONOTONIC, when the program began */
+	/* An agent session's, from app_open_tools() on; else NULL: */
+	struct runner *runner;
+	struct tool_set *tools;
 };
 
 /* The options before any flag: defaults, the configuration file where there is one, DSV4CHAT_*. */
@@ -25,6 +29,13 @@ int app_model_dir(const struct options *o, struct buf *out, struct err *err);
  */
 int app_open_engine(struct app *app, struct err *err);
 void app_close_engine(struct app *app);
+
+/*
+ * With --tools: what runs them, before the engine opens and maps the model, and what the model is
+ * offered.  ERR_USAGE: there is nothing that could run them.
+ */
+int app_open_tools(struct app *app, struct err *err);
+void app_close_tools(struct app *app);
 
 /* "dsv4chat: TEXT" on stderr.  Messages quote files and models: nothing acts on a terminal. */
 void app_tell(const char *text);

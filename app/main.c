@@ -119,6 +119,19 @@ static int run_mode(struct app *app)
 	return oneshot_run(app, !isatty(STDIN_FILENO));
 }
 
+/* Help and version need none. */
+static int run_with_tools(struct app *app)
+{
+	struct err err = {0};
+	int rc = app->opt.help || app->opt.version ? 0 : app_open_tools(app, &err);
+
+	if (rc)
+		app_tell(err.text);
+	rc = rc ? exit_code_of(rc) : run_mode(app);
+	app_close_tools(app);
+	return rc;
+}
+
 /*
  * A closed stdin, stdout or stderr would be the number of the next file that is opened, the
  * history's say.  What stands there instead can be neither read nor written.
@@ -207,7 +220,7 @@ int main(int argc, char **argv)
 		rc = exit_code_of(rc);
 	} else {
 		open_log(&app);
-		rc = run_mode(&app);
+		rc = run_with_tools(&app);
 		app_close_engine(&app);
 		log_close();
 		signals_close();

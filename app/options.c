@@ -23,6 +23,7 @@ static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const key_styles[] = {"emacs", "vi", NULL};
 static const char *const switches[] = {"off", "on", NULL};
+static const char *const approvals[] = {"ask", "never", NULL}; /* enum agent_mode */
 static const char *const formats[] = {"text", "jsonl", NULL};
 /* The first of each leaves the choice to the engine. */
 static const char *const backends[] = {"auto", "cpu", "cuda", NULL};
@@ -124,6 +125,15 @@ const struct option_row option_rows[] = {
 	 "error, warn, info (default) or debug", .choices = log_levels},
 	{NULL, "engine-script", 0, OPTION_TEXT, AT(engine_script), OPTION_FLAG | OPTION_HIDDEN,
 	 "FILE", "answer from a script instead of a model", .most = 0},
+	{NULL, "tools", 0, OPTION_SWITCH, AT(tools), OPTION_FLAG | OPTION_HIDDEN, NULL,
+	 "let the model use tools", .most = 0},
+	{NULL, "approve", 0, OPTION_CHOICE, AT(approve), OPTION_FLAG | OPTION_HIDDEN, "MODE",
+	 "of tools: ask (default) before what does more than read, or never run it",
+	 .choices = approvals},
+	{NULL, "tool-rounds", 0, OPTION_COUNT, AT(tool_rounds), OPTION_FLAG | OPTION_HIDDEN, "N",
+	 "rounds of tools for one question (default 25)", .least = 1, .most = 1000},
+	{NULL, "runner-script", 0, OPTION_TEXT, AT(runner_script), OPTION_FLAG | OPTION_HIDDEN,
+	 "FILE", "results of tools from a script instead of running them", .most = 0},
 	{NULL, "help", 'h', OPTION_SWITCH, AT(help), OPTION_FLAG, NULL, "show this", .most = 0},
 	{NULL, "version", 0, OPTION_SWITCH, AT(version), OPTION_FLAG, NULL, "show the version",
 	 .most = 0},
@@ -150,6 +160,7 @@ void options_default(struct options *o)
 	*o = (struct options){.effort = EFFORT_LOW,
 			      .titles = 1,
 			      .cache_disk = 8,
+			      .tool_rounds = 25,
 			      .sampling = sampling_default(),
 			      .log_level = LOG_INFO};
 }

@@ -45,6 +45,10 @@ struct options {
 	double timeout_s;        /* 0 = none */
 	int log_level;           /* enum log_level */
 	char *engine_script;
+	bool tools;              /* the model is offered tools, and they run */
+	int approve;             /* enum agent_mode */
+	int64_t tool_rounds;
+	char *runner_script;
 	bool mouse;
 	int keys;                /* enum input_keys */
 	char **bindings;         /* ACTION=KEYS, of the full screen */

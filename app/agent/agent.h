@@ -163,7 +163,12 @@ void agent_poll(struct agent *a);
  */
 int agent_settle(struct agent *a, const struct talk *t, struct err *err);
 
-/* "ask", "never" */
-const char *agent_mode_name(enum agent_mode mode);
+/*
+ * Appends what is asked, as lines: the whole call, with what a terminal would act on or hide
+ * spelled out (<U+202E>), and long runs of blanks counted.
+ */
+void approval_add_text(struct buf *out, const struct approval *p);
+/* What a call is about, in one short line: its first text, a command or a path. */
+void agent_add_subject(struct buf *out, struct str arguments);
 
 #endif

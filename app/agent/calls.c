@@ -80,11 +80,6 @@ enum verdict call_judge(enum agent_mode mode, enum tool_class cls)
 	return mode == AGENT_NEVER ? VERDICT_DENY : VERDICT_ASK;
 }
 
-const char *agent_mode_name(enum agent_mode mode)
-{
-	return mode == AGENT_NEVER ? "never" : "ask";
-}
-
 void call_add_info(struct buf *out, const struct agent_news *n, const char *by)
 {
 	struct buf grade = {0};

@@ -157,14 +157,14 @@ static int finish_turn(struct line_mode *l, bool tells_price, struct err *err)
 	show_init(&show, l->app);
 	show.tells_price = tells_price;
 	watch = show_watch(&show, 0);
-	rc = show_turn(&l->turn, &watch, &out, err);
+	rc = rounds_run(&l->rounds, l->talk, &show, &watch, &out, err);
 	if (out.kept.code && !rc)
 		rc = err_set(err, out.kept.code, "not kept: %s", out.kept.text);
 	if (show_finish(&show, &lost) && (!rc || !err->text[0]))
 		rc = err_set(err, lost.code, "%s", lost.text);
 	if (!rc)
 		tell_usage(l, &out);
-	if (out.said)
+	if (out.said && out.said == l->talk->leaf)
 		say_stop(l, out.said);
 	if (l->turn.refused)
 		tell_refused(l, rc, err);
@@ -189,6 +189,16 @@ static int note_unkept(void *ctx, const struct err *why)
 	return why->code;
 }
 
+/* Did the model say anything after `before`, or a tool? */
+static bool came_to_something(const struct talk *t, const struct talk_message *before)
+{
+	for (const struct talk_message *m = t->leaf; m && m != before; m = m->parent) {
+		if (m->role == CHAT_TOOL || (m->role == CHAT_ASSISTANT && talk_message_speaks(m)))
+			return true;
+	}
+	return false;
+}
+
 /*
  * A turn that failed before it said anything leaves the conversation as it was.  The question is
  * taken over.
@@ -196,17 +206,20 @@ static int note_unkept(void *ctx, const struct err *why)
 static int ask(struct line_mode *l, struct talk_message *question, bool tells_price,
 	       struct err *err)
 {
-	struct talk_message *before = l->talk->leaf, *leaf;
 	bool asks_system = l->talk->asks_system, asks_tools = l->talk->asks_tools;
-	int rc = turn_ask(&l->turn, l->talk, question, err);
+	int rc = rounds_prepare(&l->rounds, l->talk, err);
+	struct talk_message *before = l->talk->leaf;
 
+	if (rc)
+		talk_message_free(question);
+	else
+		rc = turn_ask(&l->turn, l->talk, question, err);
 	if (rc)
 		return rc;
 	rc = finish_turn(l, tells_price, err);
 	if (l->turn.refused || l->turn.dropped)
 		return rc;
-	leaf = l->talk->leaf;
-	if (rc && (leaf->role != CHAT_ASSISTANT || !talk_message_speaks(leaf))) {
+	if (rc && !came_to_something(l->talk, before)) {
 		talk_unsay(l->talk, before);
 		l->talk->asks_system = asks_system;
 		l->talk->asks_tools = asks_tools;
@@ -431,6 +444,9 @@ static int open_line(struct line_mode *l, struct lineinput **in, struct buf *inp
 				.trouble = tell_trouble,
 				.unkept = note_unkept,
 				.ctx = l};
+	rc = rounds_open(&l->rounds, l->app, &l->turn, STDIN_FILENO, err);
+	if (rc)
+		return rc;
 	idle.fd = event_queue_fd(l->app->engine->events);
 	return lineinput_open(in, app_inputs_path(o, inputs) ? inputs->data : NULL, &idle, err);
 }
@@ -456,6 +472,7 @@ int line_run(struct app *app)
 		rc = chat(&l, in, &err);
 	}
 	lineinput_close(in);
+	rounds_close(&l.rounds);
 	turn_release(&l.turn);
 	lost = l.refused;
 	if (talks_save(&l.talks, &lost) || lost.code) {

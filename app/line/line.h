@@ -7,6 +7,7 @@
 
 #include "app/app.h"
 #include "app/cmd/cmd.h"
+#include "app/line/rounds.h"
 #include "app/talk/title.h"
 #include "app/talk/turn.h"
 
@@ -16,6 +17,7 @@ struct line_mode {
 	struct talks talks;
 	struct talk *talk; /* the one that goes on */
 	struct turn turn;
+	struct rounds rounds;
 	struct title title; /* asked of the model while the prompt waits */
 	bool answered;      /* an answer was just given, whole */
 	bool quit;

@@ -6,6 +6,7 @@
 
 #include "app/exit.h"
 #include "app/line/given.h"
+#include "app/line/rounds.h"
 #include "app/line/show.h"
 #include "app/linereader.h"
 #include "app/output.h"
@@ -26,6 +27,7 @@ struct oneshot {
 	struct talks talks;
 	struct talk *talk;
 	struct turn turn;
+	struct rounds rounds;
 };
 
 static void tell_trouble(void *ctx, const char *text)
@@ -89,6 +91,9 @@ static int ready(struct oneshot *o, struct err *err)
 				.talks = &o->talks,
 				.trouble = tell_trouble,
 				.unkept = refuse_unkept};
+	rc = rounds_open(&o->rounds, o->app, &o->turn, -1, err);
+	if (rc)
+		return rc;
 	show_session(&o->show, o->app->opt.sampling.seed, talk_store_uid(&o->talks, o->talk));
 	return 0;
 }
@@ -98,17 +103,23 @@ static int ask(struct oneshot *o, struct talk_message *question, struct err *err
 {
 	struct turn_watch watch = show_watch(&o->show, app_deadline_ms(o->app));
 	struct turn_outcome out;
-	int rc = turn_ask(&o->turn, o->talk, question, err);
+	int rc = rounds_prepare(&o->rounds, o->talk, err);
 
 	if (rc)
+		talk_message_free(question);
+	else
+		rc = turn_ask(&o->turn, o->talk, question, err);
+	if (rc)
 		return rc;
-	rc = show_turn(&o->turn, &watch, &out, err);
+	rc = rounds_run(&o->rounds, o->talk, &o->show, &watch, &out, err);
 	if (!rc && out.kept.code)
 		rc = err_set(err, out.kept.code, "%s", out.kept.text);
 	if (o->turn.refused)
 		err_set(err, rc, "not asked: %.300s; less text does, or a larger --ctx",
 			err->text);
-	return rc ? rc : stop_code(&out, err);
+	if (!rc)
+		rc = stop_code(&out, err);
+	return rc ? rc : rounds_check_refused(&o->rounds, err);
 }
 
 static int ask_text(struct oneshot *o, struct str text, struct err *err)
@@ -132,6 +143,7 @@ static int finish(struct oneshot *o, int rc, struct err *err)
 		rc = rc ? rc : lost.code;
 		app_tell(lost.text);
 	}
+	rounds_close(&o->rounds);
 	turn_release(&o->turn);
 	talks_release(&o->talks);
 	return exit_code_after(rc, signals_seen());
@@ -284,13 +296,13 @@ int oneshot_session(struct app *app)
 		rc = ready(&o, &err);
 	while (!rc && (rc = linereader_next(&in, &line, &err)) > 0) {
 		rc = session_line(&o, line, &err);
-		/* A bad line or a cut answer ends neither the session nor its record of
-		 * failure. */
-		if (rc == ERR_USAGE || rc == ERR_LIMIT) {
+		/* A bad line, a cut answer or a refused call ends neither the session nor its
+		 * record of failure. */
+		if (rc == ERR_USAGE || rc == ERR_LIMIT || rc == ERR_REFUSED) {
 			if (rc == ERR_USAGE)
 				err_prefix(&err, "line %zu", in.n);
 			show_error(&o.show, &err);
-			worst = rc;
+			worst = worst && rc == ERR_REFUSED ? worst : rc;
 			rc = 0;
 		}
 	}

@@ -25,7 +25,9 @@ void show_init(struct show *s, const struct app *app)
 		.hide_thinking = app->opt.hide_thinking,
 		.is_terminal = isatty(STDOUT_FILENO),
 		.color_err = app_color(app, STDERR_FILENO),
+		.tools = app->tools != NULL,
 	};
+	s->holds = s->tools && !s->json && !s->is_terminal;
 }
 
 static void lose(struct show *s, int why)
@@ -93,6 +95,16 @@ static void tell_price(struct show *s, const struct event *ev)
 	buf_release(&line);
 }
 
+void show_make_way(struct show *s)
+{
+	clear_bar(s);
+	end_thinking(s);
+	if (s->midline && isatty(STDERR_FILENO) && s->is_terminal) {
+		put(s, STR_LIT("\n"));
+		s->midline = false;
+	}
+}
+
 static void show_text(struct show *s, const struct event *ev)
 {
 	struct str t = buf_str(&ev->text);
@@ -117,6 +129,10 @@ static void show_text(struct show *s, const struct event *ev)
 	case EV_TEXT:
 		clear_bar(s);
 		end_thinking(s);
+		if (s->holds) {
+			buf_adds(&s->held, t);
+			return;
+		}
 		put(s, t);
 		s->midline = t.n && t.p[t.n - 1] != '\n';
 		return;
@@ -127,12 +143,10 @@ static void show_text(struct show *s, const struct event *ev)
 	case EV_NOTICE:
 		clear_bar(s);
 		end_thinking(s);
-		if (ev->kind == EV_CALL_PARAM)
+		/* In an agent session a call is told with its result. */
+		if (ev->kind == EV_CALL_PARAM || (s->tools && ev->kind != EV_NOTICE))
 			return;
-		if (s->midline && isatty(STDERR_FILENO) && s->is_terminal) {
-			put(s, STR_LIT("\n"));
-			s->midline = false;
-		}
+		show_make_way(s);
 		tell(ev->kind == EV_CALL_BEGIN ? "call: "
 		      : ev->kind == EV_CALL_END ? "with: "
 		      : ev->kind == EV_CALL_BAD ? "malformed call: "
@@ -154,14 +168,14 @@ static void show_text(struct show *s, const struct event *ev)
 
 /* ---------------------------------------------------------------------- JSON */
 
-static void begin(struct jsonw *w, struct buf *line, const char *type)
+void show_begin(struct jsonw *w, struct buf *line, const char *type)
 {
 	jsonw_init(w, line);
 	jsonw_begin_object(w);
 	jsonw_kv_string(w, "type", str_of(type));
 }
 
-static void send_line(struct show *s, struct jsonw *w)
+void show_send(struct show *s, struct jsonw *w)
 {
 	jsonw_end_object(w);
 	buf_addc(w->out, '\n');
@@ -170,6 +184,18 @@ static void send_line(struct show *s, struct jsonw *w)
 	if (!output_json(STDOUT_FILENO, buf_str(w->out)))
 		lose(s, errno);
 	buf_release(w->out);
+}
+
+static void add_call(struct show *s, const struct event *ev, struct jsonw *w)
+{
+	struct buf id = {0};
+
+	jsonw_kv_int(w, "index", ev->call);
+	if (s->tools) {
+		show_add_call_id(s, ev->call, &id);
+		jsonw_kv_string(w, "id", buf_str(&id));
+	}
+	buf_release(&id);
 }
 
 static void show_json(struct show *s, const struct event *ev)
@@ -192,7 +218,7 @@ static void show_json(struct show *s, const struct event *ev)
 
 	if (!types[ev->kind] || (ev->kind == EV_THINKING && s->hide_thinking))
 		return;
-	begin(&w, &line, types[ev->kind]);
+	show_begin(&w, &line, types[ev->kind]);
 	if (ev->kind == EV_PREFILL) {
 		jsonw_kv_int(&w, "tokens", (int64_t)ev->progress);
 		jsonw_kv_int(&w, "total", (int64_t)ev->progress_all);
@@ -205,7 +231,7 @@ static void show_json(struct show *s, const struct event *ev)
 	} else {
 		if (ev->kind == EV_CALL_BEGIN || ev->kind == EV_CALL_END ||
 		    ev->kind == EV_CALL_BAD)
-			jsonw_kv_int(&w, "index", ev->call);
+			add_call(s, ev, &w);
 		if (ev->kind == EV_CALL_END) {
 			jsonw_key(&w, "arguments");
 			jsonw_raw(&w, buf_str(&ev->text));
@@ -214,7 +240,7 @@ static void show_json(struct show *s, const struct event *ev)
 					buf_str(&ev->text));
 		}
 	}
-	send_line(s, &w);
+	show_send(s, &w);
 }
 
 void show_session(struct show *s, uint64_t seed, const char *uid)
@@ -226,7 +252,7 @@ void show_session(struct show *s, uint64_t seed, const char *uid)
 	clear_bar(s);
 	if (!s->json || !info)
 		return;
-	begin(&w, &line, "session");
+	show_begin(&w, &line, "session");
 	jsonw_kv_string(&w, "version", str_of(DSV4CHAT_VERSION));
 	jsonw_kv_string(&w, "model", str_of(info->model_name));
 	jsonw_kv_string(&w, "identity", str_of(info->identity));
@@ -237,17 +263,23 @@ void show_session(struct show *s, uint64_t seed, const char *uid)
 	jsonw_key(&w, "seed");
 	buf_addf(&line, "%llu", (unsigned long long)seed);
 	w.more = true;
-	send_line(s, &w);
+	show_send(s, &w);
 }
 
 int show_event(void *ctx, const struct event *ev)
 {
 	struct show *s = ctx;
+	bool last = ev->kind == EV_DONE || ev->kind == EV_ERROR;
 
-	if (s->json)
+	if (ev->kind == EV_CALL_BEGIN && ev->call >= s->n_calls)
+		s->n_calls = ev->call + 1;
+	/* Of several answers in a row the end of all of them is told. */
+	if (s->json && !(s->tools && last))
 		show_json(s, ev);
-	else
+	else if (!s->json)
 		show_text(s, ev);
+	if (s->tools && last)
+		show_answer_end(s, ev);
 	if (!s->lost)
 		return 0;
 	/* Given up, since whoever waits wants it ended. */
@@ -270,10 +302,10 @@ void show_error(struct show *s, const struct err *err)
 	app_tell(err->text);
 	if (!s->json)
 		return;
-	begin(&w, &line, "error");
+	show_begin(&w, &line, "error");
 	jsonw_kv_string(&w, "code", str_of(error_name(err->code)));
 	jsonw_kv_string(&w, "message", str_of(err->text));
-	send_line(s, &w);
+	show_send(s, &w);
 }
 
 static int stopped(void *ctx)
@@ -321,6 +353,7 @@ int show_finish(struct show *s, struct err *err)
 {
 	clear_bar(s);
 	end_thinking(s);
+	buf_release(&s->held);
 	if (s->midline && !s->json)
 		put(s, STR_LIT("\n"));
 	s->midline = false;

@@ -4,8 +4,10 @@
 #ifndef APP_LINE_SHOW_H
 #define APP_LINE_SHOW_H
 
+#include "app/agent/agent.h"
 #include "app/app.h"
 #include "app/talk/turn.h"
+#include "engine/base/jsonw.h"
 
 struct show {
 	const struct app *app;
@@ -19,6 +21,12 @@ struct show {
 	bool tells_price; /* of the next turn, once it is known, on stderr */
 	bool lost;        /* stdout did not take what was written: */
 	int lost_errno;   /* why, 0 = unknown */
+	/* An agent session: */
+	bool tools;
+	bool holds;             /* a round's text waits in `held` until it is known what it is */
+	struct buf held;
+	int n_calls, calls_before; /* of this answer; of those before it */
+	struct event last;      /* the last answer's end: without text or ids */
 };
 
 void show_init(struct show *s, const struct app *app);
@@ -35,9 +43,24 @@ int show_turn(struct turn *t, const struct turn_watch *watch, struct turn_outcom
  * where it is not kept.
  */
 void show_session(struct show *s, uint64_t seed, const char *uid);
+/* What the agent has to tell; and the end of its turn. */
+void show_agent(struct show *s, const struct agent_news *n);
+void show_agent_end(struct show *s, const struct agent_counts *counts);
 /* What went wrong, on stderr; with JSON an error event too. */
 void show_error(struct show *s, const struct err *err);
 /* Ends open lines.  ERR_IO if anything written to stdout was lost. */
 int show_finish(struct show *s, struct err *err);
+
+/* -- for show_tools.c ---------------------------------------------------------------- */
+
+/* Our next words on stderr begin a line of their own. */
+void show_make_way(struct show *s);
+/* An event's line, and the end of it. */
+void show_begin(struct jsonw *w, struct buf *line, const char *type);
+void show_send(struct show *s, struct jsonw *w);
+/* The end of one answer of the model, in an agent session. */
+void show_answer_end(struct show *s, const struct event *ev);
+/* "c7": a call of this answer, by its index. */
+void show_add_call_id(const struct show *s, int index, struct buf *out);
 
 #endif

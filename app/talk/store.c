@@ -134,6 +134,17 @@ int talk_store_save(struct talks *ts, struct talk *t, struct err *err)
 	return !rc && named ? talk_store_rename(ts, t, err) : rc;
 }
 
+int talk_store_say_result(struct talks *ts, struct talk *t, const struct talk_result *r,
+			  struct err *err)
+{
+	struct talk_message *m = talk_message_result(r, err);
+
+	if (!m)
+		return ERR_NOMEM;
+	talk_say(t, m, clock_wall_ms());
+	return talk_store_save(ts, t, err);
+}
+
 int talk_store_begin(struct talks *ts, struct talk *t, const struct talk_message *m,
 		     int64_t resumed, struct history_answer **out, struct err *err)
 {

@@ -73,6 +73,9 @@ int talk_store_load(struct talks *ts, struct talk *t, struct err *err);
 int talk_store_catch_up(struct talks *ts, struct talk *t, bool *news, struct err *err);
 /* Writes what of the branch shown is not in the store.  *err is set on failure alone. */
 int talk_store_save(struct talks *ts, struct talk *t, struct err *err);
+/* Says what came of a call after t's leaf, and writes it; said also where ERR_STORE is returned. */
+int talk_store_say_result(struct talks *ts, struct talk *t, const struct talk_result *r,
+			  struct err *err);
 /*
  * Begins the journal of an answer to t's leaf, `resumed`: the stored message it goes on with.
  * *out stays NULL, without an error, where there is no store or the leaf is not in it.

@@ -313,9 +313,12 @@ static void play(const struct play *p)
 #define EDIT "call edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"}"
 
 #define NO_TOOL                                                                                \
-	"error: error: unknown tool: nope; the tools are shell, read_file, write_file, edit_file, "   \
+	"error: error: unknown tool: nope; the tools are shell, read_file, write_file, "       \
+	"edit_file, "                                                                          \
 	"list_files, search_files\n"
-#define NO_SUCH "error: error: unknown parameter: wrong; the parameters are command, timeout (shell)\n"
+#define NO_SUCH                                                                                \
+	"error: error: unknown parameter: wrong; the parameters are command, timeout "         \
+	"(shell)\n"
 
 static const struct play plays[] = {
 	{.answers = {"text hello"}, .log = "done\n"},
@@ -640,7 +643,7 @@ static void happen(struct owner *o, enum happening what)
 		break;
 	case STALE:
 		/* A decision that comes too late, and news that are none. */
-		agent_decide(o->agent, o->question + 1, DECIDE_YES, (struct str){0});
+		agent_decide(o->agent, o->question + 1, DECIDE_STOP, (struct str){0});
 		if (agent_state(o->agent) != AGENT_WAITS)
 			agent_decide(o->agent, o->question, DECIDE_STOP, (struct str){0});
 		agent_poll(o->agent);
@@ -786,6 +789,54 @@ static void calls_without_a_result_are_told_before_the_branch_goes_on(void **sta
 	}
 }
 
+static const struct {
+	enum tool_class cls;
+	const char *tool, *arguments, *text, *subject;
+} asked[] = {
+	{TOOL_RUN, "shell", "{\"command\": \"make\\nmake check\", \"timeout\": 5}",
+	 "Run this command?  shell\n  make\n  make check\n  timeout\n    5\n  (write)\n",
+	 "make …"},
+	{TOOL_RUN, "shell", "{\"command\": \"ls \\u202e\\u200b\\u001b[2J\\u0007\"}",
+	 "Run this command?  shell\n  ls <U+202E><U+200B><U+001B>[2J<U+0007>\n  (write)\n",
+	 "ls \xE2\x80\xAE\xE2\x80\x8B\x1B[2J\x07"},
+	{TOOL_RUN, "shell",
+	 "{\"command\": \"a\\u00a0b                                                   c\"}",
+	 "Run this command?  shell\n  a<U+00A0>b␣×51c\n  (write)\n",
+	 "a\xC2\xA0"
+	 "b                                                   c"},
+	{TOOL_EDIT, "edit_file",
+	 "{\"path\": \"a.c\", \"old\": \"x\", \"new\": \"\\U000e0041y\"}", NULL, "a.c"},
+	{TOOL_EDIT, "edit_file", "{\"path\": \"a.c\", \"old\": \"x\", \"new\": \"z\\ny\"}",
+	 "Change this file?  edit_file\n  path\n    a.c\n  old\n    x\n  new\n    z\n    y\n  "
+	 "(write)\n",
+	 "a.c"},
+};
+
+static void what_is_asked_hides_nothing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		struct approval p = {.tool = str_of(asked[i].tool),
+				     .arguments = str_of(asked[i].arguments),
+				     .cls = asked[i].cls,
+				     .grade = GRADE_WRITE,
+				     .n = 1};
+		struct buf text = {0}, subject = {0};
+
+		approval_add_text(&text, &p);
+		/* What is no JSON is shown as it is. */
+		if (asked[i].text)
+			assert_string_equal(buf_z(&text), asked[i].text);
+		else
+			assert_non_null(strstr(buf_z(&text), asked[i].arguments));
+		agent_add_subject(&subject, p.arguments);
+		if (asked[i].text)
+			assert_string_equal(buf_z(&subject), asked[i].subject);
+		buf_release(&text);
+		buf_release(&subject);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -797,6 +848,7 @@ int main(void)
 		cmocka_unit_test(what_the_user_says_meanwhile_joins_behind_the_results),
 		cmocka_unit_test(a_result_says_how_it_came_to_be),
 		cmocka_unit_test(calls_without_a_result_are_told_before_the_branch_goes_on),
+		cmocka_unit_test(what_is_asked_hides_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,272 @@
+/* Driving the agent: its callbacks, what it waits for, and asking on a terminal. */
+#include "app/line/rounds.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "app/line/askuser.h"
+#include "app/output.h"
+#include "app/signals.h"
+#include "app/talk/store.h"
+#include "engine/base/clock.h"
+
+/* ---- what the agent asks for ---- */
+
+static int ask_model(void *ctx, bool again, struct err *err)
+{
+	struct rounds *r = ctx;
+	uint64_t seed = r->opt->sampling.seed;
+	int rc;
+
+	if (again) {
+		talk_try_from(r->talk, r->talk->leaf->parent);
+		r->opt->sampling.seed++;
+	}
+	rc = turn_begin(r->turn, r->talk, NULL, err);
+	r->opt->sampling.seed = seed;
+	return rc;
+}
+
+static void stop_model(void *ctx)
+{
+	turn_stop(((struct rounds *)ctx)->turn);
+}
+
+/* It is asked when nothing else is to be done: see wait_for_user(). */
+static void ask_user(void *ctx, const struct approval *p)
+{
+	struct rounds *r = ctx;
+
+	r->number = p->number;
+	r->question = p->question;
+	buf_reset(&r->asked);
+	approval_add_text(&r->asked, p);
+}
+
+static void show(void *ctx, const struct agent_news *n)
+{
+	struct rounds *r = ctx;
+
+	if (r->show)
+		show_agent(r->show, n);
+}
+
+static int keep(void *ctx, const struct talk_result *result, struct err *err)
+{
+	struct rounds *r = ctx;
+
+	return talk_store_say_result(r->turn->talks, r->talk, result, err);
+}
+
+static void ended(void *ctx, enum agent_end why, const struct err *err)
+{
+	struct rounds *r = ctx;
+
+	r->ended = true;
+	r->end = why;
+	r->err = *err;
+}
+
+static const struct agent_ops with_user = {
+	.ask_model = ask_model,
+	.stop_model = stop_model,
+	.ask_user = ask_user,
+	.show = show,
+	.keep = keep,
+	.ended = ended,
+};
+
+static const struct agent_ops alone = {
+	.ask_model = ask_model,
+	.stop_model = stop_model,
+	.show = show,
+	.keep = keep,
+	.ended = ended,
+};
+
+/* ---- life ---- */
+
+/* A person sees stderr, and types on the terminal, whatever stdin is. */
+static void find_terminal(struct rounds *r, const struct app *app)
+{
+	if (app->opt.json || app->opt.input_format == INPUT_JSONL || !isatty(STDERR_FILENO))
+		return;
+	r->tty = askuser_open();
+	r->opened_tty = r->tty >= 0;
+}
+
+int rounds_open(struct rounds *r, struct app *app, struct turn *turn, int tty, struct err *err)
+{
+	struct agent_config config = {
+		.runner = app->runner,
+		.tools = app->tools,
+		.mode = (enum agent_mode)app->opt.approve,
+		.rounds = app->opt.tool_rounds,
+	};
+
+	*r = (struct rounds){.app = app, .opt = &app->opt, .turn = turn, .tty = tty};
+	if (!app->tools)
+		return 0;
+	if (tty < 0)
+		find_terminal(r, app);
+	return agent_open(&r->agent, &config, r->tty >= 0 ? &with_user : &alone, r, err);
+}
+
+void rounds_close(struct rounds *r)
+{
+	agent_close(r->agent);
+	if (r->opened_tty)
+		close(r->tty);
+	buf_release(&r->asked);
+	*r = (struct rounds){0};
+}
+
+int rounds_prepare(struct rounds *r, struct talk *talk, struct err *err)
+{
+	int rc;
+
+	if (!r->agent)
+		return 0;
+	r->talk = talk;
+	rc = agent_settle(r->agent, talk, err);
+	return rc ? rc : talk_set_tools(talk, tool_set_json(r->app->tools), err);
+}
+
+/* ---- waiting ---- */
+
+static void wait_for_user(struct rounds *r)
+{
+	enum decision d = DECIDE_STOP;
+	struct buf reason = {0};
+
+	if (buf_failed(&r->asked)) {
+		/* What cannot be shown is not asked. */
+		agent_decide(r->agent, r->number, DECIDE_NO, STR_LIT("there is no memory"));
+		return;
+	}
+	show_make_way(r->show);
+	output_safe(STDERR_FILENO, buf_str(&r->asked));
+	d = askuser(r->tty, r->question == AGENT_ASKS_CALL, r->watch->deadline_ms, &reason);
+	agent_decide(r->agent, r->number, d, buf_str(&reason));
+	buf_release(&reason);
+}
+
+static int time_left_ms(const struct rounds *r)
+{
+	int64_t left = r->watch->deadline_ms - clock_ms();
+
+	if (!r->watch->deadline_ms || r->late)
+		return -1;
+	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+/* Signals that came: each stops once. */
+static void take_signals(struct rounds *r)
+{
+	unsigned char came[16];
+	size_t n = signals_read(came, sizeof(came));
+
+	for (size_t i = 0; i < n; i++)
+		agent_stop(r->agent);
+}
+
+static void wait_for_runner(struct rounds *r)
+{
+	struct pollfd fds[2] = {{.fd = signals_fd(), .events = POLLIN}};
+	size_t n = agent_fds(r->agent, fds + 1, 1);
+
+	if (poll(fds, 1 + n, time_left_ms(r)) < 0 && errno != EINTR) {
+		agent_stop(r->agent);
+		return;
+	}
+	if (fds[0].revents)
+		take_signals(r);
+	if (!time_left_ms(r)) {
+		r->late = true;
+		agent_stop(r->agent);
+	}
+	if (n && fds[1].revents)
+		agent_poll(r->agent);
+	if (r->show->lost && !r->gone) {
+		r->gone = true;
+		agent_stop(r->agent);
+	}
+}
+
+static int run_turn(struct rounds *r, struct turn_outcome *out, struct err *err)
+{
+	struct agent_answer a = {0};
+	int rc = show_turn(r->turn, r->watch, out, err);
+
+	a.said = out->said;
+	a.done = out->done && (!rc || rc == ERR_CANCELLED || rc == ERR_TIMEOUT);
+	a.stop = out->stop;
+	if (!a.done)
+		a.err = *err;
+	/* What the model said is kept before anything is done on its word. */
+	if (!rc && out->kept.code) {
+		a.done = false;
+		a.err = out->kept;
+	}
+	agent_answered(r->agent, &a);
+	return rc;
+}
+
+/* What became of all of it; rc: what turn_run() said of the last answer. */
+static int outcome(const struct rounds *r, int rc, struct err *err)
+{
+	if (rc)
+		return rc;
+	switch (r->end) {
+	case AGENT_DONE:
+	case AGENT_CUT:
+		return 0;
+	case AGENT_STOPPED:
+		if (r->gone)
+			return err_set(err, ERR_IO, "stdout: nobody reads it");
+		return r->late ? err_set(err, ERR_TIMEOUT, "the time is up")
+			       : err_set(err, ERR_CANCELLED, "interrupted");
+	case AGENT_LIMIT:
+	case AGENT_REFUSED:
+	case AGENT_FAILED:
+		break;
+	}
+	*err = r->err;
+	return r->err.code;
+}
+
+int rounds_run(struct rounds *r, struct talk *talk, struct show *s,
+	       const struct turn_watch *watch, struct turn_outcome *out, struct err *err)
+{
+	int rc = 0;
+
+	if (!r->agent)
+		return show_turn(r->turn, watch, out, err);
+	r->talk = talk;
+	r->show = s;
+	r->watch = watch;
+	r->ended = r->late = r->gone = false;
+	agent_begin(r->agent);
+	while (!r->ended) {
+		if (turn_runs(r->turn))
+			rc = run_turn(r, out, err);
+		else if (agent_state(r->agent) == AGENT_WAITS)
+			wait_for_user(r);
+		else
+			wait_for_runner(r);
+	}
+	show_agent_end(s, agent_counts(r->agent));
+	r->show = NULL;
+	return outcome(r, rc, err);
+}
+
+int rounds_check_refused(const struct rounds *r, struct err *err)
+{
+	int64_t n = r->agent ? agent_counts(r->agent)->refused : 0;
+
+	if (!n || r->opt->approve == AGENT_NEVER)
+		return 0;
+	return err_set(err, ERR_REFUSED, "%lld call%s refused, since nobody could be asked",
+		       (long long)n, n == 1 ? " was" : "s were");
+}

@@ -1,0 +1,58 @@
+/*
+ * A question to its end, on the calling thread: the model's turn, and in an agent session the
+ * rounds of tools and the turns that follow them.
+ */
+#ifndef APP_LINE_ROUNDS_H
+#define APP_LINE_ROUNDS_H
+
+#include "app/agent/agent.h"
+#include "app/app.h"
+#include "app/line/show.h"
+#include "app/talk/turn.h"
+
+struct rounds {
+	const struct app *app;
+	struct options *opt;
+	struct turn *turn;
+	struct agent *agent; /* NULL: no tools are offered */
+	int tty;             /* where the user is asked; -1: nobody can be */
+	bool opened_tty;
+	/* The question at hand: */
+	struct talk *talk;
+	struct show *show;
+	const struct turn_watch *watch;
+	bool late; /* the time is up, and what runs was told */
+	bool gone; /* nobody reads stdout, and … */
+	bool ended;
+	enum agent_end end;
+	struct err err;
+	struct buf asked; /* of the user, as text */
+	enum agent_question question;
+	uint64_t number;
+};
+
+/*
+ * `tty`: a terminal on which the user can be asked, read line by line; -1: one is looked for.
+ * The turn is borrowed, with the talks it has.
+ */
+int rounds_open(struct rounds *r, struct app *app, struct turn *turn, int tty, struct err *err);
+void rounds_close(struct rounds *r);
+
+/*
+ * Before a question is asked in the talk: the model is offered what it may use, and calls that
+ * have no result get one.
+ */
+int rounds_prepare(struct rounds *r, struct talk *talk, struct err *err);
+
+/*
+ * Runs what turn_ask() or turn_begin() began in the talk, to its end.  As turn_run(), of the
+ * last answer; ERR_LIMIT and ERR_FAILED besides where the rounds end by themselves, ERR_REFUSED
+ * where too much was refused.
+ */
+int rounds_run(struct rounds *r, struct talk *talk, struct show *show,
+	       const struct turn_watch *watch, struct turn_outcome *out, struct err *err);
+
+/* ERR_REFUSED: of the last question's calls some were refused, since nobody could be asked. */
+int rounds_check_refused(const struct rounds *r, struct err *err);
+
+#endif

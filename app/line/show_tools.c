@@ -1,0 +1,230 @@
+/* What an agent's turn tells beside the model's events. */
+#include "app/line/show.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/output.h"
+#include "app/usage.h"
+
+/* ---- text ---- */
+
+static void add_outcome(struct buf *out, const struct agent_news *n)
+{
+	const char *between = "";
+
+	buf_addz(out, "  (");
+	if (n->state == TOOL_ERROR && (n->exit > 0 || n->signal)) {
+		buf_addf(out, n->signal ? "signal %d" : "exit %d", n->signal ? n->signal : n->exit);
+		between = ", ";
+	} else if (n->state != TOOL_OK) {
+		buf_addz(out, tool_state_name(n->state));
+		between = ", ";
+	}
+	if (n->ms >= 0)
+		buf_addf(out, "%s%.1f s", between, (double)n->ms / 1000);
+	buf_addz(out, ")\n");
+}
+
+/* "→ shell make  (exit 2, 3.1 s)" */
+static void tell_result(struct show *s, const struct agent_news *n)
+{
+	struct buf line = {0};
+
+	buf_addz(&line, "→ ");
+	buf_adds(&line, n->tool);
+	buf_addc(&line, ' ');
+	agent_add_subject(&line, n->arguments);
+	add_outcome(&line, n);
+	show_make_way(s);
+	output_safe(STDERR_FILENO, buf_str(&line));
+	buf_release(&line);
+}
+
+static void tell_notice(struct show *s, const struct agent_news *n)
+{
+	show_make_way(s);
+	output_own(STDERR_FILENO, "note: ");
+	output_safe(STDERR_FILENO, n->text);
+	output_own(STDERR_FILENO, "\n");
+}
+
+/* What was said before calls is no answer: it is for who watches. */
+static void release_held(struct show *s, bool is_answer)
+{
+	struct str text = buf_str(&s->held);
+
+	if (buf_failed(&s->held) && !s->lost) {
+		s->lost = true;
+		s->lost_errno = ENOMEM;
+	}
+	if (text.n && is_answer) {
+		if (!output_text(STDOUT_FILENO, text) && !s->lost) {
+			s->lost = true;
+			s->lost_errno = errno;
+		}
+		s->midline = text.p[text.n - 1] != '\n';
+	} else if (text.n) {
+		output_text(STDERR_FILENO, text);
+		if (text.p[text.n - 1] != '\n')
+			output_own(STDERR_FILENO, "\n");
+	}
+	buf_reset(&s->held);
+}
+
+void show_answer_end(struct show *s, const struct event *ev)
+{
+	s->last = (struct event){.kind = ev->kind, .stop = ev->stop, .usage = ev->usage};
+	if (s->holds)
+		release_held(s, ev->kind != EV_DONE || !s->n_calls);
+}
+
+/* ---- JSON ---- */
+
+void show_add_call_id(const struct show *s, int index, struct buf *out)
+{
+	buf_addf(out, "c%d", s->calls_before + index + 1);
+}
+
+static void begin_of_call(const struct show *s, struct jsonw *w, struct buf *line,
+			  const char *type, const struct agent_news *n)
+{
+	struct buf id = {0};
+	char ref[16] = "";
+
+	for (size_t i = 0; i < n->ref.n && i < sizeof(ref) - 1; i++)
+		ref[i] = n->ref.p[i];
+	show_add_call_id(s, atoi(ref), &id);
+	show_begin(w, line, type);
+	jsonw_kv_string(w, "id", buf_str(&id));
+	jsonw_kv_string(w, "tool", n->tool);
+	line->failed |= buf_failed(&id);
+	buf_release(&id);
+}
+
+static void send_start(struct show *s, const struct agent_news *n)
+{
+	struct buf line = {0}, grade = {0};
+	struct jsonw w;
+
+	begin_of_call(s, &w, &line, "tool_start", n);
+	tool_grade_add(&grade, n->grade);
+	jsonw_kv_string(&w, "grade", buf_str(&grade));
+	line.failed |= buf_failed(&grade);
+	buf_release(&grade);
+	show_send(s, &w);
+}
+
+static void send_output(struct show *s, const struct agent_news *n)
+{
+	struct buf line = {0};
+	struct jsonw w;
+
+	begin_of_call(s, &w, &line, "tool_output", n);
+	jsonw_kv_string(&w, "text", n->text);
+	jsonw_kv_int(&w, "bytes", (int64_t)n->bytes);
+	show_send(s, &w);
+}
+
+static void send_result(struct show *s, const struct agent_news *n)
+{
+	struct buf line = {0};
+	struct jsonw w;
+
+	begin_of_call(s, &w, &line, "tool_result", n);
+	jsonw_kv_string(&w, "state", str_of(tool_state_name(n->state)));
+	if (n->exit >= 0)
+		jsonw_kv_int(&w, "exit", n->exit);
+	if (n->signal)
+		jsonw_kv_int(&w, "signal", n->signal);
+	if (n->ms >= 0)
+		jsonw_kv_int(&w, "ms", n->ms);
+	jsonw_kv_string(&w, "text", n->text);
+	if (n->spill.n)
+		jsonw_kv_string(&w, "spill", n->spill);
+	show_send(s, &w);
+}
+
+static void send_notice(struct show *s, const struct agent_news *n)
+{
+	struct buf line = {0};
+	struct jsonw w;
+
+	show_begin(&w, &line, "notice");
+	jsonw_kv_string(&w, "text", n->text);
+	show_send(s, &w);
+}
+
+static void begin_end(const struct show *s, struct jsonw *w, struct buf *line, const char *type)
+{
+	show_begin(w, line, type);
+	jsonw_kv_string(w, "stop_reason", str_of(stop_reason_name(s->last.stop)));
+	usage_write(w, &s->last.usage);
+}
+
+static void send_round(struct show *s, const struct agent_news *n)
+{
+	struct buf line = {0};
+	struct jsonw w;
+
+	begin_end(s, &w, &line, "round");
+	jsonw_kv_int(&w, "n", n->round);
+	show_send(s, &w);
+}
+
+/* ---- both ---- */
+
+static void end_answer(struct show *s)
+{
+	s->calls_before += s->n_calls;
+	s->n_calls = 0;
+}
+
+void show_agent(struct show *s, const struct agent_news *n)
+{
+	switch (n->kind) {
+	case AGENT_STARTS:
+		if (s->json)
+			send_start(s, n);
+		break;
+	case AGENT_PRINTS:
+		if (s->json)
+			send_output(s, n);
+		break;
+	case AGENT_RESULT:
+		if (s->json)
+			send_result(s, n);
+		else
+			tell_result(s, n);
+		break;
+	case AGENT_ROUND:
+		if (s->json)
+			send_round(s, n);
+		end_answer(s);
+		break;
+	case AGENT_NOTICE:
+		if (s->json)
+			send_notice(s, n);
+		else
+			tell_notice(s, n);
+		break;
+	}
+}
+
+void show_agent_end(struct show *s, const struct agent_counts *counts)
+{
+	struct buf line = {0};
+	struct jsonw w;
+
+	end_answer(s);
+	/* An error has an event of its own. */
+	if (!s->json || s->last.kind != EV_DONE)
+		return;
+	begin_end(s, &w, &line, "done");
+	jsonw_kv_int(&w, "rounds", counts->rounds);
+	jsonw_kv_int(&w, "tool_calls", counts->calls);
+	jsonw_kv_int(&w, "refused", counts->refused);
+	jsonw_kv_int(&w, "failed_calls", counts->failed);
+	show_send(s, &w);
+}

@@ -1,0 +1,445 @@
+/*
+ * Agent sessions as a user runs them: one question, a pipe, JSON lines, a line at a time; on
+ * the scripted engine and a scripted runner.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/program.h"
+#include "tests/support/stage.h"
+#include "tests/support/tmpdir.h"
+
+static struct tmpdir dir;
+
+#define DONE "{\"done\": {}}\n"
+#define READ "{\"call\": {\"name\": \"read_file\", \"arguments\": {\"path\": \"notes.txt\"}}}\n"
+#define MAKE "{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"make\"}}}\n"
+#define MILK "{\"expect\": {\"tool\": \"read_file\"}, \"output\": \"buy milk\\n\"}\n"
+
+struct play {
+	const char *args[6]; /* beside --tools and the scripts */
+	const char *in;      /* NULL: a question stands among the arguments */
+	const char *engine, *runner;
+	int status;
+	const char *out, *err; /* stdout whole, NULL: not looked at; what stderr holds */
+	const char *has[6];    /* … and stdout, in this order */
+};
+
+static const struct play plays[] = {
+	{{"-p", "hi"},
+	 .engine = "{\"turn\": {\"expect_tools\": \"read_file\", \"expect_messages\": 2}}\n"
+		   "{\"text\": \"I look.\"}\n" READ DONE
+		   "{\"turn\": {\"expect_tool\": \"buy milk\", \"expect_calls\": \"0\", "
+		   "\"expect_results\": \"0\", \"expect_messages\": 4}}\n"
+		   "{\"text\": \"Buy milk.\"}\n" DONE,
+	 .runner = MILK,
+	 .out = "Buy milk.\n",
+	 .err = "I look.\n→ read_file notes.txt  (0.0 s)\n"},
+	/* Nobody can be asked: the turn goes on to its answer. */
+	{{"-p", "hi"},
+	 .engine = MAKE DONE
+	 "{\"turn\": {\"expect_tool\": \"error: denied: nobody can be asked\"}}\n"
+	 "{\"text\": \"Sorry.\"}\n" DONE,
+	 .status = 5,
+	 .out = "Sorry.\n",
+	 .err = "→ shell make  (refused)\ndsv4chat: 1 call was refused, since nobody could be "
+		"asked\n"},
+	{{"-p", "hi", "--approve", "never"},
+	 .engine = MAKE DONE "{\"turn\": {\"expect_tool\": \"only what reads may run\"}}\n"
+			     "{\"text\": \"Sorry.\"}\n" DONE,
+	 .out = "Sorry.\n",
+	 .err = "→ shell make  (denied)\n"},
+	{{"-p", "hi"},
+	 .engine = MAKE MAKE MAKE READ DONE,
+	 .status = 5,
+	 .out = "",
+	 .err = "three calls were refused, since nobody could be asked"},
+	/* The ends of a turn have their exit codes. */
+	{{"-p", "hi", "--tool-rounds", "1"},
+	 .engine = "{\"turn\": {\"again\": true}}\n" READ DONE,
+	 .runner = MILK,
+	 .status = 4,
+	 .out = "",
+	 .err = "the model went on to call tools after its last round"},
+	{{"-p", "hi"},
+	 .engine = "{\"turn\": {\"again\": true}}\n{\"bad_call\": {\"name\": \"shell\", "
+		   "\"why\": \"no "
+		   "end\"}}\n" DONE,
+	 .status = 1,
+	 .out = "",
+	 .err = "nothing but wrong calls three times in a row"},
+	{{"-p", "hi"},
+	 .engine = "{\"turn\": {\"again\": true}}\n" READ DONE,
+	 .runner = MILK MILK MILK,
+	 .status = 4,
+	 .err = "the model makes the same call again and again"},
+	{{"-p", "hi"},
+	 .engine = READ DONE READ DONE,
+	 .runner = "{\"die\": true}\n{\"die\": true}\n",
+	 .status = 1,
+	 .err = "the tools' process has ended"},
+	{{"-p", "hi"},
+	 .engine = READ DONE "{\"text\": \"cut\"}\n{\"done\": \"length\"}\n",
+	 .runner = MILK,
+	 .status = 4,
+	 .out = "cut\n",
+	 .err = "the answer reached its limit of tokens"},
+	{{"-p", "hi", "--timeout", "0.3"},
+	 .engine = READ READ DONE,
+	 .runner = "{\"output\": \"begun\", \"delay_ms\": 20, \"chunk\": 5}\n"
+		   "{\"delay_ms\": 3600000, \"stubborn_ms\": 50}",
+	 .status = 124,
+	 .out = "",
+	 .err = "→ read_file notes.txt  (stopped, "},
+	/* A runner that is asked for something else says so. */
+	{{"-p", "hi"},
+	 .engine = READ DONE,
+	 .runner = "{\"expect\": {\"tool\": \"shell\"}}\n",
+	 .status = 2,
+	 .err = "tool is 'read_file', expected 'shell'"},
+	{{"-p", "hi"},
+	 .engine = DONE,
+	 .runner = "{\"outptu\": 1}\n",
+	 .status = 2,
+	 .err = "runner-script: line 1: \"outptu\" is not known"},
+	{{"-p", "hi", "--json"},
+	 .engine = "{\"text\": \"I look.\"}\n" READ MAKE DONE "{\"text\": \"Milk.\"}\n" DONE,
+	 .runner = MILK,
+	 .status = 5,
+	 .has = {"{\"type\": \"tool_call\", \"index\": 1, \"id\": \"c2\"",
+		 "{\"type\": \"tool_start\", \"id\": \"c1\", \"tool\": \"read_file\", "
+		 "\"grade\": "
+		 "\"read\"}\n{\"type\": \"tool_output\", \"id\": \"c1\", \"tool\": "
+		 "\"read_file\", "
+		 "\"text\": \"buy milk\\n\", \"bytes\": 9}\n{\"type\": \"tool_result\", "
+		 "\"id\": "
+		 "\"c1\", \"tool\": \"read_file\", \"state\": \"ok\"",
+		 "{\"type\": \"tool_result\", \"id\": \"c2\", \"tool\": \"shell\", \"state\": "
+		 "\"refused\"",
+		 "{\"type\": \"round\", \"stop_reason\": \"tool_calls\"",
+		 "{\"type\": \"done\", \"stop_reason\": \"stop\"",
+		 "\"rounds\": 1, \"tool_calls\": 1, \"refused\": 1, \"failed_calls\": 0}"}},
+	/* In a session each question has its rounds; ids go on. */
+	{{"--input-format", "jsonl"},
+	 .in = "{\"text\": \"one\"}\n{\"text\": \"two\"}\n",
+	 .engine = READ DONE
+	 "{\"text\": \"A.\"}\n" DONE
+	 "{\"turn\": {\"expect\": \"two\", \"expect_messages\": 6}}\n" READ DONE
+	 "{\"turn\": {\"expect_messages\": 8}}\n{\"text\": \"B.\"}\n" DONE,
+	 .runner = MILK "{\"exit\": 2}\n",
+	 .has = {"{\"type\": \"tool_result\", \"id\": \"c1\", \"tool\": \"read_file\", "
+		 "\"state\": "
+		 "\"ok\"",
+		 "\"rounds\": 1, \"tool_calls\": 1, \"refused\": 0, \"failed_calls\": 0}",
+		 "{\"type\": \"tool_result\", \"id\": \"c2\", \"tool\": \"read_file\", "
+		 "\"state\": "
+		 "\"error\", \"exit\": 2",
+		 "\"rounds\": 1, \"tool_calls\": 1, \"refused\": 0, \"failed_calls\": 1}"}},
+	{{"--input-format", "jsonl"},
+	 .in = "{\"text\": \"one\"}\n{\"text\": \"two\"}\n",
+	 .engine = MAKE DONE "{\"text\": \"A.\"}\n" DONE "{\"text\": \"B.\"}\n" DONE,
+	 .status = 5,
+	 .has = {"\"A.\"", "\"code\": \"refused\"", "\"B.\"", "\"refused\": 0"}},
+	/* stdin is the question's, not the approval's. */
+	{{"-p", "hi"},
+	 .in = "y\ny\n",
+	 .engine = MAKE DONE "{\"text\": \"Sorry.\"}\n" DONE,
+	 .status = 5,
+	 .out = "Sorry.\n",
+	 .err = "(refused)"},
+	/* Without a runner nothing is offered, and nothing runs. */
+	{{"-p", "hi"},
+	 .engine = NULL,
+	 .status = 2,
+	 .err = "tools: this program cannot run them yet"},
+};
+
+static void write_scripts(const char *engine, const char *runner)
+{
+	tmpdir_write_text(&dir, "engine", engine);
+	tmpdir_write_text(&dir, "runner", runner ? runner : "# nothing\n");
+}
+
+static void check(const struct play *p, const struct program_run *run)
+{
+	const char *at = buf_z(&run->out);
+
+	if (run->status != p->status)
+		fail_msg("status %d, expected %d:\n%s%s", run->status, p->status,
+			 buf_z(&run->err), buf_z(&run->out));
+	if (p->out)
+		assert_string_equal(buf_z(&run->out), p->out);
+	if (p->err && !strstr(buf_z(&run->err), p->err))
+		fail_msg("'%s' lacks '%s'", buf_z(&run->err), p->err);
+	for (size_t i = 0; i < 6 && p->has[i]; i++) {
+		const char *found = strstr(at, p->has[i]);
+
+		if (!found)
+			fail_msg("'%s' lacks '%s'", at, p->has[i]);
+		at = found + strlen(p->has[i]);
+	}
+}
+
+static void a_question_with_tools_ends_as_its_exit_code_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(plays) / sizeof(plays[0]); i++) {
+		const char *argv[16] = {"--tools", "--ephemeral", "--engine-script"};
+		const struct play *p = &plays[i];
+		struct program_run run;
+		size_t n = 3;
+
+		write_scripts(p->engine ? p->engine : "", p->runner);
+		argv[n++] = tmpdir_file(&dir, "engine");
+		if (p->engine) {
+			argv[n++] = "--runner-script";
+			argv[n++] = tmpdir_file(&dir, "runner");
+		}
+		for (size_t k = 0; k < 6 && p->args[k]; k++)
+			argv[n++] = p->args[k];
+		program_run(&run, argv, str_of(p->in ? p->in : ""), 60);
+		check(p, &run);
+		program_run_release(&run);
+	}
+}
+
+/* ---- what is kept ---- */
+
+static void results_are_kept_and_the_next_run_goes_on_behind_them(void **state)
+{
+	static const char first[] = READ MAKE DONE "{\"text\": \"A.\"}\n" DONE;
+	static const char second[] =
+		"{\"turn\": {\"expect\": \"more\", \"expect_messages\": 7, "
+		"\"expect_calls\": \"0 1\", \"expect_results\": \"0 1\"}}\n"
+		"{\"text\": \"B.\"}\n" DONE;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		const char *argv[] = {"--tools",
+				      "--engine-script",
+				      tmpdir_file(&dir, "engine"),
+				      "--runner-script",
+				      tmpdir_file(&dir, "runner"),
+				      "--approve",
+				      "never",
+				      "-p",
+				      i ? "more" : "hi",
+				      i ? "-c" : NULL,
+				      NULL};
+		struct program_run run;
+
+		write_scripts(i ? second : first, MILK);
+		program_run(&run, argv, (struct str){0}, 60);
+		if (run.status)
+			fail_msg("%s", buf_z(&run.err));
+		assert_string_equal(buf_z(&run.out), i ? "B.\n" : "A.\n");
+		program_run_release(&run);
+	}
+}
+
+/* An answer with calls, and then the program is no more: what they did is not known. */
+static void calls_that_a_session_without_tools_left_are_told_as_not_known(void **state)
+{
+	static const char second[] =
+		"{\"turn\": {\"expect\": \"more\", \"expect_results\": \"0\", \"expect_tool\": "
+		"\"error: whether this ran is not known. Look before you repeat it.\"}}\n"
+		"{\"text\": \"B.\"}\n" DONE;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		const char *argv[] = {"--engine-script",
+				      tmpdir_file(&dir, "engine"),
+				      "-p",
+				      i ? "more" : "hi",
+				      i ? "-c" : NULL,
+				      "--tools",
+				      "--runner-script",
+				      tmpdir_file(&dir, "runner"),
+				      NULL};
+		struct program_run run;
+
+		argv[4] = i ? "-c" : NULL;
+		write_scripts(i ? second : MAKE DONE, NULL);
+		program_run(&run, argv, (struct str){0}, 60);
+		if (run.status)
+			fail_msg("%s", buf_z(&run.err));
+		program_run_release(&run);
+	}
+}
+
+/* ---- at a terminal ---- */
+
+/* `how` NULL: one question. */
+static void open_stage(struct stage *st, const char *how, const char *engine,
+		       const char *runner)
+{
+	const char *args[12] = {"--tools",     "--runner-script", tmpdir_file(&dir, "runner"),
+				"--ephemeral", how ? how : "-p",  how ? NULL : "hi"};
+	struct stage_setup su = {.args = args, .home = dir.path, .engine_script = engine};
+
+	write_scripts(engine, runner);
+	stage_open(st, &su);
+	if (!how)
+		return;
+	stage_wait_for(st, "/help lists the commands");
+	stage_pause(st, 100);
+	stage_type(st, "hi\n");
+}
+
+static const struct {
+	const char *typed[4]; /* each after its question */
+	const char *expects;  /* in the result that the model gets */
+	const char *runner;
+} decisions[] = {
+	{{"yes\n"}, "made", "{\"output\": \"made\"}\n"},
+	{{"n\n"}, "error: denied by the user", NULL},
+	{{"\n", "maybe\n", "no\n"}, "error: denied by the user", NULL},
+	{{"r use ninja\n"}, "error: denied by the user: use ninja", NULL},
+	{{"r\n", "use ninja\n"}, "error: denied by the user: use ninja", NULL},
+};
+
+static void the_user_decides_at_the_terminal(void **state)
+{
+	const size_t n = sizeof(decisions) / sizeof(decisions[0]);
+
+	(void)state;
+	/* The first two with one question alone, too. */
+	for (size_t i = 0; i < n + 2; i++) {
+		const char *const *typed = decisions[i % n].typed,
+				  *how = i < n ? "--plain" : NULL;
+		struct buf engine = {0};
+		struct stage st;
+
+		buf_addf(&engine,
+			 MAKE DONE "{\"turn\": {\"expect_tool\": \"%s\"}}\n"
+				   "{\"text\": \"There.\"}\n" DONE,
+			 decisions[i % n].expects);
+		open_stage(&st, how, buf_z(&engine), decisions[i % n].runner);
+		stage_wait_for(&st, "Run this command?  shell");
+		stage_wait_for(&st, "  make");
+		for (size_t k = 0; k < 4 && typed[k]; k++) {
+			/* The prompt, and the modes that go with it. */
+			stage_wait_for(&st, "(Ctrl-C stops):");
+			stage_settle(&st);
+			stage_type(&st, typed[k]);
+		}
+		stage_wait_for(&st, "There.");
+		if (how) {
+			stage_settle(&st);
+			stage_type(&st, "\004");
+		}
+		assert_int_equal(stage_close(&st), 0);
+		buf_release(&engine);
+	}
+}
+
+static void ctrl_c_at_the_question_is_no_and_stops(void **state)
+{
+	static const char engine[] =
+		MAKE READ DONE "{\"turn\": {\"expect\": \"go on\", \"expect_tool\": \"not run: "
+			       "stopped by the user\"}}\n"
+			       "{\"text\": \"There.\"}\n" DONE;
+	struct stage st;
+
+	(void)state;
+	open_stage(&st, "--plain", engine, NULL);
+	stage_wait_for(&st, "(Ctrl-C stops):");
+	stage_settle(&st);
+	stage_type(&st, "\003");
+	stage_wait_for(&st, "read_file notes.txt  (skipped)");
+	stage_settle(&st);
+	stage_type(&st, "go on\n");
+	stage_wait_for(&st, "There.");
+	stage_settle(&st);
+	stage_type(&st, "\004");
+	assert_int_equal(stage_close(&st), 0);
+
+	open_stage(&st, NULL, engine, NULL);
+	stage_wait_for(&st, "(Ctrl-C stops):");
+	stage_settle(&st);
+	stage_type(&st, "\003");
+	assert_int_equal(WEXITSTATUS(stage_close(&st)), 130);
+}
+
+static void ctrl_c_stops_what_runs_and_keeps_what_it_printed(void **state)
+{
+	static const char engine[] =
+		READ DONE "{\"turn\": {\"expect\": \"go on\", \"expect_tool\": "
+			  "\"begun\\n[stopped by the user]\"}}\n{\"text\": \"There.\"}\n" DONE;
+	struct stage st;
+
+	(void)state;
+	open_stage(&st, "--plain", engine,
+		   "{\"output\": \"begunended\", \"chunk\": 5, \"delay_ms\": 300, "
+		   "\"stubborn_ms\": 10}\n");
+	stage_pause(&st, 450);
+	stage_type(&st, "\003");
+	stage_wait_for(&st, "read_file notes.txt  (");
+	stage_settle(&st);
+	stage_type(&st, "go on\n");
+	stage_wait_for(&st, "There.");
+	stage_settle(&st);
+	stage_type(&st, "\004");
+	assert_int_equal(stage_close(&st), 0);
+}
+
+static void what_was_typed_before_the_question_is_no_answer_to_it(void **state)
+{
+	static const char engine[] =
+		"{\"pause\": 400}\n" MAKE DONE "{\"text\": \"There.\"}\n" DONE;
+	struct stage st;
+
+	(void)state;
+	open_stage(&st, NULL, engine, "{\"output\": \"made\"}\n");
+	stage_type(&st, "y\n");
+	stage_wait_for(&st, "(Ctrl-C stops):");
+	stage_pause(&st, 200);
+	assert_false(stage_shows(&st, "There."));
+	stage_type(&st, "y\n");
+	stage_wait_for(&st, "There.");
+	assert_int_equal(stage_close(&st), 0);
+}
+
+static int set_up(void **state)
+{
+	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
+					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
+
+	(void)state;
+	tmpdir_init(&dir);
+	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
+		setenv(homes[i], dir.path, 1);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	tmpdir_release(&dir);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(a_question_with_tools_ends_as_its_exit_code_says),
+		T(results_are_kept_and_the_next_run_goes_on_behind_them),
+		T(calls_that_a_session_without_tools_left_are_told_as_not_known),
+		T(the_user_decides_at_the_terminal),
+		T(ctrl_c_at_the_question_is_no_and_stops),
+		T(ctrl_c_stops_what_runs_and_keeps_what_it_printed),
+		T(what_was_typed_before_the_question_is_no_answer_to_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
