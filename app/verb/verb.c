@@ -57,6 +57,13 @@ const struct verb verbs[] = {
 	{"paths", verb_paths, "say where files are kept", "", ""},
 	{"prompt", verb_prompt, "write conversations as the model reads them", "[--model DIR]",
 	 MODEL_ROW},
+	{"replay", verb_replay, "give a stored answer again, and say whether it is the same",
+	 "[--model DIR] [--ctx N] [--anyway] [ENGINE] [ID[:N]]",
+	 MODEL_ROW CTX_ROW
+	 "--anyway\tcompare also where model, build or backend are others: nothing is promised\n"
+	 ENGINE_ROWS
+	 "ID[:N]\ta conversation, else the last; its message N, as history show --ids counts, else "
+	 "its last answer\n"},
 	{"score", verb_score, "compute the perplexity of a text",
 	 "[--model DIR] [--ctx N] [--chunk C] [ENGINE] FILE",
 	 MODEL_ROW CTX_ROW CHUNK_ROW ENGINE_ROWS "FILE\tthe text; - is standard input\n"},

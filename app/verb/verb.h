@@ -82,6 +82,7 @@ int verb_logits(int argc, char **argv);
 int verb_parse(int argc, char **argv);
 int verb_paths(int argc, char **argv);
 int verb_prompt(int argc, char **argv);
+int verb_replay(int argc, char **argv);
 int verb_score(int argc, char **argv);
 int verb_tokens(int argc, char **argv);
 

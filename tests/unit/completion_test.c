@@ -32,8 +32,9 @@ static const struct {
 	 "--model --dummy --layers --ctx --backend --threads --moe-backend", "--prompt --json"},
 	{"dsv4chat parse --", "--thinking --chat --jsonl", "--prompt"},
 	{"dsv4chat cache ", "list verify clear", "show"},
+	{"dsv4chat replay --", "--model --ctx --anyway --backend --threads", "--prompt --json"},
 	{"dsv4chat completion ", "bash zsh fish", "history"},
-	{"dsv4chat help ", "bench complete completion doctor history tokens", "list"},
+	{"dsv4chat help ", "bench complete completion doctor history replay tokens", "list"},
 };
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
 
