@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,7 +17,10 @@
 
 #include <jansson.h>
 
+#include "engine/store/kvdir.h"
 #include "tests/support/program.h"
+#include "tests/support/shared_files.h"
+#include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
 #define MODEL "share/nano"
@@ -52,6 +56,31 @@ static long number(const json_t *usage, const char *key)
 	return (long)json_integer_value(json_object_get(usage, key));
 }
 
+/* Of the answers in a program's output, in order; returns how many. */
+static int usages_of(struct buf *out, struct usage *u, int most)
+{
+	long told = -1;
+	int n = 0;
+
+	for (char *line = strtok(buf_z(out) ? out->data : NULL, "\n"); line;
+	     line = strtok(NULL, "\n")) {
+		json_t *ev = json_loads(line, 0, NULL);
+		const char *type = json_string_value(json_object_get(ev, "type"));
+		const json_t *usage = json_object_get(ev, "usage");
+
+		if (type && strcmp(type, "prefill") == 0)
+			told = number(ev, "disk");
+		if (type && strcmp(type, "done") == 0 && n < most) {
+			u[n++] = (struct usage){
+				number(usage, "prompt_tokens"), number(usage, "cached_tokens"),
+				number(usage, "disk_tokens"), number(usage, "output_tokens")};
+			assert_int_equal(told, u[n - 1].disk);
+		}
+		json_decref(ev);
+	}
+	return n;
+}
+
 /* One turn of a process of its own; `more`: an option and its value, or NULL. */
 static struct usage ask(const char *text, const char *more, const char *value)
 {
@@ -60,29 +89,9 @@ static struct usage ask(const char *text, const char *more, const char *value)
 			      "-p",        text,     more,        value, NULL};
 	struct program_run run;
 	struct usage u = {0};
-	bool done = false;
-	long told = -1;
 
 	program_run(&run, argv, (struct str){0}, 120);
-	for (char *line = strtok(buf_z(&run.out) ? run.out.data : NULL, "\n"); line;
-	     line = strtok(NULL, "\n")) {
-		json_t *ev = json_loads(line, 0, NULL);
-		const char *type = json_string_value(json_object_get(ev, "type"));
-
-		if (type && strcmp(type, "prefill") == 0)
-			told = number(ev, "disk");
-		if (type && strcmp(type, "done") == 0) {
-			const json_t *usage = json_object_get(ev, "usage");
-
-			u = (struct usage){
-				number(usage, "prompt_tokens"), number(usage, "cached_tokens"),
-				number(usage, "disk_tokens"), number(usage, "output_tokens")};
-			assert_int_equal(told, u.disk);
-			done = true;
-		}
-		json_decref(ev);
-	}
-	if (!done)
+	if (usages_of(&run.out, &u, 1) != 1)
 		fail_msg("no answer: %s", buf_z(&run.err));
 	program_run_release(&run);
 	return u;
@@ -170,6 +179,48 @@ static void what_came_from_disk_is_told_and_kept(void **state)
 	program_run_release(&run);
 }
 
+static void each_turn_of_twenty_reads_only_what_is_new(void **state)
+{
+	enum { TURNS = 20 };
+	static const char *const argv[] = {"--model", MODEL,       "--threads",      "1",
+					   "--json",  "--nothink", "--seed",         "1",
+					   "-n",      "12",        "--input-format", "jsonl",
+					   NULL};
+	struct usage u[TURNS + 1];
+	struct program_run run;
+	struct buf in = {0};
+
+	(void)state;
+	live_in("twenty");
+	for (int i = 0; i < TURNS; i++)
+		buf_addf(&in, "{\"text\": \"what is %d + %d? And then tell me of town %d.\"}\n",
+			 i, 3 * i, i * i);
+	program_run(&run, argv, buf_str(&in), 120);
+	assert_int_equal(usages_of(&run.out, u, TURNS + 1), TURNS);
+	assert_int_equal(u[0].cached, 0);
+	for (int i = 1; i < TURNS; i++) {
+		/* all but the answer's last id, which was chosen and not read */
+		assert_int_equal(u[i].cached, u[i - 1].prompt + u[i - 1].output - 1);
+		assert_int_equal(u[i].disk, 0);
+	}
+	program_run_release(&run);
+	buf_release(&in);
+}
+
+static void a_branch_reads_only_what_is_new(void **state)
+{
+	struct usage first, branch;
+
+	(void)state;
+	live_in("branch");
+	first = ask(LONG, NULL, NULL);
+	branch = ask("And then?", "--fork", NULL);
+	assert_int_equal(branch.cached, first.prompt + first.output - 1);
+	/* and so does the conversation that it parted from */
+	branch = ask("And why?", "--fork", NULL);
+	assert_true(branch.cached >= first.prompt + first.output - 1);
+}
+
 static void what_is_removed_leaves_nothing_but_what_a_branch_uses(void **state)
 {
 	struct program_run list, rm;
@@ -201,6 +252,139 @@ static void what_is_removed_leaves_nothing_but_what_a_branch_uses(void **state)
 	}
 	program_run_release(&list);
 	assert_int_equal(count(FILES, "removed"), 0);
+}
+
+/* -------------------------------------------------------------------- removed */
+
+/* What is looked for: bytes of a file's ids, and of its first page. */
+static struct {
+	char ids[48], page[64];
+	int n_ids, n_page; /* files that hold them */
+} trace;
+
+static bool holds(const struct buf *b, const char *bytes, size_t n)
+{
+	return b->len >= n && memmem(b->data, b->len, bytes, n);
+}
+
+static int look_into(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	struct buf b = {0};
+
+	(void)st;
+	(void)ftw;
+	if (type == FTW_F && whole_file(path, &b)) {
+		trace.n_ids += holds(&b, trace.ids, sizeof(trace.ids));
+		trace.n_page += holds(&b, trace.page, sizeof(trace.page));
+	}
+	buf_release(&b);
+	return 0;
+}
+
+/* In all files below the folder of that name. */
+static void look_for_traces(const char *name)
+{
+	trace.n_ids = trace.n_page = 0;
+	assert_int_equal(nftw(tmpdir_file(&test_dir, name), look_into, 16, FTW_PHYS), 0);
+}
+
+/* Of a file of that conversation, which has some: of its ids the last, and of its page some
+ * in the middle. */
+static void take_trace(const char *name, const char *uid)
+{
+	struct kv_list list;
+	struct buf root = {0}, path = {0};
+	struct kvfile f;
+	unsigned char *page;
+	struct err err = {0};
+	size_t i = 0, n = sizeof(trace.ids) / sizeof(token_id);
+
+	buf_addf(&root, "%s/dsv4chat/kv", tmpdir_file(&test_dir, name));
+	assert_int_equal(kvdir_list_all(buf_z(&root), &list, &err), 0);
+	while (i < list.n && strcmp(list.v[i].owner, uid) != 0)
+		i++;
+	assert_true(i < list.n);
+	kvdir_path(&path, buf_z(&root), &list.v[i]);
+	if (kvfile_open(&f, buf_z(&path), NULL, &err))
+		fail_msg("%s", err.text);
+	assert_true(f.head.n_ids > n);
+	memcpy(trace.ids, f.ids + f.head.n_ids - n, sizeof(trace.ids));
+	page = malloc(f.head.page_bytes);
+	assert_non_null(page);
+	assert_int_equal(kvfile_read(&f, page, &err), 0);
+	memcpy(trace.page, page + 100, sizeof(trace.page));
+	free(page);
+	kvfile_close(&f);
+	buf_release(&path);
+	buf_release(&root);
+	kv_list_release(&list);
+	look_for_traces(name);
+	assert_true(trace.n_ids > 0 && trace.n_page > 0);
+}
+
+/* The conversation that was spoken of last. */
+static void last_uid(char uid[32])
+{
+	struct program_run list = verb("history", "list", NULL, NULL);
+
+	assert_int_equal(sscanf(buf_z(&list.out), "%31s", uid), 1);
+	program_run_release(&list);
+}
+
+#define SECRET "My secret is that the blue box stands behind the third door, below the stairs."
+
+static void of_what_is_removed_no_byte_is_left_on_disk(void **state)
+{
+	struct program_run rm;
+	struct usage first, again;
+	char uid[32];
+
+	(void)state;
+	live_in("traces");
+	first = ask(LONG, NULL, NULL);
+	ask(SECRET, NULL, NULL);
+	last_uid(uid);
+	take_trace("traces", uid);
+	rm = verb("history", "rm", "--yes", uid);
+	assert_int_equal(rm.status, 0);
+	program_run_release(&rm);
+	look_for_traces("traces");
+	assert_int_equal(trace.n_ids, 0);
+	assert_int_equal(trace.n_page, 0);
+	again = ask(LONG, NULL, NULL);
+	assert_int_equal(again.cached, first.prompt - 1);
+}
+
+/* In a chat that has it in memory, and is about to write more of it. */
+static void what_is_removed_in_the_chat_is_not_written_again(void **state)
+{
+	static const char *const args[] = {"--model", MODEL, "--threads", "1", "--nothink",
+					   "--temp",  "0",   "-c",        NULL};
+	struct stage_setup su = {.args = args, .term = "xterm-256color", .w = 120, .h = 30};
+	struct stage st;
+	char uid[32], line[64];
+	struct usage again;
+
+	(void)state;
+	live_in("rm");
+	su.home = tmpdir_file(&test_dir, "rm");
+	ask(SECRET, NULL, NULL);
+	last_uid(uid);
+	take_trace("rm", uid);
+	stage_begin(&st, &su);
+	stage_type(&st, "and what else?\r");
+	stage_wait_for(&st, "cached");
+	stage_wait_for(&st, "ready");
+	snprintf(line, sizeof(line), "/rm %s\r", uid);
+	stage_type(&st, line);
+	stage_wait_gone(&st, "what else");
+	stage_quit(&st);
+	look_for_traces("rm");
+	assert_int_equal(trace.n_ids, 0);
+	assert_int_equal(trace.n_page, 0);
+	assert_int_equal(count(FILES, "rm"), 0);
+	again = ask(SECRET, NULL, NULL);
+	assert_int_equal(again.cached, 0);
 }
 
 static void nothing_is_written_where_nothing_is_to_be_kept(void **state)
@@ -292,7 +476,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_next_process_reads_only_what_is_new),
 		cmocka_unit_test(what_came_from_disk_is_told_and_kept),
+		cmocka_unit_test(each_turn_of_twenty_reads_only_what_is_new),
+		cmocka_unit_test(a_branch_reads_only_what_is_new),
 		cmocka_unit_test(what_is_removed_leaves_nothing_but_what_a_branch_uses),
+		cmocka_unit_test(of_what_is_removed_no_byte_is_left_on_disk),
+		cmocka_unit_test(what_is_removed_in_the_chat_is_not_written_again),
 		cmocka_unit_test(nothing_is_written_where_nothing_is_to_be_kept),
 		cmocka_unit_test(a_place_that_cannot_be_written_ends_no_turn),
 		cmocka_unit_test(the_verb_lists_verifies_and_clears),
