@@ -53,8 +53,9 @@ struct turn_request {
 	 */
 	struct str prefill;
 	/*
-	 * The conversation's name, of letters and digits: under it what is read and said may be
-	 * kept on disk.  Empty: it is kept in memory alone.
+	 * The conversation's name, of letters and digits: what is read and said is kept under it,
+	 * until it is removed (forget), on disk as well; of a task only in memory.  Empty: it is
+	 * nobody's, and kept in memory alone.
 	 */
 	struct str conversation;
 	/* Instead of `chat`: continue this plain text (BOS + text), for Base models. */

@@ -375,7 +375,8 @@ static int chat(struct line_mode *l, struct lineinput *in, struct err *err)
 
 		lineinput_set_vi(in, l->app->opt.keys == INPUT_VI);
 		if (l->answered && !lineinput_waiting(in))
-			title_ask(&l->title, l->app->engine, &l->app->opt, l->talk);
+			title_ask(&l->title, l->app->engine, &l->app->opt, &l->talks,
+				  l->talk);
 		l->answered = false;
 		lineinput_set_origin(in, talk_store_uid(&l->talks, l->talk));
 		got = lineinput_read(in, &raw, err);

@@ -20,7 +20,7 @@ void screen_error(struct screen *s, const char *text)
 void screen_ask_title(struct screen *s, struct talk *t)
 {
 	if (!turn_runs(&s->turn) && !s->queue && !tui_draft(s->tui).n)
-		title_ask(&s->title, s->engine, s->opt, t);
+		title_ask(&s->title, s->engine, s->opt, s->talks, t);
 }
 
 /* ---- answers ---- */

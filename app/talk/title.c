@@ -37,7 +37,8 @@ static bool wants_title(const struct title *t, struct engine *e, const struct op
 	       !m->unfinished && talk_message_speaks(m);
 }
 
-void title_ask(struct title *t, struct engine *e, const struct options *o, struct talk *talk)
+void title_ask(struct title *t, struct engine *e, const struct options *o, struct talks *talks,
+	       struct talk *talk)
 {
 	struct turn_request req = {.sampling = sampling_default()};
 	struct request r;
@@ -50,6 +51,7 @@ void title_ask(struct title *t, struct engine *e, const struct options *o, struc
 	if (!rc) {
 		r.messages[r.n - 1].task = CHAT_TASK_TITLE;
 		req.chat = r.chat;
+		req.conversation = str_of(talk_store_uid(talks, talk));
 		req.sampling.temperature = 0;
 		req.sampling.max_tokens = TITLE_TOKENS;
 		buf_reset(&t->said);

@@ -31,7 +31,8 @@ void title_release(struct title *t); /* a zeroed struct is fine */
  * none but by what was asked first.  Nothing happens where the options or the model have no
  * titles, or one is asked for already; a refusal goes to the log.
  */
-void title_ask(struct title *t, struct engine *e, const struct options *o, struct talk *talk);
+void title_ask(struct title *t, struct engine *e, const struct options *o, struct talks *talks,
+	       struct talk *talk);
 
 bool title_busy(const struct title *t); /* one is awaited */
 

@@ -167,13 +167,21 @@ static void forget_removed(struct session *s)
 	}
 }
 
+/* A title and the like: what is read of the conversation is the talk's, and kept by its turns. */
+static bool is_task(const struct turn_request *req)
+{
+	size_t n = req->chat.n_messages;
+
+	return n && req->chat.messages[n - 1].task != CHAT_TASK_NONE;
+}
+
 static void take_turn(struct session *s, const struct turn_request *req, uint64_t number)
 {
 	const struct prefix *p = &s->prefix;
 
 	session_turn(s, req, number);
 	prefix_own(&s->prefix, req->conversation);
-	if (s->disk)
+	if (s->disk && !is_task(req))
 		disk_store(s->disk, &s->tree, req->conversation, p->held.ids,
 			   (int64_t)p->held.n);
 }

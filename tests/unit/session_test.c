@@ -11,6 +11,7 @@
 #include "engine/base/jsonw.h"
 #include "engine/base/utf8.h"
 #include "engine/engine.h"
+#include "engine/store/kvdir.h"
 #include "engine/text/prompt.h"
 #include "tests/support/tmpdir.h"
 
@@ -24,6 +25,7 @@ static const char *const controls[N_CONTROL] = {
 };
 
 static struct tmpdir dir;
+static const char *kept_in; /* a folder there that engines share; NULL: nothing outlives them */
 
 /* The printable stand-in that byte-level tokenizers write for a byte. */
 static uint32_t byte_char(int byte)
@@ -145,6 +147,8 @@ static struct engine *open_model(int64_t ctx)
 		.n_threads = 1,
 		.ctx_tokens = ctx,
 		.prefill_chunk = 16,
+		.cache_dir = kept_in ? tmpdir_file(&dir, kept_in) : NULL,
+		.cache_bytes = 1000000000,
 	};
 	struct engine *e;
 	struct event ev;
@@ -647,6 +651,58 @@ static void what_was_removed_is_not_found_again(void **state)
 	e->ops->close(e);
 }
 
+static size_t n_kept_files(void)
+{
+	struct kv_list list;
+	struct err err = {0};
+	size_t n;
+
+	assert_int_equal(kvdir_list_all(tmpdir_file(&dir, "kv"), &list, &err), 0);
+	kv_list_bytes(&list, &n);
+	kv_list_release(&list);
+	return n;
+}
+
+/* What it has read of a conversation goes with that, and is not written to disk. */
+static void a_title_is_its_conversations(void **state)
+{
+	struct turn_log name = {0};
+	struct turn_request title;
+	struct talk k;
+	size_t n_files;
+	int64_t all;
+
+	(void)state;
+	kept_in = "kv";
+	talk_begin(&k, EFFORT_NONE, 60);
+	k.req.conversation = STR_LIT("one");
+	title = k.req;
+	title.chat.n_messages = 2;
+	title.sampling = (struct sampling){.top_p = 1, .max_tokens = 24};
+	play_well(k.e, &k.req, &name);
+	log_release(&name);
+	k.e->ops->close(k.e);
+	n_files = n_kept_files();
+	assert_true(n_files > 0);
+	k.e = open_model(4096);
+	k.messages[1].task = CHAT_TASK_TITLE;
+	play_well(k.e, &title, &name);
+	log_release(&name);
+	assert_int_equal(price_of(k.e, &title, false, &all), 1);
+	k.e->ops->forget(k.e, STR_LIT("other"));
+	assert_int_equal(price_of(k.e, &title, false, &all), 1);
+	k.e->ops->close(k.e);
+	assert_int_equal(n_kept_files(), n_files);
+	kept_in = NULL;
+	k.e = open_model(4096);
+	play_well(k.e, &title, &name);
+	log_release(&name);
+	assert_int_equal(price_of(k.e, &title, false, &all), 1);
+	k.e->ops->forget(k.e, STR_LIT("one"));
+	assert_int_equal(price_of(k.e, &title, false, &all), all);
+	talk_end(&k);
+}
+
 static void a_long_text_is_read_again_from_near_where_it_changed(void **state)
 {
 	struct talk k;
@@ -1017,6 +1073,7 @@ int main(void)
 		cmocka_unit_test(what_was_read_ahead_is_off_the_price_that_is_told_again),
 		cmocka_unit_test(a_turn_ends_a_glance_within_a_chunk),
 		cmocka_unit_test(what_was_removed_is_not_found_again),
+		cmocka_unit_test(a_title_is_its_conversations),
 		cmocka_unit_test(a_long_text_is_read_again_from_near_where_it_changed),
 		cmocka_unit_test(a_resumed_answer_goes_on_as_if_it_had_never_stopped),
 		cmocka_unit_test(an_answer_goes_on_from_the_beginning_it_was_given),
