@@ -76,6 +76,7 @@ static int collect(const struct status *s, struct part *parts)
 		[STATUS_LOADING] = "loading",     [STATUS_IDLE] = "ready",
 		[STATUS_PREFILL] = "reading",     [STATUS_THINKING] = "thinking",
 		[STATUS_ANSWERING] = "answering", [STATUS_STOPPING] = "stopping",
+		[STATUS_RUNNING] = "running",     [STATUS_ASKING] = "asks you",
 		[STATUS_NO_ENGINE] = "no model",
 	};
 	char a[32], b[32];

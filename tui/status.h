@@ -15,6 +15,8 @@ enum status_phase {
 	STATUS_PREFILL, /* done of all: tokens; rate: tokens/s */
 	STATUS_THINKING,
 	STATUS_ANSWERING,
+	STATUS_RUNNING,  /* a tool does                          */
+	STATUS_ASKING,   /* the user, whether one may            */
 	STATUS_STOPPING, /* interrupted, the engine not there yet */
 	STATUS_NO_ENGINE,
 };

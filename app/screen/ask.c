@@ -19,13 +19,13 @@ void screen_error(struct screen *s, const char *text)
 
 void screen_ask_title(struct screen *s, struct talk *t)
 {
-	if (!turn_runs(&s->turn) && !s->queue && !tui_draft(s->tui).n)
+	if (!screen_busy(s) && !s->queue && !tui_draft(s->tui).n)
 		title_ask(&s->title, s->engine, s->opt, s->talks, t);
 }
 
 /* ---- answers ---- */
 
-static void begun(struct screen *s)
+void screen_turn_begun(struct screen *s)
 {
 	s->live.n = 0;
 	s->status.phase = s->ready ? STATUS_PREFILL : STATUS_LOADING;
@@ -47,7 +47,8 @@ static bool begin(struct screen *s, struct talk_message *resume)
 		screen_error(s, err.text);
 		return false;
 	}
-	begun(s);
+	screen_turn_begun(s);
+	screen_begin_tools(s);
 	return true;
 }
 
@@ -85,12 +86,15 @@ void screen_continue(struct screen *s, struct talk_message *m)
 
 void screen_interrupt(struct screen *s)
 {
-	if (!turn_runs(&s->turn))
+	if (!screen_busy(s))
 		return;
-	turn_stop(&s->turn);
-	if (s->ready)
-		s->status.phase = STATUS_STOPPING;
+	/* What waits does not go off by itself when this is over, which may be at once. */
 	screen_recall_queue(s);
+	if (screen_acts(s))
+		agent_stop(s->acts.agent);
+	else
+		turn_stop(&s->turn);
+	s->status.phase = screen_phase(s);
 	s->dirty = true;
 }
 
@@ -135,15 +139,20 @@ static int keep_question(struct screen *s, struct talk_message *question, struct
 static int ask(struct screen *s, struct talk_message *question, bool waited, struct err *err)
 {
 	bool news = screen_catch_up(s);
-	int rc;
+	int rc = screen_prepare_tools(s, err);
 
 	title_cancel(&s->title, s->engine);
-	rc = s->engine_failed ? keep_question(s, question, err)
-			      : turn_ask(&s->turn, s->talk, question, err);
+	if (rc)
+		talk_message_free(question);
+	else
+		rc = s->engine_failed ? keep_question(s, question, err)
+				      : turn_ask(&s->turn, s->talk, question, err);
 	if (rc)
 		return rc;
-	if (!s->engine_failed)
-		begun(s);
+	if (!s->engine_failed) {
+		screen_turn_begun(s);
+		screen_begin_tools(s);
+	}
 	screen_show_talk(s);
 	if (news)
 		screen_tell_news(s);
@@ -191,7 +200,7 @@ static int send(struct screen *s, struct str typed, const struct talk_message *i
 	s->asked_instead = instead ? instead->id : 0;
 	if (instead)
 		talk_try_from(s->talk, instead->parent);
-	rc = turn_runs(&s->turn) || s->queue ? enqueue(s, question, err)
+	rc = screen_busy(s) || s->queue ? enqueue(s, question, err)
 					     : ask(s, question, false, err);
 	if (!rc && told.n_replaced)
 		tui_say(s->tui, STYLE_NOTICE, "%zu invalid UTF-8 sequence%s became U+FFFD",
@@ -202,7 +211,7 @@ static int send(struct screen *s, struct str typed, const struct talk_message *i
 int screen_send(struct screen *s, struct str typed, const struct talk_message *instead,
 		struct err *err)
 {
-	int rc = send(s, typed, instead, err);
+	int rc = !instead && screen_decides(s, typed) ? 0 : send(s, typed, instead, err);
 
 	if (rc)
 		tui_edit(s->tui, instead ? instead->id : 0, typed);
@@ -215,7 +224,7 @@ void screen_send_next(struct screen *s)
 	struct err err = {0};
 	struct buf text = {0};
 
-	if (!q || turn_runs(&s->turn))
+	if (!q || screen_busy(s))
 		return;
 	s->queue = q->next;
 	s->status.queued--;

@@ -6,7 +6,7 @@
 /* Branches stay as they are while an answer to one of them is written. */
 bool screen_is_writing(struct screen *s)
 {
-	if (!turn_runs(&s->turn) || s->turn.talk != s->talk)
+	if (!screen_busy(s) || s->turn.talk != s->talk)
 		return false;
 	tui_say(s->tui, STYLE_NOTICE, "an answer is being written: Esc stops it");
 	return true;
@@ -67,7 +67,7 @@ void screen_new(struct screen *s)
 	/* One that nothing was said in serves again. */
 	for (size_t i = 0; i < s->talks->n; i++)
 		if (!s->talks->v[i]->first && !s->talks->v[i]->unread &&
-		    (!turn_runs(&s->turn) || s->turn.talk != s->talks->v[i]))
+		    (!screen_busy(s) || s->turn.talk != s->talks->v[i]))
 			t = s->talks->v[i];
 	if (!t && talks_add(s->talks, &t, &err) < 0) {
 		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
@@ -100,7 +100,7 @@ void screen_regenerate(struct screen *s, struct talk_message *m)
 	/* An answer is made again after what it answers. */
 	if (m->role == CHAT_ASSISTANT)
 		m = m->parent;
-	if (!m || m->role != CHAT_USER) {
+	if (!m || (m->role != CHAT_USER && m->role != CHAT_TOOL)) {
 		tui_say(s->tui, STYLE_NOTICE, "there is no question before this");
 		return;
 	}
@@ -125,7 +125,7 @@ static bool put_away(struct screen *s, struct talk *t)
 {
 	struct err err;
 
-	if (turn_runs(&s->turn) && s->turn.talk == t) {
+	if (screen_busy(s) && s->turn.talk == t) {
 		tui_say(s->tui, STYLE_NOTICE, "an answer is being written there: Esc stops it");
 		return false;
 	}

@@ -14,7 +14,24 @@ static bool turn_is_shown(const struct screen *s)
 	return s->turn.talk == s->talk;
 }
 
-static enum status_phase phase_of(const struct screen *s)
+static enum status_phase phase_of_tools(const struct screen *s)
+{
+	if (!screen_acts(s))
+		return STATUS_IDLE;
+	switch (agent_state(s->acts.agent)) {
+	case AGENT_WAITS:
+		return STATUS_ASKING;
+	case AGENT_STOPS:
+		return STATUS_STOPPING;
+	case AGENT_IDLE:
+	case AGENT_ANSWERING:
+	case AGENT_RUNS:
+		break;
+	}
+	return STATUS_RUNNING;
+}
+
+enum status_phase screen_phase(const struct screen *s)
 {
 	if (s->engine_failed)
 		return STATUS_NO_ENGINE;
@@ -22,7 +39,7 @@ static enum status_phase phase_of(const struct screen *s)
 		return STATUS_LOADING;
 	switch (s->turn.state) {
 	case TURN_IDLE:
-		break;
+		return phase_of_tools(s);
 	case TURN_READING:
 		return STATUS_PREFILL;
 	case TURN_THINKING:
@@ -66,12 +83,24 @@ static void show_usage(struct screen *s, const struct turn_usage *u)
 			(double)u->output_tokens / (double)(u->output_tokens - u->accepted);
 }
 
+void screen_after_turn(struct screen *s, bool whole)
+{
+	/* Where tools ran, the last answer is known by now to be the last. */
+	if (s->acts.agent && turn_is_shown(s))
+		screen_add_stop(s);
+	screen_show_list(s);
+	screen_send_next(s);
+	if (whole)
+		screen_ask_title(s, s->turn.talk);
+	s->status.phase = screen_phase(s);
+}
+
 /* The answer joins the tree, and its items become those of a message. */
 static void finish(struct screen *s, const struct event *last)
 {
 	bool shown = turn_is_shown(s);
 	struct talk_message *said;
-	struct err err;
+	struct err err = {0};
 	int rc = turn_end(&s->turn, last, 0, &said, &err);
 
 	show_usage(s, &last->usage);
@@ -82,13 +111,16 @@ static void finish(struct screen *s, const struct event *last)
 	if (s->turn.refused && shown) {
 		screen_give_back(s, &last->err);
 		screen_show_list(s);
+		if (screen_acts(s))
+			screen_answered(s, last, NULL, &err);
 		return;
 	}
 	if (shown && said) {
 		bool news = screen_catch_up(s);
 
 		screen_show_siblings(s);
-		screen_add_stop(s);
+		if (!screen_acts(s))
+			screen_add_stop(s);
 		if (news)
 			screen_tell_news(s);
 	}
@@ -97,9 +129,10 @@ static void finish(struct screen *s, const struct event *last)
 	if (!shown && last->kind == EV_ERROR)
 		tui_say(s->tui, STYLE_ERROR, "%s", last->err.text);
 	screen_show_list(s);
-	screen_send_next(s);
-	if (last->kind == EV_DONE)
-		screen_ask_title(s, s->turn.talk);
+	if (screen_acts(s))
+		screen_answered(s, last, said, &err);
+	else
+		screen_after_turn(s, last->kind == EV_DONE);
 }
 
 static void hear_engine_error(struct screen *s, const struct event *ev)
@@ -198,7 +231,7 @@ void screen_event(struct screen *s, struct event *ev)
 		screen_hear_price(s, ev);
 	else if (!ev->turn)
 		hear_engine(s, ev);
-	s->status.phase = phase_of(s);
+	s->status.phase = screen_phase(s);
 	s->dirty = true;
 }
 
@@ -221,8 +254,9 @@ void screen_leave_turn(struct screen *s)
 	struct talk_message *said;
 	struct err ignored;
 
-	if (!turn_runs(&s->turn))
-		return;
-	turn_stop(&s->turn);
-	turn_end(&s->turn, NULL, 0, &said, &ignored);
+	if (turn_runs(&s->turn)) {
+		turn_stop(&s->turn);
+		turn_end(&s->turn, NULL, 0, &said, &ignored);
+	}
+	screen_leave_tools(s);
 }

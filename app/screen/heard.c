@@ -57,7 +57,7 @@ int screen_tidy_due_ms(const struct screen *s)
 {
 	int64_t left = s->tidy_ms - clock_ms();
 
-	if (!s->tidy_ms || turn_runs(&s->turn) || title_busy(&s->title))
+	if (!s->tidy_ms || screen_busy(s) || title_busy(&s->title))
 		return -1;
 	return left > 0 ? (int)left : 0;
 }

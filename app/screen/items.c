@@ -181,16 +181,12 @@ static void add_answer(struct screen *s, const struct talk_message *m)
 	add_end(s, m);
 }
 
-/* The card of the call that a result belongs to: that of the answer before it. */
-static size_t card_of(const struct screen *s, const struct talk_message *result, struct str ref)
+size_t screen_card(const struct screen *s, const struct talk_message *m, struct str ref)
 {
-	const struct talk_message *m = result->parent;
-	const struct talk_part *call;
+	const struct talk_part *call =
+		m->role == CHAT_ASSISTANT ? talk_message_call(m, ref) : NULL;
 	size_t after = 0;
 
-	while (m && m->role == CHAT_TOOL)
-		m = m->parent;
-	call = m && m->role == CHAT_ASSISTANT ? talk_message_call(m, ref) : NULL;
 	if (!call)
 		return TRANSCRIPT_NONE;
 	for (const struct talk_part *p = call + 1; p < m->parts + m->n_parts; p++)
@@ -200,6 +196,16 @@ static size_t card_of(const struct screen *s, const struct talk_message *result,
 		    transcript_kind(s->said, i) == ITEM_TOOL && after-- == 0)
 			return i;
 	return TRANSCRIPT_NONE;
+}
+
+/* That of the answer before it. */
+static size_t card_of(const struct screen *s, const struct talk_message *result, struct str ref)
+{
+	const struct talk_message *m = result->parent;
+
+	while (m && m->role == CHAT_TOOL)
+		m = m->parent;
+	return m ? screen_card(s, m, ref) : TRANSCRIPT_NONE;
 }
 
 static void add_results(struct screen *s, const struct talk_message *m)
@@ -316,6 +322,9 @@ void screen_live_end(struct screen *s, const struct talk_message *m)
 		if (m->parts[k].kind != HISTORY_NOTICE)
 			transcript_set_id(s->said, l->items[k], m->id);
 		item_end(s, m, k, l->items[k]);
+		/* It has yet to run. */
+		if (screen_acts(s) && !m->unfinished && m->parts[k].kind == HISTORY_CALL)
+			transcript_finish(s->said, l->items[k], ITEM_OPEN, -1, -1, -1);
 	}
 	l->n = 0;
 	add_end(s, m);

@@ -53,6 +53,8 @@ int screen_mode(struct app *app)
 		rc = app_open_engine(app, &err);
 	if (!rc) {
 		config.engine = app->engine;
+		config.runner = app->runner;
+		config.tools = app->tools;
 		rc = screen_run(&config, &signo, &err);
 	}
 	/* Who was ended may have nobody left to read it. */

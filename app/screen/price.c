@@ -52,7 +52,7 @@ int screen_price_due_ms(const struct screen *s)
 {
 	int64_t left = s->price_ms - clock_ms();
 
-	if (!s->price_ms || !s->ready || s->engine_failed || turn_runs(&s->turn) ||
+	if (!s->price_ms || !s->ready || s->engine_failed || screen_busy(s) ||
 	    title_busy(&s->title))
 		return -1;
 	return left > 0 ? (int)left : 0;

@@ -16,11 +16,13 @@
  *   editor.c         the external editor, a job of its own
  *   draftfile.c      … and its file
  *   price.c          what Enter would read
+ *   tools.c          an agent session: calls that are asked about and run
  *   script.c         keys and waits from a file
  */
 #ifndef APP_SCREEN_PRIVATE_H
 #define APP_SCREEN_PRIVATE_H
 
+#include "app/agent/agent.h"
 #include "app/cmd/cmd.h"
 #include "app/screen/screen.h"
 #include "app/screen/script.h"
@@ -41,6 +43,19 @@ struct queued {
 struct live {
 	size_t *items;
 	size_t n, cap;
+};
+
+/* The loop of calls, in an agent session. */
+struct acts {
+	struct agent *agent; /* NULL: no tools are offered */
+	struct talk *talk;   /* where it acts; stays after its end */
+	bool asks;           /* the user is asked something: */
+	bool asks_reason;
+	struct buf asked; /* … as text */
+	uint64_t number;
+	int64_t asked_ms;
+	bool told;    /* why the turn ended stands in the transcript already */
+	bool leaving; /* nothing begins any more */
 };
 
 struct screen {
@@ -70,6 +85,7 @@ struct screen {
 	bool engine_failed; /* EV_ERROR of the engine itself came */
 
 	struct turn turn; /* its talk may not be the one shown */
+	struct acts acts;
 	int64_t asked_instead; /* the message that its question is an edition of; 0 = none */
 	struct live live;
 	int64_t load_ms;
@@ -105,6 +121,8 @@ void screen_live_again(struct screen *s); /* all of it, at the end of the transc
 /* It is m of the tree now: its items become those of a message. */
 void screen_live_end(struct screen *s, const struct talk_message *m);
 void screen_live_release(struct screen *s);
+/* The card of that call of answer m; TRANSCRIPT_NONE. */
+size_t screen_card(const struct screen *s, const struct talk_message *m, struct str ref);
 
 /* ask.c */
 void screen_error(struct screen *s, const char *text); /* where it happened */
@@ -125,12 +143,18 @@ void screen_recall_queue(struct screen *s); /* what waits goes back to the compo
 /* Asks the model for t's title, if nobody waits. */
 void screen_ask_title(struct screen *s, struct talk *t);
 
+/* A turn runs now: what is shown of one begins anew. */
+void screen_turn_begun(struct screen *s);
+
 /* hear.c */
 void screen_event(struct screen *s, struct event *ev);
 /* At the end: cancels the turn and keeps what was said of the answer. */
 void screen_leave_turn(struct screen *s);
 /* What the engine said by now, as far as keys can wait. */
 void screen_take_events(struct screen *s);
+enum status_phase screen_phase(const struct screen *s);
+/* A question has its answer, or will have none: what waited goes off.  `whole`: it ended by itself. */
+void screen_after_turn(struct screen *s, bool whole);
 void screen_tell_unsaved(struct screen *s, const struct talk *t, const struct err *err);
 
 /* price.c */
@@ -195,6 +219,25 @@ void screen_keep_input(struct screen *s, struct str text);
 
 /* editor.c */
 void screen_editor(struct screen *s, int64_t editing, struct str text);
+
+/* tools.c */
+int screen_open_tools(struct screen *s, struct err *err);
+void screen_close_tools(struct screen *s);
+bool screen_acts(const struct screen *s); /* the agent is at work, or the model for it */
+bool screen_busy(const struct screen *s); /* that, or a turn runs */
+bool screen_asks(const struct screen *s); /* a call waits for the user */
+/* Of a conversation that is shown again: the calls that have yet to run, and what is asked. */
+void screen_show_acts(struct screen *s);
+void screen_poll_tools(struct screen *s); /* what runs has something to tell */
+/* Before a question: the model is offered the tools, and calls without a result get one. */
+int screen_prepare_tools(struct screen *s, struct err *err);
+void screen_begin_tools(struct screen *s); /* a turn was begun in the talk that is shown */
+/* It ended, in an agent session. */
+void screen_answered(struct screen *s, const struct event *last, const struct talk_message *said,
+		     const struct err *unkept);
+void screen_leave_tools(struct screen *s);
+/* What was sent answers what is asked: it was done. */
+bool screen_decides(struct screen *s, struct str typed);
 
 /* screen.c */
 void screen_resize(struct screen *s); /* as the terminal is now */

@@ -81,7 +81,7 @@ static void draw(struct screen *s)
 {
 	int64_t now = clock_ms();
 
-	s->status.turn = turn_runs(&s->turn);
+	s->status.turn = screen_busy(s);
 	tui_set_status(s->tui, &s->status);
 	tui_draw(s->tui, &s->surface, now);
 	s->drawn_ms = now;
@@ -112,7 +112,7 @@ static void go_on_writing(struct screen *s)
 static void handle(struct screen *s, const struct key_event *ev)
 {
 	title_cancel(&s->title, s->engine);
-	s->status.turn = turn_runs(&s->turn);
+	s->status.turn = screen_busy(s);
 	tui_set_status(s->tui, &s->status);
 	tui_key(s->tui, ev);
 	screen_intents(s);
@@ -172,7 +172,7 @@ static int play(struct screen *s)
 {
 	while (!s->quit) {
 		struct script_out out;
-		bool idle = !turn_runs(&s->turn) && !s->queue && !title_busy(&s->title) &&
+		bool idle = !screen_busy(s) && !s->queue && !title_busy(&s->title) &&
 			    (s->ready || s->engine_failed);
 
 		if (s->dirty)
@@ -209,7 +209,7 @@ static int sooner(int a, int64_t b)
 static void loop(struct screen *s)
 {
 	while (!s->quit && s->failed.code == 0) {
-		struct pollfd fds[3] = {
+		struct pollfd fds[4] = {
 			{.fd = signals_fd(), .events = POLLIN},
 			{.fd = event_queue_fd(s->engine->events), .events = POLLIN},
 			{.fd = s->terminal ? terminal_fd(s->terminal) : -1,
@@ -217,6 +217,7 @@ static void loop(struct screen *s)
 		};
 		int timeout = s->script ? play(s) : -1, wake, due;
 		int64_t now = clock_ms(), wake_at = -1;
+		size_t n_fds = 3;
 
 		take_heard(s);
 		if (s->quit)
@@ -244,7 +245,9 @@ static void loop(struct screen *s)
 		due = screen_price_due_ms(s);
 		if (due >= 0)
 			timeout = sooner(timeout, due);
-		if (poll(fds, 3, timeout) < 0 && errno != EINTR)
+		if (s->acts.agent)
+			n_fds += agent_fds(s->acts.agent, fds + n_fds, 1);
+		if (poll(fds, n_fds, timeout) < 0 && errno != EINTR)
 			err_errno(&s->failed, "screen", "poll");
 		if (fds[0].revents & POLLIN)
 			take_signals(s);
@@ -256,6 +259,8 @@ static void loop(struct screen *s)
 			flush_keys(s);
 		if ((fds[1].revents & POLLIN) || turn_due_ms(&s->turn) == 0)
 			screen_take_events(s);
+		if (n_fds > 3 && fds[3].revents)
+			screen_poll_tools(s);
 		if (wake_at >= 0 && clock_ms() >= wake_at)
 			s->dirty = true;
 		if (!s->quit && screen_price_due_ms(s) == 0)
@@ -392,6 +397,9 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 		rc = err_set(err, ERR_USAGE, "the screen needs a terminal, or a script");
 	if (rc < 0)
 		return rc;
+	rc = screen_open_tools(s, err);
+	if (rc < 0)
+		return rc;
 	if (s->engine->ops->info(s->engine))
 		s->ready = true;
 	screen_load_inputs(s);
@@ -416,6 +424,7 @@ static void close_screen(struct screen *s)
 	/* What was written and not sent comes back by Up. */
 	if (s->tui)
 		screen_keep_input(s, tui_draft(s->tui));
+	screen_close_tools(s);
 	turn_release(&s->turn);
 	screen_live_release(s);
 	title_release(&s->title);

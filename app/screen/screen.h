@@ -13,6 +13,7 @@
 
 #include "app/options.h"
 #include "app/talk/talk.h"
+#include "app/tools/tools.h"
 #include "engine/engine.h"
 
 struct screen_config {
@@ -21,6 +22,9 @@ struct screen_config {
 	int tty;                 /* read and written; < 0: none, only with `script` */
 	struct talks *talks;     /* borrowed; kept where they have a store       */
 	struct talk *talk;       /* of these, the one to begin with, and then to end with */
+	/* An agent session's; both borrowed, NULL: no tools are offered. */
+	struct runner *runner;
+	const struct tool_set *tools;
 	const char *inputs_path; /* earlier inputs are kept here; NULL = not   */
 	/*
 	 * Keys, waits and pictures instead of a person (script.h); the screen ends with

@@ -50,10 +50,14 @@ void screen_show_talk(struct screen *s)
 	if (turn_runs(&s->turn) && s->turn.talk == s->talk)
 		screen_live_again(s);
 	screen_show_siblings(s);
-	if (!turn_runs(&s->turn) || s->turn.talk != s->talk)
+	if (!screen_busy(s) || s->turn.talk != s->talk)
 		screen_add_stop(s);
+	screen_show_acts(s);
 	add_queue(s);
 	transcript_renewed(s->said);
+	/* Results of tools are not counted before the model has read them. */
+	while (n > 1 && path[n - 1]->role == CHAT_TOOL)
+		n--;
 	s->status.context_used = n > 0 ? path[n - 1]->context_tokens : 0;
 	free(path);
 	s->dirty = true;

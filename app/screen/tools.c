@@ -1,0 +1,364 @@
+/*
+ * An agent session on the screen: what the agent asks for, what is shown of it, and the user's
+ * word to a call.
+ *
+ * A call is asked about in the transcript, whole, and answered from the composer, so that
+ * nothing that was typed for something else is a yes, and nothing typed is lost.
+ */
+#include "app/screen/private.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "engine/base/clock.h"
+
+/* So long a question has been in sight before it can be answered. */
+#define SEEN_MS 600
+
+static bool is_shown(const struct screen *s)
+{
+	return s->acts.talk == s->talk;
+}
+
+static void add_notice(struct screen *s, struct str text)
+{
+	size_t i = transcript_add(s->said, ITEM_NOTICE, 0, -1);
+
+	if (i != TRANSCRIPT_NONE)
+		transcript_append(s->said, i, text);
+	s->dirty = true;
+}
+
+/* ---- what the agent asks for ---- */
+
+static int ask_model(void *ctx, bool again, struct err *err)
+{
+	struct screen *s = ctx;
+	uint64_t seed = s->opt->sampling.seed;
+	int rc;
+
+	title_cancel(&s->title, s->engine);
+	if (again) {
+		talk_try_from(s->acts.talk, s->acts.talk->leaf->parent);
+		s->opt->sampling.seed++;
+	}
+	rc = turn_begin(&s->turn, s->acts.talk, NULL, err);
+	s->opt->sampling.seed = seed;
+	if (!rc)
+		screen_turn_begun(s);
+	if (again && is_shown(s))
+		screen_show_talk(s);
+	return rc;
+}
+
+static void stop_model(void *ctx)
+{
+	turn_stop(&((struct screen *)ctx)->turn);
+}
+
+static void show_asked(struct screen *s)
+{
+	add_notice(s, buf_str(&s->acts.asked));
+	if (s->acts.asks_reason)
+		add_notice(s,
+			   STR_LIT("y and Enter: yes.  n: no.  n REASON: no, and the model is "
+				   "told why.  Esc: no, and stop."));
+	else
+		add_notice(s, STR_LIT("y and Enter: yes.  n: no.  Esc: no, and stop."));
+}
+
+static void ask_user(void *ctx, const struct approval *p)
+{
+	struct screen *s = ctx;
+
+	s->acts.number = p->number;
+	s->acts.asks_reason = p->question == AGENT_ASKS_CALL;
+	s->acts.asked_ms = clock_ms();
+	buf_reset(&s->acts.asked);
+	approval_add_text(&s->acts.asked, p);
+	s->acts.asks = true;
+	if (is_shown(s))
+		show_asked(s);
+	else
+		tui_say(s->tui, STYLE_NOTICE, "a tool waits for your word in \"%s\"",
+			buf_z(&s->acts.talk->title));
+}
+
+/* The answer whose calls run, or ran last. */
+static const struct talk_message *answer_of(const struct screen *s)
+{
+	const struct talk_message *m = s->acts.talk->leaf;
+
+	while (m && m->role == CHAT_TOOL)
+		m = m->parent;
+	return m && m->role == CHAT_ASSISTANT ? m : NULL;
+}
+
+static bool has_result(const struct screen *s, struct str ref)
+{
+	for (const struct talk_message *m = s->talk->leaf; m->role == CHAT_TOOL;
+	     m = m->parent) {
+		for (size_t i = 0; i < m->n_parts; i++) {
+			if (str_eq(buf_str(&m->parts[i].ref), ref))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* As of a card whose tool has yet to run, or runs. */
+static void open_cards(struct screen *s)
+{
+	const struct talk_message *m = answer_of(s);
+
+	for (size_t k = 0; m && k < m->n_parts; k++) {
+		const struct talk_part *p = &m->parts[k];
+		size_t i;
+
+		if (p->kind != HISTORY_CALL || has_result(s, buf_str(&p->ref)))
+			continue;
+		i = screen_card(s, m, buf_str(&p->ref));
+		if (i != TRANSCRIPT_NONE)
+			transcript_finish(s->said, i, ITEM_OPEN, -1, -1, -1);
+	}
+}
+
+void screen_show_acts(struct screen *s)
+{
+	if (!screen_acts(s) || turn_runs(&s->turn) || !is_shown(s))
+		return;
+	open_cards(s);
+	if (screen_asks(s))
+		show_asked(s);
+}
+
+static void show_running(struct screen *s, const struct agent_news *n)
+{
+	const struct talk_message *m = is_shown(s) ? answer_of(s) : NULL;
+	size_t i = m ? screen_card(s, m, n->ref) : TRANSCRIPT_NONE;
+
+	if (i == TRANSCRIPT_NONE)
+		return;
+	if (n->kind == AGENT_STARTS)
+		transcript_finish(s->said, i, ITEM_OPEN, -1, -1, -1);
+	else
+		transcript_append(s->said, i, n->text);
+}
+
+static void show(void *ctx, const struct agent_news *n)
+{
+	struct screen *s = ctx;
+
+	s->dirty = true;
+	switch (n->kind) {
+	case AGENT_STARTS:
+	case AGENT_PRINTS:
+		show_running(s, n);
+		break;
+	case AGENT_RESULT:
+		/* It is the leaf: it was kept. */
+		if (is_shown(s))
+			screen_add_message(s, s->talk->leaf);
+		break;
+	case AGENT_ROUND:
+		break;
+	case AGENT_NOTICE:
+		if (is_shown(s))
+			add_notice(s, n->text);
+		break;
+	}
+}
+
+static int keep(void *ctx, const struct talk_result *r, struct err *err)
+{
+	struct screen *s = ctx;
+
+	return talk_store_say_result(s->talks, s->acts.talk, r, err);
+}
+
+/* What was sent meanwhile follows the results, before the model is asked again. */
+static int join(void *ctx, struct err *err)
+{
+	struct screen *s = ctx;
+	bool some = s->queue != NULL;
+	int rc = 0;
+
+	/* What waits belongs to the conversation that is shown. */
+	while (!rc && s->queue && is_shown(s)) {
+		struct queued *q = s->queue;
+
+		s->queue = q->next;
+		s->status.queued--;
+		talk_say(s->talk, q->question, clock_wall_ms());
+		free(q);
+		rc = talk_store_save(s->talks, s->talk, err);
+	}
+	if (some)
+		screen_show_talk(s);
+	return rc;
+}
+
+static void ended(void *ctx, enum agent_end why, const struct err *err)
+{
+	struct screen *s = ctx;
+
+	s->acts.asks = false;
+	/* What the answer ended with stands there already. */
+	if (err->code && why != AGENT_CUT && !s->acts.told && is_shown(s))
+		screen_error(s, err->text);
+	else if (err->code && !is_shown(s))
+		tui_say(s->tui, STYLE_ERROR, "%s", err->text);
+	if (!s->acts.leaving)
+		screen_after_turn(s, why == AGENT_DONE);
+}
+
+static const struct agent_ops ops = {
+	.ask_model = ask_model,
+	.stop_model = stop_model,
+	.ask_user = ask_user,
+	.show = show,
+	.keep = keep,
+	.join = join,
+	.ended = ended,
+};
+
+/* ---- life ---- */
+
+int screen_open_tools(struct screen *s, struct err *err)
+{
+	const struct agent_config config = {
+		.runner = s->config->runner,
+		.tools = s->config->tools,
+		.mode = (enum agent_mode)s->opt->approve,
+		.rounds = s->opt->tool_rounds,
+	};
+
+	return config.tools ? agent_open(&s->acts.agent, &config, &ops, s, err) : 0;
+}
+
+void screen_close_tools(struct screen *s)
+{
+	agent_close(s->acts.agent);
+	buf_release(&s->acts.asked);
+}
+
+bool screen_acts(const struct screen *s)
+{
+	return s->acts.agent && agent_state(s->acts.agent) != AGENT_IDLE;
+}
+
+bool screen_busy(const struct screen *s)
+{
+	return turn_runs(&s->turn) || screen_acts(s);
+}
+
+bool screen_asks(const struct screen *s)
+{
+	return s->acts.asks && agent_state(s->acts.agent) == AGENT_WAITS;
+}
+
+int screen_prepare_tools(struct screen *s, struct err *err)
+{
+	int rc;
+
+	if (!s->acts.agent)
+		return 0;
+	s->acts.talk = s->talk;
+	rc = agent_settle(s->acts.agent, s->talk, err);
+	return rc ? rc : talk_set_tools(s->talk, tool_set_json(s->config->tools), err);
+}
+
+void screen_begin_tools(struct screen *s)
+{
+	if (!s->acts.agent)
+		return;
+	s->acts.talk = s->talk;
+	s->acts.told = false;
+	agent_begin(s->acts.agent);
+}
+
+void screen_answered(struct screen *s, const struct event *last,
+		     const struct talk_message *said, const struct err *unkept)
+{
+	struct agent_answer a = {
+		.said = said, .done = last->kind == EV_DONE, .stop = last->stop};
+
+	if (!a.done)
+		a.err = last->err;
+	/* What the model said is kept before anything is done on its word. */
+	if (a.done && unkept->code) {
+		a.done = false;
+		a.err = *unkept;
+	}
+	s->acts.told = !a.done;
+	agent_answered(s->acts.agent, &a);
+}
+
+void screen_leave_tools(struct screen *s)
+{
+	s->acts.leaving = true;
+	if (s->acts.agent)
+		agent_leave(s->acts.agent);
+}
+
+void screen_poll_tools(struct screen *s)
+{
+	agent_poll(s->acts.agent);
+	s->status.phase = screen_phase(s);
+	s->dirty = true;
+}
+
+/* ---- the user's word ---- */
+
+static struct str trimmed(struct str s)
+{
+	while (s.n && isspace((unsigned char)s.p[0]))
+		s = (struct str){s.p + 1, s.n - 1};
+	while (s.n && isspace((unsigned char)s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+static bool is_word(struct str s, const char *word)
+{
+	return s.n && (s.n == 1 || s.n == strlen(word)) && strncasecmp(s.p, word, s.n) == 0;
+}
+
+/* "n REASON" */
+static bool says_why(struct str s, struct str *reason)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] != ' ')
+		n++;
+	if (n == s.n || !is_word((struct str){s.p, n}, "no"))
+		return false;
+	*reason = trimmed((struct str){s.p + n, s.n - n});
+	return true;
+}
+
+bool screen_decides(struct screen *s, struct str typed)
+{
+	struct str reason = {0};
+	bool yes, no;
+
+	if (!screen_asks(s) || !is_shown(s))
+		return false;
+	typed = trimmed(typed);
+	yes = is_word(typed, "yes");
+	no = is_word(typed, "no") || (s->acts.asks_reason && says_why(typed, &reason));
+	if (!yes && !no)
+		return false;
+	if (clock_ms() - s->acts.asked_ms < SEEN_MS) {
+		tui_edit(s->tui, 0, typed);
+		tui_say(s->tui, STYLE_NOTICE, "this came up just now: Enter again answers it");
+		return true;
+	}
+	s->acts.asks = false;
+	agent_decide(s->acts.agent, s->acts.number, yes ? DECIDE_YES : DECIDE_NO, reason);
+	screen_show_talk(s);
+	s->status.phase = screen_phase(s);
+	return true;
+}
