@@ -233,14 +233,14 @@ static bool has_file(const struct storing *s, const struct kv_name *name)
 		if (!kv_name_same(&e->name, name))
 			continue;
 		if (strcmp(e->owner, s->owner) == 0) {
-			kvdir_touch(s->d->root, e);
+			disk_note_use(s->d, e, false);
 			return true;
 		}
 		other = e;
 	}
 	if (!other)
 		return false;
-	kvdir_touch(s->d->root, other);
+	disk_note_use(s->d, other, false);
 	return kvdir_make(s->d->root, other->identity, s->owner, &(struct err){0}) == 0 &&
 	       kvdir_link(s->d->root, other, s->owner);
 }

@@ -43,6 +43,13 @@ void disk_flush(struct disk *d);
 /* Nothing of it is written any more, and what was is removed but for what others use. */
 void disk_forget(struct disk *d, struct str owner);
 
+/*
+ * Removes the files that are worth least (engine/cache/policy.h) until all in the folder, of
+ * whichever model, take `budget` bytes at most; nothing where another process does so.  Any
+ * thread.
+ */
+void disk_thin_out(const char *root, int64_t budget);
+
 /* True once, with a line, after something could not be written. */
 bool disk_in_trouble(struct disk *d, struct buf *line);
 

@@ -53,6 +53,9 @@ struct disk {
 /* The sum of ids[0 … ends[i]) for each of n ends in ascending order. */
 void sum_prefixes(const token_id *ids, const int64_t *ends, size_t n, struct kv_sum *out);
 
+/* It was of use now: gone back to, or, if not `again`, part of what is said. */
+void disk_note_use(const struct disk *d, const struct kv_entry *e, bool again);
+
 /*
  * The names of the frontiers on the list that ids[0..n) begin with, of more than `have` ids, in
  * ascending order; the caller's to free().  Returns how many; none where memory is short.

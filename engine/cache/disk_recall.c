@@ -142,7 +142,7 @@ static int read_file(struct recall *r, bool frontier, int64_t first, int64_t end
 	rc = open_file(r, e, first, sums[0], &f, err);
 	r->is_bad = rc && rc != ERR_NOMEM;
 	if (!rc) {
-		kvdir_touch(r->d->root, e);
+		disk_note_use(r->d, e, true);
 		rc = read_blocks(r, &f, &name, first, err);
 		kvfile_close(&f);
 	}

@@ -86,7 +86,7 @@ static void *run(void *arg)
 		if (write_job(w, job, &err))
 			note_trouble(w, &err);
 		if (nothing_waits(w))
-			kvdir_thin_out(w->root, w->budget);
+			disk_thin_out(w->root, w->budget);
 	}
 	return NULL;
 }

@@ -388,8 +388,7 @@ static double worth_of(const struct tree *t, const struct mark *m)
 	const struct worth w = {
 		.saved = m->len - (m->before ? m->before->len : 0),
 		.to_end = m->end - m->len,
-		.hits = m->hits,
-		.age = t->clock - m->used,
+		.uses = policy_uses(m->hits, t->clock - m->used),
 		.bytes = each.frontier + n_pages_alone(t, m) * each.page,
 	};
 

@@ -1,4 +1,4 @@
-/* Names, folders and links of the disk tier, and thinning out. */
+/* Names, folders and links of the disk tier. */
 #include "engine/store/kvdir.h"
 
 #include <ctype.h>
@@ -98,7 +98,8 @@ static bool measure(struct kv_entry *e, const char *path)
 	if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
 		return false;
 	e->bytes = st.st_size;
-	e->used_ms = ms_of(st.st_mtim);
+	e->used_ms = ms_of(st.st_atim);
+	e->uses_ms = ms_of(st.st_mtim);
 	e->file = (uint64_t)st.st_ino;
 	return true;
 }
@@ -268,24 +269,38 @@ bool kvdir_link(const char *root, const struct kv_entry *e, const char *owner)
 	return done;
 }
 
-void kvdir_touch(const char *root, const struct kv_entry *e)
+bool kvdir_measure(const char *root, struct kv_entry *e)
 {
+	struct buf path = {0};
+	bool there;
+
+	kvdir_path(&path, root, e);
+	there = !buf_failed(&path) && measure(e, buf_z(&path));
+	buf_release(&path);
+	return there;
+}
+
+void kvdir_touch(const char *root, const struct kv_entry *e, int64_t uses_ms)
+{
+	const struct timespec times[2] = {
+		{.tv_nsec = UTIME_NOW},
+		{.tv_sec = uses_ms / 1000, .tv_nsec = uses_ms % 1000 * 1000000},
+	};
 	struct buf path = {0};
 
 	kvdir_path(&path, root, e);
 	if (!buf_failed(&path))
-		(void)utimensat(AT_FDCWD, buf_z(&path), NULL, AT_SYMLINK_NOFOLLOW);
+		(void)utimensat(AT_FDCWD, buf_z(&path), times, AT_SYMLINK_NOFOLLOW);
 	buf_release(&path);
 }
 
-static void remove_entry(const char *root, const struct kv_entry *e)
+void kvdir_remove(const char *root, const struct kv_entry *e)
 {
 	struct buf path = {0};
 
 	kvdir_path(&path, root, e);
 	if (!buf_failed(&path)) {
 		unlink(buf_z(&path));
-		/* its folder, where that was the last of it */
 		*strrchr(path.data, '/') = '\0';
 		rmdir(path.data);
 	}
@@ -300,7 +315,7 @@ void kvdir_drop(const char *root, const char *identity, const struct kv_name *na
 	if (kvdir_list(root, identity, &list, &err) == 0) {
 		for (size_t i = 0; i < list.n; i++) {
 			if (kv_name_same(&list.v[i].name, name))
-				remove_entry(root, &list.v[i]);
+				kvdir_remove(root, &list.v[i]);
 		}
 	}
 	kv_list_release(&list);
@@ -407,33 +422,7 @@ int64_t kv_list_bytes(const struct kv_list *list, size_t *n_files)
 	return sum;
 }
 
-/* The oldest first; of one age frontiers before the runs that they need, and links together. */
-static int by_use(const void *a, const void *b)
-{
-	const struct kv_entry *x = a, *y = b;
-
-	if (x->used_ms != y->used_ms)
-		return x->used_ms < y->used_ms ? -1 : 1;
-	if (x->name.frontier != y->name.frontier)
-		return x->name.frontier ? -1 : 1;
-	if (x->name.end != y->name.end)
-		return x->name.end > y->name.end ? -1 : 1;
-	return by_file(a, b);
-}
-
-static void drop_oldest(const char *root, struct kv_list *list, int64_t over)
-{
-	qsort(list->v, list->n, sizeof(*list->v), by_use);
-	for (size_t i = 0; i < list->n && (over > 0 || list->v[i].file == list->v[i - 1].file);
-	     i++) {
-		remove_entry(root, &list->v[i]);
-		if (i == 0 || list->v[i].file != list->v[i - 1].file)
-			over -= list->v[i].bytes;
-	}
-}
-
-/* -1: another process has it. */
-static int take_lock(const char *root)
+int kvdir_lock(const char *root)
 {
 	struct buf path = {0};
 	int fd = -1;
@@ -447,23 +436,4 @@ static int take_lock(const char *root)
 		return -1;
 	}
 	return fd;
-}
-
-void kvdir_thin_out(const char *root, int64_t budget)
-{
-	struct kv_list list = {0};
-	struct err err = {0};
-	int fd = take_lock(root);
-	size_t n;
-
-	if (fd < 0)
-		return;
-	if (kvdir_list_all(root, &list, &err) == 0) {
-		int64_t over = kv_list_bytes(&list, &n) - budget;
-
-		if (over > 0)
-			drop_oldest(root, &list, over);
-	}
-	kv_list_release(&list);
-	close(fd);
 }

@@ -8,7 +8,8 @@
  * What several conversations have in common is one file with a link in each one's folder: so a
  * conversation is removed by removing its folder, and what others use stays.
  *
- * Several processes share it: files never change, and who thins out holds a lock.  Knows no
+ * Several processes share it: files never change but for their times (last of use: atime; their
+ * uses: mtime), and who thins out holds a lock.  Knows no
  * model and no tokens.  Any thread.
  */
 #ifndef ENGINE_STORE_KVDIR_H
@@ -40,6 +41,7 @@ struct kv_entry {
 	char identity[KV_IDENTITY], owner[KV_OWNER_BYTES];
 	int64_t bytes;   /* by kvdir_list_all(), as all that follows */
 	int64_t used_ms; /* when it was last of use, since the epoch */
+	int64_t uses_ms; /* its uses as one time: engine/cache/policy.h */
 	uint64_t file;   /* the same for links of one file */
 };
 
@@ -66,8 +68,11 @@ int kvdir_make(const char *root, const char *identity, const char *owner, struct
 /* Another owner gets a link to it.  False: it could not be made. */
 bool kvdir_link(const char *root, const struct kv_entry *e, const char *owner);
 
-/* It was of use now. */
-void kvdir_touch(const char *root, const struct kv_entry *e);
+/* Size and times of an entry, as by kvdir_list_all().  False: it is gone. */
+bool kvdir_measure(const char *root, struct kv_entry *e);
+
+/* It was of use now, and its uses are that time from now on. */
+void kvdir_touch(const char *root, const struct kv_entry *e, int64_t uses_ms);
 
 /* Removes a file that is no good, whoever has a link to it. */
 void kvdir_drop(const char *root, const char *identity, const struct kv_name *name);
@@ -77,9 +82,11 @@ void kvdir_drop(const char *root, const char *identity, const struct kv_name *na
 int kvdir_remove_owner(const char *root, const char *owner);
 int kvdir_clear(const char *root, struct err *err); /* all; returns how many files, or a code */
 
-/* Removes what was used longest ago until all takes `budget` bytes at most; nothing where
- * another process does so. */
-void kvdir_thin_out(const char *root, int64_t budget);
+/* Removes an entry, and its folder where that was the last of it. */
+void kvdir_remove(const char *root, const struct kv_entry *e);
+
+/* The right to thin out, until it is closed.  -1: another process has it. */
+int kvdir_lock(const char *root);
 
 /* Bytes of a list, those of one file once; *n_files: how many. */
 int64_t kv_list_bytes(const struct kv_list *list, size_t *n_files);

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include <xxhash.h>
 
+#include "engine/cache/disk.h"
 #include "engine/cache/prefix.h"
 #include "engine/store/kvdir.h"
 #include "tests/support/cache_worker.h"
@@ -915,7 +916,7 @@ static void do_thin_out(void)
 	int64_t bytes = bytes_on_disk(), budget = bytes / 8 * (1 + pick(9));
 	int before = disk.n;
 
-	kvdir_thin_out(root, budget);
+	disk_thin_out(root, budget);
 	if (bytes_on_disk() > budget)
 		differs("%lld bytes are left, expected %lld", (long long)bytes_on_disk(),
 			(long long)budget);

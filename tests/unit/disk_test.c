@@ -19,7 +19,9 @@
 
 #include <cmocka.h>
 
+#include "engine/base/clock.h"
 #include "engine/cache/disk.h"
+#include "engine/cache/policy.h"
 #include "engine/pass/model_internal.h"
 #include "engine/store/kvdir.h"
 #include "tests/support/tmpdir.h"
@@ -500,19 +502,157 @@ static void what_was_used_longest_ago_goes_where_there_is_no_room(void **state)
 	list = list_of(root);
 	bytes = kv_list_bytes(&list, &n);
 	kv_list_release(&list);
-	kvdir_thin_out(root, bytes);
+	disk_thin_out(root, bytes);
 	assert_int_equal(recall_well(root), 2049);
 	/* the run and the frontier that were used, and little else */
-	kvdir_thin_out(root, bytes * 2 / 5);
+	disk_thin_out(root, bytes * 2 / 5);
 	list = list_of(root);
 	assert_in_range(kv_list_bytes(&list, &n), 1, bytes * 2 / 5);
 	assert_in_range(list.n, 2, N_LENGTHS);
 	kv_list_release(&list);
 	assert_int_equal(recall_well(root), 2049);
-	kvdir_thin_out(root, 0);
+	disk_thin_out(root, 0);
 	list = list_of(root);
 	assert_int_equal(list.n, 0);
 	kv_list_release(&list);
+}
+
+/* How far ahead of now the uses of the longest frontier there are. */
+static int64_t uses_ahead(const char *root)
+{
+	struct kv_list list = list_of(root);
+	int64_t uses = 0;
+
+	for (size_t i = 0; i < list.n; i++) {
+		if (list.v[i].name.frontier && list.v[i].name.end == 2049)
+			uses = list.v[i].uses_ms;
+	}
+	kv_list_release(&list);
+	return uses - clock_wall_ms();
+}
+
+static void going_back_to_a_file_is_a_use_and_being_said_again_keeps_it_young(void **state)
+{
+	const int64_t day = WORTH_HALF_LIFE_MS / 7;
+	struct err err = {0};
+	char root[300];
+	struct disk *d;
+	struct tree t;
+
+	(void)state;
+	snprintf(root, sizeof(root), "%s", tmpdir_file(&dir, "uses"));
+	shell("cp -r '%s' '%s'", tmpdir_file(&dir, "kv"), root);
+	shell("find '%s' -type f -exec touch -d '2001-01-01' {} +", root);
+	assert_true(uses_ahead(root) < -1000 * day);
+	recall_well(root);
+	assert_in_range(uses_ahead(root) + day, 0, day);
+	recall_well(root);
+	assert_in_range(uses_ahead(root), 6 * day, 7 * day);
+	shell("find '%s' -type f -exec touch -d '2001-01-01' {} +", root);
+	new_tree(&t);
+	read_all(&t, false);
+	d = new_disk(root);
+	for (int i = 0; i < 3; i++)
+		disk_store(d, &t, STR_LIT("first"), ids, LONGEST);
+	disk_close(d);
+	assert_in_range(uses_ahead(root) + day, 0, day);
+	tree_release(&t);
+	must(seq_truncate(seqs[0], 0, &err), &err);
+}
+
+/* Names of some conversations; each file has 1000 bytes, and links where a name comes twice. */
+struct there {
+	const char *owner;
+	bool frontier;
+	int64_t end;
+	int sum, n_uses; /* this many; and days ago: */
+	int days;
+};
+
+static struct kv_entry entry_of(const struct there *t)
+{
+	struct kv_entry e = {.name = {t->frontier, t->end, {(uint64_t)t->sum, 0}}};
+
+	snprintf(e.owner, sizeof(e.owner), "%s", t->owner);
+	snprintf(e.identity, sizeof(e.identity), "m");
+	return e;
+}
+
+static void put_there(const char *root, const struct there *t)
+{
+	static const char data[1000];
+	struct kv_entry e = entry_of(t);
+	struct kv_list list = list_of(root);
+	const struct kv_entry *other = kv_list_find(&list, &e.name);
+	int64_t then = clock_wall_ms() - (int64_t)t->days * 24 * 3600 * 1000, uses = 0;
+	struct err err = {0};
+	FILE *f;
+
+	must(kvdir_make(root, e.identity, e.owner, &err), &err);
+	if (other) {
+		assert_true(kvdir_link(root, other, e.owner));
+	} else {
+		f = fopen(path_of(root, &e), "wb");
+		assert_non_null(f);
+		assert_int_equal(fwrite(data, 1, sizeof(data), f), sizeof(data));
+		fclose(f);
+		for (int i = 0; i < t->n_uses; i++)
+			uses = policy_used(uses, then);
+		kvdir_touch(root, &e, uses);
+	}
+	kv_list_release(&list);
+}
+
+static bool is_there(const char *root, const struct there *t)
+{
+	struct kv_entry e = entry_of(t);
+
+	return access(path_of(root, &e), F_OK) == 0;
+}
+
+/* In the order in which they go. */
+static const struct there going[] = {
+	/* a run that no frontier needs */
+	{"old", false, 4096, 2, 9, 0},
+	/* long ago, and the end of that */
+	{"old", true, 1000, 3, 1, 140},
+	{"old", true, 2000, 4, 1, 140},
+	/* far from the end and near to the one before; then what saves more; the end last */
+	{"new", true, 1400, 5, 1, 0},
+	{"new", true, 1000, 6, 1, 0},
+	{"new", true, 2800, 7, 1, 0},
+	/* used often, if some time ago; and the run that it needs */
+	{"much", true, 2600, 8, 40, 14},
+	{"much", false, 2048, 9, 1, 90},
+	/* of two conversations: as much as the better one thinks */
+	{"new", true, 3000, 10, 500, 0},
+	{"short", true, 3000, 10, 500, 0},
+};
+#define N_GOING (sizeof(going) / sizeof(going[0]))
+
+static void what_is_worth_least_goes_where_there_is_no_room(void **state)
+{
+	char root[300];
+	struct kv_list list;
+	size_t n;
+
+	(void)state;
+	snprintf(root, sizeof(root), "%s", tmpdir_file(&dir, "worth"));
+	for (size_t i = 0; i < N_GOING; i++)
+		put_there(root, &going[i]);
+	list = list_of(root);
+	assert_int_equal(kv_list_bytes(&list, &n), (N_GOING - 1) * 1000);
+	kv_list_release(&list);
+	for (size_t left = N_GOING - 1; left-- > 0;) {
+		disk_thin_out(root, (int64_t)left * 1000 + 500);
+		for (size_t i = 0; i < N_GOING; i++) {
+			bool stays = left && i >= N_GOING - 1 - left;
+
+			if (is_there(root, &going[i]) != stays)
+				fail_msg("%zu files left: the one of %s at %lld", left,
+					 going[i].owner, (long long)going[i].end);
+		}
+	}
 }
 
 /* -------------------------------------------------------------------- writers */
@@ -576,7 +716,7 @@ static void a_writer_that_is_killed_leaves_whole_files_and_no_others(void **stat
 	assert_true(all_are_whole(root) > 20);
 	/* What they left half written goes when it is old. */
 	shell("find '%s' -name '*.tmp' -exec touch -d '2001-01-01' {} +", root);
-	kvdir_thin_out(root, GB);
+	disk_thin_out(root, GB);
 	shell("test -z \"$(find '%s' -name '*.tmp')\"", root);
 	assert_true(kvdir_clear(root, &err) > 20);
 	shell("test -z \"$(ls '%s')\"", root);
@@ -598,7 +738,7 @@ static void two_processes_share_a_folder(void **state)
 	for (int i = 0; i < 5; i++) {
 		disk_store(a, &t, STR_LIT("one"), ids, LONGEST);
 		disk_store(b, &t, i % 2 ? STR_LIT("one") : STR_LIT("other"), ids, LONGEST);
-		kvdir_thin_out(root, i == 3 ? 0 : GB);
+		disk_thin_out(root, i == 3 ? 0 : GB);
 	}
 	disk_close(a);
 	disk_close(b);
@@ -658,6 +798,9 @@ int main(void)
 		cmocka_unit_test(a_conversation_that_is_removed_leaves_what_another_one_uses),
 		cmocka_unit_test(removing_one_waits_for_nothing_that_is_written_of_another),
 		cmocka_unit_test(what_was_used_longest_ago_goes_where_there_is_no_room),
+		cmocka_unit_test(
+			going_back_to_a_file_is_a_use_and_being_said_again_keeps_it_young),
+		cmocka_unit_test(what_is_worth_least_goes_where_there_is_no_room),
 		cmocka_unit_test(a_writer_that_is_killed_leaves_whole_files_and_no_others),
 		cmocka_unit_test(two_processes_share_a_folder),
 		cmocka_unit_test(

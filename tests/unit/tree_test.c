@@ -320,8 +320,7 @@ static void the_last_is_kept_and_the_others_are_spread(void **state)
 
 static void what_is_worth_most_stays(void **state)
 {
-	const struct worth usual = {
-		.saved = 100, .to_end = 50, .hits = 1, .age = 4, .bytes = 9};
+	const struct worth usual = {.saved = 100, .to_end = 50, .uses = 2, .bytes = 9};
 	struct worth w = usual;
 
 	(void)state;
@@ -332,14 +331,32 @@ static void what_is_worth_most_stays(void **state)
 	w.to_end++;
 	assert_true(policy_worth(&w) < policy_worth(&usual));
 	w = usual;
-	w.hits++;
+	w.uses += 0.5;
 	assert_true(policy_worth(&w) > policy_worth(&usual));
 	w = usual;
 	w.bytes++;
 	assert_true(policy_worth(&w) < policy_worth(&usual));
-	w = usual;
-	w.age += WORTH_HALF_LIFE;
-	assert_true(policy_worth(&w) == policy_worth(&usual) / 2);
+}
+
+static void a_use_counts_half_after_a_while(void **state)
+{
+	const int64_t now = 1800000000000, half = WORTH_HALF_LIFE_MS;
+	int64_t uses = now;
+
+	(void)state;
+	assert_true(policy_uses(3, 4) == 2 * policy_uses(3, 4 + WORTH_HALF_LIFE));
+	assert_true(policy_uses(3, 4) == 2 * policy_uses(1, 4));
+	/* a file that was used eight times today, and once more two half-lives later */
+	for (int i = 0; i < 7; i++)
+		uses = policy_used(uses, now);
+	assert_in_range((int64_t)(100 * policy_uses_at(uses, now)), 799, 801);
+	uses = policy_used(uses, now + 2 * half);
+	assert_in_range((int64_t)(100 * policy_uses_at(uses, now + 2 * half)), 299, 301);
+	/* one that nobody used for years, and one of a wrong clock */
+	assert_true(policy_uses_at(0, now) >= 0);
+	assert_int_equal(policy_used(0, now), now);
+	assert_true(policy_uses_at(now + 1000 * half, now) == 1);
+	assert_int_equal(policy_used(now + 1000 * half, now), now + half);
 }
 
 /* -- what is shared ------------------------------------------------------------ */
@@ -517,6 +534,7 @@ int main(void)
 		cmocka_unit_test(a_frontier_is_as_small_as_what_matters_later),
 		cmocka_unit_test(the_last_is_kept_and_the_others_are_spread),
 		cmocka_unit_test(what_is_worth_most_stays),
+		cmocka_unit_test(a_use_counts_half_after_a_while),
 		cmocka_unit_test(what_begins_alike_is_held_once),
 		cmocka_unit_test(the_way_back_leads_over_all_that_the_ids_begin_with),
 		cmocka_unit_test(going_on_takes_no_copy_and_parting_takes_one),
