@@ -18,6 +18,7 @@
 #include "app/paths.h"
 #include "app/screen/screen.h"
 #include "app/signals.h"
+#include "app/tools/tools.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"
 #include "engine/base/clock.h"
@@ -203,6 +204,8 @@ int main(int argc, char **argv)
 	struct err err = {0};
 	int rc;
 
+	if (runner_is_called(argv))
+		return runner_main(false);
 	hold_standard_files();
 	locale_open();
 	mapfault_install();

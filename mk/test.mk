@@ -134,7 +134,10 @@ eval-nano: $(B)/dsv4chat
 	python3 tests/eval/eval_nano.py --program $(B)/dsv4chat --model share/nano
 
 # What the screen and the history cost; prints figures beside their goals.
-.PHONY: bench-tui bench-history
+.PHONY: bench-tui bench-history bench-tools
+bench-tools: $(B)/tests/bench/tools_bench
+	$(B)/tests/bench/tools_bench
+
 bench-history: $(B)/tests/bench/history_bench
 	$(B)/tests/bench/history_bench
 

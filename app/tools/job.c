@@ -45,6 +45,7 @@ void job_news_release(struct job_news *n)
 {
 	buf_release(&n->text);
 	buf_release(&n->spill);
+	buf_release(&n->info);
 	*n = (struct job_news){0};
 }
 

@@ -153,6 +153,20 @@ static void add_last(const struct output *o, size_t n, struct buf *text)
 	buf_add(text, o->ring, n - part);
 }
 
+void output_add_since(const struct output *o, uint64_t *from, size_t most, struct buf *text)
+{
+	size_t at = text->len, skip = 0, n;
+
+	if (most > o->limit)
+		most = o->limit;
+	n = o->bytes - *from < most ? (size_t)(o->bytes - *from) : most;
+	add_last(o, n, text);
+	while (at + skip < text->len && ((unsigned char)text->data[at + skip] & 0xC0u) == 0x80u)
+		skip++;
+	buf_remove(text, at, skip);
+	*from = o->bytes;
+}
+
 static uint64_t count_lines(struct str text)
 {
 	uint64_t n = 0;

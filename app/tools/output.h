@@ -42,6 +42,12 @@ void output_release(struct output *o);
 void output_feed(struct output *o, struct str raw);
 void output_end(struct output *o);
 
+/*
+ * Appends what came since the text had *from bytes, at most the last `most` of it, in whole
+ * characters, and sets *from to all there is.  Of a line what is whole by then.
+ */
+void output_add_since(const struct output *o, uint64_t *from, size_t most, struct buf *text);
+
 /* After output_end(): is there more than output_add_text() gives? */
 bool output_is_cut(const struct output *o);
 /*

@@ -17,16 +17,16 @@
 #include "app/tools/secrets.h"
 #include "app/tools/spill.h"
 
+const char *const workspace_system[] = {
+	"/usr", "/lib",  "/lib32", "/lib64",     "/libx32", "/libo32",
+	"/bin", "/sbin", "/opt",   "/nix/store", NULL,
+};
+
 /* Of the system's own, which anybody may look at. */
 static bool is_system(struct str path)
 {
-	static const char *const folders[] = {
-		"/usr",    "/lib", "/lib32", "/lib64", "/libx32",
-		"/libo32", "/bin", "/sbin",  "/opt",   "/nix/store",
-	};
-
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
-		if (path_is_within(path, str_of(folders[i])))
+	for (size_t i = 0; workspace_system[i]; i++)
+		if (path_is_within(path, str_of(workspace_system[i])))
 			return true;
 	return false;
 }

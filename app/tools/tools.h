@@ -104,6 +104,8 @@ struct job {
 	struct str arguments; /* a JSON object: what was judged and shown is what runs */
 	unsigned grade;       /* enum tool_grade, bits */
 	int64_t timeout_ms;   /* 0: the tool's own */
+	size_t limit;         /* bytes of the result; 0: as many as a result may have */
+	bool outside;         /* what it reads may lie outside of the workspace */
 };
 
 enum job_news_kind {
@@ -122,11 +124,34 @@ struct job_news {
 	int signal;            /* that ended it; 0: none */
 	int64_t ms;
 	struct buf spill; /* the whole output's name, "OUT:3"; "": text is all of it */
+	struct buf info;  /* JSON: of read_file, which file it was and which lines; else "" */
 };
 
 void job_news_release(struct job_news *n); /* frees and zeroes; a zeroed struct is fine */
 
 struct runner;
+
+/* Borrowed; runner_start() copies it. */
+struct runner_config {
+	struct workspace_config workspace;
+	/* Where whole outputs are kept, a folder for each conversation; "": nowhere.  The second is
+	 * a name in the first, and is made. */
+	struct str spill_root, spill_folder;
+};
+
+/*
+ * Starts the process that runs tools: the program itself, executed again, before it holds much.
+ * ERR_USAGE: the workspace cannot be one.  ERR_FAILED, ERR_IO, ERR_NOMEM.  Waits until it is
+ * ready, at most 5 s.
+ */
+int runner_start(struct runner **out, const struct runner_config *c, struct err *err);
+
+/*
+ * main() begins with these: is it that process, and if so, its whole life, which gives the exit
+ * status.  `commands`: jobs of the shell tool are run, without a sandbox: for tests alone.
+ */
+bool runner_is_called(char **argv);
+int runner_main(bool commands);
 
 /*
  * One that plays a script instead: JSON Lines text, a step for each job, in order; empty lines

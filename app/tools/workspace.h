@@ -38,6 +38,9 @@ struct workspace {
 	bool plain; /* no openat2: links are not followed at all */
 };
 
+/* The system's own folders, which anybody may look at; NULL ends them. */
+extern const char *const workspace_system[];
+
 /* What a path led to. */
 struct place {
 	int fd;                            /* O_PATH; -1: none */

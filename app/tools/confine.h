@@ -1,0 +1,26 @@
+/*
+ * What keeps a process within bounds, set in the process itself before it does its work.
+ */
+#ifndef APP_TOOLS_CONFINE_H
+#define APP_TOOLS_CONFINE_H
+
+#include <stdbool.h>
+
+#include "app/tools/workspace.h"
+
+/* The kernel's Landlock, 0: it has none. */
+int confine_landlock_version(void);
+
+/*
+ * From now on this process reads below the roots, the system's own folders, `more` (a folder,
+ * or -1) and, where `outside`, anywhere; it writes and makes nothing.  What is open stays so.
+ * False: the kernel cannot, or would not.
+ */
+bool confine_to_reading(const struct workspace *w, int more, bool outside);
+
+/* At most so much address space, so large files; no core; ends with its parent, `parent`. */
+void confine_file_tool(pid_t parent);
+/* Of a command: core, files, descriptors, processes, who is killed first without memory. */
+void confine_command(void);
+
+#endif

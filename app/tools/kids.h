@@ -1,0 +1,27 @@
+/*
+ * The descendants of this process: all that a command started, whatever sessions and parents it
+ * gave them.  This process is a child subreaper, so that each of them ends below it.
+ */
+#ifndef APP_TOOLS_KIDS_H
+#define APP_TOOLS_KIDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Makes this process the one that orphans come to. */
+void kids_adopt(void);
+
+/* Is there any?  One that has ended and was not waited for counts. */
+bool kids_any(void);
+
+/* Sends the signal to all that live; returns how many there are. */
+size_t kids_signal(int sig);
+
+/*
+ * Stops all in their tracks, so that none escapes by another fork, kills and reaps them; gives
+ * up after max_ms, on what this process may not kill.  Other children of its are among them.
+ */
+void kids_end(int max_ms);
+
+#endif

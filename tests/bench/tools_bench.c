@@ -1,0 +1,167 @@
+/*
+ * What tools cost: a file tool, a command without a sandbox, and what a command prints, each
+ * beside its bound.  Exits 1 where a bound is missed by half.
+ *
+ *   build/release/tests/bench/tools_bench
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/tools/output.h"
+#include "app/tools/tools.h"
+#include "engine/base/clock.h"
+#include "engine/base/file.h"
+
+#define ROUNDS 60
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool missed;
+
+static void show(const char *what, double got, double bound, const char *unit)
+{
+	missed = missed || got > 1.5 * bound;
+	printf("%-44s %9.2f   bound %7.2f %s%s\n", what, got, bound, unit,
+	       got > bound ? "   over" : "");
+}
+
+/* Seconds to the job's end. */
+static double one(struct runner *r, const char *tool, const char *args)
+{
+	struct job j = {.tool = str_of(tool), .arguments = str_of(args)};
+	struct job_news n = {0};
+	struct err err = {0};
+	double began = clock_s();
+	uint64_t id;
+	int rc = runner_run(r, &j, &id, &err);
+
+	while (rc >= 0 && n.kind != JOB_DONE) {
+		struct pollfd p = {.fd = runner_fd(r), .events = POLLIN};
+
+		job_news_release(&n);
+		n.kind = JOB_OUTPUT;
+		poll(&p, 1, -1);
+		rc = runner_next(r, &n);
+	}
+	if (rc < 0 || n.state != TOOL_OK) {
+		printf("%s %s: %d %s %s\n", tool, args, rc, err.text, buf_z(&n.text));
+		exit(1);
+	}
+	job_news_release(&n);
+	return clock_s() - began;
+}
+
+static void measure(struct runner *r, const char *what, const char *tool, const char *args,
+		    double median, double p95)
+{
+	double t[ROUNDS];
+	char name[80];
+
+	one(r, tool, args);
+	for (int i = 0; i < ROUNDS; i++)
+		t[i] = one(r, tool, args) * 1000;
+	qsort(t, ROUNDS, sizeof(*t), by_size);
+	snprintf(name, sizeof(name), "%s, median", what);
+	show(name, t[ROUNDS / 2], median, "ms");
+	snprintf(name, sizeof(name), "%s, p95", what);
+	show(name, t[ROUNDS * 95 / 100], p95, "ms");
+}
+
+/* Beside what bash alone takes, each after the other, so that load falls on both. */
+static void measure_command(struct runner *r)
+{
+	char *argv[] = {"bash", "--noprofile", "--norc", "-c", "true", NULL};
+	double more[ROUNDS], alone[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		double began = clock_s();
+		pid_t pid;
+
+		if (posix_spawn(&pid, "/bin/bash", NULL, NULL, argv, environ) != 0)
+			exit(1);
+		waitpid(pid, NULL, 0);
+		alone[i] = (clock_s() - began) * 1000;
+		more[i] = one(r, "shell", "{\"command\": \"true\"}") * 1000;
+	}
+	qsort(alone, ROUNDS, sizeof(*alone), by_size);
+	qsort(more, ROUNDS, sizeof(*more), by_size);
+	printf("%-44s %9.2f ms\n", "bash alone, median", alone[ROUNDS / 2]);
+	show("a command without sandbox, beyond bash", more[ROUNDS / 2] - alone[ROUNDS / 2], 5,
+	     "ms");
+}
+
+static void measure_cleaning(void)
+{
+	static char block[1u << 20];
+	struct output *o = malloc(sizeof(*o));
+	struct err err;
+	double began;
+
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = i % 61 == 60 ? '\n' : (char)('a' + i % 26);
+	if (!o || output_init(o, OUTPUT_BYTES, -1, &err) != 0)
+		exit(1);
+	began = clock_s();
+	for (int i = 0; i < 256; i++)
+		output_feed(o, (struct str){block, sizeof(block)});
+	show("cleaning and cutting 256 MiB", clock_s() - began, 2.0, "s");
+	output_release(o);
+	free(o);
+}
+
+static int begin(struct runner **r, const char *dir)
+{
+	struct runner_config c = {.workspace.dir = str_of(dir)};
+	struct err err = {0};
+	double began = clock_s();
+	int rc = runner_start(r, &c, &err);
+
+	if (rc) {
+		printf("%s\n", err.text);
+		return rc;
+	}
+	show("starting the runner", (clock_s() - began) * 1000, 80, "ms");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	char dir[] = "/tmp/tools_bench.XXXXXX", path[64];
+	struct runner *r;
+	FILE *f;
+
+	(void)argc;
+	if (runner_is_called(argv))
+		return runner_main(true);
+	if (!mkdtemp(dir))
+		return 1;
+	snprintf(path, sizeof(path), "%s/a", dir);
+	f = fopen(path, "w");
+	for (int i = 0; f && i < 500; i++)
+		fprintf(f, "line %d of a file\n", i);
+	if (!f || fclose(f) != 0 || begin(&r, dir) != 0)
+		return 1;
+	measure(r, "read_file", "read_file", "{\"path\": \"a\"}", 8, 12);
+	measure(r, "search_files", "search_files", "{\"pattern\": \"499\"}", 8, 12);
+	measure_command(r);
+	show("a command that prints 200 MB",
+	     one(r, "shell", "{\"command\": \"head -c 200000000 /dev/zero | tr '\\\\0' 'x'\"}"),
+	     2, "s");
+	runner_close(r);
+	measure_cleaning();
+	unlink(path);
+	rmdir(dir);
+	return missed;
+}
