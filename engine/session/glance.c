@@ -94,6 +94,8 @@ static int warm(struct session *s, const struct turn_request *req, uint64_t numb
 	if (s->disk)
 		restore(s, prompt->ids, n, have, out);
 	rc = read_ahead(s, number, prompt->ids, n, err);
+	/* Where it failed nothing is held, and what was kept on the way stays. */
+	tree_own(&s->tree, tree_owner(req->conversation), prompt->ids, n);
 	prefix_own(&s->prefix, req->conversation);
 	return rc ? rc : 1;
 }

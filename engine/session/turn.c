@@ -468,6 +468,8 @@ void session_turn(struct session *s, const struct turn_request *req, uint64_t nu
 	ev.stop = t.stop;
 	ev.usage = t.usage;
 	ev.err = t.err;
+	/* What was kept on the way stays where the turn failed, and is its conversation's, too. */
+	tree_own(&s->tree, tree_owner(req->conversation), t.prompt.ids, (int64_t)t.prompt.n);
 	tokens_release(&t.prompt);
 	answer_release(&t.answer);
 	desk_done(&s->desk);

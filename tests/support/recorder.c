@@ -89,6 +89,9 @@ struct recorder {
 	int at;               /* of which so much has been */
 	int running;
 	int fail_at; /* counts down to 0, which fails; less: nothing does */
+	int call_at; /* the same of a call that goes out */
+	void (*call)(void *ctx);
+	void *call_ctx;
 	struct recorder_counts counts;
 };
 
@@ -114,11 +117,23 @@ static int batch(struct recorder *r, const struct linear_batch_args *a, struct e
 	return rc;
 }
 
+/* One more operation, put or get, unless it fails. */
+static int passes(struct recorder *r, const char *what, int op, struct err *err)
+{
+	if (r->call_at >= 0 && r->call_at-- == 0)
+		r->call(r->call_ctx);
+	if (r->fail_at >= 0 && r->fail_at-- == 0)
+		return err_set(err, ERR_MODEL, "recorder: %s %d fails", what, op);
+	return 0;
+}
+
 /* Has it done. */
 static int perform(struct recorder *r, const struct issued *it, struct err *err)
 {
-	if (r->fail_at >= 0 && r->fail_at-- == 0)
-		return err_set(err, ERR_MODEL, "recorder: operation %d fails", (int)it->op);
+	int rc = passes(r, "operation", (int)it->op, err);
+
+	if (rc)
+		return rc;
 	switch (it->op) {
 #define X(name, args)                                                                          \
 	case OP_##name:                                                                        \
@@ -198,14 +213,18 @@ static void rec_free(struct backend *be, dbuf p)
 
 static int rec_put(struct backend *be, dbuf dst, const void *src, size_t bytes, struct err *err)
 {
+	int rc = passes(of(be), "put", 0, err);
+
 	of(be)->counts.touched += of(be)->running;
-	return of(be)->inner->put(of(be)->inner, dst, src, bytes, err);
+	return rc ? rc : of(be)->inner->put(of(be)->inner, dst, src, bytes, err);
 }
 
 static int rec_get(struct backend *be, void *dst, dbuf src, size_t bytes, struct err *err)
 {
+	int rc = passes(of(be), "get", 0, err);
+
 	of(be)->counts.touched += of(be)->running;
-	return of(be)->inner->get(of(be)->inner, dst, src, bytes, err);
+	return rc ? rc : of(be)->inner->get(of(be)->inner, dst, src, bytes, err);
 }
 
 static int rec_copy(struct backend *be, dbuf dst, dbuf src, size_t bytes, struct err *err)
@@ -316,7 +335,7 @@ struct recorder *recorder_new(struct backend *inner, int joins, int marks)
 	if (!r)
 		abort();
 	r->inner = inner;
-	r->fail_at = -1;
+	r->fail_at = r->call_at = -1;
 	r->base = (struct backend){
 		.ops = &r->ops,
 		.caps = rec_caps,
@@ -357,6 +376,18 @@ struct backend *recorder_backend(struct recorder *r)
 void recorder_fail_at(struct recorder *r, int n)
 {
 	r->fail_at = n - 1;
+}
+
+void recorder_call_at(struct recorder *r, int n, void (*call)(void *ctx), void *ctx)
+{
+	r->call_at = n - 1;
+	r->call = call;
+	r->call_ctx = ctx;
+}
+
+int recorder_waits(const struct recorder *r)
+{
+	return r->fail_at >= 0 || r->call_at >= 0;
 }
 
 struct recorder_counts recorder_counts(const struct recorder *r)

@@ -18,8 +18,14 @@ struct recorder *recorder_new(struct backend *inner, int joins, int marks);
 void recorder_free(struct recorder *r); /* not the inner one */
 struct backend *recorder_backend(struct recorder *r);
 
-/* The n-th operation from now on fails, once. */
+/* The n-th operation, put or get from now on fails, once; 0: none does. */
 void recorder_fail_at(struct recorder *r, int n);
+
+/* Just before the n-th of them this is called, by whoever issues it; 0: it is not. */
+void recorder_call_at(struct recorder *r, int n, void (*call)(void *ctx), void *ctx);
+
+/* Whether one of the two is still to come. */
+int recorder_waits(const struct recorder *r);
 
 struct recorder_counts {
 	int recorded, replayed;
