@@ -58,6 +58,16 @@ void disk_flush(struct disk *d)
 	writer_wait(&d->writer);
 }
 
+bool disk_writes(struct disk *d)
+{
+	return writer_is_busy(&d->writer);
+}
+
+const char *disk_identity(const struct disk *d)
+{
+	return d->like.identity;
+}
+
 void disk_forget(struct disk *d, struct str owner)
 {
 	char name[KV_OWNER_BYTES];
@@ -134,19 +144,39 @@ static size_t ends_of(const struct kv_list *list, int64_t n, int64_t have, int64
 	return k;
 }
 
+/* Puts each name on the list that is one of the ids' beginnings at the place of its end; the
+ * others stay empty. */
+static void find_names(const struct kv_list *list, const int64_t *ends,
+		       const struct kv_sum *sums, size_t n_ends, struct kv_name *names)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct kv_name *name = &list->v[i].name;
+		const int64_t *end =
+			name->frontier && n_ends
+				? bsearch(&name->end, ends, n_ends, sizeof(*ends), ascending)
+				: NULL;
+		const struct kv_sum *sum = end ? &sums[end - ends] : NULL;
+
+		if (sum && sum->low == name->sum.low && sum->high == name->sum.high)
+			names[end - ends] = *name;
+	}
+}
+
 size_t frontiers_of(const struct kv_list *list, const token_id *ids, int64_t n, int64_t have,
 		    struct kv_name **out)
 {
 	int64_t *ends = malloc((list->n + 1) * sizeof(*ends));
 	struct kv_sum *sums = malloc((list->n + 1) * sizeof(*sums));
-	struct kv_name *names = malloc((list->n + 1) * sizeof(*names));
+	struct kv_name *names = calloc(list->n + 1, sizeof(*names));
 	size_t n_names = 0, n_ends = ends && sums && names ? ends_of(list, n, have, ends) : 0;
 
-	if (n_ends)
+	if (n_ends) {
 		sum_prefixes(ids, ends, n_ends, sums);
+		find_names(list, ends, sums, n_ends, names);
+	}
 	for (size_t i = 0; i < n_ends; i++) {
-		names[n_names] = (struct kv_name){true, ends[i], sums[i]};
-		n_names += kv_list_find(list, &names[n_names]) != NULL;
+		if (names[i].frontier)
+			names[n_names++] = names[i];
 	}
 	free(ends);
 	free(sums);

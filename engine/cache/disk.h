@@ -37,6 +37,12 @@ int64_t disk_look(struct disk *d, const token_id *ids, int64_t n, int64_t have);
 void disk_store(struct disk *d, struct tree *t, struct str owner, const token_id *ids,
 		int64_t n);
 
+/* Whether something is still to be written. */
+bool disk_writes(struct disk *d);
+
+/* What its files are of: the folder's name. */
+const char *disk_identity(const struct disk *d);
+
 /* Waits until all is written. */
 void disk_flush(struct disk *d);
 

@@ -39,6 +39,7 @@ bool writer_add(struct writer *w,
 		struct job *job); /* false: there is too much, it is not taken */
 /* Nothing of that owner waits any more, or is being written. */
 void writer_drop(struct writer *w, const char *owner);
+bool writer_is_busy(struct writer *w);
 void writer_wait(struct writer *w); /* until nothing is left to write */
 void job_free(struct job *job);
 

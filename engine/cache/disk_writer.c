@@ -167,6 +167,16 @@ void writer_drop(struct writer *w, const char *owner)
 	pthread_mutex_unlock(&w->lock);
 }
 
+bool writer_is_busy(struct writer *w)
+{
+	bool busy;
+
+	pthread_mutex_lock(&w->lock);
+	busy = w->first || w->at_hand;
+	pthread_mutex_unlock(&w->lock);
+	return busy;
+}
+
 void writer_wait(struct writer *w)
 {
 	pthread_mutex_lock(&w->lock);

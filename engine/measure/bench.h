@@ -30,7 +30,8 @@ int bench_run(const struct bench_request *req, struct buf *out, struct err *err)
 
 /*
  * The same of what is kept of conversations: going back to one of 32K, 128K and, where the
- * context is as long, 1M tokens, in memory and on disk ($TMPDIR, or /tmp), and writing it there.
+ * context is as long, 1M tokens, in memory and on disk ($TMPDIR, or /tmp), and writing it
+ * there, alone and beside decoding; with a checkpoint, the price of a long draft.
  */
 int bench_cache_run(const struct bench_request *req, struct buf *out, struct err *err);
 

@@ -452,9 +452,13 @@ static void the_verb_lists_verifies_and_clears(void **state)
 
 static void bench_measures_going_back_and_leaves_nothing(void **state)
 {
-	static const char *const lines[] = {"32768 tokens:",	   "looked up ",
-					    "from memory ",	   "from disk, page cache warm ",
-					    "from disk, dropped ", "copied and written "};
+	static const char *const lines[] = {
+		"32768 tokens:",       "looked up ",
+		"from memory ",        "from disk, page cache warm ",
+		"from disk, dropped ", "copied to be written ",
+		"copied and written ", "a step ",
+		"a step beside ",      "a draft of 30000 tokens",
+		"priced again "};
 	struct program_run run;
 
 	(void)state;
