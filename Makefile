@@ -84,8 +84,10 @@ endef
 SCHEMAS := $(patsubst history/%.sql,$(B)/gen/%.h,$(wildcard history/*.sql))
 $(eval $(call text_rule,history/%.sql))
 $(eval $(call text_rule,share/tools/%.json))
+$(eval $(call text_rule,share/tools/%))
 $(B)/history/migrate.o: $(SCHEMAS)
 $(B)/app/tools/registry.o: $(B)/gen/builtin.h
+$(B)/app/agent/prompt.o: $(B)/gen/preamble.h
 
 # A build begins by asking for every library at its least version, once per list of packages.
 $(B)/packages.ok: scripts/packages scripts/setup.sh

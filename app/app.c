@@ -75,6 +75,21 @@ void app_close_engine(struct app *app)
 	app->engine = NULL;
 }
 
+/* Where the program was started; without a home there is no configuration. */
+static int find_workspace(struct app *app, struct err *err)
+{
+	app->workspace = realpath(".", NULL);
+	if (!app->workspace)
+		return err_errno(err, "workspace", "the folder that the program was started in");
+	if (path_of(PATH_CONFIG, &app->config_dir, NULL))
+		buf_reset(&app->config_dir);
+	while (app->config_dir.len && app->config_dir.data[app->config_dir.len - 1] != '/')
+		buf_truncate(&app->config_dir, app->config_dir.len - 1);
+	if (app->config_dir.len)
+		buf_truncate(&app->config_dir, app->config_dir.len - 1);
+	return buf_failed(&app->config_dir) ? err_nomem(err, "path", 0) : 0;
+}
+
 int app_open_tools(struct app *app, struct err *err)
 {
 	struct buf script = {0};
@@ -92,6 +107,8 @@ int app_open_tools(struct app *app, struct err *err)
 		err_prefix(err, "runner-script");
 	else
 		rc = tool_set_new(&app->tools, &(struct tool_set_config){0}, err);
+	if (!rc)
+		rc = find_workspace(app, err);
 	buf_release(&script);
 	return rc;
 }
@@ -100,6 +117,9 @@ void app_close_tools(struct app *app)
 {
 	runner_close(app->runner);
 	tool_set_free(app->tools);
+	free(app->workspace);
+	buf_release(&app->config_dir);
+	app->workspace = NULL;
 	app->runner = NULL;
 	app->tools = NULL;
 }

@@ -15,6 +15,8 @@ struct app {
 	/* An agent session's, from app_open_tools() on; else NULL: */
 	struct runner *runner;
 	struct tool_set *tools;
+	char *workspace;       /* the folder that they work in: an absolute path without links */
+	struct buf config_dir; /* of the program's configuration; "": there is none */
 };
 
 /* The options before any flag: defaults, the configuration file where there is one, DSV4CHAT_*. */

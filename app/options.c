@@ -132,6 +132,8 @@ const struct option_row option_rows[] = {
 	 .choices = approvals},
 	{NULL, "tool-rounds", 0, OPTION_COUNT, AT(tool_rounds), OPTION_FLAG | OPTION_HIDDEN, "N",
 	 "rounds of tools for one question (default 25)", .least = 1, .most = 1000},
+	{NULL, "no-agents-md", 0, OPTION_SWITCH, AT(no_agents_md), OPTION_FLAG | OPTION_HIDDEN, NULL,
+	 "do not tell the model what AGENTS.md files say", .most = 0},
 	{NULL, "runner-script", 0, OPTION_TEXT, AT(runner_script), OPTION_FLAG | OPTION_HIDDEN,
 	 "FILE", "results of tools from a script instead of running them", .most = 0},
 	{NULL, "help", 'h', OPTION_SWITCH, AT(help), OPTION_FLAG, NULL, "show this", .most = 0},

@@ -48,6 +48,7 @@ struct options {
 	bool tools;              /* the model is offered tools, and they run */
 	int approve;             /* enum agent_mode */
 	int64_t tool_rounds;
+	bool no_agents_md;
 	char *runner_script;
 	bool mouse;
 	int keys;                /* enum input_keys */

@@ -5,6 +5,7 @@
 
 #include "app/agent/calls.h"
 #include "app/agent/limits.h"
+#include "app/agent/prepare.h"
 
 #define LAST_ROUND "[this was the last tool round; answer now]"
 #define NOT_KNOWN  "what it did is not known. Look before you repeat it."
@@ -652,70 +653,10 @@ void agent_leave(struct agent *a)
 	}
 }
 
-/* ---- calls without a result ---- */
-
-static const struct talk_message *last_answer(const struct talk *t)
-{
-	const struct talk_message *m = t->leaf;
-
-	while (m && m->role == CHAT_TOOL)
-		m = m->parent;
-	return m && m->role == CHAT_ASSISTANT ? m : NULL;
-}
-
-static bool has_result(const struct talk *t, const struct talk_message *answer, struct str ref)
-{
-	for (const struct talk_message *m = t->leaf; m != answer; m = m->parent) {
-		for (size_t i = 0; i < m->n_parts; i++) {
-			if (str_eq(buf_str(&m->parts[i].ref), ref))
-				return true;
-		}
-	}
-	return false;
-}
-
-/* What runs is told as lost where it is not known that it did not: calls of a whole answer do.
- */
-static int settle(struct agent *a, const struct talk_message *m, const struct talk_part *p,
+int agent_prepare(struct agent *a, struct talk *t, const char *fresh, int64_t ctx_tokens,
 		  struct err *err)
 {
-	struct agent_news n = {
-		.kind = AGENT_RESULT,
-		.ref = buf_str(&p->ref),
-		.tool = buf_str(&p->name),
-		.state = m->unfinished ? TOOL_SKIPPED : TOOL_LOST,
-		.text = m->unfinished ? STR_LIT("error: not run: the answer was cut")
-				      : STR_LIT("error: whether this ran is not known. "
-						"Look before you repeat it."),
-		.exit = -1,
-		.ms = -1};
-	struct buf info = {0};
-	struct talk_result result;
-	int rc = 0;
+	const struct prepare p = {&a->config, a->ops, a->ctx, fresh, ctx_tokens};
 
-	call_add_info(&info, &n, "policy");
-	if (buf_failed(&info))
-		rc = err_nomem(err, "result", info.len);
-	result = (struct talk_result){n.ref, n.tool, n.text, buf_str(&info)};
-	if (!rc)
-		rc = a->ops->keep(a->ctx, &result, err);
-	if (!rc)
-		a->ops->show(a->ctx, &n);
-	buf_release(&info);
-	return rc;
-}
-
-int agent_settle(struct agent *a, const struct talk *t, struct err *err)
-{
-	const struct talk_message *m = last_answer(t);
-	int rc = 0;
-
-	for (size_t i = 0; !rc && m && i < m->n_parts; i++) {
-		const struct talk_part *p = &m->parts[i];
-
-		if (p->kind == HISTORY_CALL && p->call == CALL_WHOLE &&
-		    !has_result(t, m, buf_str(&p->ref)))
-			rc = settle(a, m, p, err);
-	}
-	return rc;
+	return prepare_branch(&p, t, err);
 }

@@ -20,7 +20,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
+#include "app/app.h"
 #include "app/talk/talk.h"
 #include "app/tools/tools.h"
 #include "engine/event.h"
@@ -109,7 +111,17 @@ struct agent_ops {
 	void (*ended)(void *ctx, enum agent_end why, const struct err *err);
 };
 
+/* Where an agent works; all borrowed. */
+struct agent_place {
+	const char *workspace; /* an absolute path without links */
+	const char *home;      /* NULL: there is none */
+	const char *config;    /* the folder of the program's configuration; NULL: none */
+	bool agents_md;        /* AGENTS.md files are read */
+	time_t now;            /* 0: as the clock says */
+};
+
 struct agent_config {
+	struct agent_place place;
 	struct runner *runner;        /* borrowed, as is */
 	const struct tool_set *tools; /* what the model was offered */
 	enum agent_mode mode;
@@ -130,6 +142,9 @@ struct agent_answer {
 };
 
 struct agent;
+
+/* As the options say; borrows from app.  False: this is no agent session. */
+bool agent_config_for(struct agent_config *c, const struct app *app);
 
 /* ops and ctx are borrowed. */
 int agent_open(struct agent **out, const struct agent_config *c, const struct agent_ops *ops,
@@ -158,10 +173,14 @@ size_t agent_fds(const struct agent *a, struct pollfd *v, size_t max);
 void agent_poll(struct agent *a);
 
 /*
- * Before the branch is gone on with: calls of its last answer that have no result get one that
- * says they did not run, or that it is not known.
+ * Before the next question.  Calls of the branch's last answer that have no result get one,
+ * that says they did not run, or that it is not known.  A branch that offers no tools yet, or
+ * has another system prompt from now on, gets what the model is to know of the workspace and
+ * AGENTS.md files, behind that prompt (`fresh`, in a new conversation) or else the preamble,
+ * and the tools; then that stays as it is.  ctx_tokens: 0 = not known.
  */
-int agent_settle(struct agent *a, const struct talk *t, struct err *err);
+int agent_prepare(struct agent *a, struct talk *t, const char *fresh, int64_t ctx_tokens,
+		  struct err *err);
 
 /*
  * Appends what is asked, as lines: the whole call, with what a terminal would act on or hide

@@ -189,6 +189,18 @@ static int note_unkept(void *ctx, const struct err *why)
 	return why->code;
 }
 
+/* What an agent session tells the model, and what of that is told here. */
+static int prepare(struct line_mode *l, struct err *err)
+{
+	struct show show;
+	int rc;
+
+	show_init(&show, l->app);
+	rc = rounds_prepare(&l->rounds, l->talk, &show, err);
+	show_finish(&show, NULL);
+	return rc;
+}
+
 /* Did the model say anything after `before`, or a tool? */
 static bool came_to_something(const struct talk *t, const struct talk_message *before)
 {
@@ -207,7 +219,7 @@ static int ask(struct line_mode *l, struct talk_message *question, bool tells_pr
 	       struct err *err)
 {
 	bool asks_system = l->talk->asks_system, asks_tools = l->talk->asks_tools;
-	int rc = rounds_prepare(&l->rounds, l->talk, err);
+	int rc = prepare(l, err);
 	struct talk_message *before = l->talk->leaf;
 
 	if (rc)

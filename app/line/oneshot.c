@@ -103,7 +103,7 @@ static int ask(struct oneshot *o, struct talk_message *question, struct err *err
 {
 	struct turn_watch watch = show_watch(&o->show, app_deadline_ms(o->app));
 	struct turn_outcome out;
-	int rc = rounds_prepare(&o->rounds, o->talk, err);
+	int rc = rounds_prepare(&o->rounds, o->talk, &o->show, err);
 
 	if (rc)
 		talk_message_free(question);

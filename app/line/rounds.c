@@ -98,15 +98,10 @@ static void find_terminal(struct rounds *r, const struct app *app)
 
 int rounds_open(struct rounds *r, struct app *app, struct turn *turn, int tty, struct err *err)
 {
-	struct agent_config config = {
-		.runner = app->runner,
-		.tools = app->tools,
-		.mode = (enum agent_mode)app->opt.approve,
-		.rounds = app->opt.tool_rounds,
-	};
+	struct agent_config config;
 
-	*r = (struct rounds){.app = app, .opt = &app->opt, .turn = turn, .tty = tty};
-	if (!app->tools)
+	*r = (struct rounds){.opt = &app->opt, .turn = turn, .tty = tty};
+	if (!agent_config_for(&config, app))
 		return 0;
 	if (tty < 0)
 		find_terminal(r, app);
@@ -122,15 +117,18 @@ void rounds_close(struct rounds *r)
 	*r = (struct rounds){0};
 }
 
-int rounds_prepare(struct rounds *r, struct talk *talk, struct err *err)
+int rounds_prepare(struct rounds *r, struct talk *talk, struct show *s, struct err *err)
 {
+	const struct engine_info *info = r->turn->engine->ops->info(r->turn->engine);
 	int rc;
 
 	if (!r->agent)
 		return 0;
 	r->talk = talk;
-	rc = agent_settle(r->agent, talk, err);
-	return rc ? rc : talk_set_tools(talk, tool_set_json(r->app->tools), err);
+	r->show = s;
+	rc = agent_prepare(r->agent, talk, r->opt->system, info ? info->ctx_tokens : 0, err);
+	r->show = NULL;
+	return rc;
 }
 
 /* ---- waiting ---- */

@@ -11,7 +11,6 @@
 #include "app/talk/turn.h"
 
 struct rounds {
-	const struct app *app;
 	struct options *opt;
 	struct turn *turn;
 	struct agent *agent; /* NULL: no tools are offered */
@@ -42,7 +41,7 @@ void rounds_close(struct rounds *r);
  * Before a question is asked in the talk: the model is offered what it may use, and calls that
  * have no result get one.
  */
-int rounds_prepare(struct rounds *r, struct talk *talk, struct err *err);
+int rounds_prepare(struct rounds *r, struct talk *talk, struct show *show, struct err *err);
 
 /*
  * Runs what turn_ask() or turn_begin() began in the talk, to its end.  As turn_run(), of the

@@ -154,6 +154,7 @@ static int ask(struct screen *s, struct talk_message *question, bool waited, str
 		screen_begin_tools(s);
 	}
 	screen_show_talk(s);
+	screen_tell_prepared(s);
 	if (news)
 		screen_tell_news(s);
 	if (!waited)

@@ -35,6 +35,7 @@ int screen_mode(struct app *app)
 {
 	struct buf inputs = {0}, script = {0};
 	struct screen_config config = {.opt = &app->opt, .tty = -1};
+	struct agent_config agent;
 	struct talks talks = {0};
 	struct err err = {0};
 	int signo = 0, rc = 0;
@@ -53,8 +54,7 @@ int screen_mode(struct app *app)
 		rc = app_open_engine(app, &err);
 	if (!rc) {
 		config.engine = app->engine;
-		config.runner = app->runner;
-		config.tools = app->tools;
+		config.agent = agent_config_for(&agent, app) ? &agent : NULL;
 		rc = screen_run(&config, &signo, &err);
 	}
 	/* Who was ended may have nobody left to read it. */

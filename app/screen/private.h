@@ -54,6 +54,7 @@ struct acts {
 	struct buf asked; /* … as text */
 	uint64_t number;
 	int64_t asked_ms;
+	struct buf notices; /* of what a question will say first; a line each */
 	bool told;    /* why the turn ended stands in the transcript already */
 	bool leaving; /* nothing begins any more */
 };
@@ -231,6 +232,7 @@ void screen_show_acts(struct screen *s);
 void screen_poll_tools(struct screen *s); /* what runs has something to tell */
 /* Before a question: the model is offered the tools, and calls without a result get one. */
 int screen_prepare_tools(struct screen *s, struct err *err);
+void screen_tell_prepared(struct screen *s); /* what there is to be told of that */
 void screen_begin_tools(struct screen *s); /* a turn was begun in the talk that is shown */
 /* It ended, in an agent session. */
 void screen_answered(struct screen *s, const struct event *last, const struct talk_message *said,

@@ -11,9 +11,9 @@
 
 #include <stdbool.h>
 
+#include "app/agent/agent.h"
 #include "app/options.h"
 #include "app/talk/talk.h"
-#include "app/tools/tools.h"
 #include "engine/engine.h"
 
 struct screen_config {
@@ -22,9 +22,7 @@ struct screen_config {
 	int tty;                 /* read and written; < 0: none, only with `script` */
 	struct talks *talks;     /* borrowed; kept where they have a store       */
 	struct talk *talk;       /* of these, the one to begin with, and then to end with */
-	/* An agent session's; both borrowed, NULL: no tools are offered. */
-	struct runner *runner;
-	const struct tool_set *tools;
+	const struct agent_config *agent; /* an agent session's, borrowed; NULL: no tools */
 	const char *inputs_path; /* earlier inputs are kept here; NULL = not   */
 	/*
 	 * Keys, waits and pictures instead of a person (script.h); the screen ends with

@@ -165,8 +165,12 @@ static void show(void *ctx, const struct agent_news *n)
 	case AGENT_ROUND:
 		break;
 	case AGENT_NOTICE:
-		if (is_shown(s))
+		if (!screen_acts(s)) {
+			buf_adds(&s->acts.notices, n->text);
+			buf_addc(&s->acts.notices, '\n');
+		} else if (is_shown(s)) {
 			add_notice(s, n->text);
+		}
 		break;
 	}
 }
@@ -228,20 +232,16 @@ static const struct agent_ops ops = {
 
 int screen_open_tools(struct screen *s, struct err *err)
 {
-	const struct agent_config config = {
-		.runner = s->config->runner,
-		.tools = s->config->tools,
-		.mode = (enum agent_mode)s->opt->approve,
-		.rounds = s->opt->tool_rounds,
-	};
+	const struct agent_config *config = s->config->agent;
 
-	return config.tools ? agent_open(&s->acts.agent, &config, &ops, s, err) : 0;
+	return config ? agent_open(&s->acts.agent, config, &ops, s, err) : 0;
 }
 
 void screen_close_tools(struct screen *s)
 {
 	agent_close(s->acts.agent);
 	buf_release(&s->acts.asked);
+	buf_release(&s->acts.notices);
 }
 
 bool screen_acts(const struct screen *s)
@@ -261,13 +261,17 @@ bool screen_asks(const struct screen *s)
 
 int screen_prepare_tools(struct screen *s, struct err *err)
 {
-	int rc;
-
 	if (!s->acts.agent)
 		return 0;
 	s->acts.talk = s->talk;
-	rc = agent_settle(s->acts.agent, s->talk, err);
-	return rc ? rc : talk_set_tools(s->talk, tool_set_json(s->config->tools), err);
+	return agent_prepare(s->acts.agent, s->talk, s->opt->system, s->status.context_all, err);
+}
+
+void screen_tell_prepared(struct screen *s)
+{
+	if (s->acts.notices.len)
+		add_notice(s, (struct str){s->acts.notices.data, s->acts.notices.len - 1});
+	buf_reset(&s->acts.notices);
 }
 
 void screen_begin_tools(struct screen *s)

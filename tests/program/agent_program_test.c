@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,8 +18,6 @@
 #include "tests/support/program.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
-
-static struct tmpdir dir;
 
 #define DONE "{\"done\": {}}\n"
 #define READ "{\"call\": {\"name\": \"read_file\", \"arguments\": {\"path\": \"notes.txt\"}}}\n"
@@ -165,8 +164,8 @@ static const struct play plays[] = {
 
 static void write_scripts(const char *engine, const char *runner)
 {
-	tmpdir_write_text(&dir, "engine", engine);
-	tmpdir_write_text(&dir, "runner", runner ? runner : "# nothing\n");
+	tmpdir_write_text(&test_dir, "engine", engine);
+	tmpdir_write_text(&test_dir, "runner", runner ? runner : "# nothing\n");
 }
 
 static void check(const struct play *p, const struct program_run *run)
@@ -199,10 +198,10 @@ static void a_question_with_tools_ends_as_its_exit_code_says(void **state)
 		size_t n = 3;
 
 		write_scripts(p->engine ? p->engine : "", p->runner);
-		argv[n++] = tmpdir_file(&dir, "engine");
+		argv[n++] = tmpdir_file(&test_dir, "engine");
 		if (p->engine) {
 			argv[n++] = "--runner-script";
-			argv[n++] = tmpdir_file(&dir, "runner");
+			argv[n++] = tmpdir_file(&test_dir, "runner");
 		}
 		for (size_t k = 0; k < 6 && p->args[k]; k++)
 			argv[n++] = p->args[k];
@@ -226,9 +225,9 @@ static void results_are_kept_and_the_next_run_goes_on_behind_them(void **state)
 	for (int i = 0; i < 2; i++) {
 		const char *argv[] = {"--tools",
 				      "--engine-script",
-				      tmpdir_file(&dir, "engine"),
+				      tmpdir_file(&test_dir, "engine"),
 				      "--runner-script",
-				      tmpdir_file(&dir, "runner"),
+				      tmpdir_file(&test_dir, "runner"),
 				      "--approve",
 				      "never",
 				      "-p",
@@ -257,13 +256,13 @@ static void calls_that_a_session_without_tools_left_are_told_as_not_known(void *
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		const char *argv[] = {"--engine-script",
-				      tmpdir_file(&dir, "engine"),
+				      tmpdir_file(&test_dir, "engine"),
 				      "-p",
 				      i ? "more" : "hi",
 				      i ? "-c" : NULL,
 				      "--tools",
 				      "--runner-script",
-				      tmpdir_file(&dir, "runner"),
+				      tmpdir_file(&test_dir, "runner"),
 				      NULL};
 		struct program_run run;
 
@@ -276,15 +275,96 @@ static void calls_that_a_session_without_tools_left_are_told_as_not_known(void *
 	}
 }
 
+/* ---- what it is told first ---- */
+
+/* Runs it in the folder `where`; stderr goes to stdout. */
+static int run_in(const char *where, const char *engine, const char *args, struct buf *out)
+{
+	struct buf line = {0};
+	char *program = realpath(program_path(), NULL);
+	int status;
+
+	assert_non_null(program);
+	write_scripts(engine, MILK);
+	buf_addf(&line,
+		 "cd %s && %s --tools --engine-script %s --runner-script %s %s 2>&1 </dev/null",
+		 tmpdir_file(&test_dir, where), program, tmpdir_file(&test_dir, "engine"),
+		 tmpdir_file(&test_dir, "runner"), args);
+	buf_reset(out);
+	status = program_shell(buf_z(&line), out);
+	buf_release(&line);
+	free(program);
+	return status;
+}
+
+#define TOLD(system, n, say)                                                                   \
+	"{\"turn\": {\"expect_system\": \"" system "\", \"expect_tools\": \"search_files\", "  \
+	"\"expect_messages\": " n "}}\n{\"text\": \"" say "\"}\n" DONE
+
+static void what_a_conversation_was_told_of_its_folder_stays(void **state)
+{
+	struct buf out = {0};
+
+	(void)state;
+	mkdir(tmpdir_file(&test_dir, "one"), 0700);
+	mkdir(tmpdir_file(&test_dir, "two"), 0700);
+	tmpdir_write_text(&test_dir, "one/AGENTS.md", "use make\n");
+	tmpdir_write_text(&test_dir, "one/CLAUDE.md", "x\n");
+	assert_int_equal(
+		run_in("one", TOLD("AGENTS.md\\n\\nuse make", "2", "A."), "-p hi", &out), 0);
+	assert_string_equal(buf_z(&out), "note: CLAUDE.md is not read; AGENTS.md is\nA.\n");
+	tmpdir_write_text(&test_dir, "one/AGENTS.md", "use ninja\n");
+	assert_int_equal(run_in("two", TOLD("use make", "4", "B."), "-c -p more", &out), 0);
+	assert_string_equal(buf_z(&out), "B.\n");
+	/* A new one hears of what is there now; or not. */
+	assert_int_equal(run_in("one", TOLD("use ninja", "2", "C."), "-p hi", &out), 0);
+	assert_int_equal(run_in("one", TOLD("Git repository: no\\n", "2", "D."),
+				"--no-agents-md -p hi", &out),
+			 0);
+	assert_string_equal(buf_z(&out), "D.\n");
+	assert_int_equal(run_in("one", TOLD("Be brief.\\n\\nWorkspace: ", "2", "E."),
+				"-s 'Be brief.' -p hi", &out),
+			 0);
+	buf_release(&out);
+}
+
+/* One that began without tools gets them, behind the system prompt that it has. */
+static void a_conversation_without_tools_can_go_on_with_them(void **state)
+{
+	struct buf out = {0};
+	const char *argv[] = {"--engine-script",
+			      tmpdir_file(&test_dir, "engine"),
+			      "-s",
+			      "Be brief.",
+			      "-p",
+			      "hi",
+			      NULL};
+	struct program_run run;
+
+	(void)state;
+	mkdir(tmpdir_file(&test_dir, "one"), 0700);
+	write_scripts(
+		"{\"turn\": {\"expect_system\": \"Be brief.\"}}\n{\"text\": \"A.\"}\n" DONE,
+		NULL);
+	program_run(&run, argv, (struct str){0}, 60);
+	assert_int_equal(run.status, 0);
+	program_run_release(&run);
+	assert_int_equal(run_in("one", TOLD("Be brief.\\n\\nWorkspace: ", "4", "B."),
+				"-c -p more", &out),
+			 0);
+	buf_release(&out);
+}
+
 /* ---- at a terminal ---- */
 
 /* `how` NULL: one question. */
 static void open_stage(struct stage *st, const char *how, const char *engine,
 		       const char *runner)
 {
-	const char *args[12] = {"--tools",     "--runner-script", tmpdir_file(&dir, "runner"),
-				"--ephemeral", how ? how : "-p",  how ? NULL : "hi"};
-	struct stage_setup su = {.args = args, .home = dir.path, .engine_script = engine};
+	const char *args[12] = {
+		"--tools",     "--runner-script", tmpdir_file(&test_dir, "runner"),
+		"--ephemeral", how ? how : "-p",  how ? NULL : "hi"};
+	struct stage_setup su = {.args = args, .home = test_dir.path, .engine_script = engine};
 
 	write_scripts(engine, runner);
 	stage_open(st, &su);
@@ -411,30 +491,24 @@ static void what_was_typed_before_the_question_is_no_answer_to_it(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
-					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
+	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
+					    "XDG_CACHE_HOME"};
 
-	(void)state;
-	tmpdir_init(&dir);
+	tmpdir_set_up(state);
 	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], dir.path, 1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
+		setenv(homes[i], test_dir.path, 1);
 	return 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tmpdir_tear_down)
 		T(a_question_with_tools_ends_as_its_exit_code_says),
 		T(results_are_kept_and_the_next_run_goes_on_behind_them),
 		T(calls_that_a_session_without_tools_left_are_told_as_not_known),
+		T(what_a_conversation_was_told_of_its_folder_stays),
+		T(a_conversation_without_tools_can_go_on_with_them),
 		T(the_user_decides_at_the_terminal),
 		T(ctrl_c_at_the_question_is_no_and_stops),
 		T(ctrl_c_stops_what_runs_and_keeps_what_it_printed),

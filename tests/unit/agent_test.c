@@ -147,7 +147,7 @@ static const struct agent_ops all_ops = {ask_model, stop_model, ask_user, show,
 
 static void owner_open(struct owner *o, const struct play *p, struct agent_ops *ops)
 {
-	struct agent_config config = {.mode = p->mode, .rounds = p->rounds ? p->rounds : 25};
+	struct agent_config config = {.place = {.workspace = "/"}, .mode = p->mode, .rounds = p->rounds ? p->rounds : 25};
 
 	*o = (struct owner){.play = p};
 	*ops = all_ops;
@@ -780,10 +780,10 @@ static void calls_without_a_result_are_told_before_the_branch_goes_on(void **sta
 		talk_say(o.talk, m, 1);
 		talk_say(o.talk, talk_message_result(&first, &err), 1);
 		buf_reset(&o.log);
-		assert_int_equal(agent_settle(o.agent, o.talk, &err), 0);
+		assert_int_equal(agent_prepare(o.agent, o.talk, NULL, 0, &err), 0);
 		assert_string_equal(buf_z(&o.log), cases[i].log);
 		/* Once is enough. */
-		assert_int_equal(agent_settle(o.agent, o.talk, &err), 0);
+		assert_int_equal(agent_prepare(o.agent, o.talk, NULL, 0, &err), 0);
 		assert_string_equal(buf_z(&o.log), cases[i].log);
 		owner_close(&o);
 	}

@@ -1,0 +1,125 @@
+/* A branch made ready for the next question. */
+#include "app/agent/prepare.h"
+
+#include <string.h>
+
+#include "app/agent/calls.h"
+#include "app/agent/prompt.h"
+
+/* ---- calls without a result ---- */
+
+static const struct talk_message *last_answer(const struct talk *t)
+{
+	const struct talk_message *m = t->leaf;
+
+	while (m && m->role == CHAT_TOOL)
+		m = m->parent;
+	return m && m->role == CHAT_ASSISTANT ? m : NULL;
+}
+
+static bool has_result(const struct talk *t, const struct talk_message *answer, struct str ref)
+{
+	for (const struct talk_message *m = t->leaf; m != answer; m = m->parent) {
+		for (size_t i = 0; i < m->n_parts; i++) {
+			if (str_eq(buf_str(&m->parts[i].ref), ref))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* What runs is told as lost where it is not known that it did not: calls of a whole answer do.
+ */
+static int settle(const struct prepare *a, const struct talk_message *m,
+		  const struct talk_part *p, struct err *err)
+{
+	struct agent_news n = {
+		.kind = AGENT_RESULT,
+		.ref = buf_str(&p->ref),
+		.tool = buf_str(&p->name),
+		.state = m->unfinished ? TOOL_SKIPPED : TOOL_LOST,
+		.text = m->unfinished ? STR_LIT("error: not run: the answer was cut")
+				      : STR_LIT("error: whether this ran is not known. "
+						"Look before you repeat it."),
+		.exit = -1,
+		.ms = -1};
+	struct buf info = {0};
+	struct talk_result result;
+	int rc = 0;
+
+	call_add_info(&info, &n, "policy");
+	if (buf_failed(&info))
+		rc = err_nomem(err, "result", info.len);
+	result = (struct talk_result){n.ref, n.tool, n.text, buf_str(&info)};
+	if (!rc)
+		rc = a->ops->keep(a->ctx, &result, err);
+	if (!rc)
+		a->ops->show(a->ctx, &n);
+	buf_release(&info);
+	return rc;
+}
+
+static int settle_all(const struct prepare *a, const struct talk *t, struct err *err)
+{
+	const struct talk_message *m = last_answer(t);
+	int rc = 0;
+
+	for (size_t i = 0; !rc && m && i < m->n_parts; i++) {
+		const struct talk_part *p = &m->parts[i];
+
+		if (p->kind == HISTORY_CALL && p->call == CALL_WHOLE &&
+		    !has_result(t, m, buf_str(&p->ref)))
+			rc = settle(a, m, p, err);
+	}
+	return rc;
+}
+
+/* ---- what the model is offered ---- */
+
+static void tell_lines(const struct prepare *a, struct str lines)
+{
+	while (lines.n) {
+		const char *end = memchr(lines.p, '\n', lines.n);
+		size_t n = end ? (size_t)(end - lines.p) : lines.n;
+		const struct agent_news news = {
+			.kind = AGENT_NOTICE, .text = {lines.p, n}, .exit = -1, .ms = -1};
+
+		a->ops->show(a->ctx, &news);
+		n += end ? 1 : 0;
+		lines = (struct str){lines.p + n, lines.n - n};
+	}
+}
+
+/* What it was offered stays, byte for byte, unless it is told something else. */
+static bool is_offered(const struct talk *t)
+{
+	const struct talk_message *m = talk_last(t, CHAT_SYSTEM);
+
+	return t->asks_tools || (!t->asks_system && m && talk_message_bytes(m, HISTORY_TOOLS));
+}
+
+static int offer(const struct prepare *a, struct talk *t, struct err *err)
+{
+	struct buf hold = {0}, text = {0}, notices = {0};
+	struct str said = talk_system(t, a->fresh, &hold);
+	int rc =
+		prompt_add_system(&text, &a->config->place, said, a->ctx_tokens, &notices, err);
+
+	if (!rc)
+		rc = talk_set_system(t, buf_str(&text), err);
+	if (!rc)
+		rc = talk_set_tools(t, tool_set_json(a->config->tools), err);
+	if (!rc)
+		tell_lines(a, buf_str(&notices));
+	buf_release(&hold);
+	buf_release(&text);
+	buf_release(&notices);
+	return rc;
+}
+
+int prepare_branch(const struct prepare *a, struct talk *t, struct err *err)
+{
+	int rc = settle_all(a, t, err);
+
+	return rc || is_offered(t) ? rc : offer(a, t, err);
+}
