@@ -34,18 +34,24 @@ static void must(int rc)
 	assert_int_equal(rc, 0);
 }
 
-static void start(struct stage *s)
+static int start_runner(struct stage *s, struct err *err)
 {
 	char ws[300], spills[300];
 	struct runner_config c = {0};
-	struct err err = {0};
 
 	snprintf(ws, sizeof(ws), "%s/ws", s->d.path);
 	snprintf(spills, sizeof(spills), "%s/spills", s->d.path);
 	c.workspace.dir = str_of(ws);
 	c.spill_root = str_of(spills);
 	c.spill_folder = STR_LIT("talk");
-	if (runner_start(&s->r, &c, &err) != 0)
+	return runner_start(&s->r, &c, err);
+}
+
+static void start(struct stage *s)
+{
+	struct err err = {0};
+
+	if (start_runner(s, &err) != 0)
 		fail_msg("%s", err.text);
 }
 
@@ -645,6 +651,103 @@ static void a_warden_that_was_killed_leaves_nothing(void **state)
 	expect(shell(s, "echo on"), TOOL_OK, "on\n");
 }
 
+/* A child of that process; 0: it has none. */
+static pid_t child_of(pid_t parent)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	pid_t found = 0;
+
+	assert_non_null(dir);
+	while (!found && (e = readdir(dir))) {
+		char path[300], text[256] = "";
+		const char *end;
+		int fd, up = 0;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (read(fd, text, sizeof(text) - 1) > 0 && (end = strrchr(text, ')')) &&
+		    sscanf(end, ") %*c %d", &up) == 1 && up == parent)
+			found = (pid_t)strtol(e->d_name, NULL, 10);
+		close(fd);
+	}
+	closedir(dir);
+	return found;
+}
+
+/*
+ * A program that has one command after the other run, until it is killed or its runner is: then
+ * it ends, and fails no test.
+ */
+static _Noreturn void be_program(struct stage *s)
+{
+	struct job j = {.tool = STR_LIT("shell")};
+	struct buf args = {0};
+	struct job_news n = {0};
+	struct err err;
+	uint64_t id;
+
+	buf_addz(&args, "{\"command\": ");
+	json_add_quoted(
+		&args,
+		str_of(marked(s, "for i in 1 2 3; do (setsid bash -c 'exec -a MARK sleep "
+				 "1000' &); done; (exec -a MARK sleep 1000) & sleep 0.02")));
+	buf_addz(&args, "}");
+	j.arguments = buf_str(&args);
+	if (start_runner(s, &err) != 0)
+		_exit(0);
+	while (runner_run(s->r, &j, &id, &err) == 0) {
+		do {
+			struct pollfd p = {.fd = runner_fd(s->r), .events = POLLIN};
+
+			poll(&p, 1, -1);
+			job_news_release(&n);
+			if (runner_next(s->r, &n) < 0)
+				_exit(0);
+		} while (n.kind != JOB_DONE);
+	}
+	_exit(0);
+}
+
+/* The program, its runner, or the runner's child. */
+static pid_t choose_victim(pid_t program, int depth)
+{
+	pid_t victim = program;
+
+	while (depth-- > 0) {
+		pid_t child = child_of(victim);
+
+		if (!child)
+			break;
+		victim = child;
+	}
+	return victim;
+}
+
+static void killed_at_any_moment_nothing_stays(void **state)
+{
+	int rounds = getenv("DSV4CHAT_SLOW") ? 200 : 9;
+	struct stage *s = *state;
+
+	srand(11);
+	for (int i = 0; i < rounds; i++) {
+		struct timespec moment = {.tv_nsec = 5000000 + rand() % 60000000};
+		pid_t program = fork();
+
+		if (program == 0)
+			be_program(s);
+		assert_true(program > 0);
+		nanosleep(&moment, NULL);
+		kill(choose_victim(program, i % 3), SIGKILL);
+		nanosleep(&moment, NULL);
+		kill(program, SIGKILL);
+		assert_int_equal(waitpid(program, NULL, 0), program);
+		expect_marked(s, 0);
+	}
+}
+
 static void jobs_run_one_at_a_time(void **state)
 {
 	struct stage *s = *state;
@@ -712,6 +815,7 @@ int main(int argc, char **argv)
 		WITH_STAGE(when_the_program_goes_all_goes),
 		WITH_STAGE(a_runner_that_was_killed_is_noticed_and_replaced),
 		WITH_STAGE(a_warden_that_was_killed_leaves_nothing),
+		WITH_STAGE(killed_at_any_moment_nothing_stays),
 		WITH_STAGE(jobs_run_one_at_a_time),
 		WITH_STAGE(many_jobs_leave_no_descriptor),
 		cmocka_unit_test(a_workspace_that_cannot_be_one_is_told),
