@@ -214,40 +214,56 @@ static int get_pages(const struct storing *s, const struct node *node, int64_t f
 	return 0;
 }
 
+/* Which file, of which ids; its memory comes later. */
+static struct job job_of(const struct storing *s, const struct kv_name *name,
+			 const struct mark *mark)
+{
+	int64_t first = mark ? mark->len / KV_RUN_IDS * KV_RUN_IDS : name->end - KV_RUN_IDS;
+	struct job job = {.head = s->d->like, .entry = {.name = *name}};
+
+	job.head.first = (uint64_t)first;
+	job.head.n_ids = (uint32_t)(name->end - first);
+	job.head.before = s->before[first / KV_RUN_IDS];
+	if (!mark)
+		job.head.frontier_bytes = 0;
+	memcpy(job.entry.identity, s->d->like.identity, sizeof(job.entry.identity));
+	memcpy(job.entry.owner, s->owner, sizeof(job.entry.owner));
+	return job;
+}
+
+static int fill_job(const struct storing *s, struct job *job, const struct node *node,
+		    const struct mark *mark, struct err *err)
+{
+	int64_t first = (int64_t)job->head.first;
+	int rc;
+
+	job->ids = malloc((job->head.n_ids + 1) * sizeof(*job->ids));
+	job->data = malloc(kv_data_bytes(&job->head) + 1);
+	if (!job->ids || !job->data)
+		return err_nomem(err, "cache file", kv_data_bytes(&job->head));
+	memcpy(job->ids, s->ids + first, job->head.n_ids * sizeof(*job->ids));
+	rc = get_pages(s, node, first, job->head.n_ids, job->data, err);
+	if (rc || !mark)
+		return rc;
+	return frontier_get(mark->frontier,
+			    job->data + kv_n_pages(&job->head) * job->head.page_bytes, err);
+}
+
 /* NULL: there is no memory for it, or the device fails. */
-static struct job *make_job(const struct storing *s, const struct kv_name *name,
+static struct job *make_job(const struct storing *s, const struct job *like,
 			    const struct node *node, const struct mark *mark)
 {
-	struct job *job = calloc(1, sizeof(*job));
-	int64_t first = mark ? mark->len / KV_RUN_IDS * KV_RUN_IDS : name->end - KV_RUN_IDS;
+	struct job *job = malloc(sizeof(*job));
 	struct err err = {0};
 	int rc;
 
 	if (!job)
 		return NULL;
-	job->head = s->d->like;
-	job->head.first = (uint64_t)first;
-	job->head.n_ids = (uint32_t)(name->end - first);
-	job->head.before = s->before[first / KV_RUN_IDS];
-	if (!mark)
-		job->head.frontier_bytes = 0;
-	job->entry.name = *name;
-	memcpy(job->entry.identity, s->d->like.identity, sizeof(job->entry.identity));
-	memcpy(job->entry.owner, s->owner, sizeof(job->entry.owner));
-	job->ids = malloc((job->head.n_ids + 1) * sizeof(*job->ids));
-	job->data = malloc(kv_data_bytes(&job->head) + 1);
-	rc = job->ids && job->data ? 0 : ERR_NOMEM;
-	if (!rc) {
-		memcpy(job->ids, s->ids + first, job->head.n_ids * sizeof(*job->ids));
-		rc = get_pages(s, node, first, job->head.n_ids, job->data, &err);
-	}
-	if (!rc && mark)
-		rc = frontier_get(mark->frontier,
-				  job->data + kv_n_pages(&job->head) * job->head.page_bytes,
-				  &err);
+	*job = *like;
+	rc = fill_job(s, job, node, mark, &err);
 	if (!rc)
 		return job;
-	log_add(LOG_WARN, "prefix cache: %s", err.code ? err.text : "no memory for a file");
+	log_add(LOG_WARN, "prefix cache: %s", err.text);
 	job_free(job);
 	return NULL;
 }
@@ -278,9 +294,14 @@ static bool has_file(const struct storing *s, const struct kv_name *name)
 static void store_file(const struct storing *s, const struct kv_name *name,
 		       const struct node *node, const struct mark *mark)
 {
-	struct job *job = has_file(s, name) ? NULL : make_job(s, name, node, mark);
+	const struct job like = job_of(s, name, mark);
+	struct writer *w = &s->d->writer;
+	struct job *job;
 
-	if (job && !writer_add(&s->d->writer, job))
+	if (has_file(s, name) || !writer_wants(w, &like))
+		return;
+	job = make_job(s, &like, node, mark);
+	if (job && !writer_add(w, job))
 		job_free(job);
 }
 

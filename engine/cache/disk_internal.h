@@ -35,6 +35,8 @@ struct writer {
 
 int writer_start(struct writer *w, const char *root, int64_t budget, struct err *err);
 void writer_stop(struct writer *w); /* once all is written */
+/* Whether there is room for it, and that file is not among those that wait. */
+bool writer_wants(struct writer *w, const struct job *like);
 bool writer_add(struct writer *w,
 		struct job *job); /* false: there is too much, it is not taken */
 /* Nothing of that owner waits any more, or is being written. */

@@ -117,6 +117,25 @@ void writer_stop(struct writer *w)
 	pthread_cond_destroy(&w->changed);
 }
 
+static bool is_same(const struct job *a, const struct job *b)
+{
+	return kv_name_same(&a->entry.name, &b->entry.name) &&
+	       strcmp(a->entry.owner, b->entry.owner) == 0;
+}
+
+bool writer_wants(struct writer *w, const struct job *like)
+{
+	bool wants;
+
+	pthread_mutex_lock(&w->lock);
+	wants = w->bytes + job_bytes(like) <= JOBS_MAX_BYTES &&
+		!(w->at_hand && is_same(w->at_hand, like));
+	for (const struct job *job = w->first; job && wants; job = job->next)
+		wants = !is_same(job, like);
+	pthread_mutex_unlock(&w->lock);
+	return wants;
+}
+
 bool writer_add(struct writer *w, struct job *job)
 {
 	size_t n = job_bytes(job);

@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "engine/base/clock.h"
-#include "engine/cache/disk.h"
+#include "engine/cache/disk_internal.h"
 #include "engine/cache/policy.h"
 #include "engine/pass/model_internal.h"
 #include "engine/store/kvdir.h"
@@ -448,12 +448,31 @@ static void a_conversation_that_is_removed_leaves_what_another_one_uses(void **s
 	assert_int_equal(recall_well(tmpdir_file(&dir, "kv")), 2049);
 }
 
+/* Of what waits to be written, once the thread has something at hand. */
+static size_t bytes_behind_the_first(struct disk *d)
+{
+	struct writer *w = &d->writer;
+	bool begun = false;
+	size_t n = 0;
+
+	for (int i = 0; i < 60000 && !begun; i++) {
+		usleep(i ? 1000 : 0);
+		pthread_mutex_lock(&w->lock);
+		begun = w->at_hand != NULL;
+		n = w->bytes;
+		pthread_mutex_unlock(&w->lock);
+	}
+	assert_true(begun);
+	return n;
+}
+
 static void removing_one_waits_for_nothing_that_is_written_of_another(void **state)
 {
 	struct kv_list list = list_of(tmpdir_file(&dir, "kv"));
 	struct kv_entry e = list.v[0];
 	char root[300], pipe[600];
 	struct err err = {0};
+	size_t waiting;
 	struct disk *d;
 	struct tree t;
 
@@ -471,7 +490,12 @@ static void removing_one_waits_for_nothing_that_is_written_of_another(void **sta
 	read_all(&t, false);
 	d = new_disk(root);
 	disk_store(d, &t, STR_LIT("slow"), ids, LONGEST);
+	waiting = bytes_behind_the_first(d);
+	/* what waits is not copied once more */
+	disk_store(d, &t, STR_LIT("slow"), ids, LONGEST);
+	assert_int_equal(bytes_behind_the_first(d), waiting);
 	disk_store(d, &t, STR_LIT("gone"), ids, LONGEST);
+	assert_true(bytes_behind_the_first(d) > waiting);
 	alarm(60);
 	disk_forget(d, STR_LIT("gone"));
 	alarm(0);
