@@ -75,55 +75,6 @@ void app_close_engine(struct app *app)
 	app->engine = NULL;
 }
 
-/* Where the program was started; without a home there is no configuration. */
-static int find_workspace(struct app *app, struct err *err)
-{
-	app->workspace = realpath(".", NULL);
-	if (!app->workspace)
-		return err_errno(err, "workspace", "the folder that the program was started in");
-	if (path_of(PATH_CONFIG, &app->config_dir, NULL))
-		buf_reset(&app->config_dir);
-	while (app->config_dir.len && app->config_dir.data[app->config_dir.len - 1] != '/')
-		buf_truncate(&app->config_dir, app->config_dir.len - 1);
-	if (app->config_dir.len)
-		buf_truncate(&app->config_dir, app->config_dir.len - 1);
-	return buf_failed(&app->config_dir) ? err_nomem(err, "path", 0) : 0;
-}
-
-int app_open_tools(struct app *app, struct err *err)
-{
-	struct buf script = {0};
-	int rc;
-
-	if (!app->opt.tools)
-		return 0;
-	if (!app->opt.runner_script)
-		return err_set(err, ERR_USAGE,
-			       "tools: this program cannot run them yet, but from a script");
-	rc = file_read(&script, app->opt.runner_script, SCRIPT_MAX_BYTES, err);
-	if (!rc)
-		rc = runner_start_scripted(&app->runner, buf_str(&script), err);
-	if (rc)
-		err_prefix(err, "runner-script");
-	else
-		rc = tool_set_new(&app->tools, &(struct tool_set_config){0}, err);
-	if (!rc)
-		rc = find_workspace(app, err);
-	buf_release(&script);
-	return rc;
-}
-
-void app_close_tools(struct app *app)
-{
-	runner_close(app->runner);
-	tool_set_free(app->tools);
-	free(app->workspace);
-	buf_release(&app->config_dir);
-	app->workspace = NULL;
-	app->runner = NULL;
-	app->tools = NULL;
-}
-
 void app_tell(const char *text)
 {
 	struct buf line = {0};

@@ -86,11 +86,9 @@ static int check_root(const struct workspace *w, const struct workspace_root *r,
 	if (str_is(path, "/"))
 		return err_set(err, ERR_USAGE, "/: cannot be the workspace");
 	if (!named && w->home && path_is_within(str_of(w->home), path))
-		return err_set(
-			err, ERR_USAGE,
-			"%s: has your home in it: start in a project's folder, or name it "
-			"with --workspace",
-			r->path);
+		return err_set(err, ERR_USAGE,
+			       "%s: has your home in it: start in the folder of a project",
+			       r->path);
 	if (workspace_hides(w, path))
 		return err_set(err, ERR_USAGE,
 			       "%s: cannot be the workspace: it is hidden from tools", r->path);

@@ -155,11 +155,6 @@ static const struct play plays[] = {
 	 .status = 5,
 	 .out = "Sorry.\n",
 	 .err = "(refused)"},
-	/* Without a runner nothing is offered, and nothing runs. */
-	{{"-p", "hi"},
-	 .engine = NULL,
-	 .status = 2,
-	 .err = "tools: this program cannot run them yet"},
 };
 
 static void write_scripts(const char *engine, const char *runner)
@@ -197,12 +192,10 @@ static void a_question_with_tools_ends_as_its_exit_code_says(void **state)
 		struct program_run run;
 		size_t n = 3;
 
-		write_scripts(p->engine ? p->engine : "", p->runner);
+		write_scripts(p->engine, p->runner);
 		argv[n++] = tmpdir_file(&test_dir, "engine");
-		if (p->engine) {
-			argv[n++] = "--runner-script";
-			argv[n++] = tmpdir_file(&test_dir, "runner");
-		}
+		argv[n++] = "--runner-script";
+		argv[n++] = tmpdir_file(&test_dir, "runner");
 		for (size_t k = 0; k < 6 && p->args[k]; k++)
 			argv[n++] = p->args[k];
 		program_run(&run, argv, str_of(p->in ? p->in : ""), 60);

@@ -1,0 +1,102 @@
+/* What an agent session has beside a chat: a workspace, a runner, and the tools that are
+ * offered. */
+#include "app/app.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/paths.h"
+#include "engine/base/file.h"
+
+#define SCRIPT_MAX_BYTES ((size_t)256 << 20)
+
+/* The tools that this program can run by itself: none of them changes anything. */
+static const char *const reading[] = {"read_file", "list_files", "search_files"};
+
+/* The folder that such a file of the program's is in; "" where there is none. */
+static void add_folder(struct buf *out, enum path_kind kind)
+{
+	if (path_of(kind, out, NULL))
+		buf_truncate(out, 0);
+	while (out->len && out->data[out->len - 1] != '/')
+		buf_truncate(out, out->len - 1);
+	while (out->len > 1 && out->data[out->len - 1] == '/')
+		buf_truncate(out, out->len - 1);
+}
+
+/* Where the program was started; without a home there is no configuration. */
+static int find_workspace(struct app *app, struct err *err)
+{
+	app->workspace = realpath(".", NULL);
+	if (!app->workspace)
+		return err_errno(err, "workspace",
+				 "the folder that the program was started in");
+	add_folder(&app->config_dir, PATH_CONFIG);
+	return buf_failed(&app->config_dir) ? err_nomem(err, "path", 0) : 0;
+}
+
+static int start_scripted(struct app *app, struct err *err)
+{
+	struct buf script = {0};
+	int rc = file_read(&script, app->opt.runner_script, SCRIPT_MAX_BYTES, err);
+
+	if (!rc)
+		rc = runner_start_scripted(&app->runner, buf_str(&script), err);
+	if (rc)
+		err_prefix(err, "runner-script");
+	buf_release(&script);
+	return rc;
+}
+
+/* Nothing of the program's own is shown to a tool, wherever it is kept. */
+static int start_runner(struct app *app, struct err *err)
+{
+	struct buf folders[N_PATHS] = {0};
+	struct str own[N_PATHS];
+	struct runner_config c = {.workspace = {.dir = str_of(app->workspace), .own = own}};
+	int rc = 0;
+
+	c.workspace.home = str_of(getenv("HOME"));
+	for (int kind = 0; kind < N_PATHS; kind++) {
+		add_folder(&folders[kind], (enum path_kind)kind);
+		if (buf_failed(&folders[kind]))
+			rc = err_nomem(err, "path", 0);
+		if (folders[kind].len)
+			own[c.workspace.n_own++] = buf_str(&folders[kind]);
+	}
+	if (!rc)
+		rc = runner_start(&app->runner, &c, err);
+	if (rc)
+		err_prefix(err, "tools");
+	for (int kind = 0; kind < N_PATHS; kind++)
+		buf_release(&folders[kind]);
+	return rc;
+}
+
+int app_open_tools(struct app *app, struct err *err)
+{
+	struct tool_set_config c = {0};
+	int rc;
+
+	if (!app->opt.tools)
+		return 0;
+	if (!app->opt.runner_script)
+		c = (struct tool_set_config){reading, sizeof(reading) / sizeof(*reading)};
+	rc = find_workspace(app, err);
+	if (!rc)
+		rc = tool_set_new(&app->tools, &c, err);
+	if (!rc)
+		rc = app->opt.runner_script ? start_scripted(app, err) : start_runner(app, err);
+	return rc;
+}
+
+void app_close_tools(struct app *app)
+{
+	runner_close(app->runner);
+	tool_set_free(app->tools);
+	free(app->workspace);
+	buf_release(&app->config_dir);
+	app->workspace = NULL;
+	app->runner = NULL;
+	app->tools = NULL;
+}

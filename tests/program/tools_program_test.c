@@ -1,0 +1,208 @@
+/*
+ * Tools as a user meets them: the program's own runner in a real folder, called by the scripted
+ * engine and by the small model.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/program.h"
+#include "tests/support/tmpdir.h"
+
+#define DONE             "{\"done\": {}}\n"
+#define CALL(name, args) "{\"call\": {\"name\": \"" name "\", \"arguments\": " args "}}\n"
+/* What the result of the call before is to have in it. */
+#define GIVES(text, say)                                                                       \
+	"{\"turn\": {\"expect_tool\": \"" text "\"}}\n{\"text\": \"" say "\"}\n" DONE
+
+static struct tmpdir d;
+
+static int begin(void **state)
+{
+	(void)state;
+	tmpdir_init(&d);
+	mkdir(tmpdir_file(&d, "home"), 0700);
+	mkdir(tmpdir_file(&d, "home/work"), 0700);
+	mkdir(tmpdir_file(&d, "home/work/src"), 0700);
+	tmpdir_write_text(&d, "home/secret", "hunter2\n");
+	tmpdir_write_text(&d, "home/work/.env", "TOKEN=hunter2\n");
+	tmpdir_write_text(&d, "home/work/notes.txt", "buy milk\ncall Ann\n");
+	tmpdir_write_text(&d, "home/work/src/main.py", "x = 1  # TODO: more\n");
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	tmpdir_release(&d);
+	return 0;
+}
+
+/* Runs it in that folder with HOME beside; stderr goes to stdout.  The exit status. */
+static int run_in(const char *where, const char *args, struct buf *out)
+{
+	char *program = realpath(program_path(), NULL),
+	     *home = realpath(tmpdir_file(&d, "home"), NULL);
+	struct buf line = {0};
+	int status;
+
+	assert_non_null(program);
+	assert_non_null(home);
+	buf_addf(&line,
+		 "cd '%s' && HOME='%s' XDG_CONFIG_HOME= XDG_DATA_HOME= XDG_STATE_HOME= "
+		 "XDG_CACHE_HOME= '%s' --tools %s 2>&1 </dev/null",
+		 tmpdir_file(&d, where), home, program, args);
+	buf_reset(out);
+	status = program_shell(buf_z(&line), out);
+	buf_release(&line);
+	free(program);
+	free(home);
+	return status;
+}
+
+static void run_engine(const char *script, const char *args, struct buf *out)
+{
+	struct buf line = {0};
+	int status;
+
+	tmpdir_write_text(&d, "engine", script);
+	buf_addf(&line, "--ephemeral --engine-script '%s' %s -p hi", tmpdir_file(&d, "engine"),
+		 args);
+	status = run_in("home/work", buf_z(&line), out);
+	if (status != 0)
+		fail_msg("%d: %s", status, buf_z(out));
+	buf_release(&line);
+}
+
+static void a_call_reads_the_folder_the_program_was_started_in(void **state)
+{
+	static const struct {
+		const char *script, *shown;
+	} rows[] = {
+		{CALL("read_file", "{\"path\": \"notes.txt\"}")
+			 DONE GIVES("buy milk\\ncall Ann\\n", "A."),
+		 "→ read_file notes.txt  (0."},
+		{CALL("list_files", "{}") DONE GIVES(".env\\nnotes.txt\\nsrc/", "A."),
+		 "→ list_files"},
+		{CALL("search_files", "{\"pattern\": \"TODO\"}")
+			 DONE GIVES("src/main.py:1:x = 1  # TODO: more", "A."),
+		 "→ search_files TODO"},
+		/* What it may not is told, and no more than that. */
+		{CALL("read_file", "{\"path\": \"../secret\"}")
+			 DONE GIVES("error: ../secret leads outside the workspace", "A."),
+		 "(error, "},
+		{CALL("read_file", "{\"path\": \"~/secret\"}")
+			 DONE GIVES("error: ~/secret leads outside the workspace", "A."),
+		 "(error, "},
+		{CALL("read_file", "{\"path\": \".env\"}")
+			 DONE GIVES("error: .env is hidden (it may hold secrets)", "A."),
+		 "(error, "},
+		{CALL("search_files", "{\"pattern\": \"hunter\"}")
+			 DONE GIVES("no matches\\n[1 file not searched]", "A."),
+		 "→ search_files hunter"},
+		/* Nothing that runs or changes is offered. */
+		{CALL("shell", "{\"command\": \"touch made\"}") DONE GIVES(
+			 "error: unknown tool: shell; the tools are read_file, list_files, "
+			 "search_files",
+			 "A."),
+		 "A."},
+		{CALL("write_file", "{\"path\": \"made\", \"content\": \"x\"}")
+			 DONE GIVES("error: unknown tool: write_file", "A."),
+		 "A."},
+	};
+	struct buf out = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		run_engine(rows[i].script, "", &out);
+		if (!strstr(buf_z(&out), rows[i].shown))
+			fail_msg("'%s' lacks '%s'", buf_z(&out), rows[i].shown);
+		assert_null(strstr(buf_z(&out), "hunter2"));
+	}
+	assert_int_equal(access(tmpdir_file(&d, "home/work/made"), F_OK), -1);
+	buf_release(&out);
+}
+
+static void the_programs_own_folders_are_hidden(void **state)
+{
+	struct buf out = {0}, script = {0};
+
+	(void)state;
+	mkdir(tmpdir_file(&d, "home/work/config"), 0700);
+	mkdir(tmpdir_file(&d, "home/work/config/dsv4chat"), 0700);
+	tmpdir_write_text(&d, "home/work/config/dsv4chat/config", "# hunter2\n");
+	buf_addz(&script, CALL("read_file", "{\"path\": \"config/dsv4chat/config\"}")
+				  DONE GIVES("is hidden", "A."));
+	tmpdir_write_text(&d, "engine", buf_z(&script));
+	buf_reset(&script);
+	buf_addf(&script,
+		 "cd '%s' && XDG_CONFIG_HOME=\"$PWD/config\" '%s' --tools --ephemeral "
+		 "--engine-script "
+		 "'%s' -p hi 2>&1 </dev/null",
+		 tmpdir_file(&d, "home/work"), realpath(program_path(), (char[4096]){0}),
+		 tmpdir_file(&d, "engine"));
+	if (program_shell(buf_z(&script), &out) != 0)
+		fail_msg("%s", buf_z(&out));
+	buf_release(&script);
+	buf_release(&out);
+}
+
+static void a_home_is_no_workspace(void **state)
+{
+	struct buf out = {0};
+
+	(void)state;
+	assert_int_equal(run_in("home", "-p hi", &out), 2);
+	if (!strstr(buf_z(&out), "has your home in it: start in the folder of a project"))
+		fail_msg("%s", buf_z(&out));
+	buf_release(&out);
+}
+
+/* The small model, at temperature 0: what it says to these is known. */
+static void the_small_model_uses_the_tools_that_read(void **state)
+{
+	static const struct {
+		const char *question, *text;
+	} rows[] = {
+		{"show me notes.txt", "\nThe result has 2 lines.\n"
+				      "`notes.txt` contains:\n```\nbuy milk\ncall Ann\n```\n"},
+		{"list the python files in src", "main.py"},
+		{"search for TODO", "I found `TODO` in 1 place: src/main.py line 1.\n"},
+	};
+	struct buf out = {0};
+
+	(void)state;
+	/* A note on a file that was not searched is more than it understands. */
+	unlink(tmpdir_file(&d, "home/work/.env"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char args[200];
+
+		snprintf(args, sizeof(args), "--ephemeral --temp 0 '%s'", rows[i].question);
+		if (run_in("home/work", args, &out) != 0 || !strstr(buf_z(&out), rows[i].text))
+			fail_msg("%s: %s", rows[i].question, buf_z(&out));
+	}
+	buf_release(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_call_reads_the_folder_the_program_was_started_in, begin, end),
+		cmocka_unit_test_setup_teardown(the_programs_own_folders_are_hidden, begin,
+						end),
+		cmocka_unit_test_setup_teardown(a_home_is_no_workspace, begin, end),
+		cmocka_unit_test_setup_teardown(the_small_model_uses_the_tools_that_read, begin,
+						end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
