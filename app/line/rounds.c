@@ -175,7 +175,10 @@ static void wait_for_runner(struct rounds *r)
 	size_t n = agent_fds(r->agent, fds + 1, 1);
 
 	if (poll(fds, 1 + n, time_left_ms(r)) < 0 && errno != EINTR) {
+		/* The tool is ended, since it cannot be waited for. */
+		err_errno(&r->trouble, "poll", "waiting for a tool");
 		agent_stop(r->agent);
+		agent_poll(r->agent);
 		return;
 	}
 	if (fds[0].revents)
@@ -221,6 +224,10 @@ static int outcome(const struct rounds *r, int rc, struct err *err)
 	case AGENT_CUT:
 		return 0;
 	case AGENT_STOPPED:
+		if (r->trouble.code) {
+			*err = r->trouble;
+			return err->code;
+		}
 		if (r->gone)
 			return err_set(err, ERR_IO, "stdout: nobody reads it");
 		return r->late ? err_set(err, ERR_TIMEOUT, "the time is up")
@@ -245,6 +252,7 @@ int rounds_run(struct rounds *r, struct talk *talk, struct show *s,
 	r->show = s;
 	r->watch = watch;
 	r->ended = r->late = r->gone = false;
+	r->trouble = (struct err){0};
 	agent_begin(r->agent);
 	while (!r->ended) {
 		if (turn_runs(r->turn))

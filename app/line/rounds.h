@@ -20,8 +20,9 @@ struct rounds {
 	struct talk *talk;
 	struct show *show;
 	const struct turn_watch *watch;
-	bool late; /* the time is up, and what runs was told */
-	bool gone; /* nobody reads stdout, and … */
+	bool late;          /* the time is up, and what runs was told */
+	bool gone;          /* nobody reads stdout, and … */
+	struct err trouble; /* why it could not be waited for */
 	bool ended;
 	enum agent_end end;
 	struct err err;

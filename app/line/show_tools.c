@@ -16,7 +16,8 @@ static void add_outcome(struct buf *out, const struct agent_news *n)
 
 	buf_addz(out, "  (");
 	if (n->state == TOOL_ERROR && (n->exit > 0 || n->signal)) {
-		buf_addf(out, n->signal ? "signal %d" : "exit %d", n->signal ? n->signal : n->exit);
+		buf_addf(out, n->signal ? "signal %d" : "exit %d",
+			 n->signal ? n->signal : n->exit);
 		between = ", ";
 	} else if (n->state != TOOL_OK) {
 		buf_addz(out, tool_state_name(n->state));
@@ -27,15 +28,35 @@ static void add_outcome(struct buf *out, const struct agent_news *n)
 	buf_addz(out, ")\n");
 }
 
+static void add_call(struct buf *out, const struct agent_news *n)
+{
+	buf_addz(out, "→ ");
+	buf_adds(out, n->tool);
+	buf_addc(out, ' ');
+	agent_add_subject(out, n->arguments);
+}
+
+/* Where it can be taken away again, what runs stands there. */
+static void tell_start(struct show *s, const struct agent_news *n)
+{
+	struct buf line = {0};
+
+	show_make_way(s);
+	if (!s->color_err || !isatty(STDERR_FILENO))
+		return;
+	add_call(&line, n);
+	buf_addz(&line, " …");
+	output_safe(STDERR_FILENO, buf_str(&line));
+	s->bar = true;
+	buf_release(&line);
+}
+
 /* "→ shell make  (exit 2, 3.1 s)" */
 static void tell_result(struct show *s, const struct agent_news *n)
 {
 	struct buf line = {0};
 
-	buf_addz(&line, "→ ");
-	buf_adds(&line, n->tool);
-	buf_addc(&line, ' ');
-	agent_add_subject(&line, n->arguments);
+	add_call(&line, n);
 	add_outcome(&line, n);
 	show_make_way(s);
 	output_safe(STDERR_FILENO, buf_str(&line));
@@ -187,6 +208,8 @@ void show_agent(struct show *s, const struct agent_news *n)
 	case AGENT_STARTS:
 		if (s->json)
 			send_start(s, n);
+		else
+			tell_start(s, n);
 		break;
 	case AGENT_PRINTS:
 		if (s->json)

@@ -454,6 +454,7 @@ static void ctrl_c_stops_what_runs_and_keeps_what_it_printed(void **state)
 	open_stage(&st, "--plain", engine,
 		   "{\"output\": \"begunended\", \"chunk\": 5, \"delay_ms\": 300, "
 		   "\"stubborn_ms\": 10}\n");
+	stage_wait_for(&st, "→ read_file notes.txt …");
 	stage_pause(&st, 450);
 	stage_type(&st, "\003");
 	stage_wait_for(&st, "read_file notes.txt  (");

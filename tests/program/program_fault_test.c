@@ -66,6 +66,11 @@ static const struct turn {
 	 .input = "{\"text\": \"one\"}\n{\"role\": \"user\", \"content\": \"two\"}\n",
 	 .json = true,
 	 .n_messages = 4},
+	{.name = "an agent session, in a conversation that goes on",
+	 .args = {"--engine-script", "tools", "--runner-script", "results", "--tools", "--json", "-c",
+		  "-p", "hello"},
+	 .json = true,
+	 .n_messages = 8},
 };
 
 static const struct trial {
@@ -80,7 +85,8 @@ static const struct trial {
 	{0, "short", "", 10, true},  {0, "short", "+", 1, true},   {1, "alloc", "", 30, false},
 	{1, "io", "", 30, false},    {1, "io", "+", 8, false},     {2, "alloc", "", 25, false},
 	{2, "alloc", "+", 8, false}, {2, "io", "", 25, false},     {3, "alloc", "", 25, false},
-	{3, "io", "", 25, false},    {3, "short", "+", 1, true},
+	{3, "io", "", 25, false},    {3, "short", "+", 1, true},  {4, "alloc", "", 30, false},
+	{4, "alloc", "+", 8, false}, {4, "io", "", 25, false},
 };
 
 static const char *const kinds[FAULTS_N_KINDS] = {"alloc", "io", "eof", "short"};
@@ -110,6 +116,11 @@ static void restore(const struct turn *t)
 		tmpdir_write(&home, "dsv4chat/history.db", store.data, store.len);
 }
 
+static bool is_script(const char *option)
+{
+	return strcmp(option, "--engine-script") == 0 || strcmp(option, "--runner-script") == 0;
+}
+
 static void run(const struct turn *t, const char *wish, struct program_run *r,
 		struct faults_report *report)
 {
@@ -119,9 +130,8 @@ static void run(const struct turn *t, const char *wish, struct program_run *r,
 	size_t n = 0;
 
 	for (; t->args[n]; n++)
-		args[n] = n && strcmp(t->args[n - 1], "--engine-script") == 0
-				  ? tmpdir_file(&scratch, t->args[n])
-				  : t->args[n];
+		args[n] = n && is_script(t->args[n - 1]) ? tmpdir_file(&scratch, t->args[n])
+							  : t->args[n];
 	args[n] = NULL;
 	*report = (struct faults_report){0};
 	tmpdir_write(&scratch, "report", report, sizeof(*report));
@@ -366,6 +376,12 @@ static void a_session_of_lines_ends_well_or_with_an_error(void **state)
 	try_turn(3);
 }
 
+static void an_agent_session_with_tools_ends_well_or_with_an_error(void **state)
+{
+	(void)state;
+	try_turn(4);
+}
+
 /* A history that was made by the program itself: two messages. */
 static void make_store(void)
 {
@@ -415,6 +431,13 @@ static int set_up(void **state)
 		&scratch, "call",
 		"{\"text\": \"so I call\"}\n{\"call\": {\"name\": \"shell\", \"arguments\": "
 		"{\"command\": \"ls\", \"n\": 1.50}}}\n{\"done\": {}}\n");
+	tmpdir_write_text(
+		&scratch, "tools",
+		"{\"text\": \"I look\"}\n{\"call\": {\"name\": \"read_file\", \"arguments\": "
+		"{\"path\": \"a\"}}}\n{\"call\": {\"name\": \"list_files\", \"arguments\": {}}}\n"
+		"{\"done\": {}}\n{\"text\": \"There.\"}\n{\"done\": {}}\n");
+	tmpdir_write_text(&scratch, "results",
+			  "{\"output\": \"so it says\", \"chunk\": 4}\n{\"exit\": 2}\n");
 	make_store();
 	return 0;
 }
@@ -437,6 +460,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_first_question_ends_well_or_with_an_error),
 		cmocka_unit_test(a_conversation_that_goes_on_ends_well_or_with_an_error),
 		cmocka_unit_test(a_session_of_lines_ends_well_or_with_an_error),
+		cmocka_unit_test(an_agent_session_with_tools_ends_well_or_with_an_error),
 	};
 
 	if (argc > 1)
