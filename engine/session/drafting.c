@@ -178,8 +178,24 @@ static void note_places(struct drafting *d, int depth, int n_accepted)
 		note_place(d, n_accepted, 0);
 }
 
-static void note_cost(const struct drafting *d, struct drafting_cost *c, double seconds)
+/* What makes one step after another longer or shorter does so at every depth. */
+static void follow_pace(struct drafting *d, const struct drafting_cost *c, double by)
 {
+	for (int i = 0; i <= d->most; i++) {
+		if (c != &d->cost[i])
+			d->cost[i].seconds *= by;
+	}
+	if (c == &d->without)
+		d->with.seconds *= by;
+	else
+		d->without.seconds *= by;
+}
+
+static void note_cost(struct drafting *d, struct drafting_cost *c, double seconds)
+{
+	bool again = is_measured(c) && c->last == d->n_steps - 1;
+	double was = c->seconds;
+
 	c->last = d->n_steps;
 	c->n++;
 	/* The first of a kind may have had to prepare something. */
@@ -191,6 +207,8 @@ static void note_cost(const struct drafting *d, struct drafting_cost *c, double 
 		c->seconds += NEWS_SHORTER * (seconds - c->seconds);
 	else
 		c->seconds += NEWS_LONGER * (fmin(seconds, SPIKE * c->seconds) - c->seconds);
+	if (again && was > 0)
+		follow_pace(d, c, c->seconds / was);
 }
 
 void drafting_note(struct drafting *d, int depth, int n_accepted, double seconds)

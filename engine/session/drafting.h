@@ -4,8 +4,9 @@
  * A step that drafts k tokens costs more than one that drafts none, and gives one token more
  * for each draft that is accepted.  Both are measured as answers go on: what a step costs at each
  * depth, and how often the draft at each place is accepted where those before it were; both
- * forget slowly.  Chosen is the depth that gives most tokens a second; now and then the one next
- * to it, to know what it costs by now.
+ * forget slowly.  What makes one step after another longer, a growing context or whatever else the
+ * machine does, is taken to do so at every depth.  Chosen is the depth that gives most tokens a
+ * second; now and then the one next to it, to know what it costs by now.
  *
  * A head that drafts a block at once, and says how sure it is of each draft, costs the same however
  * much of its block is run; so its block is drafted whole or not at all, by what steps with
