@@ -9,8 +9,10 @@
 #include "engine/engine.h"
 #include "engine/pass/model_internal.h"
 
-#define ROUNDS  24
-#define WARM_UP 2
+/* Rounds of every depth: so many where they take no longer than these seconds, and a few. */
+#define ROUNDS     24
+#define FEW_ROUNDS 5
+#define SECONDS    60
 
 /*
  * Tokens a step gives of the published models, by depth, 1 … 3: reasoning, and plain text.
@@ -27,6 +29,7 @@ struct timing {
 	struct seq *s;
 	int64_t at; /* every cycle begins here */
 	uint64_t seed;
+	int n_rounds;
 	double t[1 + DRAFT_MAX][ROUNDS];
 };
 
@@ -66,14 +69,17 @@ static int time_cycle(struct timing *k, int depth, double *t, struct err *err)
 
 static int time_depths(struct timing *k, int most, struct err *err)
 {
-	double none;
+	double none, until;
 	int rc = seq_pretend(k->s, k->at, err);
 
-	for (int i = 0; !rc && i < WARM_UP * (1 + most); i++)
-		rc = time_cycle(k, i % (1 + most), &none, err);
-	for (int i = 0; !rc && i < ROUNDS; i++) {
+	/* The first of a kind may have to prepare something. */
+	for (int depth = 0; !rc && depth <= most; depth++)
+		rc = time_cycle(k, depth, &none, err);
+	until = clock_s() + SECONDS;
+	while (!rc && k->n_rounds < ROUNDS && (k->n_rounds < FEW_ROUNDS || clock_s() < until)) {
 		for (int depth = 0; !rc && depth <= most; depth++)
-			rc = time_cycle(k, depth, &k->t[depth][i], err);
+			rc = time_cycle(k, depth, &k->t[depth][k->n_rounds], err);
+		k->n_rounds++;
 	}
 	return rc;
 }
@@ -83,15 +89,16 @@ static void show(struct timing *k, int most, struct buf *out)
 	double first = 0;
 
 	buf_addf(out,
-		 "a step at context %lld, by how many tokens it drafts; tokens/s are derived: from\n"
-		 "what a step gives of published models, reasoning and plain text\n"
+		 "a step at context %lld, by how many tokens it drafts (medians of %d); tokens/s are\n"
+		 "derived: from what a step gives of published models, reasoning and plain text\n"
 		 "  %5s %9s %10s %16s %16s\n",
-		 (long long)k->at, "draft", "ms", "of no draft", "tokens a step", "tokens/s");
+		 (long long)k->at, k->n_rounds, "draft", "ms", "of no draft", "tokens a step",
+		 "tokens/s");
 	for (int depth = 0; depth <= most; depth++) {
 		double t;
 
-		qsort(k->t[depth], ROUNDS, sizeof(double), by_size);
-		t = k->t[depth][ROUNDS / 2];
+		qsort(k->t[depth], (size_t)k->n_rounds, sizeof(double), by_size);
+		t = k->t[depth][k->n_rounds / 2];
 		first = depth ? first : t;
 		buf_addf(out, "  %5d %9.2f %10.2f", depth, 1e3 * t, t / first);
 		if (depth < N_GIVES)
