@@ -24,6 +24,8 @@ static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL}
 static const char *const key_styles[] = {"emacs", "vi", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const approvals[] = {"ask", "never", NULL}; /* enum agent_mode */
+/* As enum tui_ruler has it. */
+static const char *const rulers[] = {"auto", "on", "off", NULL};
 static const char *const formats[] = {"text", "jsonl", NULL};
 /* The first of each leaves the choice to the engine. */
 static const char *const backends[] = {"auto", "cpu", "cuda", NULL};
@@ -117,6 +119,9 @@ const struct option_row option_rows[] = {
 	 "chat a line at a time", .most = 0},
 	{NULL, "mouse", 0, OPTION_SWITCH, AT(mouse), EVERYWHERE, NULL,
 	 "use the mouse on the full screen (else selecting stays the terminal's)", .most = 0},
+	{NULL, "ruler", 0, OPTION_CHOICE, AT(ruler), EVERYWHERE, "WHEN",
+	 "where each message's cache lies, on the screen's right: auto (if it is wide), on, off",
+	 .choices = rulers},
 	{NULL, "keys", 0, OPTION_CHOICE, AT(keys), EVERYWHERE, "STYLE",
 	 "of the input: emacs (default) or vi", .choices = key_styles},
 	{NULL, "bind", 0, OPTION_LIST, AT(bindings), AT_START, "ACTION=KEYS",

@@ -51,6 +51,7 @@ struct options {
 	bool no_agents_md;
 	char *runner_script;
 	bool mouse;
+	int ruler;               /* enum tui_ruler */
 	int keys;                /* enum input_keys */
 	char **bindings;         /* ACTION=KEYS, of the full screen */
 	size_t n_bindings;

@@ -39,7 +39,7 @@ enum event_kind {
 	EV_CALL_END,   /* call: its index; text: all arguments as one JSON object          */
 	EV_CALL_BAD,   /* call: its index; text: why it is malformed or cut; never run it  */
 	EV_PRICE,      /* of a glance: progress of progress_all tokens would be read; what it
-			  read ahead from disk, in how many ms                             */
+			  read ahead from disk, in how many ms; and where messages lie     */
 	EV_NOTICE,     /* text: something the user should know; the turn goes on           */
 	EV_TOKENS,     /* ids: tokens produced since the last one, for the journal         */
 	EV_DONE,       /* done: how it ended                                               */
@@ -80,6 +80,8 @@ struct event {
 	int call;        /* index within the turn, from 0 */
 	uint64_t progress, progress_all, cached; /* EV_LOAD: bytes; EV_PREFILL: tokens */
 	uint64_t disk, disk_ms;                  /* EV_PREFILL, EV_PRICE */
+	/* EV_PRICE: of the request's messages, the first so many lie in memory, or on disk */
+	size_t in_memory, on_disk;
 	token_id *ids;                           /* EV_TOKENS; owned */
 	size_t n_ids;
 	enum stop_reason stop;   /* EV_DONE */

@@ -409,14 +409,56 @@ static void join_rows(const struct transcript *t, const struct lines *l, size_t 
 		view_join(v, y, lines_columns(l, line) < v.w ? ROW_SHORT : ROW_FULL);
 }
 
+/* ---- the ruler ---- */
+
+#define RULER_COLUMNS 2 /* a blank, and the mark */
+#define RULER_LEAST   40
+
+void transcript_set_ruler(struct transcript *t, bool on)
+{
+	t->ruler = on;
+}
+
+void transcript_set_place(struct transcript *t, size_t i, enum item_place place)
+{
+	if (i < t->n)
+		t->items[i]->place = place;
+}
+
+static bool has_ruler(const struct transcript *t, struct view v)
+{
+	return t->ruler && !t->bare && v.w >= RULER_LEAST;
+}
+
+static void draw_place(const struct item *it, struct view v, int y)
+{
+	static const struct {
+		const char *mark;
+		enum style_role role;
+	} looks[] = {
+		[PLACE_UNKNOWN] = {" ", STYLE_TEXT},
+		[PLACE_MEMORY] = {"┃", STYLE_GOOD},
+		[PLACE_DISK] = {"┆", STYLE_NOTICE},
+		[PLACE_COLD] = {"·", STYLE_FAINT},
+	};
+
+	view_putz(v, v.w - 1, y, looks[it->place].mark, looks[it->place].role);
+}
+
+/* ---- drawing ---- */
+
 void transcript_draw(struct transcript *t, struct view v, bool focused, int64_t now_ms)
 {
 	size_t item, row, chosen = transcript_chosen(t);
+	struct view whole = v;
+	bool ruler = has_ruler(t, v);
 	int y = 0;
 
 	if (v.w <= 0 || v.h <= 0)
 		return;
 	view_fill(v, 0, 0, v.w, v.h, ' ', STYLE_TEXT);
+	if (ruler)
+		v = view_sub(v, 0, 0, v.w - RULER_COLUMNS, v.h);
 	rescale(t, v.w, t->bare);
 	t->height = v.h;
 	settle(t);
@@ -437,6 +479,8 @@ void transcript_draw(struct transcript *t, struct view v, bool focused, int64_t 
 				join_rows(t, &it->doc.lines, line, v, y);
 			if (focused && !t->bare && item == chosen && row + 1 < r.n)
 				view_restyle(v, 0, y, 1, STYLE_SELECTED);
+			if (ruler && row + 1 < r.n)
+				draw_place(it, whole, y);
 		}
 	}
 	if (!t->follow && !t->bare) {

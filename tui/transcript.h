@@ -74,6 +74,9 @@ void transcript_finish(struct transcript *t, size_t i, enum item_state state, in
 /* The tokens or exit code, where they are known better later. */
 void transcript_set_number(struct transcript *t, size_t i, int64_t number);
 void transcript_set_siblings(struct transcript *t, size_t i, int pos, int n);
+/* Where the cache of its message lies, which the ruler shows. */
+enum item_place { PLACE_UNKNOWN, PLACE_MEMORY, PLACE_DISK, PLACE_COLD };
+void transcript_set_place(struct transcript *t, size_t i, enum item_place place);
 /* Why it was cut, which its foot says: a text that stays; NULL = "interrupted". */
 void transcript_set_why(struct transcript *t, size_t i, const char *why);
 
@@ -92,6 +95,9 @@ struct str transcript_text(const struct transcript *t, size_t i);
  * words: for selecting with the mouse.
  */
 void transcript_set_bare(struct transcript *t, bool on);
+
+/* A column on the right: where the cache of each message lies, where that is known. */
+void transcript_set_ruler(struct transcript *t, bool on);
 
 /* `focused`: the chosen item is marked. */
 void transcript_draw(struct transcript *t, struct view v, bool focused, int64_t now_ms);

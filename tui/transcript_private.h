@@ -26,6 +26,7 @@ struct item {
 	int sibling, n_siblings;
 	const char *why; /* it was cut; borrowed, for good; NULL = "interrupted" */
 	int64_t started_ms, ms, number;
+	enum item_place place;
 	bool folded;
 	bool held_cr; /* the text ended in '\r': what follows says what it means */
 	struct match *matches;
@@ -57,7 +58,7 @@ struct transcript {
 	size_t top;        /* the item in the first row */
 	size_t top_row;    /* … and which row of it */
 	bool follow;
-	bool bare;
+	bool bare, ruler;
 	size_t left_n, left_rows; /* items, and rows of the last one, when following ended;
 				     without those that wait */
 	size_t chosen;            /* TRANSCRIPT_NONE: the last one */

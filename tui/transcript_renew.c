@@ -27,6 +27,7 @@ static void take_over(struct transcript *t, size_t was, size_t now)
 {
 	struct transcript_before *b = &t->before;
 
+	t->items[now]->place = b->items[was]->place;
 	if (item_can_fold(t->items[now]))
 		t->items[now]->folded = b->items[was]->folded;
 	if (b->chosen == was)

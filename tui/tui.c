@@ -160,6 +160,11 @@ void tui_add_input(struct tui *t, struct str text)
 	composer_add_input(&t->composer, text);
 }
 
+void tui_set_ruler(struct tui *t, enum tui_ruler ruler)
+{
+	t->ruler = ruler;
+}
+
 void tui_set_vi(struct tui *t, bool on)
 {
 	vi_switch(&t->vi, on);
@@ -301,6 +306,8 @@ void tui_draw(struct tui *t, struct surface *s, int64_t now_ms)
 		view_fill(all, t->list_pane.w, 0, 1, t->list_pane.h, 0x2502, STYLE_BORDER);
 	}
 	said = pane_view(all, t->said_pane);
+	transcript_set_ruler(t->said, t->ruler == TUI_RULER_ON || (t->ruler == TUI_RULER_AUTO &&
+								   t->w >= LIST_AUTO_WIDTH));
 	transcript_draw(t->said, said, t->focus == KEYS_TRANSCRIPT, now_ms);
 	if (transcript_n(t->said) == 0)
 		draw_welcome(t, said);

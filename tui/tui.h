@@ -116,6 +116,8 @@ int64_t tui_chosen_question(const struct tui *t);
 struct str tui_draft(const struct tui *t);
 /* An earlier input, for Up and Ctrl-R. */
 void tui_add_input(struct tui *t, struct str text);
+enum tui_ruler { TUI_RULER_AUTO, TUI_RULER_ON, TUI_RULER_OFF }; /* auto: on a wide screen */
+void tui_set_ruler(struct tui *t, enum tui_ruler ruler);
 void tui_set_vi(struct tui *t, bool on); /* vi's keys in the composer */
 /* A slash command, for the help; the strings are borrowed for the screen's life. */
 void tui_add_command(struct tui *t, const char *name, const char *arg, const char *help);

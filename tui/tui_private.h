@@ -45,6 +45,7 @@ struct tui {
 	enum key_context focus;
 	enum { LIST_AUTO, LIST_SHOWN, LIST_HIDDEN } list_mode;
 	bool bare;
+	enum tui_ruler ruler;
 	int64_t editing; /* the message that sending replaces; 0 = none */
 	bool quit_asked; /* the last key asked whether to quit */
 	char message[512];

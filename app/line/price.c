@@ -43,7 +43,7 @@ void line_tell_price(struct line_mode *l)
 	if (!l->talk->leaf)
 		return;
 	/* Behind a title that has not ended yet it is asked again. */
-	while ((rc = price_ask(&l->turn, &of, true, &number, &err)) == ERR_USAGE &&
+	while ((rc = price_ask(&l->turn, &of, true, NULL, &number, &err)) == ERR_USAGE &&
 	       hear(l, until, &ev))
 		event_release(&ev);
 	if (rc)

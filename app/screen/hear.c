@@ -90,6 +90,7 @@ void screen_after_turn(struct screen *s, bool whole)
 		screen_add_stop(s);
 	screen_show_list(s);
 	screen_send_next(s);
+	screen_price_after_turn(s);
 	if (whole)
 		screen_ask_title(s, s->turn.talk);
 	s->status.phase = screen_phase(s);

@@ -46,6 +46,7 @@ void screen_show_options(struct screen *s)
 void screen_apply_options(struct screen *s)
 {
 	tui_set_vi(s->tui, s->opt->keys == INPUT_VI);
+	tui_set_ruler(s->tui, (enum tui_ruler)s->opt->ruler);
 	if (s->terminal)
 		terminal_set_mouse(s->terminal, s->opt->mouse);
 }

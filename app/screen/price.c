@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "app/talk/price.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 
@@ -18,8 +17,15 @@
 void screen_price_later(struct screen *s)
 {
 	s->price_ms = clock_ms() + PAUSE_MS;
+	s->price_ahead = true;
 	s->price = 0;
 	s->status.reads_of = 0;
+}
+
+void screen_price_after_turn(struct screen *s)
+{
+	screen_price_later(s);
+	s->price_ahead = false;
 }
 
 /* The question that would change: what is being edited, else the one that the keys are at. */
@@ -78,7 +84,9 @@ void screen_price(struct screen *s)
 
 	s->price_ms = 0;
 	/* Where the keys only pass by nothing is read. */
-	rc = price_ask(&s->turn, &of, !tui_chosen_question(s->tui), &s->price, &err);
+	price_said_release(&s->priced_said);
+	rc = price_ask(&s->turn, &of, s->price_ahead && !tui_chosen_question(s->tui),
+		       &s->priced_said, &s->price, &err);
 	/* What was cancelled (a title) may not have ended yet. */
 	if (rc == ERR_USAGE)
 		s->price_ms = clock_ms() + PAUSE_MS;
@@ -87,10 +95,40 @@ void screen_price(struct screen *s)
 		log_add(LOG_DEBUG, "price: %s", err.text);
 }
 
+/* Which of them a message is, near `from` in all likelihood; n: none. */
+static size_t find_said(const struct price_said *said, int64_t id, size_t from)
+{
+	for (size_t k = 0; k < said->n; k++) {
+		size_t i = (from + k) % said->n;
+
+		if (said->ids[i] == id)
+			return i;
+	}
+	return said->n;
+}
+
+/* Where the cache of each message lies, which the ruler shows. */
+static void show_places(struct screen *s, const struct event *ev)
+{
+	size_t n = s->priced_said.n, at = 0;
+
+	for (size_t i = 0; i < transcript_n(s->said); i++) {
+		int64_t id = transcript_id(s->said, i);
+
+		at = id ? find_said(&s->priced_said, id, at) : n;
+		if (at < n)
+			transcript_set_place(s->said, i,
+					     at < ev->in_memory ? PLACE_MEMORY
+					     : at < ev->on_disk ? PLACE_DISK
+								: PLACE_COLD);
+	}
+}
+
 void screen_hear_price(struct screen *s, const struct event *ev)
 {
 	if (!s->price || ev->turn != s->price)
 		return;
+	show_places(s, ev);
 	if (ev->disk) {
 		s->status.from_disk = (int64_t)ev->disk;
 		s->status.disk_ms = (int64_t)ev->disk_ms;

@@ -26,6 +26,7 @@
 #include "app/cmd/cmd.h"
 #include "app/screen/screen.h"
 #include "app/screen/script.h"
+#include "app/talk/price.h"
 #include "app/talk/question.h"
 #include "app/talk/store.h"
 #include "app/talk/talk.h"
@@ -99,6 +100,8 @@ struct screen {
 	const struct talk_message *priced_leaf;
 	int64_t priced_question;
 	uint64_t price;   /* the number it is told by; 0: none is wanted */
+	struct price_said priced_said; /* in its request */
+	bool price_ahead; /* what stands before the draft is to be read on the way */
 	double read_rate; /* tokens a second, of the last prompt that was long enough; 0 = none */
 
 	struct title title; /* asked of the model while nothing else is */
@@ -161,6 +164,7 @@ void screen_tell_unsaved(struct screen *s, const struct talk *t, const struct er
 /* price.c */
 void screen_price_later(struct screen *s);         /* something changed */
 void screen_price_after_key(struct screen *s);     /* if something did */
+void screen_price_after_turn(struct screen *s);    /* nothing is read ahead for it */
 int screen_price_due_ms(const struct screen *s);   /* 0 = now, -1 = never */
 void screen_price(struct screen *s);
 void screen_hear_price(struct screen *s, const struct event *ev);

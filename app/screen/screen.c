@@ -382,7 +382,7 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 		return rc;
 	for (const struct cmd *c = cmds; c->name; c++)
 		tui_add_command(s->tui, c->name, c->arg, c->help);
-	tui_set_vi(s->tui, config->opt->keys == INPUT_VI);
+	screen_apply_options(s);
 	s->said = tui_transcript(s->tui);
 	rc = bind_keys(s, err);
 	if (rc == 0 && config->script)
@@ -431,6 +431,7 @@ static void close_screen(struct screen *s)
 	screen_drop_queue(s);
 	buf_release(&s->doubted);
 	buf_release(&s->priced);
+	price_said_release(&s->priced_said);
 	script_player_free(s->script);
 	keyparse_release(&s->keys);
 	surface_release(&s->surface);

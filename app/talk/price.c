@@ -52,14 +52,24 @@ static int glance(const struct turn *t, const struct price_of *of, const struct 
 	return rc;
 }
 
-int price_ask(const struct turn *t, const struct price_of *of, bool ahead, uint64_t *number,
-	      struct err *err)
+void price_said_release(struct price_said *said)
+{
+	free(said->ids);
+	*said = (struct price_said){0};
+}
+
+int price_ask(const struct turn *t, const struct price_of *of, bool ahead,
+	      struct price_said *said, uint64_t *number, struct err *err)
 {
 	struct request r = {0};
 	int rc = build(&r, t, of, err);
 
 	if (!rc)
 		rc = glance(t, of, &r, ahead, number, err);
+	if (!rc && said) {
+		*said = (struct price_said){r.ids, r.n};
+		r.ids = NULL;
+	}
 	request_release(&r);
 	return rc;
 }

@@ -13,13 +13,21 @@ struct price_of {
 	struct str draft;
 };
 
+/* Whose the messages of a request are, as talk_message.id: of the first n, in its order. */
+struct price_said {
+	int64_t *ids;
+	size_t n;
+};
+
+void price_said_release(struct price_said *said); /* a zeroed struct is fine */
+
 /*
  * Asks the engine of a turn, and the options and store that go with it, for the price: EV_PRICE
  * tells it, by *number (0: this engine has none).  `ahead`: what stands before the last message is
  * read meanwhile, and the price then told again.  UI thread.  ERR_USAGE while a turn runs, or has
  * not ended yet; ERR_NOMEM; what stands against the request is for the turn to say.
  */
-int price_ask(const struct turn *t, const struct price_of *of, bool ahead, uint64_t *number,
-	      struct err *err);
+int price_ask(const struct turn *t, const struct price_of *of, bool ahead,
+	      struct price_said *said, uint64_t *number, struct err *err);
 
 #endif

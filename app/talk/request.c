@@ -25,9 +25,10 @@ static int reserve(struct request *r, const struct talk *t, struct err *err)
 	for (const struct talk_message *m = t->leaf; m; m = m->parent)
 		count(m, &messages, &calls, &texts);
 	r->messages = calloc(messages, sizeof(*r->messages));
+	r->ids = calloc(messages, sizeof(*r->ids));
 	r->calls = calloc(calls, sizeof(*r->calls));
 	r->texts = calloc(texts, sizeof(*r->texts));
-	if (!r->messages || !r->calls || !r->texts)
+	if (!r->messages || !r->ids || !r->calls || !r->texts)
 		return err_nomem(err, "request", messages * sizeof(*r->messages));
 	return 0;
 }
@@ -102,6 +103,12 @@ static bool is_readable(const struct talk_part *p)
 	return readable;
 }
 
+static void add(struct request *r, const struct talk_message *m, const struct chat_message *to)
+{
+	r->messages[r->n] = *to;
+	r->ids[r->n++] = m->id;
+}
+
 static void add_answer(struct request *r, const struct place *at)
 {
 	const struct talk_message *m = at->path[at->i];
@@ -129,7 +136,7 @@ static void add_answer(struct request *r, const struct place *at)
 			buf_str(&p->ref), buf_str(&p->name), buf_str(&p->text)};
 		to.n_calls++;
 	}
-	r->messages[r->n++] = to;
+	add(r, m, &to);
 }
 
 /* "</tool_result" and "<tool_result", in any case, get a backslash behind their "<". */
@@ -161,11 +168,12 @@ static void add_results(struct request *r, const struct talk_message *m)
 			continue;
 		r->n_texts++;
 		add_escaped(text, buf_str(&m->parts[i].text));
-		r->messages[r->n++] = (struct chat_message){
-			.role = CHAT_TOOL,
-			.content = buf_str(text),
-			.tool_call_id = buf_str(&m->parts[i].ref),
-		};
+		add(r, m,
+		    &(struct chat_message){
+			    .role = CHAT_TOOL,
+			    .content = buf_str(text),
+			    .tool_call_id = buf_str(&m->parts[i].ref),
+		    });
 	}
 }
 
@@ -183,11 +191,13 @@ static struct str question_of(struct request *r, const struct talk_message *m)
 
 static void add_said(struct request *r, const struct talk_message *m)
 {
-	r->messages[r->n++] = (struct chat_message){
-		.role = m->role,
-		.content = m->role == CHAT_USER ? question_of(r, m) : text_of(r, m, HISTORY_TEXT),
-		.tools_json = text_of(r, m, HISTORY_TOOLS),
-	};
+	add(r, m,
+	    &(struct chat_message){
+		    .role = m->role,
+		    .content = m->role == CHAT_USER ? question_of(r, m)
+						    : text_of(r, m, HISTORY_TEXT),
+		    .tools_json = text_of(r, m, HISTORY_TOOLS),
+	    });
 }
 
 static void add_message(struct request *r, const struct place *at)
@@ -255,6 +265,7 @@ void request_release(struct request *r)
 		buf_release(&r->texts[i]);
 	free(r->texts);
 	free(r->messages);
+	free(r->ids);
 	free(r->calls);
 	*r = (struct request){0};
 }

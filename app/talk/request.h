@@ -18,6 +18,7 @@
 struct request {
 	struct chat chat; /* borrows the talk's texts and what is below */
 	struct chat_message *messages;
+	int64_t *ids; /* of the talk's message that each of them is of */
 	struct chat_call *calls;
 	struct buf *texts; /* made for it: joined parts, escaped results */
 	size_t n, n_calls, n_texts;

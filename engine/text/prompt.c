@@ -347,6 +347,14 @@ static const char *effort_text(const struct prompt *p)
 	return "";
 }
 
+/* How many of the chat's messages are written behind turn i. */
+static size_t turn_end(const struct prompt *p, size_t i)
+{
+	const struct turn *t = &p->turns[i];
+
+	return (size_t)(t->first - p->chat->messages) + t->n;
+}
+
 static int run(struct prompt *p, struct err *err)
 {
 	int rc = make_turns(p, err);
@@ -357,8 +365,10 @@ static int run(struct prompt *p, struct err *err)
 	}
 	for (size_t i = 0; !rc && i < p->n_turns; i++) {
 		rc = add_turn(p, i, err);
-		if (!rc)
-			add_opening(p, i);
+		if (rc)
+			break;
+		prompt_end_messages(&p->w, turn_end(p, i));
+		add_opening(p, i);
 	}
 	free(p->turns);
 	if (!rc)
@@ -375,6 +385,19 @@ int prompt_encode(const struct chat *chat, enum prompt_flavour flavour,
 		.chat = chat,
 		.flavour = flavour,
 		.w = {.tok = tok, .ids = out, .n_replaced = n_replaced, .err = err},
+	};
+
+	return run(&p, err);
+}
+
+int prompt_encode_ends(const struct chat *chat, enum prompt_flavour flavour,
+		       const struct tokenizer *tok, struct tokens *out, size_t *ends,
+		       struct err *err)
+{
+	struct prompt p = {
+		.chat = chat,
+		.flavour = flavour,
+		.w = {.tok = tok, .ids = out, .ends = ends, .err = err},
 	};
 
 	return run(&p, err);

@@ -61,6 +61,15 @@ int prompt_encode(const struct chat *chat, enum prompt_flavour flavour,
 		  const struct tokenizer *tok, struct tokens *out, size_t *n_replaced,
 		  struct err *err);
 
+/*
+ * The same, and where each message ends: ends[i] ids are there behind message i, which those
+ * that open an answer to it do not belong to.  Messages that the prompt shows as one end
+ * together.
+ */
+int prompt_encode_ends(const struct chat *chat, enum prompt_flavour flavour,
+		       const struct tokenizer *tok, struct tokens *out, size_t *ends,
+		       struct err *err);
+
 /* The same as text, control tokens spelled out; stored answers are encoded from their text. */
 int prompt_text(const struct chat *chat, enum prompt_flavour flavour, struct buf *out,
 		struct err *err);

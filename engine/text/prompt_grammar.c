@@ -88,6 +88,19 @@ const char *prompt_task_token(enum chat_task task)
 	return task_tokens[task];
 }
 
+static void settle_ends(struct prompt_writer *w)
+{
+	while (w->ends && w->n_settled < w->n_ends)
+		w->ends[w->n_settled++] = w->ids->n;
+}
+
+void prompt_end_messages(struct prompt_writer *w, size_t n)
+{
+	w->n_ends = n;
+	if (!w->pending.len)
+		settle_ends(w);
+}
+
 static void flush(struct prompt_writer *w)
 {
 	if (w->rc)
@@ -99,6 +112,7 @@ static void flush(struct prompt_writer *w)
 		w->rc = tokenizer_encode(w->tok, buf_str(&w->pending), w->ids, w->n_replaced,
 					 w->err);
 	buf_reset(&w->pending);
+	settle_ends(w);
 }
 
 void prompt_add_text(struct prompt_writer *w, struct str text)

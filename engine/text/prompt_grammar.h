@@ -24,6 +24,10 @@ struct prompt_writer {
 	struct buf *text;
 	struct buf pending;
 	size_t *n_replaced;
+	/* Where messages end; NULL: nobody asks.  Those from n_settled on end behind `pending`.
+	 */
+	size_t *ends;
+	size_t n_ends, n_settled;
 	struct err *err;
 	int rc;
 };
@@ -36,6 +40,8 @@ void prompt_add_control(struct prompt_writer *w, const char *token);
 void prompt_add_grammar(struct prompt_writer *w, const char *words);
 /* Ids as they were produced. */
 void prompt_add_ids(struct prompt_writer *w, const token_id *ids, size_t n);
+/* The first n messages have been written. */
+void prompt_end_messages(struct prompt_writer *w, size_t n);
 /* Encodes what is pending, frees, returns the first failure. */
 int prompt_writer_finish(struct prompt_writer *w);
 

@@ -84,6 +84,8 @@ static void a_reopened_conversation_is_restored_while_nobody_types(void **state)
 	program_run_release(&run);
 	stage_open(&st, &su);
 	stage_wait_for(&st, "tokens from disk in ");
+	/* The ruler of a wide screen: it lies in memory now. */
+	stage_wait_for(&st, "┃");
 	/* The question that the keys are at, answered again: it was read. */
 	stage_type(&st, "\033[1;3A");
 	wait_for_price(&st, &reads, &of);

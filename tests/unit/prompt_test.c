@@ -549,6 +549,41 @@ static void check_stored(const char *produced, enum chat_effort effort, bool dro
 	tokenizer_close(tok);
 }
 
+/* Each message ends where a control token begins what follows, or at the end. */
+static void where_messages_end_is_told(void **state)
+{
+	static const struct chat_message m[] = {
+		{.role = CHAT_SYSTEM, .content = STR_LIT("be brief")},
+		{.role = CHAT_USER, .content = STR_LIT("hi")},
+		{.role = CHAT_ASSISTANT, .content = STR_LIT("hello")},
+		{.role = CHAT_TOOL, .content = STR_LIT("a")},
+		{.role = CHAT_USER, .content = STR_LIT("more")},
+	};
+	static const char *const behind[] = {TOKEN_USER, TOKEN_ASSISTANT, TOKEN_USER,
+					     TOKEN_ASSISTANT, TOKEN_ASSISTANT};
+	const struct chat chat = {m, 5, EFFORT_NONE, true};
+	struct tokenizer *tok = open_small();
+	struct tokens plain = {0}, ids = {0};
+	struct err err = {0};
+	size_t ends[5];
+
+	(void)state;
+	assert_int_equal(prompt_encode(&chat, PROMPT_APRIL, tok, &plain, NULL, &err), 0);
+	assert_int_equal(prompt_encode_ends(&chat, PROMPT_APRIL, tok, &ids, ends, &err), 0);
+	assert_true(same_ids(&plain, &ids));
+	for (size_t i = 0; i < 5; i++) {
+		assert_in_range(ends[i], i ? ends[i - 1] : 1, ids.n - 1);
+		assert_int_equal(ids.ids[ends[i]], tokenizer_control(tok, behind[i]));
+	}
+	/* These two are one turn. */
+	assert_int_equal(ends[3], ends[4]);
+	assert_int_equal(ids.ids[ends[2] - 1], tokenizer_control(tok, TOKEN_EOS));
+	assert_int_equal(ids.n - ends[4], 2);
+	tokens_release(&plain);
+	tokens_release(&ids);
+	tokenizer_close(tok);
+}
+
 static void stored_ids_stand_in_where_the_prompt_begins_the_same(void **state)
 {
 	(void)state;
@@ -675,6 +710,7 @@ int main(void)
 		cmocka_unit_test(a_turn_of_the_user_keeps_its_task),
 		cmocka_unit_test(results_stand_in_the_order_of_their_calls),
 		cmocka_unit_test(a_title_is_asked_for_after_an_answer),
+		cmocka_unit_test(where_messages_end_is_told),
 		cmocka_unit_test(stored_ids_stand_in_where_the_prompt_begins_the_same),
 		cmocka_unit_test(what_is_no_conversation_is_refused_by_name),
 		cmocka_unit_test(broken_parts_of_a_chat_are_the_callers_mistake),

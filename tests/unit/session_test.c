@@ -496,6 +496,9 @@ static void conversations_do_not_push_one_another_out(void **state)
 	talk_end(&k);
 }
 
+/* Messages that the last price told of. */
+static size_t n_in_memory;
+
 /* How many tokens the engine says that the request would read, of *all. */
 static int64_t price_of(struct engine *e, const struct turn_request *req, bool ahead, int64_t *all)
 {
@@ -515,6 +518,7 @@ static int64_t price_of(struct engine *e, const struct turn_request *req, bool a
 	reads = (int64_t)ev.progress;
 	*all = (int64_t)ev.progress_all;
 	assert_int_equal((int64_t)ev.cached, *all - reads);
+	n_in_memory = ev.in_memory;
 	event_release(&ev);
 	return reads;
 }
@@ -528,6 +532,8 @@ static void a_glance_tells_what_the_turn_then_reads(void **state)
 	(void)state;
 	talk_begin(&k, EFFORT_NONE, 60);
 	reads = price_of(k.e, &k.req, false, &all);
+	/* of the answer the last id was chosen, and not read */
+	assert_int_equal(n_in_memory, 2);
 	play_well(k.e, &k.req, &log);
 	assert_int_equal(all, log.last.usage.prompt_tokens);
 	assert_int_equal(reads, log.prefill_all);
@@ -536,6 +542,7 @@ static void a_glance_tells_what_the_turn_then_reads(void **state)
 	k.messages[0].content = STR_LIT("What is the capital of Italy?");
 	reads = price_of(k.e, &k.req, false, &all);
 	assert_int_equal(reads, all);
+	assert_int_equal(n_in_memory, 0);
 	log_release(&log);
 	talk_end(&k);
 }
@@ -583,6 +590,9 @@ static void what_was_read_ahead_is_off_the_price_that_is_told_again(void **state
 	assert_int_equal((int64_t)ev.progress_all, all);
 	assert_in_range((int64_t)ev.progress, 1, 30);
 	assert_int_equal(ev.disk, 0);
+	/* the question and its answer, and not what asks on */
+	assert_int_equal(ev.in_memory, 2);
+	assert_int_equal(ev.on_disk, 2);
 	event_release(&ev);
 	/* There is nothing more to read: it is told once. */
 	reads = price_of(k.e, &k.req, true, &all);

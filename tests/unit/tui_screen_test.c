@@ -144,6 +144,30 @@ static void restored(struct tui *t)
 	tui_set_status(t, &s);
 }
 
+static void ruler(struct tui *t)
+{
+	static const enum item_place places[] = {PLACE_MEMORY, PLACE_MEMORY, PLACE_DISK,
+						 PLACE_COLD, PLACE_UNKNOWN};
+
+	idle(t);
+	add(t, ITEM_SYSTEM, 1, "You are terse.", ITEM_DONE);
+	add(t, ITEM_USER, 2,
+		"A question of a line and a half, so that one sees the column that the ruler "
+		"takes from it on the right.",
+		ITEM_DONE);
+	add(t, ITEM_ANSWER, 3, "In memory, on disk.\n\nBoth of it.", ITEM_DONE);
+	add(t, ITEM_USER, 4, "And this?", ITEM_DONE);
+	add(t, ITEM_ANSWER, 5, "Nobody has looked yet.", ITEM_DONE);
+	for (size_t i = 0; i < 5; i++)
+		transcript_set_place(tui_transcript(t), i, places[i]);
+}
+
+static void ruler_on(struct tui *t)
+{
+	ruler(t);
+	tui_set_ruler(t, TUI_RULER_ON);
+}
+
 static void tools(struct tui *t)
 {
 	struct transcript *tr = tui_transcript(t);
@@ -255,6 +279,9 @@ static const struct {
 	{"thinking", 80, 24, thinking, ""},
 	{"prefill", 80, 24, prefill, ""},
 	{"restored", 80, 12, restored, ""},
+	{"ruler-100x24", 100, 24, ruler, ""},
+	{"ruler-narrow", 80, 24, ruler, ""},
+	{"ruler-on", 80, 24, ruler_on, ""},
 	{"tools", 80, 30, tools, ""},
 	{"tools-unfolded", 80, 44, tools, "C-o"},
 	{"stopped", 80, 24, stopped, ""},
