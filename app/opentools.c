@@ -87,6 +87,10 @@ int app_open_tools(struct app *app, struct err *err)
 		rc = tool_set_new(&app->tools, &c, err);
 	if (!rc)
 		rc = app->opt.runner_script ? start_scripted(app, err) : start_runner(app, err);
+	if (!rc && !app->opt.runner_script && !tools_landlock())
+		app_tell(
+			"tools: this kernel has no Landlock: they are held by their own checks "
+			"alone");
 	return rc;
 }
 

@@ -38,7 +38,7 @@ struct landlock_beneath {
 #define COMMAND_OPEN      4096
 #define COMMAND_PROCESSES 2048
 
-int confine_landlock_version(void)
+int tools_landlock(void)
 {
 	long v = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
 
@@ -82,7 +82,7 @@ bool confine_to_reading(const struct workspace *w, int more, bool outside)
 	int rules;
 	bool ok;
 
-	if (confine_landlock_version() < 1)
+	if (tools_landlock() < 1)
 		return false;
 	rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
 	if (rules < 0)

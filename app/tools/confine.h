@@ -8,9 +8,6 @@
 
 #include "app/tools/workspace.h"
 
-/* The kernel's Landlock, 0: it has none. */
-int confine_landlock_version(void);
-
 /*
  * From now on this process reads below the roots, the system's own folders, `more` (a folder,
  * or -1) and, where `outside`, anywhere; it writes and makes nothing.  What is open stays so.

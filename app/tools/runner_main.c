@@ -524,7 +524,7 @@ static bool prepare(struct server *s)
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &child, NULL);
 	s->signals = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
-	s->landlock = confine_landlock_version();
+	s->landlock = tools_landlock();
 	no_task(s);
 	return s->signals >= 0 && fcntl(s->sock, F_SETFD, FD_CLOEXEC) == 0;
 }

@@ -147,6 +147,12 @@ struct runner_config {
 int runner_start(struct runner **out, const struct runner_config *c, struct err *err);
 
 /*
+ * The version of the kernel's Landlock, which confines the processes that read files; 0: it has
+ * none, and they are held by their own checks alone.  Any thread.
+ */
+int tools_landlock(void);
+
+/*
  * main() begins with these: is it that process, and if so, its whole life, which gives the exit
  * status.  `commands`: jobs of the shell tool are run, without a sandbox: for tests alone.
  */

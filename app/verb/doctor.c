@@ -158,6 +158,19 @@ static void check_terminal(struct doctor *d)
 		tell(d, GOOD, "terminal", "TERM is %s", term);
 }
 
+/* What --tools would have. */
+static void check_tools(struct doctor *d)
+{
+	int version = tools_landlock();
+
+	if (version)
+		tell(d, GOOD, "tools", "3 that read; Landlock %d confines them", version);
+	else
+		tell(d, WARN, "tools",
+		     "3 that read; this kernel has no Landlock: they are held by their own checks "
+		     "alone");
+}
+
 static void check_locale(struct doctor *d)
 {
 	struct buf why = {0};
@@ -293,6 +306,7 @@ static int check_all(struct doctor *d, struct options *o, struct err *err)
 	check_terminal(d);
 	check_locale(d);
 	check_paths(d);
+	check_tools(d);
 	check_backends(d);
 	options_engine(o, &config);
 	if (app_model_dir(o, &dir, &why)) {

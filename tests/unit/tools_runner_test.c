@@ -314,7 +314,7 @@ static void even_a_tool_gone_wrong_reads_only_what_it_may(void **state)
 {
 	struct stage *s = *state;
 
-	if (confine_landlock_version() < 1)
+	if (tools_landlock() < 1)
 		skip();
 	tmpdir_write_text(&s->d, "ws/a", "a");
 	tmpdir_write_text(&s->d, "out", "a");
