@@ -18,14 +18,17 @@ struct agent {
 	enum agent_state state;
 	struct agent_counts counts;
 	struct limits limits;
-	int64_t allowed;  /* rounds, for now */
-	int wrong_rounds; /* in a row */
-	bool retried;     /* an empty answer was */
-	bool restarted;   /* the runner was */
+	int64_t allowed;    /* rounds, for now */
+	int64_t ctx_tokens; /* 0: not known */
+	int wrong_rounds;   /* in a row */
+	bool retried;       /* an empty answer was */
+	bool restarted;     /* the runner was */
 	/* The round: */
 	struct calls calls;
 	size_t at;            /* the call that is judged, asked about or run */
 	struct buf arguments; /* as its tool takes them */
+	int64_t used_tokens;  /* of the context, by the answer that calls */
+	size_t given;         /* bytes of the results so far */
 	bool good;            /* a call was not wrong */
 	const char *skip;     /* why the calls that are left do not run; NULL: they do */
 	bool stopped;         /* the turn ends with the round, by the user */
@@ -154,6 +157,7 @@ static void answer(struct agent *a, struct agent_news *n, const char *by)
 	if (is_last_round(a) && a->at + 1 == a->calls.n)
 		buf_addf(&text, "%s" LAST_ROUND, text.len ? "\n" : "");
 	n->text = buf_str(&text);
+	a->given += text.len;
 	call_add_info(&info, n, by);
 	if (buf_failed(&text) || buf_failed(&info))
 		rc = err_nomem(&err, "result", text.len);
@@ -201,7 +205,12 @@ static bool revive(struct agent *a, struct err *err)
 
 static int start_job(struct agent *a, const struct agent_news *n, struct err *err)
 {
-	const struct job j = {.tool = n->tool, .arguments = n->arguments, .grade = n->grade};
+	const struct job j = {
+		.tool = n->tool,
+		.arguments = n->arguments,
+		.grade = n->grade,
+		.limit = limits_result(a->ctx_tokens, a->used_tokens, a->given),
+	};
 	int rc = runner_run(a->config.runner, &j, &a->job, err);
 
 	if (rc == ERR_FAILED && revive(a, err))
@@ -417,9 +426,10 @@ static void go_on_behind(struct agent *a)
 	go_on(a);
 }
 
-static void begin_round(struct agent *a)
+static void begin_round(struct agent *a, const struct talk_message *m)
 {
-	a->at = 0;
+	a->at = a->given = 0;
+	a->used_tokens = m->context_tokens;
 	a->good = a->stopped = false;
 	a->skip = NULL;
 	a->failed = (struct err){0};
@@ -464,7 +474,7 @@ static void take_whole(struct agent *a, const struct talk_message *m)
 	if (m && calls_take(&a->calls, m, &err))
 		finish(a, AGENT_FAILED, &err);
 	else if (a->calls.n)
-		begin_round(a);
+		begin_round(a, m);
 	else if (m && says_nothing(m) && !a->retried)
 		retry(a);
 	else
@@ -594,6 +604,7 @@ static void take_done(struct agent *a, const struct job_news *job)
 	n.signal = job->signal;
 	n.ms = job->ms;
 	n.spill = buf_str(&job->spill);
+	n.file = buf_str(&job->info);
 	answer(a, &n, a->by);
 	buf_release(&text);
 	go_on_behind(a);
@@ -658,5 +669,6 @@ int agent_prepare(struct agent *a, struct talk *t, const char *fresh, int64_t ct
 {
 	const struct prepare p = {&a->config, a->ops, a->ctx, fresh, ctx_tokens};
 
+	a->ctx_tokens = ctx_tokens;
 	return prepare_branch(&p, t, err);
 }

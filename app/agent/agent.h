@@ -91,7 +91,8 @@ struct agent_news {
 	int exit, signal;      /* -1, 0: none */
 	int64_t ms;            /* -1: it never ran */
 	struct str spill;
-	int64_t round; /* the number of the one that ended */
+	struct str file; /* JSON: which file was read, and what of it; "" */
+	int64_t round;   /* the number of the one that ended */
 };
 
 struct agent_ops {

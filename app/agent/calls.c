@@ -101,6 +101,10 @@ void call_add_info(struct buf *out, const struct agent_news *n, const char *by)
 	}
 	if (n->spill.n)
 		jsonw_kv_string(&w, "spill", n->spill);
+	if (n->file.n) {
+		jsonw_key(&w, "file");
+		jsonw_raw(&w, n->file);
+	}
 	jsonw_kv_string(&w, "by", str_of(by));
 	jsonw_end_object(&w);
 	out->failed |= buf_failed(&grade);

@@ -3,6 +3,10 @@
 
 #include <xxhash.h>
 
+#define BYTES_A_TOKEN    3 /* at least, of what tools say */
+#define RESULT_MIN_BYTES ((size_t)2 << 10)
+#define RESULT_MAX_BYTES ((size_t)32 << 10)
+
 static uint64_t hash_call(struct str tool, struct str arguments)
 {
 	uint64_t name = XXH64(tool.n ? tool.p : "", tool.n, 0);
@@ -49,4 +53,17 @@ void limits_note(struct limits *l, struct str tool, struct str arguments, struct
 		forget_others(l, call);
 	l->kept[at].call = call;
 	l->kept[at].result = XXH64(result.n ? result.p : "", result.n, 0);
+}
+
+size_t limits_result(int64_t ctx_tokens, int64_t used_tokens, size_t given)
+{
+	int64_t left = ctx_tokens - used_tokens;
+	size_t fifth = left > 0 ? (size_t)left * BYTES_A_TOKEN / 5 : 0;
+	size_t n = 2 * fifth > given ? 2 * fifth - given : 0;
+
+	if (ctx_tokens <= 0)
+		return 0;
+	n = n < fifth ? n : fifth;
+	n = n < RESULT_MAX_BYTES ? n : RESULT_MAX_BYTES;
+	return n > RESULT_MIN_BYTES ? n : RESULT_MIN_BYTES;
 }

@@ -6,6 +6,7 @@
 #define APP_AGENT_LIMITS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine/base/buf.h"
@@ -33,5 +34,12 @@ enum limits_say limits_ask(struct limits *l, struct str tool, struct str argumen
 /* It ran; `changes`: what other calls have seen may differ from now on. */
 void limits_note(struct limits *l, struct str tool, struct str arguments, struct str result,
 		 bool changes);
+
+/*
+ * How many bytes a result may have, of a context with so many tokens used: a fifth of what is
+ * left, and with the `given` bytes of the round's other results two fifths, but never less than
+ * 2 KiB. 0: ctx_tokens is 0, nothing is known.
+ */
+size_t limits_result(int64_t ctx_tokens, int64_t used_tokens, size_t given);
 
 #endif

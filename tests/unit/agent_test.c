@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "app/agent/agent.h"
+#include "app/agent/limits.h"
 
 /*
  * An answer is spelled line by line: "text T", "think T", "call NAME ARGUMENTS", "bad NAME
@@ -147,7 +148,9 @@ static const struct agent_ops all_ops = {ask_model, stop_model, ask_user, show,
 
 static void owner_open(struct owner *o, const struct play *p, struct agent_ops *ops)
 {
-	struct agent_config config = {.place = {.workspace = "/"}, .mode = p->mode, .rounds = p->rounds ? p->rounds : 25};
+	struct agent_config config = {.place = {.workspace = "/"},
+				      .mode = p->mode,
+				      .rounds = p->rounds ? p->rounds : 25};
 
 	*o = (struct owner){.play = p};
 	*ops = all_ops;
@@ -754,6 +757,28 @@ static void a_result_says_how_it_came_to_be(void **state)
 	owner_close(&o);
 }
 
+static void a_result_has_its_share_of_what_is_left_of_the_context(void **state)
+{
+	static const struct {
+		int64_t ctx, used;
+		size_t given, want;
+	} cases[] = {
+		{0, 100, 0, 0},
+		{1000000, 0, 0, 32768},
+		{20000, 10000, 0, 6000},
+		{20000, 10000, 5000, 6000},
+		{20000, 10000, 8000, 4000},
+		{20000, 10000, 11000, 2048},
+		{20000, 19000, 0, 2048},
+		{20000, 30000, 0, 2048},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(limits_result(cases[i].ctx, cases[i].used, cases[i].given),
+				 cases[i].want);
+}
+
 /* A branch that ends with an answer whose calls have no result, or not all. */
 static void calls_without_a_result_are_told_before_the_branch_goes_on(void **state)
 {
@@ -847,6 +872,7 @@ int main(void)
 		cmocka_unit_test(a_stubborn_command_is_killed_when_it_is_stopped_again),
 		cmocka_unit_test(what_the_user_says_meanwhile_joins_behind_the_results),
 		cmocka_unit_test(a_result_says_how_it_came_to_be),
+		cmocka_unit_test(a_result_has_its_share_of_what_is_left_of_the_context),
 		cmocka_unit_test(calls_without_a_result_are_told_before_the_branch_goes_on),
 		cmocka_unit_test(what_is_asked_hides_nothing),
 	};
