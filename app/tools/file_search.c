@@ -248,7 +248,10 @@ static void tell(struct search *s)
 	if (s->n_hard)
 		buf_addf(out, "[the pattern took too many steps on %zu line%s]\n", s->n_hard,
 			 s->n_hard == 1 ? "" : "s");
-	walk_add_note(&s->walk, "not searched", out);
+	/* Where the matches are, nobody asks for more; and nobody expects them in .git. */
+	s->walk.skipped[0] = false;
+	if (!s->n || s->walk.full || s->walk.n_deep)
+		walk_add_note(&s->walk, "not searched", out);
 	if (out->len)
 		buf_truncate(out, out->len - 1);
 }

@@ -476,6 +476,20 @@ static void matches_are_shown_with_path_and_line(void **state)
 	HAS(call(s, "search_files", "{\"pattern\": \"x\", \"path\": \"link\"}"), "no matches");
 }
 
+static void where_nothing_matches_it_is_said_what_was_left_out(void **state)
+{
+	struct stage *s = *state;
+
+	make_dir(s, "node_modules");
+	make_dir(s, ".git");
+	put_text(s, "node_modules/a.js", "needle\n");
+	put_text(s, ".git/config", "needle\n");
+	put_text(s, "a", "hay\n");
+	assert_string_equal(call(s, "search_files", "{\"pattern\": \"needle\"}"),
+			    "no matches\n[not searched: node_modules]");
+	assert_string_equal(call(s, "search_files", "{\"pattern\": \"hay\"}"), "a:1:hay");
+}
+
 static void matches_are_counted_and_bounded(void **state)
 {
 	struct stage *s = *state;
@@ -639,6 +653,7 @@ int main(void)
 		WITH_STAGE(a_thousand_names_are_enough),
 		WITH_STAGE(depth_is_bounded),
 		WITH_STAGE(matches_are_shown_with_path_and_line),
+		WITH_STAGE(where_nothing_matches_it_is_said_what_was_left_out),
 		WITH_STAGE(matches_are_counted_and_bounded),
 		WITH_STAGE(a_long_line_is_shown_around_its_match),
 		WITH_STAGE(bytes_that_are_no_text_do_not_end_a_search),
