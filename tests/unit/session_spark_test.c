@@ -1,6 +1,7 @@
 /*
  * The real engine on a random model that drafts blocks, with the small model's tokenizer: its
- * answers are the same without drafts, at every depth, and where confidence cuts the block.
+ * answers are the same without drafts, at every depth, and where confidence cuts the block; and
+ * what comes back from disk drafts as what never left.
  */
 #include "tests/support/shared_files.h"
 
@@ -43,7 +44,8 @@ static void wait_for(struct engine *e, struct event *ev)
 		fail_msg("%s", ev->err.text);
 }
 
-static struct engine *open_engine(void)
+/* `cache`: a folder for what is kept on disk, or NULL. */
+static struct engine *open_engine(const char *cache)
 {
 	struct engine_config config = {
 		.model_dir = dir.path,
@@ -51,6 +53,8 @@ static struct engine *open_engine(void)
 		.n_threads = 1,
 		.ctx_tokens = 1024,
 		.prefill_chunk = 64,
+		.cache_dir = cache,
+		.cache_bytes = cache ? (int64_t)256 << 20 : 0,
 	};
 	struct event ev = {0};
 	struct err err = {0};
@@ -72,12 +76,16 @@ struct answer {
 	enum stop_reason stop;
 };
 
-static void ask(struct engine *e, struct sampling how, struct answer *a)
+/* `had`: what it goes on from, or NULL. */
+static void ask(struct engine *e, struct sampling how, const struct answer *had, struct answer *a)
 {
 	struct chat_message m = {.role = CHAT_USER, .content = STR_LIT("What is 12 + 7?")};
 	struct turn_request req = {
 		.chat = {.messages = &m, .n_messages = 1, .drop_thinking = true},
+		.conversation = STR_LIT("one"),
 		.sampling = how,
+		.resume_ids = had ? had->ids : NULL,
+		.n_resume_ids = had ? had->n : 0,
 	};
 	struct event ev = {0};
 	struct err err = {0};
@@ -112,7 +120,7 @@ static void an_answer_is_the_same_with_drafts(void **state)
 	static const int drafts[] = {DRAFT_OFF + 1, DRAFT_OFF + 2, DRAFT_OFF + BLOCK,
 				     DRAFT_OFF + 8, DRAFT_AUTO,    DRAFT_AUTO};
 	static struct answer off, on;
-	struct engine *e = open_engine();
+	struct engine *e = open_engine(NULL);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(hows) / sizeof(hows[0]); i++) {
@@ -120,11 +128,11 @@ static void an_answer_is_the_same_with_drafts(void **state)
 
 		how.max_tokens = MOST - (int)i;
 		how.draft = DRAFT_OFF;
-		ask(e, how, &off);
+		ask(e, how, NULL, &off);
 		assert_int_equal(off.usage.drafted, 0);
 		for (size_t k = 0; k < sizeof(drafts) / sizeof(drafts[0]); k++) {
 			how.draft = drafts[k];
-			ask(e, how, &on);
+			ask(e, how, NULL, &on);
 			if (on.n != off.n || memcmp(on.ids, off.ids, on.n * sizeof(on.ids[0])) != 0)
 				fail_msg("how %zu, draft %d: another answer", i, drafts[k]);
 			assert_int_equal(on.stop, off.stop);
@@ -139,10 +147,44 @@ static void an_answer_is_the_same_with_drafts(void **state)
 	e->ops->close(e);
 }
 
+static void a_block_after_a_restart_is_the_block_that_was_to_come(void **state)
+{
+	static struct answer cut, here, back;
+
+	(void)state;
+	for (int n = 10; n < 50; n += 13) {
+		struct sampling how = hows[1];
+		struct engine *e = open_engine(tmpdir_file(&dir, "kv"));
+
+		/* Where what the stages see still decides what is drafted, and noise what is kept. */
+		how.temperature = 5;
+		how.draft = DRAFT_OFF + BLOCK;
+		how.max_tokens = n;
+		ask(e, how, NULL, &cut);
+		how.max_tokens = MOST - n;
+		ask(e, how, &cut, &here);
+		e->ops->close(e);
+		e = open_engine(tmpdir_file(&dir, "kv"));
+		ask(e, how, &cut, &back);
+		e->ops->close(e);
+		assert_int_equal(here.usage.disk_tokens, 0);
+		assert_int_equal(back.usage.disk_tokens, back.usage.prompt_tokens - 1);
+		assert_int_equal(back.n, here.n);
+		assert_memory_equal(back.ids, here.ids, back.n * sizeof(back.ids[0]));
+		assert_true(back.usage.accepted > 0);
+		assert_memory_equal(back.usage.drafted_at, here.usage.drafted_at,
+				    sizeof(back.usage.drafted_at));
+		assert_memory_equal(back.usage.accepted_at, here.usage.accepted_at,
+				    sizeof(back.usage.accepted_at));
+		tmpdir_clear(&dir, "kv");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_is_the_same_with_drafts),
+		cmocka_unit_test(a_block_after_a_restart_is_the_block_that_was_to_come),
 	};
 
 	return cmocka_run_group_tests(tests, make_model, remove_model);
