@@ -58,6 +58,8 @@ static int compile(struct search *s, struct str pattern)
 		pcre2_set_match_limit(s->context, STEPS);
 		return 0;
 	}
+	if (code == PCRE2_ERROR_HEAP_FAILED)
+		return ERR_NOMEM;
 	pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof(why));
 	buf_addf(&what, ": %s (at %zu)", why, at);
 	rc = file_refuse(s->j, STR_LIT("bad pattern"), buf_z(&what));
@@ -74,6 +76,8 @@ static bool matches(struct search *s, struct str line, size_t *from, size_t *to)
 
 	if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
 		rc = pcre2_match(s->code, text, line.n, 0, PCRE2_NO_JIT, s->match, s->context);
+	if (rc == PCRE2_ERROR_NOMEMORY)
+		s->j->text.failed = true;
 	if (rc < 0) {
 		s->n_hard += rc != PCRE2_ERROR_NOMATCH;
 		return false;

@@ -53,7 +53,7 @@ enum tool_state file_tool_run(struct file_job *j, struct str tool, struct str ar
 	j->cut = false;
 	buf_reset(&j->info);
 	buf_addz(&failed, "error: ");
-	if (rc == ERR_NOMEM || buf_failed(&j->text))
+	if (rc == 0 || rc == ERR_NOMEM || buf_failed(&j->text))
 		buf_addz(&failed, "not enough memory");
 	else
 		buf_adds(&failed, buf_str(&j->text));

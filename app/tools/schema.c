@@ -104,15 +104,7 @@ static bool is_whole(struct str number)
 /* A JSON number and nothing else. */
 static bool is_number(struct str text)
 {
-	struct json_doc doc;
-	bool is;
-
-	if (text.n == 0 || text.n > 40 || !strchr("-0123456789", text.p[0]))
-		return false;
-	is = json_doc_parse(&doc, text, NULL) == 0 &&
-	     json_doc_number(&doc, doc.root).n == text.n;
-	json_doc_release(&doc);
-	return is;
+	return text.n && json_number_length(text) == text.n;
 }
 
 static bool reads_numbers(const json_t *type)
@@ -639,6 +631,7 @@ static int check_args(const struct schema *s, const struct json_doc *args, struc
 		return ERR_USAGE;
 	}
 	ok = check_value(&c, s->root, args->root);
+	why->failed = why->failed || buf_failed(&c.path);
 	buf_release(&c.path);
 	if (!ok) {
 		buf_addz(why, " (");

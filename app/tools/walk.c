@@ -2,6 +2,7 @@
 #include "app/tools/walk.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,9 +50,10 @@ int names_read(struct names *l, int fd, size_t most, bool *more)
 	*l = (struct names){0};
 	*more = false;
 	if (!dir) {
+		rc = errno == ENOMEM ? ERR_NOMEM : ERR_IO;
 		if (own >= 0)
 			close(own);
-		return ERR_IO;
+		return rc;
 	}
 	while (!rc && !*more && (e = readdir(dir))) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)

@@ -37,16 +37,19 @@ static void free_list(struct str_list *l)
 }
 
 /* Own folders are held against true paths; one that is not there yet has no other name. */
-static void make_true(struct str_list *l)
+static int make_true(struct str_list *l, struct err *err)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		char *path = realpath(l->v[i], NULL);
 
+		if (!path && errno == ENOMEM)
+			return err_nomem(err, "workspace", 0);
 		if (!path)
 			continue;
 		free(l->v[i]);
 		l->v[i] = path;
 	}
+	return 0;
 }
 
 static int open_root(struct workspace_root *r, struct str dir, struct err *err)
@@ -55,10 +58,15 @@ static int open_root(struct workspace_root *r, struct str dir, struct err *err)
 	struct stat st;
 	int rc = 0;
 
+	r->fd = -1;
 	if (!given)
 		return err_nomem(err, "workspace", dir.n);
-	r->fd = -1;
+	errno = EINVAL; /* a name with a NUL in it */
 	r->path = strlen(given) == (dir.n ? dir.n : 1) ? realpath(given, NULL) : NULL;
+	if (!r->path && errno == ENOMEM) {
+		rc = err_nomem(err, "workspace", dir.n);
+		goto done;
+	}
 	if (!r->path) {
 		rc = err_set(err, ERR_USAGE, "%s: cannot be the workspace: %s", given,
 			     strerror(errno));
@@ -132,13 +140,16 @@ int workspace_init(struct workspace *w, const struct workspace_config *c, struct
 		if (!given)
 			return err_nomem(err, "workspace", c->home.n);
 		w->home = realpath(given, NULL);
+		rc = !w->home && errno == ENOMEM;
 		free(given);
+		if (rc) /* what is hidden there would not be */
+			return err_nomem(err, "workspace", c->home.n);
 	}
 	if ((rc = copy_list(&w->own, c->own, c->n_own, err)) ||
 	    (rc = copy_list(&w->hide, c->hide, c->n_hide, err)) ||
-	    (rc = copy_list(&w->show, c->show, c->n_show, err)))
+	    (rc = copy_list(&w->show, c->show, c->n_show, err)) ||
+	    (rc = make_true(&w->own, err)))
 		return rc;
-	make_true(&w->own);
 	rc = add_root(w, c->dir, c->named, false, err);
 	for (size_t i = 0; !rc && i < c->n_more; i++)
 		rc = add_root(w, c->more[i].dir, true, c->more[i].read_only, err);

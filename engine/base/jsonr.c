@@ -18,8 +18,7 @@ static size_t skip_digits(struct str s, size_t i)
 	return i;
 }
 
-/* The bytes of the JSON number at the beginning of s; 0 if there is none. */
-static size_t number_length(struct str s)
+size_t json_number_length(struct str s)
 {
 	size_t i = s.n && s.p[0] == '-', at = i;
 
@@ -91,7 +90,7 @@ static bool number_all(struct json_doc *doc, struct str text, struct buf *out)
 		while (n < rest.n && in_number(rest.p[n]))
 			n++;
 		rest.n = n;
-		if (number_length(rest) != n) { /* "1.2.3" stays what it is: no number */
+		if (json_number_length(rest) != n) { /* "1.2.3" stays what it is: no number */
 			buf_adds(out, rest);
 			continue;
 		}

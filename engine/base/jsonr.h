@@ -36,6 +36,9 @@ int json_doc_parse(struct json_doc *doc, struct str text, struct err *err);
 int json_doc_parse_unique(struct json_doc *doc, struct str text, struct err *err);
 void json_doc_release(struct json_doc *doc);
 
+/* The bytes of the JSON number that the text begins with; 0: it begins with none. */
+size_t json_number_length(struct str s);
+
 /* The source text of a number, borrowed; "" for what is none. */
 struct str json_doc_number(const struct json_doc *doc, const json_t *v);
 
