@@ -471,11 +471,13 @@ static void take_whole(struct agent *a, const struct talk_message *m)
 	struct err err = {0};
 
 	calls_release(&a->calls);
-	if (m && calls_take(&a->calls, m, &err))
+	if (!m)
+		finish(a, AGENT_DONE, NULL);
+	else if (calls_take(&a->calls, m, &err))
 		finish(a, AGENT_FAILED, &err);
 	else if (a->calls.n)
 		begin_round(a, m);
-	else if (m && says_nothing(m) && !a->retried)
+	else if (says_nothing(m) && !a->retried)
 		retry(a);
 	else
 		finish(a, AGENT_DONE, NULL);
@@ -484,6 +486,7 @@ static void take_whole(struct agent *a, const struct talk_message *m)
 void agent_answered(struct agent *a, const struct agent_answer *m)
 {
 	BUG_ON(a->job || (a->state != AGENT_ANSWERING && a->state != AGENT_STOPS));
+	a->ctx_tokens = m->ctx_tokens;
 	if (a->state == AGENT_STOPS)
 		finish(a, AGENT_STOPPED, NULL);
 	else if (!m->done)
@@ -668,7 +671,5 @@ int agent_prepare(struct agent *a, struct talk *t, const char *fresh, int64_t ct
 		  struct err *err)
 {
 	const struct prepare p = {&a->config, a->ops, a->ctx, fresh, ctx_tokens};
-
-	a->ctx_tokens = ctx_tokens;
 	return prepare_branch(&p, t, err);
 }

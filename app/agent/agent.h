@@ -139,7 +139,8 @@ struct agent_answer {
 	const struct talk_message *said; /* in the tree; NULL: nothing was */
 	bool done;                       /* it ended with `stop` */
 	enum stop_reason stop;
-	struct err err; /* where it did not */
+	struct err err;     /* where it did not */
+	int64_t ctx_tokens; /* that the model can hold; 0: not known */
 };
 
 struct agent;

@@ -117,21 +117,36 @@ void rounds_close(struct rounds *r)
 	*r = (struct rounds){0};
 }
 
-int rounds_prepare(struct rounds *r, struct talk *talk, struct show *s, struct err *err)
+static int64_t ctx_tokens(const struct rounds *r)
 {
 	const struct engine_info *info = r->turn->engine->ops->info(r->turn->engine);
+
+	return info ? info->ctx_tokens : 0;
+}
+
+int rounds_prepare(struct rounds *r, struct talk *talk, struct show *s, struct err *err)
+{
 	int rc;
 
 	if (!r->agent)
 		return 0;
 	r->talk = talk;
 	r->show = s;
-	rc = agent_prepare(r->agent, talk, r->opt->system, info ? info->ctx_tokens : 0, err);
+	rc = agent_prepare(r->agent, talk, r->opt->system, ctx_tokens(r), err);
 	r->show = NULL;
 	return rc;
 }
 
 /* ---- waiting ---- */
+
+static int time_left_ms(const struct rounds *r)
+{
+	int64_t left = r->watch->deadline_ms - clock_ms();
+
+	if (!r->watch->deadline_ms || r->late)
+		return -1;
+	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
 
 static void wait_for_user(struct rounds *r)
 {
@@ -146,17 +161,9 @@ static void wait_for_user(struct rounds *r)
 	show_make_way(r->show);
 	output_safe(STDERR_FILENO, buf_str(&r->asked));
 	d = askuser(r->tty, r->question == AGENT_ASKS_CALL, r->watch->deadline_ms, &reason);
+	r->late = !time_left_ms(r);
 	agent_decide(r->agent, r->number, d, buf_str(&reason));
 	buf_release(&reason);
-}
-
-static int time_left_ms(const struct rounds *r)
-{
-	int64_t left = r->watch->deadline_ms - clock_ms();
-
-	if (!r->watch->deadline_ms || r->late)
-		return -1;
-	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
 }
 
 /* Signals that came: each stops once. */
@@ -197,7 +204,7 @@ static void wait_for_runner(struct rounds *r)
 
 static int run_turn(struct rounds *r, struct turn_outcome *out, struct err *err)
 {
-	struct agent_answer a = {0};
+	struct agent_answer a = {.ctx_tokens = ctx_tokens(r)};
 	int rc = show_turn(r->turn, r->watch, out, err);
 
 	a.said = out->said;

@@ -264,7 +264,8 @@ int screen_prepare_tools(struct screen *s, struct err *err)
 	if (!s->acts.agent)
 		return 0;
 	s->acts.talk = s->talk;
-	return agent_prepare(s->acts.agent, s->talk, s->opt->system, s->status.context_all, err);
+	return agent_prepare(s->acts.agent, s->talk, s->opt->system, s->status.context_all,
+			     err);
 }
 
 void screen_tell_prepared(struct screen *s)
@@ -287,7 +288,11 @@ void screen_answered(struct screen *s, const struct event *last,
 		     const struct talk_message *said, const struct err *unkept)
 {
 	struct agent_answer a = {
-		.said = said, .done = last->kind == EV_DONE, .stop = last->stop};
+		.said = said,
+		.done = last->kind == EV_DONE,
+		.stop = last->stop,
+		.ctx_tokens = s->status.context_all,
+	};
 
 	if (!a.done)
 		a.err = last->err;

@@ -443,6 +443,29 @@ static void ctrl_c_at_the_question_is_no_and_stops(void **state)
 	assert_int_equal(WEXITSTATUS(stage_close(&st)), 130);
 }
 
+static void a_question_that_nobody_answers_in_time_is_no(void **state)
+{
+	const char *args[] = {"--tools",
+			      "--runner-script",
+			      tmpdir_file(&test_dir, "runner"),
+			      "--ephemeral",
+			      "--timeout",
+			      "1.5",
+			      "-p",
+			      "hi",
+			      NULL};
+	struct stage_setup su = {
+		.args = args, .home = test_dir.path, .engine_script = MAKE DONE};
+	struct stage st;
+
+	(void)state;
+	write_scripts("", NULL);
+	stage_open(&st, &su);
+	stage_wait_for(&st, "(Ctrl-C stops):");
+	stage_wait_for(&st, "→ shell make  (denied)");
+	assert_int_equal(WEXITSTATUS(stage_close(&st)), 124);
+}
+
 static void ctrl_c_stops_what_runs_and_keeps_what_it_printed(void **state)
 {
 	static const char engine[] =
@@ -485,8 +508,8 @@ static void what_was_typed_before_the_question_is_no_answer_to_it(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
-					    "XDG_CACHE_HOME"};
+	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
+					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
 
 	tmpdir_set_up(state);
 	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
@@ -505,6 +528,7 @@ int main(void)
 		T(a_conversation_without_tools_can_go_on_with_them),
 		T(the_user_decides_at_the_terminal),
 		T(ctrl_c_at_the_question_is_no_and_stops),
+		T(a_question_that_nobody_answers_in_time_is_no),
 		T(ctrl_c_stops_what_runs_and_keeps_what_it_printed),
 		T(what_was_typed_before_the_question_is_no_answer_to_it),
 	};
