@@ -18,6 +18,8 @@
 #define FIRST_SHARE  0.3  /* a row more, as part of a step, before anything is known */
 #define LOOK_EVERY   16   /* one step of so many looks at a neighbour … */
 #define OLD          256  /* … that was not measured in so many */
+#define BLOCK_NEWS   0.04 /* of what blocks give and cost, the last one */
+#define LOOK_LOSS    50   /* a look at blocks that do not pay: in so many steps, one's loss */
 #define MEASURES     5    /* from so many on a cost is known: the least of them */
 
 void drafting_init(struct drafting *d, int most)
@@ -139,12 +141,16 @@ static int block_by_measure(const struct drafting *d, int most)
 {
 	bool pays = d->tokens * d->without.seconds > d->with.seconds;
 	const struct drafting_cost *other = pays ? &d->without : &d->with;
+	double old = OLD;
 
 	if (!is_measured(&d->without))
 		return 0;
 	if (!is_measured(&d->with))
 		return most;
-	if (d->n_steps - other->last > OLD)
+	/* The less a look at blocks would lose, the sooner there is one. */
+	if (!pays)
+		old = LOOK_LOSS * (d->with.seconds / d->without.seconds - d->tokens);
+	if ((double)(d->n_steps - other->last) > fmax(old, LOOK_EVERY))
 		pays = !pays;
 	return pays ? most : 0;
 }
@@ -185,15 +191,16 @@ static void follow_pace(struct drafting *d, const struct drafting_cost *c, doubl
 		if (c != &d->cost[i])
 			d->cost[i].seconds *= by;
 	}
-	if (c == &d->without)
-		d->with.seconds *= by;
-	else
+	if (c != &d->without)
 		d->without.seconds *= by;
+	d->with.seconds *= by;
 }
 
-static void note_cost(struct drafting *d, struct drafting_cost *c, double seconds)
+/* `before`: which step one of its kind was last, a block of whatever depth or that depth. */
+static void note_cost(struct drafting *d, struct drafting_cost *c, double seconds,
+		      int64_t before)
 {
-	bool again = is_measured(c) && c->last == d->n_steps - 1;
+	bool again = is_measured(c) && before == d->n_steps - 1;
 	double was = c->seconds;
 
 	c->last = d->n_steps;
@@ -213,15 +220,17 @@ static void note_cost(struct drafting *d, struct drafting_cost *c, double second
 
 void drafting_note(struct drafting *d, int depth, int n_accepted, double seconds)
 {
+	struct drafting_cost *c = d->is_sure ? &d->without : &d->cost[depth];
+
 	note_places(d, depth, n_accepted);
 	d->n_steps++;
-	note_cost(d, d->is_sure ? &d->without : &d->cost[depth], seconds);
+	note_cost(d, c, seconds, c->last);
 }
 
-/* A mean of steps that differ by what they do, so that none of them is a spike, or best. */
+/* A mean of steps that differ by how much of a block they ran. */
 static void note_block(struct drafting *d, double tokens, double seconds)
 {
-	double share = d->with.n++ < MEASURES ? 1.0 / d->with.n : NEWS_LONGER;
+	double share = fmax(1.0 / ++d->with.n, BLOCK_NEWS);
 
 	d->with.last = d->n_steps;
 	d->with.seconds += share * (seconds - d->with.seconds);
@@ -232,9 +241,9 @@ void drafting_note_block(struct drafting *d, int depth, int n_accepted, double s
 {
 	note_places(d, depth, n_accepted);
 	d->n_steps++;
-	note_cost(d, &d->cost[depth], seconds);
+	note_cost(d, &d->cost[depth], seconds, d->with.last);
 	/* Whatever else the machine did meanwhile is not what blocks cost. */
-	note_block(d, 1 + n_accepted, fmin(seconds, SPIKE * d->cost[depth].seconds));
+	note_block(d, 1 + n_accepted, d->cost[depth].seconds);
 }
 
 int drafting_cut(const struct drafting *d, const float *sure, int depth)

@@ -20,6 +20,7 @@ struct machine {
 	double plain, block, row; /* seconds: of a step, of drafting, of each row more */
 	double good;              /* so much of the text is foreseen: 0.97 a draft, the rest 0.2 */
 	double noise;
+	double (*pace)(int n); /* of the n-th step; NULL: always 1 */
 };
 
 static uint64_t random_state;
@@ -56,17 +57,30 @@ static double cost(const struct machine *m, int depth)
 	return m->plain + m->block + depth * m->row;
 }
 
+/* Slow now and then, for a while … */
+static double phases(int n)
+{
+	return n / 150 % 2 ? 2.2 : 1;
+}
+
+/* … or ever slower, as a context grows. */
+static double growth(int n)
+{
+	return 1 + n / 500.0;
+}
+
 /* One step as the session takes it; its tokens. */
 static int step(struct drafting *d, const struct machine *m, int asked, double *seconds,
 		int *n_blocks)
 {
 	struct block b = next_block(m);
-	double loud = 1 + m->noise * (draw() - 0.5);
+	double loud =
+		(1 + m->noise * (draw() - 0.5)) * (m->pace ? m->pace((int)d->n_steps) : 1);
 	int depth = drafting_depth(d, asked, 1000), n = 0;
 
 	if (!depth) {
 		drafting_note(d, 0, 0, m->plain * loud);
-		*seconds += m->plain * loud;
+		*seconds += m->pace ? m->plain : m->plain * loud;
 		return 1;
 	}
 	assert_int_equal(depth, BLOCK);
@@ -74,7 +88,7 @@ static int step(struct drafting *d, const struct machine *m, int asked, double *
 	depth = asked == DRAFT_AUTO ? drafting_cut(d, b.sure, depth) : depth;
 	n = b.holds < depth ? b.holds : depth;
 	drafting_note_block(d, depth, n, cost(m, depth) * loud);
-	*seconds += cost(m, depth) * loud;
+	*seconds += m->pace ? cost(m, depth) : cost(m, depth) * loud;
 	return 1 + n;
 }
 
@@ -94,12 +108,12 @@ static double rate_at(const struct machine *m, int depth)
 }
 
 static const struct machine machines[] = {
-	{1, 0.1, 0.05, 0.95, 0.1}, /* good drafts, cheap rows */
-	{1, 0.1, 0.5, 0.8, 0.1},   /* dear rows: only the sure ones */
-	{1, 0.1, 0.9, 0.3, 0.1},   /* hardly ever worth it */
-	{1, 6, 0.1, 0.9, 0.1},     /* blocks that cost six steps */
-	{1, 0.2, 0.2, 0, 0.1},     /* a head that foresees nothing */
-	{0.002, 0.0002, 0.0004, 0.9, 0.5},
+	{1, 0.1, 0.05, 0.95, 0.1, NULL}, /* good drafts, cheap rows */
+	{1, 0.1, 0.5, 0.8, 0.1, NULL},   /* dear rows: only the sure ones */
+	{1, 0.1, 0.9, 0.3, 0.1, NULL},   /* hardly ever worth it */
+	{1, 6, 0.1, 0.9, 0.1, NULL},     /* blocks that cost six steps */
+	{1, 0.2, 0.2, 0, 0.1, NULL},     /* a head that foresees nothing */
+	{0.002, 0.0002, 0.0004, 0.9, 0.5, NULL},
 };
 
 static void auto_gives_at_least_what_the_best_fixed_depth_gives(void **state)
@@ -124,6 +138,48 @@ static void auto_gives_at_least_what_the_best_fixed_depth_gives(void **state)
 		if (tokens / seconds < 0.96 * best)
 			fail_msg("machine %zu: %g tokens/s in %d blocks, the best depth gives %g", i,
 				 tokens / seconds, n_blocks, best);
+	}
+}
+
+/* By what steps would take at the first one's pace. */
+static double auto_to_off(const struct machine *m)
+{
+	struct drafting d;
+	double seconds = 0, tokens = 0;
+	int n_blocks = 0;
+
+	drafting_init(&d, BLOCK);
+	d.is_sure = true;
+	while (tokens < 1500)
+		tokens += step(&d, m, DRAFT_AUTO, &seconds, &n_blocks);
+	return tokens / seconds * m->plain;
+}
+
+/* Neither a bad beginning nor another pace keeps it from blocks that pay, or at others. */
+static void auto_takes_blocks_where_they_pay_whatever_the_pace(void **state)
+{
+	static const struct {
+		struct machine m;
+		double least; /* times off */
+	} cases[] = {
+		{{1, 0.35, 0.2, 0.6, 0.06, NULL}, 1.25},
+		{{1, 0.35, 0.2, 0.6, 0.06, phases}, 1.25},
+		{{1, 0.35, 0.2, 0.6, 0.06, growth}, 1.25},
+		{{1, 0.9, 0.7, 0.4, 0.06, NULL}, 0.95},
+		{{1, 0.9, 0.7, 0.4, 0.06, phases}, 0.95},
+		{{1, 0.9, 0.7, 0.4, 0.06, growth}, 0.95},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int n_slower = 0;
+
+		random_state = i;
+		for (int n = 0; n < 100; n++)
+			n_slower += auto_to_off(&cases[i].m) < cases[i].least;
+		if (n_slower > 10)
+			fail_msg("machine %zu: %d of 100 answers are slower than %g of off", i,
+				 n_slower, cases[i].least);
 	}
 }
 
@@ -176,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(auto_gives_at_least_what_the_best_fixed_depth_gives),
+		cmocka_unit_test(auto_takes_blocks_where_they_pay_whatever_the_pace),
 		cmocka_unit_test(blocks_that_do_not_pay_are_not_drafted),
 		cmocka_unit_test(a_depth_that_is_asked_for_is_taken),
 	};
