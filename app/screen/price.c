@@ -68,12 +68,13 @@ int screen_price_due_ms(const struct screen *s)
 static struct price_of what_is_wanted(struct screen *s)
 {
 	struct talk_message *changed = talk_find(s->talk, changed_question(s));
-	struct price_of of = {s->talk, changed ? changed->parent : s->talk->leaf,
-			      tui_draft(s->tui)};
 
 	if (changed && tui_chosen_question(s->tui))
-		of = (struct price_of){s->talk, changed, {0}};
-	return of;
+		return (struct price_of){.talk = s->talk, .leaf = changed};
+	return (struct price_of){.talk = s->talk,
+				 .leaf = changed ? changed->parent : s->talk->leaf,
+				 .draft = tui_draft(s->tui),
+				 .instead = changed};
 }
 
 void screen_price(struct screen *s)

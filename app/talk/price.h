@@ -10,10 +10,11 @@
 struct price_of {
 	struct talk *talk;
 	struct talk_message *leaf;
-	struct str draft;
+	struct str draft;                   /* with the files that it names, if they can be read */
+	const struct talk_message *instead; /* what it is an edition of; NULL */
 };
 
-/* Whose the messages of a request are, as talk_message.id: of the first n, in its order. */
+/* Whose the messages of a request are, as talk_message.id, in its order; 0: nobody's yet. */
 struct price_said {
 	int64_t *ids;
 	size_t n;
