@@ -3,10 +3,13 @@
 #include "tests/support/shared_files.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "app/tools/file_tool.h"
@@ -367,9 +370,10 @@ static void a_folder_is_listed_sorted_and_not_further(void **state)
 	must(symlink("/etc/passwd", at(s, "link")));
 	put_text(s, "odd\nname\x1b[0m", "");
 	put(s, "\xff", "", 0);
-	assert_string_equal(call(s, "list_files", "{}"),
-			    ".env\nB\n\\xff\na\nempty/\nlink -> /etc/passwd\nodd\\x0aname\\x1b[0m\n"
-			    "src/");
+	assert_string_equal(
+		call(s, "list_files", "{}"),
+		".env\nB\n\\xff\na\nempty/\nlink -> /etc/passwd\nodd\\x0aname\\x1b[0m\n"
+		"src/");
 	assert_string_equal(call(s, "list_files", "{\"path\": \"src\"}"), "b.c\ndeep/");
 	assert_string_equal(call(s, "list_files", "{\"path\": \"empty\"}"), "(empty)");
 	assert_string_equal(call(s, "list_files", "{\"pattern\": \"[ab]\"}"), "a");
@@ -579,6 +583,67 @@ static void a_large_result_is_cut_and_spilled(void **state)
 	buf_release(&text);
 }
 
+/* ---- what changes meanwhile ---- */
+
+/* Exchanges both names again and again, until it is killed. */
+static pid_t begin_swapping(const struct stage *s, const char *a, const char *b)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char from[400], to[400];
+
+		snprintf(from, sizeof(from), "%s", at(s, a));
+		snprintf(to, sizeof(to), "%s", at(s, b));
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;; usleep(20))
+			renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE);
+	}
+	return pid;
+}
+
+static void end_swapping(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void what_is_swapped_for_a_link_meanwhile_never_leads_out(void **state)
+{
+	struct stage *s = *state;
+	size_t inside = 0, refused = 0;
+	pid_t files, folders;
+
+	mkdir(tmpdir_file(&s->d, "out"), 0700);
+	tmpdir_write_text(&s->d, "out/f", "SECRET\n");
+	make_dir(s, "d");
+	put_text(s, "f", "inside\n");
+	put_text(s, "d/f", "inside\n");
+	must(symlink("../out/f", at(s, "link")));
+	must(symlink("../out", at(s, "dlink")));
+	files = begin_swapping(s, "f", "link");
+	folders = begin_swapping(s, "d", "dlink");
+	for (int i = 0; i < 3000 && (i < 200 || !inside || !refused); i++) {
+		const char *got = read_file_at(s, i % 2 ? "f" : "d/f");
+
+		inside += strcmp(got, "inside\n") == 0;
+		refused += strstr(got, "leads outside") != NULL;
+		assert_null(strstr(got, "SECRET"));
+		if (i % 10 == 0)
+			assert_null(strstr(call(s, "search_files", "{\"pattern\": \"S.CRET\"}"),
+					   "f:1:SECRET"));
+		if (i % 10 == 5)
+			assert_null(strstr(call(s, "search_files",
+						"{\"pattern\": \"S.CRET\", \"path\": \"d\"}"),
+					   "f:1:SECRET"));
+	}
+	end_swapping(files);
+	end_swapping(folders);
+	assert_true(inside > 0);
+	assert_true(refused > 0);
+}
+
 /* ---- .gitignore ---- */
 
 static void rules_leave_out_what_git_would(void **state)
@@ -659,6 +724,7 @@ int main(void)
 		WITH_STAGE(bytes_that_are_no_text_do_not_end_a_search),
 		WITH_STAGE(a_pattern_that_takes_too_long_is_left),
 		WITH_STAGE(a_large_result_is_cut_and_spilled),
+		WITH_STAGE(what_is_swapped_for_a_link_meanwhile_never_leads_out),
 		cmocka_unit_test(rules_leave_out_what_git_would),
 		cmocka_unit_test(rules_of_a_folder_hold_below_it_and_end_with_it),
 	};
