@@ -387,6 +387,41 @@ static void what_is_removed_in_the_chat_is_not_written_again(void **state)
 	assert_int_equal(again.cached, 0);
 }
 
+/* A line at a time it is gone at once, and while the next one is spoken of. */
+static void what_is_removed_line_by_line_is_gone_at_once(void **state)
+{
+	static const char *const args[] = {"--model",   "share/nano", "--threads", "1",
+					   "--nothink", "--temp",     "0",         "--plain",
+					   "-c",        NULL};
+	struct stage_setup su = {.args = args, .term = "xterm-256color", .w = 120, .h = 30};
+	struct stage st;
+	char uid[32], line[64];
+
+	(void)state;
+	live_in("line");
+	su.home = tmpdir_file(&test_dir, "line");
+	ask(SECRET, NULL, NULL);
+	last_uid(uid);
+	take_trace("line", uid);
+	stage_open(&st, &su);
+	stage_wait_for(&st, "reads ");
+	stage_type(&st, "what is 17 + 25?\r");
+	stage_wait_for(&st, "42");
+	snprintf(line, sizeof(line), "/rm %s\r", uid);
+	stage_type(&st, line);
+	stage_wait_for(&st, "Removed.");
+	stage_type(&st, "what is 12 * 7?\r");
+	stage_wait_for(&st, "84");
+	look_for_traces("line");
+	assert_int_equal(trace.n_ids, 0);
+	assert_int_equal(trace.n_page, 0);
+	stage_type(&st, "/quit\r");
+	assert_int_equal(stage_close(&st), 0);
+	look_for_traces("line");
+	assert_int_equal(trace.n_ids, 0);
+	assert_int_equal(trace.n_page, 0);
+}
+
 static void nothing_is_written_where_nothing_is_to_be_kept(void **state)
 {
 	(void)state;
@@ -485,6 +520,7 @@ int main(void)
 		cmocka_unit_test(what_is_removed_leaves_nothing_but_what_a_branch_uses),
 		cmocka_unit_test(of_what_is_removed_no_byte_is_left_on_disk),
 		cmocka_unit_test(what_is_removed_in_the_chat_is_not_written_again),
+		cmocka_unit_test(what_is_removed_line_by_line_is_gone_at_once),
 		cmocka_unit_test(nothing_is_written_where_nothing_is_to_be_kept),
 		cmocka_unit_test(a_place_that_cannot_be_written_ends_no_turn),
 		cmocka_unit_test(the_verb_lists_verifies_and_clears),
