@@ -37,10 +37,25 @@ void screen_turn_begun(struct screen *s)
 	s->dirty = true;
 }
 
+/* Between its turns the model is free, and the tools' conversation waits for it. */
+static bool is_taken(struct screen *s)
+{
+	if (!screen_acts(s))
+		return false;
+	if (s->talk->back)
+		talk_rewind(s->talk, s->talk->back);
+	screen_show_talk(s);
+	tui_say(s->tui, STYLE_NOTICE, "tools are at work in \"%s\": Esc stops them",
+		buf_z(&s->acts.talk->title));
+	return true;
+}
+
 static bool begin(struct screen *s, struct talk_message *resume)
 {
 	struct err err = {0};
 
+	if (is_taken(s))
+		return false;
 	title_cancel(&s->title, s->engine);
 	if (turn_begin(&s->turn, s->talk, resume, &err)) {
 		screen_show_talk(s);

@@ -182,6 +182,33 @@ static void a_question_of_another_conversation_is_answered_there_alone(void **st
 	stage_quit(&st);
 }
 
+/* Between the turns of one the model would be free for another. */
+static void nothing_is_answered_elsewhere_while_tools_are_at_work(void **state)
+{
+	static const char engine[] =
+		"{\"text\": \"One.\"}\n" DONE MAKE DONE SAYS("made", "Good.");
+	struct stage st;
+
+	(void)state;
+	begin(&st, engine, "{\"output\": \"made\\n\"}\n", false);
+	stage_wait_for(&st, "One.");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "/new\r");
+	stage_wait_gone(&st, "One.");
+	stage_type(&st, "build it\r");
+	wait_for_question(&st);
+	stage_type(&st, "/open hi\r");
+	stage_wait_for(&st, "One.");
+	stage_type(&st, "/regen\r");
+	stage_wait_for(&st, "tools are at work in \"build it\"");
+	assert_true(stage_shows(&st, "One."));
+	stage_type(&st, "/open build\r");
+	stage_wait_for(&st, "Run this command?");
+	stage_type(&st, "y\r");
+	stage_wait_for(&st, "Good.");
+	stage_quit(&st);
+}
+
 static void who_quits_while_a_tool_runs_finds_it_lost(void **state)
 {
 	static const char engine[] = READ READ DONE;
@@ -236,6 +263,7 @@ int main(void)
 		T(esc_at_the_question_is_no_and_stops),
 		T(esc_stops_what_runs_and_keeps_what_it_printed),
 		T(a_question_of_another_conversation_is_answered_there_alone),
+		T(nothing_is_answered_elsewhere_while_tools_are_at_work),
 		T(who_quits_while_a_tool_runs_finds_it_lost),
 		T(after_a_kill_what_ran_is_told_as_not_known),
 		T(a_turn_that_ends_by_a_limit_says_so),
