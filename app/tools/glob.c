@@ -33,11 +33,11 @@ static uint32_t folded(uint32_t cp, bool fold)
  */
 static bool in_list(struct str p, size_t at, uint32_t cp, bool fold, size_t *end)
 {
-	bool not = at < p.n && (p.p[at] == '!' || p.p[at] == '^'), in = false;
+	bool inverse = at < p.n && (p.p[at] == '!' || p.p[at] == '^'), in = false;
 	size_t first;
 
 	*end = 0;
-	at += not ;
+	at += inverse;
 	for (first = at; at < p.n && (p.p[at] != ']' || at == first);) {
 		uint32_t from, to;
 
@@ -51,7 +51,7 @@ static bool in_list(struct str p, size_t at, uint32_t cp, bool fold, size_t *end
 	if (at >= p.n)
 		return false;
 	*end = at + 1;
-	return in != not ;
+	return in != inverse;
 }
 
 /* Where the pattern goes on when what stands at p[i] takes the character; 0: it does not. */

@@ -63,7 +63,7 @@ static void enter_line(struct ignore *g, size_t base, struct str line)
 	if (!line.n || line.p[0] == '#')
 		return;
 	if (line.p[0] == '!') {
-		r.not = true;
+		r.back = true;
 		line.p++;
 		line.n--;
 	}
@@ -141,7 +141,7 @@ bool ignore_has(const struct ignore *g, struct str rel, bool is_folder)
 		const struct ignore_rule *r = &g->rules[i];
 
 		if ((!r->folder || is_folder) && rel.n > r->base && matches(g, r, rel))
-			return !r->not ;
+			return !r->back;
 	}
 	return false;
 }

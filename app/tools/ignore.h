@@ -15,7 +15,7 @@
 struct ignore_rule {
 	size_t base;    /* bytes of the folder's path below the root, with its '/' */
 	size_t at, n;   /* the pattern, in `text` */
-	bool not ;      /* what matches is not left out after all */
+	bool back;      /* what matches is not left out after all */
 	bool folder;    /* only folders match   */
 	bool any_depth; /* the pattern is a name */
 };

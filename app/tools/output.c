@@ -13,18 +13,14 @@ static void keep(struct output *o, const char *p, size_t n)
 
 	if (o->head.len < quarter)
 		buf_add(&o->head, p, n < quarter - o->head.len ? n : quarter - o->head.len);
-	o->bytes += n;
-	if (n > o->limit) {
-		p += n - o->limit;
-		n = o->limit;
-	}
-	for (size_t at = (size_t)((o->bytes - n) % o->limit); n;) {
+	while (n) {
+		size_t at = (size_t)(o->bytes % o->limit);
 		size_t part = n < o->limit - at ? n : o->limit - at;
 
 		memcpy(o->ring + at, p, part);
+		o->bytes += part;
 		p += part;
 		n -= part;
-		at = 0;
 	}
 }
 
