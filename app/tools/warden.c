@@ -104,8 +104,9 @@ static _Noreturn void become(const struct watch *v, int out, pid_t warden)
 	char *sh[] = {"sh", "-c", command, NULL};
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	/* A session of its own: no terminal, and `kill 0` does not reach the warden. */
-	setsid();
+	/* A group of its own: `kill 0` does not reach the warden.  No session, since who leads
+	 * one can make any terminal it opens its own; the runner's has none. */
+	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (!command || !env || null < 0 || getppid() != warden || fchdir(v->w->dir) != 0)
 		_exit(126);
@@ -387,7 +388,6 @@ static bool prepare(struct watch *v)
 {
 	sigset_t child;
 
-	setsid();
 	kids_adopt();
 	/* A command may send them to its parent. */
 	signal(SIGTERM, SIG_IGN);
