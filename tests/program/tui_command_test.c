@@ -117,7 +117,7 @@ static const struct step {
 	{"/continue\r", "whole"},
 	{"/help\r", "Help: arrows scroll"},
 	{"G", "the newest conversations"},
-	{"q/new\r", "begin"},
+	{"q/new\r", "Type a question"},
 	{"/open greetings\r", "moon it is"},
 	{"/open nowhere\r", "nowhere"},
 	{"/fork\r", "a conversation of its own"},

@@ -25,7 +25,8 @@
 #include "engine/base/utf8.h"
 #include "tests/support/program.h"
 
-#define BETWEEN_KEYS_US 50000
+#define BETWEEN_KEYS_US  50000
+#define READ_PATIENCE_MS 1000
 
 const char stage_talk[] = "{\"info\": {\"model_name\": \"scripted\", \"backend\": \"none\", "
 			  "\"ctx_tokens\": 4096}}\n"
@@ -166,7 +167,6 @@ void stage_open(struct stage *st, const struct stage_setup *su)
 			shell_main(su);
 		child_main(su);
 	}
-	/* The slave stays open here, so that its modes can be read after the child. */
 	close(slave);
 	fcntl(st->fd, F_SETFL, O_NONBLOCK);
 	st->vt = vterm_new(h, w);
@@ -268,6 +268,23 @@ void stage_wait_gone(struct stage *st, const char *text)
 	}
 }
 
+/* A loaded machine may take its time to read; one that does not is stopped, or waits for something. */
+static void let_it_read(struct stage *st)
+{
+	int64_t end = clock_ms() + READ_PATIENCE_MS;
+	int fd, left = 1;
+
+	while (left > 0 && clock_ms() < end) {
+		fd = open(ptsname(st->fd), O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0 || ioctl(fd, FIONREAD, &left) != 0)
+			left = 0;
+		if (fd >= 0)
+			close(fd);
+		if (left > 0)
+			stage_read(st, 5);
+	}
+}
+
 void stage_type(struct stage *st, const char *bytes)
 {
 	size_t n = strlen(bytes), at = 0;
@@ -281,6 +298,7 @@ void stage_type(struct stage *st, const char *bytes)
 			stage_read(st, 20);
 	}
 	/* Whoever types lets go of the key: what comes at once is a paste. */
+	let_it_read(st);
 	usleep(BETWEEN_KEYS_US);
 }
 
