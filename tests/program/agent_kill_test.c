@@ -155,12 +155,8 @@ static void a_session_that_was_killed_goes_on_with_one_result_for_each_call(void
 
 static int set_up(void **state)
 {
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
-					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
-
 	tmpdir_set_up(state);
-	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], test_dir.path, 1);
+	program_live_in(test_dir.path);
 	return 0;
 }
 

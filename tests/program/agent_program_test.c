@@ -508,12 +508,8 @@ static void what_was_typed_before_the_question_is_no_answer_to_it(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
-					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
-
 	tmpdir_set_up(state);
-	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], test_dir.path, 1);
+	program_live_in(test_dir.path);
 	return 0;
 }
 

@@ -32,11 +32,7 @@
 /* Files in a folder of that name from here on. */
 static void live_in(const char *name)
 {
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
-					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
-
-	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], tmpdir_file(&test_dir, name), 1);
+	program_live_in(tmpdir_file(&test_dir, name));
 }
 
 static int set_up(void **state)

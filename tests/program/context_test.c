@@ -354,13 +354,9 @@ static void the_small_model_goes_on_where_there_is_room_again(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
-					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
-
 	(void)state;
 	tmpdir_init(&test_dir);
-	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], test_dir.path, 1);
+	program_live_in(test_dir.path);
 	unsetenv("DSV4CHAT_MODEL");
 	return 0;
 }

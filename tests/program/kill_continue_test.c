@@ -48,11 +48,7 @@ static int set_up(void **state)
 /* From here on the program's files lie in a folder of that name. */
 static void live_in(const char *name)
 {
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
-					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
-
-	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], tmpdir_file(&test_dir, name), 1);
+	program_live_in(tmpdir_file(&test_dir, name));
 }
 
 /* The answer that the only conversation ends with. */

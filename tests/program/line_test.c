@@ -40,14 +40,11 @@ struct chat {
 
 static int set_up(void **state)
 {
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
-					    "XDG_CACHE_HOME"};
 	static const char *const unset[] = {"DSV4CHAT_MODEL", "DSV4CHAT_EFFORT", "NO_COLOR"};
 
 	(void)state;
 	tmpdir_init(&test_dir);
-	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], test_dir.path, 1);
+	program_live_in(test_dir.path);
 	for (size_t i = 0; i < sizeof(unset) / sizeof(unset[0]); i++)
 		unsetenv(unset[i]);
 	setenv("TERM", "xterm", 1);

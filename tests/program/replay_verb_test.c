@@ -22,12 +22,8 @@ static struct err err;
 
 static int set_up(void **state)
 {
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
-					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
-
 	tmpdir_set_up(state);
-	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], test_dir.path, 1);
+	program_live_in(test_dir.path);
 	unsetenv("DSV4CHAT_MODEL");
 	return 0;
 }

@@ -66,8 +66,6 @@ static void a_reopened_conversation_is_restored_while_nobody_types(void **state)
 		"tell me about the river and all the boats that come along on it", NULL};
 	static const char *const args[] = {"--model",   "share/nano", "--threads", "1",
 					   "--nothink", "--temp",     "0",         "-c", NULL};
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
-					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
 	struct stage_setup su = {.args = args, .term = "xterm-256color", .w = 160, .h = 24};
 	struct program_run run;
 	struct tmpdir home;
@@ -77,8 +75,7 @@ static void a_reopened_conversation_is_restored_while_nobody_types(void **state)
 	(void)state;
 	tmpdir_init(&home);
 	su.home = home.path;
-	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], home.path, 1);
+	program_live_in(home.path);
 	program_run(&run, ask, (struct str){0}, 120);
 	assert_int_equal(run.status, 0);
 	program_run_release(&run);

@@ -147,6 +147,15 @@ int program_shell(const char *line, struct buf *out)
 	return WEXITSTATUS(status);
 }
 
+void program_live_in(const char *folder)
+{
+	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
+					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
+
+	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
+		setenv(homes[i], folder, 1);
+}
+
 const char *program_beside(const char *name)
 {
 	static char path[4096];

@@ -24,6 +24,9 @@ void program_run_release(struct program_run *run);
 /* Runs a shell's line; what it printed on stdout is added to `out`.  Returns its exit code. */
 int program_shell(const char *line, struct buf *out);
 
+/* The folder that has the program's configuration, history, log and cache from here on. */
+void program_live_in(const char *folder);
+
 const char *program_path(void);
 /* Of a file that was built beside it, like tests/faults/faults.so; until the next call. */
 const char *program_beside(const char *name);

@@ -53,16 +53,13 @@ static void crash_now(int sig)
 /* The program as its user starts it. */
 static _Noreturn void program_main(const struct stage_setup *su)
 {
-	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",
-					    "XDG_STATE_HOME", "XDG_CACHE_HOME"};
 	const char *argv[32] = {program_path()};
 	char script[512];
 	size_t n = 1;
 	FILE *f;
 
 	setenv("LC_ALL", "C.UTF-8", 1);
-	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
-		setenv(homes[i], su->home, 1);
+	program_live_in(su->home);
 	for (size_t i = 0; su->env && su->env[i]; i++)
 		putenv((char *)(uintptr_t)su->env[i]);
 	while (su->args[n - 1] && n < 29) {

@@ -2,6 +2,7 @@
  * Every allocation of a piece of work fails once: the work ends in ERR_NOMEM,
  * or well where it could do without, and leaves nothing behind.
  */
+#include "tests/support/own_malloc.h"
 #include "tests/support/shared_files.h"
 
 #include <errno.h>
@@ -12,60 +13,6 @@
 #include "engine/text/dsml.h"
 #include "engine/text/prompt.h"
 #include "engine/text/prompt_json.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OWN_MALLOC 0 /* the sanitizers bring theirs */
-#else
-#define OWN_MALLOC 1
-#endif
-
-static long fail_at, n_calls, n_live;
-static bool counting;
-
-#if OWN_MALLOC
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t n);
-void __libc_free(void *p);
-
-static bool refused(void)
-{
-	if (!counting || ++n_calls != fail_at)
-		return false;
-	errno = ENOMEM;
-	return true;
-}
-
-void *malloc(size_t n)
-{
-	void *p = refused() ? NULL : __libc_malloc(n);
-
-	n_live += counting && p;
-	return p;
-}
-
-void *calloc(size_t n, size_t size)
-{
-	void *p = refused() ? NULL : __libc_calloc(n, size);
-
-	n_live += counting && p;
-	return p;
-}
-
-void *realloc(void *old, size_t n)
-{
-	void *p = refused() ? NULL : __libc_realloc(old, n);
-
-	n_live += counting && p && !old;
-	return p;
-}
-
-void free(void *p)
-{
-	n_live -= counting && p;
-	__libc_free(p);
-}
-#endif
 
 static struct buf tokenizer_json;
 static struct tokenizer *tok;
