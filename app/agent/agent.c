@@ -673,3 +673,10 @@ int agent_prepare(struct agent *a, struct talk *t, const char *fresh, int64_t ct
 	const struct prepare p = {&a->config, a->ops, a->ctx, fresh, ctx_tokens};
 	return prepare_branch(&p, t, err);
 }
+
+int agent_look(const struct agent *a, const struct talk *t, const char *fresh,
+	       int64_t ctx_tokens, struct buf *system, struct str *tools, struct err *err)
+{
+	const struct prepare p = {&a->config, a->ops, a->ctx, fresh, ctx_tokens};
+	return prepare_look(&p, t, system, tools, err);
+}

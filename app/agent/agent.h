@@ -183,6 +183,9 @@ void agent_poll(struct agent *a);
  */
 int agent_prepare(struct agent *a, struct talk *t, const char *fresh, int64_t ctx_tokens,
 		  struct err *err);
+/* What that would tell and offer, without doing it: *tools "" where all stays as it is. */
+int agent_look(const struct agent *a, const struct talk *t, const char *fresh,
+	       int64_t ctx_tokens, struct buf *system, struct str *tools, struct err *err);
 
 /*
  * Appends what is asked, as lines: the whole call, with what a terminal would act on or hide

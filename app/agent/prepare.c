@@ -98,12 +98,21 @@ static bool is_offered(const struct talk *t)
 	return t->asks_tools || (!t->asks_system && m && talk_message_bytes(m, HISTORY_TOOLS));
 }
 
+static int add_system(const struct prepare *a, const struct talk *t, struct buf *text,
+		      struct buf *notices, struct err *err)
+{
+	struct buf hold = {0};
+	struct str said = talk_system(t, a->fresh, &hold);
+	int rc = prompt_add_system(text, &a->config->place, said, a->ctx_tokens, notices, err);
+
+	buf_release(&hold);
+	return rc;
+}
+
 static int offer(const struct prepare *a, struct talk *t, struct err *err)
 {
-	struct buf hold = {0}, text = {0}, notices = {0};
-	struct str said = talk_system(t, a->fresh, &hold);
-	int rc =
-		prompt_add_system(&text, &a->config->place, said, a->ctx_tokens, &notices, err);
+	struct buf text = {0}, notices = {0};
+	int rc = add_system(a, t, &text, &notices, err);
 
 	if (!rc)
 		rc = talk_set_system(t, buf_str(&text), err);
@@ -111,8 +120,22 @@ static int offer(const struct prepare *a, struct talk *t, struct err *err)
 		rc = talk_set_tools(t, tool_set_json(a->config->tools), err);
 	if (!rc)
 		tell_lines(a, buf_str(&notices));
-	buf_release(&hold);
 	buf_release(&text);
+	buf_release(&notices);
+	return rc;
+}
+
+int prepare_look(const struct prepare *a, const struct talk *t, struct buf *text,
+		 struct str *tools, struct err *err)
+{
+	struct buf notices = {0};
+	int rc;
+
+	*tools = (struct str){"", 0};
+	if (is_offered(t))
+		return 0;
+	rc = add_system(a, t, text, &notices, err);
+	*tools = tool_set_json(a->config->tools);
 	buf_release(&notices);
 	return rc;
 }

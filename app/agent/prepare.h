@@ -14,5 +14,8 @@ struct prepare {
 };
 
 int prepare_branch(const struct prepare *a, struct talk *t, struct err *err);
+/* agent_look() */
+int prepare_look(const struct prepare *a, const struct talk *t, struct buf *text,
+		 struct str *tools, struct err *err);
 
 #endif

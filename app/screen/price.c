@@ -77,22 +77,35 @@ static struct price_of what_is_wanted(struct screen *s)
 				 .instead = changed};
 }
 
+static int ask(struct screen *s, const struct price_of *of, struct err *err)
+{
+	/* Where the keys only pass by nothing is read. */
+	bool ahead = s->price_ahead && !tui_chosen_question(s->tui);
+	int rc = price_ask(&s->turn, of, ahead, &s->priced_said, &s->price, err);
+
+	/* What was cancelled (a title) may not have ended yet. */
+	if (rc == ERR_USAGE)
+		s->price_ms = clock_ms() + PAUSE_MS;
+	return rc == ERR_USAGE ? 0 : rc;
+}
+
 void screen_price(struct screen *s)
 {
 	struct price_of of = what_is_wanted(s);
+	struct buf system = {0};
 	struct err err = {0};
 	int rc;
 
 	s->price_ms = 0;
-	/* Where the keys only pass by nothing is read. */
 	price_said_release(&s->priced_said);
-	rc = price_ask(&s->turn, &of, s->price_ahead && !tui_chosen_question(s->tui),
-		       &s->priced_said, &s->price, &err);
-	/* What was cancelled (a title) may not have ended yet. */
-	if (rc == ERR_USAGE)
-		s->price_ms = clock_ms() + PAUSE_MS;
+	rc = screen_look_at_tools(s, &system, &of.tools, &err);
+	if (!rc) {
+		of.system = buf_str(&system);
+		rc = ask(s, &of, &err);
+	}
+	buf_release(&system);
 	/* A figure less; what is wrong is said when it is sent. */
-	else if (rc)
+	if (rc)
 		log_add(LOG_DEBUG, "price: %s", err.text);
 }
 

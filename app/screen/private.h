@@ -236,6 +236,9 @@ void screen_show_acts(struct screen *s);
 void screen_poll_tools(struct screen *s); /* what runs has something to tell */
 /* Before a question: the model is offered the tools, and calls without a result get one. */
 int screen_prepare_tools(struct screen *s, struct err *err);
+/* What that would change for the model, agent_look(); nothing where this is no agent session. */
+int screen_look_at_tools(const struct screen *s, struct buf *system, struct str *tools,
+			 struct err *err);
 void screen_tell_prepared(struct screen *s); /* what there is to be told of that */
 void screen_begin_tools(struct screen *s); /* a turn was begun in the talk that is shown */
 /* It ended, in an agent session. */

@@ -268,6 +268,15 @@ int screen_prepare_tools(struct screen *s, struct err *err)
 			     err);
 }
 
+int screen_look_at_tools(const struct screen *s, struct buf *system, struct str *tools,
+			 struct err *err)
+{
+	if (!s->acts.agent)
+		return 0;
+	return agent_look(s->acts.agent, s->talk, s->opt->system, s->status.context_all, system,
+			  tools, err);
+}
+
 void screen_tell_prepared(struct screen *s)
 {
 	if (s->acts.notices.len)

@@ -31,7 +31,7 @@ static void add(struct asked *a, int64_t id, const struct chat_message *m)
 
 /* The system prompt that would come with the question; returns how many messages it replaces.
  */
-static size_t add_system(struct asked *a, const struct turn *t, const struct talk *talk,
+static size_t add_system(struct asked *a, const struct turn *t, const struct price_of *of,
 			 const struct request *r)
 {
 	bool has = r->n && r->messages[0].role == CHAT_SYSTEM;
@@ -40,9 +40,13 @@ static size_t add_system(struct asked *a, const struct turn *t, const struct tal
 
 	if (has)
 		m = r->messages[0];
-	m.content = talk_system(talk, t->opt->system, &a->system);
-	if (has && str_eq(m.content, r->messages[0].content))
+	m.content = talk_system(of->talk, t->opt->system, &a->system);
+	if (of->tools.n) {
+		m.content = of->system;
+		m.tools_json = of->tools;
+	} else if (has && str_eq(m.content, r->messages[0].content)) {
 		id = r->ids[0];
+	}
 	if (m.content.n || m.tools_json.n)
 		add(a, id, &m);
 	return has;
@@ -80,7 +84,7 @@ static int build(struct asked *a, const struct turn *t, const struct price_of *o
 	if (!a->messages || !a->ids)
 		return err_nomem(err, "request", (r->n + 2) * sizeof(*a->messages));
 	if (!asks_itself(of))
-		from = add_system(a, t, of->talk, r);
+		from = add_system(a, t, of, r);
 	for (size_t i = from; i < r->n; i++)
 		add(a, r->ids[i], &r->messages[i]);
 	if (!asks_itself(of))

@@ -12,6 +12,7 @@ struct price_of {
 	struct talk_message *leaf;
 	struct str draft;                   /* with the files that it names, if they can be read */
 	const struct talk_message *instead; /* what it is an edition of; NULL */
+	struct str system, tools; /* said before it; tools "": both are the branch's own */
 };
 
 /* Whose the messages of a request are, as talk_message.id, in its order; 0: nobody's yet. */

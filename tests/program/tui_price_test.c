@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -95,9 +96,42 @@ static void a_reopened_conversation_is_restored_while_nobody_types(void **state)
 	wait_for_price(&st, &reads, &of);
 	assert_in_range(reads, of - 4, of);
 	stage_assert_clean(&st);
-	stage_type(&st, "\x15\x11");
-	stage_close(&st);
+	stage_type(&st, "\x15");
+	stage_quit(&st);
 	tmpdir_release(&home);
+}
+
+/* Nearly a thousand of them, which are read while the first question is written. */
+static void what_an_agent_session_begins_with_is_priced_and_read_ahead(void **state)
+{
+	char *model = realpath("share/nano", NULL);
+	const char *const args[] = {"--model", model, "--threads", "1", "--nothink",
+				    "--temp",  "0",   "--tools",   NULL};
+	struct stage_setup su = {.args = args, .term = "xterm-256color", .w = 160, .h = 24};
+	struct tmpdir home;
+	struct stage st;
+	int reads, of;
+
+	(void)state;
+	assert_non_null(model);
+	tmpdir_init(&home);
+	su.home = home.path;
+	/* A workspace that has no HOME in it, nor any AGENTS.md. */
+	assert_int_equal(mkdir(tmpdir_file(&home, "work"), 0700), 0);
+	su.folder = tmpdir_file(&home, "work");
+	stage_begin(&st, &su);
+	stage_type(&st, "say");
+	wait_for_price(&st, &reads, &of);
+	assert_true(of > 500);
+	/* All but the draft. */
+	do {
+		stage_read(&st, 50);
+		wait_for_price(&st, &reads, &of);
+	} while (reads > 10);
+	stage_type(&st, "\x15");
+	stage_quit(&st);
+	tmpdir_release(&home);
+	free(model);
 }
 
 int main(void)
@@ -105,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_price_of_a_draft_is_what_is_new),
 		cmocka_unit_test(a_reopened_conversation_is_restored_while_nobody_types),
+		cmocka_unit_test(what_an_agent_session_begins_with_is_priced_and_read_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

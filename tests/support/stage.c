@@ -74,6 +74,9 @@ static _Noreturn void program_main(const struct stage_setup *su)
 		argv[n++] = "--engine-script";
 		argv[n++] = script;
 	}
+	argv[0] = realpath(argv[0], NULL);
+	if (su->folder && chdir(su->folder) != 0)
+		_exit(91);
 	execv(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(92);
 }

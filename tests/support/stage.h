@@ -30,6 +30,7 @@ struct stage_setup {
 	 */
 	const char *const *args;
 	const char *home;
+	const char *folder;     /* … and started there; NULL = where the test is */
 	const char *const *env; /* … and NAME=VALUE beside; the last is NULL; NULL = none */
 	const char *term; /* NULL = xterm-256color */
 	const char *inputs_path;

@@ -194,6 +194,23 @@ static void the_system_prompt_that_is_wanted_is_priced(void **state)
 	opt.system = NULL;
 }
 
+/* As an agent session has it: both are set when the question is asked. */
+static void what_will_be_offered_with_the_question_is_priced(void **state)
+{
+	struct price_of of = {.talk = talk, .draft = STR_LIT("hello"), .system = STR_LIT("with tools"),
+			      .tools = STR_LIT("[]")};
+	uint64_t number = 0;
+
+	(void)state;
+	assert_int_equal(price_ask(&turn, &of, false, NULL, &number, &err), 0);
+	assert_int_equal(talk_set_system(talk, of.system, &err), 0);
+	assert_int_equal(talk_set_tools(talk, of.tools, &err), 0);
+	assert_int_not_equal(
+		turn_ask(&turn, talk, talk_message_say(CHAT_USER, of.draft, &err), &err), 0);
+	assert_non_null(strstr(buf_z(&glanced), "with tools | []"));
+	assert_string_equal(buf_z(&glanced), buf_z(&submitted));
+}
+
 static void what_is_answered_again_is_priced_without_a_draft(void **state)
 {
 	struct talk_message *question;
@@ -244,6 +261,7 @@ int main(void)
 		T(a_question_is_priced_as_it_would_be_asked),
 		T(files_go_along_as_they_would),
 		T(the_system_prompt_that_is_wanted_is_priced),
+		T(what_will_be_offered_with_the_question_is_priced),
 		T(what_is_answered_again_is_priced_without_a_draft),
 		T(whose_the_messages_are_is_told),
 	};
