@@ -188,6 +188,34 @@ VEC_INLINE float f16_sum(f16 a)
 	return _mm_cvtss_f32(_mm_add_ss(v2, _mm_shuffle_ps(v2, v2, 1)));
 }
 
+/* Sixteen lanes in double. */
+typedef struct {
+	__m512d v[2];
+} d16;
+
+VEC_INLINE d16 d16_zero(void)
+{
+	return (d16){{_mm512_setzero_pd(), _mm512_setzero_pd()}};
+}
+VEC_INLINE d16 d16_of(const float *p)
+{
+	return (d16){{_mm512_cvtps_pd(_mm256_loadu_ps(p)),
+		      _mm512_cvtps_pd(_mm256_loadu_ps(p + 8))}};
+}
+VEC_INLINE d16 d16_fma(d16 a, d16 b, d16 c)
+{
+	return (d16){{_mm512_fmadd_pd(a.v[0], b.v[0], c.v[0]),
+		      _mm512_fmadd_pd(a.v[1], b.v[1], c.v[1])}};
+}
+VEC_INLINE double d16_sum(d16 a)
+{
+	__m512d v8 = _mm512_add_pd(a.v[0], a.v[1]);
+	__m256d v4 = _mm256_add_pd(_mm512_castpd512_pd256(v8), _mm512_extractf64x4_pd(v8, 1));
+	__m128d v2 = _mm_add_pd(_mm256_castpd256_pd128(v4), _mm256_extractf128_pd(v4, 1));
+
+	return _mm_cvtsd_f64(_mm_add_sd(v2, _mm_unpackhi_pd(v2, v2)));
+}
+
 #elif defined(VEC_AVX2)
 
 typedef struct {
@@ -339,6 +367,39 @@ VEC_INLINE float f16_sum(f16 a)
 	return _mm_cvtss_f32(_mm_add_ss(v2, _mm_shuffle_ps(v2, v2, 1)));
 }
 
+/* Sixteen lanes in double. */
+typedef struct {
+	__m256d v[4];
+} d16;
+
+VEC_INLINE d16 d16_zero(void)
+{
+	__m256d z = _mm256_setzero_pd();
+
+	return (d16){{z, z, z, z}};
+}
+VEC_INLINE d16 d16_of(const float *p)
+{
+	return (d16){{_mm256_cvtps_pd(_mm_loadu_ps(p)), _mm256_cvtps_pd(_mm_loadu_ps(p + 4)),
+		      _mm256_cvtps_pd(_mm_loadu_ps(p + 8)),
+		      _mm256_cvtps_pd(_mm_loadu_ps(p + 12))}};
+}
+VEC_INLINE d16 d16_fma(d16 a, d16 b, d16 c)
+{
+	return (d16){{_mm256_fmadd_pd(a.v[0], b.v[0], c.v[0]),
+		      _mm256_fmadd_pd(a.v[1], b.v[1], c.v[1]),
+		      _mm256_fmadd_pd(a.v[2], b.v[2], c.v[2]),
+		      _mm256_fmadd_pd(a.v[3], b.v[3], c.v[3])}};
+}
+VEC_INLINE double d16_sum(d16 a)
+{
+	__m256d v4 = _mm256_add_pd(_mm256_add_pd(a.v[0], a.v[2]),
+				   _mm256_add_pd(a.v[1], a.v[3]));
+	__m128d v2 = _mm_add_pd(_mm256_castpd256_pd128(v4), _mm256_extractf128_pd(v4, 1));
+
+	return _mm_cvtsd_f64(_mm_add_sd(v2, _mm_unpackhi_pd(v2, v2)));
+}
+
 #else /* any other processor: the compiler vectorises what it can */
 
 typedef struct {
@@ -482,6 +543,39 @@ VEC_INLINE f16 fp4_scales(const uint8_t *p)
 	return r;
 }
 VEC_INLINE float f16_sum(f16 a)
+{
+	for (int w = LANES / 2; w; w /= 2) {
+		for (int l = 0; l < w; l++)
+			a.v[l] = a.v[l] + a.v[l + w];
+	}
+	return a.v[0];
+}
+
+/* Sixteen lanes in double. */
+typedef struct {
+	double v[LANES];
+} d16;
+
+VEC_INLINE d16 d16_zero(void)
+{
+	return (d16){{0}};
+}
+VEC_INLINE d16 d16_of(const float *p)
+{
+	d16 r;
+
+	VEC_EACH((double)p[l]);
+	return r;
+}
+/* Of factors that were floats: their product is exact, so that it is one rounding here, too. */
+VEC_INLINE d16 d16_fma(d16 a, d16 b, d16 c)
+{
+	d16 r;
+
+	VEC_EACH(c.v[l] + a.v[l] * b.v[l]);
+	return r;
+}
+VEC_INLINE double d16_sum(d16 a)
 {
 	for (int w = LANES / 2; w; w /= 2) {
 		for (int l = 0; l < w; l++)

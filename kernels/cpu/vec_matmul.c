@@ -48,6 +48,10 @@
 /* Rows of W that pass over MATMUL_TILE_X rows of x, all of it in the second-level cache. */
 #define TILE_ROWS MATMUL_TILE_ROWS
 
+/* Rows of W, and of x, that are summed in double at once. */
+#define EXACT_ROWS 4
+#define EXACT_X	   2
+
 /* One row of W as the decoders want it. */
 struct wrow {
 	const uint8_t *w;
@@ -413,36 +417,67 @@ void LEAF(matmul)(const struct weight *w, int o0, int o1, int n, const float *co
 }
 
 /*
+ * Rows of W, decoded one behind the other, by nx rows of x; sums: [EXACT_ROWS][nx]; nx is a
+ * constant where this is inlined.
+ */
+VEC_INLINE void exact_sums(int nx, const float *row, int in, const float *const *x,
+			   double (*sums)[EXACT_X])
+{
+	d16 acc[EXACT_ROWS][EXACT_X];
+
+#pragma GCC unroll 4
+	for (int r = 0; r < EXACT_ROWS; r++) {
+#pragma GCC unroll 2
+		for (int i = 0; i < nx; i++)
+			acc[r][i] = d16_zero();
+	}
+	for (int k = 0; k < in; k += LANES) {
+		d16 v[EXACT_X];
+
+#pragma GCC unroll 2
+		for (int i = 0; i < nx; i++)
+			v[i] = d16_of(x[i] + k);
+#pragma GCC unroll 4
+		for (int r = 0; r < EXACT_ROWS; r++) {
+			d16 a = d16_of(row + (size_t)r * (size_t)in + k);
+
+#pragma GCC unroll 2
+			for (int i = 0; i < nx; i++)
+				acc[r][i] = d16_fma(a, v[i], acc[r][i]);
+		}
+	}
+#pragma GCC unroll 4
+	for (int r = 0; r < EXACT_ROWS; r++) {
+#pragma GCC unroll 2
+		for (int i = 0; i < nx; i++)
+			sums[r][i] = d16_sum(acc[r][i]);
+	}
+}
+
+/*
  * The same product summed in double, for rows whose rounding to FP8 would otherwise follow the
  * noise of a float sum: sixteen lanes again; a product of two floats is exact in double.
  */
 void LEAF(matmul_exact)(const struct weight *w, int o0, int o1, int n, const float *const *x,
 			float *const *y, float *scratch)
 {
-	for (int o = o0; o < o1; o += 4) {
-		int n_row = o1 - o < 4 ? o1 - o : 4;
+	for (int o = o0; o < o1; o += EXACT_ROWS) {
+		int n_row = o1 - o < EXACT_ROWS ? o1 - o : EXACT_ROWS;
+		double sums[EXACT_ROWS][EXACT_X];
 
 		for (int r = 0; r < n_row; r++)
 			decode_columns(w, o + r, 0, w->in, scratch + (size_t)r * (size_t)w->in);
-		for (int i = 0; i < n; i++) {
-			double acc[4][LANES] = {{0}};
+		for (int i = 0; i < n; i += EXACT_X) {
+			int nx = n - i < EXACT_X ? n - i : EXACT_X;
 
-			for (int k = 0; k < w->in; k += LANES) {
-				for (int r = 0; r < 4; r++) {
-					const float *row =
-						scratch + (size_t)r * (size_t)w->in + k;
-
-					for (int l = 0; l < LANES; l++)
-						acc[r][l] +=
-							(double)row[l] * (double)x[i][k + l];
-				}
-			}
+			if (nx == EXACT_X)
+				exact_sums(EXACT_X, scratch, w->in, x + i, sums);
+			else
+				exact_sums(1, scratch, w->in, x + i, sums);
 			for (int r = 0; r < n_row; r++) {
-				for (int half = LANES / 2; half; half /= 2) {
-					for (int l = 0; l < half; l++)
-						acc[r][l] += acc[r][l + half];
-				}
-				y[i][o + r] = (float)(acc[r][0] * (double)sum_scale(w->type));
+				for (int j = 0; j < nx; j++)
+					y[i + j][o + r] = (float)(sums[r][j] *
+								  (double)sum_scale(w->type));
 			}
 		}
 	}
