@@ -11,8 +11,9 @@
  * x comes in that order (fp4_order): vector j of a block is x(8 l + j) over the lanes.  A
  * vector of values is then one shift and one look-up by the low bits of the dwords.
  *
- * One row of x: ROWS rows of W side by side; the floor is the bytes of W.  More: runs of
- * RUN columns, so that TILE_X rows of x stay in the first-level cache while rows of W pass,
+ * Few rows of x: some rows of W side by side, all sums in registers; the floor is the bytes of
+ * W, or, where caches hold them, the multiply-adds and two instructions for each 16 codes, which
+ * serve all of these rows.  More: runs of RUN columns, so that TILE_X rows of x stay in the first-level cache while rows of W pass,
  * and the lanes' sums wait in memory between blocks; the floor is the multiply-adds, beside
  * which looking codes up again for every few rows of x costs nothing.
  */
@@ -24,14 +25,21 @@
 
 /* As many sums as there are registers for: 32 of 16 lanes, or 16 of half as many. */
 #if defined(VEC_AVX512)
-#define ROWS   4 /* of W, for one row of x */
-#define TILE_W 2
-#define TILE_X 8
+#define ROWS	      4 /* of W, at most, for few rows of x */
+#define ROWS_OF_W(nx) ((nx) <= 2 ? ROWS : 2)
+#define MOST_DIRECT   4
+#define TILE_W	      2
+#define TILE_X	      8
 #else
-#define ROWS   2
-#define TILE_W 1
-#define TILE_X 4
+#define ROWS	      2
+#define ROWS_OF_W(nx) ((nx) == 1 ? ROWS : 1)
+#define MOST_DIRECT   2
+#define TILE_W	      1
+#define TILE_X	      4
 #endif
+
+/* Rows of x that go the direct way. */
+#define FEW_ROWS (2 * MOST_DIRECT)
 
 /* Bytes ahead of the codes at hand that are asked for, at the least. */
 #define AHEAD 8192
@@ -126,45 +134,87 @@ VEC_INLINE struct rows next_block(struct rows at)
 	return at;
 }
 
-/* ------------------------------------------------------------ one row of x */
+/* ------------------------------------------------------------ few rows of x */
 
-VEC_INLINE void add_one(int nr, struct rows at, const float *x, int k, f16 *acc)
+VEC_INLINE void add_block(int nr, int nx, struct rows at, const float *const *x, int k,
+			  f16 (*acc)[TILE_X])
 {
 	f16 sum[ROWS][TILE_X], scale[ROWS];
 
-	multiply(nr, 1, at, &x, k, sum, scale);
+	multiply(nr, nx, at, x, k, sum, scale);
 #pragma GCC unroll 4
-	for (int r = 0; r < nr; r++)
-		acc[r] = f16_fma(sum[r][0], scale[r], acc[r]);
+	for (int r = 0; r < nr; r++) {
+#pragma GCC unroll 4
+		for (int i = 0; i < nx; i++)
+			acc[r][i] = f16_fma(sum[r][i], scale[r], acc[r][i]);
+	}
 }
 
-/* Rows o … o + nr - 1; those up to o1 come next. */
-VEC_INLINE void one_row(int nr, const struct weight *w, int o, int o1, const float *x, float *y)
+/* Rows o … o + nr - 1 by nx rows of x; those up to o1 come next. */
+VEC_INLINE void direct(int nr, int nx, const struct weight *w, int o, int o1,
+		       const float *const *x, float *const *y)
 {
 	struct rows at = rows_from(w, o, 0);
 	const size_t group = (size_t)nr * at.row, groups = (AHEAD + group - 1) / group;
 	const size_t ahead = (size_t)(o1 - o) > groups * (size_t)nr ? groups * group : 0;
-	f16 acc[ROWS];
+	f16 acc[ROWS][TILE_X];
 	int k = 0;
 
 #pragma GCC unroll 4
-	for (int r = 0; r < nr; r++)
-		acc[r] = f16_zero();
+	for (int r = 0; r < nr; r++) {
+#pragma GCC unroll 4
+		for (int i = 0; i < nx; i++)
+			acc[r][i] = f16_zero();
+	}
 	for (; k + FP4_BLOCK <= w->in; k += FP4_BLOCK, at = next_block(at)) {
 		/* The hardware sees nr short streams; their common next rows it does not. */
 #pragma GCC unroll 4
 		for (int r = 0; r < nr; r++)
 			__builtin_prefetch(at.codes + ahead + (size_t)r * at.row, 0, 3);
-		add_one(nr, at, x, k, acc);
+		add_block(nr, nx, at, x, k, acc);
 	}
 	if (k < w->in) {
 		struct last_block pad;
 
-		add_one(nr, pad_last(w, o, nr, k, &pad), x, k, acc);
+		add_block(nr, nx, pad_last(w, o, nr, k, &pad), x, k, acc);
 	}
 #pragma GCC unroll 4
-	for (int r = 0; r < nr; r++)
-		y[o + r] = f16_sum(acc[r]);
+	for (int r = 0; r < nr; r++) {
+#pragma GCC unroll 4
+		for (int i = 0; i < nx; i++)
+			y[i][o + r] = f16_sum(acc[r][i]);
+	}
+}
+
+VEC_INLINE void direct_rows(int nx, const struct weight *w, int o0, int o1,
+			    const float *const *x, float *const *y)
+{
+	const int nr = ROWS_OF_W(nx);
+	int o = o0;
+
+	for (; o + nr <= o1; o += nr)
+		direct(nr, nx, w, o, o1, x, y);
+	for (; o < o1; o++)
+		direct(1, nx, w, o, o1, x, y);
+}
+
+/* n ≤ MOST_DIRECT rows; 3 go as 4, the last one repeated: written twice, with the same bits. */
+static void direct_few(const struct weight *w, int o0, int o1, int n, const float *const *x,
+		       float *const *y)
+{
+	const float *xs[MOST_DIRECT];
+	float *ys[MOST_DIRECT];
+
+	for (int i = 0; i < MOST_DIRECT; i++) {
+		xs[i] = x[i < n ? i : n - 1];
+		ys[i] = y[i < n ? i : n - 1];
+	}
+	if (n == 1)
+		direct_rows(1, w, o0, o1, xs, ys);
+	else if (n == 2)
+		direct_rows(2, w, o0, o1, xs, ys);
+	else
+		direct_rows(MOST_DIRECT, w, o0, o1, xs, ys);
 }
 
 /* ----------------------------------------------------------- many rows of x */
@@ -255,16 +305,13 @@ static void tile(const struct weight *w, int o, int n_row, int n, const float *c
 void LEAF(fp4_matmul)(const struct weight *w, int o0, int o1, int n, const float *const *x,
 		      float *const *y, float *scratch)
 {
-	int o = o0;
-
-	if (n == 1) {
-		for (; o + ROWS <= o1; o += ROWS)
-			one_row(ROWS, w, o, o1, x[0], y[0]);
-		for (; o < o1; o++)
-			one_row(1, w, o, o1, x[0], y[0]);
+	if (n <= FEW_ROWS) {
+		for (int i = 0; i < n; i += MOST_DIRECT)
+			direct_few(w, o0, o1, n - i < MOST_DIRECT ? n - i : MOST_DIRECT, x + i,
+				   y + i);
 		return;
 	}
-	for (; o < o1; o += TILE_ROWS) {
+	for (int o = o0; o < o1; o += TILE_ROWS) {
 		for (int i = 0; i < n; i += MATMUL_TILE_X)
 			tile(w, o, o1 - o < TILE_ROWS ? o1 - o : TILE_ROWS,
 			     n - i < MATMUL_TILE_X ? n - i : MATMUL_TILE_X, x + i, y + i,
