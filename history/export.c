@@ -41,8 +41,7 @@ const struct run_number export_run_numbers[] = {
 
 /* -- JSON -------------------------------------------------------------------- */
 
-/* Bytes that are no UTF-8 come as NAME_base64, so that nothing is lost. */
-static void kv_bytes(struct jsonw *w, const char *name, struct str bytes)
+void export_bytes(struct jsonw *w, const char *name, struct str bytes)
 {
 	struct buf text = {0};
 
@@ -92,18 +91,8 @@ static void add_run(struct jsonw *w, const struct history_run *r, const char *id
 	jsonw_end_object(w);
 }
 
-static void add_message(struct jsonw *w, const struct history_message *m, size_t number,
-			size_t parent)
+static void add_parts(struct jsonw *w, const struct history_message *m)
 {
-	const int32_t *ids = m->foreign ? m->foreign->ids : m->ids;
-	size_t n_ids = m->foreign ? m->foreign->n_ids : m->n_ids;
-
-	jsonw_begin_object(w);
-	jsonw_kv_string(w, "type", STR_LIT("message"));
-	jsonw_kv_int(w, "n", (int64_t)number);
-	jsonw_kv_int(w, "parent", (int64_t)parent);
-	jsonw_kv_string(w, "role", str_of(history_role_name(m->role)));
-	jsonw_kv_int(w, "created_ms", m->created_ms);
 	jsonw_key(w, "parts");
 	jsonw_begin_array(w);
 	for (size_t i = 0; i < m->n_parts; i++) {
@@ -112,15 +101,31 @@ static void add_message(struct jsonw *w, const struct history_message *m, size_t
 		jsonw_begin_object(w);
 		jsonw_kv_string(w, "kind", str_of(history_kind_name(p->kind)));
 		if (p->name.n)
-			kv_bytes(w, "name", p->name);
+			export_bytes(w, "name", p->name);
 		if (p->ref.n)
-			kv_bytes(w, "ref", p->ref);
-		kv_bytes(w, "text", p->text);
+			export_bytes(w, "ref", p->ref);
+		export_bytes(w, "text", p->text);
 		if (p->info.n)
-			kv_bytes(w, "info", p->info);
+			export_bytes(w, "info", p->info);
 		jsonw_end_object(w);
 	}
 	jsonw_end_array(w);
+}
+
+static int add_message(struct history *h, struct jsonw *w, const struct history_message *m,
+		       size_t number, size_t parent, struct err *err)
+{
+	const int32_t *ids = m->foreign ? m->foreign->ids : m->ids;
+	size_t n_ids = m->foreign ? m->foreign->n_ids : m->n_ids;
+	int rc = 0;
+
+	jsonw_begin_object(w);
+	jsonw_kv_string(w, "type", STR_LIT("message"));
+	jsonw_kv_int(w, "n", (int64_t)number);
+	jsonw_kv_int(w, "parent", (int64_t)parent);
+	jsonw_kv_string(w, "role", str_of(history_role_name(m->role)));
+	jsonw_kv_int(w, "created_ms", m->created_ms);
+	add_parts(w, m);
 	if (ids) {
 		jsonw_key(w, "ids");
 		jsonw_begin_array(w);
@@ -134,7 +139,10 @@ static void add_message(struct jsonw *w, const struct history_message *m, size_t
 		jsonw_kv_bool(w, "damaged", true);
 	if (m->run)
 		add_run(w, m->run, m->foreign ? m->foreign->identity : m->run->identity);
+	if (m->role == HISTORY_ASSISTANT)
+		rc = export_tool_runs(h, w, m->id, err);
 	jsonw_end_object(w);
+	return rc;
 }
 
 static void add_head(struct jsonw *w, const struct history_conversation *c, size_t leaf)
@@ -211,6 +219,7 @@ static int add_json(const struct history_tree *t, const struct history_conversat
 {
 	size_t *numbers = number_messages(t);
 	struct jsonw w;
+	int rc = 0;
 
 	if (!numbers)
 		return err_nomem(err, "messages", t->n * sizeof(*numbers));
@@ -224,14 +233,14 @@ static int add_json(const struct history_tree *t, const struct history_conversat
 		jsonw_key(&w, "messages");
 		jsonw_begin_array(&w);
 	}
-	for (size_t i = 0; i < t->n && !store_stops(t->h); i++) {
+	for (size_t i = 0; i < t->n && !rc && !store_stops(t->h); i++) {
 		const struct history_message *m = t->messages[i];
 
 		if (!numbers[i])
 			continue;
 		if (lines)
 			jsonw_init(&w, out);
-		add_message(&w, m, numbers[i], number_of(t, numbers, m->parent));
+		rc = add_message(t->h, &w, m, numbers[i], number_of(t, numbers, m->parent), err);
 		if (lines)
 			buf_addc(out, '\n');
 	}
@@ -241,7 +250,7 @@ static int add_json(const struct history_tree *t, const struct history_conversat
 		buf_addc(out, '\n');
 	}
 	free(numbers);
-	return 0;
+	return rc;
 }
 
 int history_export(struct history *h, int64_t conversation, enum history_format format,

@@ -349,9 +349,121 @@ void history_answer_free(struct history_answer *a);
 
 /*
  * Makes messages ("crashed") of the journals whose process is gone, and points their
- * conversations there.  out: those conversations, newest first.
+ * conversations there.  out: those conversations, newest first.  Calls that ran in such a process
+ * are lost.
  */
 int history_recover(struct history *h, struct history_list *out, struct err *err);
+
+/* -- what was done of calls --------------------------------------------------- */
+
+enum history_call_state {
+	HISTORY_CALL_ASKED,
+	HISTORY_CALL_RUNNING,
+	HISTORY_CALL_OK,
+	HISTORY_CALL_ERROR,
+	HISTORY_CALL_DENIED,
+	HISTORY_CALL_REFUSED,
+	HISTORY_CALL_STOPPED,
+	HISTORY_CALL_TIMEOUT,
+	HISTORY_CALL_LOST,
+	HISTORY_CALL_SKIPPED,
+};
+#define HISTORY_N_CALL_STATES 10
+
+/* One call of a stored answer, and what became of it.  Borrowed. */
+struct history_call {
+	int64_t answer; /* the message that calls */
+	struct str ref, tool;
+	struct str cls, grade, layer; /* what it could do, and within what */
+	struct str decided; /* "", "mode", "rule", "once", "session", "always", "user", "nobody" or
+			     * "policy" */
+	struct str rule, reason;
+	enum history_call_state state;
+	int exit, signal; /* -1, 0: none */
+	int64_t output_bytes;
+	struct str spill; /* "OUT:3", or "" */
+};
+
+const char *history_call_state_name(enum history_call_state state);
+bool history_call_state_from_name(struct str name, enum history_call_state *state);
+
+/*
+ * Before a call is run: from here on it has begun, whatever happens to this program, and it is on
+ * the disk when this returns.  Of *c all but state, exit and what follows are read.  *id names it
+ * for history_edit_plan().  ERR_USAGE: it was begun before; nothing is run twice.
+ */
+int history_call_begin(struct history_tree *t, const struct history_call *c, int64_t *id,
+		       struct err *err);
+
+/*
+ * As history_tree_say(), of a message with the result of the call, and what became of it, both or
+ * none.  Of one that was begun, class, grade, layer and who decided stay what they were.  A call
+ * that has its result elsewhere in the tree keeps that.
+ */
+int history_call_say(struct history_tree *t, const struct history_message *m,
+		     const struct history_call *c, const struct history_message **out,
+		     struct err *err);
+
+enum history_call_begun {
+	HISTORY_NOT_BEGUN,
+	HISTORY_RUNS_ELSEWHERE, /* in a process that lives, and is another one */
+	HISTORY_BEGUN,
+};
+
+/* What is known of the call `ref` of the message `answer`. */
+int history_call_find(struct history *h, int64_t answer, struct str ref,
+		      enum history_call_begun *begun, struct err *err);
+
+#define HISTORY_HASH_BYTES  16                   /* XXH128 */
+#define HISTORY_BEFORE_MAX  ((size_t)8 << 20)    /* kept of a file */
+#define HISTORY_BEFORE_ALL  ((int64_t)256 << 20) /* kept of a conversation */
+
+enum history_edit_state {
+	HISTORY_EDIT_PLANNED, /* it may have been done, or not */
+	HISTORY_EDIT_APPLIED,
+	HISTORY_EDIT_UNDONE,
+	HISTORY_EDIT_LOST,    /* what became of the file is not known */
+	HISTORY_EDIT_DROPPED, /* never done, or no longer to be undone */
+};
+#define HISTORY_N_EDIT_STATES 5
+
+/* A change of one file by a call that was begun. */
+struct history_edit {
+	int64_t id, call;
+	struct str root, path; /* path: any bytes, from the root on */
+	bool existed;          /* before it, with: */
+	/* What the file held.  p NULL: not kept, see HISTORY_BEFORE_MAX; in a list always, where
+	 * `kept` says whether it is there. */
+	struct str before;
+	bool kept;
+	int64_t before_mode;
+	unsigned char before_hash[HISTORY_HASH_BYTES];
+	unsigned char after_hash[HISTORY_HASH_BYTES];
+	int64_t after_mode;
+	int64_t made_dirs; /* how many folders it had to make */
+	enum history_edit_state state;
+};
+
+struct history_edits {
+	struct history_edit *items;
+	size_t n;
+};
+
+/*
+ * Before the file is changed: "planned", and on the disk when this returns.  id, kept and state are
+ * not read.  Where a conversation keeps more than HISTORY_BEFORE_ALL, the bytes of its oldest edits
+ * go: *n_dropped of them.
+ */
+int history_edit_plan(struct history *h, const struct history_edit *e, int64_t *id,
+		      size_t *n_dropped, struct err *err);
+int history_edit_settle(struct history *h, int64_t id, enum history_edit_state state,
+			struct err *err);
+/* All edits of a conversation, newest first. */
+int history_edits(struct history *h, int64_t conversation, struct history_edits *out,
+		  struct err *err);
+void history_edits_release(struct history_edits *edits);
+/* Appends what the file held before.  ERR_USAGE: that is not kept, or nothing was there. */
+int history_edit_before(struct history *h, int64_t id, struct buf *out, struct err *err);
 
 /* -- search ------------------------------------------------------------------ */
 

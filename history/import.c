@@ -39,7 +39,7 @@ static int bad(struct history_import *in, const char *what, struct err *err)
 	return err_set(err, ERR_USAGE, "line %zu: %s", in->n_lines, what);
 }
 
-static bool get_int(const json_t *o, const char *key, int64_t *out)
+bool import_int(const json_t *o, const char *key, int64_t *out)
 {
 	const json_t *v = json_object_get(o, key);
 
@@ -49,7 +49,7 @@ static bool get_int(const json_t *o, const char *key, int64_t *out)
 	return true;
 }
 
-static struct str get_str(const json_t *o, const char *key)
+struct str import_str(const json_t *o, const char *key)
 {
 	const json_t *v = json_object_get(o, key);
 
@@ -57,24 +57,32 @@ static struct str get_str(const json_t *o, const char *key)
 				 : (struct str){0};
 }
 
-/* The bytes of KEY or KEY_base64, in the tree's memory; an absent one is empty. */
-static int get_bytes(struct history_import *in, const json_t *o, const char *key,
-		     struct str *out, struct err *err)
+int import_bytes(struct pool *pool, const json_t *o, const char *key, struct str *out)
 {
 	struct buf name = {0}, bytes = {0};
 	struct str coded;
 	int rc = 0;
 
 	buf_addf(&name, "%s_base64", key);
-	coded = get_str(o, buf_z(&name));
+	coded = import_str(o, buf_z(&name));
 	if (coded.n && !base64_read(&bytes, coded))
-		rc = bad(in, "a value that should be base64 is not", err);
+		rc = ERR_USAGE;
 	if (!rc && (name.failed || bytes.failed ||
-		    pool_str(&in->t->pool, coded.n ? buf_str(&bytes) : get_str(o, key), out)))
-		rc = err_nomem(err, "import", coded.n);
+		    pool_str(pool, coded.n ? buf_str(&bytes) : import_str(o, key), out)))
+		rc = ERR_NOMEM;
 	buf_release(&name);
 	buf_release(&bytes);
 	return rc;
+}
+
+static int get_bytes(struct history_import *in, const json_t *o, const char *key,
+		     struct str *out, struct err *err)
+{
+	int rc = import_bytes(&in->t->pool, o, key, out);
+
+	if (rc == ERR_USAGE)
+		return bad(in, "a value that should be base64 is not", err);
+	return rc ? err_nomem(err, "import", 0) : 0;
 }
 
 /* -- a conversation's beginning and end ------------------------------------------ */
@@ -161,18 +169,18 @@ static int begin_conversation(struct history_import *in, const json_t *o, struct
 
 	if (rc)
 		return rc;
-	if (!get_int(o, "format", &format) || format != EXPORT_FORMAT)
+	if (!import_int(o, "format", &format) || format != EXPORT_FORMAT)
 		return err_set(err, ERR_USAGE, "line %zu: format %lld, expected %d",
 			       in->n_lines, (long long)format, EXPORT_FORMAT);
-	if (!get_int(o, "leaf", &in->leaf) || !get_int(o, "created_ms", &in->created_ms) ||
-	    !get_int(o, "updated_ms", &in->updated_ms) ||
-	    !history_title_origin_from_name(get_str(o, "title_from"), &in->title_from))
+	if (!import_int(o, "leaf", &in->leaf) || !import_int(o, "created_ms", &in->created_ms) ||
+	    !import_int(o, "updated_ms", &in->updated_ms) ||
+	    !history_title_origin_from_name(import_str(o, "title_from"), &in->title_from))
 		return bad(in, "a conversation needs leaf, created_ms, updated_ms, title_from",
 			   err);
 	in->pinned = json_is_true(json_object_get(o, "pinned"));
 	in->archived = json_is_true(json_object_get(o, "archived"));
 	buf_reset(&in->title);
-	history_clean_title(&in->title, get_str(o, "title"), HISTORY_TITLE_CHARS);
+	history_clean_title(&in->title, import_str(o, "title"), HISTORY_TITLE_CHARS);
 	if (buf_failed(&in->title))
 		return err_nomem(err, "import", in->title.cap);
 	rc = history_tree_new(&in->t, in->h, err);
@@ -182,7 +190,7 @@ static int begin_conversation(struct history_import *in, const json_t *o, struct
 		return rc;
 	in->open = true;
 	in->t->titled = true;
-	return choose_uid(in, get_str(o, "id"), err);
+	return choose_uid(in, import_str(o, "id"), err);
 }
 
 /* -- a message ----------------------------------------------------------------- */
@@ -202,7 +210,7 @@ static int read_parts(struct history_import *in, const json_t *o, struct history
 	for (size_t i = 0; i < n && !rc; i++) {
 		const json_t *p = json_array_get(list, i);
 
-		if (!history_kind_from_name(get_str(p, "kind"), &parts[i].kind))
+		if (!history_kind_from_name(import_str(p, "kind"), &parts[i].kind))
 			return bad(in, "a part of an unknown kind", err);
 		rc = get_bytes(in, p, "name", &parts[i].name, err);
 		if (!rc)
@@ -259,7 +267,7 @@ static int read_run(struct history_import *in, const json_t *o, struct history_m
 	for (const struct run_word *f = export_run_words; f->name; f++) {
 		struct str word;
 
-		if (pool_str(&in->t->pool, get_str(r, f->name), &word))
+		if (pool_str(&in->t->pool, import_str(r, f->name), &word))
 			return err_nomem(err, "import", sizeof(*run));
 		memcpy(base + f->at, &word.p, sizeof(word.p));
 	}
@@ -271,12 +279,12 @@ static int read_run(struct history_import *in, const json_t *o, struct history_m
 	for (const struct run_number *f = export_run_numbers; f->name; f++) {
 		int64_t i = 0;
 
-		if (!get_int(r, f->name, &i) && !f->late)
+		if (!import_int(r, f->name, &i) && !f->late)
 			return err_set(err, ERR_USAGE, "line %zu: run: %s is missing",
 				       in->n_lines, f->name);
 		memcpy(base + f->at, &i, sizeof(i));
 	}
-	if (sscanf(get_str(r, "seed").n ? get_str(r, "seed").p : "", "%" SCNu64, &run->seed) !=
+	if (sscanf(import_str(r, "seed").n ? import_str(r, "seed").p : "", "%" SCNu64, &run->seed) !=
 	    1)
 		return bad(in, "run: seed is missing", err);
 	m->run = run;
@@ -363,6 +371,24 @@ static int take_message(struct history_import *in, const struct history_message 
 	return rc ? rc : remember(in, id, err);
 }
 
+/* What was done of its calls, or of the calls whose results it tells. */
+static int take_calls(struct history_import *in, const json_t *o,
+		      const struct history_message *m, struct err *err)
+{
+	int64_t id = in->ids[in->n - 1];
+	struct err why = {0};
+	int rc;
+
+	if (m->role == HISTORY_TOOL)
+		return import_results(in->h, m, id, err);
+	rc = m->role == HISTORY_ASSISTANT ? import_tool_runs(in->t, o, id, &why) : 0;
+	if (rc == ERR_USAGE)
+		return bad(in, why.text, err);
+	if (rc)
+		*err = why;
+	return rc;
+}
+
 static int add_message(struct history_import *in, const json_t *o, struct err *err)
 {
 	struct history_message m = {0};
@@ -371,19 +397,21 @@ static int add_message(struct history_import *in, const json_t *o, struct err *e
 
 	if (!in->t)
 		return bad(in, "a message before any conversation", err);
-	if (!get_int(o, "n", &n) || n < 1 || (uint64_t)n != in->n + 1)
+	if (!import_int(o, "n", &n) || n < 1 || (uint64_t)n != in->n + 1)
 		return bad(in, "messages are numbered 1, 2, 3, …", err);
-	if (!get_int(o, "parent", &parent) || parent < 0 || parent >= n)
+	if (!import_int(o, "parent", &parent) || parent < 0 || parent >= n)
 		return bad(in, "a message's parent is one before it, or 0", err);
-	if (!history_role_from_name(get_str(o, "role"), &m.role) ||
-	    !get_int(o, "created_ms", &m.created_ms))
+	if (!history_role_from_name(import_str(o, "role"), &m.role) ||
+	    !import_int(o, "created_ms", &m.created_ms))
 		return bad(in, "a message needs role and created_ms", err);
 	rc = read_parts(in, o, &m, err);
 	if (!rc)
 		rc = read_ids(in, o, &m, err);
 	if (!rc)
 		rc = read_run(in, o, &m, err);
-	return rc ? rc : take_message(in, &m, parent, err);
+	if (!rc)
+		rc = take_message(in, &m, parent, err);
+	return rc ? rc : take_calls(in, o, &m, err);
 }
 
 /* -- from outside ----------------------------------------------------------------- */
@@ -416,7 +444,7 @@ int history_import_line(struct history_import *in, struct str line, struct err *
 		return bad(in, why.text, err);
 	if (rc)
 		return err_set(err, rc, "line %zu: %s", in->n_lines, why.text);
-	type = get_str(tree.root, "type");
+	type = import_str(tree.root, "type");
 	if (str_is(type, "conversation"))
 		rc = begin_conversation(in, tree.root, err);
 	else if (str_is(type, "message"))

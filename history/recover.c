@@ -9,6 +9,7 @@
 #include "history/index.h"
 #include "history/owner.h"
 #include "history/seal.h"
+#include "history/tool_run.h"
 
 struct orphan {
 	int64_t id, conversation, parent, run, flushed_ms;
@@ -227,6 +228,8 @@ int history_recover(struct history *h, struct history_list *out, struct err *err
 		history_list_release(&one);
 	}
 	free(o.items);
+	if (!rc)
+		rc = tool_runs_recover(h, err);
 	if (rc)
 		history_list_release(out);
 	return rc;

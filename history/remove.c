@@ -84,6 +84,17 @@ static int hand_on(struct history *h, int64_t tree, int64_t conversation, struct
 			 " AND message_id IS NOT NULL",
 			 "ii", tree, conversation);
 
+	/* Of what was done of calls, that whose result stays. */
+	if (!rc)
+		rc = sql_run(h, err,
+			     "DELETE FROM tool_run WHERE conversation_id = ? AND result_id IS NULL",
+			     "i", conversation);
+	if (!rc)
+		rc = sql_run(h, err,
+			     "UPDATE tool_run SET conversation_id = (SELECT min(id)"
+			     " FROM conversation WHERE tree_id = ?1 AND id <> ?2)"
+			     " WHERE conversation_id = ?2",
+			     "ii", tree, conversation);
 	if (!rc)
 		rc = sql_run(h, err,
 			     "UPDATE message SET conversation_id = (SELECT min(id)"

@@ -6,6 +6,7 @@
 #include "engine/base/utf8.h"
 #include "history/index.h"
 #include "history/seal.h"
+#include "history/tool_run.h"
 #include "history/tree.h"
 
 #define TITLE_MAX_BYTES 200
@@ -204,8 +205,10 @@ static int write_all(struct history_tree *t, const struct history_message *m,
 	return rc;
 }
 
-int history_tree_say(struct history_tree *t, const struct history_message *m,
-		     const struct history_message **out, struct err *err)
+/* `call`: whose result it is; NULL: of none. */
+static int say(struct history_tree *t, const struct history_message *m,
+	       const struct history_call *call, const struct history_message **out,
+	       struct err *err)
 {
 	struct history_message *copy = tree_copy(t, m);
 	int64_t conversation = 0, tree_id = 0, id = 0;
@@ -222,6 +225,8 @@ int history_tree_say(struct history_tree *t, const struct history_message *m,
 	if (rc)
 		return rc;
 	rc = write_all(t, copy, &conversation, &tree_id, &id, err);
+	if (!rc && call)
+		rc = tool_run_end(t->h, conversation, id, call, err);
 	rc = sql_end(t->h, rc, err);
 	if (rc)
 		return rc;
@@ -229,6 +234,19 @@ int history_tree_say(struct history_tree *t, const struct history_message *m,
 	if (out)
 		*out = copy;
 	return 0;
+}
+
+int history_tree_say(struct history_tree *t, const struct history_message *m,
+		     const struct history_message **out, struct err *err)
+{
+	return say(t, m, NULL, out, err);
+}
+
+int history_call_say(struct history_tree *t, const struct history_message *m,
+		     const struct history_call *c, const struct history_message **out,
+		     struct err *err)
+{
+	return say(t, m, c, out, err);
 }
 
 static int write_fork(struct history_tree *t, struct str title, enum history_title_from from,

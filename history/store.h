@@ -84,6 +84,9 @@ struct str sql_str(sqlite3_stmt *st, int column);
  */
 int sql_begin(struct history *h, struct err *err);
 int sql_end(struct history *h, int rc, struct err *err);
+/* The same, on the disk when it returns, whatever befalls the machine then. */
+int sql_begin_full(struct history *h, struct err *err);
+int sql_end_full(struct history *h, int rc, struct err *err);
 /* Undoes it, where SQLite has not done so by itself. */
 void sql_undo(struct history *h);
 

@@ -74,6 +74,32 @@ int sql_end(struct history *h, int rc, struct err *err)
 	return rc;
 }
 
+static void sync_less(struct history *h)
+{
+	struct err ignored;
+
+	/* Where it cannot be said, commits are slower, and no less safe. */
+	sql_exec(h, &ignored, "PRAGMA synchronous = NORMAL");
+}
+
+int sql_begin_full(struct history *h, struct err *err)
+{
+	int rc = sql_exec(h, err, "PRAGMA synchronous = FULL");
+
+	if (!rc)
+		rc = sql_begin(h, err);
+	if (rc)
+		sync_less(h);
+	return rc;
+}
+
+int sql_end_full(struct history *h, int rc, struct err *err)
+{
+	rc = sql_end(h, rc, err);
+	sync_less(h);
+	return rc;
+}
+
 void sql_undo(struct history *h)
 {
 	h->wrote_parts = false;

@@ -29,6 +29,21 @@ static const struct rule rules[] = {
 	 " AND EXISTS (SELECT 1 FROM message m WHERE m.conversation_id = c.id)"},
 	{"run", "neither in progress nor of a message",
 	 "SELECT r.id FROM run r WHERE r.message_id IS NULL AND r.stop IS NOT NULL"},
+	{"tool_run", "what calls is no answer",
+	 "SELECT r.id FROM tool_run r JOIN message m ON m.id = r.answer_id"
+	 " WHERE m.role <> 'assistant'"},
+	{"tool_run", "its result does not follow the answer",
+	 "SELECT r.id FROM tool_run r JOIN message a ON a.id = r.answer_id"
+	 " JOIN message m ON m.id = r.result_id"
+	 " WHERE m.role <> 'tool' OR m.tree_id <> a.tree_id OR m.id <= a.id"},
+	{"tool_run", "has a result, but no end",
+	 "SELECT id FROM tool_run WHERE result_id IS NOT NULL"
+	 " AND (state IN ('asked', 'running') OR ended_ms IS NULL)"},
+	{"file_edit", "a hash of it is cut",
+	 "SELECT id FROM file_edit WHERE length(after_hash) <> 16"
+	 " OR length(before_hash) <> 16"},
+	{"file_edit", "holds bytes of a file that did not exist",
+	 "SELECT id FROM file_edit WHERE before IS NOT NULL AND before_hash IS NULL"},
 };
 
 static int add_problems(struct history *h, sqlite3_stmt *st, const struct rule *rule,

@@ -22,7 +22,7 @@
 #define SLOW_MS 12
 #define BETWEEN 4
 /* What was begun is undone, and no more, before a call that was given up returns. */
-#define UNDOING 20
+#define UNDOING 24
 /* Of what takes long, so many are tried but one. */
 #define PLACES 4
 
@@ -32,6 +32,8 @@ static struct history_tree *tree;
 static struct history_answer *answer;
 static int64_t conversation, other, another;
 static struct buf exported;
+static const struct history_message *called; /* an answer with calls */
+static int64_t call_id, edit_id;
 
 struct watch {
 	bool give_up;
@@ -196,6 +198,78 @@ static int call_say_much(void)
 	return history_tree_say(tree, &m, NULL, &err);
 }
 
+/* Another call of the answer each time. */
+static struct history_call next_call(void)
+{
+	static char ref[16];
+	static int n;
+
+	snprintf(ref, sizeof(ref), "%d", n++);
+	return (struct history_call){
+		.answer = called->id,
+		.ref = str_of(ref),
+		.state = HISTORY_CALL_OK,
+		.exit = -1,
+	};
+}
+
+static int call_call_begin(void)
+{
+	struct history_call c = next_call();
+
+	return history_call_begin(tree, &c, &call_id, &err);
+}
+
+static int call_call_say(void)
+{
+	struct history_call c = next_call();
+	struct history_part part = {.kind = HISTORY_RESULT, .text = STR_LIT("result")};
+	struct history_message m = {.role = HISTORY_TOOL, .parts = &part, .n_parts = 1};
+
+	return history_call_say(tree, &m, &c, NULL, &err);
+}
+
+static int call_call_find(void)
+{
+	enum history_call_begun b;
+
+	return history_call_find(s.h, called->id, STR_LIT("0"), &b, &err);
+}
+
+static int call_edit_plan(void)
+{
+	struct history_edit e = {.call = call_id, .existed = true, .before = STR_LIT("held")};
+	int64_t id = 0;
+	size_t n;
+	int rc = history_edit_plan(s.h, &e, &id, &n, &err);
+
+	edit_id = rc ? edit_id : id;
+	return rc;
+}
+
+static int call_edit_settle(void)
+{
+	return history_edit_settle(s.h, edit_id, HISTORY_EDIT_APPLIED, &err);
+}
+
+static int call_edits(void)
+{
+	struct history_edits edits;
+	int rc = history_edits(s.h, conversation, &edits, &err);
+
+	history_edits_release(&edits);
+	return rc;
+}
+
+static int call_edit_before(void)
+{
+	struct buf bytes = {0};
+	int rc = history_edit_before(s.h, edit_id, &bytes, &err);
+
+	buf_release(&bytes);
+	return rc;
+}
+
 static int call_fork(void)
 {
 	struct history_tree *t = NULL;
@@ -343,6 +417,13 @@ static const struct {
 	{"history_answer_flush", call_flush},
 	{"history_answer_commit", call_commit},
 	{"history_answer_drop", call_drop},
+	{"history_call_begin", call_call_begin},
+	{"history_call_say", call_call_say},
+	{"history_call_find", call_call_find},
+	{"history_edit_plan", call_edit_plan},
+	{"history_edit_settle", call_edit_settle},
+	{"history_edits", call_edits},
+	{"history_edit_before", call_edit_before},
 	{"history_tree_fork", call_fork},
 	{"history_tree_keep", call_keep},
 	{"history_set_pinned", call_pin},
@@ -394,6 +475,9 @@ static const char *const at_once[] = {
 	"history_answer_due_ms",
 	"history_answer_free",
 	"history_hits_release",
+	"history_edits_release",
+	"history_call_state_name",
+	"history_call_state_from_name",
 	"history_clean_title",
 	"history_may_write",
 };
@@ -413,6 +497,7 @@ static int setup(void **state)
 		other = store_talk(s.h, text, "thought", "answer");
 	}
 	assert_int_equal(history_tree_open(&tree, s.h, conversation, &err), 0);
+	called = history_tree_leaf(tree);
 	return 0;
 }
 

@@ -1,0 +1,206 @@
+/* What calls did to files, and what those held before. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "history/tool_run.h"
+
+static const char *const states[HISTORY_N_EDIT_STATES] = {
+	[HISTORY_EDIT_PLANNED] = "planned", [HISTORY_EDIT_APPLIED] = "applied",
+	[HISTORY_EDIT_UNDONE] = "undone",   [HISTORY_EDIT_LOST] = "lost",
+	[HISTORY_EDIT_DROPPED] = "dropped",
+};
+
+const char *file_edit_state_name(enum history_edit_state state)
+{
+	return states[state];
+}
+
+bool file_edit_state_from_name(struct str name, enum history_edit_state *state)
+{
+	for (int i = 0; i < HISTORY_N_EDIT_STATES; i++) {
+		if (str_is(name, states[i])) {
+			*state = (enum history_edit_state)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* -- planned, settled ---------------------------------------------------------- */
+
+static int write_plan(struct history *h, const struct history_edit *e, int64_t *id,
+		      struct err *err)
+{
+	bool keeps = e->existed && e->before.p && e->before.n <= HISTORY_BEFORE_MAX;
+	int rc = sql_run(h, err,
+			 "INSERT INTO file_edit (tool_run_id, root, path, before, before_mode,"
+			 " before_hash, after_hash, after_mode, made_dirs, state)"
+			 " VALUES (?, ?, CAST(? AS BLOB), ?, iif(?, ?, NULL), ?, ?, ?, ?,"
+			 " 'planned')",
+			 "issbiibbii", e->call, e->root, e->path,
+			 keeps ? (const void *)e->before.p : NULL, e->before.n,
+			 (int64_t)e->existed, e->before_mode,
+			 e->existed ? (const void *)e->before_hash : NULL,
+			 (size_t)HISTORY_HASH_BYTES, (const void *)e->after_hash,
+			 (size_t)HISTORY_HASH_BYTES, e->after_mode, e->made_dirs);
+
+	if (!rc)
+		*id = sqlite3_last_insert_rowid(h->db);
+	return rc;
+}
+
+int file_edits_trim(struct history *h, int64_t conversation, int64_t max_bytes, size_t *n,
+		    struct err *err)
+{
+	int rc = sql_run(
+		h, err,
+		"UPDATE file_edit SET before = NULL, state = 'dropped' WHERE id IN (SELECT id"
+		" FROM (SELECT e.id, sum(length(e.before)) OVER (ORDER BY e.id DESC) AS bytes"
+		"  FROM file_edit e JOIN tool_run r ON r.id = e.tool_run_id"
+		"  WHERE r.conversation_id = ? AND e.before IS NOT NULL) WHERE bytes > ?)",
+		"ii", conversation, max_bytes);
+
+	*n = rc ? 0 : (size_t)sqlite3_changes(h->db);
+	return rc;
+}
+
+int history_edit_plan(struct history *h, const struct history_edit *e, int64_t *id,
+		      size_t *n_dropped, struct err *err)
+{
+	int64_t conversation = 0;
+	int rc = sql_begin_full(h, err);
+
+	*id = 0;
+	*n_dropped = 0;
+	if (rc)
+		return rc;
+	rc = write_plan(h, e, id, err);
+	if (!rc)
+		rc = sql_int(h, &conversation, 0, err,
+			     "SELECT conversation_id FROM tool_run WHERE id = ?", "i", e->call);
+	if (!rc)
+		rc = file_edits_trim(h, conversation, HISTORY_BEFORE_ALL, n_dropped, err);
+	return sql_end_full(h, rc, err);
+}
+
+int history_edit_settle(struct history *h, int64_t id, enum history_edit_state state,
+			struct err *err)
+{
+	int rc = sql_begin(h, err);
+
+	if (rc)
+		return rc;
+	/* Bytes that went took the way back with them, whatever is done to the file. */
+	rc = sql_run(h, err,
+		     "UPDATE file_edit SET state = ?1,"
+		     " before = CASE ?1 WHEN 'dropped' THEN NULL ELSE before END WHERE id = ?2"
+		     " AND state <> 'dropped'",
+		     "zi", file_edit_state_name(state), id);
+	return sql_end(h, rc, err);
+}
+
+/* -- read ------------------------------------------------------------------------ */
+
+static bool copy(struct str *to, struct str from)
+{
+	char *p = malloc(from.n + 1);
+
+	if (!p)
+		return false;
+	if (from.n)
+		memcpy(p, from.p, from.n);
+	p[from.n] = '\0';
+	*to = (struct str){p, from.n};
+	return true;
+}
+
+static void read_hash(sqlite3_stmt *st, int column, unsigned char out[HISTORY_HASH_BYTES])
+{
+	struct str hash = sql_str(st, column);
+
+	if (hash.n == HISTORY_HASH_BYTES)
+		memcpy(out, hash.p, hash.n);
+}
+
+static int add_edit(struct history_edits *out, sqlite3_stmt *st, struct err *err)
+{
+	struct history_edit *grown = realloc(out->items, (out->n + 1) * sizeof(*grown));
+	struct history_edit *e;
+
+	if (!grown)
+		return err_nomem(err, "edits", (out->n + 1) * sizeof(*grown));
+	out->items = grown;
+	e = &grown[out->n++];
+	*e = (struct history_edit){
+		.id = sqlite3_column_int64(st, 0),
+		.call = sqlite3_column_int64(st, 1),
+		.kept = sqlite3_column_int(st, 4),
+		.before_mode = sqlite3_column_int64(st, 5),
+		.existed = sqlite3_column_type(st, 6) != SQLITE_NULL,
+		.after_mode = sqlite3_column_int64(st, 8),
+		.made_dirs = sqlite3_column_int64(st, 9),
+	};
+	read_hash(st, 6, e->before_hash);
+	read_hash(st, 7, e->after_hash);
+	file_edit_state_from_name(sql_str(st, 10), &e->state);
+	if (!copy(&e->root, sql_str(st, 2)) || !copy(&e->path, sql_str(st, 3)))
+		return err_nomem(err, "edits", sizeof(*e));
+	return 0;
+}
+
+int history_edits(struct history *h, int64_t conversation, struct history_edits *out,
+		  struct err *err)
+{
+	sqlite3_stmt *st = sql_get(
+		h, err,
+		"SELECT e.id, tool_run_id, root, path, before IS NOT NULL, before_mode,"
+		" before_hash, after_hash, after_mode, made_dirs, e.state FROM file_edit e"
+		" JOIN tool_run r ON r.id = tool_run_id WHERE conversation_id = ?"
+		" ORDER BY e.id DESC",
+		"i", conversation);
+	int rc;
+
+	*out = (struct history_edits){0};
+	if (!st)
+		return err->code;
+	while ((rc = sql_row(h, st, err)) > 0) {
+		rc = add_edit(out, st, err);
+		if (rc)
+			break;
+	}
+	sql_done(st);
+	if (rc)
+		history_edits_release(out);
+	return rc;
+}
+
+void history_edits_release(struct history_edits *edits)
+{
+	for (size_t i = 0; i < edits->n; i++) {
+		free((char *)edits->items[i].root.p);
+		free((char *)edits->items[i].path.p);
+	}
+	free(edits->items);
+	*edits = (struct history_edits){0};
+}
+
+int history_edit_before(struct history *h, int64_t id, struct buf *out, struct err *err)
+{
+	sqlite3_stmt *st = sql_get(h, err,
+				   "SELECT before FROM file_edit WHERE id = ?"
+				   " AND before IS NOT NULL",
+				   "i", id);
+	int rc;
+
+	if (!st)
+		return err->code;
+	rc = sql_row(h, st, err);
+	if (rc > 0)
+		buf_adds(out, sql_str(st, 0));
+	sql_done(st);
+	if (rc == 0)
+		return err_set(err, ERR_USAGE, "what the file held before is not kept");
+	if (rc > 0 && buf_failed(out))
+		return err_nomem(err, "file", out->len);
+	return rc < 0 ? rc : 0;
+}
