@@ -375,6 +375,7 @@ struct history_call {
 	int64_t answer; /* the message that calls */
 	struct str ref, tool;
 	struct str cls, grade, layer; /* what it could do, and within what */
+	/* What is none of these is kept as "". */
 	struct str decided; /* "", "mode", "rule", "once", "session", "always", "user", "nobody" or
 			     * "policy" */
 	struct str rule, reason;

@@ -7,7 +7,7 @@ CREATE TABLE tool_run (
 	result_id INTEGER REFERENCES message (id) ON DELETE CASCADE,           -- NULL: none yet
 	ref TEXT NOT NULL,
 	tool TEXT NOT NULL,
-	class TEXT NOT NULL,               -- what it could do; '': never judged
+	class TEXT NOT NULL,               -- what it could do; '': never began
 	grade TEXT NOT NULL,
 	layer TEXT NOT NULL,
 	decided TEXT NOT NULL

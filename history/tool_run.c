@@ -101,8 +101,9 @@ int tool_run_end(struct history *h, int64_t conversation, int64_t result,
 		       "iiissssssss"
 		       "zioiszii",
 		       conversation, c->answer, result, c->ref, c->tool, c->cls, c->grade,
-		       c->layer, c->decided, c->rule, c->reason,
-		       history_call_state_name(c->state), (int64_t)c->exit, (int64_t)c->signal,
+		       c->layer,
+		       tool_run_decided_is(c->decided) ? c->decided : STR_LIT(""), c->rule,
+		       c->reason, history_call_state_name(c->state), (int64_t)c->exit, (int64_t)c->signal,
 		       c->output_bytes, c->spill, h->owner, now, now);
 }
 

@@ -218,6 +218,29 @@ static int start_job(struct agent *a, const struct agent_news *n, struct err *er
 	return rc;
 }
 
+/* That it begins is stored, whatever happens then. */
+static int store_start(struct agent *a, const struct agent_news *n, const char *by,
+		       struct err *err)
+{
+	struct buf grade = {0};
+	struct talk_call c = {
+		.ref = n->ref,
+		.name = n->tool,
+		.cls = str_of(tool_class_name(call_class(n->tool))),
+		.by = str_of(by),
+	};
+	int rc;
+
+	if (!a->ops->begin)
+		return 0;
+	tool_grade_add(&grade, n->grade);
+	c.grade = buf_str(&grade);
+	rc = buf_failed(&grade) ? err_nomem(err, "call", grade.len)
+				: a->ops->begin(a->ctx, &c, err);
+	buf_release(&grade);
+	return rc;
+}
+
 /* True: it has its result already, since it could not be begun. */
 static bool run(struct agent *a, const char *by)
 {
@@ -225,6 +248,11 @@ static bool run(struct agent *a, const char *by)
 	struct err err = {0};
 
 	a->good = true;
+	if (store_start(a, &n, by, &err)) {
+		give_up(a, AGENT_FAILED, &err, "that it begins could not be kept");
+		answer_skipped(a, "that it begins could not be kept");
+		return true;
+	}
 	if (start_job(a, &n, &err)) {
 		a->job = 0;
 		give_up(a, AGENT_FAILED, &err, "the tools' process does not run");

@@ -108,6 +108,13 @@ struct agent_ops {
 	int (*keep)(void *ctx, const struct talk_result *r, struct err *err);
 	/* Says after the leaf what the user has said meanwhile; NULL: nobody says anything. */
 	int (*join)(void *ctx, struct err *err);
+	/*
+	 * Stores that the call begins, before it does: where this fails, it does not run.  What is
+	 * known of a call of that answer.  NULL: nothing is stored, and so none has begun.
+	 */
+	int (*begin)(void *ctx, const struct talk_call *c, struct err *err);
+	int (*find)(void *ctx, const struct talk_message *answer, struct str ref,
+		    enum history_call_begun *begun, struct err *err);
 	/* The turn is over; err->code is 0 but for LIMIT, REFUSED, CUT and FAILED. */
 	void (*ended)(void *ctx, enum agent_end why, const struct err *err);
 };
@@ -176,7 +183,8 @@ void agent_poll(struct agent *a);
 
 /*
  * Before the next question.  Calls of the branch's last answer that have no result get one,
- * that says they did not run, or that it is not known.  A branch that offers no tools yet, or
+ * that says they did not run, or, of one that had begun, that what it did is not known; ERR_USAGE:
+ * one runs in another process.  A branch that offers no tools yet, or
  * has another system prompt from now on, gets what the model is to know of the workspace and
  * AGENTS.md files, behind that prompt (`fresh`, in a new conversation) or else the preamble,
  * and the tools; then that stays as it is.  ctx_tokens: 0 = not known.

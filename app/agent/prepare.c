@@ -28,25 +28,46 @@ static bool has_result(const struct talk *t, const struct talk_message *answer, 
 	return false;
 }
 
-/* What runs is told as lost where it is not known that it did not: calls of a whole answer do.
- */
+static int find_begun(const struct prepare *a, const struct talk_message *m, struct str ref,
+		      enum history_call_begun *begun, struct err *err)
+{
+	*begun = HISTORY_NOT_BEGUN;
+	return a->ops->find ? a->ops->find(a->ctx, m, ref, begun, err) : 0;
+}
+
+/* What had begun is lost; what had not is told as not run. */
+static void judge(const struct talk_message *m, enum history_call_begun begun,
+		  struct agent_news *n)
+{
+	n->state = begun == HISTORY_BEGUN ? TOOL_LOST : TOOL_SKIPPED;
+	if (begun == HISTORY_BEGUN)
+		n->text = STR_LIT("error: the program ended while this ran; what it did is not "
+				  "known. Look before you repeat it.");
+	else if (m->unfinished)
+		n->text = STR_LIT("error: not run: the answer was cut");
+	else
+		n->text = STR_LIT("error: not run: the user went on");
+}
+
 static int settle(const struct prepare *a, const struct talk_message *m,
 		  const struct talk_part *p, struct err *err)
 {
-	struct agent_news n = {
-		.kind = AGENT_RESULT,
-		.ref = buf_str(&p->ref),
-		.tool = buf_str(&p->name),
-		.state = m->unfinished ? TOOL_SKIPPED : TOOL_LOST,
-		.text = m->unfinished ? STR_LIT("error: not run: the answer was cut")
-				      : STR_LIT("error: whether this ran is not known. "
-						"Look before you repeat it."),
-		.exit = -1,
-		.ms = -1};
+	struct agent_news n = {.kind = AGENT_RESULT,
+			       .ref = buf_str(&p->ref),
+			       .tool = buf_str(&p->name),
+			       .exit = -1,
+			       .ms = -1};
+	enum history_call_begun begun;
 	struct buf info = {0};
 	struct talk_result result;
-	int rc = 0;
+	int rc = find_begun(a, m, n.ref, &begun, err);
 
+	if (rc)
+		return rc;
+	if (begun == HISTORY_RUNS_ELSEWHERE)
+		return err_set(err, ERR_USAGE, "another dsv4chat runs a tool in this conversation: "
+					       "wait for it there, or /fork");
+	judge(m, begun, &n);
 	call_add_info(&info, &n, "policy");
 	if (buf_failed(&info))
 		rc = err_nomem(err, "result", info.len);

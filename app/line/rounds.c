@@ -59,6 +59,21 @@ static int keep(void *ctx, const struct talk_result *result, struct err *err)
 	return talk_store_say_result(r->turn->talks, r->talk, result, err);
 }
 
+static int begin_call(void *ctx, const struct talk_call *c, struct err *err)
+{
+	struct rounds *r = ctx;
+
+	return talk_store_begin_call(r->turn->talks, r->talk, c, err);
+}
+
+static int find_call(void *ctx, const struct talk_message *answer, struct str ref,
+		     enum history_call_begun *begun, struct err *err)
+{
+	struct rounds *r = ctx;
+
+	return talk_store_find_call(r->turn->talks, answer, ref, begun, err);
+}
+
 static void ended(void *ctx, enum agent_end why, const struct err *err)
 {
 	struct rounds *r = ctx;
@@ -74,6 +89,8 @@ static const struct agent_ops with_user = {
 	.ask_user = ask_user,
 	.show = show,
 	.keep = keep,
+	.begin = begin_call,
+	.find = find_call,
 	.ended = ended,
 };
 
@@ -82,6 +99,8 @@ static const struct agent_ops alone = {
 	.stop_model = stop_model,
 	.show = show,
 	.keep = keep,
+	.begin = begin_call,
+	.find = find_call,
 	.ended = ended,
 };
 

@@ -182,6 +182,21 @@ static int keep(void *ctx, const struct talk_result *r, struct err *err)
 	return talk_store_say_result(s->talks, s->acts.talk, r, err);
 }
 
+static int begin_call(void *ctx, const struct talk_call *c, struct err *err)
+{
+	struct screen *s = ctx;
+
+	return talk_store_begin_call(s->talks, s->acts.talk, c, err);
+}
+
+static int find_call(void *ctx, const struct talk_message *answer, struct str ref,
+		     enum history_call_begun *begun, struct err *err)
+{
+	struct screen *s = ctx;
+
+	return talk_store_find_call(s->talks, answer, ref, begun, err);
+}
+
 /* What was sent meanwhile follows the results, before the model is asked again. */
 static int join(void *ctx, struct err *err)
 {
@@ -224,6 +239,8 @@ static const struct agent_ops ops = {
 	.ask_user = ask_user,
 	.show = show,
 	.keep = keep,
+	.begin = begin_call,
+	.find = find_call,
 	.join = join,
 	.ended = ended,
 };

@@ -9,6 +9,7 @@
 #include "app/output.h"
 #include "app/pulse.h"
 #include "app/talk/forkname.h"
+#include "app/talk/store_call.h"
 #include "engine/base/clock.h"
 
 static enum history_role to_history(enum chat_role role)
@@ -71,6 +72,7 @@ static int say_anew(struct talk *t, const struct talk_message *m,
 				    .ids = m->ids,
 				    .n_ids = m->n_ids};
 	struct history_run run;
+	struct told_call told;
 	int rc;
 
 	if (!parts)
@@ -87,7 +89,11 @@ static int say_anew(struct talk *t, const struct talk_message *m,
 	}
 	history_tree_rewind(t->tree,
 			    m->parent ? history_tree_find(t->tree, m->parent->stored) : NULL);
-	rc = history_tree_say(t->tree, &h, said, err);
+	if (told_call_read(&told, m))
+		rc = history_call_say(t->tree, &h, &told.call, said, err);
+	else
+		rc = history_tree_say(t->tree, &h, said, err);
+	json_tree_release(&told.info);
 	free(parts);
 	return rc;
 }
@@ -132,17 +138,6 @@ int talk_store_save(struct talks *ts, struct talk *t, struct err *err)
 	if (!rc)
 		t->stored = history_tree_conversation(t->tree);
 	return !rc && named ? talk_store_rename(ts, t, err) : rc;
-}
-
-int talk_store_say_result(struct talks *ts, struct talk *t, const struct talk_result *r,
-			  struct err *err)
-{
-	struct talk_message *m = talk_message_result(r, err);
-
-	if (!m)
-		return ERR_NOMEM;
-	talk_say(t, m, clock_wall_ms());
-	return talk_store_save(ts, t, err);
 }
 
 int talk_store_begin(struct talks *ts, struct talk *t, const struct talk_message *m,

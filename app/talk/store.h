@@ -73,9 +73,19 @@ int talk_store_load(struct talks *ts, struct talk *t, struct err *err);
 int talk_store_catch_up(struct talks *ts, struct talk *t, bool *news, struct err *err);
 /* Writes what of the branch shown is not in the store.  *err is set on failure alone. */
 int talk_store_save(struct talks *ts, struct talk *t, struct err *err);
-/* Says what came of a call after t's leaf, and writes it; said also where ERR_STORE is returned. */
+/* Says what came of a call after t's leaf, and writes it with what became of the call; said also
+ * where ERR_STORE is returned. */
 int talk_store_say_result(struct talks *ts, struct talk *t, const struct talk_result *r,
 			  struct err *err);
+/*
+ * Before a call of the answer that t's branch ends with, or its results, runs: that is on the disk
+ * when this returns.  Where it fails the call must not run: ERR_USAGE, it was begun before.
+ */
+int talk_store_begin_call(struct talks *ts, struct talk *t, const struct talk_call *c,
+			  struct err *err);
+/* What is known of that call of an answer. */
+int talk_store_find_call(struct talks *ts, const struct talk_message *answer, struct str ref,
+			 enum history_call_begun *begun, struct err *err);
 /*
  * Begins the journal of an answer to t's leaf, `resumed`: the stored message it goes on with.
  * *out stays NULL, without an error, where there is no store or the leaf is not in it.

@@ -92,6 +92,13 @@ struct talk_result {
 	struct str info; /* "" or JSON: {"state": "ok" or what else, "exit": N, "ms": N, …} */
 };
 
+/* A call that is about to run. */
+struct talk_call {
+	struct str ref, name;
+	struct str cls, grade; /* what it could do, and may */
+	struct str by;         /* who let it */
+};
+
 /* The message that answers one call; it is said after the answer, in the order of its calls. */
 struct talk_message *talk_message_result(const struct talk_result *r, struct err *err);
 /* A copy of what was said, with an id of its own and no place in a tree. */

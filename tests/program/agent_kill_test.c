@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "engine/base/clock.h"
 #include "history/history.h"
@@ -22,6 +23,9 @@
 #define DONE   "{\"done\": {}}\n"
 
 static struct err err;
+
+/* Of all kills: calls told as lost, and as not run. */
+static size_t n_lost, n_not_run;
 
 /* Rounds of two calls, each of which takes a few milliseconds. */
 static void write_scripts(void)
@@ -99,6 +103,41 @@ static size_t check_calls(const struct history_message *const *path, size_t n)
 	return n_calls;
 }
 
+/*
+ * What is kept of the calls agrees with what the model is told: lost is what had begun, and the
+ * rest, which never did, is told as that.
+ */
+static void check_told(void)
+{
+	size_t n_wrong, lost, not_run;
+	static const char sql[] =
+		"SELECT count(*) FILTER (WHERE (r.state = 'lost') <> (p.text LIKE '%ended while "
+		"this ran%') OR (r.state = 'skipped') <> (p.text LIKE '%the user went on%')"
+		" OR (r.state = 'lost') <> (r.state <> 'ok' AND r.class = 'read') OR r.id IS NULL),"
+		" count(*) FILTER (WHERE r.state = 'lost'),"
+		" count(*) FILTER (WHERE r.state = 'skipped')"
+		" FROM part p LEFT JOIN tool_run r ON r.result_id = p.message_id"
+		" WHERE p.kind = 'result' AND r.state IS NOT 'error'";
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(tmpdir_file(&test_dir, "dsv4chat/history.db"), &db),
+			 SQLITE_OK);
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
+		fail_msg("%s", sqlite3_errmsg(db));
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n_wrong = (size_t)sqlite3_column_int64(st, 0);
+	lost = (size_t)sqlite3_column_int64(st, 1);
+	not_run = (size_t)sqlite3_column_int64(st, 2);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	assert_int_equal(n_wrong, 0);
+	/* One at a time. */
+	assert_true(lost <= 1);
+	n_lost += lost;
+	n_not_run += not_run;
+}
+
 static size_t check_store(void)
 {
 	const struct history_message *const *path;
@@ -121,6 +160,7 @@ static size_t check_store(void)
 	history_list_release(&recovered);
 	history_close(h);
 	buf_release(&wrong);
+	check_told();
 	return n;
 }
 
@@ -147,10 +187,13 @@ static void a_session_that_was_killed_goes_on_with_one_result_for_each_call(void
 		if (run("", "again", "-c -p more") == 0)
 			n_calls += check_store();
 	}
-	print_message("%d of %d were killed, with %zu calls before\n", n_killed, n_kills,
-		      n_calls);
+	print_message("%d of %d were killed, with %zu calls before, of which %zu were lost and %zu "
+		      "never begun\n",
+		      n_killed, n_kills, n_calls, n_lost, n_not_run);
 	assert_true(n_killed > n_kills / 4);
 	assert_true(n_calls > (size_t)n_kills);
+	assert_true(n_lost > 0);
+	assert_true(n_not_run > 0);
 }
 
 static int set_up(void **state)

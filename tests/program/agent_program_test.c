@@ -238,12 +238,12 @@ static void results_are_kept_and_the_next_run_goes_on_behind_them(void **state)
 	}
 }
 
-/* An answer with calls, and then the program is no more: what they did is not known. */
-static void calls_that_a_session_without_tools_left_are_told_as_not_known(void **state)
+/* An answer with calls, and then the program is no more: nobody ran them. */
+static void calls_that_a_session_without_tools_left_are_told_as_not_run(void **state)
 {
 	static const char second[] =
 		"{\"turn\": {\"expect\": \"more\", \"expect_results\": \"0\", \"expect_tool\": "
-		"\"error: whether this ran is not known. Look before you repeat it.\"}}\n"
+		"\"error: not run: the user went on\"}}\n"
 		"{\"text\": \"B.\"}\n" DONE;
 
 	(void)state;
@@ -519,7 +519,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tmpdir_tear_down)
 		T(a_question_with_tools_ends_as_its_exit_code_says),
 		T(results_are_kept_and_the_next_run_goes_on_behind_them),
-		T(calls_that_a_session_without_tools_left_are_told_as_not_known),
+		T(calls_that_a_session_without_tools_left_are_told_as_not_run),
 		T(what_a_conversation_was_told_of_its_folder_stays),
 		T(a_conversation_without_tools_can_go_on_with_them),
 		T(the_user_decides_at_the_terminal),

@@ -225,7 +225,7 @@ static void who_quits_while_a_tool_runs_finds_it_lost(void **state)
 	stage_quit(&st);
 }
 
-static void after_a_kill_what_ran_is_told_as_not_known(void **state)
+static void after_a_kill_what_ran_is_told_as_lost(void **state)
 {
 	struct stage st;
 
@@ -234,9 +234,9 @@ static void after_a_kill_what_ran_is_told_as_not_known(void **state)
 	stage_wait_for(&st, "│ begun");
 	kill(st.child, SIGKILL);
 	stage_close(&st);
-	begin(&st, SAYS("whether this ran is not known", "I look."), NULL, true);
+	begin(&st, SAYS("the program ended while this ran", "I look."), NULL, true);
 	stage_type(&st, "go on\r");
-	stage_wait_for(&st, "whether this ran is not known");
+	stage_wait_for(&st, "the program ended while this ran");
 	stage_wait_for(&st, "I look.");
 	stage_quit(&st);
 }
@@ -265,7 +265,7 @@ int main(void)
 		T(a_question_of_another_conversation_is_answered_there_alone),
 		T(nothing_is_answered_elsewhere_while_tools_are_at_work),
 		T(who_quits_while_a_tool_runs_finds_it_lost),
-		T(after_a_kill_what_ran_is_told_as_not_known),
+		T(after_a_kill_what_ran_is_told_as_lost),
 		T(a_turn_that_ends_by_a_limit_says_so),
 	};
 

@@ -24,6 +24,7 @@ struct play {
 	int64_t rounds;       /* 0: 25 */
 	size_t keep_fails_at; /* the result that is not kept, from 1; 0: none */
 	size_t ask_fails_at;  /* the request that is not taken */
+	size_t begin_fails_at; /* the call of which it is not kept that it begins */
 	const char *log;
 };
 
@@ -35,7 +36,8 @@ struct owner {
 	struct tool_set *tools;
 	struct agent *agent;
 	struct buf log;
-	size_t n_answers, n_decides, n_kept, n_asked;
+	size_t n_answers, n_decides, n_kept, n_asked, n_begun;
+	enum history_call_begun begun; /* of the last call */
 	uint64_t question;
 	enum agent_end end;
 	struct err err;
@@ -113,6 +115,26 @@ static int keep(void *ctx, const struct talk_result *r, struct err *e)
 	return err_set(e, ERR_STORE, "the disk is full");
 }
 
+static int begin_call(void *ctx, const struct talk_call *c, struct err *e)
+{
+	struct owner *o = ctx;
+
+	assert_true(c->name.n && c->cls.n && c->grade.n && c->by.n);
+	if (++o->n_begun != o->play->begin_fails_at)
+		return 0;
+	return err_set(e, ERR_STORE, "the disk is full");
+}
+
+static int find_call(void *ctx, const struct talk_message *answer, struct str ref,
+		     enum history_call_begun *begun, struct err *e)
+{
+	(void)e;
+	assert_int_equal(answer->role, CHAT_ASSISTANT);
+	assert_true(str_is(ref, "1"));
+	*begun = ((struct owner *)ctx)->begun;
+	return 0;
+}
+
 static int join(void *ctx, struct err *e)
 {
 	struct owner *o = ctx;
@@ -144,7 +166,8 @@ static void ended(void *ctx, enum agent_end why, const struct err *e)
 }
 
 static const struct agent_ops all_ops = {ask_model, stop_model, ask_user, show,
-					 keep,      join,       ended};
+					 keep,      join,       begin_call, find_call,
+					 ended};
 
 static void owner_open(struct owner *o, const struct play *p, struct agent_ops *ops)
 {
@@ -497,6 +520,12 @@ static const struct play plays[] = {
 	/* What cannot be kept. */
 	{.answers = {LS "\n" LS},
 	 .jobs = "{}",
+	 .begin_fails_at = 2,
+	 .log = "run read_file\n0 ok: (no output)\n"
+		"1 skipped: error: not run: that it begins could not be kept\n"
+		"failed: the disk is full\n"},
+	{.answers = {LS "\n" LS},
+	 .jobs = "{}",
 	 .keep_fails_at = 1,
 	 .log = "run read_file\n0 ok: (no output)\n"
 		"1 skipped: error: not run: the result before it could not be kept\n"
@@ -784,16 +813,21 @@ static void calls_without_a_result_are_told_before_the_branch_goes_on(void **sta
 {
 	static const struct {
 		bool unfinished;
+		enum history_call_begun begun;
 		const char *log;
 	} cases[] = {
-		{false,
-		 "1 lost: error: whether this ran is not known. Look before you repeat it.\n"},
-		{true, "1 skipped: error: not run: the answer was cut\n"},
+		{false, HISTORY_BEGUN,
+		 "1 lost: error: the program ended while this ran; what it did is not known. Look "
+		 "before you repeat it.\n"},
+		{false, HISTORY_NOT_BEGUN, "1 skipped: error: not run: the user went on\n"},
+		{true, HISTORY_NOT_BEGUN, "1 skipped: error: not run: the answer was cut\n"},
+		{false, HISTORY_RUNS_ELSEWHERE, ""},
 	};
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct play p = {.answers = {"text a"}};
+		int rc = cases[i].begun == HISTORY_RUNS_ELSEWHERE ? ERR_USAGE : 0;
 		struct talk_result first = {.ref = STR_LIT("0"), .text = STR_LIT("A")};
 		struct talk_message *m = message(LS "\n" LS "\nbad shell cut");
 		struct agent_ops ops;
@@ -801,14 +835,15 @@ static void calls_without_a_result_are_told_before_the_branch_goes_on(void **sta
 
 		owner_open(&o, &p, &ops);
 		step(&o);
+		o.begun = cases[i].begun;
 		m->unfinished = cases[i].unfinished;
 		talk_say(o.talk, m, 1);
 		talk_say(o.talk, talk_message_result(&first, &err), 1);
 		buf_reset(&o.log);
-		assert_int_equal(agent_prepare(o.agent, o.talk, NULL, 0, &err), 0);
+		assert_int_equal(agent_prepare(o.agent, o.talk, NULL, 0, &err), rc);
 		assert_string_equal(buf_z(&o.log), cases[i].log);
 		/* Once is enough. */
-		assert_int_equal(agent_prepare(o.agent, o.talk, NULL, 0, &err), 0);
+		assert_int_equal(agent_prepare(o.agent, o.talk, NULL, 0, &err), rc);
 		assert_string_equal(buf_z(&o.log), cases[i].log);
 		owner_close(&o);
 	}
