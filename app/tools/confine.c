@@ -20,9 +20,19 @@
 /* <linux/landlock.h>, version 1. */
 #define LANDLOCK_VERSION     1u
 #define LANDLOCK_BENEATH     1
+#define LANDLOCK_WRITE_FILE  (1ull << 1)
 #define LANDLOCK_READ_FILE   (1ull << 2)
 #define LANDLOCK_READ_FOLDER (1ull << 3)
+#define LANDLOCK_REMOVE_DIR  (1ull << 4)
+#define LANDLOCK_REMOVE_FILE (1ull << 5)
+#define LANDLOCK_MAKE_DIR    (1ull << 7)
+#define LANDLOCK_MAKE_FILE   (1ull << 8)
 #define LANDLOCK_ALL         ((1ull << 13) - 1) /* executing, reading, writing, making, removing */
+
+#define TO_READ (LANDLOCK_READ_FILE | LANDLOCK_READ_FOLDER)
+#define TO_WRITE                                                                               \
+	(TO_READ | LANDLOCK_WRITE_FILE | LANDLOCK_REMOVE_DIR | LANDLOCK_REMOVE_FILE |          \
+	 LANDLOCK_MAKE_DIR | LANDLOCK_MAKE_FILE)
 
 struct landlock_rules {
 	__u64 fs;
@@ -45,9 +55,9 @@ int tools_landlock(void)
 	return v > 0 ? (int)v : 0;
 }
 
-static bool allow(int rules, int fd)
+static bool allow(int rules, int fd, __u64 what)
 {
-	struct landlock_beneath b = {LANDLOCK_READ_FILE | LANDLOCK_READ_FOLDER, fd};
+	struct landlock_beneath b = {what, fd};
 
 	return fd >= 0 && syscall(SYS_landlock_add_rule, rules, LANDLOCK_BENEATH, &b, 0) == 0;
 }
@@ -56,42 +66,67 @@ static bool allow(int rules, int fd)
 static bool allow_path(int rules, const char *path)
 {
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool ok = fd < 0 || allow(rules, fd);
+	bool ok = fd < 0 || allow(rules, fd, TO_READ);
 
 	if (fd >= 0)
 		close(fd);
 	return ok;
 }
 
-static bool allow_all(int rules, const struct workspace *w, int more, bool outside)
+static bool allow_reading(int rules, const struct workspace *w, int more, bool outside)
 {
 	bool ok = true;
 
 	for (size_t i = 0; i < w->n_roots; i++)
-		ok = ok && allow(rules, w->roots[i].fd);
+		ok = ok && allow(rules, w->roots[i].fd, TO_READ);
 	for (size_t i = 0; workspace_system[i]; i++)
 		ok = ok && allow_path(rules, workspace_system[i]);
 	if (more >= 0)
-		ok = ok && allow(rules, more);
+		ok = ok && allow(rules, more, TO_READ);
 	return ok && (!outside || allow_path(rules, "/"));
+}
+
+static bool allow_writing(int rules, const struct workspace *w)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < w->n_roots; i++)
+		ok = ok && allow(rules, w->roots[i].fd,
+				 w->roots[i].read_only ? TO_READ : TO_WRITE);
+	return ok;
+}
+
+/* Rules that allow nothing yet; -1. */
+static int begin_rules(void)
+{
+	struct landlock_rules all = {.fs = LANDLOCK_ALL};
+
+	if (tools_landlock() < 1)
+		return -1;
+	return (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+}
+
+/* From now on they hold, if all could be allowed. */
+static bool enforce(int rules, bool ok)
+{
+	ok = ok && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	     syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+	close(rules);
+	return ok;
 }
 
 bool confine_to_reading(const struct workspace *w, int more, bool outside)
 {
-	struct landlock_rules all = {.fs = LANDLOCK_ALL};
-	int rules;
-	bool ok;
+	int rules = begin_rules();
 
-	if (tools_landlock() < 1)
-		return false;
-	rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
-	if (rules < 0)
-		return false;
-	ok = allow_all(rules, w, more, outside) &&
-	     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	     syscall(SYS_landlock_restrict_self, rules, 0) == 0;
-	close(rules);
-	return ok;
+	return rules >= 0 && enforce(rules, allow_reading(rules, w, more, outside));
+}
+
+bool confine_to_writing(const struct workspace *w)
+{
+	int rules = begin_rules();
+
+	return rules >= 0 && enforce(rules, allow_writing(rules, w));
 }
 
 static void limit(__rlimit_resource_t what, uint64_t most)

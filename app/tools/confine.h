@@ -14,6 +14,9 @@
  * False: the kernel cannot, or would not.
  */
 bool confine_to_reading(const struct workspace *w, int more, bool outside);
+/* From now on it reads, writes, makes and removes files and folders below the roots, but only
+ * reads below those that are read-only and lie in no other; and nothing elsewhere. */
+bool confine_to_writing(const struct workspace *w);
 
 /* At most so much address space, so large files; no core; ends with its parent, `parent`. */
 void confine_file_tool(pid_t parent);

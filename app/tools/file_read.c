@@ -328,6 +328,8 @@ static void add_info(struct reading *r, const struct place *p, bool whole)
 	jsonw_kv_string(&w, "hash", buf_str(&hash));
 	jsonw_kv_int(&w, "first", (int64_t)r->first);
 	jsonw_kv_int(&w, "last", (int64_t)r->shown);
+	if (whole)
+		jsonw_kv_int(&w, "lines", (int64_t)r->line);
 	jsonw_kv_bool(&w, "all", r->first == 1 && whole && r->shown == r->line);
 	jsonw_end_object(&w);
 	if (buf_failed(&name) || buf_failed(&hash))

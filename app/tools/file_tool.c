@@ -14,18 +14,26 @@
 static const struct {
 	const char *name;
 	int (*run)(struct file_job *j);
+	bool changes;
 } tools[] = {
-	{"read_file", tool_read_file},
-	{"list_files", tool_list_files},
-	{"search_files", tool_search_files},
+	{"read_file", tool_read_file, false},
+	{"list_files", tool_list_files, false},
+	{"search_files", tool_search_files, false},
+	{"write_file", tool_write_file, true},
+	{"edit_file", tool_edit_file, true},
 };
 
 #define N_TOOLS (sizeof(tools) / sizeof(*tools))
 
-bool file_tool_is(struct str tool)
+static bool fits(size_t i, struct str tool, enum job_phase phase)
+{
+	return str_is(tool, tools[i].name) && tools[i].changes == (phase != JOB_WHOLE);
+}
+
+bool file_tool_is(struct str tool, enum job_phase phase)
 {
 	for (size_t i = 0; i < N_TOOLS; i++)
-		if (str_is(tool, tools[i].name))
+		if (fits(i, tool, phase))
 			return true;
 	return false;
 }
@@ -33,7 +41,7 @@ bool file_tool_is(struct str tool)
 static int run(struct file_job *j, struct str tool)
 {
 	for (size_t i = 0; i < N_TOOLS; i++)
-		if (str_is(tool, tools[i].name))
+		if (fits(i, tool, j->phase))
 			return tools[i].run(j);
 	return file_refuse(j, tool, ": no such tool");
 }
@@ -48,10 +56,14 @@ enum tool_state file_tool_run(struct file_job *j, struct str tool, struct str ar
 		buf_addz(&j->text, err.text);
 	else
 		rc = run(j, tool);
-	if (!rc && !buf_failed(&j->text) && !buf_failed(&j->info))
+	if (!rc && !buf_failed(&j->text) && !buf_failed(&j->info) &&
+	    !buf_failed(&j->new_plan) && !buf_failed(&j->diff) && !buf_failed(&j->before))
 		return TOOL_OK;
 	j->cut = false;
 	buf_reset(&j->info);
+	buf_reset(&j->new_plan);
+	buf_reset(&j->diff);
+	buf_reset(&j->before);
 	buf_addz(&failed, "error: ");
 	if (rc == 0 || rc == ERR_NOMEM || buf_failed(&j->text))
 		buf_addz(&failed, "not enough memory");
@@ -67,6 +79,9 @@ void file_job_release(struct file_job *j)
 	json_doc_release(&j->args);
 	buf_release(&j->text);
 	buf_release(&j->info);
+	buf_release(&j->new_plan);
+	buf_release(&j->diff);
+	buf_release(&j->before);
 }
 
 struct str file_arg(const struct file_job *j, const char *name, struct str none)

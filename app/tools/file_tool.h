@@ -1,6 +1,6 @@
 /*
- * The tools that read files, as functions over an open workspace: read_file, list_files,
- * search_files.
+ * The tools that read and change files, as functions over an open workspace: read_file,
+ * list_files, search_files; write_file, edit_file.
  *
  * They run in a process of their own that is ended when its time is up, and may be confined
  * (confine.h); what they are given is hostile, names and contents.  One at a time in a process.
@@ -27,16 +27,21 @@ struct file_job {
 	int spills;           /* the folder of the spill files; -1: there is none */
 	int spill;            /* one of them, for what the result has no room for; -1 */
 	unsigned n_spill;     /* its number */
+	enum job_phase phase;
+	struct str shown, plan; /* of a change, as struct job has them */
 	/* what it gives: */
 	struct buf text; /* the result, or a sentence on why there is none */
 	struct buf info; /* JSON: which file was read and how far; may be empty */
 	bool cut;        /* the spill file has more than the text */
+	struct buf new_plan, diff, before; /* of a preparation, as struct job_news has them */
 };
 
 /* A tool: 0; ERR_USAGE: `text` says why not; ERR_NOMEM. */
 int tool_read_file(struct file_job *j);
 int tool_list_files(struct file_job *j);
 int tool_search_files(struct file_job *j);
+int tool_write_file(struct file_job *j);
+int tool_edit_file(struct file_job *j);
 
 /*
  * Runs the tool of that name.  TOOL_OK, or TOOL_ERROR: then the text begins with "error: ".
@@ -45,8 +50,8 @@ int tool_search_files(struct file_job *j);
 enum tool_state file_tool_run(struct file_job *j, struct str tool, struct str args);
 void file_job_release(struct file_job *j);
 
-/* Is there such a tool, and may it run so long? */
-bool file_tool_is(struct str tool);
+/* Is there such a tool for this phase, and may it run so long? */
+bool file_tool_is(struct str tool, enum job_phase phase);
 #define FILE_TOOL_MS 20000
 
 /* ---- what they share ---- */

@@ -46,6 +46,9 @@ void job_news_release(struct job_news *n)
 	buf_release(&n->text);
 	buf_release(&n->spill);
 	buf_release(&n->info);
+	buf_release(&n->plan);
+	buf_release(&n->diff);
+	buf_release(&n->before);
 	*n = (struct job_news){0};
 }
 

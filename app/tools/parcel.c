@@ -95,12 +95,15 @@ void parcel_add_job(struct buf *body, const struct job *j)
 	wire_add_number(body, (uint64_t)j->timeout_ms);
 	wire_add_number(body, j->limit);
 	wire_add_number(body, j->outside);
+	wire_add_number(body, j->phase);
+	wire_add_text(body, j->shown);
+	wire_add_text(body, j->plan);
 }
 
 bool parcel_take_job(const struct wire_message *m, struct job *j)
 {
 	struct wire_fields f = wire_fields(m);
-	uint64_t grade, timeout, limit;
+	uint64_t grade, timeout, limit, phase;
 
 	*j = (struct job){0};
 	j->tool = wire_text(&f);
@@ -109,8 +112,13 @@ bool parcel_take_job(const struct wire_message *m, struct job *j)
 	timeout = wire_number(&f);
 	limit = wire_number(&f);
 	j->outside = wire_number(&f) != 0;
-	if (grade > TOOL_GRADES_ALL || timeout > INT_MAX || limit > OUTPUT_BYTES)
+	phase = wire_number(&f);
+	j->shown = wire_text(&f);
+	j->plan = wire_text(&f);
+	if (grade > TOOL_GRADES_ALL || timeout > INT_MAX || limit > OUTPUT_BYTES ||
+	    phase > JOB_APPLY)
 		return false;
+	j->phase = (enum job_phase)phase;
 	j->grade = (unsigned)grade;
 	j->timeout_ms = (int64_t)timeout;
 	j->limit = limit ? (size_t)limit : OUTPUT_BYTES;
@@ -130,6 +138,9 @@ void parcel_add_news(struct buf *body, const struct job_news *n)
 	wire_add_number(body, (uint64_t)n->ms);
 	wire_add_text(body, buf_str(&n->spill));
 	wire_add_text(body, buf_str(&n->info));
+	wire_add_text(body, buf_str(&n->plan));
+	wire_add_text(body, buf_str(&n->diff));
+	wire_add_text(body, buf_str(&n->before));
 }
 
 /* What may be shown to the model, and by way of the program's filter to the user. */
@@ -155,7 +166,8 @@ static bool is_end(uint64_t state)
 bool parcel_take_news(const struct wire_message *m, struct job_news *n)
 {
 	struct wire_fields f = wire_fields(m);
-	struct str text = wire_text(&f), spill, info;
+	struct str text = wire_text(&f), spill, info, plan, diff, before;
+	struct file_plan p;
 	uint64_t state, code, number, ms;
 
 	*n = (struct job_news){.kind = m->kind == WIRE_DONE ? JOB_DONE : JOB_OUTPUT,
@@ -168,8 +180,13 @@ bool parcel_take_news(const struct wire_message *m, struct job_news *n)
 	ms = wire_number(&f);
 	spill = wire_text(&f);
 	info = wire_text(&f);
-	if (!wire_complete(&f) || !is_clean(text) || !is_clean(info) || !is_end(state) ||
-	    code > 256 || number > 128 || ms > INT64_MAX || (spill.n && !spill_number(spill)))
+	plan = wire_text(&f);
+	diff = wire_text(&f);
+	before = wire_text(&f);
+	if (!wire_complete(&f) || !is_clean(text) || !is_clean(info) || !is_clean(diff) ||
+	    !is_end(state) || code > 256 || number > 128 || ms > INT64_MAX ||
+	    (spill.n && !spill_number(spill)) || (plan.n && !file_plan_take(plan, &p)) ||
+	    before.n > FILE_CHANGE_BYTES)
 		return false;
 	n->state = (enum tool_state)state;
 	n->exit = (int)code - 1;
@@ -178,5 +195,9 @@ bool parcel_take_news(const struct wire_message *m, struct job_news *n)
 	buf_adds(&n->text, text);
 	buf_adds(&n->spill, spill);
 	buf_adds(&n->info, info);
-	return !buf_failed(&n->text) && !buf_failed(&n->spill) && !buf_failed(&n->info);
+	buf_adds(&n->plan, plan);
+	buf_adds(&n->diff, diff);
+	buf_adds(&n->before, before);
+	return !buf_failed(&n->text) && !buf_failed(&n->spill) && !buf_failed(&n->info) &&
+	       !buf_failed(&n->plan) && !buf_failed(&n->diff) && !buf_failed(&n->before);
 }

@@ -1,5 +1,5 @@
 /* From a path as the model wrote it to what it leads to. */
-#include "app/tools/workspace.h"
+#include "app/tools/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +31,7 @@ static bool is_system(struct str path)
 	return false;
 }
 
-/* The path as it is written, absolute where it is not one of the workspace: "~/" is HOME. */
-static void write_out(const struct workspace *w, struct str path, struct buf *out)
+void place_write_out(const struct workspace *w, struct str path, struct buf *out)
 {
 	bool home = w->home && path.n && path.p[0] == '~' && (path.n == 1 || path.p[1] == '/');
 
@@ -41,7 +40,7 @@ static void write_out(const struct workspace *w, struct str path, struct buf *ou
 	buf_add(out, path.p + home, path.n - home);
 }
 
-static bool climbs(struct str path)
+bool place_climbs(struct str path)
 {
 	struct str name;
 
@@ -51,9 +50,8 @@ static bool climbs(struct str path)
 	return false;
 }
 
-/* The root that a path as written is relative to, and what is left of it; NULL: none. */
-static const struct workspace_root *lexical_root(const struct workspace *w, struct str path,
-						 struct str *rel)
+const struct workspace_root *place_lexical_root(const struct workspace *w, struct str path,
+						struct str *rel)
 {
 	const struct workspace_root *root = &w->roots[0];
 
@@ -75,17 +73,17 @@ enum tool_class workspace_judge(const struct workspace *w, struct str path)
 
 	if (spill_number(path))
 		return TOOL_READ;
-	write_out(w, path, &written);
-	root = lexical_root(w, buf_str(&written), &rel);
+	place_write_out(w, path, &written);
+	root = place_lexical_root(w, buf_str(&written), &rel);
 	if (root)
 		buf_addf(&whole, "%s/", root->path);
 	buf_adds(&whole, rel);
 	if (buf_failed(&written) || buf_failed(&whole))
 		cls = TOOL_FORBIDDEN;
-	else if (!climbs(rel) && workspace_hides(w, buf_str(&whole)))
+	else if (!place_climbs(rel) && workspace_hides(w, buf_str(&whole)))
 		cls = TOOL_FORBIDDEN;
 	else if (!root)
-		cls = is_system(rel) && !climbs(rel) ? TOOL_READ : TOOL_READ_OUTSIDE;
+		cls = is_system(rel) && !place_climbs(rel) ? TOOL_READ : TOOL_READ_OUTSIDE;
 	buf_release(&written);
 	buf_release(&whole);
 	return cls;
@@ -125,7 +123,7 @@ static int open_plain(int root, struct str rel)
 	return fd;
 }
 
-static int open_below(const struct workspace *w, int root, struct str rel)
+int place_open_below(const struct workspace *w, int root, struct str rel)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_CLOEXEC,
@@ -151,8 +149,7 @@ static int open_below(const struct workspace *w, int root, struct str rel)
 	return fd;
 }
 
-/* The true path of what is open. */
-static int read_back(int fd, struct buf *path)
+int place_read_back(int fd, struct buf *path)
 {
 	char link[32], z[PATH_MAX];
 	ssize_t n;
@@ -167,7 +164,7 @@ static int read_back(int fd, struct buf *path)
 
 /* ---- sentences ---- */
 
-static int refuse(struct buf *why, struct str path, const char *what)
+int place_refuse(struct buf *why, struct str path, const char *what)
 {
 	buf_reset(why);
 	buf_adds(why, path);
@@ -175,7 +172,7 @@ static int refuse(struct buf *why, struct str path, const char *what)
 	return buf_failed(why) ? ERR_NOMEM : ERR_USAGE;
 }
 
-static int refuse_errno(struct buf *why, struct str path, int number)
+int place_refuse_errno(struct buf *why, struct str path, int number)
 {
 	buf_reset(why);
 	buf_adds(why, path);
@@ -206,13 +203,13 @@ static int open_written(const struct workspace *w, struct str path, bool outside
 	struct str rel;
 	int fd = -1;
 
-	write_out(w, path, &written);
-	root = lexical_root(w, buf_str(&written), &rel);
+	place_write_out(w, path, &written);
+	root = place_lexical_root(w, buf_str(&written), &rel);
 	if (buf_failed(&written))
 		errno = ENOMEM;
 	else if (root)
-		fd = open_below(w, root->fd, rel);
-	else if (outside || (is_system(rel) && !climbs(rel)))
+		fd = place_open_below(w, root->fd, rel);
+	else if (outside || (is_system(rel) && !place_climbs(rel)))
 		fd = open(buf_z(&written), O_PATH | O_CLOEXEC);
 	else
 		errno = EXDEV;
@@ -221,7 +218,7 @@ static int open_written(const struct workspace *w, struct str path, bool outside
 	return fd;
 }
 
-static struct str trimmed(struct str s)
+struct str place_trimmed(struct str s)
 {
 	while (s.n && strchr(" \t\r\n", s.p[0])) {
 		s.p++;
@@ -245,35 +242,36 @@ static int judge_true(const struct workspace *w, struct str path, bool outside, 
 {
 	struct str rel;
 
-	if (fstat(p->fd, &p->st) != 0 || read_back(p->fd, &p->path) != 0)
-		return refuse(why, path, ": where it leads to cannot be told");
+	if (fstat(p->fd, &p->st) != 0 || place_read_back(p->fd, &p->path) != 0)
+		return place_refuse(why, path, ": where it leads to cannot be told");
 	if (buf_failed(&p->path))
 		return ERR_NOMEM;
 	p->root = workspace_root_of(w, buf_str(&p->path), &rel);
 	if (workspace_hides(w, buf_str(&p->path)))
-		return refuse(why, path, " is hidden (it may hold secrets)");
+		return place_refuse(why, path, " is hidden (it may hold secrets)");
 	if (is_in_proc(p->fd))
-		return refuse(why, path, " is in /proc, where nothing is read");
+		return place_refuse(why, path, " is in /proc, where nothing is read");
 	if (!p->root && !outside && !is_system(buf_str(&p->path)))
-		return refuse(why, path, " leads outside the workspace");
+		return place_refuse(why, path, " leads outside the workspace");
 	return 0;
 }
 
 int workspace_find(const struct workspace *w, struct str path, bool outside, struct place *p,
 		   struct buf *why)
 {
+	struct str bare = place_trimmed(path);
 	int number = 0;
 
 	*p = (struct place){.fd = -1};
 	if (!path.n)
-		return refuse(why, STR_LIT("the path"), " is empty");
+		return place_refuse(why, STR_LIT("the path"), " is empty");
 	if (memchr(path.p, '\0', path.n))
-		return refuse(why, STR_LIT("the path"), " has a NUL in it");
+		return place_refuse(why, STR_LIT("the path"), " has a NUL in it");
 	p->fd = open_written(w, path, outside, &number);
-	if (p->fd < 0 && number == ENOENT && trimmed(path).n && trimmed(path).n < path.n)
-		p->fd = open_written(w, trimmed(path), outside, &number);
+	if (p->fd < 0 && number == ENOENT && bare.n && bare.n < path.n)
+		p->fd = open_written(w, bare, outside, &number);
 	if (p->fd < 0)
-		return number == ENOMEM ? ERR_NOMEM : refuse_errno(why, path, number);
+		return number == ENOMEM ? ERR_NOMEM : place_refuse_errno(why, path, number);
 	return judge_true(w, path, outside, p, why);
 }
 

@@ -1,7 +1,7 @@
 /*
  * The process that runs tools: the program itself, executed again before it holds a model, so
  * that nothing large is ever forked.  One thread, one job at a time: a function in a child for
- * a tool that reads files, a warden for a command.  When the program is gone it ends all it
+ * a tool of files, a warden for a command.  When the program is gone it ends all it
  * started.
  */
 #include <errno.h>
@@ -33,10 +33,14 @@
 #define KILL_MS  3000
 #define GRACE_MS 5000 /* a warden has beyond what its command has */
 
+/* Of a file tool, with all that is said. */
+#define RESULT_BYTES (FILE_CHANGE_BYTES + (1u << 20))
+
 struct task {
 	uint64_t id; /* 0: none */
 	pid_t pid;
 	bool command;
+	bool applies; /* a change of a file: it is whole or not there, and takes no time */
 	int sock;   /* to the warden; -1 */
 	int result; /* the memfd that a file tool writes to; -1 */
 	int spill;
@@ -160,7 +164,10 @@ static _Noreturn void be_file_tool(struct server *s, const struct job *j, pid_t 
 			     .limit = j->limit,
 			     .spills = s->spills,
 			     .spill = s->task.spill,
-			     .n_spill = s->task.n_spill};
+			     .n_spill = s->task.n_spill,
+			     .phase = j->phase,
+			     .shown = j->shown,
+			     .plan = j->plan};
 	struct job_news n = {.exit = -1};
 	struct buf body = {0};
 
@@ -168,11 +175,16 @@ static _Noreturn void be_file_tool(struct server *s, const struct job *j, pid_t 
 	close(s->sock);
 	close(s->signals);
 	confine_file_tool(parent);
-	if (s->landlock && !confine_to_reading(&s->w, s->spills, j->outside))
+	if (s->landlock && !(j->phase == JOB_APPLY
+				     ? confine_to_writing(&s->w)
+				     : confine_to_reading(&s->w, s->spills, j->outside)))
 		_exit(3);
 	n.state = file_tool_run(&f, j->tool, j->arguments);
 	n.text = f.text;
 	n.info = f.info;
+	n.plan = f.new_plan;
+	n.diff = f.diff;
+	n.before = f.before;
 	n.bytes = f.text.len;
 	n.ms = clock_ms() - s->task.began_ms;
 	if (f.cut && f.n_spill)
@@ -188,8 +200,9 @@ static void begin_file_tool(struct server *s, const struct job *j)
 
 	t->timeout_ms = j->timeout_ms ? j->timeout_ms : FILE_TOOL_MS;
 	t->due_ms = t->began_ms + t->timeout_ms;
+	t->applies = j->phase == JOB_APPLY;
 	t->result = memfd_create("result", MFD_CLOEXEC);
-	if (!str_is(j->tool, "read_file"))
+	if (j->phase == JOB_WHOLE && !str_is(j->tool, "read_file"))
 		open_spill(s);
 	t->pid = t->result < 0 ? -1 : fork();
 	if (t->pid == 0)
@@ -205,7 +218,7 @@ static bool read_result(int fd, struct wire_message *m)
 	struct stat st;
 
 	*m = (struct wire_message){.kind = WIRE_DONE};
-	if (fstat(fd, &st) != 0 || st.st_size > (off_t)(1u << 20) ||
+	if (fstat(fd, &st) != 0 || st.st_size > (off_t)RESULT_BYTES ||
 	    !buf_reserve(&m->body, (size_t)st.st_size))
 		return false;
 	if (pread(fd, m->body.data, (size_t)st.st_size, 0) != st.st_size)
@@ -223,6 +236,10 @@ static void end_file_tool(struct server *s, int status)
 
 	if (t->stopped) {
 		finish_with(s, TOOL_STOPPED, "[stopped by the user]");
+	} else if (t->applies && status != 0) {
+		finish_with(s, TOOL_LOST,
+			    "error: the change ended early; whether it was made is not known. "
+			    "Look before you repeat it.");
 	} else if (t->timed_out) {
 		snprintf(late, sizeof(late), "error: timed out after %lld seconds",
 			 (long long)(t->timeout_ms / 1000));
@@ -328,7 +345,9 @@ static void begin_job(struct server *s, uint64_t id, const struct job *j)
 	s->task.began_ms = clock_ms();
 	if (workspace_check(&s->w, &err) != 0) {
 		finish_with(s, TOOL_ERROR, "error: not run: the workspace was replaced");
-	} else if (file_tool_is(j->tool)) {
+	} else if (j->phase == JOB_APPLY && !(j->grade & GRADE_WRITE)) {
+		finish_with(s, TOOL_ERROR, "error: not run: nothing may be written");
+	} else if (file_tool_is(j->tool, j->phase)) {
 		begin_file_tool(s, j);
 	} else if (s->commands && str_is(j->tool, "shell")) {
 		begin_command(s, j);
@@ -342,6 +361,8 @@ static void stop(struct server *s)
 	struct task *t = &s->task;
 	struct err err;
 
+	if (t->applies)
+		return;
 	t->due_ms = clock_ms();
 	if (!t->command) {
 		t->stopped = true;

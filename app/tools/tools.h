@@ -98,6 +98,17 @@ struct workspace_config {
 	size_t n_hide, n_show;
 };
 
+/*
+ * A file is changed in two jobs: the first finds out what would be changed and changes nothing;
+ * the second, after that was allowed and what the file had was stored, changes exactly that, or
+ * nothing if the file is not what it was.
+ */
+enum job_phase {
+	JOB_WHOLE, /* a tool that changes no file */
+	JOB_PREPARE,
+	JOB_APPLY,
+};
+
 /* One call, judged.  Borrowed: runner_run() copies what it needs. */
 struct job {
 	struct str tool;
@@ -106,7 +117,29 @@ struct job {
 	int64_t timeout_ms;   /* 0: the tool's own */
 	size_t limit;         /* bytes of the result; 0: as many as a result may have */
 	bool outside;         /* what it reads may lie outside of the workspace */
+	enum job_phase phase;
+	/* Of a change: a JSON array of the `info` of jobs whose results the model has; ""; */
+	struct str shown;
+	struct str plan; /* what is to be applied, as the news of the preparation had it */
 };
+
+/* What a plan says, for who keeps it.  The texts are borrowed from it. */
+struct file_plan {
+	struct str root, path; /* of the workspace, and of the file below it: bytes */
+	bool existed;
+	uint64_t dir_dev, dir_ino; /* the deepest folder that is there */
+	uint64_t made_dirs;        /* folders that are made below that */
+	uint64_t dev, ino, mode;   /* of a file that existed, with: */
+	struct str hash;           /* XXH128, 16 bytes */
+	uint64_t mode_after;
+	struct str hash_after;
+};
+
+#define FILE_CHANGE_BYTES (8u << 20) /* that a file may have to be changed */
+#define FILE_WRITE_BYTES  (1u << 20) /* of a new content */
+
+/* False: it is no plan. */
+bool file_plan_take(struct str plan, struct file_plan *p);
 
 enum job_news_kind {
 	JOB_OUTPUT, /* it goes on: text is the last of what it printed since (4 KiB at most) */
@@ -124,7 +157,11 @@ struct job_news {
 	int signal;            /* that ended it; 0: none */
 	int64_t ms;
 	struct buf spill; /* the whole output's name, "OUT:3"; "": text is all of it */
-	struct buf info;  /* JSON: of read_file, which file it was and which lines; else "" */
+	struct buf info;  /* JSON: of a file, which it was and which lines were shown; else "" */
+	/* of a preparation that is OK: */
+	struct buf plan;   /* for its application */
+	struct buf diff;   /* what would change, for the user; as clean as the text */
+	struct buf before; /* the bytes that the file has */
 };
 
 void job_news_release(struct job_news *n); /* frees and zeroes; a zeroed struct is fine */

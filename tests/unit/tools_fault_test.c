@@ -149,6 +149,69 @@ static int search_all(struct err *err)
 			err);
 }
 
+/* In both phases; what is made is taken away again, what is not made is not there. */
+static int change_file(const char *tool, const char *args, const char *made, struct buf *first,
+		       struct err *err)
+{
+	struct file_job j = {.w = &w, .spills = -1, .spill = -1, .phase = JOB_PREPARE};
+	struct file_job end = {.w = &w, .spills = -1, .spill = -1, .phase = JOB_APPLY};
+	int rc = 0;
+
+	j.shown = end.shown = STR_LIT("[{\"path\": \"none\", \"hash\": \"\"}]");
+	if (file_tool_run(&j, str_of(tool), str_of(args)) != TOOL_OK)
+		rc = ERR_NOMEM;
+	end.plan = buf_str(&j.new_plan);
+	if (!rc && file_tool_run(&end, str_of(tool), str_of(args)) != TOOL_OK)
+		rc = ERR_NOMEM;
+	if (!rc)
+		rc = same(first, &j.diff, err);
+	if (unlink(tmpdir_file(&d, made)) != 0 && !rc)
+		rc = err_set(err, ERR_FAILED, "%s was not made", made);
+	else if (rc == ERR_NOMEM && access(tmpdir_file(&d, "ws/made"), F_OK) == 0)
+		rc = err_set(err, ERR_FAILED, "a folder is left");
+	rmdir(tmpdir_file(&d, "ws/made"));
+	file_job_release(&j);
+	file_job_release(&end);
+	return rc;
+}
+
+static int make_file(struct err *err)
+{
+	static struct buf first;
+
+	return change_file("write_file", "{\"path\": \"made/f\", \"content\": \"x\\n\"}",
+			   "ws/made/f", &first, err);
+}
+
+static int edit_file(struct err *err)
+{
+	static struct buf first;
+	bool was = counting;
+
+	counting = false;
+	tmpdir_write_text(&d, "ws/edited", "one\ntwo\n");
+	counting = was;
+	return change_file("edit_file",
+			   "{\"path\": \"edited\", \"old\": \"two\", \"new\": \"2\"}",
+			   "ws/edited", &first, err);
+}
+
+static int look_for_nearest(struct err *err)
+{
+	struct file_job j = {.w = &w, .spills = -1, .spill = -1, .phase = JOB_PREPARE};
+	static struct buf first;
+	int rc;
+
+	file_tool_run(&j, STR_LIT("edit_file"),
+		      STR_LIT("{\"path\": \"src/a.c\", \"old\": \"int  x;\", \"new\": \"\"}"));
+	if (strcmp(buf_z(&j.text), "error: not enough memory") == 0 || buf_failed(&j.text))
+		rc = ERR_NOMEM;
+	else
+		rc = same(&first, &j.text, err);
+	file_job_release(&j);
+	return rc;
+}
+
 static int send_news(struct err *err)
 {
 	struct job_news n = {.state = TOOL_OK, .exit = -1}, got = {0};
@@ -188,6 +251,8 @@ static void each_allocation_fails_once_and_nothing_is_left(void **state)
 		{"workspace", open_workspace, 6}, {"read_one", read_one, 6},
 		{"converted", read_converted, 6}, {"list_deep", list_deep, 20},
 		{"search_all", search_all, 15},   {"send_news", send_news, 5},
+		{"make_file", make_file, 15},     {"edit_file", edit_file, 15},
+		{"nearest", look_for_nearest, 8},
 	};
 
 	(void)state;

@@ -280,6 +280,96 @@ static void a_workspace_that_was_replaced_runs_nothing(void **state)
 	must(unlink(from));
 }
 
+/* A change's job; what the preparation gave is its plan. */
+static const struct job_news *change(struct stage *s, enum job_phase phase, struct str plan,
+				     const char *args)
+{
+	struct job j = {.tool = STR_LIT("edit_file"),
+			.arguments = str_of(args),
+			.phase = phase,
+			.plan = plan,
+			.grade = GRADE_WRITE};
+	struct err err = {0};
+	uint64_t id;
+
+	must(runner_run(s->r, &j, &id, &err));
+	/* A change that is begun is not stopped: it is whole, or was refused. */
+	if (phase == JOB_APPLY)
+		runner_stop(s->r, id);
+	return finish(s, NULL);
+}
+
+static void expect_file(const struct stage *s, const char *name, const char *text)
+{
+	struct buf now = {0};
+
+	assert_true(whole_file(tmpdir_file(&s->d, name), &now));
+	assert_string_equal(buf_z(&now), text);
+	buf_release(&now);
+}
+
+static void a_file_is_changed_by_two_jobs(void **state)
+{
+	const char *args = "{\"path\": \"a\", \"old\": \"two\", \"new\": \"2\"}";
+	struct job j = {.tool = STR_LIT("edit_file"), .arguments = str_of(args)};
+	struct stage *s = *state;
+	const struct job_news *n;
+	struct buf plan = {0};
+	struct file_plan p;
+	struct err err = {0};
+	uint64_t id;
+
+	tmpdir_write_text(&s->d, "ws/a", "one\ntwo\n");
+	n = change(s, JOB_PREPARE, (struct str){"", 0}, args);
+	expect(n, TOOL_OK, "replaced 1 occurrence in a");
+	assert_string_equal(buf_z(&n->diff), "@@ -1,2 +1,2 @@\n one\n-two\n+2\n");
+	assert_string_equal(buf_z(&n->before), "one\ntwo\n");
+	assert_true(file_plan_take(buf_str(&n->plan), &p));
+	buf_adds(&plan, buf_str(&n->plan));
+	expect_file(s, "ws/a", "one\ntwo\n");
+	/* Not at once, and not where nothing may be written. */
+	must(runner_run(s->r, &j, &id, &err));
+	expect(finish(s, NULL), TOOL_ERROR, "error: not run: there is no such tool here");
+	j.phase = JOB_APPLY;
+	j.plan = buf_str(&plan);
+	must(runner_run(s->r, &j, &id, &err));
+	expect(finish(s, NULL), TOOL_ERROR, "error: not run: nothing may be written");
+	expect_file(s, "ws/a", "one\ntwo\n");
+	n = change(s, JOB_APPLY, buf_str(&plan), args);
+	expect(n, TOOL_OK, "replaced 1 occurrence in a");
+	assert_int_equal(n->plan.len + n->diff.len + n->before.len, 0);
+	expect_file(s, "ws/a", "one\n2\n");
+	expect(change(s, JOB_APPLY, buf_str(&plan), args), TOOL_ERROR,
+	       "error: the text was not found in a");
+	buf_release(&plan);
+}
+
+/* As large as it may be: what it had goes to the program. */
+static void a_large_file_is_changed_too(void **state)
+{
+	const char *args = "{\"path\": \"a\", \"old\": \"end\", \"new\": \"END\"}";
+	struct stage *s = *state;
+	const struct job_news *n;
+	struct buf text = {0}, plan = {0}, now = {0};
+
+	while (text.len < FILE_CHANGE_BYTES - 4)
+		buf_addz(&text, "x\xff\n\n");
+	buf_addz(&text, "end\n");
+	tmpdir_write(&s->d, "ws/a", text.data, text.len);
+	n = change(s, JOB_PREPARE, (struct str){"", 0}, args);
+	expect(n, TOOL_OK, "replaced 1 occurrence in a");
+	assert_true(str_eq(buf_str(&n->before), buf_str(&text)));
+	buf_adds(&plan, buf_str(&n->plan));
+	expect(change(s, JOB_APPLY, buf_str(&plan), args), TOOL_OK,
+	       "replaced 1 occurrence in a");
+	memcpy(text.data + text.len - 4, "END", 3);
+	assert_true(whole_file(tmpdir_file(&s->d, "ws/a"), &now));
+	assert_true(str_eq(buf_str(&now), buf_str(&text)));
+	buf_release(&text);
+	buf_release(&plan);
+	buf_release(&now);
+}
+
 /* ---- confinement ---- */
 
 static bool opens(const char *path, int flags)
@@ -327,6 +417,50 @@ static void even_a_tool_gone_wrong_reads_only_what_it_may(void **state)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_int_equal(WEXITSTATUS(status), outside ? 1 + 8 + 16 + 32 : 1 + 16);
 	}
+}
+
+static int confined_to_writing(const struct stage *s)
+{
+	struct workspace_more more = {str_of(tmpdir_file(&s->d, "ro")), true};
+	struct workspace w;
+	struct err err;
+
+	if (workspace_init(&w,
+			   &(struct workspace_config){.dir = str_of(tmpdir_file(&s->d, "ws")),
+						      .more = &more,
+						      .n_more = 1},
+			   &err) != 0 ||
+	    !confine_to_writing(&w))
+		return 100;
+	return (opens(tmpdir_file(&s->d, "ws/a"), O_WRONLY) ? 1 : 0) +
+	       (opens(tmpdir_file(&s->d, "ws/new"), O_WRONLY | O_CREAT) ? 2 : 0) +
+	       (mkdir(tmpdir_file(&s->d, "ws/dir"), 0700) == 0 ? 4 : 0) +
+	       (opens(tmpdir_file(&s->d, "ro/a"), O_RDONLY) ? 8 : 0) +
+	       (opens(tmpdir_file(&s->d, "ro/a"), O_WRONLY) ? 16 : 0) +
+	       (opens(tmpdir_file(&s->d, "out"), O_RDONLY) ? 32 : 0) +
+	       (opens(tmpdir_file(&s->d, "out"), O_WRONLY) ? 64 : 0) +
+	       (opens(tmpdir_file(&s->d, "new"), O_WRONLY | O_CREAT) ? 64 : 0) +
+	       (rename(tmpdir_file(&s->d, "ws/a"), tmpdir_file(&s->d, "a")) == 0 ? 64 : 0) +
+	       (symlink("/etc", tmpdir_file(&s->d, "ws/link")) == 0 ? 64 : 0);
+}
+
+static void one_gone_wrong_writes_only_in_the_workspace(void **state)
+{
+	struct stage *s = *state;
+	int status;
+	pid_t pid;
+
+	if (tools_landlock() < 1)
+		skip();
+	must(mkdir(tmpdir_file(&s->d, "ro"), 0700));
+	tmpdir_write_text(&s->d, "ws/a", "a");
+	tmpdir_write_text(&s->d, "ro/a", "a");
+	tmpdir_write_text(&s->d, "out", "a");
+	pid = fork();
+	if (pid == 0)
+		_exit(confined_to_writing(s));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 1 + 2 + 4 + 8);
 }
 
 /* ---- commands ---- */
@@ -800,7 +934,10 @@ int main(int argc, char **argv)
 		WITH_STAGE(a_file_outside_is_read_where_that_was_allowed),
 		WITH_STAGE(a_tool_that_takes_too_long_is_ended),
 		WITH_STAGE(a_workspace_that_was_replaced_runs_nothing),
+		WITH_STAGE(a_file_is_changed_by_two_jobs),
+		WITH_STAGE(a_large_file_is_changed_too),
 		WITH_STAGE(even_a_tool_gone_wrong_reads_only_what_it_may),
+		WITH_STAGE(one_gone_wrong_writes_only_in_the_workspace),
 		WITH_STAGE(what_users_start_runs_no_command),
 		WITH_STAGE(a_command_is_told_as_it_ended),
 		WITH_STAGE(a_command_inherits_no_descriptor_and_little_else),

@@ -1,0 +1,39 @@
+/*
+ * One file's content for another's, whole or not at all: written beside it under a name of its
+ * own, then exchanged with it, and what came out looked at.
+ *
+ * Nothing follows a link.  One thread at a time.
+ */
+#ifndef APP_TOOLS_SWAP_H
+#define APP_TOOLS_SWAP_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include <xxhash.h>
+
+#include "engine/base/buf.h"
+
+struct swap {
+	int dir; /* that the file is in; O_PATH */
+	const char *name;
+	struct str content;
+	mode_t mode;
+	/* What is there; -1: nothing, and then nothing may be. */
+	int old;
+	XXH128_hash_t hash; /* of its bytes */
+};
+
+enum swap_end {
+	SWAP_DONE,
+	SWAP_CHANGED, /* what is there is not what was; it stays */
+	SWAP_FAILED,  /* errno says why; nothing has changed     */
+};
+
+/* Owner, group and extended attributes of the old file are kept; setuid and setgid are not. */
+enum swap_end swap_file(const struct swap *s);
+
+/* The hash of all that a descriptor gives from its beginning; false: errno. */
+bool swap_hash(int fd, XXH128_hash_t *hash);
+
+#endif
