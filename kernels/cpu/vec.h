@@ -187,6 +187,22 @@ VEC_INLINE float f16_sum(f16 a)
 
 	return _mm_cvtss_f32(_mm_add_ss(v2, _mm_shuffle_ps(v2, v2, 1)));
 }
+/* f16_sum() of four, times s, one behind the other */
+VEC_INLINE void f16_store_sums(const f16 a[4], float s, float *out)
+{
+	const __m512i first = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 8, 4, 0);
+	__m512 ab = _mm512_add_ps(_mm512_shuffle_f32x4(a[0], a[1], 0x44),
+				  _mm512_shuffle_f32x4(a[0], a[1], 0xEE));
+	__m512 cd = _mm512_add_ps(_mm512_shuffle_f32x4(a[2], a[3], 0x44),
+				  _mm512_shuffle_f32x4(a[2], a[3], 0xEE));
+	__m512 v = _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88),
+				 _mm512_shuffle_f32x4(ab, cd, 0xDD));
+
+	v = _mm512_add_ps(v, _mm512_permute_ps(v, 0x4E));
+	v = _mm512_add_ps(v, _mm512_permute_ps(v, 0xB1));
+	v = _mm512_permutexvar_ps(first, v);
+	_mm_storeu_ps(out, _mm_mul_ps(_mm512_castps512_ps128(v), _mm_set1_ps(s)));
+}
 
 /* Sixteen lanes in double. */
 typedef struct {
@@ -365,6 +381,24 @@ VEC_INLINE float f16_sum(f16 a)
 	__m128 v2 = _mm_add_ps(v4, _mm_movehl_ps(v4, v4));
 
 	return _mm_cvtss_f32(_mm_add_ss(v2, _mm_shuffle_ps(v2, v2, 1)));
+}
+/* f16_sum() of four, times s, one behind the other */
+VEC_INLINE void f16_store_sums(const f16 a[4], float s, float *out)
+{
+	__m256 v[4], ab, cd;
+
+	for (int i = 0; i < 4; i++)
+		v[i] = _mm256_add_ps(a[i].v[0], a[i].v[1]);
+	ab = _mm256_add_ps(_mm256_permute2f128_ps(v[0], v[1], 0x20),
+			   _mm256_permute2f128_ps(v[0], v[1], 0x31));
+	cd = _mm256_add_ps(_mm256_permute2f128_ps(v[2], v[3], 0x20),
+			   _mm256_permute2f128_ps(v[2], v[3], 0x31));
+	/* a and c in the lower half, b and d in the upper one */
+	ab = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xEE));
+	ab = _mm256_add_ps(_mm256_shuffle_ps(ab, ab, 0x88), _mm256_shuffle_ps(ab, ab, 0xDD));
+	_mm_storeu_ps(out, _mm_mul_ps(_mm_unpacklo_ps(_mm256_castps256_ps128(ab),
+						      _mm256_extractf128_ps(ab, 1)),
+				      _mm_set1_ps(s)));
 }
 
 /* Sixteen lanes in double. */
@@ -549,6 +583,12 @@ VEC_INLINE float f16_sum(f16 a)
 			a.v[l] = a.v[l] + a.v[l + w];
 	}
 	return a.v[0];
+}
+/* f16_sum() of four, times s, one behind the other */
+VEC_INLINE void f16_store_sums(const f16 a[4], float s, float *out)
+{
+	for (int i = 0; i < 4; i++)
+		out[i] = f16_sum(a[i]) * s;
 }
 
 /* Sixteen lanes in double. */

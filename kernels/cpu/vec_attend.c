@@ -23,8 +23,7 @@ void LEAF(dots)(const float *q, const float *k, int n, float scale, float *s)
 			for (int r = 0; r < 4; r++)
 				acc[r] = f16_fma(v, f16_load(row + r * HEAD_DIM + c), acc[r]);
 		}
-		for (int r = 0; r < 4; r++)
-			s[i + r] = f16_sum(acc[r]) * scale;
+		f16_store_sums(acc, scale, s + i);
 	}
 	for (; i < n; i++) {
 		f16 acc = f16_zero();

@@ -137,7 +137,7 @@ VEC_INLINE struct rows next_block(struct rows at)
 /* ------------------------------------------------------------ few rows of x */
 
 VEC_INLINE void add_block(int nr, int nx, struct rows at, const float *const *x, int k,
-			  f16 (*acc)[TILE_X])
+			  f16 (*acc)[ROWS])
 {
 	f16 sum[ROWS][TILE_X], scale[ROWS];
 
@@ -146,7 +146,7 @@ VEC_INLINE void add_block(int nr, int nx, struct rows at, const float *const *x,
 	for (int r = 0; r < nr; r++) {
 #pragma GCC unroll 4
 		for (int i = 0; i < nx; i++)
-			acc[r][i] = f16_fma(sum[r][i], scale[r], acc[r][i]);
+			acc[i][r] = f16_fma(sum[r][i], scale[r], acc[i][r]);
 	}
 }
 
@@ -157,14 +157,14 @@ VEC_INLINE void direct(int nr, int nx, const struct weight *w, int o, int o1,
 	struct rows at = rows_from(w, o, 0);
 	const size_t group = (size_t)nr * at.row, groups = (AHEAD + group - 1) / group;
 	const size_t ahead = (size_t)(o1 - o) > groups * (size_t)nr ? groups * group : 0;
-	f16 acc[ROWS][TILE_X];
+	f16 acc[MOST_DIRECT][ROWS];
 	int k = 0;
 
 #pragma GCC unroll 4
 	for (int r = 0; r < nr; r++) {
 #pragma GCC unroll 4
 		for (int i = 0; i < nx; i++)
-			acc[r][i] = f16_zero();
+			acc[i][r] = f16_zero();
 	}
 	for (; k + FP4_BLOCK <= w->in; k += FP4_BLOCK, at = next_block(at)) {
 		/* The hardware sees nr short streams; their common next rows it does not. */
@@ -179,10 +179,14 @@ VEC_INLINE void direct(int nr, int nx, const struct weight *w, int o, int o1,
 		add_block(nr, nx, pad_last(w, o, nr, k, &pad), x, k, acc);
 	}
 #pragma GCC unroll 4
-	for (int r = 0; r < nr; r++) {
+	for (int i = 0; i < nx; i++) {
+		if (nr == 4) {
+			f16_store_sums(acc[i], 1.0f, y[i] + o);
+			continue;
+		}
 #pragma GCC unroll 4
-		for (int i = 0; i < nx; i++)
-			y[i][o + r] = f16_sum(acc[r][i]);
+		for (int r = 0; r < nr; r++)
+			y[i][o + r] = f16_sum(acc[i][r]);
 	}
 }
 

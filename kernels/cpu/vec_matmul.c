@@ -158,14 +158,14 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 	const size_t ahead = bytes_ahead(type, w, nr, o, o1);
 	const bool scale_x = type == WEIGHT_F8 && nr >= nx;
 	struct wrow row[4];
-	f16 acc[4][MOST_DIRECT];
+	f16 acc[MOST_DIRECT][4];
 
 #pragma GCC unroll 4
 	for (int r = 0; r < nr; r++) {
 		row[r] = wrow_of(type, w, o + r);
 #pragma GCC unroll 4
 		for (int i = 0; i < nx; i++)
-			acc[r][i] = f16_zero();
+			acc[i][r] = f16_zero();
 	}
 	for (int k0 = 0; k0 < w->in; k0 += 128) {
 		int k1 = w->in - k0 < 128 ? w->in : k0 + 128;
@@ -198,17 +198,21 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 				}
 #pragma GCC unroll 4
 				for (int i = 0; i < nx; i++) {
-					acc[r][i] = f16_fma(a, in[0][i], acc[r][i]);
-					acc[r][i] = f16_fma(b, in[1][i], acc[r][i]);
+					acc[i][r] = f16_fma(a, in[0][i], acc[i][r]);
+					acc[i][r] = f16_fma(b, in[1][i], acc[i][r]);
 				}
 			}
 		}
 	}
 #pragma GCC unroll 4
-	for (int r = 0; r < nr; r++) {
+	for (int i = 0; i < nx; i++) {
+		if (nr == 4) {
+			f16_store_sums(acc[i], sum_scale(type), y[i] + o);
+			continue;
+		}
 #pragma GCC unroll 4
-		for (int i = 0; i < nx; i++)
-			y[i][o + r] = f16_sum(acc[r][i]) * sum_scale(type);
+		for (int r = 0; r < nr; r++)
+			y[i][o + r] = f16_sum(acc[i][r]) * sum_scale(type);
 	}
 }
 
