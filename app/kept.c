@@ -1,7 +1,8 @@
-/* Removing what was computed of a conversation. */
+/* Removing what was computed of a conversation, and what its tools printed. */
 #include "app/kept.h"
 
 #include "app/paths.h"
+#include "app/tools/tools.h"
 #include "engine/store/kvdir.h"
 
 void kept_remove(struct engine *e, const char *uid)
@@ -16,4 +17,28 @@ void kept_remove(struct engine *e, const char *uid)
 	if (path_of(PATH_CACHE, &root, NULL) == 0)
 		kvdir_remove_owner(buf_z(&root), uid);
 	buf_release(&root);
+}
+
+int kept_outputs(struct buf *out, struct err *err)
+{
+	int rc = path_of(PATH_CACHE, out, err);
+
+	if (rc)
+		return rc;
+	while (out->len && out->data[out->len - 1] != '/')
+		buf_truncate(out, out->len - 1);
+	buf_addz(out, "tools");
+	return buf_failed(out) ? err_nomem(err, "path", out->len) : 0;
+}
+
+int kept_remove_outputs(const char *uid, struct err *err)
+{
+	struct buf root = {0};
+	int rc = 0;
+
+	/* Without a home nothing could be kept. */
+	if (uid && *uid && kept_outputs(&root, err) == 0)
+		rc = tools_forget_outputs(buf_z(&root), uid, err);
+	buf_release(&root);
+	return rc;
 }

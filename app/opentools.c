@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/kept.h"
 #include "app/paths.h"
 #include "engine/base/file.h"
 
@@ -51,12 +52,17 @@ static int start_scripted(struct app *app, struct err *err)
 /* Nothing of the program's own is shown to a tool, wherever it is kept. */
 static int start_runner(struct app *app, struct err *err)
 {
-	struct buf folders[N_PATHS] = {0};
+	struct buf folders[N_PATHS] = {0}, cache = {0}, outputs = {0};
 	struct str own[N_PATHS];
+	struct err ignored;
 	struct runner_config c = {.workspace = {.dir = str_of(app->workspace), .own = own}};
 	int rc = 0;
 
 	c.workspace.home = str_of(getenv("HOME"));
+	/* Where nothing of a conversation is kept, neither is what its tools print. */
+	if (!app->opt.ephemeral && path_to_write(PATH_CACHE, &cache, &ignored) == 0 &&
+	    kept_outputs(&outputs, &ignored) == 0)
+		c.spill_root = buf_str(&outputs);
 	for (int kind = 0; kind < N_PATHS; kind++) {
 		add_folder(&folders[kind], (enum path_kind)kind);
 		if (buf_failed(&folders[kind]))
@@ -70,6 +76,8 @@ static int start_runner(struct app *app, struct err *err)
 		err_prefix(err, "tools");
 	for (int kind = 0; kind < N_PATHS; kind++)
 		buf_release(&folders[kind]);
+	buf_release(&cache);
+	buf_release(&outputs);
 	return rc;
 }
 

@@ -210,6 +210,7 @@ static int start_job(struct agent *a, const struct agent_news *n, struct err *er
 		.arguments = n->arguments,
 		.grade = n->grade,
 		.limit = limits_result(a->ctx_tokens, a->used_tokens, a->given),
+		.spill_folder = str_of(a->ops->outputs ? a->ops->outputs(a->ctx) : NULL),
 	};
 	int rc = runner_run(a->config.runner, &j, &a->job, err);
 

@@ -115,6 +115,8 @@ struct agent_ops {
 	int (*begin)(void *ctx, const struct talk_call *c, struct err *err);
 	int (*find)(void *ctx, const struct talk_message *answer, struct str ref,
 		    enum history_call_begun *begun, struct err *err);
+	/* The folder in which whole outputs of the conversation are kept; NULL, or such: none. */
+	const char *(*outputs)(void *ctx);
 	/* The turn is over; err->code is 0 but for LIMIT, REFUSED, CUT and FAILED. */
 	void (*ended)(void *ctx, enum agent_end why, const struct err *err);
 };

@@ -66,6 +66,13 @@ static int begin_call(void *ctx, const struct talk_call *c, struct err *err)
 	return talk_store_begin_call(r->turn->talks, r->talk, c, err);
 }
 
+static const char *outputs(void *ctx)
+{
+	struct rounds *r = ctx;
+
+	return talk_store_uid(r->turn->talks, r->talk);
+}
+
 static int find_call(void *ctx, const struct talk_message *answer, struct str ref,
 		     enum history_call_begun *begun, struct err *err)
 {
@@ -91,6 +98,7 @@ static const struct agent_ops with_user = {
 	.keep = keep,
 	.begin = begin_call,
 	.find = find_call,
+	.outputs = outputs,
 	.ended = ended,
 };
 
@@ -101,6 +109,7 @@ static const struct agent_ops alone = {
 	.keep = keep,
 	.begin = begin_call,
 	.find = find_call,
+	.outputs = outputs,
 	.ended = ended,
 };
 

@@ -189,6 +189,13 @@ static int begin_call(void *ctx, const struct talk_call *c, struct err *err)
 	return talk_store_begin_call(s->talks, s->acts.talk, c, err);
 }
 
+static const char *outputs(void *ctx)
+{
+	struct screen *s = ctx;
+
+	return talk_store_uid(s->talks, s->acts.talk);
+}
+
 static int find_call(void *ctx, const struct talk_message *answer, struct str ref,
 		     enum history_call_begun *begun, struct err *err)
 {
@@ -241,6 +248,7 @@ static const struct agent_ops ops = {
 	.keep = keep,
 	.begin = begin_call,
 	.find = find_call,
+	.outputs = outputs,
 	.join = join,
 	.ended = ended,
 };

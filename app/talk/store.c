@@ -268,6 +268,8 @@ int talk_store_remove(struct talks *ts, struct talk *t, struct engine *e, bool i
 	history_tree_free(t->tree);
 	t->tree = NULL;
 	if (!rc)
+		rc = kept_remove_outputs(uid, err);
+	if (!rc)
 		rc = remove_both(ts, t, inputs_path, inputs ? &typed : NULL, err);
 	if (!rc)
 		kept_remove(e, uid);

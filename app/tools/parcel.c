@@ -51,7 +51,6 @@ int parcel_add_config(struct buf *body, const struct runner_config *c, struct er
 	add_list(body, w->hide, w->n_hide);
 	add_list(body, w->show, w->n_show);
 	wire_add_text(body, c->spill_root);
-	wire_add_text(body, c->spill_folder);
 	return buf_failed(body) ? err_nomem(err, "tools' configuration", body->len) : 0;
 }
 
@@ -81,7 +80,6 @@ bool parcel_take_config(const struct wire_message *m, struct parcel_config *c)
 	w->n_show = take_list(&f, c->show);
 	w->show = c->show;
 	c->c.spill_root = wire_text(&f);
-	c->c.spill_folder = wire_text(&f);
 	return wire_complete(&f);
 }
 
@@ -98,6 +96,7 @@ void parcel_add_job(struct buf *body, const struct job *j)
 	wire_add_number(body, j->phase);
 	wire_add_text(body, j->shown);
 	wire_add_text(body, j->plan);
+	wire_add_text(body, j->spill_folder);
 }
 
 bool parcel_take_job(const struct wire_message *m, struct job *j)
@@ -115,8 +114,9 @@ bool parcel_take_job(const struct wire_message *m, struct job *j)
 	phase = wire_number(&f);
 	j->shown = wire_text(&f);
 	j->plan = wire_text(&f);
+	j->spill_folder = wire_text(&f);
 	if (grade > TOOL_GRADES_ALL || timeout > INT_MAX || limit > OUTPUT_BYTES ||
-	    phase > JOB_APPLY)
+	    phase > JOB_APPLY || (j->spill_folder.n && !spill_folder_is(j->spill_folder)))
 		return false;
 	j->phase = (enum job_phase)phase;
 	j->grade = (unsigned)grade;

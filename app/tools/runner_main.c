@@ -56,6 +56,7 @@ struct server {
 	bool commands;
 	struct workspace w;
 	int spill_root, spills; /* -1: none */
+	char spill_folder[80];  /* of the job; "": none */
 	int landlock;
 	struct task task;
 	struct buf waiting; /* a JOB_DONE that the socket had no room for */
@@ -98,6 +99,39 @@ static void close_one(int *fd)
 	*fd = -1;
 }
 
+static void open_spills(struct server *s)
+{
+	s->spills = openat(s->spill_root, s->spill_folder,
+			   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* The folder of the job's conversation, where it has one already. */
+static void find_spills(struct server *s, struct str name)
+{
+	if (s->spill_root < 0 || !name.n)
+		return;
+	snprintf(s->spill_folder, sizeof(s->spill_folder), "%.*s", (int)name.n, name.p);
+	open_spills(s);
+}
+
+/* … and one is made for what is kept. */
+static void make_spills(struct server *s)
+{
+	if (s->spills >= 0 || !s->spill_folder[0])
+		return;
+	mkdirat(s->spill_root, s->spill_folder, 0700);
+	open_spills(s);
+}
+
+/* A folder in which nothing is kept does not stay. */
+static void close_spills(struct server *s)
+{
+	close_one(&s->spills);
+	if (s->spill_folder[0])
+		unlinkat(s->spill_root, s->spill_folder, AT_REMOVEDIR);
+	s->spill_folder[0] = '\0';
+}
+
 static void no_task(struct server *s)
 {
 	s->task = (struct task){.sock = -1, .result = -1, .spill = -1};
@@ -115,6 +149,7 @@ static void end_task(struct server *s, bool keeps_spill)
 	buf_release(&t->done);
 	if (t->n_spill && !keeps_spill)
 		spill_remove(s->spills, t->n_spill);
+	close_spills(s);
 	no_task(s);
 }
 
@@ -146,6 +181,7 @@ static void open_spill(struct server *s)
 {
 	struct err err;
 
+	make_spills(s);
 	if (s->spills < 0)
 		return;
 	spill_trim(s->spill_root, SPILL_ALL_BYTES - OUTPUT_SPILL_BYTES);
@@ -343,6 +379,7 @@ static void begin_job(struct server *s, uint64_t id, const struct job *j)
 
 	s->task.id = id;
 	s->task.began_ms = clock_ms();
+	find_spills(s, j->spill_folder);
 	if (workspace_check(&s->w, &err) != 0) {
 		finish_with(s, TOOL_ERROR, "error: not run: the workspace was replaced");
 	} else if (j->phase == JOB_APPLY && !(j->grade & GRADE_WRITE)) {
@@ -472,23 +509,15 @@ static void serve(struct server *s)
 
 /* ---- beginning ---- */
 
-/* A folder below the root for this conversation; -1 where there is none. */
-static void open_spills(struct server *s, const struct runner_config *c)
+static void open_spill_root(struct server *s, struct str path)
 {
-	char *root = strndup(c->spill_root.p, c->spill_root.n);
-	char *name = strndup(c->spill_folder.p, c->spill_folder.n);
+	char *root = strndup(path.p, path.n);
 
-	if (root && name && *root && *name && !strchr(name, '/') && *name != '.') {
+	if (root && *root) {
 		mkdir(root, 0700);
 		s->spill_root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	if (s->spill_root >= 0) {
-		mkdirat(s->spill_root, name, 0700);
-		s->spills = openat(s->spill_root, name,
-				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	}
 	free(root);
-	free(name);
 }
 
 static int wait_for_config(int sock, struct wire_message *m, struct err *err)
@@ -516,7 +545,7 @@ static int configure(struct server *s, const struct wire_message *m, struct err 
 	else
 		rc = workspace_init(&s->w, &c->c.workspace, err);
 	if (!rc)
-		open_spills(s, &c->c);
+		open_spill_root(s, c->c.spill_root);
 	free(c);
 	return rc;
 }
@@ -572,7 +601,6 @@ int runner_main(bool commands)
 	buf_release(&m.body);
 	tell_ready(&s, rc, &err);
 	serve(&s);
-	close_one(&s.spills);
 	close_one(&s.spill_root);
 	buf_release(&s.waiting);
 	workspace_close(&s.w);

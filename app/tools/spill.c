@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/tools/tools.h"
+
 #define PREFIX     "OUT:"
 #define MOST_FILES 100000u
 #define NAME_BYTES 16
@@ -52,6 +54,18 @@ static DIR *stream(int fd, const char *name)
 	if (!dir && own >= 0)
 		close(own);
 	return dir;
+}
+
+bool spill_folder_is(struct str name)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+		    !(c >= '0' && c <= '9') && c != '-' && c != '_')
+			return false;
+	}
+	return name.n > 0 && name.n <= 64;
 }
 
 static unsigned last_number(int folder)
@@ -212,4 +226,40 @@ void spill_trim(int root, uint64_t max_bytes)
 		l.bytes -= l.v[i].bytes;
 	}
 	free(l.v);
+}
+
+static void empty_folder(int folder)
+{
+	DIR *dir = stream(folder, ".");
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		unsigned n = number(e->d_name, strlen(e->d_name));
+
+		if (n)
+			spill_remove(folder, n);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+int tools_forget_outputs(const char *spill_root, const char *spill_folder, struct err *err)
+{
+	int root, folder, rc = 0;
+
+	if (!spill_folder_is(str_of(spill_folder)))
+		return err_set(err, ERR_IO, "outputs of tools: %s is no folder of theirs",
+			       spill_folder);
+	root = open(spill_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return errno == ENOENT ? 0 : err_errno(err, spill_root, "cannot open");
+	folder = openat(root, spill_folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder >= 0) {
+		empty_folder(folder);
+		close(folder);
+	}
+	if (unlinkat(root, spill_folder, AT_REMOVEDIR) != 0 && errno != ENOENT)
+		rc = err_errno(err, spill_folder, "cannot remove the outputs of tools in");
+	close(root);
+	return rc;
 }

@@ -7,12 +7,16 @@
 #ifndef APP_TOOLS_SPILL_H
 #define APP_TOOLS_SPILL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/base/buf.h"
 #include "engine/base/err.h"
 
 #define SPILL_ALL_BYTES (512ull << 20) /* in all folders together */
+
+/* Is it the name of a conversation's folder?  Letters, digits, - and _. */
+bool spill_folder_is(struct str name);
 
 /*
  * Makes the next file of the folder; returns a descriptor for writing, its number in *n.

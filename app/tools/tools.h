@@ -121,6 +121,9 @@ struct job {
 	/* Of a change: a JSON array of the `info` of jobs whose results the model has; ""; */
 	struct str shown;
 	struct str plan; /* what is to be applied, as the news of the preparation had it */
+	/* The conversation's folder in spill_root: OUT:N is the file N in it.  A name, and made
+	 * when something is kept there; "": none. */
+	struct str spill_folder;
 };
 
 /* What a plan says, for who keeps it.  The texts are borrowed from it. */
@@ -171,9 +174,7 @@ struct runner;
 /* Borrowed; runner_start() copies it. */
 struct runner_config {
 	struct workspace_config workspace;
-	/* Where whole outputs are kept, a folder for each conversation; "": nowhere.  The second is
-	 * a name in the first, and is made. */
-	struct str spill_root, spill_folder;
+	struct str spill_root; /* where whole outputs are kept; "": nowhere */
 };
 
 /*
@@ -236,6 +237,9 @@ int runner_next(struct runner *r, struct job_news *n);
 
 /* After it is gone: another one in its place. */
 int runner_restart(struct runner *r, struct err *err);
+
+/* Removes the whole outputs of that conversation; none is fine.  ERR_IO.  Any thread. */
+int tools_forget_outputs(const char *spill_root, const char *spill_folder, struct err *err);
 
 /* All that it started is dead when this returns, or after 3 s.  NULL is fine. */
 void runner_close(struct runner *r);

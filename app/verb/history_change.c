@@ -69,6 +69,8 @@ static int remove_one(struct history_job *r, int word, struct err *err)
 	/* What was typed also stands in the input line's memory. */
 	if (!rc)
 		rc = inputs_gather(&typed, r->h, id, err);
+	if (!rc && list.n)
+		rc = kept_remove_outputs(list.items[0].uid, err);
 	if (!rc)
 		rc = history_remove(r->h, id, err);
 	if (!rc && list.n)

@@ -155,6 +155,78 @@ static void the_programs_own_folders_are_hidden(void **state)
 	buf_release(&out);
 }
 
+/* In a session that is kept; the exit status. */
+static int run_kept(const char *script, const char *args, struct buf *out)
+{
+	struct buf line = {0};
+	int status;
+
+	tmpdir_write_text(&d, "engine", script);
+	buf_addf(&line, "--titles off --engine-script '%s' %s -p hi", tmpdir_file(&d, "engine"),
+		 args);
+	status = run_in("home/work", buf_z(&line), out);
+	buf_release(&line);
+	return status;
+}
+
+static void make_long_names(void)
+{
+	mkdir(tmpdir_file(&d, "home/work/many"), 0700);
+	for (int i = 0; i < 700; i++) {
+		char name[120];
+
+		snprintf(name, sizeof(name), "home/work/many/%03d-%060d", i, 0);
+		tmpdir_write_text(&d, name, "");
+	}
+}
+
+static size_t count_outputs(void)
+{
+	struct buf line = {0}, out = {0};
+	size_t n;
+
+	buf_addf(&line, "find '%s' -type f 2>/dev/null | wc -l",
+		 tmpdir_file(&d, "home/.cache/dsv4chat/tools"));
+	program_shell(buf_z(&line), &out);
+	n = (size_t)atoi(buf_z(&out));
+	buf_release(&line);
+	buf_release(&out);
+	return n;
+}
+
+static void what_was_cut_can_be_read_until_the_conversation_is_removed(void **state)
+{
+	static const char lists[] = CALL("list_files", "{\"path\": \"many\"}")
+		DONE GIVES("whole output: read_file OUT:1]", "A.");
+	static const char reads[] =
+		CALL("read_file", "{\"path\": \"OUT:1\", \"offset\": 350, \"limit\": 1}")
+			DONE GIVES("349-000", "B.");
+	struct buf out = {0}, line = {0};
+
+	(void)state;
+	make_long_names();
+	if (run_kept(lists, "", &out) || run_kept(reads, "-c", &out))
+		fail_msg("%s", buf_z(&out));
+	assert_int_equal(count_outputs(), 1);
+	/* Another conversation knows nothing of it, and what is not kept leaves nothing. */
+	if (run_kept(CALL("read_file", "{\"path\": \"OUT:1\"}") DONE GIVES("error: ", "C."), "",
+		     &out) ||
+	    run_kept(lists, "", &out))
+		fail_msg("%s", buf_z(&out));
+	assert_int_equal(count_outputs(), 2);
+	buf_addf(&line,
+		 "HOME='%s' XDG_DATA_HOME= XDG_STATE_HOME= XDG_CACHE_HOME= XDG_CONFIG_HOME= sh -c "
+		 "'for i in $(%s history list | cut -d\" \" -f1); do %s history rm --yes $i; "
+		 "done' 2>&1",
+		 tmpdir_file(&d, "home"), program_path(), program_path());
+	buf_reset(&out);
+	program_shell(buf_z(&line), &out);
+	if (count_outputs() != 0)
+		fail_msg("%s", buf_z(&out));
+	buf_release(&out);
+	buf_release(&line);
+}
+
 static void a_home_is_no_workspace(void **state)
 {
 	struct buf out = {0};
@@ -199,6 +271,8 @@ int main(void)
 			a_call_reads_the_folder_the_program_was_started_in, begin, end),
 		cmocka_unit_test_setup_teardown(the_programs_own_folders_are_hidden, begin,
 						end),
+		cmocka_unit_test_setup_teardown(
+			what_was_cut_can_be_read_until_the_conversation_is_removed, begin, end),
 		cmocka_unit_test_setup_teardown(a_home_is_no_workspace, begin, end),
 		cmocka_unit_test_setup_teardown(the_small_model_uses_the_tools_that_read, begin,
 						end),

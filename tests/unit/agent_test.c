@@ -135,6 +135,12 @@ static int find_call(void *ctx, const struct talk_message *answer, struct str re
 	return 0;
 }
 
+static const char *outputs(void *ctx)
+{
+	(void)ctx;
+	return "talk";
+}
+
 static int join(void *ctx, struct err *e)
 {
 	struct owner *o = ctx;
@@ -167,7 +173,7 @@ static void ended(void *ctx, enum agent_end why, const struct err *e)
 
 static const struct agent_ops all_ops = {ask_model, stop_model, ask_user, show,
 					 keep,      join,       begin_call, find_call,
-					 ended};
+					 outputs,   ended};
 
 static void owner_open(struct owner *o, const struct play *p, struct agent_ops *ops)
 {

@@ -43,7 +43,6 @@ static int start_runner(struct stage *s, struct err *err)
 	snprintf(spills, sizeof(spills), "%s/spills", s->d.path);
 	c.workspace.dir = str_of(ws);
 	c.spill_root = str_of(spills);
-	c.spill_folder = STR_LIT("talk");
 	return runner_start(&s->r, &c, err);
 }
 
@@ -134,7 +133,10 @@ static const char *marked(const struct stage *s, const char *command)
 
 static uint64_t begin_job(struct stage *s, const char *tool, const char *args, int64_t ms)
 {
-	struct job j = {.tool = str_of(tool), .arguments = str_of(args), .timeout_ms = ms};
+	struct job j = {.tool = str_of(tool),
+			.arguments = str_of(args),
+			.timeout_ms = ms,
+			.spill_folder = STR_LIT("talk")};
 	struct err err = {0};
 	uint64_t id = 0;
 
@@ -567,6 +569,51 @@ static void output_without_end_is_bounded_and_told_slowly(void **state)
 	assert_int_equal(access(tmpdir_file(&s->d, "spills/talk/2"), F_OK), -1);
 }
 
+static const char *run_for(struct stage *s, const char *folder, const char *tool,
+			   const char *args)
+{
+	struct job j = {.tool = str_of(tool),
+			.arguments = str_of(args),
+			.limit = 2048,
+			.spill_folder = str_of(folder)};
+	struct err err = {0};
+	uint64_t id;
+
+	must(runner_run(s->r, &j, &id, &err));
+	return buf_z(&finish(s, NULL)->text);
+}
+
+static void each_conversation_has_its_own_outputs(void **state)
+{
+	struct stage *s = *state;
+	const char *root;
+	struct err err;
+
+	for (int i = 0; i < 2; i++) {
+		static const char *const folders[] = {"one", "two"};
+		char args[100];
+
+		snprintf(args, sizeof(args), "{\"command\": \"yes %s | head -9999\"}",
+			 folders[i]);
+		HAS(run_for(s, folders[i], "shell", args), "whole output: read_file OUT:1]");
+	}
+	HAS(run_for(s, "one", "read_file", "{\"path\": \"OUT:1\", \"limit\": 1}"), "one\n[");
+	HAS(run_for(s, "two", "read_file", "{\"path\": \"OUT:1\", \"limit\": 1}"), "two\n[");
+	HAS(run_for(s, "", "read_file", "{\"path\": \"OUT:1\"}"), "error: ");
+	HAS(run_for(s, "none", "read_file", "{\"path\": \"OUT:1\"}"), "error: ");
+	/* Where nothing is kept, no folder stays. */
+	run_for(s, "none", "shell", "{\"command\": \"echo short\"}");
+	assert_int_equal(access(tmpdir_file(&s->d, "spills/none"), F_OK), -1);
+	root = strdup(tmpdir_file(&s->d, "spills"));
+	assert_non_null(root);
+	must(tools_forget_outputs(root, "one", &err));
+	must(tools_forget_outputs(root, "one", &err));
+	assert_int_equal(tools_forget_outputs(root, "../spills", &err), ERR_IO);
+	assert_int_equal(access(tmpdir_file(&s->d, "spills/one"), F_OK), -1);
+	must(access(tmpdir_file(&s->d, "spills/two/1"), F_OK));
+	free((char *)root);
+}
+
 static void what_it_prints_is_told_while_it_runs(void **state)
 {
 	struct stage *s = *state;
@@ -943,6 +990,7 @@ int main(int argc, char **argv)
 		WITH_STAGE(a_command_inherits_no_descriptor_and_little_else),
 		WITH_STAGE(a_file_of_a_command_has_a_limit),
 		WITH_STAGE(output_without_end_is_bounded_and_told_slowly),
+		WITH_STAGE(each_conversation_has_its_own_outputs),
 		WITH_STAGE(what_it_prints_is_told_while_it_runs),
 		WITH_STAGE(a_command_is_timed_out),
 		WITH_STAGE(stopping_is_asking_first),

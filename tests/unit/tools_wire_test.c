@@ -207,8 +207,7 @@ static void a_configuration_arrives_as_it_was(void **state)
 						.n_own = 1,
 						.hide = hide,
 						.n_hide = 2},
-				  .spill_root = STR_LIT("/s"),
-				  .spill_folder = STR_LIT("talk")};
+				  .spill_root = STR_LIT("/s")};
 	struct buf body = {0};
 	struct wire_message m;
 	struct err err = {0};
@@ -224,7 +223,7 @@ static void a_configuration_arrives_as_it_was(void **state)
 		    got.more[0].read_only);
 	assert_int_equal(
 		got.c.workspace.n_own + got.c.workspace.n_hide + got.c.workspace.n_show, 3);
-	assert_true(str_is(got.hide[0], "*.x") && str_is(got.c.spill_folder, "talk"));
+	assert_true(str_is(got.hide[0], "*.x") && str_is(got.c.spill_root, "/s"));
 	/* Cut anywhere it is none. */
 	for (size_t n = 0; n < body.len; n++) {
 		m.body.len = n;
@@ -242,7 +241,8 @@ static void a_job_that_asks_for_too_much_is_none(void **state)
 			.grade = GRADE_NET,
 			.timeout_ms = 5000,
 			.limit = 4096,
-			.outside = true},
+			.outside = true,
+			.spill_folder = STR_LIT("talk")},
 		   got;
 	static const struct {
 		unsigned grade;
@@ -268,9 +268,36 @@ static void a_job_that_asks_for_too_much_is_none(void **state)
 		assert_int_equal(parcel_take_job(&m, &got), rows[i].taken);
 		if (rows[i].taken) {
 			assert_true(str_is(got.tool, "read_file") && got.outside);
+			assert_true(str_is(got.spill_folder, "talk"));
 			assert_int_equal(got.limit,
 					 rows[i].limit ? rows[i].limit : OUTPUT_BYTES);
 		}
+		buf_release(&body);
+	}
+}
+
+static void a_folder_of_outputs_is_a_plain_name(void **state)
+{
+	static const struct {
+		const char *name;
+		bool taken;
+	} rows[] = {{"", true},     {"k3vq9x0z1a", true}, {"A-b_1", true}, {"..", false},
+		    {".", false},   {"a/b", false},       {"/", false},    {"a.b", false},
+		    {"\xff", false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct job j = {.tool = STR_LIT("read_file"),
+				.arguments = STR_LIT("{}"),
+				.spill_folder = str_of(rows[i].name)},
+			   got;
+		struct buf body = {0};
+		struct wire_message m;
+
+		parcel_add_job(&body, &j);
+		m = message(WIRE_RUN, &body);
+		if (parcel_take_job(&m, &got) != rows[i].taken)
+			fail_msg("'%s'", rows[i].name);
 		buf_release(&body);
 	}
 }
@@ -327,6 +354,7 @@ int main(void)
 			only_one_sealed_memfd_of_the_right_size_is_a_body, begin, end),
 		cmocka_unit_test(a_configuration_arrives_as_it_was),
 		cmocka_unit_test(a_job_that_asks_for_too_much_is_none),
+		cmocka_unit_test(a_folder_of_outputs_is_a_plain_name),
 		cmocka_unit_test(news_that_are_not_clean_are_none),
 	};
 
