@@ -271,17 +271,21 @@ static void direct_few(const struct weight *w, int o0, int o1, int n, const floa
 	}
 }
 
+/* Columns from k0 on, a multiple of 128. */
 VEC_INLINE void decode_row(enum weight_type type, const struct weight *w, int o, int k0, int k1,
 			   float *out)
 {
 	struct wrow row = wrow_of(type, w, o);
 
-	for (int k = k0; k < k1; k += 32) {
-		f16 a, b;
+	for (int k = k0; k < k1;) {
+		int end = k1 - k < 128 ? k1 : k + 128;
+		f16 s = block_scale(type, row, k), a, b;
 
-		decode32(type, row, k, block_scale(type, row, k), &a, &b);
-		f16_store(out + (k - k0), a);
-		f16_store(out + (k - k0) + LANES, b);
+		for (; k < end; k += 32) {
+			decode32(type, row, k, s, &a, &b);
+			f16_store(out + (k - k0), a);
+			f16_store(out + (k - k0) + LANES, b);
+		}
 	}
 }
 
