@@ -86,18 +86,19 @@ void LEAF(kv_unpack)(const uint8_t *row, float *x)
 		f16_store(x + 448 + i, f16_bf16(tail + i));
 }
 
-static uint8_t e2m1_round(float x)
+/* The codes of 32 values in units of their scale: how many of the middles they are beyond. */
+static void e2m1_round(const float *x, uint8_t *code)
 {
 	static const float mid[7] = {0.25f, 0.75f, 1.25f, 1.75f, 2.5f, 3.5f, 5.0f};
-	float a = fabsf(x);
-	uint32_t code = 0;
+	uint32_t n[32] = {0};
 
 	/* a tie goes up where the upper code is even: codes 2, 4 and 6 */
-	for (uint32_t c = 0; c < 7; c++) {
-		if (a > mid[c] || (a == mid[c] && c % 2 == 1))
-			code = c + 1;
+	for (int c = 0; c < 7; c++) {
+		for (int i = 0; i < 32; i++)
+			n[i] += c % 2 ? fabsf(x[i]) >= mid[c] : fabsf(x[i]) > mid[c];
 	}
-	return (uint8_t)(code | (float_bits(x) >> 28 & 8u));
+	for (int i = 0; i < 32; i++)
+		code[i] = (uint8_t)(n[i] | (float_bits(x[i]) >> 28 & 8u));
 }
 
 /* Walsh–Hadamard in Sylvester order, · 128^-½ */
@@ -127,10 +128,13 @@ void LEAF(index_pack)(const float *in, uint8_t *row)
 		float amax = absmax(x + 32 * b, 32);
 		uint8_t e = e8m0_ceil(amax / 6.0f);
 		float s = e8m0_float(e);
+		uint8_t code[32];
 
-		for (int i = 32 * b; i < 32 * b + 32; i += 2)
-			row[i / 2] = (uint8_t)(e2m1_round(x[i] / s) |
-					       e2m1_round(x[i + 1] / s) << 4);
+		for (int i = 32 * b; i < 32 * b + 32; i++)
+			x[i] = x[i] / s;
+		e2m1_round(x + 32 * b, code);
+		for (int i = 0; i < 32; i += 2)
+			row[16 * b + i / 2] = (uint8_t)(code[i] | code[i + 1] << 4);
 		row[64 + b] = e;
 	}
 }
