@@ -2,13 +2,15 @@
 #include "app/agent/agent.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/agent/calls.h"
 #include "app/agent/limits.h"
 #include "app/agent/prepare.h"
 
-#define LAST_ROUND "[this was the last tool round; answer now]"
-#define NOT_KNOWN  "what it did is not known. Look before you repeat it."
+#define LAST_ROUND  "[this was the last tool round; answer now]"
+#define SHOWN_BYTES (256u << 10)
+#define NOT_KNOWN   "what it did is not known. Look before you repeat it."
 
 struct agent {
 	struct agent_config config;
@@ -34,7 +36,14 @@ struct agent {
 	bool stopped;         /* the turn ends with the round, by the user */
 	enum agent_end end;   /* … or, where failed.code is set, by itself */
 	struct err failed;
-	uint64_t job;      /* that runs; 0: none */
+	uint64_t job; /* that runs; 0: none */
+	/* Of a file that the call at hand changes: */
+	bool prepares;            /* the job finds out what would change */
+	struct job_news prepared; /* what it found */
+	int64_t edit;             /* the number it is stored with; 0: none */
+	/* What the model knows of files, for the next change: a JSON array, "" at first. */
+	struct buf shown;
+	int64_t shown_in;  /* the conversation that this was in */
 	const char *by;    /* who let it */
 	uint64_t question; /* the number of the last one */
 	enum agent_question asks;
@@ -61,6 +70,8 @@ void agent_close(struct agent *a)
 	BUG_ON(a->state != AGENT_IDLE);
 	calls_release(&a->calls);
 	buf_release(&a->arguments);
+	buf_release(&a->shown);
+	job_news_release(&a->prepared);
 	free(a);
 }
 
@@ -145,6 +156,15 @@ static bool is_last_round(const struct agent *a)
 	return a->counts.rounds + 1 == a->allowed;
 }
 
+/* A change is whole or not there. */
+static enum history_edit_state edit_state(enum tool_state state)
+{
+	if (state == TOOL_OK)
+		return HISTORY_EDIT_APPLIED;
+	return state == TOOL_LOST || state == TOOL_TIMEOUT ? HISTORY_EDIT_LOST
+							   : HISTORY_EDIT_DROPPED;
+}
+
 /* The call at hand has its result: it is kept, then shown. */
 static void answer(struct agent *a, struct agent_news *n, const char *by)
 {
@@ -161,7 +181,12 @@ static void answer(struct agent *a, struct agent_news *n, const char *by)
 	call_add_info(&info, n, by);
 	if (buf_failed(&text) || buf_failed(&info))
 		rc = err_nomem(&err, "result", text.len);
-	result = (struct talk_result){n->ref, n->tool, n->text, buf_str(&info)};
+	result = (struct talk_result){.ref = n->ref,
+				      .name = n->tool,
+				      .text = n->text,
+				      .info = buf_str(&info),
+				      .edit = a->edit,
+				      .edit_state = edit_state(n->state)};
 	if (!rc)
 		rc = a->ops->keep(a->ctx, &result, &err);
 	if (rc)
@@ -170,6 +195,8 @@ static void answer(struct agent *a, struct agent_news *n, const char *by)
 	buf_release(&text);
 	buf_release(&info);
 	buf_reset(&a->arguments);
+	job_news_release(&a->prepared);
+	a->edit = 0;
 }
 
 /* The call did not run: "error: WHAT[WHY]". */
@@ -203,13 +230,23 @@ static bool revive(struct agent *a, struct err *err)
 	return !runner_restart(a->config.runner, err);
 }
 
+static enum job_phase job_phase(const struct agent *a, struct str tool)
+{
+	if (call_class(tool) != TOOL_EDIT)
+		return JOB_WHOLE;
+	return a->prepares ? JOB_PREPARE : JOB_APPLY;
+}
+
 static int start_job(struct agent *a, const struct agent_news *n, struct err *err)
 {
 	const struct job j = {
 		.tool = n->tool,
 		.arguments = n->arguments,
-		.grade = n->grade,
+		.grade = a->prepares ? GRADE_READ : n->grade,
 		.limit = limits_result(a->ctx_tokens, a->used_tokens, a->given),
+		.phase = job_phase(a, n->tool),
+		.shown = buf_str(&a->shown),
+		.plan = buf_str(&a->prepared.plan),
 		.spill_folder = str_of(a->ops->outputs ? a->ops->outputs(a->ctx) : NULL),
 	};
 	int rc = runner_run(a->config.runner, &j, &a->job, err);
@@ -217,6 +254,28 @@ static int start_job(struct agent *a, const struct agent_news *n, struct err *er
 	if (rc == ERR_FAILED && revive(a, err))
 		rc = runner_run(a->config.runner, &j, &a->job, err);
 	return rc;
+}
+
+/* What is stored of a change before it is made; false: there is none. */
+static bool edit_of(const struct job_news *prepared, struct history_edit *e)
+{
+	struct file_plan p;
+
+	if (!prepared->plan.len || !file_plan_take(buf_str(&prepared->plan), &p))
+		return false;
+	*e = (struct history_edit){
+		.root = p.root,
+		.path = p.path,
+		.existed = p.existed,
+		.before = {buf_z(&prepared->before), prepared->before.len},
+		.before_mode = (int64_t)p.mode,
+		.after_mode = (int64_t)p.mode_after,
+		.made_dirs = (int64_t)p.made_dirs,
+	};
+	if (p.existed)
+		memcpy(e->before_hash, p.hash.p, sizeof(e->before_hash));
+	memcpy(e->after_hash, p.hash_after.p, sizeof(e->after_hash));
+	return true;
 }
 
 /* That it begins is stored, whatever happens then. */
@@ -229,13 +288,17 @@ static int store_start(struct agent *a, const struct agent_news *n, const char *
 		.name = n->tool,
 		.cls = str_of(tool_class_name(call_class(n->tool))),
 		.by = str_of(by),
+		.edit_id = &a->edit,
 	};
+	struct history_edit edit;
 	int rc;
 
 	if (!a->ops->begin)
 		return 0;
 	tool_grade_add(&grade, n->grade);
 	c.grade = buf_str(&grade);
+	if (edit_of(&a->prepared, &edit))
+		c.edit = &edit;
 	rc = buf_failed(&grade) ? err_nomem(err, "call", grade.len)
 				: a->ops->begin(a->ctx, &c, err);
 	buf_release(&grade);
@@ -282,6 +345,7 @@ static void ask(struct agent *a, enum agent_question question)
 		p.arguments = n.arguments;
 		p.cls = call_class(n.tool);
 		p.grade = n.grade;
+		p.diff = buf_str(&a->prepared.diff);
 		p.place = a->at + 1;
 		p.n = a->calls.n;
 	}
@@ -307,6 +371,25 @@ static bool refuse(struct agent *a)
 	return true;
 }
 
+/* What would change is found out before it is asked about.  True: it could not be begun. */
+static bool look(struct agent *a)
+{
+	struct agent_news n = news_of(a, AGENT_STARTS);
+	struct err err = {0};
+
+	a->good = true;
+	a->prepares = true;
+	if (start_job(a, &n, &err)) {
+		a->job = 0;
+		a->prepares = false;
+		give_up(a, AGENT_FAILED, &err, "the tools' process does not run");
+		answer_not_run(a, TOOL_SKIPPED, "not run: ", str_of(err.text), "policy");
+		return true;
+	}
+	a->state = AGENT_RUNS;
+	return false;
+}
+
 static bool judge(struct agent *a)
 {
 	enum verdict v =
@@ -316,6 +399,8 @@ static bool judge(struct agent *a)
 		return run(a, "mode");
 	if (v == VERDICT_DENY || !a->ops->ask_user)
 		return refuse(a);
+	if (call_class(buf_str(&a->calls.v[a->at].name)) == TOOL_EDIT)
+		return look(a);
 	ask(a, AGENT_ASKS_CALL);
 	return false;
 }
@@ -616,6 +701,47 @@ static void show_output(struct agent *a, const struct job_news *job)
 	a->ops->show(a->ctx, &n);
 }
 
+/* The model knows this of a file from now on.  Without memory it knows nothing. */
+static void note_shown(struct agent *a, const struct job_news *job)
+{
+	struct buf *s = &a->shown;
+
+	if (job->state != TOOL_OK || !job->info.len)
+		return;
+	if (s->len + job->info.len > SHOWN_BYTES)
+		buf_reset(s);
+	if (s->len)
+		s->data[s->len - 1] = ',';
+	else
+		buf_addc(s, '[');
+	buf_adds(s, buf_str(&job->info));
+	buf_addc(s, ']');
+	if (buf_failed(s))
+		buf_reset(s);
+}
+
+/* The user is asked about what would change; what cannot be changed has its result. */
+static void take_prepared(struct agent *a, struct job_news *job)
+{
+	struct agent_news n = news_of(a, AGENT_RESULT);
+
+	a->job = 0;
+	a->prepares = false;
+	if (a->skip) {
+		answer_skipped(a, a->skip);
+	} else if (job->state == TOOL_OK) {
+		a->prepared = *job;
+		*job = (struct job_news){0};
+		ask(a, AGENT_ASKS_CALL);
+		return;
+	} else {
+		n.text = buf_str(&job->text);
+		n.state = job->state;
+		answer(a, &n, "policy");
+	}
+	go_on_behind(a);
+}
+
 static void take_done(struct agent *a, const struct job_news *job)
 {
 	struct agent_news n = news_of(a, AGENT_RESULT);
@@ -627,6 +753,7 @@ static void take_done(struct agent *a, const struct job_news *job)
 	if (job->state == TOOL_STOPPED)
 		buf_addf(&text, "%s[stopped by the user]",
 			 text.len && text.data[text.len - 1] != '\n' ? "\n" : "");
+	note_shown(a, job);
 	limits_note(&a->limits, n.tool, n.arguments, buf_str(&text), n.grade != GRADE_READ);
 	n.text = buf_str(&text);
 	n.bytes = job->bytes;
@@ -645,6 +772,11 @@ static void take_done(struct agent *a, const struct job_news *job)
 static void answer_lost(struct agent *a, const char *what)
 {
 	a->job = 0;
+	if (a->prepares) { /* nothing was done yet */
+		a->prepares = false;
+		answer_skipped(a, "the process that looked at the file ended");
+		return;
+	}
 	a->counts.failed++;
 	answer_not_run(a, TOOL_LOST, what, STR_LIT(NOT_KNOWN), a->by);
 }
@@ -672,9 +804,11 @@ void agent_poll(struct agent *a)
 			return;
 		if (rc < 0)
 			take_death(a);
-		else if (ours && n.kind == JOB_OUTPUT)
+		else if (ours && n.kind == JOB_OUTPUT && !a->prepares)
 			show_output(a, &n);
-		else if (ours)
+		else if (ours && n.kind == JOB_DONE && a->prepares)
+			take_prepared(a, &n);
+		else if (ours && n.kind == JOB_DONE)
 			take_done(a, &n);
 		job_news_release(&n);
 	}
@@ -700,6 +834,11 @@ int agent_prepare(struct agent *a, struct talk *t, const char *fresh, int64_t ct
 		  struct err *err)
 {
 	const struct prepare p = {&a->config, a->ops, a->ctx, fresh, ctx_tokens};
+
+	/* What was read in another conversation was not read in this one. */
+	if (a->shown_in != t->id)
+		buf_reset(&a->shown);
+	a->shown_in = t->id;
 	return prepare_branch(&p, t, err);
 }
 

@@ -62,6 +62,7 @@ struct approval {
 	struct str tool, arguments; /* of the call; arguments: the JSON object that would run */
 	enum tool_class cls;
 	unsigned grade;
+	struct str diff; /* of a change of a file: what would change; "" */
 	size_t place, n; /* which call of how many in the answer; from 1 */
 	int64_t rounds;
 };

@@ -2,6 +2,7 @@
 #include "app/agent/agent.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/base/jsontree.h"
 #include "engine/base/termsafe.h"
@@ -70,6 +71,12 @@ static const char *question_of(enum tool_class cls)
 	return "Run this tool?";
 }
 
+/* What would change stands for the arguments behind the path. */
+static bool is_in_diff(const struct approval *p, const char *key)
+{
+	return p->diff.n && strcmp(key, "path") != 0;
+}
+
 /* A command stands alone; of other calls each argument is named. */
 static void add_arguments(struct buf *out, const struct approval *p)
 {
@@ -86,11 +93,14 @@ static void add_arguments(struct buf *out, const struct approval *p)
 		struct str s = json_is_string(v) ? json_str(v) : str_of(text);
 		bool bare = p->cls == TOOL_RUN && str_is(str_of(key), "command");
 
-		if (!bare)
+		if (!bare && !is_in_diff(p, key))
 			add_visible(out, str_of(key), "  ");
-		add_visible(out, s, bare ? "  " : "    ");
+		if (!is_in_diff(p, key))
+			add_visible(out, s, bare ? "  " : "    ");
 		free(text);
 	}
+	if (p->diff.n && p->diff.p[p->diff.n - 1] == '\n')
+		add_visible(out, (struct str){p->diff.p, p->diff.n - 1}, "  ");
 	json_tree_release(&tree);
 }
 

@@ -71,7 +71,8 @@ static int settle(const struct prepare *a, const struct talk_message *m,
 	call_add_info(&info, &n, "policy");
 	if (buf_failed(&info))
 		rc = err_nomem(err, "result", info.len);
-	result = (struct talk_result){n.ref, n.tool, n.text, buf_str(&info)};
+	result = (struct talk_result){
+		.ref = n.ref, .name = n.tool, .text = n.text, .info = buf_str(&info)};
 	if (!rc)
 		rc = a->ops->keep(a->ctx, &result, err);
 	if (!rc)

@@ -62,7 +62,24 @@ int talk_store_say_result(struct talks *ts, struct talk *t, const struct talk_re
 	if (!m)
 		return ERR_NOMEM;
 	talk_say(t, m, clock_wall_ms());
+	/* What became of the file is known before it is said. */
+	if (ts->store && r->edit) {
+		int rc = history_edit_settle(ts->store, r->edit, r->edit_state, err);
+
+		if (rc)
+			return rc;
+	}
 	return talk_store_save(ts, t, err);
+}
+
+/* What the file has is on the disk before the file is changed. */
+static int plan_edit(struct talks *ts, const struct talk_call *c, int64_t call, struct err *err)
+{
+	struct history_edit e = *c->edit;
+	size_t n_dropped;
+
+	e.call = call;
+	return history_edit_plan(ts->store, &e, c->edit_id, &n_dropped, err);
 }
 
 int talk_store_begin_call(struct talks *ts, struct talk *t, const struct talk_call *c,
@@ -89,7 +106,10 @@ int talk_store_begin_call(struct talks *ts, struct talk *t, const struct talk_ca
 	if (rc)
 		return rc;
 	call.answer = answer->stored;
-	return history_call_begin(t->tree, &call, &id, err);
+	rc = history_call_begin(t->tree, &call, &id, err);
+	if (!rc && c->edit)
+		rc = plan_edit(ts, c, id, err);
+	return rc;
 }
 
 int talk_store_find_call(struct talks *ts, const struct talk_message *answer, struct str ref,

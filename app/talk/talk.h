@@ -90,6 +90,8 @@ struct talk_result {
 	struct str ref, name; /* the call's */
 	struct str text;      /* what the tool said, as it said it */
 	struct str info; /* "" or JSON: {"state": "ok" or what else, "exit": N, "ms": N, …} */
+	int64_t edit;    /* of a change of a file: the number it was planned with; 0: none */
+	enum history_edit_state edit_state; /* what became of that */
 };
 
 /* A call that is about to run. */
@@ -97,6 +99,9 @@ struct talk_call {
 	struct str ref, name;
 	struct str cls, grade; /* what it could do, and may */
 	struct str by;         /* who let it */
+	/* Of a change of a file, else NULL: stored as planned, and *edit_id names it. */
+	const struct history_edit *edit;
+	int64_t *edit_id;
 };
 
 /* The message that answers one call; it is said after the answer, in the order of its calls. */

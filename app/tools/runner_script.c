@@ -130,11 +130,12 @@ static int read_count(const struct reader *r, const char *key, const json_t *v)
 static int read_key(const struct reader *r, const char *key, json_t *v)
 {
 	struct runner_step *s = r->step;
-	bool has_output, has_spill;
+	bool has_output, has_spill, has_diff;
 	const struct text_row rows[] = {
 		{"output", &s->output, &has_output},
 		{"state", &s->state, &s->has_state},
 		{"spill", &s->spill, &has_spill},
+		{"diff", &s->diff, &has_diff},
 	};
 	const struct text_row *row = text_row(rows, sizeof(rows) / sizeof(rows[0]), key);
 
@@ -216,6 +217,7 @@ void runner_script_close(struct runner_script *s)
 		buf_release(&step->output);
 		buf_release(&step->state);
 		buf_release(&step->spill);
+		buf_release(&step->diff);
 	}
 	free(s->steps);
 	*s = (struct runner_script){0};

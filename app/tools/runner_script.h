@@ -10,7 +10,7 @@ struct runner_step {
 	int line;
 	bool has_tool, has_command, has_arguments, has_grade, has_state, die;
 	struct buf tool, command, arguments, grade; /* what the job has to be */
-	struct buf output, state, spill;
+	struct buf output, state, spill, diff;
 	int64_t chunk, delay_ms, exit, signal, stubborn_ms;
 };
 

@@ -201,6 +201,7 @@ static int tell_end(struct scripted *s, struct job_news *n)
 		add_end(step, &n->text);
 	n->ms = (clock_ns() - s->began_ns) / 1000000;
 	buf_adds(&n->spill, buf_str(&step->spill));
+	buf_adds(&n->diff, buf_str(&step->diff));
 	s->step = NULL;
 	arm(s, 0);
 	return 1;

@@ -203,7 +203,7 @@ int runner_main(bool commands);
  *
  *   {"expect": {"tool": S, "command": S, "arguments": S, "grade": "write+net"},
  *    "output": TEXT, "chunk": N, "delay_ms": N, "state": "error" or "timeout", "exit": N,
- *    "signal": N, "spill": S, "stubborn_ms": N, "die": true}
+ *    "signal": N, "spill": S, "diff": S, "stubborn_ms": N, "die": true}
  *
  * Everything may be left out.  `command` is that argument of the job, `arguments` a part of
  * their text.  A job that is not as expected, or for which there is no step, is refused by

@@ -76,6 +76,7 @@ static void ask_user(void *ctx, const struct approval *p)
 		buf_addf(&o->log, "%.*s %.*s (%s, %zu of %zu)?\n", (int)p->tool.n, p->tool.p,
 			 (int)p->arguments.n, p->arguments.p, tool_class_name(p->cls), p->place,
 			 p->n);
+	buf_adds(&o->log, p->diff);
 }
 
 static void show(void *ctx, const struct agent_news *n)
@@ -372,9 +373,10 @@ static const struct play plays[] = {
 		"user\n"
 		"run read_file\nprints A\n1 ok: A\nround 1\nask\ndone\n"},
 	{.answers = {EDIT, "text sorry"},
+	 .jobs = "{\"expect\": {\"grade\": \"read\"}, \"diff\": \"-b\\n+c\\n\"}",
 	 .decides = "r",
 	 .log = "edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"} (edit, 1 of 1)?\n"
-		"0 denied: error: denied by the user: use make\nround 1\nask\ndone\n"},
+		"-b\n+c\n0 denied: error: denied by the user: use make\nround 1\nask\ndone\n"},
 	{.answers = {MAKE "\n" LS},
 	 .decides = "s",
 	 .log = "shell {\"command\": \"make\"} (run, 1 of 2)?\n0 denied: error: denied by the "
@@ -492,7 +494,7 @@ static const struct play plays[] = {
 		"limit: the model makes the same call again and again\n"},
 	/* The same with another result, or after a change, is something else. */
 	{.answers = {LS "\n" LS "\n" LS "\n" EDIT "\n" LS "\n" LS, "text a"},
-	 .jobs = "{}\n{\"output\": \"A\"}\n{\"output\": \"A\"}\n{\"output\": \"A\"}\n"
+	 .jobs = "{}\n{\"output\": \"A\"}\n{\"output\": \"A\"}\n{}\n{\"output\": \"A\"}\n"
 		 "{\"output\": \"A\"}\n{\"output\": \"A\"}",
 	 .decides = "y",
 	 .log = "run read_file\n0 ok: (no output)\nrun read_file\nprints A\n1 ok: A\n"
@@ -516,6 +518,29 @@ static const struct play plays[] = {
 		"is not known. Look before you repeat it.\n"
 		"2 skipped: error: not run: the tools' process has ended\n"
 		"failed: the tools' process has ended\n"},
+	/* What cannot be changed is not asked about; what can is, with what would change. */
+	{.answers = {EDIT "\n" LS, "text a"},
+	 .jobs = "{\"output\": \"error: no\", \"state\": \"error\"}\n{}",
+	 .log = "0 error: error: no\nrun read_file\n1 ok: (no output)\nround 1\nask\ndone\n"},
+	{.answers = {EDIT, "text a"},
+	 .jobs = "{\"expect\": {\"grade\": \"read\"}, \"diff\": \"-b\\n+c\\n\"}\n"
+		 "{\"expect\": {\"grade\": \"write\"}, \"output\": \"A\"}",
+	 .decides = "y",
+	 .log = "edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"} "
+		"(edit, 1 of 1)?\n"
+		"-b\n+c\nrun edit_file\nprints A\n0 ok: A\nround 1\nask\ndone\n"},
+	{.answers = {EDIT "\n" LS, "text a"},
+	 .jobs = "{\"die\": true}\n{}",
+	 .log = "0 skipped: error: not run: the process that looked at the file ended\n"
+		"run read_file\n1 ok: (no output)\nround 1\nask\ndone\n"},
+	{.answers = {EDIT, "text a"},
+	 .jobs = "{}",
+	 .decides = "y",
+	 .begin_fails_at = 1,
+	 .log = "edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"} "
+		"(edit, 1 of 1)?\n"
+		"0 skipped: error: not run: that it begins could not be kept\n"
+		"failed: the disk is full\n"},
 	/* One that does not take the call. */
 	{.answers = {LS "\n" LS},
 	 .jobs = "{\"expect\": {\"tool\": \"shell\"}}",

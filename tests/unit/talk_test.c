@@ -87,9 +87,12 @@ static void ask(struct chatter *c, const char *text)
 
 static void say_result(struct chatter *c, const char *ref, const char *text, const char *info)
 {
-	struct talk_message *m = talk_message_result(
-		&(struct talk_result){str_of(ref), STR_LIT("shell"), str_of(text), str_of(info)},
-		&err);
+	struct talk_message *m =
+		talk_message_result(&(struct talk_result){.ref = str_of(ref),
+							  .name = STR_LIT("shell"),
+							  .text = str_of(text),
+							  .info = str_of(info)},
+				    &err);
 
 	assert_non_null(m);
 	talk_say(c->talk, m, clock_wall_ms());
