@@ -528,7 +528,7 @@ static void end_round(struct agent *a)
 static void go_on(struct agent *a)
 {
 	for (; a->at < a->calls.n; a->at++) {
-		if (!take_call(a))
+		if (!a->calls.v[a->at].done && !take_call(a))
 			return;
 	}
 	end_round(a);
@@ -847,4 +847,39 @@ int agent_look(const struct agent *a, const struct talk *t, const char *fresh,
 {
 	const struct prepare p = {&a->config, a->ops, a->ctx, fresh, ctx_tokens};
 	return prepare_look(&p, t, system, tools, err);
+}
+
+bool agent_may_resume(const struct talk *t)
+{
+	const struct talk_message *m = prepare_answer(t);
+
+	for (size_t i = 0; m && !m->unfinished && i < m->n_parts; i++) {
+		const struct talk_part *p = &m->parts[i];
+
+		if (p->kind == HISTORY_CALL && !prepare_has_result(t, m, buf_str(&p->ref)))
+			return true;
+	}
+	return false;
+}
+
+int agent_resume(struct agent *a, struct talk *t, int64_t ctx_tokens, struct err *err)
+{
+	const struct prepare p = {&a->config, a->ops, a->ctx, NULL, ctx_tokens};
+	const struct talk_message *m = prepare_answer(t);
+	int rc = prepare_lost(&p, t, err);
+
+	if (rc)
+		return rc;
+	agent_begin(a);
+	a->ctx_tokens = ctx_tokens;
+	rc = calls_take(&a->calls, m, err);
+	if (rc) {
+		calls_release(&a->calls);
+		a->state = AGENT_IDLE;
+		return rc;
+	}
+	for (size_t i = 0; i < a->calls.n; i++)
+		a->calls.v[i].done = prepare_has_result(t, m, buf_str(&a->calls.v[i].ref));
+	begin_round(a, m);
+	return 0;
 }

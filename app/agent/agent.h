@@ -198,6 +198,17 @@ int agent_prepare(struct agent *a, struct talk *t, const char *fresh, int64_t ct
 int agent_look(const struct agent *a, const struct talk *t, const char *fresh,
 	       int64_t ctx_tokens, struct buf *system, struct str *tools, struct err *err);
 
+/* What a user is told of a branch of which agent_may_resume() is true. */
+#define AGENT_MAY_RESUME "calls of the last answer have no result; /continue goes on with them"
+/* Is the branch's last answer whole, with calls that have no result, and nothing said since? */
+bool agent_may_resume(const struct talk *t);
+/*
+ * Where that is so: the turn goes on where the program was ended, as after agent_begin().  Calls
+ * that had begun are told as lost, the others are judged anew.  ERR_USAGE: one runs in another
+ * process.  On failure it is idle.
+ */
+int agent_resume(struct agent *a, struct talk *t, int64_t ctx_tokens, struct err *err);
+
 /*
  * Appends what is asked, as lines: the whole call, with what a terminal would act on or hide
  * spelled out (<U+202E>), and long runs of blanks counted.

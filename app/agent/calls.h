@@ -6,6 +6,7 @@
 
 struct call {
 	struct buf ref, name, arguments;
+	bool done;      /* it has its result already */
 	bool bad;       /* malformed, never to run: */
 	struct buf why; /* what is wrong with it */
 };

@@ -8,7 +8,7 @@
 
 /* ---- calls without a result ---- */
 
-static const struct talk_message *last_answer(const struct talk *t)
+const struct talk_message *prepare_answer(const struct talk *t)
 {
 	const struct talk_message *m = t->leaf;
 
@@ -17,7 +17,7 @@ static const struct talk_message *last_answer(const struct talk *t)
 	return m && m->role == CHAT_ASSISTANT ? m : NULL;
 }
 
-static bool has_result(const struct talk *t, const struct talk_message *answer, struct str ref)
+bool prepare_has_result(const struct talk *t, const struct talk_message *answer, struct str ref)
 {
 	for (const struct talk_message *m = t->leaf; m != answer; m = m->parent) {
 		for (size_t i = 0; i < m->n_parts; i++) {
@@ -49,8 +49,9 @@ static void judge(const struct talk_message *m, enum history_call_begun begun,
 		n->text = STR_LIT("error: not run: the user went on");
 }
 
+/* `lost`: only what had begun. */
 static int settle(const struct prepare *a, const struct talk_message *m,
-		  const struct talk_part *p, struct err *err)
+		  const struct talk_part *p, bool lost, struct err *err)
 {
 	struct agent_news n = {.kind = AGENT_RESULT,
 			       .ref = buf_str(&p->ref),
@@ -62,7 +63,7 @@ static int settle(const struct prepare *a, const struct talk_message *m,
 	struct talk_result result;
 	int rc = find_begun(a, m, n.ref, &begun, err);
 
-	if (rc)
+	if (rc || (lost && begun == HISTORY_NOT_BEGUN))
 		return rc;
 	if (begun == HISTORY_RUNS_ELSEWHERE)
 		return err_set(err, ERR_USAGE, "another dsv4chat runs a tool in this conversation: "
@@ -81,19 +82,25 @@ static int settle(const struct prepare *a, const struct talk_message *m,
 	return rc;
 }
 
-static int settle_all(const struct prepare *a, const struct talk *t, struct err *err)
+static int settle_all(const struct prepare *a, const struct talk *t, bool lost,
+		      struct err *err)
 {
-	const struct talk_message *m = last_answer(t);
+	const struct talk_message *m = prepare_answer(t);
 	int rc = 0;
 
 	for (size_t i = 0; !rc && m && i < m->n_parts; i++) {
 		const struct talk_part *p = &m->parts[i];
 
 		if (p->kind == HISTORY_CALL && p->call == CALL_WHOLE &&
-		    !has_result(t, m, buf_str(&p->ref)))
-			rc = settle(a, m, p, err);
+		    !prepare_has_result(t, m, buf_str(&p->ref)))
+			rc = settle(a, m, p, lost, err);
 	}
 	return rc;
+}
+
+int prepare_lost(const struct prepare *a, const struct talk *t, struct err *err)
+{
+	return settle_all(a, t, true, err);
 }
 
 /* ---- what the model is offered ---- */
@@ -164,7 +171,7 @@ int prepare_look(const struct prepare *a, const struct talk *t, struct buf *text
 
 int prepare_branch(const struct prepare *a, struct talk *t, struct err *err)
 {
-	int rc = settle_all(a, t, err);
+	int rc = settle_all(a, t, false, err);
 
 	return rc || is_offered(t) ? rc : offer(a, t, err);
 }

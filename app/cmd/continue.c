@@ -6,6 +6,7 @@ int cmd_continue(struct cmd_host *h, const char *arg, struct err *err)
 {
 	const struct history_list *cut = &h->talks->recovered;
 	const char *why;
+	bool did = false;
 	struct talk *t;
 	int rc = 0;
 
@@ -23,6 +24,9 @@ int cmd_continue(struct cmd_host *h, const char *arg, struct err *err)
 		return err_set(err, ERR_USAGE, "nothing was said yet");
 	if (h->ops->is_writing(h))
 		return 0;
+	rc = h->ops->go_on_calls(h, &did, err);
+	if (rc || did)
+		return rc;
 	why = stop_why_not_resumed(t->leaf, h->ops->ctx_tokens(h));
 	if (why)
 		return err_set(err, ERR_USAGE, "%s", why);

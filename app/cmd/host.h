@@ -47,6 +47,9 @@ struct cmd_host_ops {
 		   struct err *err);
 	int (*answer)(struct cmd_host *h, struct err *err);
 	int (*go_on)(struct cmd_host *h, struct talk_message *m, struct err *err);
+	/* Goes on with calls of the last answer that have no result; *did: there are such, and
+	 * tools for them. */
+	int (*go_on_calls)(struct cmd_host *h, bool *did, struct err *err);
 	/* Its text comes back to the input; NULL: not in this mode. */
 	void (*edit)(struct cmd_host *h, const struct talk_message *m);
 

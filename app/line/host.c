@@ -185,6 +185,11 @@ static int host_go_on(struct cmd_host *h, struct talk_message *m, struct err *er
 	return line_answer(line_of(h), m, err);
 }
 
+static int host_go_on_calls(struct cmd_host *h, bool *did, struct err *err)
+{
+	return line_go_on_calls(line_of(h), did, err);
+}
+
 static void host_quit(struct cmd_host *h)
 {
 	line_of(h)->quit = true;
@@ -208,6 +213,7 @@ const struct cmd_host_ops line_host = {
 	.ask = host_ask,
 	.answer = host_answer,
 	.go_on = host_go_on,
+	.go_on_calls = host_go_on_calls,
 	.edit = NULL,
 	.quit = host_quit,
 };

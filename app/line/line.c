@@ -96,11 +96,14 @@ static void say_message(const struct talk_message *m)
 }
 
 /* Why it goes no further, and what helps. */
-static void say_stop(const struct line_mode *l, const struct talk_message *m)
+static void say_stop(const struct line_mode *l, const struct talk *t)
 {
 	struct buf words = {0};
 
-	stop_add_words(m, l->host.ops->ctx_tokens(&l->host), &words);
+	if (rounds_may_resume(&l->rounds, t))
+		buf_addz(&words, AGENT_MAY_RESUME);
+	else
+		stop_add_words(t->leaf, l->host.ops->ctx_tokens(&l->host), &words);
 	if (words.len)
 		line_say("(%s)", buf_z(&words));
 	buf_release(&words);
@@ -121,7 +124,7 @@ int line_open(struct line_mode *l, struct talk *t, struct err *err)
 		if (last)
 			say_message(last);
 		if (last)
-			say_stop(l, last);
+			say_stop(l, t);
 	}
 	if (!rc) {
 		l->talk = t;
@@ -142,11 +145,11 @@ static void tell_refused(const struct line_mode *l, int rc, struct err *err)
 }
 
 /*
- * The turn that has begun; `tells_price`: where the branch is left for it, what that reads is
- * said first.  An interrupted answer is kept as far as it went.  A write that
+ * The turn that has begun, or `resumes` with the calls of the last answer; `tells_price`: where
+ * the branch is left for it, what that reads is said first.  An interrupted answer is kept as far as it went.  A write that
  * fails does not take back what is on the screen: it is told, and tried again.
  */
-static int finish_turn(struct line_mode *l, bool tells_price, struct err *err)
+static int finish_turn(struct line_mode *l, bool tells_price, bool resumes, struct err *err)
 {
 	struct turn_outcome out;
 	struct turn_watch watch;
@@ -157,7 +160,8 @@ static int finish_turn(struct line_mode *l, bool tells_price, struct err *err)
 	show_init(&show, l->app);
 	show.tells_price = tells_price;
 	watch = show_watch(&show, 0);
-	rc = rounds_run(&l->rounds, l->talk, &show, &watch, &out, err);
+	rc = resumes ? rounds_resume(&l->rounds, l->talk, &show, &watch, &out, err)
+		     : rounds_run(&l->rounds, l->talk, &show, &watch, &out, err);
 	if (out.kept.code && !rc)
 		rc = err_set(err, out.kept.code, "not kept: %s", out.kept.text);
 	if (show_finish(&show, &lost) && (!rc || !err->text[0]))
@@ -165,7 +169,7 @@ static int finish_turn(struct line_mode *l, bool tells_price, struct err *err)
 	if (!rc)
 		tell_usage(l, &out);
 	if (out.said && out.said == l->talk->leaf)
-		say_stop(l, out.said);
+		say_stop(l, l->talk);
 	if (l->turn.refused)
 		tell_refused(l, rc, err);
 	l->answered = !rc && out.done && (out.stop == STOP_END || out.stop == STOP_CALLS);
@@ -176,7 +180,13 @@ int line_answer(struct line_mode *l, struct talk_message *resume, struct err *er
 {
 	int rc = turn_begin(&l->turn, l->talk, resume, err);
 
-	return rc ? rc : finish_turn(l, true, err);
+	return rc ? rc : finish_turn(l, true, false, err);
+}
+
+int line_go_on_calls(struct line_mode *l, bool *did, struct err *err)
+{
+	*did = rounds_may_resume(&l->rounds, l->talk);
+	return *did ? finish_turn(l, false, true, err) : 0;
 }
 
 /* What can't be kept is not asked. */
@@ -228,7 +238,7 @@ static int ask(struct line_mode *l, struct talk_message *question, bool tells_pr
 		rc = turn_ask(&l->turn, l->talk, question, err);
 	if (rc)
 		return rc;
-	rc = finish_turn(l, tells_price, err);
+	rc = finish_turn(l, tells_price, false, err);
 	if (l->turn.refused || l->turn.dropped)
 		return rc;
 	if (rc && !came_to_something(l->talk, before)) {

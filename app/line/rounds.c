@@ -276,19 +276,21 @@ static int outcome(const struct rounds *r, int rc, struct err *err)
 	return r->err.code;
 }
 
-int rounds_run(struct rounds *r, struct talk *talk, struct show *s,
-	       const struct turn_watch *watch, struct turn_outcome *out, struct err *err)
+static void take_up(struct rounds *r, struct talk *talk, struct show *s,
+		    const struct turn_watch *watch)
 {
-	int rc = 0;
-
-	if (!r->agent)
-		return show_turn(r->turn, watch, out, err);
 	r->talk = talk;
 	r->show = s;
 	r->watch = watch;
 	r->ended = r->late = r->gone = false;
 	r->trouble = (struct err){0};
-	agent_begin(r->agent);
+}
+
+/* What was begun, to its end. */
+static int run_all(struct rounds *r, struct turn_outcome *out, struct err *err)
+{
+	int rc = 0;
+
 	while (!r->ended) {
 		if (turn_runs(r->turn))
 			rc = run_turn(r, out, err);
@@ -297,9 +299,38 @@ int rounds_run(struct rounds *r, struct talk *talk, struct show *s,
 		else
 			wait_for_runner(r);
 	}
-	show_agent_end(s, agent_counts(r->agent));
+	show_agent_end(r->show, agent_counts(r->agent));
 	r->show = NULL;
 	return outcome(r, rc, err);
+}
+
+int rounds_run(struct rounds *r, struct talk *talk, struct show *s,
+	       const struct turn_watch *watch, struct turn_outcome *out, struct err *err)
+{
+	if (!r->agent)
+		return show_turn(r->turn, watch, out, err);
+	take_up(r, talk, s, watch);
+	agent_begin(r->agent);
+	return run_all(r, out, err);
+}
+
+bool rounds_may_resume(const struct rounds *r, const struct talk *talk)
+{
+	return r->agent && agent_may_resume(talk);
+}
+
+int rounds_resume(struct rounds *r, struct talk *talk, struct show *s,
+		  const struct turn_watch *watch, struct turn_outcome *out, struct err *err)
+{
+	int rc;
+
+	*out = (struct turn_outcome){0};
+	take_up(r, talk, s, watch);
+	rc = agent_resume(r->agent, talk, ctx_tokens(r), err);
+	if (!rc)
+		return run_all(r, out, err);
+	r->show = NULL;
+	return rc;
 }
 
 int rounds_check_refused(const struct rounds *r, struct err *err)

@@ -52,6 +52,12 @@ int rounds_prepare(struct rounds *r, struct talk *talk, struct show *show, struc
 int rounds_run(struct rounds *r, struct talk *talk, struct show *show,
 	       const struct turn_watch *watch, struct turn_outcome *out, struct err *err);
 
+/* Has the talk's last answer calls without a result, and are there tools for them? */
+bool rounds_may_resume(const struct rounds *r, const struct talk *talk);
+/* Where that is so: goes on with them, as rounds_run() does. */
+int rounds_resume(struct rounds *r, struct talk *talk, struct show *show,
+		  const struct turn_watch *watch, struct turn_outcome *out, struct err *err);
+
 /* ERR_REFUSED: of the last question's calls some were refused, since nobody could be asked. */
 int rounds_check_refused(const struct rounds *r, struct err *err);
 

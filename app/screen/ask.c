@@ -83,11 +83,19 @@ void screen_answer(struct screen *s)
 
 void screen_continue(struct screen *s, struct talk_message *m)
 {
+	struct err err = {0};
+	bool did = false;
 	const char *why;
 
 	/* The chosen one may be what was asked: its answer is meant. */
 	if (m->role == CHAT_USER && m->newest_child)
 		m = m->newest_child;
+	if (m == s->talk->leaf && screen_go_on_calls(s, &did, &err)) {
+		screen_error(s, err.text);
+		return;
+	}
+	if (did)
+		return;
 	why = stop_why_not_resumed(m, s->status.context_all);
 	if (why) {
 		tui_say(s->tui, STYLE_NOTICE, "%s", why);
@@ -97,6 +105,22 @@ void screen_continue(struct screen *s, struct talk_message *m)
 		return;
 	screen_show_talk(s);
 	transcript_follow(s->said);
+}
+
+int screen_go_on_calls(struct screen *s, bool *did, struct err *err)
+{
+	int rc;
+
+	*did = s->acts.agent && agent_may_resume(s->talk);
+	if (!*did || is_taken(s))
+		return 0;
+	if (s->engine_failed)
+		return err_set(err, ERR_USAGE, "there is no model: see the error above");
+	title_cancel(&s->title, s->engine);
+	rc = screen_resume_tools(s, err);
+	screen_show_talk(s);
+	transcript_follow(s->said);
+	return rc;
 }
 
 void screen_interrupt(struct screen *s)

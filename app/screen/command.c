@@ -138,6 +138,11 @@ static int host_go_on(struct cmd_host *h, struct talk_message *m, struct err *er
 	return 0;
 }
 
+static int host_go_on_calls(struct cmd_host *h, bool *did, struct err *err)
+{
+	return screen_go_on_calls(screen_of(h), did, err);
+}
+
 static void host_edit(struct cmd_host *h, const struct talk_message *m)
 {
 	screen_edit(screen_of(h), m);
@@ -166,6 +171,7 @@ const struct cmd_host_ops screen_host = {
 	.ask = host_ask,
 	.answer = host_answer,
 	.go_on = host_go_on,
+	.go_on_calls = host_go_on_calls,
 	.edit = host_edit,
 	.quit = host_quit,
 };

@@ -160,7 +160,9 @@ void screen_add_stop(struct screen *s)
 	size_t i;
 
 	/* One that can be gone on with says so at its foot. */
-	if (m && stop_way(m, ctx) != STOP_WAY_OPEN)
+	if (s->acts.agent && !screen_busy(s) && agent_may_resume(s->talk))
+		buf_addz(&words, AGENT_MAY_RESUME);
+	else if (m && stop_way(m, ctx) != STOP_WAY_OPEN)
 		stop_add_words(m, ctx, &words);
 	i = words.len ? transcript_add(s->said, ITEM_NOTICE, 0, -1) : TRANSCRIPT_NONE;
 	if (i != TRANSCRIPT_NONE)

@@ -138,6 +138,8 @@ int screen_send(struct screen *s, struct str typed, const struct talk_message *i
 		struct err *err);
 void screen_answer(struct screen *s); /* shows the branch, whose leaf the engine is to answer */
 void screen_continue(struct screen *s, struct talk_message *m);
+/* Goes on with the calls of the last answer that have no result; *did: there are such, and tools. */
+int screen_go_on_calls(struct screen *s, bool *did, struct err *err);
 /* The turn was refused. */
 void screen_give_back(struct screen *s, const struct err *why);
 void screen_interrupt(struct screen *s);
@@ -240,6 +242,7 @@ int screen_prepare_tools(struct screen *s, struct err *err);
 int screen_look_at_tools(const struct screen *s, struct buf *system, struct str *tools,
 			 struct err *err);
 void screen_tell_prepared(struct screen *s); /* what there is to be told of that */
+int screen_resume_tools(struct screen *s, struct err *err); /* agent_may_resume() says so */
 void screen_begin_tools(struct screen *s); /* a turn was begun in the talk that is shown */
 /* It ended, in an agent session. */
 void screen_answered(struct screen *s, const struct event *last, const struct talk_message *said,

@@ -318,6 +318,18 @@ void screen_begin_tools(struct screen *s)
 	agent_begin(s->acts.agent);
 }
 
+int screen_resume_tools(struct screen *s, struct err *err)
+{
+	int rc;
+
+	s->acts.talk = s->talk;
+	s->acts.told = false;
+	rc = agent_resume(s->acts.agent, s->talk, s->status.context_all, err);
+	s->status.phase = screen_phase(s);
+	s->dirty = true;
+	return rc;
+}
+
 void screen_answered(struct screen *s, const struct event *last,
 		     const struct talk_message *said, const struct err *unkept)
 {

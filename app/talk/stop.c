@@ -75,7 +75,8 @@ void stop_add_words(const struct talk_message *m, int64_t ctx_tokens, struct buf
 		return;
 	if (stopped_by(m, "tool_calls"))
 		buf_addz(out,
-			 "the model asks for a tool; it has no result here, so the turn ends");
+			 "the model asks for a tool; it has no result here, so the turn ends; "
+			 "with --tools, /continue goes on with it");
 	switch (stop_way(m, ctx_tokens)) {
 	case STOP_WAY_WHOLE:
 		break;

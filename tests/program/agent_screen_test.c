@@ -241,6 +241,44 @@ static void after_a_kill_what_ran_is_told_as_lost(void **state)
 	stage_quit(&st);
 }
 
+static void after_a_kill_a_call_that_had_not_begun_is_asked_about_again(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin(&st, READ MAKE DONE, "{\"output\": \"milk\\n\"}\n", false);
+	wait_for_question(&st);
+	kill(st.child, SIGKILL);
+	stage_close(&st);
+	begin(&st, SAYS("made", "Good."), "{\"output\": \"made\\n\"}\n", true);
+	stage_wait_for(&st, "have no result; /continue goes on");
+	stage_type(&st, "/continue\r");
+	wait_for_question(&st);
+	stage_type(&st, "y\r");
+	stage_wait_for(&st, "│ made");
+	stage_wait_for(&st, "Good.");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "/continue\r");
+	stage_wait_for(&st, "nothing to go on with");
+	stage_quit(&st);
+}
+
+static void after_a_kill_continue_tells_the_model_what_was_lost(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin(&st, READ DONE, LONG_JOB, false);
+	stage_wait_for(&st, "│ begun");
+	kill(st.child, SIGKILL);
+	stage_close(&st);
+	begin(&st, SAYS("the program ended while this ran", "I look."), NULL, true);
+	stage_type(&st, "/continue\r");
+	stage_wait_for(&st, "the program ended while this ran");
+	stage_wait_for(&st, "I look.");
+	stage_quit(&st);
+}
+
 static void a_turn_that_ends_by_a_limit_says_so(void **state)
 {
 	struct stage st;
@@ -266,6 +304,8 @@ int main(void)
 		T(nothing_is_answered_elsewhere_while_tools_are_at_work),
 		T(who_quits_while_a_tool_runs_finds_it_lost),
 		T(after_a_kill_what_ran_is_told_as_lost),
+		T(after_a_kill_a_call_that_had_not_begun_is_asked_about_again),
+		T(after_a_kill_continue_tells_the_model_what_was_lost),
 		T(a_turn_that_ends_by_a_limit_says_so),
 	};
 

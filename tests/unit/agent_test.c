@@ -131,8 +131,7 @@ static int find_call(void *ctx, const struct talk_message *answer, struct str re
 {
 	(void)e;
 	assert_int_equal(answer->role, CHAT_ASSISTANT);
-	assert_true(str_is(ref, "1"));
-	*begun = ((struct owner *)ctx)->begun;
+	*begun = str_is(ref, "1") ? ((struct owner *)ctx)->begun : HISTORY_NOT_BEGUN;
 	return 0;
 }
 
@@ -880,6 +879,50 @@ static void calls_without_a_result_are_told_before_the_branch_goes_on(void **sta
 	}
 }
 
+/* What ran is told as lost, and what had not begun is judged as if it were just said. */
+static void a_cut_round_goes_on_with_the_calls_that_had_not_begun(void **state)
+{
+	const struct play p = {.answers = {"text a", "text b"}, .jobs = "{\"output\": \"C\"}"};
+	struct talk_result first = {.ref = STR_LIT("0"), .text = STR_LIT("A")};
+	struct talk_message *m = message(LS "\n" LS "\n" MAKE);
+	struct agent_ops ops;
+	struct owner o;
+
+	(void)state;
+	owner_open(&o, &p, &ops);
+	assert_false(agent_may_resume(o.talk));
+	step(&o);
+	assert_false(agent_may_resume(o.talk));
+	talk_say(o.talk, m, 1);
+	assert_true(agent_may_resume(o.talk));
+	talk_say(o.talk, talk_message_result(&first, &err), 1);
+	assert_true(agent_may_resume(o.talk));
+	buf_reset(&o.log);
+	o.begun = HISTORY_RUNS_ELSEWHERE;
+	assert_int_equal(agent_resume(o.agent, o.talk, 0, &err), ERR_USAGE);
+	assert_int_equal(agent_state(o.agent), AGENT_IDLE);
+	o.begun = HISTORY_BEGUN;
+	o.ended = false;
+	assert_int_equal(agent_resume(o.agent, o.talk, 0, &err), 0);
+	assert_int_equal(agent_state(o.agent), AGENT_WAITS);
+	agent_decide(o.agent, o.question, DECIDE_YES, (struct str){0});
+	while (!o.ended)
+		step(&o);
+	assert_string_equal(
+		buf_z(&o.log),
+		"1 lost: error: the program ended while this ran; what it did is not known. Look "
+		"before you repeat it.\n"
+		"shell {\"command\": \"make\"} (run, 3 of 3)?\n"
+		"run shell\nprints C\n2 ok: C\nround 1\nask\ndone\n");
+	assert_false(agent_may_resume(o.talk));
+	/* Where all have theirs, or it was cut, there is nothing to go on with. */
+	talk_rewind(o.talk, m);
+	assert_true(agent_may_resume(o.talk));
+	m->unfinished = true;
+	assert_false(agent_may_resume(o.talk));
+	owner_close(&o);
+}
+
 static const struct {
 	enum tool_class cls;
 	const char *tool, *arguments, *text, *subject;
@@ -940,6 +983,7 @@ int main(void)
 		cmocka_unit_test(a_result_says_how_it_came_to_be),
 		cmocka_unit_test(a_result_has_its_share_of_what_is_left_of_the_context),
 		cmocka_unit_test(calls_without_a_result_are_told_before_the_branch_goes_on),
+		cmocka_unit_test(a_cut_round_goes_on_with_the_calls_that_had_not_begun),
 		cmocka_unit_test(what_is_asked_hides_nothing),
 	};
 

@@ -18,6 +18,7 @@ struct nowhere {
 	struct talk *talk;
 	struct buf log; /* "say …|ask …|" */
 	bool writing;
+	bool has_calls; /* without results */
 	int fails; /* what ask and answer return */
 };
 
@@ -124,6 +125,15 @@ static int go_on(struct cmd_host *h, struct talk_message *m, struct err *err)
 	return 0;
 }
 
+static int go_on_calls(struct cmd_host *h, bool *did, struct err *err)
+{
+	(void)err;
+	*did = of(h)->has_calls;
+	if (*did)
+		buf_addz(&of(h)->log, "calls|");
+	return 0;
+}
+
 static void quit(struct cmd_host *h)
 {
 	buf_addz(&of(h)->log, "quit|");
@@ -146,6 +156,7 @@ static const struct cmd_host_ops ops = {
 	.ask = ask,
 	.answer = answer,
 	.go_on = go_on,
+	.go_on_calls = go_on_calls,
 	.quit = quit,
 };
 
@@ -283,6 +294,10 @@ static void a_cut_answer_alone_is_gone_on_with(void **state)
 	question(n, "two");
 	say_answer(n, "2", "length");
 	run(n, "/continue", "go on 1|");
+	/* Calls that wait for their results come first. */
+	n->has_calls = true;
+	run(n, "/continue", "calls|");
+	n->has_calls = false;
 	/* As it is when it came by an import. */
 	n->talk->leaf->n_ids = 0;
 	run(n, "/continue",
