@@ -317,6 +317,8 @@ static void greet(const struct line_mode *l)
 	line_say("%s on %s.  /help lists the commands, Ctrl-D quits.",
 		 info ? info->model_name : "?", info ? info->backend : "?");
 	tell_recovered(l);
+	if (l->talk && rounds_may_resume(&l->rounds, l->talk))
+		line_say("(%s)", AGENT_MAY_RESUME);
 }
 
 static void ask_quit(struct line_mode *l)

@@ -3,6 +3,7 @@
  * the scripted engine and a scripted runner.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -415,6 +416,51 @@ static void the_user_decides_at_the_terminal(void **state)
 	}
 }
 
+/* A line at a time, in a session that is kept; `again`: with -c. */
+static void open_kept(struct stage *st, const char *engine, const char *runner, bool again)
+{
+	const char *args[12] = {"--tools",
+				"--runner-script",
+				tmpdir_file(&test_dir, "runner"),
+				"--plain",
+				"--titles",
+				"off",
+				again ? "-c" : NULL};
+	struct stage_setup su = {.args = args, .home = test_dir.path, .engine_script = engine};
+
+	write_scripts(engine, runner);
+	stage_open(st, &su);
+	stage_wait_for(st, "/help lists the commands");
+	stage_settle(st);
+}
+
+static void a_killed_round_goes_on_a_line_at_a_time(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	open_kept(&st, MAKE DONE, NULL, false);
+	stage_type(&st, "hi\n");
+	stage_wait_for(&st, "(Ctrl-C stops):");
+	kill(st.child, SIGKILL);
+	stage_close(&st);
+	open_kept(&st,
+		  "{\"turn\": {\"expect_tool\": \"made\"}}\n{\"text\": \"There.\"}\n" DONE,
+		  "{\"output\": \"made\"}\n", true);
+	stage_wait_for(&st, "have no result; /continue goes on");
+	stage_type(&st, "/continue\n");
+	stage_wait_for(&st, "(Ctrl-C stops):");
+	stage_settle(&st);
+	stage_type(&st, "y\n");
+	stage_wait_for(&st, "There.");
+	stage_settle(&st);
+	stage_type(&st, "/continue\n");
+	stage_wait_for(&st, "nothing to go on with");
+	stage_settle(&st);
+	stage_type(&st, "\004");
+	assert_int_equal(stage_close(&st), 0);
+}
+
 static void ctrl_c_at_the_question_is_no_and_stops(void **state)
 {
 	static const char engine[] =
@@ -523,6 +569,7 @@ int main(void)
 		T(what_a_conversation_was_told_of_its_folder_stays),
 		T(a_conversation_without_tools_can_go_on_with_them),
 		T(the_user_decides_at_the_terminal),
+		T(a_killed_round_goes_on_a_line_at_a_time),
 		T(ctrl_c_at_the_question_is_no_and_stops),
 		T(a_question_that_nobody_answers_in_time_is_no),
 		T(ctrl_c_stops_what_runs_and_keeps_what_it_printed),
