@@ -11,8 +11,14 @@
 
 #define SCRIPT_MAX_BYTES ((size_t)256 << 20)
 
-/* The tools that this program can run by itself: none of them changes anything. */
-static const char *const reading[] = {"read_file", "list_files", "search_files"};
+/*
+ * The tools that this program can run by itself; the last one changes files, and is offered where
+ * the kernel confines it.  write_file could be, but the small model, offered all but shell, finds
+ * that no tool fits where it has one.
+ */
+static const char *const offered[] = {"read_file", "list_files", "search_files", "edit_file"};
+#define N_OFFERED (sizeof(offered) / sizeof(*offered))
+#define N_READING 3
 
 /* The folder that such a file of the program's is in; "" where there is none. */
 static void add_folder(struct buf *out, enum path_kind kind)
@@ -89,7 +95,7 @@ int app_open_tools(struct app *app, struct err *err)
 	if (!app->opt.tools)
 		return 0;
 	if (!app->opt.runner_script)
-		c = (struct tool_set_config){reading, sizeof(reading) / sizeof(*reading)};
+		c = (struct tool_set_config){offered, tools_landlock() ? N_OFFERED : N_READING};
 	rc = find_workspace(app, err);
 	if (!rc)
 		rc = tool_set_new(&app->tools, &c, err);
@@ -98,7 +104,7 @@ int app_open_tools(struct app *app, struct err *err)
 	if (!rc && !app->opt.runner_script && !tools_landlock())
 		app_tell(
 			"tools: this kernel has no Landlock: they are held by their own checks "
-			"alone");
+			"alone, and none that changes files is offered");
 	return rc;
 }
 

@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "app/tools/tools.h"
+#include "tests/support/shared_files.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
@@ -79,6 +82,48 @@ static void a_word_from_the_input_decides_about_a_call(void **state)
 			    stage_shows(&st, "Bad."));
 		stage_assert_clean(&st);
 		stage_quit(&st);
+	}
+}
+
+#define CHANGE                                                                                 \
+	"{\"call\": {\"name\": \"edit_file\", \"arguments\": {\"path\": \"f.c\", \"old\": "    \
+	"\"two\", "                                                                            \
+	"\"new\": \"2\"}}}\n"
+
+/* With the tools themselves: what would change is seen, and changed with a yes alone. */
+static void a_file_is_changed_after_what_would_change_was_seen(void **state)
+{
+	const char *args[] = {"--tools", "--titles", "off", NULL};
+	struct stage_setup su = {.args = args,
+				 .home = test_dir.path,
+				 .folder = tmpdir_file(&test_dir, "project")};
+
+	(void)state;
+	if (tools_landlock() < 1)
+		skip();
+	assert_int_equal(mkdir(tmpdir_file(&test_dir, "project"), 0700), 0);
+	for (int yes = 0; yes < 2; yes++) {
+		struct buf now = {0};
+		struct stage st;
+
+		tmpdir_write_text(&test_dir, "project/f.c", "one\ntwo\n");
+		su.engine_script = yes ? CHANGE DONE SAYS("replaced 1 occurrence in f.c", "Good.")
+				       : CHANGE DONE SAYS("denied by the user", "Sorry.");
+		stage_begin(&st, &su);
+		stage_type(&st, "hi\r");
+		stage_wait_for(&st, "Change this file?");
+		stage_wait_for(&st, "-two");
+		stage_wait_for(&st, "+2");
+		stage_wait_for(&st, "asks you");
+		stage_pause(&st, 700);
+		stage_type(&st, yes ? "y\r" : "n\r");
+		stage_wait_for(&st, yes ? "Good." : "Sorry.");
+		stage_wait_for(&st, "ready");
+		stage_assert_clean(&st);
+		stage_quit(&st);
+		assert_true(whole_file(tmpdir_file(&test_dir, "project/f.c"), &now));
+		assert_string_equal(buf_z(&now), yes ? "one\n2\n" : "one\ntwo\n");
+		buf_release(&now);
 	}
 }
 
@@ -296,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, tmpdir_set_up, tmpdir_tear_down)
 		T(a_word_from_the_input_decides_about_a_call),
+		T(a_file_is_changed_after_what_would_change_was_seen),
 		T(other_words_are_no_decision_and_join_behind_the_results),
 		T(what_came_up_just_now_is_not_answered_by_chance),
 		T(esc_at_the_question_is_no_and_stops),

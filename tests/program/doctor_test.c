@@ -32,7 +32,7 @@ static bool says(const struct program_run *run, const char *what)
 static void the_small_model_is_looked_through_and_loaded(void **state)
 {
 	static const char *const lines[] = {
-		"  tools     3 that read; ",
+		"  tools     3 that read",
 		"\nok    backend   CPU ",
 		"\nok    model     " NANO ": ",
 		" tensors in 1 shard, ",

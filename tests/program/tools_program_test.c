@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/support/program.h"
+#include "tests/support/shared_files.h"
 #include "tests/support/tmpdir.h"
 
 #define DONE             "{\"done\": {}}\n"
@@ -108,14 +109,11 @@ static void a_call_reads_the_folder_the_program_was_started_in(void **state)
 		{CALL("search_files", "{\"pattern\": \"hunter\"}")
 			 DONE GIVES("no matches\\n[1 file not searched]", "A."),
 		 "→ search_files hunter"},
-		/* Nothing that runs or changes is offered. */
+		/* Nothing that runs is offered. */
 		{CALL("shell", "{\"command\": \"touch made\"}") DONE GIVES(
-			 "error: unknown tool: shell; the tools are read_file, list_files, "
-			 "search_files",
+			 "error: unknown tool: shell; the tools are read_file, edit_file, "
+			 "list_files, search_files",
 			 "A."),
-		 "A."},
-		{CALL("write_file", "{\"path\": \"made\", \"content\": \"x\"}")
-			 DONE GIVES("error: unknown tool: write_file", "A."),
 		 "A."},
 	};
 	struct buf out = {0};
@@ -227,6 +225,26 @@ static void what_was_cut_can_be_read_until_the_conversation_is_removed(void **st
 	buf_release(&line);
 }
 
+static void with_nobody_to_ask_no_file_is_changed(void **state)
+{
+	struct buf line = {0}, out = {0};
+
+	(void)state;
+	tmpdir_write_text(&d, "engine",
+			  CALL("edit_file",
+			       "{\"path\": \"notes.txt\", \"old\": \"milk\", \"new\": \"tea\"}")
+				  DONE GIVES("error: denied: nobody can be asked", "A."));
+	buf_addf(&line, "--ephemeral --engine-script '%s' -p hi", tmpdir_file(&d, "engine"));
+	assert_int_equal(run_in("home/work", buf_z(&line), &out), 5);
+	if (!strstr(buf_z(&out), "1 call was refused, since nobody could be asked"))
+		fail_msg("%s", buf_z(&out));
+	buf_reset(&out);
+	assert_true(whole_file(tmpdir_file(&d, "home/work/notes.txt"), &out));
+	assert_non_null(strstr(buf_z(&out), "milk"));
+	buf_release(&line);
+	buf_release(&out);
+}
+
 static void a_home_is_no_workspace(void **state)
 {
 	struct buf out = {0};
@@ -273,6 +291,7 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(
 			what_was_cut_can_be_read_until_the_conversation_is_removed, begin, end),
+		cmocka_unit_test_setup_teardown(with_nobody_to_ask_no_file_is_changed, begin, end),
 		cmocka_unit_test_setup_teardown(a_home_is_no_workspace, begin, end),
 		cmocka_unit_test_setup_teardown(the_small_model_uses_the_tools_that_read, begin,
 						end),
