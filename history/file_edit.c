@@ -110,7 +110,8 @@ static bool copy(struct str *to, struct str from)
 	if (from.n)
 		memcpy(p, from.p, from.n);
 	p[from.n] = '\0';
-	*to = (struct str){p, from.n};
+	to->p = p;
+	to->n = from.n;
 	return true;
 }
 

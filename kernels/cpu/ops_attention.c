@@ -233,14 +233,14 @@ static int list_spans(const struct attending *x, struct span *out)
 		};
 		at += out[n++].n;
 	}
-	out[n++] = (struct span){
+	out[n] = (struct span){
 		.window = 1,
 		.row0 = x->seen[0].win0,
 		.n = last->win0 + last->n_win - x->seen[0].win0,
 		.at = at,
 		.t1 = x->n_tok,
 	};
-	return n;
+	return n + 1;
 }
 
 static void begin_sums(const struct attending *x)
