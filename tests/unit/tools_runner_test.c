@@ -608,7 +608,9 @@ static void each_conversation_has_its_own_outputs(void **state)
 	assert_non_null(root);
 	must(tools_forget_outputs(root, "one", &err));
 	must(tools_forget_outputs(root, "one", &err));
-	assert_int_equal(tools_forget_outputs(root, "../spills", &err), ERR_IO);
+	/* What is no folder of theirs is left alone. */
+	must(tools_forget_outputs(root, "../spills", &err));
+	must(tools_forget_outputs(root, "two/../two", &err));
 	assert_int_equal(access(tmpdir_file(&s->d, "spills/one"), F_OK), -1);
 	must(access(tmpdir_file(&s->d, "spills/two/1"), F_OK));
 	free((char *)root);
