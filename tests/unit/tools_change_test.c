@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -15,6 +14,7 @@
 #include "app/tools/file_tool.h"
 #include "app/tools/swap.h"
 #include "engine/base/utf8.h"
+#include "tests/support/swapper.h"
 #include "tests/support/tmpdir.h"
 
 struct stage {
@@ -600,30 +600,6 @@ static void what_came_out_is_looked_at(void **state)
 	assert_int_equal(count(s, ""), 1);
 }
 
-/* Exchanges both names again and again, until it is killed. */
-static pid_t begin_swapping(const struct stage *s, const char *a, const char *b)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		char from[400], to[400];
-
-		snprintf(from, sizeof(from), "%s", at(s, a));
-		snprintf(to, sizeof(to), "%s", at(s, b));
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;; usleep(20))
-			renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE);
-	}
-	return pid;
-}
-
-static void end_swapping(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-}
-
 /* An edit of one of two texts, whichever the file has. */
 static bool edit_either(struct stage *s, const char *path)
 {
@@ -652,8 +628,8 @@ static void what_is_swapped_for_a_link_meanwhile_never_leads_out(void **state)
 	put(s, "d/f", "a");
 	must(symlink("../out/f", at(s, "link")));
 	must(symlink("../out", at(s, "dlink")));
-	files = begin_swapping(s, "f", "link");
-	folders = begin_swapping(s, "d", "dlink");
+	files = swapper_begin(at(s, "f"), at(s, "link"));
+	folders = swapper_begin(at(s, "d"), at(s, "dlink"));
 	for (int i = 0; i < 3000 && (i < 100 || !done || !refused); i++) {
 		bool ok = edit_either(s, i % 2 ? "f" : "d/f");
 
@@ -661,8 +637,8 @@ static void what_is_swapped_for_a_link_meanwhile_never_leads_out(void **state)
 		refused += !ok;
 		assert_string_equal(content(s, "../out/f"), "a");
 	}
-	end_swapping(files);
-	end_swapping(folders);
+	swapper_end(files);
+	swapper_end(folders);
 	assert_int_equal(count(s, "../out"), 1);
 	assert_true(done > 0);
 	assert_true(refused > 0);
@@ -690,7 +666,8 @@ static void who_writes_at_the_same_time_loses_nothing(void **state)
 			_exit(rename(at(s, "g"), at(s, "f")) != 0);
 		}
 		ok = strncmp(apply(s, EDIT("f", "a", "b")), "error", 5) != 0;
-		end_swapping(pid);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
 		done += ok;
 		refused += !ok;
 		if (!ok)

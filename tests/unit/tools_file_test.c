@@ -3,19 +3,17 @@
 #include "tests/support/shared_files.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "app/tools/file_tool.h"
 #include "app/tools/ignore.h"
 #include "app/tools/spill.h"
 #include "engine/base/utf8.h"
+#include "tests/support/swapper.h"
 #include "tests/support/tmpdir.h"
 
 #define R    "\xEF\xBF\xBD"
@@ -585,30 +583,6 @@ static void a_large_result_is_cut_and_spilled(void **state)
 
 /* ---- what changes meanwhile ---- */
 
-/* Exchanges both names again and again, until it is killed. */
-static pid_t begin_swapping(const struct stage *s, const char *a, const char *b)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		char from[400], to[400];
-
-		snprintf(from, sizeof(from), "%s", at(s, a));
-		snprintf(to, sizeof(to), "%s", at(s, b));
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;; usleep(20))
-			renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE);
-	}
-	return pid;
-}
-
-static void end_swapping(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-}
-
 static void what_is_swapped_for_a_link_meanwhile_never_leads_out(void **state)
 {
 	struct stage *s = *state;
@@ -622,8 +596,8 @@ static void what_is_swapped_for_a_link_meanwhile_never_leads_out(void **state)
 	put_text(s, "d/f", "inside\n");
 	must(symlink("../out/f", at(s, "link")));
 	must(symlink("../out", at(s, "dlink")));
-	files = begin_swapping(s, "f", "link");
-	folders = begin_swapping(s, "d", "dlink");
+	files = swapper_begin(at(s, "f"), at(s, "link"));
+	folders = swapper_begin(at(s, "d"), at(s, "dlink"));
 	for (int i = 0; i < 3000 && (i < 200 || !inside || !refused); i++) {
 		const char *got = read_file_at(s, i % 2 ? "f" : "d/f");
 
@@ -638,8 +612,8 @@ static void what_is_swapped_for_a_link_meanwhile_never_leads_out(void **state)
 						"{\"pattern\": \"S.CRET\", \"path\": \"d\"}"),
 					   "f:1:SECRET"));
 	}
-	end_swapping(files);
-	end_swapping(folders);
+	swapper_end(files);
+	swapper_end(folders);
 	assert_true(inside > 0);
 	assert_true(refused > 0);
 }
