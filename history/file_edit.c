@@ -4,28 +4,6 @@
 
 #include "history/tool_run.h"
 
-static const char *const states[HISTORY_N_EDIT_STATES] = {
-	[HISTORY_EDIT_PLANNED] = "planned", [HISTORY_EDIT_APPLIED] = "applied",
-	[HISTORY_EDIT_UNDONE] = "undone",   [HISTORY_EDIT_LOST] = "lost",
-	[HISTORY_EDIT_DROPPED] = "dropped",
-};
-
-const char *file_edit_state_name(enum history_edit_state state)
-{
-	return states[state];
-}
-
-bool file_edit_state_from_name(struct str name, enum history_edit_state *state)
-{
-	for (int i = 0; i < HISTORY_N_EDIT_STATES; i++) {
-		if (str_is(name, states[i])) {
-			*state = (enum history_edit_state)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* -- planned, settled ---------------------------------------------------------- */
 
 static int write_plan(struct history *h, const struct history_edit *e, int64_t *id,

@@ -7,42 +7,6 @@
 #include "history/owner.h"
 #include "history/tree.h"
 
-static const char *const states[HISTORY_N_CALL_STATES] = {
-	[HISTORY_CALL_ASKED] = "asked",     [HISTORY_CALL_RUNNING] = "running",
-	[HISTORY_CALL_OK] = "ok",           [HISTORY_CALL_ERROR] = "error",
-	[HISTORY_CALL_DENIED] = "denied",   [HISTORY_CALL_REFUSED] = "refused",
-	[HISTORY_CALL_STOPPED] = "stopped", [HISTORY_CALL_TIMEOUT] = "timeout",
-	[HISTORY_CALL_LOST] = "lost",       [HISTORY_CALL_SKIPPED] = "skipped",
-};
-
-const char *history_call_state_name(enum history_call_state state)
-{
-	return states[state];
-}
-
-bool history_call_state_from_name(struct str name, enum history_call_state *state)
-{
-	for (int i = 0; i < HISTORY_N_CALL_STATES; i++) {
-		if (str_is(name, states[i])) {
-			*state = (enum history_call_state)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-bool tool_run_decided_is(struct str word)
-{
-	static const char *const words[] = {"",       "mode", "rule",   "once",  "session",
-					    "always", "user", "nobody", "policy"};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (str_is(word, words[i]))
-			return true;
-	}
-	return false;
-}
-
 /* -- begun, ended ------------------------------------------------------------ */
 
 static int write_beginning(struct history_tree *t, const struct history_call *c, int64_t *id,
