@@ -8,6 +8,16 @@
 
 /* -- out ------------------------------------------------------------------------ */
 
+/* Before each row of a list, which is begun with the first one. */
+static void begin_row(struct jsonw *w, const char *list, bool *any)
+{
+	if (*any)
+		return;
+	jsonw_key(w, list);
+	jsonw_begin_array(w);
+	*any = true;
+}
+
 static void add_hex(struct jsonw *w, const char *name, struct str bytes)
 {
 	struct buf hex = {0};
@@ -48,11 +58,7 @@ static int add_edits(struct history *h, struct jsonw *w, int64_t run, struct err
 	if (!st)
 		return err->code;
 	while ((rc = sql_row(h, st, err)) > 0) {
-		if (!any) {
-			jsonw_key(w, "file_edits");
-			jsonw_begin_array(w);
-		}
-		any = true;
+		begin_row(w, "file_edits", &any);
 		add_edit(w, st);
 	}
 	if (any)
@@ -105,11 +111,7 @@ int export_tool_runs(struct history *h, struct jsonw *w, int64_t answer, struct 
 	if (!st)
 		return err->code;
 	while ((rc = sql_row(h, st, err)) > 0) {
-		if (!any) {
-			jsonw_key(w, "tool_runs");
-			jsonw_begin_array(w);
-		}
-		any = true;
+		begin_row(w, "tool_runs", &any);
 		rc = add_run(h, w, st, err);
 		if (rc)
 			break;
