@@ -851,12 +851,12 @@ int agent_look(const struct agent *a, const struct talk *t, const char *fresh,
 
 bool agent_may_resume(const struct talk *t)
 {
-	const struct talk_message *m = prepare_answer(t);
+	const struct talk_message *m = talk_message_answer(t->leaf);
 
 	for (size_t i = 0; m && !m->unfinished && i < m->n_parts; i++) {
 		const struct talk_part *p = &m->parts[i];
 
-		if (p->kind == HISTORY_CALL && !prepare_has_result(t, m, buf_str(&p->ref)))
+		if (p->kind == HISTORY_CALL && !talk_message_has_result(t->leaf, buf_str(&p->ref)))
 			return true;
 	}
 	return false;
@@ -865,7 +865,7 @@ bool agent_may_resume(const struct talk *t)
 int agent_resume(struct agent *a, struct talk *t, int64_t ctx_tokens, struct err *err)
 {
 	const struct prepare p = {&a->config, a->ops, a->ctx, NULL, ctx_tokens};
-	const struct talk_message *m = prepare_answer(t);
+	const struct talk_message *m = talk_message_answer(t->leaf);
 	int rc = prepare_lost(&p, t, err);
 
 	if (rc)
@@ -879,7 +879,8 @@ int agent_resume(struct agent *a, struct talk *t, int64_t ctx_tokens, struct err
 		return rc;
 	}
 	for (size_t i = 0; i < a->calls.n; i++)
-		a->calls.v[i].done = prepare_has_result(t, m, buf_str(&a->calls.v[i].ref));
+		a->calls.v[i].done =
+			talk_message_has_result(t->leaf, buf_str(&a->calls.v[i].ref));
 	begin_round(a, m);
 	return 0;
 }

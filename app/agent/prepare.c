@@ -8,26 +8,6 @@
 
 /* ---- calls without a result ---- */
 
-const struct talk_message *prepare_answer(const struct talk *t)
-{
-	const struct talk_message *m = t->leaf;
-
-	while (m && m->role == CHAT_TOOL)
-		m = m->parent;
-	return m && m->role == CHAT_ASSISTANT ? m : NULL;
-}
-
-bool prepare_has_result(const struct talk *t, const struct talk_message *answer, struct str ref)
-{
-	for (const struct talk_message *m = t->leaf; m != answer; m = m->parent) {
-		for (size_t i = 0; i < m->n_parts; i++) {
-			if (str_eq(buf_str(&m->parts[i].ref), ref))
-				return true;
-		}
-	}
-	return false;
-}
-
 static int find_begun(const struct prepare *a, const struct talk_message *m, struct str ref,
 		      enum history_call_begun *begun, struct err *err)
 {
@@ -85,14 +65,14 @@ static int settle(const struct prepare *a, const struct talk_message *m,
 static int settle_all(const struct prepare *a, const struct talk *t, bool lost,
 		      struct err *err)
 {
-	const struct talk_message *m = prepare_answer(t);
+	const struct talk_message *m = talk_message_answer(t->leaf);
 	int rc = 0;
 
 	for (size_t i = 0; !rc && m && i < m->n_parts; i++) {
 		const struct talk_part *p = &m->parts[i];
 
 		if (p->kind == HISTORY_CALL && p->call == CALL_WHOLE &&
-		    !prepare_has_result(t, m, buf_str(&p->ref)))
+		    !talk_message_has_result(t->leaf, buf_str(&p->ref)))
 			rc = settle(a, m, p, lost, err);
 	}
 	return rc;

@@ -13,10 +13,6 @@ struct prepare {
 	int64_t ctx_tokens;
 };
 
-/* The answer that the branch ends with, or with results of which; NULL: it ends otherwise. */
-const struct talk_message *prepare_answer(const struct talk *t);
-/* Has that call of the answer a result in the branch? */
-bool prepare_has_result(const struct talk *t, const struct talk_message *answer, struct str ref);
 /* Calls of the answer that had begun, and have no result, get it. */
 int prepare_lost(const struct prepare *a, const struct talk *t, struct err *err);
 

@@ -185,8 +185,7 @@ static void add_answer(struct screen *s, const struct talk_message *m)
 
 size_t screen_card(const struct screen *s, const struct talk_message *m, struct str ref)
 {
-	const struct talk_part *call =
-		m->role == CHAT_ASSISTANT ? talk_message_call(m, ref) : NULL;
+	const struct talk_part *call = talk_message_call(m, ref);
 	size_t after = 0;
 
 	if (!call)
@@ -203,10 +202,8 @@ size_t screen_card(const struct screen *s, const struct talk_message *m, struct 
 /* That of the answer before it. */
 static size_t card_of(const struct screen *s, const struct talk_message *result, struct str ref)
 {
-	const struct talk_message *m = result->parent;
+	const struct talk_message *m = talk_message_answer(result);
 
-	while (m && m->role == CHAT_TOOL)
-		m = m->parent;
 	return m ? screen_card(s, m, ref) : TRANSCRIPT_NONE;
 }
 

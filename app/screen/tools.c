@@ -89,23 +89,7 @@ static void ask_user(void *ctx, const struct approval *p)
 /* The answer whose calls run, or ran last. */
 static const struct talk_message *answer_of(const struct screen *s)
 {
-	const struct talk_message *m = s->acts.talk->leaf;
-
-	while (m && m->role == CHAT_TOOL)
-		m = m->parent;
-	return m && m->role == CHAT_ASSISTANT ? m : NULL;
-}
-
-static bool has_result(const struct screen *s, struct str ref)
-{
-	for (const struct talk_message *m = s->talk->leaf; m->role == CHAT_TOOL;
-	     m = m->parent) {
-		for (size_t i = 0; i < m->n_parts; i++) {
-			if (str_eq(buf_str(&m->parts[i].ref), ref))
-				return true;
-		}
-	}
-	return false;
+	return talk_message_answer(s->acts.talk->leaf);
 }
 
 /* As of a card whose tool has yet to run, or runs. */
@@ -117,7 +101,8 @@ static void open_cards(struct screen *s)
 		const struct talk_part *p = &m->parts[k];
 		size_t i;
 
-		if (p->kind != HISTORY_CALL || has_result(s, buf_str(&p->ref)))
+		if (p->kind != HISTORY_CALL ||
+		    talk_message_has_result(s->talk->leaf, buf_str(&p->ref)))
 			continue;
 		i = screen_card(s, m, buf_str(&p->ref));
 		if (i != TRANSCRIPT_NONE)

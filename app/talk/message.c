@@ -95,6 +95,24 @@ const struct talk_part *talk_message_call(const struct talk_message *m, struct s
 	return NULL;
 }
 
+const struct talk_message *talk_message_answer(const struct talk_message *m)
+{
+	while (m && m->role == CHAT_TOOL)
+		m = m->parent;
+	return m && m->role == CHAT_ASSISTANT ? m : NULL;
+}
+
+bool talk_message_has_result(const struct talk_message *m, struct str ref)
+{
+	for (; m && m->role == CHAT_TOOL; m = m->parent) {
+		for (size_t i = 0; i < m->n_parts; i++) {
+			if (str_eq(buf_str(&m->parts[i].ref), ref))
+				return true;
+		}
+	}
+	return false;
+}
+
 static void drop_parts(struct talk_message *m, enum history_kind kind, bool errors_alone)
 {
 	size_t n = 0;

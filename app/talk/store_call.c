@@ -3,14 +3,6 @@
 
 #include "engine/base/clock.h"
 
-/* The answer whose calls' results end with m. */
-static const struct talk_message *answer_before(const struct talk_message *m)
-{
-	while (m && m->role == CHAT_TOOL)
-		m = m->parent;
-	return m && m->role == CHAT_ASSISTANT ? m : NULL;
-}
-
 static int64_t number(const json_t *o, const char *key, int64_t none)
 {
 	const json_t *v = json_object_get(o, key);
@@ -31,7 +23,7 @@ static struct str text(const json_t *o, const char *key)
 bool told_call_read(struct told_call *c, const struct talk_message *m)
 {
 	const struct talk_part *p = m->n_parts ? &m->parts[0] : NULL;
-	const struct talk_message *answer = answer_before(m);
+	const struct talk_message *answer = talk_message_answer(m);
 
 	*c = (struct told_call){0};
 	if (m->role != CHAT_TOOL || !p || p->kind != HISTORY_RESULT || !p->info.len ||
@@ -85,7 +77,7 @@ static int plan_edit(struct talks *ts, const struct talk_call *c, int64_t call, 
 int talk_store_begin_call(struct talks *ts, struct talk *t, const struct talk_call *c,
 			  struct err *err)
 {
-	const struct talk_message *answer = answer_before(t->leaf);
+	const struct talk_message *answer = talk_message_answer(t->leaf);
 	struct history_call call = {
 		.ref = c->ref,
 		.tool = c->name,

@@ -79,6 +79,10 @@ struct talk_part *talk_message_add_part(struct talk_message *m, enum history_kin
 					struct err *err);
 /* The call of that ref among m's parts; NULL: there is none. */
 const struct talk_part *talk_message_call(const struct talk_message *m, struct str ref);
+/* The answer that m (may be NULL) is, or one of whose results it is; NULL: neither. */
+const struct talk_message *talk_message_answer(const struct talk_message *m);
+/* Has that call of the answer a result, up to m? */
+bool talk_message_has_result(const struct talk_message *m, struct str ref);
 void talk_message_drop_parts(struct talk_message *m, enum history_kind kind);
 void talk_message_drop_errors(struct talk_message *m);
 /* Puts into `info` what else the part knows; and the other way, whatever stands there.  ERR_NOMEM. */
