@@ -20,7 +20,7 @@ struct agent {
 	enum agent_state state;
 	struct agent_counts counts;
 	struct limits limits;
-	int64_t allowed;    /* rounds, for now */
+	int64_t allowed;    /* rounds; each time the user says go on, as many more */
 	int64_t ctx_tokens; /* 0: not known */
 	int wrong_rounds;   /* in a row */
 	bool retried;       /* an empty answer was */
@@ -305,6 +305,22 @@ static int store_start(struct agent *a, const struct agent_news *n, const char *
 	return rc;
 }
 
+/* A job for the call at hand runs from here on.  False: none does, and the call has its result. */
+static bool begin_job(struct agent *a, const struct agent_news *n)
+{
+	struct err err = {0};
+
+	if (!start_job(a, n, &err)) {
+		a->state = AGENT_RUNS;
+		return true;
+	}
+	a->job = 0;
+	a->prepares = false;
+	give_up(a, AGENT_FAILED, &err, "the tools' process does not run");
+	answer_not_run(a, TOOL_SKIPPED, "not run: ", str_of(err.text), "policy");
+	return false;
+}
+
 /* True: it has its result already, since it could not be begun. */
 static bool run(struct agent *a, const char *by)
 {
@@ -317,15 +333,10 @@ static bool run(struct agent *a, const char *by)
 		answer_skipped(a, "that it begins could not be kept");
 		return true;
 	}
-	if (start_job(a, &n, &err)) {
-		a->job = 0;
-		give_up(a, AGENT_FAILED, &err, "the tools' process does not run");
-		answer_not_run(a, TOOL_SKIPPED, "not run: ", str_of(err.text), "policy");
+	if (!begin_job(a, &n))
 		return true;
-	}
 	a->by = by;
 	a->counts.calls++;
-	a->state = AGENT_RUNS;
 	a->ops->show(a->ctx, &n);
 	return false;
 }
@@ -375,31 +386,22 @@ static bool refuse(struct agent *a)
 static bool look(struct agent *a)
 {
 	struct agent_news n = news_of(a, AGENT_STARTS);
-	struct err err = {0};
 
 	a->good = true;
 	a->prepares = true;
-	if (start_job(a, &n, &err)) {
-		a->job = 0;
-		a->prepares = false;
-		give_up(a, AGENT_FAILED, &err, "the tools' process does not run");
-		answer_not_run(a, TOOL_SKIPPED, "not run: ", str_of(err.text), "policy");
-		return true;
-	}
-	a->state = AGENT_RUNS;
-	return false;
+	return !begin_job(a, &n);
 }
 
 static bool judge(struct agent *a)
 {
-	enum verdict v =
-		call_judge(a->config.mode, call_class(buf_str(&a->calls.v[a->at].name)));
+	enum tool_class cls = call_class(buf_str(&a->calls.v[a->at].name));
+	enum verdict v = call_judge(a->config.mode, cls);
 
 	if (v == VERDICT_RUN)
 		return run(a, "mode");
 	if (v == VERDICT_DENY || !a->ops->ask_user)
 		return refuse(a);
-	if (call_class(buf_str(&a->calls.v[a->at].name)) == TOOL_EDIT)
+	if (cls == TOOL_EDIT)
 		return look(a);
 	ask(a, AGENT_ASKS_CALL);
 	return false;
@@ -615,14 +617,18 @@ void agent_answered(struct agent *a, const struct agent_answer *m)
 		take_whole(a, m->said);
 }
 
+static void stop_round(struct agent *a)
+{
+	a->stopped = true;
+	a->skip = "stopped by the user";
+}
+
 static void decide_rounds(struct agent *a, enum decision d)
 {
 	if (d == DECIDE_YES)
 		a->allowed += a->config.rounds;
-	if (d == DECIDE_STOP) {
-		a->stopped = true;
-		a->skip = "stopped by the user";
-	}
+	if (d == DECIDE_STOP)
+		stop_round(a);
 	go_on(a);
 }
 
@@ -636,10 +642,8 @@ static void decide_call(struct agent *a, enum decision d, struct str reason)
 		return;
 	}
 	a->good = true;
-	if (d == DECIDE_STOP) {
-		a->stopped = true;
-		a->skip = "stopped by the user";
-	}
+	if (d == DECIDE_STOP)
+		stop_round(a);
 	if (reason.n)
 		buf_addz(&why, ": ");
 	buf_adds(&why, reason);
@@ -672,8 +676,7 @@ void agent_stop(struct agent *a)
 		break;
 	}
 	a->state = AGENT_STOPS;
-	a->stopped = true;
-	a->skip = "stopped by the user";
+	stop_round(a);
 	if (a->job)
 		runner_stop(a->config.runner, a->job);
 	else
