@@ -37,15 +37,7 @@ void output_meanwhile(const struct output_chore *c)
 /* How long to wait for room: -1 = for ever. */
 static int patience_ms(void)
 {
-	int64_t left = deadline - clock_ms();
-
-	if (signals_seen())
-		return 0;
-	if (!deadline)
-		return -1;
-	if (left <= 0)
-		return 0;
-	return left < INT_MAX ? (int)left : INT_MAX;
+	return signals_seen() ? 0 : clock_left_ms(deadline);
 }
 
 /* What it tells on stderr may wait, too, but begins nothing of the kind. */

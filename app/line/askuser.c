@@ -20,15 +20,6 @@ int askuser_open(void)
 	return open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
 }
 
-static int left_ms(int64_t deadline_ms)
-{
-	int64_t left = deadline_ms - clock_ms();
-
-	if (!deadline_ms)
-		return -1;
-	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
-}
-
 /* More of the terminal's line; false: there will be none. */
 static bool read_more(int fd, int64_t deadline_ms, struct buf *line)
 {
@@ -38,9 +29,9 @@ static bool read_more(int fd, int64_t deadline_ms, struct buf *line)
 	ssize_t n;
 
 	do {
-		if (poll(fds, 2, left_ms(deadline_ms)) < 0 && errno != EINTR)
+		if (poll(fds, 2, clock_left_ms(deadline_ms)) < 0 && errno != EINTR)
 			return false;
-		if (signals_seen() || !left_ms(deadline_ms))
+		if (signals_seen() || !clock_left_ms(deadline_ms))
 			return false;
 	} while (!fds[0].revents);
 	n = read(fd, bytes, sizeof(bytes));

@@ -27,16 +27,17 @@ static int await(const struct app *app, const struct source *from, int ms, struc
 	struct pollfd fds[2] = {{.fd = from->fd, .events = POLLIN},
 				{.fd = signals_fd(), .events = POLLIN}};
 	int64_t deadline = app_deadline_ms(app);
+	int left = clock_left_ms(deadline);
 
-	if (deadline && deadline - clock_ms() < ms)
-		ms = deadline > clock_ms() ? (int)(deadline - clock_ms()) : 0;
+	if (left >= 0 && left < ms)
+		ms = left;
 	if (poll(fds, 2, ms) < 0 && errno != EINTR)
 		return err_errno(err, from->name, "wait");
 	if (signals_seen())
 		return err_set(err, ERR_CANCELLED, "interrupted");
 	if (fds[0].revents)
 		return 1;
-	if (deadline && clock_ms() >= deadline)
+	if (!clock_left_ms(deadline))
 		return err_set(err, ERR_TIMEOUT, "%s: the time is up", from->name);
 	return 0;
 }

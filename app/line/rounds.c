@@ -169,11 +169,7 @@ int rounds_prepare(struct rounds *r, struct talk *talk, struct show *s, struct e
 
 static int time_left_ms(const struct rounds *r)
 {
-	int64_t left = r->watch->deadline_ms - clock_ms();
-
-	if (!r->watch->deadline_ms || r->late)
-		return -1;
-	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+	return r->late ? -1 : clock_left_ms(r->watch->deadline_ms);
 }
 
 static void wait_for_user(struct rounds *r)

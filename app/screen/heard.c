@@ -55,11 +55,7 @@ void screen_tidy_later(struct screen *s)
 
 int screen_tidy_due_ms(const struct screen *s)
 {
-	int64_t left = s->tidy_ms - clock_ms();
-
-	if (!s->tidy_ms || screen_busy(s) || title_busy(&s->title))
-		return -1;
-	return left > 0 ? (int)left : 0;
+	return screen_busy(s) || title_busy(&s->title) ? -1 : clock_left_ms(s->tidy_ms);
 }
 
 void screen_tidy(struct screen *s)

@@ -56,12 +56,9 @@ void screen_price_after_key(struct screen *s)
 
 int screen_price_due_ms(const struct screen *s)
 {
-	int64_t left = s->price_ms - clock_ms();
-
-	if (!s->price_ms || !s->ready || s->engine_failed || screen_busy(s) ||
-	    title_busy(&s->title))
+	if (!s->ready || s->engine_failed || screen_busy(s) || title_busy(&s->title))
 		return -1;
-	return left > 0 ? (int)left : 0;
+	return clock_left_ms(s->price_ms);
 }
 
 /* The draft, in its place; or the chosen question as it is. */

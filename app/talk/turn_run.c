@@ -16,16 +16,12 @@ static int wait_for_event(struct engine *e, int due_ms, const struct turn_watch 
 		{.fd = event_queue_fd(e->events), .events = POLLIN},
 		{.fd = watch->wake_fd, .events = POLLIN},
 	};
-	int timeout = due_ms, rc;
+	int left = clock_left_ms(watch->deadline_ms), timeout = due_ms, rc;
 
-	if (watch->deadline_ms) {
-		int64_t left = watch->deadline_ms - clock_ms();
-
-		if (left <= 0)
-			return err_set(err, ERR_TIMEOUT, "the time is up");
-		left = left < 60000 ? left : 60000;
-		timeout = timeout >= 0 && timeout < left ? timeout : (int)left;
-	}
+	if (!left)
+		return err_set(err, ERR_TIMEOUT, "the time is up");
+	if (timeout < 0 || (left > 0 && left < timeout))
+		timeout = left;
 	if (poll(fds, watch->wake_fd >= 0 ? 2 : 1, timeout) < 0 && errno != EINTR)
 		return err_errno(err, "poll", "waiting for the engine");
 	rc = watch->stopped ? watch->stopped(watch->ctx) : 0;

@@ -1,6 +1,8 @@
 /* The two clocks of the program, see clock.h. */
 #include "engine/base/clock.h"
 
+#include <limits.h>
+
 #define NS_PER_S  INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 
@@ -37,4 +39,13 @@ struct timespec clock_after_ms(int ms)
 	int64_t ns = clock_ns() + ms * NS_PER_MS;
 
 	return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+}
+
+int clock_left_ms(int64_t ms)
+{
+	int64_t left = ms - clock_ms();
+
+	if (!ms)
+		return -1;
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }

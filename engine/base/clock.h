@@ -18,4 +18,8 @@ int64_t clock_wall_ms(void);
 /* The moment of CLOCK_MONOTONIC at which `ms` (0 or more) from now will have passed. */
 struct timespec clock_after_ms(int ms);
 
+/* How long until that moment of clock_ms(), as poll() takes it: 0 = it has come, -1 = `ms` is 0,
+ * and so there is none. */
+int clock_left_ms(int64_t ms);
+
 #endif

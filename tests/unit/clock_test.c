@@ -1,4 +1,5 @@
 /* The clocks: their units agree, moments to come are well formed, and the wall's is the wall's. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,6 +41,21 @@ static void a_moment_to_come_is_so_far_away_and_well_formed(void **state)
 	}
 }
 
+static void what_is_left_until_a_moment_is_as_poll_takes_it(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		int64_t now = clock_ms();
+		int left = clock_left_ms(now + 100000), more = (int)(clock_ms() - now);
+
+		assert_in_range(left, 100000 - more, 100000);
+	}
+	assert_int_equal(clock_left_ms(0), -1);
+	assert_int_equal(clock_left_ms(clock_ms()), 0);
+	assert_int_equal(clock_left_ms(1), 0);
+	assert_int_equal(clock_left_ms(INT64_MAX), INT_MAX);
+}
+
 static void the_wall_shows_the_time_of_day(void **state)
 {
 	time_t before = time(NULL);
@@ -55,6 +71,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_monotonic_units_are_one_clock),
 		cmocka_unit_test(a_moment_to_come_is_so_far_away_and_well_formed),
+		cmocka_unit_test(what_is_left_until_a_moment_is_as_poll_takes_it),
 		cmocka_unit_test(the_wall_shows_the_time_of_day),
 	};
 
