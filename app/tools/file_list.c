@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,26 +44,6 @@ static void add_entry(struct buf *line, int dir, const char *name, struct str sh
 		buf_addc(line, '?');
 }
 
-static int note(struct listing *l, struct buf *line)
-{
-	struct names *v = &l->lines;
-
-	if (v->n == v->cap) {
-		size_t cap = v->cap ? v->cap * 2 : 256;
-		char **more = realloc(v->v, cap * sizeof(*more));
-
-		if (!more)
-			return ERR_NOMEM;
-		v->v = more;
-		v->cap = cap;
-	}
-	v->v[v->n] = buf_detach(line);
-	if (!v->v[v->n])
-		return ERR_NOMEM;
-	v->n++;
-	return 0;
-}
-
 static int visit(void *ctx, const struct walk_entry *e)
 {
 	struct listing *l = ctx;
@@ -74,7 +53,7 @@ static int visit(void *ctx, const struct walk_entry *e)
 	if (l->pattern.n && !glob_match(l->pattern, e->rel, false))
 		return 0;
 	add_entry(&line, e->dir, e->name, e->rel, e->type);
-	rc = note(l, &line);
+	rc = names_add(&l->lines, buf_detach(&line));
 	buf_release(&line);
 	return rc;
 }
@@ -98,11 +77,6 @@ static int list_here(struct listing *l, int fd, bool *more)
 	return rc;
 }
 
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The lines, cut to size, and what there is to say of those that are not there. */
 static int tell(struct file_job *j, const struct listing *l, struct str notes)
 {
@@ -111,9 +85,7 @@ static int tell(struct file_job *j, const struct listing *l, struct str notes)
 	int rc = output_init(&o, j->limit, j->spill, NULL);
 
 	if (!rc) {
-		for (size_t i = 0; i < l->lines.n; i++) {
-			if (i == shown)
-				break;
+		for (size_t i = 0; i < shown; i++) {
 			output_feed(&o, str_of(l->lines.v[i]));
 			output_feed(&o, STR_LIT("\n"));
 		}
@@ -146,8 +118,7 @@ static int list(struct file_job *j, struct str path, const struct place *p, int 
 		rc = list_here(&l, fd, &more);
 	k.full = k.full || more;
 	walk_add_note(&k, "left out", &notes);
-	if (l.lines.n)
-		qsort(l.lines.v, l.lines.n, sizeof(*l.lines.v), by_bytes);
+	names_sort(&l.lines);
 	if (rc == ERR_IO)
 		rc = file_refuse(j, path, ": cannot be read");
 	else if (!rc)

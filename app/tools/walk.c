@@ -22,22 +22,29 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int add_name(struct names *l, const char *name)
+int names_add(struct names *l, char *name)
 {
+	if (!name)
+		return ERR_NOMEM;
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 64;
 		char **v = realloc(l->v, cap * sizeof(*v));
 
-		if (!v)
+		if (!v) {
+			free(name);
 			return ERR_NOMEM;
+		}
 		l->v = v;
 		l->cap = cap;
 	}
-	l->v[l->n] = strdup(name);
-	if (!l->v[l->n])
-		return ERR_NOMEM;
-	l->n++;
+	l->v[l->n++] = name;
 	return 0;
+}
+
+void names_sort(struct names *l)
+{
+	if (l->n)
+		qsort(l->v, l->n, sizeof(*l->v), by_bytes);
 }
 
 int names_read(struct names *l, int fd, size_t most, bool *more)
@@ -61,11 +68,10 @@ int names_read(struct names *l, int fd, size_t most, bool *more)
 		if (l->n == most)
 			*more = true;
 		else
-			rc = add_name(l, e->d_name);
+			rc = names_add(l, strdup(e->d_name));
 	}
 	closedir(dir);
-	if (l->n)
-		qsort(l->v, l->n, sizeof(*l->v), by_bytes);
+	names_sort(l);
 	return rc;
 }
 

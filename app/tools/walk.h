@@ -63,6 +63,9 @@ struct names {
 /* 0, ERR_NOMEM, or ERR_IO where it cannot be read; at most `most` names, *more: there are more.
  */
 int names_read(struct names *l, int fd, size_t most, bool *more);
+/* Takes over what was allocated; NULL is ERR_NOMEM, too. */
+int names_add(struct names *l, char *name);
+void names_sort(struct names *l);
 void names_release(struct names *l);
 
 #endif
