@@ -15,7 +15,6 @@
 #include "app/tools/wire.h"
 #include "engine/base/utf8.h"
 
-#define LOOK_BYTES 8192 /* where a NUL makes it a binary file */
 #define DIFF_BYTES (64u << 10)
 #define CHANGED    " changed while it was written"
 
@@ -97,7 +96,7 @@ int change_needs_text(struct change *c)
 		return file_refuse(c->j, c->path, ": no such file or directory");
 	if (begins(s, "\xFF\xFE", 2) || begins(s, "\xFE\xFF", 2))
 		return file_refuse(c->j, c->path, " is UTF-16, which is only read");
-	if (s.n && memchr(s.p, '\0', s.n < LOOK_BYTES ? s.n : LOOK_BYTES))
+	if (file_is_binary(s))
 		return file_refuse(c->j, c->path, " is a binary file");
 	return 0;
 }

@@ -11,7 +11,6 @@
 #include "engine/base/utf8.h"
 
 #define LINES       2000
-#define LOOK_BYTES  8192        /* where a NUL makes it a binary file */
 #define COUNT_BYTES (64u << 20) /* so far lines are counted */
 #define MOST_BYTES  (1ull << 30)
 #define BLOCK_BYTES (64u << 10)
@@ -209,9 +208,7 @@ static bool find_coding(struct reading *r, struct str begin, size_t *skip)
 		*skip = 3;
 	if (r->coding != UTF_8)
 		*skip = 2;
-	else if (begin.n && memchr(begin.p, '\0', begin.n < LOOK_BYTES ? begin.n : LOOK_BYTES))
-		return false;
-	return true;
+	return r->coding != UTF_8 || !file_is_binary(begin);
 }
 
 /* A block as full as the file gives it; < 0: errno. */

@@ -16,7 +16,6 @@
 #define MATCHES      200
 #define FILE_MATCHES 50
 #define FILE_BYTES   (16u << 20)
-#define LOOK_BYTES   8192 /* where a NUL makes it a binary file */
 #define CLIP_BYTES   300u /* of a line, around the match */
 #define STEPS        1000000
 
@@ -163,11 +162,6 @@ static void search_text(struct search *s, struct str path, struct str text)
 	}
 }
 
-static bool is_binary(struct str s)
-{
-	return s.n && memchr(s.p, '\0', s.n < LOOK_BYTES ? s.n : LOOK_BYTES);
-}
-
 /* Reads a file of at most FILE_BYTES; false where it cannot be. */
 static bool read_whole(struct search *s, int fd)
 {
@@ -200,7 +194,7 @@ static void search_open(struct search *s, struct str path, int fd)
 		return;
 	if (st.st_size > (off_t)FILE_BYTES)
 		s->n_left_out++;
-	else if (read_whole(s, fd) && !is_binary(buf_str(&s->file)))
+	else if (read_whole(s, fd) && !file_is_binary(buf_str(&s->file)))
 		search_text(s, path, buf_str(&s->file));
 }
 

@@ -8,8 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/tools/place.h"
 #include "app/tools/spill.h"
 #include "engine/base/utf8.h"
+
+#define LOOK_BYTES 8192 /* where a NUL makes it a binary file */
 
 static const struct {
 	const char *name;
@@ -105,10 +108,7 @@ int64_t file_arg_number(const struct file_job *j, const char *name, int64_t none
 
 int file_refuse(struct file_job *j, struct str path, const char *what)
 {
-	buf_reset(&j->text);
-	buf_adds(&j->text, path);
-	buf_addz(&j->text, what);
-	return buf_failed(&j->text) ? ERR_NOMEM : ERR_USAGE;
+	return place_refuse(&j->text, path, what);
 }
 
 static const char *kind_said(mode_t mode)
@@ -164,6 +164,12 @@ int file_open(struct file_job *j, struct str path, struct place *p, int *fd)
 		*fd = -1;
 	}
 	return rc;
+}
+
+bool file_is_binary(struct str begin)
+{
+	return begin.n &&
+	       memchr(begin.p, '\0', begin.n < LOOK_BYTES ? begin.n : LOOK_BYTES);
 }
 
 void file_add_name(struct buf *out, struct str name)

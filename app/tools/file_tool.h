@@ -71,6 +71,9 @@ int file_refuse(struct file_job *j, struct str path, const char *what);
  */
 int file_open(struct file_job *j, struct str path, struct place *p, int *fd);
 
+/* Does a file that begins so hold what is no text: a NUL, where one would be soon? */
+bool file_is_binary(struct str begin);
+
 /* Bytes of a name as text: controls, and what is no UTF-8, as \xHH. */
 void file_add_name(struct buf *out, struct str name);
 
