@@ -8,6 +8,7 @@
 
 #include <xxhash.h>
 
+#include "app/tools/shown.h"
 #include "engine/base/utf8.h"
 
 #define LINES       2000
@@ -306,14 +307,13 @@ static void add_notes(struct reading *r, bool whole)
 
 static void add_info(struct reading *r, const struct place *p, bool whole)
 {
-	XXH128_hash_t sum = XXH3_128bits_digest(r->hash);
-	struct buf name = {0}, hash = {0};
+	struct buf name = {0};
+	char hash[33] = "";
 	struct jsonw w;
 
 	utf8_add_clean(&name, buf_str(&p->path));
 	if (whole)
-		buf_addf(&hash, "%016llx%016llx", (unsigned long long)sum.high64,
-			 (unsigned long long)sum.low64);
+		shown_hash(hash, XXH3_128bits_digest(r->hash));
 	jsonw_init(&w, &r->j->info);
 	jsonw_begin_object(&w);
 	jsonw_kv_string(&w, "path", buf_str(&name));
@@ -322,17 +322,16 @@ static void add_info(struct reading *r, const struct place *p, bool whole)
 	jsonw_kv_int(&w, "size", (int64_t)p->st.st_size);
 	jsonw_kv_int(&w, "mtime_ns",
 		     (int64_t)p->st.st_mtim.tv_sec * 1000000000 + p->st.st_mtim.tv_nsec);
-	jsonw_kv_string(&w, "hash", buf_str(&hash));
+	jsonw_kv_string(&w, "hash", str_of(hash));
 	jsonw_kv_int(&w, "first", (int64_t)r->first);
 	jsonw_kv_int(&w, "last", (int64_t)r->shown);
 	if (whole)
 		jsonw_kv_int(&w, "lines", (int64_t)r->line);
 	jsonw_kv_bool(&w, "all", r->first == 1 && whole && r->shown == r->line);
 	jsonw_end_object(&w);
-	if (buf_failed(&name) || buf_failed(&hash))
+	if (buf_failed(&name))
 		r->j->info.failed = true;
 	buf_release(&name);
-	buf_release(&hash);
 }
 
 static int say(struct reading *r, struct str path, const struct place *p, bool whole)

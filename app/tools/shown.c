@@ -14,7 +14,7 @@ struct wanted {
 	char hash[33];
 };
 
-static void write_hash(char z[33], XXH128_hash_t hash)
+void shown_hash(char z[33], XXH128_hash_t hash)
 {
 	snprintf(z, 33, "%016llx%016llx", (unsigned long long)hash.high64,
 		 (unsigned long long)hash.low64);
@@ -101,7 +101,7 @@ int shown_find(struct str entries, struct str path, XXH128_hash_t hash, struct s
 		rc = ERR_USAGE;
 	if (!rc) {
 		w = (struct wanted){.entries = tree.root, .path = buf_str(&clean)};
-		write_hash(w.hash, hash);
+		shown_hash(w.hash, hash);
 		look(&w, f);
 	}
 	buf_release(&clean);
@@ -115,7 +115,7 @@ void shown_add(struct buf *out, struct str path, XXH128_hash_t hash, bool whole)
 	struct jsonw w;
 	char z[33];
 
-	write_hash(z, hash);
+	shown_hash(z, hash);
 	utf8_add_clean(&clean, path);
 	jsonw_init(&w, out);
 	jsonw_begin_object(&w);

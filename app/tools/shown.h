@@ -24,6 +24,9 @@ struct shown_file {
  */
 int shown_find(struct str entries, struct str path, XXH128_hash_t hash, struct shown_file *f);
 
+/* The hash as entries have it. */
+void shown_hash(char z[33], XXH128_hash_t hash);
+
 /* Appends the entry of a file that the model knows all of, or nothing of. */
 void shown_add(struct buf *out, struct str path, XXH128_hash_t hash, bool whole);
 
