@@ -20,7 +20,14 @@ enum reading {
 	NO_MARK = 4,
 };
 
-enum line_ends line_ends_of(struct str text)
+enum line_ends {
+	LINE_ENDS_NONE, /* there is no line end */
+	LINE_ENDS_LF,
+	LINE_ENDS_CRLF, /* all of them */
+	LINE_ENDS_MIXED,
+};
+
+static enum line_ends line_ends_of(struct str text)
 {
 	size_t lf = 0, crlf = 0;
 
@@ -152,30 +159,34 @@ static void put_in(struct buf *made, struct str file, size_t at, size_t n, struc
 	buf_add(made, file.p + at + n, file.n - at - n);
 }
 
+struct replacement {
+	struct str name, file, old, new;
+	enum line_ends ends; /* the file's */
+	struct buf *made, *why;
+};
+
 /* One way to read it: *found, whether the text is there so. */
-static int attempt(struct str name, struct str file, struct str old, struct str new,
-		   unsigned how, bool *found, struct buf *made, struct buf *why)
+static int attempt(const struct replacement *r, unsigned how, bool *found)
 {
-	enum line_ends ends = line_ends_of(file);
 	struct buf was = {0}, is = {0};
 	size_t at[MOST_FOUND + 1], n;
 	int rc = 0;
 
-	add_read(&was, old, how, ends);
-	add_read(&is, new, ends == LINE_ENDS_CRLF ? how | LINE_ENDS : how, ends);
-	n = find_all(file, buf_str(&was), at);
+	add_read(&was, r->old, how, r->ends);
+	add_read(&is, r->new, r->ends == LINE_ENDS_CRLF ? how | LINE_ENDS : how, r->ends);
+	n = find_all(r->file, buf_str(&was), at);
 	*found = n > 0;
 	if (buf_failed(&was) || buf_failed(&is))
 		rc = ERR_NOMEM;
 	else if (n > 1)
-		rc = refuse_several(name, file, at, n, why);
+		rc = refuse_several(r->name, r->file, at, n, r->why);
 	else if (n && str_eq(buf_str(&was), buf_str(&is)))
-		rc = refuse((struct str){"", 0}, "old and new are the same", "", why);
+		rc = refuse((struct str){"", 0}, "old and new are the same", "", r->why);
 	else if (n)
-		put_in(made, file, at[0], was.len, buf_str(&is));
+		put_in(r->made, r->file, at[0], was.len, buf_str(&is));
 	buf_release(&was);
 	buf_release(&is);
-	return rc ? rc : buf_failed(made) ? ERR_NOMEM : 0;
+	return rc ? rc : buf_failed(r->made) ? ERR_NOMEM : 0;
 }
 
 int replace_once(struct str name, struct str file, struct str old, struct str new,
@@ -185,6 +196,7 @@ int replace_once(struct str name, struct str file, struct str old, struct str ne
 		AS_IT_IS, LINE_ENDS,           TAGS,           LINE_ENDS | TAGS,
 		NO_MARK,  NO_MARK | LINE_ENDS, NO_MARK | TAGS, NO_MARK | LINE_ENDS | TAGS,
 	};
+	struct replacement r = {name, file, old, new, LINE_ENDS_NONE, made, why};
 	bool found = false;
 	int rc = 0;
 
@@ -192,8 +204,9 @@ int replace_once(struct str name, struct str file, struct str old, struct str ne
 		return refuse((struct str){"", 0}, "old is empty; use write_file", "", why);
 	if (str_eq(old, new))
 		return refuse((struct str){"", 0}, "old and new are the same", "", why);
+	r.ends = line_ends_of(file);
 	for (size_t i = 0; !rc && !found && i < sizeof(ways) / sizeof(*ways); i++)
-		rc = attempt(name, file, old, new, ways[i], &found, made, why);
+		rc = attempt(&r, ways[i], &found);
 	if (rc || found)
 		return rc;
 	rc = refuse(name, "the text was not found in ", "", why);

@@ -10,15 +10,6 @@
 
 #include "engine/base/buf.h"
 
-enum line_ends {
-	LINE_ENDS_NONE, /* there is no line end */
-	LINE_ENDS_LF,
-	LINE_ENDS_CRLF, /* all of them */
-	LINE_ENDS_MIXED,
-};
-
-enum line_ends line_ends_of(struct str text);
-
 /*
  * The file with `new` where `old` is, which must be there exactly once: as it is, or, where it
  * is not there so, with the file's line ends (if these are all of one kind), with what the
