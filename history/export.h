@@ -30,7 +30,8 @@ extern const struct run_real export_run_reals[];
 
 /* Bytes that are no UTF-8 come as NAME_base64, so that nothing is lost. */
 void export_bytes(struct jsonw *w, const char *name, struct str bytes);
-/* The bytes of KEY or KEY_base64, in the pool; an absent one is empty.  ERR_USAGE: no base64. */
+/* The bytes of KEY or KEY_base64, in the pool; an absent one is empty.  ERR_USAGE: no base64,
+ * ERR_NOMEM; neither says so. */
 int import_bytes(struct pool *pool, const json_t *o, const char *key, struct str *out);
 /* Is it a whole number? */
 bool import_int(const json_t *o, const char *key, int64_t *out);

@@ -145,6 +145,17 @@ static int bad(const char *what, struct err *err)
 	return err_set(err, ERR_USAGE, "%s", what);
 }
 
+/* `wrong`: what is said where they are no base64. */
+static int take_bytes(struct history_tree *t, const json_t *o, const char *key, struct str *out,
+		      const char *wrong, struct err *err)
+{
+	int rc = import_bytes(&t->pool, o, key, out);
+
+	if (rc == ERR_USAGE)
+		return bad(wrong, err);
+	return rc ? err_nomem(err, "import", 0) : 0;
+}
+
 /* What a file says of another machine's files is not acted on: it can't be undone. */
 static int take_edit(struct history_tree *t, const json_t *o, int64_t run, struct err *err)
 {
@@ -154,9 +165,9 @@ static int take_edit(struct history_tree *t, const json_t *o, int64_t run, struc
 	enum history_edit_state state;
 	struct str root, path;
 
-	if (import_bytes(&t->pool, o, "root", &root) ||
-	    import_bytes(&t->pool, o, "path", &path))
-		return bad("a file_edit needs root and path", err);
+	if (take_bytes(t, o, "root", &root, "a file_edit needs root and path", err) ||
+	    take_bytes(t, o, "path", &path, "a file_edit needs root and path", err))
+		return err->code;
 	if (!file_edit_state_from_name(import_str(o, "state"), &state))
 		return bad("a file_edit of an unknown state", err);
 	if (!read_hex(import_str(o, "after_hash"), after) ||
@@ -205,8 +216,9 @@ static int take_run(struct history_tree *t, const json_t *o, int64_t answer, str
 	int rc;
 
 	for (size_t i = 0; i < N_TEXTS; i++) {
-		if (import_bytes(&t->pool, o, texts[i], &v[i]))
-			return bad("a tool_run has a text that is none", err);
+		if (take_bytes(t, o, texts[i], &v[i], "a tool_run has a text that is none",
+			       err))
+			return err->code;
 	}
 	if (!import_int(o, "started_ms", &n[3]) ||
 	    !history_call_state_from_name(v[8], &state) || !tool_run_decided_is(v[5]))

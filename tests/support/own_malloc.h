@@ -17,7 +17,8 @@
 #define OWN_MALLOC 1
 #endif
 
-static long fail_at, n_calls, n_live;
+static long fail_at, n_calls;
+static __attribute__((unused)) long n_live; /* not every program asks */
 static bool counting;
 
 #if OWN_MALLOC

@@ -2,6 +2,8 @@
  * What is kept of calls: begun before they run, told with their result, lost with their
  * process, and gone with their conversation.
  */
+#include "tests/support/own_malloc.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -533,9 +535,57 @@ static void calls_come_in_again_and_nothing_of_them_can_be_acted_on(void **state
 	buf_release(&third);
 }
 
+#define RUN "\"ref\": \"0\", \"tool\": \"shell\", \"started_ms\": 1"
+
+/* A conversation of one answer, in a history of its own. */
+static int import_runs(const char *runs)
+{
+	struct buf text = {0};
+	struct history *h;
+	int rc;
+
+	assert_int_equal(history_open(&h, NULL, &err), 0);
+	buf_addf(&text,
+		 "{\"type\": \"conversation\", \"format\": 1, \"id\": \"0123456789\","
+		 " \"title\": \"t\", \"title_from\": \"user\", \"created_ms\": 1,"
+		 " \"updated_ms\": 2, \"leaf\": 1}\n{\"type\": \"message\", \"n\": 1,"
+		 " \"parent\": 0, \"role\": \"assistant\", \"created_ms\": 3,"
+		 " \"parts\": [], \"tool_runs\": [%s]}\n",
+		 runs);
+	n_calls = 0;
+	counting = fail_at > 0;
+	rc = store_import(h, buf_str(&text), NULL, &err);
+	counting = false;
+	history_close(h);
+	buf_release(&text);
+	return rc;
+}
+
+static void no_memory_is_no_mistake_of_the_file(void **state)
+{
+	int n_failed = 0;
+
+	(void)state;
+	if (!OWN_MALLOC)
+		skip();
+	for (fail_at = 1;; fail_at++) {
+		int rc = import_runs("{" RUN ", \"state\": \"ok\", \"rule_base64\": \"aaaa\","
+				     " \"file_edits\": [{\"state\": \"applied\","
+				     " \"root\": \"/\", \"path_base64\": \"aaaa\", \"after_hash\":"
+				     " \"00000000000000000000000000000000\"}]}");
+
+		n_failed += rc != 0;
+		if (rc == ERR_USAGE)
+			fail_msg("allocation %ld: %s", fail_at, err.text);
+		if (n_calls < fail_at)
+			break;
+	}
+	fail_at = 0;
+	assert_true(n_failed > 100);
+}
+
 static void calls_of_a_broken_file_are_named_with_their_line(void **state)
 {
-#define RUN "\"ref\": \"0\", \"tool\": \"shell\", \"started_ms\": 1"
 	static const struct {
 		const char *runs, *word;
 	} cases[] = {
@@ -552,22 +602,9 @@ static void calls_of_a_broken_file_are_named_with_their_line(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct buf text = {0};
-		struct history *h;
-
-		assert_int_equal(history_open(&h, NULL, &err), 0);
-		buf_addf(&text,
-			 "{\"type\": \"conversation\", \"format\": 1, \"id\": \"0123456789\","
-			 " \"title\": \"t\", \"title_from\": \"user\", \"created_ms\": 1,"
-			 " \"updated_ms\": 2, \"leaf\": 1}\n{\"type\": \"message\", \"n\": 1,"
-			 " \"parent\": 0, \"role\": \"assistant\", \"created_ms\": 3,"
-			 " \"parts\": [], \"tool_runs\": [%s]}\n",
-			 cases[i].runs);
-		assert_int_equal(store_import(h, buf_str(&text), NULL, &err), ERR_USAGE);
+		assert_int_equal(import_runs(cases[i].runs), ERR_USAGE);
 		if (!strstr(err.text, "line 2: ") || !strstr(err.text, cases[i].word))
 			fail_msg("%s: %s", cases[i].runs, err.text);
-		history_close(h);
-		buf_release(&text);
 	}
 }
 
@@ -603,6 +640,7 @@ int main(void)
 		T(verify_names_what_is_wrong_with_calls),
 		T(calls_come_in_again_and_nothing_of_them_can_be_acted_on),
 		T(calls_of_a_broken_file_are_named_with_their_line),
+		T(no_memory_is_no_mistake_of_the_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
