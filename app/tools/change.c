@@ -10,7 +10,6 @@
 #include "app/tools/clean.h"
 #include "app/tools/diff.h"
 #include "app/tools/glob.h"
-#include "app/tools/shown.h"
 #include "app/tools/swap.h"
 #include "app/tools/wire.h"
 #include "engine/base/utf8.h"
@@ -47,18 +46,6 @@ static int read_file(struct change *c)
 	return 0;
 }
 
-/* What the model has seen of it. */
-static int look_up_shown(struct change *c)
-{
-	struct shown_file f = {0};
-	int rc = shown_find(c->j->shown, buf_str(&c->t.path), c->hash, &f);
-
-	c->was_shown = f.any;
-	c->is_as_shown = f.last_is_same;
-	c->shown_whole = f.whole;
-	return rc;
-}
-
 int change_begin(struct change *c, struct file_job *j)
 {
 	int rc;
@@ -71,7 +58,7 @@ int change_begin(struct change *c, struct file_job *j)
 		rc = read_file(c);
 	if (!rc && c->t.fd >= 0) {
 		c->hash = XXH3_128bits(c->before.data, c->before.len);
-		rc = look_up_shown(c);
+		rc = shown_find(j->shown, buf_str(&c->t.path), c->hash, &c->shown);
 	}
 	return rc;
 }
@@ -288,7 +275,7 @@ static int write_it(struct change *c)
 /* What it is now, as if all of it had been read, where the model knows it. */
 static int add_info(struct change *c)
 {
-	bool knows = c->t.fd < 0 || c->shown_whole;
+	bool knows = c->t.fd < 0 || c->shown.whole;
 
 	shown_add(&c->j->info, buf_str(&c->t.path),
 		  XXH3_128bits(buf_z(&c->after), c->after.len), knows);
@@ -321,7 +308,7 @@ static int say(struct change *c, const char *said)
 	buf_reset(out);
 	buf_addz(out, said);
 	buf_adds(out, c->path);
-	if (c->was_shown && !c->is_as_shown) {
+	if (c->shown.any && !c->shown.last_is_same) {
 		buf_addz(out, "\n[");
 		buf_adds(out, c->path);
 		buf_addz(out, " had changed since it was read]");

@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "app/tools/file_tool.h"
+#include "app/tools/shown.h"
 #include "app/tools/target.h"
 
 struct change {
@@ -21,10 +22,7 @@ struct change {
 	struct buf before; /* what is there, with: */
 	XXH128_hash_t hash;
 	struct buf after;
-	/* Of the file at that path, whatever it has now: */
-	bool was_shown;   /* some of it, once */
-	bool is_as_shown; /* the last time it was what it is now */
-	bool shown_whole; /* as it is now, all of its lines */
+	struct shown_file shown; /* what the model has seen of it */
 };
 
 /* Finds the file and reads it.  To be released either way. */

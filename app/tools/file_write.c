@@ -14,11 +14,11 @@ static int make_content(struct change *c)
 		buf_adds(&c->after, content);
 		return 0;
 	}
-	if (!c->was_shown)
+	if (!c->shown.any)
 		return file_refuse(c->j, c->path, " exists and was not read; read it first");
-	if (!c->is_as_shown)
+	if (!c->shown.last_is_same)
 		return file_refuse(c->j, c->path, " changed since it was read; read it again");
-	if (!c->shown_whole)
+	if (!c->shown.whole)
 		return file_refuse(c->j, c->path, " exists and was not read; read it first");
 	rc = change_needs_text(c);
 	return rc ? rc
