@@ -50,8 +50,8 @@ static void take_clean(void *ctx, struct str s)
 	if (s.n && s.p[s.n - 1] == '\n')
 		s.n--;
 	n = s.n < n ? s.n : n;
-	while (n < s.n && n && ((unsigned char)s.p[n] & 0xC0u) == 0x80u)
-		n--;
+	if (n < s.n)
+		n -= utf8_partial_tail((struct str){s.p, n});
 	buf_add(&r->text, s.p, n);
 	r->left_out += s.n - n;
 }

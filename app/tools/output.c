@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/tools/spill.h"
+#include "engine/base/utf8.h"
 
 static void keep(struct output *o, const char *p, size_t n)
 {
@@ -27,11 +28,7 @@ static void keep(struct output *o, const char *p, size_t n)
 /* The bytes of p[0..n) that fit into `room`, whole characters. */
 static size_t whole(const char *p, size_t n, size_t room)
 {
-	if (n <= room)
-		return n;
-	while (room && ((unsigned char)p[room] & 0xC0u) == 0x80u)
-		room--;
-	return room;
+	return n <= room ? n : room - utf8_partial_tail((struct str){p, room});
 }
 
 static void end_clipped(struct output *o)

@@ -29,8 +29,8 @@ static void add_short(struct buf *out, struct str s)
 {
 	size_t n = s.n < SHOWN ? s.n : SHOWN;
 
-	while (n < s.n && n && ((unsigned char)s.p[n] & 0xC0u) == 0x80u)
-		n--;
+	if (n < s.n)
+		n -= utf8_partial_tail((struct str){s.p, n});
 	buf_add(out, s.p, n);
 	if (n < s.n)
 		buf_addz(out, "\xE2\x80\xA6");
