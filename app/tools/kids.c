@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,9 +30,23 @@ struct processes {
 	size_t n, cap;
 };
 
-void kids_adopt(void)
+int kids_watch(void)
 {
+	sigset_t child;
+
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &child, NULL);
+	return signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+void kids_heard(int fd)
+{
+	struct signalfd_siginfo info[8];
+
+	while (read(fd, info, sizeof(info)) > 0)
+		;
 }
 
 bool kids_any(void)

@@ -9,8 +9,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Makes this process the one that orphans come to. */
-void kids_adopt(void);
+/*
+ * Makes this process the one that orphans come to.  Returns a descriptor that is readable after
+ * a child has ended, until kids_heard(); -1.  SIGCHLD is blocked from here on, and nothing else.
+ */
+int kids_watch(void);
+void kids_heard(int fd);
 
 /* Is there any?  One that has ended and was not waited for counts. */
 bool kids_any(void);

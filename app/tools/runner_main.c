@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -445,12 +443,10 @@ static void hear_program(struct server *s)
 
 static void hear_children(struct server *s)
 {
-	struct signalfd_siginfo info[8];
 	int status;
 	pid_t pid;
 
-	while (read(s->signals, info, sizeof(info)) > 0)
-		;
+	kids_heard(s->signals);
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (!s->task.id || pid != s->task.pid)
 			continue;
@@ -565,15 +561,9 @@ static void tell_ready(struct server *s, int rc, const struct err *err)
 
 static bool prepare(struct server *s)
 {
-	sigset_t child;
-
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	kids_adopt();
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_SETMASK, &child, NULL);
-	s->signals = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+	s->signals = kids_watch();
 	s->landlock = tools_landlock();
 	no_task(s);
 	return s->signals >= 0 && fcntl(s->sock, F_SETFD, FD_CLOEXEC) == 0;

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -225,12 +224,10 @@ static void hear_runner(struct watch *v)
 
 static void hear_children(struct watch *v)
 {
-	struct signalfd_siginfo info[8];
 	int status;
 	pid_t pid;
 
-	while (read(v->signals, info, sizeof(info)) > 0)
-		;
+	kids_heard(v->signals);
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid != v->shell)
 			continue;
@@ -386,9 +383,6 @@ static void end_others(struct watch *v)
 
 static bool prepare(struct watch *v)
 {
-	sigset_t child;
-
-	kids_adopt();
 	/* A command may send them to its parent. */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
@@ -396,10 +390,7 @@ static bool prepare(struct watch *v)
 	signal(SIGQUIT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_SETMASK, &child, NULL);
-	v->signals = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+	v->signals = kids_watch();
 	return v->signals >= 0 && output_init(&v->out, v->w->limit, v->w->spill, NULL) == 0;
 }
 
