@@ -207,6 +207,12 @@ static void add_where(const struct output *o, unsigned n, struct buf *text)
 		buf_addf(text, "; whole output: read_file OUT:%u", n);
 }
 
+void output_begin_line(struct buf *text)
+{
+	if (text->len && text->data[text->len - 1] != '\n')
+		buf_addc(text, '\n');
+}
+
 static void add_both_ends(const struct output *o, unsigned n, struct buf *text)
 {
 	struct buf tail = {0};
@@ -226,8 +232,7 @@ static void add_both_ends(const struct output *o, unsigned n, struct buf *text)
 	lines = o->lines - count_lines(head) - count_lines(rest);
 	bytes = o->bytes - head.n - rest.n;
 	buf_adds(text, head);
-	if (head.n && head.p[head.n - 1] != '\n')
-		buf_addc(text, '\n');
+	output_begin_line(text);
 	buf_addf(text, "[\xE2\x80\xA6 %llu lines, %llu KiB left out", (unsigned long long)lines,
 		 (unsigned long long)((bytes + 1023) >> 10));
 	add_where(o, n, text);
@@ -245,9 +250,23 @@ void output_add_text(const struct output *o, unsigned n, struct buf *text)
 	add_last(o, (size_t)o->bytes, text);
 	if (!o->clipped || !n)
 		return;
-	if (o->bytes && text->len && text->data[text->len - 1] != '\n')
-		buf_addc(text, '\n');
+	output_begin_line(text);
 	buf_addz(text, "[long lines are cut");
 	add_where(o, n, text);
 	buf_addz(text, "]");
+}
+
+void output_add_ending(int exit, int signal, struct buf *text)
+{
+	const char *name = signal ? sigabbrev_np(signal) : NULL;
+
+	if (signal) {
+		output_begin_line(text);
+		buf_addf(text, "[killed by SIG%s]", name ? name : "?");
+	} else if (exit > 0) {
+		output_begin_line(text);
+		buf_addf(text, "[exit code %d]", exit);
+	} else if (!text->len) {
+		buf_addz(text, "(no output)");
+	}
 }

@@ -56,4 +56,9 @@ bool output_is_cut(const struct output *o);
  */
 void output_add_text(const struct output *o, unsigned spill, struct buf *text);
 
+/* What is appended next begins a line. */
+void output_begin_line(struct buf *text);
+/* Behind what a command printed: its signal, else its exit code, or that it printed nothing. */
+void output_add_ending(int exit, int signal, struct buf *text);
+
 #endif

@@ -5,6 +5,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "app/tools/output.h"
 #include "app/tools/runner_ops.h"
 #include "app/tools/runner_script.h"
 #include "engine/base/clock.h"
@@ -170,20 +171,6 @@ static enum tool_state state_of(const struct scripted *s)
 	return step->exit > 0 || step->signal ? TOOL_ERROR : TOOL_OK;
 }
 
-/* As the shell tool says how a command ended. */
-static void add_end(const struct runner_step *step, struct buf *text)
-{
-	const char *between = text->len && text->data[text->len - 1] != '\n' ? "\n" : "";
-	const char *name = step->signal ? sigabbrev_np((int)step->signal) : NULL;
-
-	if (step->signal)
-		buf_addf(text, "%s[killed by SIG%s]", between, name ? name : "?");
-	else if (step->exit > 0)
-		buf_addf(text, "%s[exit code %d]", between, (int)step->exit);
-	else if (!text->len)
-		buf_addz(text, "(no output)");
-}
-
 static int tell_end(struct scripted *s, struct job_news *n)
 {
 	const struct runner_step *step = s->step;
@@ -198,7 +185,7 @@ static int tell_end(struct scripted *s, struct job_news *n)
 	n->exit = s->stopped ? -1 : (int)step->exit;
 	n->signal = s->stopped ? SIGTERM : (int)step->signal;
 	if (!s->stopped)
-		add_end(step, &n->text);
+		output_add_ending((int)step->exit, (int)step->signal, &n->text);
 	n->ms = (clock_ns() - s->began_ns) / 1000000;
 	buf_adds(&n->spill, buf_str(&step->spill));
 	buf_adds(&n->diff, buf_str(&step->diff));

@@ -289,29 +289,13 @@ static bool step(struct watch *v)
 
 /* ---- the result ---- */
 
-static void begin_line(struct buf *text)
+static void add_end(const struct watch *v, struct job_news *n)
 {
-	if (text->len && text->data[text->len - 1] != '\n')
-		buf_addc(text, '\n');
-}
-
-static void add_end(const struct watch *v, struct buf *text)
-{
-	const char *name = WIFSIGNALED(v->status) ? sigabbrev_np(WTERMSIG(v->status)) : NULL;
-
 	if (v->why == TOOL_STOPPED) {
-		begin_line(text);
-		buf_addz(text, "[stopped by the user]");
-	} else if (v->why == TOOL_TIMEOUT) {
-		return;
-	} else if (WIFSIGNALED(v->status)) {
-		begin_line(text);
-		buf_addf(text, "[killed by SIG%s]", name ? name : "?");
-	} else if (WEXITSTATUS(v->status)) {
-		begin_line(text);
-		buf_addf(text, "[exit code %d]", WEXITSTATUS(v->status));
-	} else if (!text->len) {
-		buf_addz(text, "(no output)");
+		output_begin_line(&n->text);
+		buf_addz(&n->text, "[stopped by the user]");
+	} else if (v->why == TOOL_OK) {
+		output_add_ending(n->exit, n->signal, &n->text);
 	}
 }
 
@@ -319,7 +303,7 @@ static void add_left(const struct watch *v, struct buf *text)
 {
 	if (!v->left)
 		return;
-	begin_line(text);
+	output_begin_line(text);
 	if (v->left == 1)
 		buf_addz(text,
 			 "[1 background process was stopped; it cannot outlive a command]");
@@ -342,16 +326,16 @@ static void tell_end(struct watch *v)
 	struct job_news n = {.state = state_of(v), .exit = -1};
 	bool cut = output_is_cut(&v->out) && v->w->spill >= 0;
 
-	if (v->why == TOOL_TIMEOUT)
-		buf_addf(&n.text, "error: timed out after %lld seconds%s",
-			 (long long)(v->w->timeout_ms / 1000), v->out.bytes ? "\n" : "");
-	output_add_text(&v->out, cut ? v->w->n_spill : 0, &n.text);
-	add_end(v, &n.text);
-	add_left(v, &n.text);
 	if (v->exited && WIFEXITED(v->status))
 		n.exit = WEXITSTATUS(v->status);
 	else if (v->exited)
 		n.signal = WTERMSIG(v->status);
+	if (v->why == TOOL_TIMEOUT)
+		buf_addf(&n.text, "error: timed out after %lld seconds%s",
+			 (long long)(v->w->timeout_ms / 1000), v->out.bytes ? "\n" : "");
+	output_add_text(&v->out, cut ? v->w->n_spill : 0, &n.text);
+	add_end(v, &n);
+	add_left(v, &n.text);
 	if (cut)
 		buf_addf(&n.spill, "OUT:%u", v->w->n_spill);
 	n.ms = clock_ms() - v->began_ms;
