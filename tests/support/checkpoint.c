@@ -251,3 +251,12 @@ void checkpoint_write(struct checkpoint *c, const struct tmpdir *dir)
 	if (safetensors_write(tmpdir_file(dir, "model.safetensors"), c->tensors, c->n, &err))
 		fail_msg("%s", err.text);
 }
+
+void checkpoint_put(const struct tmpdir *dir, struct block_drafter shape)
+{
+	struct checkpoint c;
+
+	checkpoint_make(&c, shape);
+	checkpoint_write(&c, dir);
+	checkpoint_release(&c);
+}

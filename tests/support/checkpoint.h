@@ -35,5 +35,7 @@ void checkpoint_copy(struct checkpoint *c, const char *prefix, const char *to);
 void checkpoint_config(struct checkpoint *c, const char *was, const char *is);
 
 void checkpoint_write(struct checkpoint *c, const struct tmpdir *dir);
+/* One that is made, written and done with. */
+void checkpoint_put(const struct tmpdir *dir, struct block_drafter shape);
 
 #endif

@@ -19,15 +19,11 @@ static struct tmpdir blocks; /* a random model that drafts blocks */
 
 static int make_model(void **state)
 {
-	struct checkpoint c;
-
 	(void)state;
 	tmpdir_init(&blocks);
-	checkpoint_make(&c,
-			(struct block_drafter){
-				.stages = 2, .block = BLOCK, .targets = "0, 2", .vocab = 4096});
-	checkpoint_write(&c, &blocks);
-	checkpoint_release(&c);
+	checkpoint_put(&blocks,
+		       (struct block_drafter){
+			       .stages = 2, .block = BLOCK, .targets = "0, 2", .vocab = 4096});
 	tmpdir_copy(&blocks, "share/nano/tokenizer.json");
 	return 0;
 }

@@ -17,14 +17,11 @@ static struct tmpdir dir;
 
 static int make_model(void **state)
 {
-	struct checkpoint c;
-
 	(void)state;
 	tmpdir_init(&dir);
-	checkpoint_make(&c, (struct block_drafter){
-				    .stages = 3, .block = BLOCK, .targets = "0, 2", .vocab = 4096});
-	checkpoint_write(&c, &dir);
-	checkpoint_release(&c);
+	checkpoint_put(&dir,
+		       (struct block_drafter){
+			       .stages = 3, .block = BLOCK, .targets = "0, 2", .vocab = 4096});
 	tmpdir_copy(&dir, "share/nano/tokenizer.json");
 	return 0;
 }

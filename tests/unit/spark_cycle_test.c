@@ -29,13 +29,10 @@ static struct tmpdir dir;
 
 static int make_model(void **state)
 {
-	struct checkpoint c;
-
 	(void)state;
 	tmpdir_init(&dir);
-	checkpoint_make(&c, (struct block_drafter){.stages = 3, .block = 5, .targets = "0, 1, 2"});
-	checkpoint_write(&c, &dir);
-	checkpoint_release(&c);
+	checkpoint_put(&dir,
+		       (struct block_drafter){.stages = 3, .block = 5, .targets = "0, 1, 2"});
 	return 0;
 }
 

@@ -29,13 +29,10 @@ static token_id ids[N_IDS];
 
 static int make_model(void **state)
 {
-	struct checkpoint c;
-
 	(void)state;
 	tmpdir_init(&dir);
-	checkpoint_make(&c, (struct block_drafter){.stages = 2, .block = 5, .targets = "0, 2"});
-	checkpoint_write(&c, &dir);
-	checkpoint_release(&c);
+	checkpoint_put(&dir,
+		       (struct block_drafter){.stages = 2, .block = 5, .targets = "0, 2"});
 	for (int i = 0; i < N_IDS; i++)
 		ids[i] = (i * i * 7 + i * 31 + i / 9) % VOCAB;
 	return 0;
