@@ -6,6 +6,7 @@
 #include "engine/base/jsonw.h"
 #include "engine/base/utf8.h"
 #include "engine/text/prompt.h"
+#include "tests/support/ready_engine.h"
 
 #define MODEL "tests/golden/pro-micro"
 
@@ -121,24 +122,8 @@ struct engine *byte_engine_open(int64_t ctx)
 		.cache_dir = byte_engine_kept_in ? tmpdir_file(&test_dir, byte_engine_kept_in) : NULL,
 		.cache_bytes = 1000000000,
 	};
-	struct engine *e;
-	struct event ev;
-	struct err err = {0};
 
-	if (engine_open(&e, &config, &err))
-		fail_msg("%s", err.text);
-	for (;;) {
-		enum event_kind kind;
-
-		assert_int_equal(event_queue_pop(e->events, &ev, 60000), 1);
-		kind = ev.kind;
-		if (kind == EV_ERROR)
-			fail_msg("%s", ev.err.text);
-		event_release(&ev);
-		if (kind == EV_READY)
-			return e;
-		assert_int_equal(kind, EV_LOAD);
-	}
+	return ready_engine_open(&config);
 }
 
 static void add_ids(struct turn_log *log, const struct event *ev)

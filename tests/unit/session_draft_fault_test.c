@@ -10,6 +10,7 @@
 #include "engine/pass/model_internal.h"
 #include "engine/session/session.h"
 #include "tests/support/checkpoint.h"
+#include "tests/support/ready_engine.h"
 #include "tests/support/recorder.h"
 
 #define LENGTH 9 /* tokens of the answer */
@@ -76,19 +77,8 @@ static void rig_open(struct rig *g, const char *dir, double temperature)
 		.ctx_tokens = 512,
 		.prefill_chunk = 64,
 	};
-	struct err err = {0};
-	enum event_kind kind;
 
-	if (engine_open(&g->e, &config, &err))
-		fail_msg("%s", err.text);
-	do {
-		struct event ev = next_event(g->e);
-
-		kind = ev.kind;
-		if (kind == EV_ERROR)
-			fail_msg("%s", ev.err.text);
-		event_release(&ev);
-	} while (kind != EV_READY);
+	g->e = ready_engine_open(&config);
 	/* Its thread waits for a turn. */
 	g->inner = session_of(g)->model->be;
 	g->r = recorder_new(g->inner, 0, 0);

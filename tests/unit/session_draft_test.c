@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "kernels/ops.h"
+#include "tests/support/ready_engine.h"
 #include "tests/support/tmpdir.h"
 
 #define NANO "share/nano"
@@ -69,23 +70,8 @@ static struct engine *open_with(int64_t ctx, const char *cache)
 		.cache_dir = cache,
 		.cache_bytes = cache ? (int64_t)256 << 20 : 0,
 	};
-	struct engine *e;
-	struct err err = {0};
 
-	if (engine_open(&e, &config, &err))
-		fail_msg("%s", err.text);
-	for (;;) {
-		struct event ev;
-		enum event_kind kind;
-
-		assert_int_equal(event_queue_pop(e->events, &ev, 60000), 1);
-		kind = ev.kind;
-		if (kind == EV_ERROR)
-			fail_msg("%s", ev.err.text);
-		event_release(&ev);
-		if (kind == EV_READY)
-			return e;
-	}
+	return ready_engine_open(&config);
 }
 
 static struct engine *open_model(int64_t ctx)

@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "tests/support/checkpoint.h"
+#include "tests/support/ready_engine.h"
 
 #define BLOCK 5
 #define MOST  100 /* tokens of an answer */
@@ -53,17 +54,8 @@ static struct engine *open_engine(const char *cache)
 		.cache_dir = cache,
 		.cache_bytes = cache ? (int64_t)256 << 20 : 0,
 	};
-	struct event ev = {0};
-	struct err err = {0};
-	struct engine *e;
 
-	if (engine_open(&e, &config, &err))
-		fail_msg("%s", err.text);
-	do
-		wait_for(e, &ev);
-	while (ev.kind != EV_READY);
-	event_release(&ev);
-	return e;
+	return ready_engine_open(&config);
 }
 
 struct answer {
