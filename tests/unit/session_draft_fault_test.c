@@ -38,6 +38,13 @@ static int remove_model(void **state)
 
 /* ------------------------------------------------------------------- an engine */
 
+/* The model that drafts so, and how. */
+struct head {
+	const char *dir;
+	double temperature;
+	int drafts[2]; /* taken in turn */
+};
+
 /* What came of one turn. */
 struct answer {
 	token_id ids[2 * LENGTH];
@@ -68,10 +75,10 @@ static struct event next_event(struct engine *e)
 	return ev;
 }
 
-static void rig_open(struct rig *g, const char *dir, double temperature)
+static void rig_open(struct rig *g, struct head head)
 {
 	const struct engine_config config = {
-		.model_dir = dir,
+		.model_dir = head.dir,
 		.backend = "cpu",
 		.n_threads = 1,
 		.ctx_tokens = 512,
@@ -88,7 +95,7 @@ static void rig_open(struct rig *g, const char *dir, double temperature)
 	g->req = (struct turn_request){
 		.chat = {.messages = &g->question, .n_messages = 1, .effort = EFFORT_LOW},
 		.conversation = STR_LIT("one"),
-		.sampling = {.temperature = temperature, .top_p = 1, .seed = 3},
+		.sampling = {.temperature = head.temperature, .top_p = 1, .seed = 3},
 	};
 }
 
@@ -207,30 +214,33 @@ struct plain {
 	int64_t found_after_failure; /* by the turn that goes on */
 };
 
-static void plain_run(struct plain *p, struct rig *g)
+static void plain_run(struct plain *p, struct head head)
 {
 	struct answer cut, rest;
+	struct rig g;
 
+	rig_open(&g, head);
 	for (int n = 1; n <= LENGTH; n++) {
-		forget_all(g);
-		ask(g, DRAFT_OFF, NULL, n, &p->whole);
+		forget_all(&g);
+		ask(&g, DRAFT_OFF, NULL, n, &p->whole);
 		assert_int_equal(p->whole.last.usage.output_tokens, n);
-		take_end(g, &p->ends[n]);
+		take_end(&g, &p->ends[n]);
 	}
-	p->n_row_bytes = (size_t)frontier_bytes(session_of(g)->model);
-	forget_all(g);
+	p->n_row_bytes = (size_t)frontier_bytes(session_of(&g)->model);
+	forget_all(&g);
 	/* In the midst of the answer. */
 	for (int at = 64;; at += 64) {
-		recorder_fail_at(g->r, at);
-		ask(g, DRAFT_OFF, NULL, LENGTH, &cut);
-		recorder_fail_at(g->r, 0);
+		recorder_fail_at(g.r, at);
+		ask(&g, DRAFT_OFF, NULL, LENGTH, &cut);
+		recorder_fail_at(g.r, 0);
 		if (cut.last.kind == EV_ERROR && cut.n > 3)
 			break;
 		assert_true(at < 10000);
-		forget_all(g);
+		forget_all(&g);
 	}
-	ask(g, DRAFT_OFF, &cut, LENGTH, &rest);
+	ask(&g, DRAFT_OFF, &cut, LENGTH, &rest);
 	p->found_after_failure = rest.last.usage.cached_tokens;
+	rig_close(&g);
 }
 
 static void plain_release(struct plain *p)
@@ -277,12 +287,6 @@ static void goes_on_as(struct rig *g, const struct plain *p, const struct answer
 
 /* ----------------------------------------------------------------------- tests */
 
-struct head {
-	const char *dir;
-	double temperature;
-	int drafts[2]; /* taken in turn */
-};
-
 static struct head head_of(bool drafts_blocks)
 {
 	/* Logits hardly count at such a temperature, and nearly all that is drafted is
@@ -316,12 +320,11 @@ static void stop_it(void *ctx)
 static void stopped_anywhere(struct head head)
 {
 	struct plain p = {0};
-	struct rig plain, g;
+	struct rig g;
 	int n_cut = 0;
 
-	rig_open(&plain, head.dir, head.temperature);
-	plain_run(&p, &plain);
-	rig_open(&g, head.dir, head.temperature);
+	plain_run(&p, head);
+	rig_open(&g, head);
 	for (int at = 1, waits = 0; !waits; at += each()) {
 		struct answer a;
 		int64_t n;
@@ -346,7 +349,6 @@ static void stopped_anywhere(struct head head)
 	}
 	assert_true(n_cut > 5);
 	rig_close(&g);
-	rig_close(&plain);
 	plain_release(&p);
 }
 
@@ -365,12 +367,11 @@ static void so_is_one_that_drafts_blocks(void **state)
 static void failing_anywhere(struct head head)
 {
 	struct plain p = {0};
-	struct rig plain, g;
+	struct rig g;
 	int n_cut = 0;
 
-	rig_open(&plain, head.dir, head.temperature);
-	plain_run(&p, &plain);
-	rig_open(&g, head.dir, head.temperature);
+	plain_run(&p, head);
+	rig_open(&g, head);
 	for (int at = 1, waits = 0; !waits; at += each()) {
 		struct answer a;
 
@@ -392,7 +393,6 @@ static void failing_anywhere(struct head head)
 	}
 	assert_true(n_cut > 5);
 	rig_close(&g);
-	rig_close(&plain);
 	plain_release(&p);
 }
 
