@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
+
 #define STRANGERS_MS (24LL * 60 * 60 * 1000)
 
 /* First line of a small file, "-" where it can't be had. */
@@ -96,7 +98,7 @@ static bool before_boot(const char *owner, const char *place)
 	       !strstr(owner, boot);
 }
 
-bool owner_gone(const char *owner, long long age_ms)
+static bool is_gone(const char *owner, long long age_ms)
 {
 	unsigned long long began = 0;
 	char place[160];
@@ -110,4 +112,12 @@ bool owner_gone(const char *owner, long long age_ms)
 	if (sscanf(owner + n + 1, "%ld %llu", &pid, &began) != 2 || pid <= 0)
 		return true;
 	return process_gone(pid, began, age_ms);
+}
+
+bool owner_gone(sqlite3_stmt *st, int column)
+{
+	const char *owner = (const char *)sqlite3_column_text(st, column);
+
+	return is_gone(owner ? owner : "",
+		       clock_wall_ms() - sqlite3_column_int64(st, column + 1));
 }

@@ -1,6 +1,6 @@
 /*
- * Who writes a journal: a name for a process that no other process, before or after, on
- * this machine or another, has.
+ * Who writes a journal or runs a call: a name for a process that no other process, before or
+ * after, on this machine or another, has.
  */
 #ifndef HISTORY_OWNER_H
 #define HISTORY_OWNER_H
@@ -8,13 +8,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <sqlite3.h>
+
 void owner_self(char *out, size_t cap);
 
 /*
- * Whether that process is certainly gone.  Of another machine or another process
- * namespace nothing is known, so the answer is no while the last sign of life (`age_ms`
- * ago) is younger than a day.
+ * Whether the process in that column of a row is certainly gone; the next column has the time
+ * of its last sign of life.  Of another machine or another process namespace nothing is known,
+ * so the answer is no while that is younger than a day.
  */
-bool owner_gone(const char *owner, long long age_ms);
+bool owner_gone(sqlite3_stmt *st, int column);
 
 #endif

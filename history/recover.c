@@ -4,7 +4,6 @@
  */
 #include <stdlib.h>
 
-#include "engine/base/clock.h"
 #include "history/answer.h"
 #include "history/index.h"
 #include "history/owner.h"
@@ -52,10 +51,7 @@ static int find_orphans(struct history *h, struct orphans *o, struct err *err)
 	if (!st)
 		return err->code;
 	while ((rc = sql_row(h, st, err)) > 0) {
-		const char *owner = (const char *)sqlite3_column_text(st, 4);
-
-		if (!owner_gone(owner ? owner : "",
-				clock_wall_ms() - sqlite3_column_int64(st, 5)))
+		if (!owner_gone(st, 4))
 			continue;
 		rc = add_orphan(o, st, err);
 		if (rc)

@@ -1,8 +1,6 @@
 /* What was done of the calls in answers. */
 #include "history/tool_run.h"
 
-#include <string.h>
-
 #include "engine/base/clock.h"
 #include "history/owner.h"
 #include "history/tree.h"
@@ -75,10 +73,8 @@ int tool_run_end(struct history *h, int64_t conversation, int64_t result,
 
 static bool is_elsewhere(const struct history *h, sqlite3_stmt *st)
 {
-	const char *owner = (const char *)sqlite3_column_text(st, 1);
-
-	return str_is(sql_str(st, 0), "running") && owner && strcmp(owner, h->owner) != 0 &&
-	       !owner_gone(owner, clock_wall_ms() - sqlite3_column_int64(st, 2));
+	return str_is(sql_str(st, 0), "running") && !str_is(sql_str(st, 1), h->owner) &&
+	       !owner_gone(st, 1);
 }
 
 int history_call_find(struct history *h, int64_t answer, struct str ref,
@@ -116,10 +112,7 @@ static int find_orphan(struct history *h, int64_t after, int64_t *id, struct err
 	if (!st)
 		return err->code;
 	while (!*id && (rc = sql_row(h, st, err)) > 0) {
-		const char *owner = (const char *)sqlite3_column_text(st, 1);
-
-		if (owner_gone(owner ? owner : "",
-			       clock_wall_ms() - sqlite3_column_int64(st, 2)))
+		if (owner_gone(st, 1))
 			*id = sqlite3_column_int64(st, 0);
 	}
 	if (*id)
