@@ -301,8 +301,8 @@ static void store_file(const struct storing *s, const struct kv_name *name,
 	if (has_file(s, name) || !writer_wants(w, &like))
 		return;
 	job = make_job(s, &like, node, mark);
-	if (job && !writer_add(w, job))
-		job_free(job);
+	if (job)
+		writer_add(w, job);
 }
 
 /* s->before for n_runs; false: there is no memory for it. */

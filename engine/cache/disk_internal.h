@@ -35,10 +35,12 @@ struct writer {
 
 int writer_start(struct writer *w, const char *root, int64_t budget, struct err *err);
 void writer_stop(struct writer *w); /* once all is written */
-/* Whether there is room for it, and that file is not among those that wait. */
+/*
+ * Whether there is room for it, and that file is not among those that wait.  What was true so
+ * stays true until the caller, who alone adds, adds something.
+ */
 bool writer_wants(struct writer *w, const struct job *like);
-bool writer_add(struct writer *w,
-		struct job *job); /* false: there is too much, it is not taken */
+void writer_add(struct writer *w, struct job *job); /* one that it wants, which it owns then */
 /* Nothing of that owner waits any more, or is being written. */
 void writer_drop(struct writer *w, const char *owner);
 bool writer_is_busy(struct writer *w);

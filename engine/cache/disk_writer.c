@@ -136,25 +136,18 @@ bool writer_wants(struct writer *w, const struct job *like)
 	return wants;
 }
 
-bool writer_add(struct writer *w, struct job *job)
+void writer_add(struct writer *w, struct job *job)
 {
-	size_t n = job_bytes(job);
-	bool taken;
-
 	pthread_mutex_lock(&w->lock);
-	taken = w->bytes + n <= JOBS_MAX_BYTES;
-	if (taken) {
-		job->next = NULL;
-		if (w->first)
-			w->last->next = job;
-		else
-			w->first = job;
-		w->last = job;
-		w->bytes += n;
-		pthread_cond_broadcast(&w->changed);
-	}
+	job->next = NULL;
+	if (w->first)
+		w->last->next = job;
+	else
+		w->first = job;
+	w->last = job;
+	w->bytes += job_bytes(job);
+	pthread_cond_broadcast(&w->changed);
 	pthread_mutex_unlock(&w->lock);
-	return taken;
 }
 
 static bool is_of(const struct job *job, const char *owner)
