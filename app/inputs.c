@@ -130,18 +130,9 @@ int inputs_read(const char *path, void (*each)(void *ctx, struct str text), void
 
 static int write_all(int fd, const struct buf *b, const char *path, struct err *err)
 {
-	size_t at = 0;
-
 	if (b->failed)
 		return err_nomem(err, "inputs", b->len);
-	while (at < b->len) {
-		ssize_t n = write(fd, b->data + at, b->len - at);
-
-		if (n < 0)
-			return err_errno(err, path, "cannot write it");
-		at += (size_t)n;
-	}
-	return 0;
+	return file_write_all(fd, buf_str(b)) ? err_errno(err, path, "cannot write it") : 0;
 }
 
 /* The newer half stays. */

@@ -11,6 +11,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "engine/base/file.h"
+
 static bool lies_in_memory(const char *folder)
 {
 	struct statfs fs;
@@ -51,17 +53,14 @@ static int find_folder(struct draftfile *d, struct err *err)
 static int write_text(const struct draftfile *d, struct str text, struct err *err)
 {
 	int fd = open(d->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	ssize_t n = 0;
+	int rc = 0;
 
 	if (fd < 0)
 		return err_errno(err, d->path, "create");
-	for (size_t at = 0; at < text.n && n >= 0; at += (size_t)n) {
-		n = write(fd, text.p + at, text.n - at);
-		if (n < 0)
-			err_errno(err, d->path, "write");
-	}
+	if (file_write_all(fd, text) != 0)
+		rc = err_errno(err, d->path, "write");
 	close(fd);
-	return n < 0 ? ERR_IO : 0;
+	return rc;
 }
 
 int draftfile_make(struct draftfile *d, bool in_memory, struct str text, struct err *err)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "app/tools/output.h"
-#include "app/tools/spill.h"
+#include "engine/base/file.h"
 
 /* <linux/landlock.h>, version 1. */
 #define LANDLOCK_VERSION     1u
@@ -177,7 +177,7 @@ void confine_command(void)
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0) {
-		spill_write(fd, STR_LIT("800"));
+		file_write_all(fd, STR_LIT("800"));
 		close(fd);
 	}
 	limit(RLIMIT_NPROC, count_processes() + COMMAND_PROCESSES);

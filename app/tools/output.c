@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/tools/spill.h"
+#include "engine/base/file.h"
 #include "engine/base/utf8.h"
 
 static void keep(struct output *o, const char *p, size_t n)
@@ -67,7 +67,7 @@ static void spill(struct output *o, struct str text)
 		text.n = whole(text.p, text.n, (size_t)room);
 		o->spill_short = true;
 	}
-	if (spill_write(o->spill, text) != 0) {
+	if (file_write_all(o->spill, text) != 0) {
 		o->spill_short = true;
 		o->spill = -1;
 		return;

@@ -27,6 +27,7 @@
 #include "app/tools/warden.h"
 #include "app/tools/wire.h"
 #include "engine/base/clock.h"
+#include "engine/base/file.h"
 
 #define KILL_MS  3000
 #define GRACE_MS 5000 /* a warden has beyond what its command has */
@@ -224,7 +225,7 @@ static _Noreturn void be_file_tool(struct server *s, const struct job *j, pid_t 
 	if (f.cut && f.n_spill)
 		buf_addf(&n.spill, "OUT:%u", f.n_spill);
 	parcel_add_news(&body, &n);
-	_exit(buf_failed(&body) || spill_write(s->task.result, buf_str(&body)) != 0 ? 4 : 0);
+	_exit(buf_failed(&body) || file_write_all(s->task.result, buf_str(&body)) != 0 ? 4 : 0);
 }
 
 static void begin_file_tool(struct server *s, const struct job *j)

@@ -119,21 +119,6 @@ void spill_remove(int folder, unsigned n)
 	unlinkat(folder, name, 0);
 }
 
-int spill_write(int fd, struct str text)
-{
-	while (text.n) {
-		ssize_t n = write(fd, text.p, text.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		text.p += n;
-		text.n -= (size_t)n;
-	}
-	return 0;
-}
-
 /* What trimming knows of a file. */
 struct spilled {
 	char folder[256];

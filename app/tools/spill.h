@@ -27,9 +27,6 @@ int spill_create(int folder, unsigned *n, struct err *err);
 int spill_open(int folder, unsigned n);
 void spill_remove(int folder, unsigned n);
 
-/* Writes it whole; 0, or -1 with errno set. */
-int spill_write(int fd, struct str text);
-
 /* Removes the oldest files of the folders in `root` until they have at most max_bytes. */
 void spill_trim(int root, uint64_t max_bytes);
 

@@ -13,7 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "app/tools/spill.h"
+#include "engine/base/file.h"
 
 #define BLOCK_BYTES (64u << 10)
 #define XATTR_BYTES (64u << 10)
@@ -102,7 +102,7 @@ static void copy_attributes(int from, int to)
 
 static bool fill_temp(const struct swap *s, const struct temp *t, const struct stat *old)
 {
-	if (spill_write(t->fd, s->content) != 0)
+	if (file_write_all(t->fd, s->content) != 0)
 		return false;
 	if (s->old >= 0) {
 		if (old->st_gid != t->st.st_gid && fchown(t->fd, (uid_t)-1, old->st_gid) != 0)

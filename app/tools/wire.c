@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/tools/spill.h"
+#include "engine/base/file.h"
 
 #define SEALS    (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define MOST_FDS 4 /* that are taken, so that they can be closed */
@@ -37,7 +37,7 @@ static int sealed(struct str body)
 
 	if (fd < 0)
 		return -1;
-	if (spill_write(fd, body) != 0 || fcntl(fd, F_ADD_SEALS, SEALS) != 0) {
+	if (file_write_all(fd, body) != 0 || fcntl(fd, F_ADD_SEALS, SEALS) != 0) {
 		close(fd);
 		return -1;
 	}

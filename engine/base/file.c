@@ -91,6 +91,21 @@ int file_read_any(struct buf *out, const char *path, size_t max_bytes, struct er
 	return rc;
 }
 
+int file_write_all(int fd, struct str bytes)
+{
+	while (bytes.n) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		bytes.p += n;
+		bytes.n -= (size_t)n;
+	}
+	return 0;
+}
+
 int file_place(const char *temp, const char *path)
 {
 	if (link(temp, path) == 0)

@@ -1,5 +1,5 @@
 /*
- * Whole files into memory: small ones, whose size the caller bounds.
+ * Whole files into memory: small ones, whose size the caller bounds; and bytes to files.
  *
  * Only regular files (through symbolic links) are read, but for file_read_any(): a FIFO, a
  * device or a directory is an error at once, never a hang.  Any thread.
@@ -30,6 +30,9 @@ int file_read_any(struct buf *out, const char *path, size_t max_bytes, struct er
  * is there is never replaced.  0, or -1 with errno set (EEXIST); `temp` may stay, too.
  */
 int file_place(const char *temp, const char *path);
+
+/* Writes all of it to what is open; 0, or -1 with errno set: some of it may be there. */
+int file_write_all(int fd, struct str bytes);
 
 /* Opens a regular file for reading; returns the descriptor, its size in *size, or ERR_IO. */
 int file_open_regular(const char *path, size_t *size, struct err *err);

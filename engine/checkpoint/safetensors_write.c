@@ -10,24 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/file.h"
 #include "engine/base/jsonw.h"
 #include "engine/checkpoint/safetensors.h"
 
 static int write_all(int fd, const char *path, const void *data, size_t n, struct err *err)
 {
-	const char *p = data;
-
-	while (n) {
-		ssize_t done = write(fd, p, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return err_errno(err, path, "cannot write");
-		p += done;
-		n -= (size_t)done;
-	}
-	return 0;
+	return file_write_all(fd, (struct str){data, n}) ? err_errno(err, path, "cannot write")
+							 : 0;
 }
 
 static void add_header(struct buf *out, const struct tensor *tensors, size_t n)

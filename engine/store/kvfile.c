@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "engine/base/buf.h"
+#include "engine/base/file.h"
 
 /* The last byte is no text, and a file of another byte order has another version. */
 static const char magic[8] = {'d', 's', 'v', '4', 'k', 'v', '\r', '\n'};
@@ -73,19 +74,7 @@ static void add_front(struct buf *out, const struct kv_head *h, const token_id *
 
 static int write_all(int fd, const char *path, const void *data, size_t n, struct err *err)
 {
-	const unsigned char *p = data;
-
-	while (n > 0) {
-		ssize_t k = write(fd, p, n);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return err_errno(err, path, "write");
-		p += k;
-		n -= (size_t)k;
-	}
-	return 0;
+	return file_write_all(fd, (struct str){data, n}) ? err_errno(err, path, "write") : 0;
 }
 
 static int write_file(int fd, const char *temp, const struct buf *front,
