@@ -16,16 +16,9 @@
 static int ask_model(void *ctx, bool again, struct err *err)
 {
 	struct rounds *r = ctx;
-	uint64_t seed = r->opt->sampling.seed;
-	int rc;
 
-	if (again) {
-		talk_try_from(r->talk, r->talk->leaf->parent);
-		r->opt->sampling.seed++;
-	}
-	rc = turn_begin(r->turn, r->talk, NULL, err);
-	r->opt->sampling.seed = seed;
-	return rc;
+	return again ? turn_begin_again(r->turn, r->talk, err)
+		     : turn_begin(r->turn, r->talk, NULL, err);
 }
 
 static void stop_model(void *ctx)

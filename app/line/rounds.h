@@ -11,7 +11,7 @@
 #include "app/talk/turn.h"
 
 struct rounds {
-	struct options *opt;
+	const struct options *opt;
 	struct turn *turn;
 	struct agent *agent; /* NULL: no tools are offered */
 	int tty;             /* where the user is asked; -1: nobody can be */

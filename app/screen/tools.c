@@ -36,16 +36,11 @@ static void add_notice(struct screen *s, struct str text)
 static int ask_model(void *ctx, bool again, struct err *err)
 {
 	struct screen *s = ctx;
-	uint64_t seed = s->opt->sampling.seed;
 	int rc;
 
 	title_cancel(&s->title, s->engine);
-	if (again) {
-		talk_try_from(s->acts.talk, s->acts.talk->leaf->parent);
-		s->opt->sampling.seed++;
-	}
-	rc = turn_begin(&s->turn, s->acts.talk, NULL, err);
-	s->opt->sampling.seed = seed;
+	rc = again ? turn_begin_again(&s->turn, s->acts.talk, err)
+		   : turn_begin(&s->turn, s->acts.talk, NULL, err);
 	if (!rc)
 		screen_turn_begun(s);
 	if (again && is_shown(s))

@@ -83,7 +83,7 @@ static int submit(struct turn *t, struct talk *talk, const struct talk_message *
 		req.conversation = str_of(talk_store_uid(t->talks, talk));
 		if (resume)
 			request_resume(&req, resume);
-		*seed = req.sampling.seed;
+		*seed = req.sampling.seed += t->again;
 		rc = t->engine->ops->submit(t->engine, &req, &t->number, err);
 	}
 	request_release(&r);
@@ -181,6 +181,17 @@ int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, s
 	rc = begin(t, talk, resume, err);
 	if (rc)
 		take_back(t, talk);
+	return rc;
+}
+
+int turn_begin_again(struct turn *t, struct talk *talk, struct err *err)
+{
+	int rc;
+
+	talk_try_from(talk, talk->leaf->parent);
+	t->again = true;
+	rc = turn_begin(t, talk, NULL, err);
+	t->again = false;
 	return rc;
 }
 

@@ -57,6 +57,7 @@ struct turn {
 	int64_t first_token_ms;         /* -1: none came */
 	int64_t n_tokens;               /* since then */
 
+	bool again;                   /* turn_begin_again() is at it: with another seed */
 	bool asked;                   /* by turn_ask(): */
 	struct talk_message *before;  /* what the question follows */
 	bool asks_system, asks_tools; /* the talk's, before it */
@@ -81,6 +82,8 @@ static inline bool turn_runs(const struct turn *t)
  * with that one: what it is an answer to is the leaf then.  On failure the talk is as it was.
  */
 int turn_begin(struct turn *t, struct talk *talk, struct talk_message *resume, struct err *err);
+/* Asks for another answer in the place of talk's leaf, with another seed.  On failure as above. */
+int turn_begin_again(struct turn *t, struct talk *talk, struct err *err);
 
 /*
  * Says the question after talk's leaf, under the system prompt that is wanted, and has it

@@ -349,6 +349,30 @@ static void a_conversation_without_tools_can_go_on_with_them(void **state)
 	buf_release(&out);
 }
 
+/* Asked once more it says something: another answer to the question, by another seed. */
+static void an_empty_answer_is_asked_for_again_with_another_seed(void **state)
+{
+	struct buf out = {0}, line = {0};
+
+	(void)state;
+	mkdir(tmpdir_file(&test_dir, "one"), 0700);
+	assert_int_equal(run_in("one",
+				"{\"thinking\": \"Hm.\"}\n" DONE
+				"{\"turn\": {\"expect_messages\": 2}}\n"
+				"{\"text\": \"There.\"}\n" DONE,
+				"--hide-thinking --seed 7 -p hi", &out),
+			 0);
+	assert_string_equal(buf_z(&out), "note: the answer was empty after thinking: asked "
+					 "once more\nThere.\n");
+	buf_reset(&out);
+	buf_addf(&line, "'%s' history export", program_path());
+	assert_int_equal(program_shell(buf_z(&line), &out), 0);
+	assert_non_null(strstr(buf_z(&out), "\"seed\": \"7\""));
+	assert_non_null(strstr(buf_z(&out), "\"seed\": \"8\""));
+	buf_release(&out);
+	buf_release(&line);
+}
+
 /* ---- at a terminal ---- */
 
 /* `how` NULL: one question. */
@@ -568,6 +592,7 @@ int main(void)
 		T(calls_that_a_session_without_tools_left_are_told_as_not_run),
 		T(what_a_conversation_was_told_of_its_folder_stays),
 		T(a_conversation_without_tools_can_go_on_with_them),
+		T(an_empty_answer_is_asked_for_again_with_another_seed),
 		T(the_user_decides_at_the_terminal),
 		T(a_killed_round_goes_on_a_line_at_a_time),
 		T(ctrl_c_at_the_question_is_no_and_stops),
