@@ -83,21 +83,10 @@ static void ended(void *ctx, enum agent_end why, const struct err *err)
 	r->err = *err;
 }
 
-static const struct agent_ops with_user = {
+static const struct agent_ops ops = {
 	.ask_model = ask_model,
 	.stop_model = stop_model,
 	.ask_user = ask_user,
-	.show = show,
-	.keep = keep,
-	.begin = begin_call,
-	.find = find_call,
-	.outputs = outputs,
-	.ended = ended,
-};
-
-static const struct agent_ops alone = {
-	.ask_model = ask_model,
-	.stop_model = stop_model,
 	.show = show,
 	.keep = keep,
 	.begin = begin_call,
@@ -121,12 +110,14 @@ int rounds_open(struct rounds *r, struct app *app, struct turn *turn, int tty, s
 {
 	struct agent_config config;
 
-	*r = (struct rounds){.opt = &app->opt, .turn = turn, .tty = tty};
+	*r = (struct rounds){.opt = &app->opt, .turn = turn, .ops = ops, .tty = tty};
 	if (!agent_config_for(&config, app))
 		return 0;
 	if (tty < 0)
 		find_terminal(r, app);
-	return agent_open(&r->agent, &config, r->tty >= 0 ? &with_user : &alone, r, err);
+	if (r->tty < 0)
+		r->ops.ask_user = NULL;
+	return agent_open(&r->agent, &config, &r->ops, r, err);
 }
 
 void rounds_close(struct rounds *r)

@@ -14,6 +14,7 @@ struct rounds {
 	const struct options *opt;
 	struct turn *turn;
 	struct agent *agent; /* NULL: no tools are offered */
+	struct agent_ops ops;
 	int tty;             /* where the user is asked; -1: nobody can be */
 	bool opened_tty;
 	/* The question at hand: */

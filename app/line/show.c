@@ -30,17 +30,17 @@ void show_init(struct show *s, const struct app *app)
 	s->holds = s->tools && !s->json && !s->is_terminal;
 }
 
-static void lose(struct show *s, int why)
+void show_lose(struct show *s, int why)
 {
 	if (!s->lost)
 		s->lost_errno = why;
 	s->lost = true;
 }
 
-static void put(struct show *s, struct str text)
+void show_put(struct show *s, struct str text)
 {
 	if (text.n && !output_text(STDOUT_FILENO, text))
-		lose(s, errno);
+		show_lose(s, errno);
 }
 
 /* Our own words; what stderr does not take is nothing to end a turn for. */
@@ -100,7 +100,7 @@ void show_make_way(struct show *s)
 	clear_bar(s);
 	end_thinking(s);
 	if (s->midline && isatty(STDERR_FILENO) && s->is_terminal) {
-		put(s, STR_LIT("\n"));
+		show_put(s, STR_LIT("\n"));
 		s->midline = false;
 	}
 }
@@ -133,7 +133,7 @@ static void show_text(struct show *s, const struct event *ev)
 			buf_adds(&s->held, t);
 			return;
 		}
-		put(s, t);
+		show_put(s, t);
 		s->midline = t.n && t.p[t.n - 1] != '\n';
 		return;
 	case EV_CALL_BEGIN:
@@ -180,22 +180,17 @@ void show_send(struct show *s, struct jsonw *w)
 	jsonw_end_object(w);
 	buf_addc(w->out, '\n');
 	if (buf_failed(w->out))
-		lose(s, ENOMEM);
+		show_lose(s, ENOMEM);
 	if (!output_json(STDOUT_FILENO, buf_str(w->out)))
-		lose(s, errno);
+		show_lose(s, errno);
 	buf_release(w->out);
 }
 
-static void add_call(struct show *s, const struct event *ev, struct jsonw *w)
+static void add_call(const struct show *s, const struct event *ev, struct jsonw *w)
 {
-	struct buf id = {0};
-
 	jsonw_kv_int(w, "index", ev->call);
-	if (s->tools) {
-		show_add_call_id(s, ev->call, &id);
-		jsonw_kv_string(w, "id", buf_str(&id));
-	}
-	buf_release(&id);
+	if (s->tools)
+		show_call_id(s, ev->call, w);
 }
 
 static void show_json(struct show *s, const struct event *ev)
@@ -296,7 +291,7 @@ void show_error(struct show *s, const struct err *err)
 	clear_bar(s);
 	end_thinking(s);
 	if (s->midline && s->is_terminal) {
-		put(s, STR_LIT("\n"));
+		show_put(s, STR_LIT("\n"));
 		s->midline = false;
 	}
 	app_tell(err->text);
@@ -355,7 +350,7 @@ int show_finish(struct show *s, struct err *err)
 	end_thinking(s);
 	buf_release(&s->held);
 	if (s->midline && !s->json)
-		put(s, STR_LIT("\n"));
+		show_put(s, STR_LIT("\n"));
 	s->midline = false;
 	if (!s->lost)
 		return 0;

@@ -53,6 +53,9 @@ int show_finish(struct show *s, struct err *err);
 
 /* -- for show_tools.c ---------------------------------------------------------------- */
 
+/* On stdout; and that it did not take what was written: the first reason stands. */
+void show_put(struct show *s, struct str text);
+void show_lose(struct show *s, int why);
 /* Our next words on stderr begin a line of their own. */
 void show_make_way(struct show *s);
 /* An event's line, and the end of it. */
@@ -61,6 +64,6 @@ void show_send(struct show *s, struct jsonw *w);
 /* The end of one answer of the model, in an agent session. */
 void show_answer_end(struct show *s, const struct event *ev);
 /* "c7": a call of this answer, by its index. */
-void show_add_call_id(const struct show *s, int index, struct buf *out);
+void show_call_id(const struct show *s, int index, struct jsonw *w);
 
 #endif

@@ -2,6 +2,7 @@
 #include "app/line/show.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -76,15 +77,10 @@ static void release_held(struct show *s, bool is_answer)
 {
 	struct str text = buf_str(&s->held);
 
-	if (buf_failed(&s->held) && !s->lost) {
-		s->lost = true;
-		s->lost_errno = ENOMEM;
-	}
+	if (buf_failed(&s->held))
+		show_lose(s, ENOMEM);
 	if (text.n && is_answer) {
-		if (!output_text(STDOUT_FILENO, text) && !s->lost) {
-			s->lost = true;
-			s->lost_errno = errno;
-		}
+		show_put(s, text);
 		s->midline = text.p[text.n - 1] != '\n';
 	} else if (text.n) {
 		output_text(STDERR_FILENO, text);
@@ -103,25 +99,24 @@ void show_answer_end(struct show *s, const struct event *ev)
 
 /* ---- JSON ---- */
 
-void show_add_call_id(const struct show *s, int index, struct buf *out)
+void show_call_id(const struct show *s, int index, struct jsonw *w)
 {
-	buf_addf(out, "c%d", s->calls_before + index + 1);
+	char id[16];
+
+	snprintf(id, sizeof(id), "c%d", s->calls_before + index + 1);
+	jsonw_kv_string(w, "id", str_of(id));
 }
 
 static void begin_of_call(const struct show *s, struct jsonw *w, struct buf *line,
 			  const char *type, const struct agent_news *n)
 {
-	struct buf id = {0};
 	char ref[16] = "";
 
 	for (size_t i = 0; i < n->ref.n && i < sizeof(ref) - 1; i++)
 		ref[i] = n->ref.p[i];
-	show_add_call_id(s, atoi(ref), &id);
 	show_begin(w, line, type);
-	jsonw_kv_string(w, "id", buf_str(&id));
+	show_call_id(s, atoi(ref), w);
 	jsonw_kv_string(w, "tool", n->tool);
-	line->failed |= buf_failed(&id);
-	buf_release(&id);
 }
 
 static void send_start(struct show *s, const struct agent_news *n)
