@@ -253,14 +253,13 @@ static void calls_that_a_session_without_tools_left_are_told_as_not_run(void **s
 				      tmpdir_file(&test_dir, "engine"),
 				      "-p",
 				      i ? "more" : "hi",
-				      i ? "-c" : NULL,
+				      i ? "-c" : NULL, /* the end of them, at first */
 				      "--tools",
 				      "--runner-script",
 				      tmpdir_file(&test_dir, "runner"),
 				      NULL};
 		struct program_run run;
 
-		argv[4] = i ? "-c" : NULL;
 		write_scripts(i ? second : MAKE DONE, NULL);
 		program_run(&run, argv, (struct str){0}, 60);
 		if (run.status)
@@ -393,6 +392,14 @@ static void open_stage(struct stage *st, const char *how, const char *engine,
 	stage_type(st, "hi\n");
 }
 
+/* By Ctrl-D at the prompt. */
+static void quit_by_end(struct stage *st)
+{
+	stage_settle(st);
+	stage_type(st, "\004");
+	assert_int_equal(stage_close(st), 0);
+}
+
 static const struct {
 	const char *typed[4]; /* each after its question */
 	const char *expects;  /* in the result that the model gets */
@@ -431,11 +438,10 @@ static void the_user_decides_at_the_terminal(void **state)
 			stage_type(&st, typed[k]);
 		}
 		stage_wait_for(&st, "There.");
-		if (how) {
-			stage_settle(&st);
-			stage_type(&st, "\004");
-		}
-		assert_int_equal(stage_close(&st), 0);
+		if (how)
+			quit_by_end(&st);
+		else
+			assert_int_equal(stage_close(&st), 0);
 		buf_release(&engine);
 	}
 }
@@ -480,9 +486,7 @@ static void a_killed_round_goes_on_a_line_at_a_time(void **state)
 	stage_settle(&st);
 	stage_type(&st, "/continue\n");
 	stage_wait_for(&st, "nothing to go on with");
-	stage_settle(&st);
-	stage_type(&st, "\004");
-	assert_int_equal(stage_close(&st), 0);
+	quit_by_end(&st);
 }
 
 static void ctrl_c_at_the_question_is_no_and_stops(void **state)
@@ -502,9 +506,7 @@ static void ctrl_c_at_the_question_is_no_and_stops(void **state)
 	stage_settle(&st);
 	stage_type(&st, "go on\n");
 	stage_wait_for(&st, "There.");
-	stage_settle(&st);
-	stage_type(&st, "\004");
-	assert_int_equal(stage_close(&st), 0);
+	quit_by_end(&st);
 
 	open_stage(&st, NULL, engine, NULL);
 	stage_wait_for(&st, "(Ctrl-C stops):");
@@ -554,9 +556,7 @@ static void ctrl_c_stops_what_runs_and_keeps_what_it_printed(void **state)
 	stage_settle(&st);
 	stage_type(&st, "go on\n");
 	stage_wait_for(&st, "There.");
-	stage_settle(&st);
-	stage_type(&st, "\004");
-	assert_int_equal(stage_close(&st), 0);
+	quit_by_end(&st);
 }
 
 static void what_was_typed_before_the_question_is_no_answer_to_it(void **state)

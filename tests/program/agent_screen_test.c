@@ -270,20 +270,31 @@ static void who_quits_while_a_tool_runs_finds_it_lost(void **state)
 	stage_quit(&st);
 }
 
-static void after_a_kill_what_ran_is_told_as_lost(void **state)
+static void kill_it(struct stage *st)
+{
+	kill(st->child, SIGKILL);
+	stage_close(st);
+}
+
+/* Killed while a tool runs, and gone on with: user and model see that it is lost. */
+static void lose_what_runs_and(const char *type)
 {
 	struct stage st;
 
-	(void)state;
 	begin(&st, READ DONE, LONG_JOB, false);
 	stage_wait_for(&st, "│ begun");
-	kill(st.child, SIGKILL);
-	stage_close(&st);
+	kill_it(&st);
 	begin(&st, SAYS("the program ended while this ran", "I look."), NULL, true);
-	stage_type(&st, "go on\r");
+	stage_type(&st, type);
 	stage_wait_for(&st, "the program ended while this ran");
 	stage_wait_for(&st, "I look.");
 	stage_quit(&st);
+}
+
+static void after_a_kill_what_ran_is_told_as_lost(void **state)
+{
+	(void)state;
+	lose_what_runs_and("go on\r");
 }
 
 static void after_a_kill_a_call_that_had_not_begun_is_asked_about_again(void **state)
@@ -293,8 +304,7 @@ static void after_a_kill_a_call_that_had_not_begun_is_asked_about_again(void **s
 	(void)state;
 	begin(&st, READ MAKE DONE, "{\"output\": \"milk\\n\"}\n", false);
 	wait_for_question(&st);
-	kill(st.child, SIGKILL);
-	stage_close(&st);
+	kill_it(&st);
 	begin(&st, SAYS("made", "Good."), "{\"output\": \"made\\n\"}\n", true);
 	stage_wait_for(&st, "have no result; /continue goes on");
 	stage_type(&st, "/continue\r");
@@ -310,18 +320,8 @@ static void after_a_kill_a_call_that_had_not_begun_is_asked_about_again(void **s
 
 static void after_a_kill_continue_tells_the_model_what_was_lost(void **state)
 {
-	struct stage st;
-
 	(void)state;
-	begin(&st, READ DONE, LONG_JOB, false);
-	stage_wait_for(&st, "│ begun");
-	kill(st.child, SIGKILL);
-	stage_close(&st);
-	begin(&st, SAYS("the program ended while this ran", "I look."), NULL, true);
-	stage_type(&st, "/continue\r");
-	stage_wait_for(&st, "the program ended while this ran");
-	stage_wait_for(&st, "I look.");
-	stage_quit(&st);
+	lose_what_runs_and("/continue\r");
 }
 
 static void a_turn_that_ends_by_a_limit_says_so(void **state)
