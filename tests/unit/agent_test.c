@@ -30,6 +30,7 @@ struct play {
 
 struct owner {
 	const struct play *play;
+	struct agent_ops ops;
 	struct talks talks;
 	struct talk *talk;
 	struct runner *runner;
@@ -175,22 +176,21 @@ static const struct agent_ops all_ops = {ask_model, stop_model, ask_user, show,
 					 keep,      join,       begin_call, find_call,
 					 outputs,   ended};
 
-static void owner_open(struct owner *o, const struct play *p, struct agent_ops *ops)
+static void owner_open(struct owner *o, const struct play *p)
 {
 	struct agent_config config = {.place = {.workspace = "/"},
 				      .mode = p->mode,
 				      .rounds = p->rounds ? p->rounds : 25};
 
-	*o = (struct owner){.play = p};
-	*ops = all_ops;
+	*o = (struct owner){.play = p, .ops = all_ops};
 	if (p->nobody)
-		ops->ask_user = NULL;
+		o->ops.ask_user = NULL;
 	assert_int_equal(
 		runner_start_scripted(&o->runner, str_of(p->jobs ? p->jobs : ""), &err), 0);
 	assert_int_equal(tool_set_new(&o->tools, &(struct tool_set_config){0}, &err), 0);
 	config.runner = o->runner;
 	config.tools = o->tools;
-	assert_int_equal(agent_open(&o->agent, &config, ops, o, &err), 0);
+	assert_int_equal(agent_open(&o->agent, &config, &o->ops, o, &err), 0);
 	assert_int_equal(talks_add(&o->talks, &o->talk, &err), 0);
 	talk_say(o->talk, talk_message_say(CHAT_USER, STR_LIT("q"), &err), 1);
 	agent_begin(o->agent);
@@ -326,14 +326,18 @@ static void step(struct owner *o)
 	}
 }
 
+static void to_the_end(struct owner *o)
+{
+	while (!o->ended)
+		step(o);
+}
+
 static void play(const struct play *p)
 {
-	struct agent_ops ops;
 	struct owner o;
 
-	owner_open(&o, p, &ops);
-	while (!o.ended)
-		step(&o);
+	owner_open(&o, p);
+	to_the_end(&o);
 	if (strcmp(buf_z(&o.log), p->log) != 0)
 		fail_msg("got\n%s\nexpected\n%s", buf_z(&o.log), p->log);
 	assert_int_equal(runner_next(o.runner, &(struct job_news){0}) > 0, 0);
@@ -576,53 +580,48 @@ static void a_turn_goes_as_its_answers_calls_and_decisions_say(void **state)
 		play(&plays[i]);
 }
 
-static void more_than_sixteen_calls_do_not_run(void **state)
+/* An answer with so many calls, which read the first `n_files` files in turn; played to its end. */
+static void play_calls(struct owner *o, int n_calls, int n_files)
 {
 	struct buf answer = {0}, jobs = {0};
-	struct agent_ops ops;
-	struct owner o;
 	struct play p = {0};
 
-	(void)state;
-	for (int i = 0; i < 18; i++) {
-		buf_addf(&answer, "%scall read_file {\"path\": \"%d\"}", i ? "\n" : "", i);
+	for (int i = 0; i < n_calls; i++) {
+		buf_addf(&answer, "%scall read_file {\"path\": \"%d\"}", i ? "\n" : "",
+			 i % n_files);
 		buf_addz(&jobs, "{}\n");
 	}
 	p = (struct play){.answers = {buf_z(&answer), "text a"}, .jobs = buf_z(&jobs)};
-	owner_open(&o, &p, &ops);
-	while (!o.ended)
-		step(&o);
+	owner_open(o, &p);
+	to_the_end(o);
+	buf_release(&answer);
+	buf_release(&jobs);
+	o->play = NULL;
+}
+
+static void more_than_sixteen_calls_do_not_run(void **state)
+{
+	struct owner o;
+
+	(void)state;
+	play_calls(&o, 18, 18);
 	assert_int_equal(agent_counts(o.agent)->calls, 16);
 	assert_non_null(strstr(buf_z(&o.log), "15 ok: "));
 	assert_non_null(strstr(buf_z(&o.log),
 			       "16 skipped: error: not run: more than 16 calls\n"
 			       "17 skipped: error: not run: more than 16 calls\n"));
 	owner_close(&o);
-	buf_release(&answer);
-	buf_release(&jobs);
 }
 
 static void a_circle_of_four_calls_is_one_too(void **state)
 {
-	struct buf answer = {0}, jobs = {0};
-	struct agent_ops ops;
 	struct owner o;
-	struct play p = {0};
 
 	(void)state;
-	for (int i = 0; i < 12; i++) {
-		buf_addf(&answer, "%scall read_file {\"path\": \"%d\"}", i ? "\n" : "", i % 4);
-		buf_addz(&jobs, "{}\n");
-	}
-	p = (struct play){.answers = {buf_z(&answer)}, .jobs = buf_z(&jobs)};
-	owner_open(&o, &p, &ops);
-	while (!o.ended)
-		step(&o);
+	play_calls(&o, 12, 4);
 	assert_int_equal(o.end, AGENT_LIMIT);
 	assert_int_equal(agent_counts(o.agent)->calls, 8);
 	owner_close(&o);
-	buf_release(&answer);
-	buf_release(&jobs);
 }
 
 /* ---- every state, whatever happens ---- */
@@ -729,7 +728,6 @@ static void whatever_happens_in_a_state_the_turn_comes_to_its_end(void **state)
 		enum happening what = (enum happening)(i % N_HAPPENINGS);
 		const char *want = ends[at][what], *found;
 		struct play p = two;
-		struct agent_ops ops;
 		struct owner o;
 
 		p.answers[1] = "text a";
@@ -737,12 +735,11 @@ static void whatever_happens_in_a_state_the_turn_comes_to_its_end(void **state)
 		if (what == DEATH && want)
 			p.jobs = at == IN_STOP_OF_RUN ? p.jobs : DIES "\n{}";
 		p.keep_fails_at = what == UNKEPT && want ? 1 : 0;
-		owner_open(&o, &p, &ops);
+		owner_open(&o, &p);
 		go_to(&o, at);
 		o.n_answers = at == IN_ANSWER || at == IN_STOP_OF_ANSWER ? 0 : 1;
 		happen(&o, what);
-		while (!o.ended)
-			step(&o);
+		to_the_end(&o);
 		found = strstr(buf_z(&o.log), want ? want : usual);
 		if (!found || (want && what != DEATH && strcmp(found, want) != 0))
 			fail_msg("state %d, happening %d: got\n%s\nexpected\n%s", (int)at,
@@ -756,11 +753,10 @@ static void a_stubborn_command_is_killed_when_it_is_stopped_again(void **state)
 	const struct play p = {.answers = {MAKE},
 			       .jobs = "{\"delay_ms\": 3600000, \"stubborn_ms\": 3600000}",
 			       .decides = "y"};
-	struct agent_ops ops;
 	struct owner o;
 
 	(void)state;
-	owner_open(&o, &p, &ops);
+	owner_open(&o, &p);
 	step(&o);
 	step(&o);
 	assert_int_equal(agent_state(o.agent), AGENT_RUNS);
@@ -777,14 +773,12 @@ static void a_stubborn_command_is_killed_when_it_is_stopped_again(void **state)
 static void what_the_user_says_meanwhile_joins_behind_the_results(void **state)
 {
 	const struct play p = {.answers = {LS, "text a"}, .jobs = "{}"};
-	struct agent_ops ops;
 	struct owner o;
 
 	(void)state;
-	owner_open(&o, &p, &ops);
+	owner_open(&o, &p);
 	o.joins = "hurry";
-	while (!o.ended)
-		step(&o);
+	to_the_end(&o);
 	assert_string_equal(buf_z(&o.log),
 			    "run read_file\n0 ok: (no output)\nround 1\njoins hurry\n"
 			    "ask\ndone\n");
@@ -800,13 +794,11 @@ static void a_result_says_how_it_came_to_be(void **state)
 		.jobs = "{\"output\": \"a\\nb\", \"exit\": 2, \"spill\": \"OUT:1\"}",
 		.decides = "y"};
 	const char *info;
-	struct agent_ops ops;
 	struct owner o;
 
 	(void)state;
-	owner_open(&o, &p, &ops);
-	while (!o.ended)
-		step(&o);
+	owner_open(&o, &p);
+	to_the_end(&o);
 	info = buf_z(&o.talk->leaf->parent->parts[0].info);
 	assert_memory_equal(info, "{\"state\": \"error\", \"exit\": 2, \"ms\": ", 36);
 	assert_non_null(strstr(info,
@@ -860,10 +852,9 @@ static void calls_without_a_result_are_told_before_the_branch_goes_on(void **sta
 		int rc = cases[i].begun == HISTORY_RUNS_ELSEWHERE ? ERR_USAGE : 0;
 		struct talk_result first = {.ref = STR_LIT("0"), .text = STR_LIT("A")};
 		struct talk_message *m = message(LS "\n" LS "\nbad shell cut");
-		struct agent_ops ops;
 		struct owner o;
 
-		owner_open(&o, &p, &ops);
+		owner_open(&o, &p);
 		step(&o);
 		o.begun = cases[i].begun;
 		m->unfinished = cases[i].unfinished;
@@ -885,11 +876,10 @@ static void a_cut_round_goes_on_with_the_calls_that_had_not_begun(void **state)
 	const struct play p = {.answers = {"text a", "text b"}, .jobs = "{\"output\": \"C\"}"};
 	struct talk_result first = {.ref = STR_LIT("0"), .text = STR_LIT("A")};
 	struct talk_message *m = message(LS "\n" LS "\n" MAKE);
-	struct agent_ops ops;
 	struct owner o;
 
 	(void)state;
-	owner_open(&o, &p, &ops);
+	owner_open(&o, &p);
 	assert_false(agent_may_resume(o.talk));
 	step(&o);
 	assert_false(agent_may_resume(o.talk));
@@ -906,8 +896,7 @@ static void a_cut_round_goes_on_with_the_calls_that_had_not_begun(void **state)
 	assert_int_equal(agent_resume(o.agent, o.talk, 0, &err), 0);
 	assert_int_equal(agent_state(o.agent), AGENT_WAITS);
 	agent_decide(o.agent, o.question, DECIDE_YES, (struct str){0});
-	while (!o.ended)
-		step(&o);
+	to_the_end(&o);
 	assert_string_equal(
 		buf_z(&o.log),
 		"1 lost: error: the program ended while this ran; what it did is not known. Look "
