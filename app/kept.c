@@ -21,13 +21,11 @@ void kept_remove(struct engine *e, const char *uid)
 
 int kept_outputs(struct buf *out, struct err *err)
 {
-	int rc = path_of(PATH_CACHE, out, err);
+	int rc = path_folder(PATH_CACHE, out, err);
 
 	if (rc)
 		return rc;
-	while (out->len && out->data[out->len - 1] != '/')
-		buf_truncate(out, out->len - 1);
-	buf_addz(out, "tools");
+	buf_addz(out, "/tools");
 	return buf_failed(out) ? err_nomem(err, "path", out->len) : 0;
 }
 

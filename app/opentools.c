@@ -20,17 +20,6 @@ static const char *const offered[] = {"read_file", "list_files", "search_files",
 #define N_OFFERED (sizeof(offered) / sizeof(*offered))
 #define N_READING 3
 
-/* The folder that such a file of the program's is in; "" where there is none. */
-static void add_folder(struct buf *out, enum path_kind kind)
-{
-	if (path_of(kind, out, NULL))
-		buf_truncate(out, 0);
-	while (out->len && out->data[out->len - 1] != '/')
-		buf_truncate(out, out->len - 1);
-	while (out->len > 1 && out->data[out->len - 1] == '/')
-		buf_truncate(out, out->len - 1);
-}
-
 /* Where the program was started; without a home there is no configuration. */
 static int find_workspace(struct app *app, struct err *err)
 {
@@ -38,7 +27,7 @@ static int find_workspace(struct app *app, struct err *err)
 	if (!app->workspace)
 		return err_errno(err, "workspace",
 				 "the folder that the program was started in");
-	add_folder(&app->config_dir, PATH_CONFIG);
+	path_folder(PATH_CONFIG, &app->config_dir, NULL);
 	return buf_failed(&app->config_dir) ? err_nomem(err, "path", 0) : 0;
 }
 
@@ -70,7 +59,7 @@ static int start_runner(struct app *app, struct err *err)
 	    kept_outputs(&outputs, &ignored) == 0)
 		c.spill_root = buf_str(&outputs);
 	for (int kind = 0; kind < N_PATHS; kind++) {
-		add_folder(&folders[kind], (enum path_kind)kind);
+		path_folder((enum path_kind)kind, &folders[kind], NULL);
 		if (buf_failed(&folders[kind]))
 			rc = err_nomem(err, "path", 0);
 		if (folders[kind].len)

@@ -23,7 +23,7 @@ const char *path_name(enum path_kind kind)
 	return kinds[kind].name;
 }
 
-int path_of(enum path_kind kind, struct buf *out, struct err *err)
+int path_folder(enum path_kind kind, struct buf *out, struct err *err)
 {
 	const char *base = getenv(kinds[kind].variable), *home = getenv("HOME");
 
@@ -34,7 +34,17 @@ int path_of(enum path_kind kind, struct buf *out, struct err *err)
 	else
 		return err_set(err, ERR_USAGE, "%s: neither %s nor HOME names a directory",
 			       kinds[kind].name, kinds[kind].variable);
-	buf_addf(out, "/dsv4chat/%s", kinds[kind].file);
+	buf_addz(out, "/dsv4chat");
+	return buf_failed(out) ? err_nomem(err, "path", out->len) : 0;
+}
+
+int path_of(enum path_kind kind, struct buf *out, struct err *err)
+{
+	int rc = path_folder(kind, out, err);
+
+	if (rc)
+		return rc;
+	buf_addf(out, "/%s", kinds[kind].file);
 	return buf_failed(out) ? err_nomem(err, "path", out->len) : 0;
 }
 

@@ -21,6 +21,8 @@ const char *path_name(enum path_kind kind); /* "config", "history", … */
 
 /* ERR_USAGE where neither the XDG variable nor HOME says. */
 int path_of(enum path_kind kind, struct buf *out, struct err *err);
+/* The folder of the program's own that it is in: $XDG_CONFIG_HOME/dsv4chat.  The same. */
+int path_folder(enum path_kind kind, struct buf *out, struct err *err);
 /* The same, and the folder is there afterwards. */
 int path_to_write(enum path_kind kind, struct buf *out, struct err *err);
 
