@@ -4,6 +4,9 @@
 
 #include "app/agent/agent.h"
 
+/* What the model is told of a call that had begun, and of which no more is known. */
+#define CALL_LOST "what it did is not known. Look before you repeat it."
+
 struct call {
 	struct buf ref, name, arguments;
 	bool done;      /* it has its result already */

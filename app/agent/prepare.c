@@ -21,8 +21,7 @@ static void judge(const struct talk_message *m, enum history_call_begun begun,
 {
 	n->state = begun == HISTORY_BEGUN ? TOOL_LOST : TOOL_SKIPPED;
 	if (begun == HISTORY_BEGUN)
-		n->text = STR_LIT("error: the program ended while this ran; what it did is not "
-				  "known. Look before you repeat it.");
+		n->text = STR_LIT("error: the program ended while this ran; " CALL_LOST);
 	else if (m->unfinished)
 		n->text = STR_LIT("error: not run: the answer was cut");
 	else

@@ -1,0 +1,80 @@
+/* Inside the machine: what it has, and what its files do for each other. */
+#ifndef APP_AGENT_MACHINE_H
+#define APP_AGENT_MACHINE_H
+
+#include "app/agent/agent.h"
+#include "app/agent/calls.h"
+#include "app/agent/limits.h"
+
+struct agent {
+	struct agent_config config;
+	const struct agent_ops *ops;
+	void *ctx;
+
+	enum agent_state state;
+	struct agent_counts counts;
+	struct limits limits;
+	int64_t allowed;    /* rounds; each time the user says go on, as many more */
+	int64_t ctx_tokens; /* 0: not known */
+	int wrong_rounds;   /* in a row */
+	bool retried;       /* an empty answer was */
+	bool restarted;     /* the runner was */
+	/* The round: */
+	struct calls calls;
+	size_t at;            /* the call that is judged, asked about or run */
+	struct buf arguments; /* as its tool takes them */
+	int64_t used_tokens;  /* of the context, by the answer that calls */
+	size_t given;         /* bytes of the results so far */
+	bool good;            /* a call was not wrong */
+	const char *skip;     /* why the calls that are left do not run; NULL: they do */
+	bool stopped;         /* the turn ends with the round, by the user */
+	enum agent_end end;   /* … or, where failed.code is set, by itself */
+	struct err failed;
+	uint64_t job; /* that runs; 0: none */
+	/* Of a file that the call at hand changes: */
+	bool prepares;            /* the job finds out what would change */
+	struct job_news prepared; /* what it found */
+	int64_t edit;             /* the number it is stored with; 0: none */
+	/* What the model knows of files, for the next change: a JSON array, "" at first. */
+	struct buf shown;
+	int64_t shown_in;  /* the conversation that this was in */
+	const char *by;    /* who let it */
+	uint64_t question; /* the number of the last one */
+	enum agent_question asks;
+};
+
+/* agent.c */
+
+/* The turn is to end with this round, and calls that are left do not run, since `skip`; the
+ * first reason stands. */
+void machine_give_up(struct agent *a, enum agent_end why, const struct err *err,
+		     const char *skip);
+void machine_give_up_with(struct agent *a, enum agent_end why, int code, const char *text,
+			  const char *skip);
+/* The user is asked about the call at hand, or for more rounds. */
+void machine_ask(struct agent *a, enum agent_question question);
+/* The call at hand has its result: on with the next, or to the model. */
+void machine_go_on_behind(struct agent *a);
+bool machine_is_last_round(const struct agent *a);
+
+/* results.c: of the call at hand */
+
+struct agent_news machine_news(const struct agent *a, enum agent_news_kind kind);
+/* It has its result, which is kept, then shown; `by`: who let it run, or did not. */
+void machine_answer(struct agent *a, struct agent_news *n, const char *by);
+/* It did not run: "error: WHAT[WHY]". */
+void machine_answer_not_run(struct agent *a, enum tool_state state, const char *what,
+			    struct str why, const char *by);
+void machine_answer_skipped(struct agent *a, const char *why);
+
+/* jobs.c: of the call at hand */
+
+/* That it begins is stored, whatever happens then. */
+int machine_store_start(struct agent *a, const struct agent_news *n, const char *by,
+			struct err *err);
+/* A job for it runs from here on.  False: none does, and it has its result. */
+bool machine_begin_job(struct agent *a, const struct agent_news *n);
+/* Its job is not heard of again: what it did is not known, since `what`. */
+void machine_answer_lost(struct agent *a, const char *what);
+
+#endif

@@ -1,0 +1,81 @@
+/* What a call came to: kept, then shown. */
+#include "app/agent/machine.h"
+
+#define LAST_ROUND "[this was the last tool round; answer now]"
+
+struct agent_news machine_news(const struct agent *a, enum agent_news_kind kind)
+{
+	const struct call *c = &a->calls.v[a->at];
+
+	return (struct agent_news){
+		.kind = kind,
+		.ref = buf_str(&c->ref),
+		.tool = buf_str(&c->name),
+		.arguments = buf_str(a->arguments.len ? &a->arguments : &c->arguments),
+		.grade = call_grade(call_class(buf_str(&c->name))),
+		.exit = -1,
+		.ms = -1,
+	};
+}
+
+/* A change is whole or not there. */
+static enum history_edit_state edit_state(enum tool_state state)
+{
+	if (state == TOOL_OK)
+		return HISTORY_EDIT_APPLIED;
+	return state == TOOL_LOST || state == TOOL_TIMEOUT ? HISTORY_EDIT_LOST
+							   : HISTORY_EDIT_DROPPED;
+}
+
+void machine_answer(struct agent *a, struct agent_news *n, const char *by)
+{
+	struct buf text = {0}, info = {0};
+	struct talk_result result;
+	struct err err = {0};
+	int rc = 0;
+
+	buf_adds(&text, n->text);
+	if (machine_is_last_round(a) && a->at + 1 == a->calls.n)
+		buf_addf(&text, "%s" LAST_ROUND, text.len ? "\n" : "");
+	n->text = buf_str(&text);
+	a->given += text.len;
+	call_add_info(&info, n, by);
+	if (buf_failed(&text) || buf_failed(&info))
+		rc = err_nomem(&err, "result", text.len);
+	result = (struct talk_result){.ref = n->ref,
+				      .name = n->tool,
+				      .text = n->text,
+				      .info = buf_str(&info),
+				      .edit = a->edit,
+				      .edit_state = edit_state(n->state)};
+	if (!rc)
+		rc = a->ops->keep(a->ctx, &result, &err);
+	if (rc)
+		machine_give_up(a, AGENT_FAILED, &err,
+				"the result before it could not be kept");
+	a->ops->show(a->ctx, n);
+	buf_release(&text);
+	buf_release(&info);
+	buf_reset(&a->arguments);
+	job_news_release(&a->prepared);
+	a->edit = 0;
+}
+
+void machine_answer_not_run(struct agent *a, enum tool_state state, const char *what,
+			    struct str why, const char *by)
+{
+	struct agent_news n = machine_news(a, AGENT_RESULT);
+	struct buf text = {0};
+
+	buf_addf(&text, "error: %s", what);
+	buf_adds(&text, why);
+	n.state = state;
+	n.text = buf_str(&text);
+	machine_answer(a, &n, by);
+	buf_release(&text);
+}
+
+void machine_answer_skipped(struct agent *a, const char *why)
+{
+	machine_answer_not_run(a, TOOL_SKIPPED, "not run: ", str_of(why), "policy");
+}
