@@ -162,6 +162,15 @@ static void hear_ready(struct screen *s)
 	s->status.memory = info->weight_bytes + info->cache_bytes + info->scratch_bytes;
 }
 
+void screen_note_disk(struct screen *s, const struct event *ev)
+{
+	/* What was restored before it, while it was written, stays told. */
+	if (!ev->disk)
+		return;
+	s->status.from_disk = (int64_t)ev->disk;
+	s->status.disk_ms = (int64_t)ev->disk_ms;
+}
+
 static void hear_progress(struct screen *s, const struct event *ev)
 {
 	int64_t since = ev->kind == EV_LOAD ? s->load_ms : s->turn.began_ms;
@@ -175,11 +184,7 @@ static void hear_progress(struct screen *s, const struct event *ev)
 	if (ev->kind != EV_PREFILL)
 		return;
 	s->status.cached = (int64_t)ev->cached;
-	/* What was restored before it, while it was written, stays told. */
-	if (ev->disk) {
-		s->status.from_disk = (int64_t)ev->disk;
-		s->status.disk_ms = (int64_t)ev->disk_ms;
-	}
+	screen_note_disk(s, ev);
 }
 
 static void hear_turn(struct screen *s, const struct event *ev)

@@ -140,10 +140,7 @@ void screen_hear_price(struct screen *s, const struct event *ev)
 	if (!s->price || ev->turn != s->price)
 		return;
 	show_places(s, ev);
-	if (ev->disk) {
-		s->status.from_disk = (int64_t)ev->disk;
-		s->status.disk_ms = (int64_t)ev->disk_ms;
-	}
+	screen_note_disk(s, ev);
 	if (!tui_draft(s->tui).n && !tui_chosen_question(s->tui))
 		return;
 	s->status.reads = (int64_t)ev->progress;

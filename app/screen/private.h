@@ -159,6 +159,8 @@ void screen_leave_turn(struct screen *s);
 /* What the engine said by now, as far as keys can wait. */
 void screen_take_events(struct screen *s);
 enum status_phase screen_phase(const struct screen *s);
+/* EV_PREFILL and EV_PRICE: what of it was restored from disk, if any was. */
+void screen_note_disk(struct screen *s, const struct event *ev);
 /* A question has its answer, or will have none: what waited goes off.  `whole`: it ended by itself. */
 void screen_after_turn(struct screen *s, bool whole);
 void screen_tell_unsaved(struct screen *s, const struct talk *t, const struct err *err);
