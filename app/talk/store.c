@@ -105,9 +105,12 @@ static int say(struct talk *t, struct talk_message *m, struct err *err)
 	struct history_run run;
 	int rc;
 
-	name_run(m, &run);
-	rc = m->journal ? history_answer_commit(m->journal, &run, &said, err)
-			: say_anew(t, m, &said, err);
+	if (m->journal) {
+		name_run(m, &run);
+		rc = history_answer_commit(m->journal, &run, &said, err);
+	} else {
+		rc = say_anew(t, m, &said, err);
+	}
 	if (rc)
 		return rc;
 	m->journal = NULL;
