@@ -34,8 +34,9 @@ void app_close_engine(struct app *app);
 
 /*
  * With --tools: what runs them, before the engine opens and maps the model, and what the model is
- * offered: of the tools that only read, or all, where a script plays them.  ERR_USAGE: the folder
- * that the program was started in cannot be a workspace.
+ * offered: the tools that only read, and where the kernel confines them those that change files;
+ * all, where a script plays them.  ERR_USAGE: the folder that the program was started in cannot
+ * be a workspace.
  */
 int app_open_tools(struct app *app, struct err *err);
 void app_close_tools(struct app *app);

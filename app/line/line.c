@@ -146,8 +146,9 @@ static void tell_refused(const struct line_mode *l, int rc, struct err *err)
 
 /*
  * The turn that has begun, or `resumes` with the calls of the last answer; `tells_price`: where
- * the branch is left for it, what that reads is said first.  An interrupted answer is kept as far as it went.  A write that
- * fails does not take back what is on the screen: it is told, and tried again.
+ * the branch is left for it, what that reads is said first.  An interrupted answer is kept as
+ * far as it went.  A write that fails does not take back what is on the screen: it is told, and
+ * tried again.
  */
 static int finish_turn(struct line_mode *l, bool tells_price, bool resumes, struct err *err)
 {

@@ -5,8 +5,9 @@
  * left out; of the others, malformed calls are.  The ids of an answer go along where it is
  * whole.  One whose malformed calls were answered by results goes without its ids, and with
  * those of them whose name and arguments could be read, written as they should have been; the
- * results of the others stand alone.  Each result of a tool is a message of its own, with the id of its call; what in it
- * would end the result in the prompt is escaped, since the model reads it as plain text.
+ * results of the others stand alone.  Each result of a tool is a message of its own, with the id
+ * of its call; what in it would end the result in the prompt is escaped, since the model reads it
+ * as plain text.
  */
 #ifndef APP_TALK_REQUEST_H
 #define APP_TALK_REQUEST_H
