@@ -57,16 +57,11 @@ static void priced_release(struct priced *p)
 static int priced_init(struct priced *p, const struct session *s, const struct chat *chat,
 		       struct err *err)
 {
-	int rc;
-
 	*p = (struct priced){.chat = chat};
 	p->ends = calloc(chat->n_messages + 1, sizeof(*p->ends));
 	if (!p->ends)
 		return err_nomem(err, "prompt", chat->n_messages * sizeof(*p->ends));
-	rc = prompt_encode_ends(chat, s->flavour, s->tok, &p->prompt, p->ends, err);
-	if (!rc && tokens_failed(&p->prompt))
-		rc = err_nomem(err, "prompt", p->prompt.n * sizeof(token_id));
-	return rc;
+	return prompt_encode_ends(chat, s->flavour, s->tok, &p->prompt, p->ends, err);
 }
 
 /* Of an answer the last id was chosen and not read, nor the end of one that was cut. */

@@ -55,7 +55,7 @@ int prompt_flavour_read(const char *model_dir, enum prompt_flavour *out, struct 
  *
  * *n_replaced (may be NULL) grows by the invalid UTF-8 sequences that became U+FFFD.
  * ERR_USAGE: messages in an impossible order, JSON that is none; ERR_MODEL: the tokenizer
- * lacks a control token.
+ * lacks a control token; ERR_NOMEM, as well where `out` has no room for all.
  */
 int prompt_encode(const struct chat *chat, enum prompt_flavour flavour,
 		  const struct tokenizer *tok, struct tokens *out, size_t *n_replaced,
