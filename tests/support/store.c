@@ -86,6 +86,43 @@ void store_sql(const struct store *s, const char *sql)
 	sqlite3_close(db);
 }
 
+static sqlite3_stmt *first_row(const char *path, const char *sql)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	return st;
+}
+
+static void row_done(sqlite3_stmt *st)
+{
+	sqlite3 *db = sqlite3_db_handle(st);
+
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
+int64_t store_number(const char *path, const char *sql)
+{
+	sqlite3_stmt *st = first_row(path, sql);
+	int64_t n = sqlite3_column_int64(st, 0);
+
+	row_done(st);
+	return n;
+}
+
+void store_value_is(const char *path, const char *sql, const char *expected)
+{
+	sqlite3_stmt *st = first_row(path, sql);
+
+	assert_string_equal((const char *)sqlite3_column_text(st, 0), expected);
+	row_done(st);
+}
+
 size_t store_problems(struct history *h, struct buf *problems)
 {
 	struct err err;

@@ -28,6 +28,9 @@ int64_t store_talk(struct history *h, const char *question, const char *thought,
 size_t store_hits(struct history *h, const char *query);
 /* Runs SQL on the file by another connection; the schema itself may be written. */
 void store_sql(const struct store *s, const char *sql);
+/* The first value that SQL gives of a file, read by another connection. */
+int64_t store_number(const char *path, const char *sql);
+void store_value_is(const char *path, const char *sql, const char *expected);
 /* As history_verify(), appended. */
 size_t store_problems(struct history *h, struct buf *problems);
 void store_assert_sound(struct history *h);

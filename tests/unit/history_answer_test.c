@@ -14,6 +14,7 @@
 #include <sqlite3.h>
 
 #include "history/history.h"
+#include "tests/support/store.h"
 
 static char dir[64], path[96];
 static struct err err;
@@ -76,17 +77,7 @@ static const struct history_message *finish(struct history_answer *a, const char
 
 static int64_t count(const char *sql)
 {
-	sqlite3 *db;
-	sqlite3_stmt *st;
-	int64_t n;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return n;
+	return store_number(path, sql);
 }
 
 static void an_answer_becomes_a_message_and_its_journal_goes(void **state)

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 
 #include "engine/base/file.h"
 #include "history/tool_run.h"
@@ -107,16 +106,7 @@ static enum history_call_begun begun(const char *ref)
 
 static void assert_row(const char *sql, const char *expected)
 {
-	sqlite3_stmt *st;
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open(s.path, &db), SQLITE_OK);
-	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
-		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	assert_string_equal((const char *)sqlite3_column_text(st, 0), expected);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
+	store_value_is(s.path, sql, expected);
 }
 
 /* -- calls ------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 
 #include "history/history.h"
 #include "tests/support/badvfs.h"
+#include "tests/support/store.h"
 #include "tests/support/tmpdir.h"
 
 static int install(void **state)
@@ -262,21 +263,6 @@ static void check_names(const struct tmpdir *dir, const char *what, long at)
 	closedir(d);
 }
 
-static int64_t number_of(const char *path, const char *sql)
-{
-	sqlite3_stmt *st;
-	sqlite3 *db;
-	int64_t n;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return n;
-}
-
 static void check_migrated(const struct tmpdir *dir, const char *path, const char *what,
 			   long at)
 {
@@ -299,10 +285,10 @@ static void check_migrated(const struct tmpdir *dir, const char *path, const cha
 	buf_release(&problems);
 	snprintf(backup, sizeof(backup), "%s.v1.bak", path);
 	assert_int_equal(access(backup, F_OK), 0);
-	assert_int_equal(number_of(backup, "PRAGMA user_version"), 1);
-	assert_int_equal(number_of(backup, "SELECT count(*) FROM conversation"), 4);
-	assert_int_equal(number_of(backup, "SELECT integrity_check = 'ok'"
-					   " FROM pragma_integrity_check"),
+	assert_int_equal(store_number(backup, "PRAGMA user_version"), 1);
+	assert_int_equal(store_number(backup, "SELECT count(*) FROM conversation"), 4);
+	assert_int_equal(store_number(backup, "SELECT integrity_check = 'ok'"
+						     " FROM pragma_integrity_check"),
 			 1);
 }
 

@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 
 #include "engine/base/file.h"
 #include "history/history.h"
+#include "tests/support/store.h"
 #include "tests/support/tmpdir.h"
 
 #define NFS  0x6969
@@ -80,28 +80,9 @@ static int64_t talk(struct history *h, const char *text)
 	return id;
 }
 
-static void assert_sound(struct history *h)
-{
-	struct buf problems = {0};
-	size_t n = 0;
-
-	if (history_verify(h, &problems, &n, &err) || n)
-		fail_msg("%s%s", buf_z(&problems), err.text);
-	buf_release(&problems);
-}
-
 static void assert_mode(const char *mode)
 {
-	sqlite3_stmt *st;
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open(path(), &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &st, NULL),
-			 SQLITE_OK);
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	assert_string_equal((const char *)sqlite3_column_text(st, 0), mode);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
+	store_value_is(path(), "PRAGMA journal_mode", mode);
 }
 
 static bool is_there(const char *name)
@@ -127,7 +108,7 @@ static void a_rollback_journal_is_used_and_leaves_nothing(void **state)
 	assert_int_equal(history_search(h, &q, &hits, &err), 0);
 	assert_int_equal(hits.n, 1);
 	history_hits_release(&hits);
-	assert_sound(h);
+	store_assert_sound(h);
 	history_close(h);
 	assert_false(is_there("history.db-journal"));
 	assert_int_equal(file_read(&all, path(), 1 << 24, &err), 0);
@@ -150,12 +131,12 @@ static void a_file_that_moves_there_leaves_its_log(void **state)
 	assert_mode("delete");
 	talk(h, "said elsewhere");
 	assert_false(is_there("history.db-wal"));
-	assert_sound(h);
+	store_assert_sound(h);
 	history_close(h);
 	file_system = EXT4;
 	h = open_store();
 	assert_mode("wal");
-	assert_sound(h);
+	store_assert_sound(h);
 	history_close(h);
 }
 
@@ -173,7 +154,7 @@ static void an_old_file_is_migrated_there(void **state)
 	assert_int_equal(history_list(h, HISTORY_ALL, 0, &list, &err), 0);
 	assert_int_equal(list.n, 4);
 	history_list_release(&list);
-	assert_sound(h);
+	store_assert_sound(h);
 	history_close(h);
 }
 
@@ -203,7 +184,7 @@ static int64_t n_kept(void)
 	struct history_list list;
 	int64_t n = 0;
 
-	assert_sound(h);
+	store_assert_sound(h);
 	assert_int_equal(history_list(h, HISTORY_ALL, 0, &list, &err), 0);
 	for (size_t i = 0; i < list.n; i++)
 		n += list.items[i].n_messages;
