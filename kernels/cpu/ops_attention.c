@@ -174,6 +174,11 @@ static const float *unpacked(const struct attending *x, const struct span *s, in
 	return to;
 }
 
+static float *scores_of(const struct attending *x, int t, int h)
+{
+	return x->scores + ((int64_t)t * (x->h1 - x->h0) + h - x->h0) * x->j->max_rows;
+}
+
 enum pass { SCORES, SUM };
 
 /* n unpacked rows, `first` being the first one's number among those that token t sees. */
@@ -185,8 +190,7 @@ static void pass_rows(const struct attending *x, enum pass pass, int t, const fl
 
 	for (int h = x->h0; h < x->h1; h++) {
 		size_t at = ((size_t)(x->t0 + t) * (size_t)a->n_head + (size_t)h) * HEAD_DIM;
-		float *s = x->scores +
-			   ((int64_t)t * (x->h1 - x->h0) + h - x->h0) * x->j->max_rows + first;
+		float *s = scores_of(x, t, h) + first;
 
 		if (pass == SCORES)
 			leaf->dots(floats(a->q) + at, rows, n, a->scale, s);
@@ -249,10 +253,9 @@ static void begin_sums(const struct attending *x)
 
 	for (int t = 0; t < x->n_tok; t++) {
 		int n = (int)(x->seen[t].n_comp + x->seen[t].n_win);
-		float *s = x->scores + (int64_t)t * (x->h1 - x->h0) * x->j->max_rows;
 
-		for (int h = x->h0; h < x->h1; h++, s += x->j->max_rows)
-			x->j->c->leaf->softmax(s, n, floats(a->sink)[h]);
+		for (int h = x->h0; h < x->h1; h++)
+			x->j->c->leaf->softmax(scores_of(x, t, h), n, floats(a->sink)[h]);
 		memset(floats(a->out) + ((x->t0 + t) * a->n_head + x->h0) * HEAD_DIM, 0,
 		       (size_t)(x->h1 - x->h0) * HEAD_DIM * sizeof(float));
 	}
