@@ -20,11 +20,11 @@
 #include "engine/cache/disk.h"
 #include "engine/cache/prefix.h"
 #include "engine/pass/model_internal.h"
+#include "engine/session/session.h"
 
-#define NO_BUDGET       INT64_MAX
-#define N_FRONTIERS     20
-#define PATIENCE_MS     120000
-#define WORTH_RECALLING 16 /* fewer ids are not looked for on disk */
+#define NO_BUDGET   INT64_MAX
+#define N_FRONTIERS 20
+#define PATIENCE_MS 120000
 
 /* ------------------------------------------------------------------------ wire */
 

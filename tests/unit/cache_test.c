@@ -18,6 +18,7 @@
 
 #include "engine/cache/disk.h"
 #include "engine/cache/prefix.h"
+#include "engine/session/session.h"
 #include "engine/store/kvdir.h"
 #include "tests/support/cache_worker.h"
 #include "tests/support/tmpdir.h"
@@ -32,7 +33,6 @@ enum {
 	ANSWER_ROOM = 250, /* what is kept free for an answer */
 	SAMPLE = 6,        /* every so many prompts are compared with a model's own */
 	FEW_TRIES = 8,     /* files that are of no use before a prompt is read instead */
-	WORTH_LOOKING = 16,
 };
 
 /* -------------------------------------------------------------- the plain model */
@@ -629,7 +629,7 @@ static int check_found(const struct turn *t, const struct set *later)
 	int64_t n = t->q.n - 1, want = 0, found = t->r.recalled;
 	int in_vain = 0;
 
-	if (n - t->have >= WORTH_LOOKING)
+	if (n - t->have >= WORTH_RECALLING)
 		want = recalled(t->p, &t->there, t->q.ids, n, t->have, &in_vain);
 	if (found != want && (found < want || longest(later, t->q.ids, found) != found))
 		differs("%lld of %d ids come from disk, expected %lld", (long long)found,
