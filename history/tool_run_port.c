@@ -1,5 +1,4 @@
 /* What was done of calls, out and in again. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/buf.h"

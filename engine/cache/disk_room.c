@@ -4,7 +4,6 @@
  * branch that is.  A run is worth as much as the best frontier that needs it, and what several
  * conversations have as much as to the one it is worth most to.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -13,9 +13,10 @@
  *
  * Few rows of x: some rows of W side by side, all sums in registers; the floor is the bytes of
  * W, or, where caches hold them, the multiply-adds and two instructions for each 16 codes, which
- * serve all of these rows.  More: runs of RUN columns, so that TILE_X rows of x stay in the first-level cache while rows of W pass,
- * and the lanes' sums wait in memory between blocks; the floor is the multiply-adds, beside
- * which looking codes up again for every few rows of x costs nothing.
+ * serve all of these rows.  More: runs of RUN columns, so that TILE_X rows of x stay in the
+ * first-level cache while rows of W pass, and the lanes' sums wait in memory between blocks; the
+ * floor is the multiply-adds, beside which looking codes up again for every few rows of x costs
+ * nothing.
  */
 #include "kernels/cpu/vec_leaf.h"
 

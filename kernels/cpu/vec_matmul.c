@@ -9,10 +9,10 @@
  * block.  All its sums are F8_SUM_SCALE too small until they are stored, so that neither
  * factor leaves a float's range.
  *
- * Up to four rows, and as many again while they are few: four rows of W at a time (fewer, where there are fewer registers) are
- * decoded in registers and used for every x: the floor is the bytes of W.  More rows: runs
- * of RUN_ROWS × RUN columns of W are decoded once, and blocks of TILE_W × TILE_X outputs pass
- * over them: the floor is the multiply-adds.
+ * Up to four rows, and as many again while they are few: four rows of W at a time (fewer, where
+ * there are fewer registers) are decoded in registers and used for every x: the floor is the
+ * bytes of W.  More rows: runs of RUN_ROWS × RUN columns of W are decoded once, and blocks of
+ * TILE_W × TILE_X outputs pass over them: the floor is the multiply-adds.
  */
 #include <stdbool.h>
 
