@@ -382,6 +382,8 @@ void agent_answered(struct agent *a, const struct agent_answer *m)
 		finish(a, AGENT_STOPPED, NULL);
 	else if (!m->done)
 		finish(a, m->err.code == ERR_CANCELLED ? AGENT_STOPPED : AGENT_FAILED, &m->err);
+	else if (m->kept.code) /* before anything is done on its word */
+		finish(a, AGENT_FAILED, &m->kept);
 	else if (m->stop == STOP_INTERRUPTED)
 		finish(a, AGENT_STOPPED, NULL);
 	else if (m->stop == STOP_LENGTH)

@@ -150,6 +150,7 @@ struct agent_answer {
 	bool done;                       /* it ended with `stop` */
 	enum stop_reason stop;
 	struct err err;     /* where it did not */
+	struct err kept;    /* why it could not be; code 0: it is, or nothing was said */
 	int64_t ctx_tokens; /* that the model can hold; 0: not known */
 };
 

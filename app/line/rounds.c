@@ -220,11 +220,8 @@ static int run_turn(struct rounds *r, struct turn_outcome *out, struct err *err)
 	a.stop = out->stop;
 	if (!a.done)
 		a.err = *err;
-	/* What the model said is kept before anything is done on its word. */
-	if (!rc && out->kept.code) {
-		a.done = false;
-		a.err = out->kept;
-	}
+	if (!rc)
+		a.kept = out->kept;
 	agent_answered(r->agent, &a);
 	return rc;
 }

@@ -317,17 +317,13 @@ void screen_answered(struct screen *s, const struct event *last,
 		.said = said,
 		.done = last->kind == EV_DONE,
 		.stop = last->stop,
+		.kept = *unkept,
 		.ctx_tokens = s->status.context_all,
 	};
 
 	if (!a.done)
 		a.err = last->err;
-	/* What the model said is kept before anything is done on its word. */
-	if (a.done && unkept->code) {
-		a.done = false;
-		a.err = *unkept;
-	}
-	s->acts.told = !a.done;
+	s->acts.told = !a.done || unkept->code;
 	agent_answered(s->acts.agent, &a);
 }
 

@@ -14,7 +14,8 @@
 
 /*
  * An answer is spelled line by line: "text T", "think T", "call NAME ARGUMENTS", "bad NAME
- * WHY"; alone: "cut" (the limit of tokens), "full" (the context), "interrupted", "error".
+ * WHY"; alone: "cut" (the limit of tokens), "full" (the context), "interrupted", "error",
+ * "unkept" (a call, in an answer that could not be kept).
  */
 struct play {
 	const char *answers[12], *jobs; /* the runner's script */
@@ -268,6 +269,10 @@ static void tell_answer(struct owner *o, const char *spelled)
 			spelled = "text a";
 		}
 	}
+	if (strcmp(spelled, "unkept") == 0) {
+		err_set(&a.kept, ERR_STORE, "the disk is full");
+		spelled = "call read_file {\"path\": \"a\"}";
+	}
 	if (strcmp(spelled, "error") == 0) {
 		a.done = false;
 		err_set(&a.err, ERR_MODEL, "no GPU");
@@ -444,6 +449,7 @@ static const struct play plays[] = {
 	{.answers = {"full"}, .log = "cut: the answer filled the context\n"},
 	{.answers = {"interrupted"}, .log = "stopped\n"},
 	{.answers = {"error"}, .log = "failed: no GPU\n"},
+	{.answers = {"unkept"}, .log = "failed: the disk is full\n"},
 	{.answers = {LS, "error"},
 	 .jobs = "{}",
 	 .log = "run read_file\n0 ok: (no output)\nround 1\nask\nfailed: no GPU\n"},
