@@ -40,7 +40,8 @@ void place_write_out(const struct workspace *w, struct str path, struct buf *out
 	buf_add(out, path.p + home, path.n - home);
 }
 
-bool place_climbs(struct str path)
+/* Does it have a ".."? */
+static bool climbs(struct str path)
 {
 	struct str name;
 
@@ -80,10 +81,10 @@ enum tool_class workspace_judge(const struct workspace *w, struct str path)
 	buf_adds(&whole, rel);
 	if (buf_failed(&written) || buf_failed(&whole))
 		cls = TOOL_FORBIDDEN;
-	else if (!place_climbs(rel) && workspace_hides(w, buf_str(&whole)))
+	else if (!climbs(rel) && workspace_hides(w, buf_str(&whole)))
 		cls = TOOL_FORBIDDEN;
 	else if (!root)
-		cls = is_system(rel) && !place_climbs(rel) ? TOOL_READ : TOOL_READ_OUTSIDE;
+		cls = is_system(rel) && !climbs(rel) ? TOOL_READ : TOOL_READ_OUTSIDE;
 	buf_release(&written);
 	buf_release(&whole);
 	return cls;
@@ -209,7 +210,7 @@ static int open_written(const struct workspace *w, struct str path, bool outside
 		errno = ENOMEM;
 	else if (root)
 		fd = place_open_below(w, root->fd, rel);
-	else if (outside || (is_system(rel) && !place_climbs(rel)))
+	else if (outside || (is_system(rel) && !climbs(rel)))
 		fd = open(buf_z(&written), O_PATH | O_CLOEXEC);
 	else
 		errno = EXDEV;

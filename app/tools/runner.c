@@ -114,15 +114,28 @@ static int spawn(struct live *r, int sock, struct err *err)
 	return err_set(err, ERR_FAILED, "tools' process: cannot be started: %s", strerror(rc));
 }
 
-/* Its first word: it is ready, or why it is not. */
+/* It is ready, or why it is not. */
+static int take_first(const struct wire_message *m, struct err *err)
+{
+	struct wire_fields f = wire_fields(m);
+	struct str text;
+	uint64_t n;
+
+	if (m->kind == WIRE_READY && wire_complete(&f))
+		return 0;
+	n = wire_number(&f);
+	text = wire_text(&f);
+	if (m->kind == WIRE_FAILED && wire_complete(&f) && n >= 1 && n <= -ERR_TIMEOUT)
+		return err_set(err, -(int)n, "%.*s", (int)text.n, text.p);
+	return err_set(err, ERR_FAILED, "tools' process: its first word is none");
+}
+
+/* Its first word. */
 static int hear_first(struct live *r, struct err *err)
 {
 	struct pollfd p = {.fd = r->sock, .events = POLLIN};
 	int64_t until = clock_ms() + START_MS;
 	struct wire_message m = {0};
-	struct wire_fields f;
-	struct str text;
-	uint64_t n;
 	int rc;
 
 	while ((rc = wire_receive(r->sock, &m, err)) == 0) {
@@ -136,14 +149,7 @@ static int hear_first(struct live *r, struct err *err)
 	}
 	if (rc < 0)
 		return err_prefix(err, "not started");
-	f = wire_fields(&m);
-	n = wire_number(&f);
-	text = wire_text(&f);
-	rc = 0;
-	if (m.kind == WIRE_FAILED && wire_complete(&f) && n >= 1 && n <= -ERR_TIMEOUT)
-		rc = err_set(err, -(int)n, "%.*s", (int)text.n, text.p);
-	else if (m.kind != WIRE_READY || !wire_complete(&f))
-		rc = err_set(err, ERR_FAILED, "tools' process: its first word is none");
+	rc = take_first(&m, err);
 	buf_release(&m.body);
 	return rc;
 }

@@ -553,8 +553,10 @@ static void tell_ready(struct server *s, int rc, const struct err *err)
 	struct err lost;
 	int sent;
 
-	wire_add_number(&body, rc ? (uint64_t)-rc : (uint64_t)s->landlock);
-	wire_add_text(&body, rc ? str_of(err->text) : str_of(s->w.roots[0].path));
+	if (rc) {
+		wire_add_number(&body, (uint64_t)-rc);
+		wire_add_text(&body, str_of(err->text));
+	}
 	sent = wire_send(s->sock, rc ? WIRE_FAILED : WIRE_READY, 0, buf_str(&body), &lost);
 	s->gone = rc || sent;
 	buf_release(&body);

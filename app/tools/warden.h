@@ -24,8 +24,6 @@ struct warden {
 };
 
 #define WARDEN_TIMEOUT_MS 120000 /* where the model says nothing */
-#define WARDEN_LEAST_MS   1000
-#define WARDEN_MOST_MS    600000
 #define WARDEN_TERM_MS    2000 /* from TERM to KILL */
 
 /* Runs it to its end, and tells of that; the exit status of the process.  Single-threaded. */
