@@ -122,7 +122,8 @@ bool path_next(struct str *path, struct str *name)
 	return true;
 }
 
-bool glob_match(struct str pattern, struct str path, bool fold)
+/* `above`: where the pattern ends the path may go on. */
+static bool match_path(struct str pattern, struct str path, bool fold, bool above)
 {
 	struct str many = {NULL, 0},
 		   from = {NULL, 0}; /* behind the last "**"; where it stands */
@@ -140,7 +141,7 @@ bool glob_match(struct str pattern, struct str path, bool fold)
 		} else if (more && goes_on && match_name(p, s, fold)) {
 			pattern = rest;
 			path = left;
-		} else if (!more && !goes_on) {
+		} else if (!goes_on && (above || !more)) {
 			return true;
 		} else if (many.p && path_next(&from, &s)) {
 			pattern = many;
@@ -149,4 +150,21 @@ bool glob_match(struct str pattern, struct str path, bool fold)
 			return false;
 		}
 	}
+}
+
+bool glob_match(struct str pattern, struct str path, bool fold)
+{
+	return match_path(pattern, path, fold, false);
+}
+
+bool glob_covers(struct str pattern, struct str path, bool fold)
+{
+	struct str rest = pattern, name;
+
+	if (!path.n)
+		return false;
+	if (path_next(&rest, &name))
+		return match_path(pattern, path, fold, true);
+	/* The root; a path goes on from it without another '/'. */
+	return path.p[0] == '/' && (path.n == 1 || path.p[1] == '/');
 }

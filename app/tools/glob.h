@@ -14,6 +14,8 @@
 
 /* The whole path, names between slashes, as it is or (fold) whatever the case of ASCII. */
 bool glob_match(struct str pattern, struct str path, bool fold);
+/* The same, or a folder above it. */
+bool glob_covers(struct str pattern, struct str path, bool fold);
 
 /* Takes the first name off a path; false where there is none left. */
 bool path_next(struct str *path, struct str *name);

@@ -67,20 +67,10 @@ static const char *const harmless[] = {
 
 #define N(list) (sizeof(list) / sizeof(*(list)))
 
-/* The path or a folder above it. */
-static bool covers(struct str pattern, struct str path)
-{
-	for (size_t n = 1; n <= path.n; n++)
-		if ((n == path.n || path.p[n] == '/') &&
-		    glob_match(pattern, (struct str){path.p, n}, true))
-			return true;
-	return false;
-}
-
 static bool any_covers(const char *const *list, size_t n, struct str path)
 {
 	for (size_t i = 0; i < n; i++)
-		if (covers(str_of(list[i]), path))
+		if (glob_covers(str_of(list[i]), path, true))
 			return true;
 	return false;
 }
@@ -150,17 +140,17 @@ static bool any_name_matches(struct str pattern, struct str rel)
 bool path_is_meant(struct str pattern, struct str path, struct str rel, struct str home)
 {
 	if (pattern.n && pattern.p[0] == '/')
-		return covers(pattern, path);
+		return glob_covers(pattern, path, true);
 	if (pattern.n > 1 && memcmp(pattern.p, "~/", 2) == 0) {
 		if (!path_is_within(path, home))
 			return false;
 		path.p += home.n;
 		path.n -= home.n;
-		return covers((struct str){pattern.p + 1, pattern.n - 1}, path);
+		return glob_covers((struct str){pattern.p + 1, pattern.n - 1}, path, true);
 	}
 	if (!rel.n)
 		return false;
 	return memchr(pattern.p ? pattern.p : "", '/', pattern.n)
-		       ? covers(pattern, rel)
+		       ? glob_covers(pattern, rel, true)
 		       : any_name_matches(pattern, rel);
 }

@@ -72,6 +72,45 @@ static void a_pattern_of_many_stars_ends_soon(void **state)
 	assert_false(glob_match(str_of(pattern), str_of(path), false));
 }
 
+/* It matches the path, or the part of it that ends before one of its slashes. */
+static bool is_covered(struct str pattern, struct str path)
+{
+	for (size_t n = 1; n <= path.n; n++)
+		if ((n == path.n || path.p[n] == '/') &&
+		    glob_match(pattern, (struct str){path.p, n}, false))
+			return true;
+	return false;
+}
+
+static void a_pattern_covers_what_lies_below_what_it_matches(void **state)
+{
+	static const char *const patterns[] = {
+		"",     "/",    "a",   "a/b",    "/a/b",   "a*/?",   "**",   "**/",
+		"a/**", "**/b", "*/b", "**/a/b", "a/**/b", "a/**/c", "**/*", "a/b/c/d",
+	};
+	static const char *const paths[] = {
+		"",  "/",   "a",     "b",     "/a/b",    "a/b/c", "ab/c",
+		"a/", "a/a", "a/x/b/c", "x/a/b", "x/y/z", "//a", "b/a/x/c/d",
+	};
+	size_t n = 0;
+
+	(void)state;
+	assert_true(glob_covers(STR_LIT(".ssh"), STR_LIT(".SSH/id/x"), true));
+	assert_false(glob_covers(STR_LIT(".ssh"), STR_LIT(".sshx/id"), true));
+	assert_false(glob_covers(STR_LIT(".ssh/id"), STR_LIT(".ssh"), true));
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {
+		for (size_t k = 0; k < sizeof(paths) / sizeof(*paths); k++) {
+			struct str pattern = str_of(patterns[i]), path = str_of(paths[k]);
+			bool covers = glob_covers(pattern, path, false);
+
+			if (covers != is_covered(pattern, path))
+				fail_msg("\"%s\" on \"%s\"", patterns[i], paths[k]);
+			n += covers;
+		}
+	}
+	assert_true(n > 50);
+}
+
 static void secrets_are_known_by_place_and_by_name(void **state)
 {
 	static const struct {
@@ -432,6 +471,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(patterns_stay_within_names_but_for_two_stars),
 		cmocka_unit_test(a_pattern_of_many_stars_ends_soon),
+		cmocka_unit_test(a_pattern_covers_what_lies_below_what_it_matches),
 		cmocka_unit_test(secrets_are_known_by_place_and_by_name),
 		cmocka_unit_test_setup_teardown(
 			a_path_leads_to_what_is_in_the_workspace_or_nowhere, begin, end),
