@@ -42,7 +42,7 @@ VEC_OBJS := $(foreach t,$(CPU_TARGETS),$(VEC_SRCS:%.c=$(B)/%.$(t).o))
 # One archive per room, from the top floor down: that is also the order in which they are linked.
 FOLDERS := app/line app/screen app/verb app/cmd app/agent app/talk app app/tools tui history \
 	engine/scripted engine/session engine/measure engine/cache engine/store engine/text engine/pass \
-	engine/checkpoint engine kernels kernels/cpu engine/base
+	engine/checkpoint engine kernels kernels/cpu kernels/comm engine/base
 srcs = $(wildcard $(1)/*.c)
 objs = $(patsubst %.c,$(B)/%.o,$(filter-out $(VEC_SRCS),$(call srcs,$(1)))) \
 	$(if $(filter kernels/cpu,$(1)),$(VEC_OBJS))

@@ -23,7 +23,7 @@ BEGIN {
     edge["engine"] = "engine/base"
     edge["engine/base"] = ""
     edge["engine/checkpoint"] = "kernels engine engine/base"
-    edge["engine/pass"] = "engine/checkpoint " edge["engine/checkpoint"]
+    edge["engine/pass"] = "engine/checkpoint kernels/comm " edge["engine/checkpoint"]
     edge["engine/store"] = "engine engine/base"
     edge["engine/text"] = "engine/checkpoint engine engine/base"
     edge["engine/cache"] = "engine/store engine/pass engine/text " edge["engine/pass"]
@@ -31,8 +31,9 @@ BEGIN {
     edge["engine/session"] = "engine/measure " edge["engine/measure"]
     edge["engine/scripted"] = "engine/session engine/text engine engine/base"
     edge["kernels"] = "engine/base"
-    edge["kernels/cpu"] = "kernels engine/base"
-    edge["kernels/cuda"] = "kernels engine/base"
+    edge["kernels/comm"] = "kernels engine/base"
+    edge["kernels/cpu"] = "kernels kernels/comm engine/base"
+    edge["kernels/cuda"] = "kernels kernels/comm engine/base"
 
     public["app/agent"] = "agent.h"
     public["app/tools"] = "tools.h"
