@@ -8,9 +8,21 @@
 
 #include "engine/checkpoint/hostmem.h"
 
+/* Numbers of one type that are given out again and again. */
+struct stock {
+	unsigned char *p;
+	size_t bytes, at; /* at: where the next tensor begins */
+};
+
+#define STOCK_BYTES ((size_t)256 << 20) /* at least: caches hold none of it */
+#define STOCK_ALIGN 256
+
 struct dummy {
 	struct hostmem mem;
 	uint64_t seed;
+	bool copied;
+	struct stock stock[DTYPE_F64 + 1]; /* by dtype */
+	;
 };
 
 /* The last layers are read, as many as there were if there are so many. */
@@ -24,17 +36,19 @@ static void cut_targets(struct spark_config *spark, int n_layers)
 
 int dummy_config(const char *shape, int n_layers, struct model_config *cfg, struct err *err)
 {
-	const int first = 4; /* behind the layers that are different: window-only, hash-routed */
+	const int first =
+		4; /* behind the layers that are different: window-only, hash-routed */
 
 	if (!model_config_published(shape, cfg))
-		return err_set(err, ERR_USAGE, "shape %.40s: expected flash, flash-dspark, "
+		return err_set(err, ERR_USAGE,
+			       "shape %.40s: expected flash, flash-dspark, "
 			       "flash-base, pro or pro-base",
 			       shape);
 	if (n_layers == 0)
 		return 0;
 	if (n_layers < 1 || n_layers > cfg->n_layers - first)
-		return err_set(err, ERR_USAGE, "layers: %d, expected 1 to %d, or 0 for all", n_layers,
-			       cfg->n_layers - first);
+		return err_set(err, ERR_USAGE, "layers: %d, expected 1 to %d, or 0 for all",
+			       n_layers, cfg->n_layers - first);
 	for (int i = 0; i < n_layers; i++)
 		cfg->compress_ratio[i] = cfg->compress_ratio[first + i];
 	for (int i = 0; i < cfg->n_draft_layers; i++)
@@ -45,12 +59,13 @@ int dummy_config(const char *shape, int n_layers, struct model_config *cfg, stru
 	return 0;
 }
 
-int dummy_new(struct dummy **out, struct err *err)
+int dummy_new(struct dummy **out, bool copied, struct err *err)
 {
 	*out = calloc(1, sizeof(**out));
 	if (!*out)
 		return err_nomem(err, "random weights", sizeof(**out));
 	(*out)->seed = 1;
+	(*out)->copied = copied;
 	return 0;
 }
 
@@ -62,7 +77,8 @@ void dummy_free(struct dummy *d)
 	free(d);
 }
 
-/* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016) */
+/* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016)
+ */
 static uint64_t draw(uint64_t *s)
 {
 	*s ^= *s >> 12;
@@ -128,12 +144,39 @@ void dummy_fill(enum dtype dtype, void *p, size_t n_bytes, uint64_t *seed)
 	}
 }
 
+static int from_stock(struct dummy *d, const struct tensor_spec *spec, const void **data,
+		      struct err *err)
+{
+	struct stock *s = &d->stock[spec->dtype];
+	size_t n = (spec->part_bytes + STOCK_ALIGN - 1) / STOCK_ALIGN * STOCK_ALIGN;
+
+	if (n > s->bytes) { /* what was given of a smaller one stays */
+		size_t bytes = n > STOCK_BYTES ? n : STOCK_BYTES;
+		void *p;
+		int rc = hostmem_take(&d->mem, bytes, spec->name, &p, err);
+
+		if (rc)
+			return rc;
+		dummy_fill(spec->dtype, p, bytes, &d->seed);
+		*s = (struct stock){.p = p, .bytes = bytes};
+	}
+	if (n > s->bytes - s->at)
+		s->at = 0;
+	*data = s->p + s->at;
+	s->at += n;
+	return 0;
+}
+
 static int get(void *ctx, const struct tensor_spec *spec, const void **data, struct err *err)
 {
 	struct dummy *d = ctx;
 	struct hostmem whole = {0};
 	void *p, *from;
-	int rc = hostmem_take(&d->mem, spec->part_bytes, spec->name, &p, err);
+	int rc;
+
+	if (d->copied)
+		return from_stock(d, spec, data, err);
+	rc = hostmem_take(&d->mem, spec->part_bytes, spec->name, &p, err);
 
 	*data = p;
 	if (rc)

@@ -1,34 +1,19 @@
-/* Timing the machine's bounds, single operations, decoding and prefill. */
-#include "engine/measure/bench_draft.h"
+/* Timing the machine's bounds and single operations; then the rest, part by part. */
+#include "engine/measure/bench_internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/base/clock.h"
-#include "engine/cache/seq.h"
+#include "engine/checkpoint/plan.h"
 #include "engine/engine.h"
-#include "engine/pass/model_internal.h"
+#include "engine/measure/bench_draft.h"
 
-#define READ_BYTES   ((size_t)256 << 20)
-#define REPEATS	     7	/* of what is short; the median counts */
-#define STEPS	     24 /* of decode; the median counts */
-#define WARM_UP	     4
-#define PREFILL	     512
-#define PREFILL_MOST (256 << 10)
-
-static const int64_t lengths[] = {1 << 10, 32 << 10, 256 << 10, 1 << 20};
-
-#define N_LENGTHS (sizeof(lengths) / sizeof(lengths[0]))
-
-struct bench {
-	struct model *m;
-	struct seq *s;
-	struct buf *out;
-	dbuf memory;       /* READ_BYTES that are read to see how fast that goes */
-	double step;       /* seconds of a decode step */
-	uint64_t seed;
-	float *logits, *draft; /* one row each, draft behind logits */
-};
+#define READ_BYTES ((size_t)256 << 20)
+#define READ_MANY  16   /* times that, where it is read in no time */
+#define READ_SHORT 1e-3 /* seconds: starting and waiting would count */
+#define MEMORY_LEFT                                                                            \
+	((uint64_t)6 << 30) /* of a device, beside the model: what reads and marks take */
+#define REPEATS 7           /* of what is short; the median counts */
 
 static int by_size(const void *a, const void *b)
 {
@@ -37,13 +22,13 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(double *v, int n)
+double bench_median(double *v, int n)
 {
 	qsort(v, (size_t)n, sizeof(*v), by_size);
 	return v[n / 2];
 }
 
-static void draw_ids(struct bench *b, token_id *ids, int n)
+void bench_draw_ids(struct bench *b, token_id *ids, int n)
 {
 	for (int i = 0; i < n; i++) {
 		b->seed = b->seed * 6364136223846793005u + 1442695040888963407u;
@@ -53,20 +38,16 @@ static void draw_ids(struct bench *b, token_id *ids, int n)
 
 /* ------------------------------------------------------------- what bounds it */
 
-/*
- * The memory of a shared machine is not equally fast at all times, so a pass of reads stands
- * beside everything that is held against it.
- */
-static int read_once(struct bench *b, double *rate, struct err *err)
+int bench_read(struct bench *b, double *rate, struct err *err)
 {
 	double start = clock_s();
-	int rc = b->m->be->read(b->m->be, b->memory, READ_BYTES, err);
+	int rc = b->m->be->read(b->m->be, b->memory, b->read_bytes, err);
 
-	*rate = (double)READ_BYTES / (clock_s() - start);
+	*rate = (double)b->read_bytes / (clock_s() - start);
 	return rc;
 }
 
-static int multiply_once(struct bench *b, double *rate, struct err *err)
+int bench_multiply(struct bench *b, double *rate, struct err *err)
 {
 	double start = clock_s(), n_op;
 	int rc = b->m->be->multiply(b->m->be, &n_op, err);
@@ -75,37 +56,62 @@ static int multiply_once(struct bench *b, double *rate, struct err *err)
 	return rc;
 }
 
-static int measure_bounds(struct bench *b, struct err *err)
+static int fill_memory(struct bench *b, const unsigned char *host, size_t n, struct err *err)
 {
 	struct backend *be = b->m->be;
-	double reads[REPEATS], multiplies[REPEATS];
-	uint64_t seed = 3;
+	int rc;
+
+	be->free(be, b->memory);
+	b->memory = NULL;
+	rc = be->alloc(be, n, MEMORY_PLAIN, &b->memory, err);
+	for (size_t at = 0; !rc && at < n; at += READ_BYTES)
+		rc = be->put(be, b->memory + at, host, READ_BYTES, err);
+	b->read_bytes = rc ? 0 : n;
+	return rc;
+}
+
+/* As much as takes a while to read, where there is room for it. */
+static int take_memory(struct bench *b, struct err *err)
+{
+	struct backend *be = b->m->be;
 	unsigned char *host = malloc(READ_BYTES);
+	uint64_t seed = 3;
+	double rate;
 	int rc;
 
 	if (!host)
 		return err_nomem(err, "bench", READ_BYTES);
 	dummy_fill(DTYPE_F32, host, READ_BYTES, &seed);
-	rc = be->alloc(be, READ_BYTES, MEMORY_PLAIN, &b->memory, err);
-	if (!rc)
-		rc = be->put(be, b->memory, host, READ_BYTES, err);
+	rc = fill_memory(b, host, READ_BYTES, err);
+	for (int i = 0; !rc && i < 2; i++) /* the first may have to load something */
+		rc = bench_read(b, &rate, err);
+	if (!rc && (double)READ_BYTES / rate < READ_SHORT &&
+	    be->memory_free(be) > 2 * READ_MANY * READ_BYTES)
+		rc = fill_memory(b, host, READ_MANY * READ_BYTES, err);
 	free(host);
+	return rc;
+}
+
+static int measure_bounds(struct bench *b, struct err *err)
+{
+	double reads[REPEATS], multiplies[REPEATS];
+	int rc = take_memory(b, err);
+
 	for (int i = 0; !rc && i < REPEATS; i++) {
-		rc = read_once(b, &reads[i], err);
+		rc = bench_read(b, &reads[i], err);
 		if (!rc)
-			rc = multiply_once(b, &multiplies[i], err);
+			rc = bench_multiply(b, &multiplies[i], err);
 	}
 	if (!rc)
-		buf_addf(b->out,
-			 "%s: memory reads %.1f GB/s, multiply-adds %.0f GFLOP/s\n\n",
-			 b->m->caps.name, median(reads, REPEATS) / 1e9,
-			 median(multiplies, REPEATS) / 1e9);
+		buf_addf(b->out, "%s: memory reads %.1f GB/s, multiply-adds %.0f GFLOP/s\n\n",
+			 b->m->caps.name, bench_median(reads, REPEATS) / 1e9,
+			 bench_median(multiplies, REPEATS) / 1e9);
 	return rc;
 }
 
 /* ----------------------------------------------------------------- kernels */
 
-static double weight_bytes(const struct weight *w)
+double bench_weight_bytes(const struct weight *w)
 {
 	double n = (double)w->out * (double)w->in;
 
@@ -122,305 +128,172 @@ static double weight_bytes(const struct weight *w)
 	return 0;
 }
 
-/* One row through each of n matrices of one kind, so many that no cache holds them. */
-static int time_linear(struct bench *b, const char *name, const struct weight *const *w, int n,
-		       struct err *err)
+/* One row through what `issue` issues, so much that no cache holds it. */
+static int time_alone(struct bench *b, const char *name, double bytes,
+		      int (*issue)(struct bench *b, struct err *err), struct err *err)
 {
-	struct work *k = &b->m->work;
-	double t[REPEATS], reads[REPEATS], bytes = 0, rate, read;
+	double t[REPEATS], reads[REPEATS], rate, read;
 	uint16_t first;
 	int rc = 0;
 
-	for (int i = 0; i < n; i++)
-		bytes += weight_bytes(w[i]);
 	for (int rep = 0; !rc && rep < REPEATS; rep++) {
 		double start;
 
-		rc = read_once(b, &reads[rep], err);
+		rc = bench_read(b, &reads[rep], err);
 		start = clock_s();
-		for (int i = 0; !rc && i < n; i++)
-			rc = run_linear(b->m, w[i], 1, k->q, k->o, 1, err);
+		if (!rc)
+			rc = issue(b, err);
 		if (!rc) /* waits for what was issued */
-			rc = b->m->be->get(b->m->be, &first, k->o, sizeof(first), err);
+			rc = b->m->be->get(b->m->be, &first, b->m->work.u, sizeof(first), err);
 		t[rep] = clock_s() - start;
 	}
 	if (rc)
 		return rc;
-	rate = bytes / median(t, REPEATS);
-	read = median(reads, REPEATS);
-	buf_addf(b->out, "  %-18s %7.1f GB/s  %3.0f %% of the %.1f that memory reads  (%.0f MB)\n", name,
-		 rate / 1e9, 100 * rate / read, read / 1e9, bytes / 1e6);
+	rate = bytes / bench_median(t, REPEATS);
+	read = bench_median(reads, REPEATS);
+	buf_addf(b->out,
+		 "  %-18s %7.1f GB/s  %3.0f %% of the %.1f that memory reads  (%.0f MB)\n",
+		 name, rate / 1e9, 100 * rate / read, read / 1e9, bytes / 1e6);
 	return 0;
+}
+
+/* q's columns hold any input here, o's any output. */
+static int issue_linear(struct bench *b, struct err *err)
+{
+	struct work *k = &b->m->work;
+	int rc = 0;
+
+	for (int i = 0; !rc && i < b->m->cfg.n_layers; i++) {
+		const struct layer_weights *w = &b->m->weights->layers[i];
+
+		rc = run_linear(b->m, &w->wq_b, 1, k->q, k->o, 1, err);
+		if (!rc)
+			rc = run_linear(b->m, &w->wo_b, 1, k->q, k->o, 1, err);
+	}
+	return rc;
+}
+
+static int issue_experts(struct bench *b, struct err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; !rc && i < b->m->cfg.n_layers; i++)
+		rc = run_experts(b->m, &b->m->weights->layers[i], 1, err);
+	return rc;
+}
+
+/* Some experts, spread over all, with equal weights. */
+static int choose_experts(struct bench *b, struct err *err)
+{
+	const struct model_config *cfg = &b->m->cfg;
+	struct backend *be = b->m->be;
+	int rc = 0;
+
+	for (int i = 0; !rc && i < cfg->n_experts_used; i++) {
+		int32_t expert = i * (cfg->n_experts / cfg->n_experts_used);
+		float weight = 1.0f / (float)cfg->n_experts_used;
+
+		rc = be->put(be, b->m->work.expert + (size_t)i * sizeof(expert), &expert,
+			     sizeof(expert), err);
+		if (!rc)
+			rc = be->put(be, b->m->work.expert_weight + (size_t)i * sizeof(weight),
+				     &weight, sizeof(weight), err);
+	}
+	return rc;
+}
+
+static double expert_bytes(const struct expert_weights *e)
+{
+	return bench_weight_bytes(&e->w1) + bench_weight_bytes(&e->w2) +
+	       bench_weight_bytes(&e->w3);
 }
 
 static int time_kernels(struct bench *b, struct err *err)
 {
-	const struct weights *w = b->m->weights;
 	const struct model_config *cfg = &b->m->cfg;
-	int n_f8 = 0, n_fp4 = 0, most = 2 * cfg->n_layers + cfg->n_experts;
-	const struct weight **list = malloc((size_t)most * sizeof(*list));
-	int rc;
+	double linear = 0, experts = 0;
+	int rc = choose_experts(b, err);
 
-	if (!list)
-		return err_nomem(err, "bench", (size_t)most * sizeof(*list));
-	/* q's columns hold any input here, o's any output */
-	buf_addz(b->out, "kernels alone, one row:\n");
 	for (int i = 0; i < cfg->n_layers; i++) {
-		list[n_f8++] = &w->layers[i].wq_b;
-		list[n_f8++] = &w->layers[i].wo_b;
+		const struct layer_weights *w = &b->m->weights->layers[i];
+
+		linear += bench_weight_bytes(&w->wq_b) + bench_weight_bytes(&w->wo_b);
+		experts += cfg->n_experts_used * expert_bytes(&w->experts[0]) +
+			   expert_bytes(&w->shared);
 	}
-	rc = time_linear(b, "FP8 matrix-vector", list, n_f8, err);
-	if (!rc && cfg->expert_dtype == EXPERT_FP4) {
-		for (int e = 0; e < cfg->n_experts; e++)
-			list[n_fp4++] = &w->layers[0].experts[e].w1;
-		rc = time_linear(b, "FP4 matrix-vector", list, n_fp4, err);
-	}
-	free(list);
+	buf_addz(b->out, "kernels alone, one row:\n");
+	if (!rc)
+		rc = time_alone(b, "wq_b and wo_b", linear, issue_linear, err);
+	if (!rc)
+		rc = time_alone(b, "experts", experts, issue_experts, err);
 	buf_addc(b->out, '\n');
 	return rc;
 }
 
-/* ------------------------------------------------------------------ decode */
-
-/* What the draft head reads where its logits are not wanted: up to its window row. */
-static double draft_bytes(const struct model *m)
+/* How many layers of a published shape fit here, where nobody says how many; all if they do. */
+static int fitting_layers(const struct model_options *opt, int all, int *n, struct err *err)
 {
-	const struct draft_weights *w = &m->weights->draft[0];
+	struct model_options some = *opt;
+	struct memory_plan plan;
+	uint64_t whole, few, each;
+	int rc;
 
-	return weight_bytes(&w->e_proj) + weight_bytes(&w->h_proj) + weight_bytes(&w->layer.wkv) +
-	       24.0 * HC_MULT * m->cfg.dim * sizeof(float);
-}
-
-/* The same of the block drafter's stages. */
-static double stage_bytes(const struct model *m)
-{
-	double n = weight_bytes(&m->weights->draft[0].main_proj);
-
-	for (int i = 0; i < m->n_stages; i++)
-		n += weight_bytes(&m->weights->draft[i].layer.wkv);
-	return n;
-}
-
-/* Bytes of weights that a step reads, by phase. */
-static int step_bytes(const struct model *m, double bytes[N_PHASES], struct err *err)
-{
-	const struct model_config *cfg = &m->cfg;
-	uint64_t w[N_WEIGHT_KINDS];
-	double used = (double)cfg->n_experts_used / cfg->n_experts;
-	int rc = weights_measure(cfg, &m->shard, w, err);
-
+	*n = 0;
+	some.dummy_layers = 0;
+	rc = model_plan(&some, &plan, err);
+	if (rc || plan_total(&plan) + MEMORY_LEFT <= plan.available)
+		return rc;
+	whole = plan_total(&plan);
+	some.dummy_layers = 1;
+	some.ctx_tokens = plan.ctx_tokens;
+	rc = model_plan(&some, &plan, err);
 	if (rc)
 		return rc;
-	memset(bytes, 0, N_PHASES * sizeof(*bytes));
-	bytes[PHASE_ATTENTION] = (double)w[WEIGHT_KIND_ATTENTION];
-	bytes[PHASE_COMPRESSOR] = (double)w[WEIGHT_KIND_COMPRESSOR];
-	bytes[PHASE_MHC] = (double)w[WEIGHT_KIND_MHC];
-	bytes[PHASE_ROUTER] = (double)w[WEIGHT_KIND_ROUTER];
-	bytes[PHASE_EXPERTS] = (double)w[WEIGHT_KIND_SHARED] + used * (double)w[WEIGHT_KIND_EXPERTS];
-	bytes[PHASE_HEAD] = (double)w[WEIGHT_KIND_HEAD];
-	if (m->has_draft)
-		bytes[PHASE_DRAFT] = draft_bytes(m);
-	if (m->n_stages)
-		bytes[PHASE_DRAFT] = stage_bytes(m);
+	few = plan_total(&plan);
+	each = (whole - few) / (uint64_t)(all - 1);
+	if (few + each + MEMORY_LEFT > plan.available)
+		return 0; /* not one: opening says so */
+	*n = (int)((plan.available - few - MEMORY_LEFT) / each);
 	return 0;
 }
 
-/* Seconds of each of n steps; `draft` is NULL or takes the draft head's logits. */
-static int decode_steps(struct bench *b, double *t, int n, float *draft, struct err *err)
+static int open_model(struct bench *b, const struct bench_request *req, struct err *err)
 {
+	struct model_options opt = model_options_of(req->config);
+	struct model_config whole;
 	int rc = 0;
 
-	for (int i = 0; !rc && i < n; i++) {
-		token_id id;
-		double start;
-
-		draw_ids(b, &id, 1);
-		start = clock_s();
-		rc = seq_forward(b->s, &id, 1, WANT_LAST, b->logits, draft, err);
-		t[i] = clock_s() - start;
-	}
-	return rc;
-}
-
-static void show_phases(struct bench *b, const double bytes[N_PHASES], double read)
-{
-	const struct phase_clock *clock = &b->m->clock;
-	double sum = 0;
-
-	for (int p = 0; p < N_PHASES; p++)
-		sum += clock->sum[p];
-	buf_addf(b->out, "  %-12s %9s %7s %9s %12s\n", "phase", "ms", "share", "MB",
-		 "of the limit");
-	for (int p = 0; p < N_PHASES; p++) {
-		double each = clock->sum[p] / STEPS;
-
-		buf_addf(b->out, "  %-12s %9.3f %5.1f %% %9.2f", phase_name((enum phase)p), 1e3 * each,
-			 100 * clock->sum[p] / sum, bytes[p] / 1e6);
-		if (bytes[p] > 0)
-			buf_addf(b->out, " %10.0f %%", 100 * bytes[p] / each / read);
-		buf_addc(b->out, '\n');
-	}
-}
-
-static int decode_by_phase(struct bench *b, struct err *err)
-{
-	struct phase_clock *clock = &b->m->clock;
-	double bytes[N_PHASES], t[STEPS], reads[STEPS], all = 0, read;
-	int rc = step_bytes(b->m, bytes, err);
-
+	opt.dummy = req->dummy;
+	opt.dummy_layers = req->layers;
+	if (req->dummy)
+		rc = dummy_config(req->dummy, 0, &whole, err);
+	if (!rc && req->dummy && !req->layers)
+		rc = fitting_layers(&opt, whole.n_layers, &opt.dummy_layers, err);
 	if (!rc)
-		rc = seq_pretend(b->s, b->m->ctx < 1024 ? b->m->ctx / 2 : 1000 - 2 * STEPS, err);
-	if (!rc)
-		rc = decode_steps(b, t, WARM_UP, NULL, err);
-	*clock = (struct phase_clock){0};
-	for (int i = 0; !rc && i < STEPS; i++) {
-		rc = read_once(b, &reads[i], err);
-		phases_start(b->m);
-		if (!rc)
-			rc = decode_steps(b, &t[i], 1, NULL, err);
-		if (!rc)
-			rc = phases_stop(b->m, err);
-	}
+		rc = model_open(&b->m, &opt, err);
 	if (rc)
 		return rc;
-	for (int p = 0; p < N_PHASES; p++)
-		all += bytes[p];
-	read = median(reads, STEPS);
-	b->step = median(t, STEPS);
-	buf_addf(b->out,
-		 "decode, context 1000: %.2f ms/step, %.1f tokens/s, %.0f MB/step, "
-		 "%.0f %% of the limit (%.1f GB/s)\n",
-		 1e3 * b->step, 1 / b->step, all / 1e6, 100 * all / b->step / read, read / 1e9);
-	show_phases(b, bytes, read);
-	if (b->m->has_draft && b->m->ctx >= 1024) {
-		rc = decode_steps(b, t, STEPS / 2, b->draft, err);
-		if (!rc)
-			buf_addf(b->out, "  with the draft head's logits: %.2f ms/step\n",
-				 1e3 * median(t, STEPS / 2));
-	}
-	buf_addc(b->out, '\n');
-	return rc;
-}
-
-static int decode_by_context(struct bench *b, struct err *err)
-{
-	double t[STEPS], first = 0;
-	int rc = 0;
-
-	buf_addz(b->out, "decode by context:\n");
-	for (size_t i = 0; !rc && i < N_LENGTHS && lengths[i] <= b->m->ctx; i++) {
-		rc = seq_pretend(b->s, lengths[i] - 2 * STEPS, err);
-		if (!rc)
-			rc = decode_steps(b, t, WARM_UP, NULL, err);
-		if (!rc)
-			rc = decode_steps(b, t, STEPS, NULL, err);
-		if (rc)
-			break;
-		t[0] = median(t, STEPS);
-		first = first > 0 ? first : t[0];
-		buf_addf(b->out, "  %8lld tokens %9.2f ms/step  %5.2f times the first\n",
-			 (long long)lengths[i], 1e3 * t[0], t[0] / first);
-	}
-	buf_addc(b->out, '\n');
-	return rc;
-}
-
-/* ----------------------------------------------------------------- prefill */
-
-static double macs(const struct weight *w)
-{
-	return (double)w->out * (double)w->in;
-}
-
-/* Operations of one prefilled token in products with weights; without heads. */
-static double token_ops(const struct model *m)
-{
-	const struct model_config *cfg = &m->cfg;
-	double n = 0;
-
-	for (int i = 0; i < cfg->n_layers; i++) {
-		const struct layer_weights *w = &m->weights->layers[i];
-		const struct indexer_weights *x = &w->indexer;
-
-		n += macs(&w->wq_a) + macs(&w->wq_b) + macs(&w->wkv) + macs(&w->wo_a) + macs(&w->wo_b);
-		if (w->ratio)
-			n += macs(&w->compressor.wkv) + macs(&w->compressor.wgate);
-		if (w->ratio == 4)
-			n += macs(&x->wq_b) + macs(&x->weights_proj) + macs(&x->compressor.wkv) +
-			     macs(&x->compressor.wgate);
-		n += macs(&w->gate) + 3 * macs(&w->shared.w1) +
-		     3 * macs(&w->experts[0].w1) * cfg->n_experts_used;
-		n += 2 * 24.0 * HC_MULT * cfg->dim; /* mHC, before each sublayer */
-	}
-	return 2 * n;
-}
-
-static int prefill_once(struct bench *b, int64_t len, int n, double *t, struct err *err)
-{
-	token_id ids[PREFILL];
-	double start;
-	int rc;
-
-	draw_ids(b, ids, n);
-	rc = len ? seq_pretend(b->s, len, err) : seq_truncate(b->s, 0, err);
-	start = clock_s();
-	for (int at = 0; !rc && at < n; at += b->m->chunk) {
-		int rows = n - at < b->m->chunk ? n - at : b->m->chunk;
-
-		rc = seq_forward(b->s, ids + at, rows, at + rows == n ? WANT_LAST : WANT_NONE,
-				   b->logits, NULL, err);
-	}
-	*t = clock_s() - start;
-	return rc;
-}
-
-static int time_prefill(struct bench *b, struct err *err)
-{
-	int rc = 0, n = b->m->ctx < PREFILL ? (int)b->m->ctx : PREFILL;
-	double t[3], multiplies[3], ops = token_ops(b->m);
-
-	for (int rep = 0; !rc && rep < 3; rep++) {
-		rc = multiply_once(b, &multiplies[rep], err);
-		if (!rc)
-			rc = prefill_once(b, 0, n, &t[rep], err);
-	}
-	if (rc)
-		return rc;
-	t[0] = median(t, 3);
-	buf_addf(b->out,
-		 "prefill of %d tokens, %d at a time: %.0f ms, %.1f tokens/s, %.1f times decode\n"
-		 "  %.2f GFLOP/token in products, %.0f %% of the limit (%.0f GFLOP/s)\n",
-		 n, b->m->chunk, 1e3 * t[0], n / t[0], n / t[0] * b->step, ops / 1e9,
-		 100 * ops * n / t[0] / median(multiplies, 3), median(multiplies, 3) / 1e9);
-	/* beyond this the scores of 512 rows take minutes */
-	for (size_t i = 1; !rc && i < N_LENGTHS && lengths[i] <= PREFILL_MOST; i++) {
-		if (lengths[i] > b->m->ctx)
-			break;
-		rc = prefill_once(b, lengths[i] - n, n, &t[0], err);
-		if (!rc)
-			buf_addf(b->out, "  up to %8lld tokens %9.1f tokens/s\n",
-				 (long long)lengths[i], n / t[0]);
-	}
-	return rc;
+	if (req->dummy && b->m->cfg.n_layers < whole.n_layers)
+		b->whole_layers = whole.n_layers;
+	buf_addf(b->out, "%s, %d layers%s, weights %.1f MB, context %lld\n",
+		 req->dummy ? req->dummy : req->config->model_dir, b->m->cfg.n_layers,
+		 req->dummy ? ", random" : "", (double)model_memory(b->m).weight_bytes / 1e6,
+		 (long long)b->m->ctx);
+	if (b->whole_layers && !req->layers)
+		buf_addf(b->out, "(of %d layers, as many as fit)\n", b->whole_layers);
+	return 0;
 }
 
 int bench_run(const struct bench_request *req, struct buf *out, struct err *err)
 {
-	struct model_options opt = model_options_of(req->config);
 	struct bench b = {.out = out, .seed = 11};
 	int rc;
 
 	if (req->draft)
 		return bench_draft(req, out, err);
-	opt.dummy = req->dummy;
-	opt.dummy_layers = req->layers;
-	rc = model_open(&b.m, &opt, err);
+	rc = open_model(&b, req, err);
 	if (rc)
 		return rc;
-	buf_addf(out, "%s, %d layers%s, weights %.1f MB, context %lld\n",
-		 req->dummy ? req->dummy : req->config->model_dir, b.m->cfg.n_layers,
-		 req->dummy ? ", random" : "", (double)model_memory(b.m).weight_bytes / 1e6,
-		 (long long)b.m->ctx);
 	b.logits = malloc(2 * (size_t)b.m->cfg.vocab * sizeof(float));
 	rc = b.logits ? seq_new(&b.s, b.m, err)
 		      : err_nomem(err, "logits", 2 * (size_t)b.m->cfg.vocab * sizeof(float));
@@ -430,11 +303,9 @@ int bench_run(const struct bench_request *req, struct buf *out, struct err *err)
 	if (!rc)
 		rc = time_kernels(&b, err);
 	if (!rc)
-		rc = decode_by_phase(&b, err);
+		rc = bench_decode(&b, err);
 	if (!rc)
-		rc = decode_by_context(&b, err);
-	if (!rc)
-		rc = time_prefill(&b, err);
+		rc = bench_prefill(&b, err);
 	if (!rc && buf_failed(out))
 		rc = err_nomem(err, "report", out->len);
 	b.m->be->free(b.m->be, b.memory);

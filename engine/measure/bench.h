@@ -13,18 +13,19 @@
 struct engine_config; /* engine/engine.h */
 
 struct bench_request {
-	/* Its model_dir is a checkpoint, or NULL with `dummy`; its ctx_tokens are how far decode is
-	 * measured, 0 = to the model's. */
+	/* Its model_dir is a checkpoint, or NULL with `dummy`; its ctx_tokens are how far
+	 * decode is measured, 0 = to the model's. */
 	const struct engine_config *config;
-	const char *dummy;     /* random weights of a published shape */
-	int layers;            /* so many of them; 0 = all */
-	bool draft;            /* instead of all the rest: what steps cost that draft */
+	const char *dummy; /* random weights of a published shape */
+	int layers;        /* so many of its layers; 0 = as many as fit */
+	bool draft;        /* instead of all the rest: what steps cost that draft */
 };
 
 /*
  * Appends the report, a table for people: how fast this machine's memory reads and its
  * processor multiplies, measured beside each figure that is held against them; kernels alone, a
- * decode step by phase, decode by context length, prefill.  Medians.
+ * decode step by phase, by rows and by context length, prefill.  Medians.  Where layers of a
+ * shape were left out, what all of them would take is derived, and said to be.
  */
 int bench_run(const struct bench_request *req, struct buf *out, struct err *err);
 

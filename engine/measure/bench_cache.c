@@ -17,14 +17,14 @@
 #include "engine/store/kvdir.h"
 #include "engine/text/prompt.h"
 
-#define REPEATS   5
+#define REPEATS      5
 #define STEPS        20 /* of decoding, with and without writing in turn, so many times: */
 #define ROUNDS       5
 #define MOST_STEPS   2000
 #define DRAFT_TOKENS 30000 /* of a message that is priced, … */
 #define OTHER_FILES  2000  /* … in a folder that has so many files */
-#define NO_BUDGET INT64_MAX
-#define OWNER     STR_LIT("bench")
+#define NO_BUDGET    INT64_MAX
+#define OWNER        STR_LIT("bench")
 
 static const int64_t lengths[] = {32768, 131072, 1048576};
 

@@ -89,8 +89,10 @@ static void show(struct timing *k, int most, struct buf *out)
 	double first = 0;
 
 	buf_addf(out,
-		 "a step at context %lld, by how many tokens it drafts (medians of %d); tokens/s are\n"
-		 "derived: from what a step gives of published models, reasoning and plain text\n"
+		 "a step at context %lld, by how many tokens it drafts (medians of %d); "
+		 "tokens/s are\n"
+		 "derived: from what a step gives of published models, reasoning and plain "
+		 "text\n"
 		 "  %5s %9s %10s %16s %16s\n",
 		 (long long)k->at, k->n_rounds, "draft", "ms", "of no draft", "tokens a step",
 		 "tokens/s");

@@ -1,26 +1,12 @@
 /* The expert sublayer: routing, the chosen experts and the shared one. */
 #include "engine/pass/model_internal.h"
 
-int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r,
-		  struct err *err)
+int run_experts(struct model *m, const struct layer_weights *w, int n, struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
-	const struct ops *ops = m->be->ops;
 	struct work *k = &m->work;
-	struct route_args route = {
-		.n_tok = r->n,
-		.n_expert = cfg->n_experts,
-		.n_used = cfg->n_experts_used,
-		.scale = cfg->route_scale,
-		.logits = k->route,
-		.bias = w->bias,
-		.table = w->tid2eid,
-		.ids = r->ids,
-		.expert = k->expert,
-		.weight = k->expert_weight,
-	};
 	struct experts_args experts = {
-		.n_tok = r->n,
+		.n_tok = n,
 		.d = cfg->dim,
 		.inner = model_part(m, SHARD_INNER),
 		.n_expert = cfg->n_experts,
@@ -34,13 +20,34 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 		.weight = k->expert_weight,
 		.y = k->y,
 	};
+
+	return m->be->ops->experts(m->be, &experts, err);
+}
+
+int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r,
+		  struct err *err)
+{
+	const struct model_config *cfg = &m->cfg;
+	struct work *k = &m->work;
+	struct route_args route = {
+		.n_tok = r->n,
+		.n_expert = cfg->n_experts,
+		.n_used = cfg->n_experts_used,
+		.scale = cfg->route_scale,
+		.logits = k->route,
+		.bias = w->bias,
+		.table = w->tid2eid,
+		.ids = r->ids,
+		.expert = k->expert,
+		.weight = k->expert_weight,
+	};
 	int rc = run_linear(m, &w->gate, r->n, k->u, k->route, 1, err);
 
 	if (!rc)
-		rc = ops->route(m->be, &route, err);
+		rc = m->be->ops->route(m->be, &route, err);
 	if (!rc)
 		rc = phase_mark(m, PHASE_ROUTER, err);
 	if (!rc)
-		rc = ops->experts(m->be, &experts, err);
+		rc = run_experts(m, w, r->n, err);
 	return rc ? rc : phase_mark(m, PHASE_EXPERTS, err);
 }

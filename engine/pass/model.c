@@ -122,7 +122,7 @@ static int open_random_weights(struct model *m, const struct model_options *opt,
 			       struct err *err)
 {
 	struct weight_source source;
-	int rc = dummy_new(&m->dummy, err);
+	int rc = dummy_new(&m->dummy, m->be->place_begin != NULL, err);
 
 	if (rc)
 		return rc;

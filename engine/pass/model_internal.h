@@ -197,6 +197,9 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r,
 		  struct err *err);
 
+/* Of that, behind the routing: the experts that work.expert chooses for each of n rows. */
+int run_experts(struct model *m, const struct layer_weights *w, int n, struct err *err);
+
 /* Of a layer of ratio 0, only what later rows see of these: work.u's window rows. */
 int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
 		 const struct rows *r, struct err *err);

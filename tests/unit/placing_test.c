@@ -465,7 +465,7 @@ static void random_weights_are_placed_the_same_way(void **state)
 	/* a rank's part of a checkpoint's shape: rows, and copied columns */
 	assert_int_equal(model_config_read(GOLDEN, &cfg, &err), 0);
 	assert_int_equal(shard_init(&second, &cfg, 1, 2, &err), 0);
-	assert_int_equal(dummy_new(&d, &err), 0);
+	assert_int_equal(dummy_new(&d, false, &err), 0);
 	source = dummy_source(d);
 	assert_int_equal(weights_new(&w, &cfg, &second, &source, &err), 0);
 	before = sum_of_all(w);

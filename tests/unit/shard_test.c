@@ -268,7 +268,7 @@ static void open_rank(struct rank *k, const struct model_config *cfg, int rank, 
 	} else {
 		struct weight_source source;
 
-		assert_int_equal(dummy_new(&k->dummy, &err), 0);
+		assert_int_equal(dummy_new(&k->dummy, false, &err), 0);
 		source = dummy_source(k->dummy);
 		rc = weights_new(&k->weights, cfg, &shard, &source, &err);
 	}

@@ -1,0 +1,65 @@
+/* bench, as its user meets it: each table is there, and its figures can be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/program.h"
+
+/* The number behind the first `what`. */
+static double behind(const char *text, const char *what)
+{
+	const char *at = strstr(text, what);
+
+	if (!at)
+		fail_msg("no \"%s\" in:\n%s", what, text);
+	return strtod(at + strlen(what), NULL);
+}
+
+/* Milliseconds of each number of rows rise from the first to the last. */
+static void rows_cost_more(const char *text)
+{
+	double one = behind(text, "\n     1 "), eight = behind(text, "\n     8 ");
+
+	assert_true(one > 0);
+	assert_true(eight > one);
+}
+
+static void every_table_is_there(void **state)
+{
+	static const char *const argv[] = {"bench", "--model",   "share/nano", "--ctx",
+					   "4096",  "--threads", "1",          NULL};
+	struct program_run run;
+	const char *text;
+
+	(void)state;
+	program_run(&run, argv, (struct str){0}, 110);
+	assert_int_equal(run.status, 0);
+	text = buf_z(&run.out);
+	assert_true(behind(text, "memory reads ") > 0);
+	assert_true(behind(text, "wq_b and wo_b ") > 0);
+	assert_true(behind(text, "\n  experts ") > 0);
+	assert_true(behind(text, "decode, context 1000: ") > 0);
+	rows_cost_more(text);
+	assert_true(behind(text, "    4096 tokens ") > 0);
+	assert_true(behind(text, "prefill of 512 tokens, ") > 0);
+	assert_true(behind(text, "a prompt of   1024 tokens ") > 0);
+	assert_null(strstr(text, "derived")); /* all of its layers were run */
+	assert_null(strstr(text, " nan"));
+	assert_null(strstr(text, " inf"));
+	program_run_release(&run);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_table_is_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
