@@ -94,6 +94,9 @@ const struct option_row option_rows[] = {
 	 "CPU threads (default 0 = one for each physical core)", .most = 1024},
 	{NULL, "gpu", 0, OPTION_SMALL, AT(gpu), AT_START, "N",
 	 "which GPU, of those that are visible (default 0)", .most = 1023},
+	{NULL, "ranks", 0, OPTION_SMALL, AT(ranks), AT_START, "N",
+	 "cut the model into N parts that compute together (default 1; auto = one for each GPU)",
+	 .least = 1, .most = 64, .zero = "auto"},
 	{NULL, "kernels", 0, OPTION_CHOICE, AT(kernels), AT_START, "WHICH",
 	 "a GPU's code: auto (default, made for its chip), general", .choices = gpu_kernels},
 	{NULL, "moe-backend", 0, OPTION_CHOICE, AT(moe_backend), AT_START, "HOW",
@@ -169,6 +172,7 @@ void options_default(struct options *o)
 			      .titles = 1,
 			      .cache_disk = 8,
 			      .tool_rounds = 25,
+			      .ranks = 1,
 			      .sampling = sampling_default(),
 			      .log_level = LOG_INFO};
 }
@@ -202,6 +206,7 @@ void options_engine(const struct options *o, struct engine_config *config)
 	config->moe_backend = chosen(moe_backends, o->moe_backend);
 	config->gpu = o->gpu;
 	config->n_threads = (int)o->threads;
+	config->n_ranks = o->ranks ? o->ranks : RANKS_AUTO;
 	config->ctx_tokens = o->ctx;
 	config->kept_bytes = (int64_t)(o->cache_memory * 1e9);
 	config->cache_bytes = o->ephemeral ? 0 : (int64_t)(o->cache_disk * 1e9);
@@ -247,12 +252,16 @@ static int set_number(const struct option_row *row, const char *value, double *o
 	char *end, expected[80];
 	double v;
 
+	*out = 0;
+	if (row->zero && strcmp(value, row->zero) == 0)
+		return 0;
 	errno = 0;
 	v = strtod(value, &end);
 	if (end == value || *end || errno || !isfinite(v) || v < row->least || v > row->most ||
 	    (whole && v != floor(v))) {
-		snprintf(expected, sizeof(expected), "a %snumber from %.0f to %.0f",
-			 whole ? "whole " : "", row->least, row->most);
+		snprintf(expected, sizeof(expected), "a %snumber from %.0f to %.0f%s%s",
+			 whole ? "whole " : "", row->least, row->most, row->zero ? ", or " : "",
+			 row->zero ? row->zero : "");
 		return bad_value(row, value, expected, err);
 	}
 	*out = v;
@@ -415,7 +424,10 @@ void option_get(const struct options *o, const struct option_row *row, struct bu
 		buf_addf(out, "%lld", (long long)*(const int64_t *)at);
 		break;
 	case OPTION_SMALL:
-		buf_addf(out, "%d", *(const int *)at);
+		if (row->zero && !*(const int *)at)
+			buf_addz(out, row->zero);
+		else
+			buf_addf(out, "%d", *(const int *)at);
 		break;
 	case OPTION_REAL:
 		buf_addf(out, "%g", *(const double *)at);

@@ -24,6 +24,7 @@ struct options {
 	double cache_disk;       /* GB; 0 = nothing is kept on disk */
 	int backend, kernels, moe_backend; /* which of their choices; 0 = the engine's */
 	int gpu;
+	int ranks;               /* 0 = auto */
 	char *system;
 	char *prefill;           /* what each answer begins with */
 	int effort;              /* enum chat_effort */
@@ -88,6 +89,7 @@ struct option_row {
 	const char *arg;   /* what its value is called; NULL: it has none */
 	const char *help;
 	double least, most; /* of numbers */
+	const char *zero;   /* the word for a number of 0; NULL: there is none */
 	const char *const *choices; /* ends with NULL */
 	int fixed;          /* of an alias */
 	int (*check)(const char *value, struct err *err); /* of a list's items; NULL: any text */

@@ -82,6 +82,7 @@ struct engine_config {
 	const char *moe_backend; /* GPU: "fused", "grouped", "reference", or NULL for its choice */
 	int gpu;               /* which one */
 	int n_threads;         /* CPU: 0 = one for each physical core */
+	int n_ranks;           /* shards of the model that compute together; 0 = 1 */
 	int64_t ctx_tokens;    /* 0 = the model's own limit, as far as memory allows */
 	int prefill_chunk;     /* tokens; 0 = the backend's choice */
 	int64_t kept_bytes;    /* memory for what is kept of conversations beside the one at
@@ -89,6 +90,9 @@ struct engine_config {
 	const char *cache_dir; /* where it outlives the program; NULL = nowhere */
 	int64_t cache_bytes;   /* of that folder, at most */
 };
+
+/* As n_ranks: as many as there are GPUs, from `gpu` on, that the model can be cut for. */
+#define RANKS_AUTO (-1)
 
 struct engine;
 

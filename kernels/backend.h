@@ -29,12 +29,14 @@ struct backend;
 struct ops;            /* kernels/ops.h */
 struct weight;         /* kernels/ops.h */
 struct expert_weights; /* kernels/ops.h */
+struct comm;           /* kernels/comm/comm.h */
 
 struct backend_caps {
 	char name[64];    /* "cpu x86-64-v4, 2 threads"                               */
 	int act_bytes;    /* size of one activation: 4 = float32, 2 = bf16            */
 	int max_rows;     /* most rows of one call that this backend is made for      */
 	int prefill_rows; /* rows of one prefill chunk that it likes best             */
+	int n_devices;    /* that could each be a rank of one model, from this one on */
 };
 
 /* How memory is used. */
@@ -119,12 +121,19 @@ struct backend {
 	/* Multiply-adds in registers, as fast as it can, *n_op operations in all (two each):
 	 * measures the rate that bounds a product of many rows. */
 	int (*multiply)(struct backend *be, double *n_op, struct err *err);
+
+	/*
+	 * These n backends of one kind, each with a thread of its own, talk to each other: out[i] is
+	 * ranks[i]'s end (kernels/comm/comm.h).  May be NULL: it works alone.
+	 */
+	int (*comm_new)(struct backend *const *ranks, int n, struct comm **out, struct err *err);
 	void (*close)(struct backend *be);
 };
 
 struct backend_options {
 	const char *name;    /* "cpu", "cuda"; NULL: the best that works here */
 	int n_threads;       /* CPU: 0 = one for each physical core that this process may run on */
+	int n_sharing;       /* CPU: so many backends share threads and memory evenly; 0 = 1 */
 	const char *isa;     /* CPU: "v2", "v3", "v4", "generic"; NULL: the best there is */
 	const char *kernels; /* GPU: NULL or "auto": made for this chip; "general": for any */
 	const char *experts; /* GPU: NULL or "auto", "fused", "grouped", "reference" */

@@ -61,11 +61,12 @@ struct weight {
 
 /* ------------------------------------------------------------------ start */
 
-/* streams[t, j, :] = table[ids[t]] for each of n_copy j */
+/* streams[t, j, :] = table[ids[t] - first] for each of n_copy j; 0 for an id that is not in it */
 struct embed_args {
 	int n_tok, d, n_copy;
-	dbuf ids;   /* i32 [n_tok], inside the vocabulary (the caller checked) */
-	dbuf table; /* bf16 [vocab, d] */
+	int first, n_row; /* the ids that the table has: first … first + n_row - 1 */
+	dbuf ids;   /* i32 [n_tok] */
+	dbuf table; /* bf16 [n_row, d] */
 	int out_f32; /* 1: out is float32 (streams) */
 	dbuf out;   /* act or f32 [n_tok, n_copy, d] */
 };

@@ -56,6 +56,7 @@ int verb_status(const char *name, int rc, const struct err *err);
 #define VERB_ENGINE_FLAGS                                                                     \
 	{"backend", required_argument, NULL, VERB_ENGINE},                                    \
 		{"threads", required_argument, NULL, VERB_ENGINE},                            \
+		{"ranks", required_argument, NULL, VERB_ENGINE},                              \
 		{"gpu", required_argument, NULL, VERB_ENGINE},                                \
 		{"kernels", required_argument, NULL, VERB_ENGINE},                            \
 	{                                                                                     \

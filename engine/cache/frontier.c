@@ -10,7 +10,8 @@
 struct frontier {
 	struct model *m;
 	int64_t len;
-	dbuf kept; /* the rings' entries, streams first, then layer by layer, oldest first */
+	dbuf kept[]; /* on each rank: the rings' entries, streams first, then layer by layer, oldest
+			first */
 };
 
 int64_t frontier_bytes(const struct model *m)
@@ -18,18 +19,36 @@ int64_t frontier_bytes(const struct model *m)
 	return model_cache_bytes(m).frontier;
 }
 
+static int alloc_kept(struct model *m, void *ctx, struct err *err)
+{
+	struct frontier *f = ctx;
+
+	return m->be->alloc(m->be, (size_t)frontier_bytes(m), MEMORY_PLAIN,
+			    &f->kept[m->shard.rank], err);
+}
+
+static int free_kept(struct model *m, void *ctx, struct err *err)
+{
+	struct frontier *f = ctx;
+
+	(void)err;
+	m->be->free(m->be, f->kept[m->shard.rank]);
+	return 0;
+}
+
 int frontier_new(struct frontier **out, struct model *m, struct err *err)
 {
-	struct frontier *f = calloc(1, sizeof(*f));
+	size_t bytes = sizeof(struct frontier) + (size_t)model_n_ranks(m) * sizeof(dbuf);
+	struct frontier *f = calloc(1, bytes);
 	int rc;
 
 	*out = NULL;
 	if (!f)
-		return err_nomem(err, "frontier", sizeof(*f));
+		return err_nomem(err, "frontier", bytes);
 	f->m = m;
-	rc = m->be->alloc(m->be, (size_t)frontier_bytes(m), MEMORY_PLAIN, &f->kept, err);
+	rc = team_run(m, alloc_kept, f, err);
 	if (rc)
-		free(f);
+		frontier_free(f);
 	else
 		*out = f;
 	return rc;
@@ -37,9 +56,11 @@ int frontier_new(struct frontier **out, struct model *m, struct err *err)
 
 void frontier_free(struct frontier *f)
 {
+	struct err ignored;
+
 	if (!f)
 		return;
-	f->m->be->free(f->m->be, f->kept);
+	team_run(f->m, free_kept, f, &ignored);
 	free(f);
 }
 
@@ -54,7 +75,7 @@ static void clear_rest(unsigned char *kept, struct ring_layout r, int64_t len)
 int frontier_get(const struct frontier *f, unsigned char *out, struct err *err)
 {
 	struct ring_layout streams = layout_streams(f->m->cfg.dim);
-	int rc = f->m->be->get(f->m->be, out, f->kept, (size_t)frontier_bytes(f->m), err);
+	int rc = f->m->be->get(f->m->be, out, f->kept[0], (size_t)frontier_bytes(f->m), err);
 
 	if (rc)
 		return rc;
@@ -71,12 +92,25 @@ int frontier_get(const struct frontier *f, unsigned char *out, struct err *err)
 	return 0;
 }
 
+struct put_job {
+	struct frontier *f;
+	const unsigned char *in;
+};
+
+static int put_kept(struct model *m, void *ctx, struct err *err)
+{
+	const struct put_job *j = ctx;
+
+	return m->be->put(m->be, j->f->kept[m->shard.rank], j->in, (size_t)frontier_bytes(m), err);
+}
+
 int frontier_put(struct frontier *f, int64_t len, const unsigned char *in, struct err *err)
 {
+	struct put_job j = {f, in};
 	int rc;
 
 	f->len = 0;
-	rc = f->m->be->put(f->m->be, f->kept, in, (size_t)frontier_bytes(f->m), err);
+	rc = team_run(f->m, put_kept, &j, err);
 	if (!rc)
 		f->len = len;
 	return rc;
@@ -84,13 +118,20 @@ int frontier_put(struct frontier *f, int64_t len, const unsigned char *in, struc
 
 enum direction { OUT_OF_RING, INTO_RING };
 
+/* Between a sequence's rings and a frontier, of so many tokens. */
+struct copying {
+	const struct seq *s;
+	const struct frontier *f;
+	int64_t len;
+	enum direction dir;
+};
+
 /* The last entries before `len` of a slot's ring, in one piece or, where it wraps, two. */
-static int copy_ring(const struct seq *s, dbuf all, struct ring_layout r, int64_t len,
-		     dbuf kept, enum direction dir, struct err *err)
+static int copy_ring(const struct copying *c, struct backend *be, dbuf all, struct ring_layout r,
+		     dbuf kept, struct err *err)
 {
-	struct backend *be = s->m->be;
-	dbuf ring = all + (size_t)s->slot * layout_ring_bytes(r);
-	int64_t n = len < r.kept ? len : r.kept, pos = len - n;
+	dbuf ring = all + (size_t)c->s->slot * layout_ring_bytes(r);
+	int64_t len = c->len, n = len < r.kept ? len : r.kept, pos = len - n;
 	int rc = 0;
 
 	while (!rc && pos < len) {
@@ -100,10 +141,31 @@ static int copy_ring(const struct seq *s, dbuf all, struct ring_layout r, int64_
 
 		run = run < left ? run : left;
 		bytes = (size_t)run * r.entry_bytes;
-		rc = dir == INTO_RING ? be->copy(be, in_ring, kept, bytes, err)
-				      : be->copy(be, kept, in_ring, bytes, err);
+		rc = c->dir == INTO_RING ? be->copy(be, in_ring, kept, bytes, err)
+					 : be->copy(be, kept, in_ring, bytes, err);
 		kept += bytes;
 		pos += run;
+	}
+	return rc;
+}
+
+static int copy_rings(struct model *m, void *ctx, struct err *err)
+{
+	const struct copying *c = ctx;
+	struct ring_layout streams = layout_streams(m->cfg.dim);
+	dbuf at = c->f->kept[m->shard.rank];
+	int rc = copy_ring(c, m->be, m->streams, streams, at, err);
+
+	at += layout_kept_bytes(streams);
+	for (int i = 0; i < model_n_cached_layers(m); i++) {
+		struct layer_layout l = model_layer_layout(m, i);
+
+		for (int k = 0; !rc && k < N_LAYER_RINGS; k++) {
+			if (!l.ring[k].entry_bytes)
+				continue;
+			rc = copy_ring(c, m->be, m->caches[i].ring[k], l.ring[k], at, err);
+			at += layout_kept_bytes(l.ring[k]);
+		}
 	}
 	return rc;
 }
@@ -111,23 +173,9 @@ static int copy_ring(const struct seq *s, dbuf all, struct ring_layout r, int64_
 static int copy_all(const struct seq *s, const struct frontier *f, int64_t len,
 		    enum direction dir, struct err *err)
 {
-	struct ring_layout streams = layout_streams(s->m->cfg.dim);
-	dbuf at = f->kept;
-	int rc = copy_ring(s, s->m->streams, streams, len, at, dir, err);
+	struct copying c = {s, f, len, dir};
 
-	at += layout_kept_bytes(streams);
-	for (int i = 0; i < model_n_cached_layers(s->m); i++) {
-		struct layer_layout l = model_layer_layout(s->m, i);
-
-		for (int k = 0; !rc && k < N_LAYER_RINGS; k++) {
-			if (!l.ring[k].entry_bytes)
-				continue;
-			rc = copy_ring(s, s->m->caches[i].ring[k], l.ring[k], len, at, dir,
-				       err);
-			at += layout_kept_bytes(l.ring[k]);
-		}
-	}
-	return rc;
+	return team_run(s->m, copy_rings, &c, err);
 }
 
 int seq_save(struct seq *s, int64_t len, struct frontier *f, struct err *err)

@@ -53,13 +53,28 @@ void seq_drop_pages(struct seq *s, int64_t len)
 		pages_drop(&s->m->pool, s->table[--s->n_pages], s->slot);
 }
 
+/* What a rank is to do with some pages of a sequence. */
+struct pages_job {
+	const struct seq *s;
+	int64_t from, n;       /* entries of its table */
+	int32_t to_page, page; /* to be copied, its first `tokens` */
+	int64_t tokens;
+};
+
+static int put_table(struct model *m, void *ctx, struct err *err)
+{
+	const struct pages_job *j = ctx;
+	size_t at = (size_t)(j->s->slot * model_max_pages(m) + j->from) * sizeof(*j->s->table);
+
+	return m->be->put(m->be, m->pages + at, j->s->table + j->from,
+			  (size_t)j->n * sizeof(*j->s->table), err);
+}
+
 int seq_put_table(struct seq *s, int64_t from, int64_t n, struct err *err)
 {
-	size_t at = (size_t)(s->slot * model_max_pages(s->m) + from) * sizeof(*s->table);
+	struct pages_job j = {.s = s, .from = from, .n = n};
 
-	return n < 1 ? 0
-		     : s->m->be->put(s->m->be, s->m->pages + at, s->table + from,
-				     (size_t)n * sizeof(*s->table), err);
+	return n < 1 ? 0 : team_run(s->m, put_table, &j, err);
 }
 
 void seq_empty(struct seq *s)
@@ -74,18 +89,20 @@ int64_t seq_pages_wanted(const struct seq *s, int64_t n)
 	return seq_pages_of(s->len + n) - s->n_pages + (s->len % PAGE_TOKENS != 0);
 }
 
-/* The rows of the first `tokens` of a page. */
-static int copy_page(struct model *m, int32_t to, int32_t from, int64_t tokens, struct err *err)
+/* The rows of the first tokens of a page. */
+static int copy_page(struct model *m, void *ctx, struct err *err)
 {
+	const struct pages_job *j = ctx;
+
 	for (int i = 0; i < model_n_cached_layers(m); i++) {
 		struct layer_layout l = model_layer_layout(m, i);
 
 		for (int k = 0; k < N_LAYER_ROWS; k++) {
 			size_t page = layout_page_bytes(l.rows[k]);
 			dbuf rows = m->caches[i].rows[k];
-			int64_t n = page ? tokens / l.rows[k].tokens : 0;
-			int rc = n ? m->be->copy(m->be, rows + (size_t)to * page,
-						 rows + (size_t)from * page,
+			int64_t n = page ? j->tokens / l.rows[k].tokens : 0;
+			int rc = n ? m->be->copy(m->be, rows + (size_t)j->to_page * page,
+						 rows + (size_t)j->page * page,
 						 (size_t)n * l.rows[k].row_bytes, err)
 				   : 0;
 
@@ -102,6 +119,7 @@ static int own_last_page(struct seq *s, struct err *err)
 	struct pages *pool = &s->m->pool;
 	int tokens = (int)(s->len % PAGE_TOKENS);
 	int32_t *at = &s->table[s->len / PAGE_TOKENS], from = *at;
+	struct pages_job job;
 	int rc;
 
 	if (tokens == 0 || pages_may_write(pool, from, s->slot, tokens))
@@ -109,7 +127,8 @@ static int own_last_page(struct seq *s, struct err *err)
 	rc = pages_take(pool, s->slot, at, err);
 	if (rc)
 		return rc;
-	rc = copy_page(s->m, *at, from, tokens, err);
+	job = (struct pages_job){.to_page = *at, .page = from, .tokens = tokens};
+	rc = team_run(s->m, copy_page, &job, err);
 	pages_drop(pool, from, s->slot);
 	return rc ? rc : seq_put_table(s, at - s->table, 1, err);
 }
@@ -161,7 +180,7 @@ int seq_run(struct seq *s, struct forward call, struct err *err)
 		return rc;
 	rc = own_pages(s, forward_rows(&call), err);
 	if (!rc)
-		rc = model_forward(s->m, &call, err);
+		rc = team_forward(s->m, &call, err);
 	if (rc) {
 		seq_empty(s);
 		return rc;
@@ -191,13 +210,13 @@ int seq_draft(struct seq *s, struct drafts *d, struct err *err)
 {
 	d->slot = s->slot;
 	d->pos0 = s->len;
-	return model_draft(s->m, d, err);
+	return team_draft(s->m, d, err);
 }
 
 /* ------------------------------------------------------------------- measuring */
 
 /* n_rows random rows, from `rows` on. */
-static int pretend_rows(struct seq *s, dbuf rows, int64_t n_rows, size_t row_bytes,
+static int pretend_rows(struct model *m, dbuf rows, int64_t n_rows, size_t row_bytes,
 			uint64_t *seed, struct err *err)
 {
 	unsigned char *host = malloc((size_t)n_rows * row_bytes);
@@ -217,7 +236,7 @@ static int pretend_rows(struct seq *s, dbuf rows, int64_t n_rows, size_t row_byt
 			dummy_fill(DTYPE_F8_E8M0, row + 64, 4, seed);
 		}
 	}
-	rc = s->m->be->put(s->m->be, rows, host, (size_t)n_rows * row_bytes, err);
+	rc = m->be->put(m->be, rows, host, (size_t)n_rows * row_bytes, err);
 	free(host);
 	return rc;
 }
@@ -232,12 +251,13 @@ static int64_t run_of_pages(const struct seq *s, int64_t k)
 	return n;
 }
 
-static int pretend_layer(struct seq *s, int layer, uint64_t *seed, struct err *err)
+static int pretend_layer(struct model *m, const struct seq *s, int layer, uint64_t *seed,
+			 struct err *err)
 {
-	struct layer_layout l = model_layer_layout(s->m, layer);
+	struct layer_layout l = model_layer_layout(m, layer);
 
 	for (int k = 0; k < N_LAYER_ROWS; k++) {
-		dbuf rows = s->m->caches[layer].rows[k];
+		dbuf rows = m->caches[layer].rows[k];
 		int64_t run;
 
 		for (int64_t i = 0; rows && i < s->n_pages; i += run) {
@@ -245,7 +265,7 @@ static int pretend_layer(struct seq *s, int layer, uint64_t *seed, struct err *e
 			int rc;
 
 			run = run_of_pages(s, i);
-			rc = pretend_rows(s, rows + at, run * (PAGE_TOKENS / l.rows[k].tokens),
+			rc = pretend_rows(m, rows + at, run * (PAGE_TOKENS / l.rows[k].tokens),
 					  l.rows[k].row_bytes, seed, err);
 			if (rc)
 				return rc;
@@ -254,15 +274,25 @@ static int pretend_layer(struct seq *s, int layer, uint64_t *seed, struct err *e
 	return 0;
 }
 
-int seq_pretend(struct seq *s, int64_t len, struct err *err)
+/* The same on every rank. */
+static int pretend(struct model *m, void *ctx, struct err *err)
 {
 	uint64_t seed = 7;
+	int rc = 0;
+
+	for (int i = 0; !rc && i < model_n_cached_layers(m); i++)
+		rc = pretend_layer(m, ctx, i, &seed, err);
+	return rc;
+}
+
+int seq_pretend(struct seq *s, int64_t len, struct err *err)
+{
 	int rc;
 
 	seq_empty(s);
 	rc = own_pages(s, len, err);
-	for (int i = 0; !rc && i < model_n_cached_layers(s->m); i++)
-		rc = pretend_layer(s, i, &seed, err);
+	if (!rc)
+		rc = team_run(s->m, pretend, s, err);
 	if (rc)
 		seq_empty(s);
 	else

@@ -59,11 +59,13 @@ int64_t plan_ctx_that_fits(const struct memory_plan *p)
 
 int plan_check(const struct memory_plan *p, struct err *err)
 {
-	char need[32], have[32], weights[32], cache[32];
+	char need[32], have[32], weights[32], cache[32], each[32] = "";
 	int64_t fits;
 
 	if (plan_total(p) <= p->available)
 		return 0;
+	if (p->n_ranks > 1)
+		snprintf(each, sizeof(each), " on each of %d ranks", p->n_ranks);
 	bytes_text(need, plan_total(p));
 	bytes_text(have, p->available);
 	bytes_text(weights, plan_weights(p));
@@ -71,14 +73,14 @@ int plan_check(const struct memory_plan *p, struct err *err)
 	fits = plan_ctx_that_fits(p);
 	if (fits)
 		return err_set(err, ERR_MODEL,
-			       "memory: the model needs %s (weights %s, cache %s for %" PRId64
+			       "memory: the model needs %s%s (weights %s, cache %s for %" PRId64
 			       " tokens), expected at most %s; a context of %" PRId64
 			       " tokens would fit (--ctx %" PRId64 ")",
-			       need, weights, cache, p->ctx_tokens, have, fits, fits);
+			       need, each, weights, cache, p->ctx_tokens, have, fits, fits);
 	return err_set(err, ERR_MODEL,
-		       "memory: the model needs %s (weights alone %s), expected at most %s; no context "
-		       "would fit: a machine with more memory would, or a smaller model",
-		       need, weights, have);
+		       "memory: the model needs %s%s (weights alone %s), expected at most %s; no "
+		       "context would fit: a machine with more memory would, or a smaller model",
+		       need, each, weights, have);
 }
 
 static void add_line(struct buf *out, const char *name, uint64_t bytes)
@@ -98,8 +100,8 @@ void plan_add_table(const struct memory_plan *p, struct buf *out)
 	snprintf(name, sizeof(name), "cache, %" PRId64 " tokens", p->ctx_tokens);
 	add_line(out, name, plan_cache(p));
 	add_line(out, "scratch", p->scratch);
-	add_line(out, "needed", plan_total(p));
-	add_line(out, "available", p->available);
+	add_line(out, p->n_ranks > 1 ? "needed by each rank" : "needed", plan_total(p));
+	add_line(out, p->n_ranks > 1 ? "available to each" : "available", p->available);
 }
 
 const char *bytes_text(char text[32], uint64_t bytes)

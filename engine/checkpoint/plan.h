@@ -23,6 +23,7 @@ struct memory_plan {
 	int64_t ctx_tokens;
 	uint64_t scratch;                 /* activations, logits, scores, the backend's own */
 	uint64_t available;               /* memory_available(), or a device's */
+	int n_ranks;                      /* that need as much each, and have; 0 = 1 */
 };
 
 uint64_t plan_weights(const struct memory_plan *p);

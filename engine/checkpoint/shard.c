@@ -30,8 +30,7 @@ static bool fits_groups(const struct model_config *cfg, int n)
 
 static bool divides(const struct model_config *cfg, int n)
 {
-	return n == 1 || (fits_groups(cfg, n) && cfg->index_n_heads % n == 0 &&
-			  cfg->vocab >= n && fits_blocks(cfg->moe_inter, n));
+	return n == 1 || (fits_groups(cfg, n) && cfg->vocab >= n && fits_blocks(cfg->moe_inter, n));
 }
 
 static int refuse(const struct model_config *cfg, int n_ranks, struct err *err)
@@ -43,10 +42,10 @@ static int refuse(const struct model_config *cfg, int n_ranks, struct err *err)
 		if (divides(cfg, n))
 			buf_addf(&counts, "%s%d", n > 1 ? ", " : "", n);
 	rc = err_set(err, ERR_USAGE,
-		     "ranks: %d do not divide %d heads in %d output groups, %d indexer heads and an "
-		     "inner size of %d in blocks of %d; expected one of %s",
-		     n_ranks, cfg->n_heads, cfg->o_groups, cfg->index_n_heads, cfg->moe_inter,
-		     F8_BLOCK, buf_z(&counts));
+		     "ranks: %d do not divide %d heads in %d output groups and an inner size of %d in "
+		     "blocks of %d; expected one of %s",
+		     n_ranks, cfg->n_heads, cfg->o_groups, cfg->moe_inter, F8_BLOCK,
+		     buf_z(&counts));
 	buf_release(&counts);
 	return rc;
 }
@@ -73,7 +72,6 @@ static void fill(struct shard *s, const struct model_config *cfg, int rank, int 
 	set_part(s, SHARD_GROUP_HEADS, cfg->n_heads / cfg->o_groups, rank % to_group, to_group);
 	set_part(s, SHARD_INNER, cfg->moe_inter, rank, n_ranks);
 	set_part(s, SHARD_VOCAB, cfg->vocab, rank, n_ranks);
-	set_part(s, SHARD_INDEX_HEADS, cfg->index_n_heads, rank, n_ranks);
 }
 
 int shard_init(struct shard *s, const struct model_config *cfg, int rank, int n_ranks,
@@ -87,6 +85,15 @@ int shard_init(struct shard *s, const struct model_config *cfg, int rank, int n_
 		return refuse(cfg, n_ranks, err);
 	fill(s, cfg, rank, n_ranks);
 	return 0;
+}
+
+int shard_most_ranks(const struct model_config *cfg, int most)
+{
+	int n = most < SHARD_MAX_RANKS ? most : SHARD_MAX_RANKS;
+
+	while (n > 1 && !divides(cfg, n))
+		n--;
+	return n > 1 ? n : 1;
 }
 
 struct shard shard_whole(const struct model_config *cfg)

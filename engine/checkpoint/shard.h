@@ -1,12 +1,15 @@
 /*
  * What one of several ranks holds of a model: which heads, output groups, part of the
- * experts' inner size, rows of the vocabulary, indexer heads.
+ * experts' inner size, rows of the vocabulary.
  *
  * Ranks share every layer.  Attention is cut by heads (and by the output groups that
  * these make up), experts by their inner size and never by expert (six experts on
  * eight ranks would load them unevenly); embedding and head by vocabulary.  What is
  * small or common to all heads is on every rank: key and value rows, compressors,
- * router, hyper-connections, norms.  Constant once made; any thread.
+ * router, hyper-connections, norms.  So is the indexer: cut by heads its scores would
+ * have to be summed over the ranks in every layer that has one, which takes longer than
+ * reading its queries' weights whole, and sums of another order would choose other rows.
+ * Constant once made; any thread.
  */
 #ifndef ENGINE_CHECKPOINT_SHARD_H
 #define ENGINE_CHECKPOINT_SHARD_H
@@ -26,7 +29,6 @@ enum shard_unit {
 	SHARD_GROUP_HEADS, /* … and have of each of theirs only these heads    */
 	SHARD_INNER,       /* of every expert, the shared one too              */
 	SHARD_VOCAB,       /* rows of embedding and head                       */
-	SHARD_INDEX_HEADS,
 	N_SHARD_UNITS,
 };
 
@@ -44,6 +46,9 @@ struct shard {
  */
 int shard_init(struct shard *s, const struct model_config *cfg, int rank, int n_ranks,
 	       struct err *err);
+
+/* The greatest number of ranks up to `most` that divides the model; 1 at least. */
+int shard_most_ranks(const struct model_config *cfg, int most);
 
 /* The only rank. */
 struct shard shard_whole(const struct model_config *cfg);

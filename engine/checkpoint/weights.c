@@ -245,11 +245,10 @@ static void attention(struct walk *k, struct layer_weights *l)
 	if (l->ratio == 4) {
 		struct indexer_weights *x = &l->indexer;
 
-		linear(k, &x->wq_b, "attn.indexer.wq_b", WEIGHT_KIND_COMPRESSOR, WEIGHT_F8,
-		       cut(cfg->index_n_heads * cfg->index_head_dim, SHARD_INDEX_HEADS),
-		       all(cfg->q_lora_rank));
-		linear(k, &x->weights_proj, "attn.indexer.weights_proj", WEIGHT_KIND_COMPRESSOR,
-		       WEIGHT_BF16, cut(cfg->index_n_heads, SHARD_INDEX_HEADS), all(cfg->dim));
+		f8_weight(k, &x->wq_b, "attn.indexer.wq_b", WEIGHT_KIND_COMPRESSOR,
+			  cfg->index_n_heads * cfg->index_head_dim, cfg->q_lora_rank);
+		bf16_weight(k, &x->weights_proj, "attn.indexer.weights_proj", WEIGHT_KIND_COMPRESSOR,
+			    cfg->index_n_heads, cfg->dim);
 		compressor(k, &x->compressor, "attn.indexer.compressor", l->ratio,
 			   cfg->index_head_dim);
 	}

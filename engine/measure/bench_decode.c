@@ -201,6 +201,8 @@ static void show_phases(struct bench *b, const double bytes[N_PHASES])
 	for (int p = 0; p < N_PHASES; p++) {
 		double each = sum[p] / STEPS;
 
+		if (p == PHASE_RANKS && model_n_ranks(b->m) == 1)
+			continue;
 		buf_addf(b->out, "  %-12s %9.3f %5.1f %% %9.2f", phase_name((enum phase)p),
 			 1e3 * each, 100 * sum[p] / all, bytes[p] / 1e6);
 		if (bytes[p] > 0)

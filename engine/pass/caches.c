@@ -92,7 +92,8 @@ int caches_new(struct model *m, struct err *err)
 	m->slot_taken = calloc((size_t)m->n_slots, sizeof(*m->slot_taken));
 	if (!m->caches || !m->slot_taken)
 		return err_nomem(err, "caches", (size_t)n * sizeof(*m->caches));
-	rc = pages_init(&m->pool, (int32_t)m->n_pages, err);
+	/* Whose pages are whose is the first rank's to know. */
+	rc = model_leads(m) ? pages_init(&m->pool, (int32_t)m->n_pages, err) : 0;
 	if (!rc)
 		rc = fill_pages(m, err);
 	if (!rc)

@@ -89,7 +89,8 @@ static int fetch_cycle(struct model *m, const struct forward *f, struct err *err
 		return rc;
 	c->n_accepted = record.accepted.n;
 	memcpy(c->ids, record.accepted.ids, n * sizeof(c->ids[0]));
-	memcpy(f->choices, record.choices, n * sizeof(record.choices[0]));
+	if (model_leads(m))
+		memcpy(f->choices, record.choices, n * sizeof(record.choices[0]));
 	at->pos += 1 + c->n_accepted;
 	at->next = record.choices[c->n_accepted].id;
 	m->work.in_cycle = true;
@@ -123,11 +124,11 @@ static int draft_and_cut(struct model *m, struct forward_cycle *c, struct err *e
 	struct accepted a;
 	int rc = run_issue(&run, err);
 
-	if (!rc)
+	if (!rc && model_leads(m))
 		rc = m->be->get(m->be, &a, m->work.accepted, sizeof(a), err);
-	if (!rc)
+	if (!rc && model_leads(m))
 		c->depth = c->cut(c->cut_ctx, a.confidence, c->depth);
-	return rc;
+	return rc ? rc : ranks_follow(m, &c->depth, sizeof(c->depth), err);
 }
 
 /* No draft is worth a row. */
@@ -180,9 +181,9 @@ int model_draft(struct model *m, struct drafts *d, struct err *err)
 	m->work.in_cycle = false;
 	if (!rc)
 		rc = run_issue(&run, err);
-	if (!rc)
-		rc = be->get(be, d->ids, m->work.main.ids + sizeof(int32_t), n * sizeof(d->ids[0]),
-			     err);
+	if (rc || !model_leads(m))
+		return rc;
+	rc = be->get(be, d->ids, m->work.main.ids + sizeof(int32_t), n * sizeof(d->ids[0]), err);
 	if (!rc)
 		rc = be->get(be, d->sure, m->work.accepted + offsetof(struct accepted, confidence),
 			     n * sizeof(d->sure[0]), err);

@@ -25,19 +25,12 @@ static int draft_inputs(struct model *m, const struct rows *r, dbuf streams, str
 	const struct ops *ops = m->be->ops;
 	struct work *k = &m->work;
 	int d = m->cfg.dim;
-	struct embed_args embed = {
-		.n_tok = r->n,
-		.d = d,
-		.n_copy = 1,
-		.ids = r->ids,
-		.table = m->weights->embed,
-		.out = k->u,
-	};
 	struct rms_norm_args enorm = {
 		.n_tok = r->n,
 		.d = d,
+		.x_f32 = 1,
 		.eps = m->cfg.rms_eps,
-		.x = k->u,
+		.x = k->y,
 		.norm = w->enorm,
 		.out = k->u,
 	};
@@ -66,7 +59,7 @@ static int draft_inputs(struct model *m, const struct rows *r, dbuf streams, str
 		.h = k->dx,
 		.out = k->dx,
 	};
-	int rc = ops->embed(m->be, &embed, err);
+	int rc = run_embed(m, r->ids, r->n, 1, k->y, err);
 
 	if (!rc)
 		rc = ops->rms_norm(m->be, &enorm, err);

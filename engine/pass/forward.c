@@ -64,7 +64,7 @@ int run_head(struct model *m, const struct hc_weights *hc, dbuf norm, dbuf x, in
 	};
 	int rc = m->be->ops->mhc_head(m->be, &mix, err);
 
-	return rc ? rc : run_linear(m, &m->weights->head, n, m->work.u, logits, 1, err);
+	return rc ? rc : run_logits(m, n, logits, err);
 }
 
 static int main_head(struct model *m, int from, int n, struct err *err)
@@ -112,19 +112,10 @@ static int main_rows(struct model *m, const struct run_shape *s, struct err *err
 	const struct rows *r = &m->work.main;
 	const struct layer_weights *w = m->weights->layers;
 	dbuf x = streams_at(m, m->work.x, 1);
-	struct embed_args embed = {
-		.n_tok = s->n,
-		.d = m->cfg.dim,
-		.n_copy = HC_MULT,
-		.ids = r->ids,
-		.table = m->weights->embed,
-		.out_f32 = 1,
-		.out = x,
-	};
 	int rc = rope_tables(m, r, err);
 
 	if (!rc)
-		rc = m->be->ops->embed(m->be, &embed, err);
+		rc = run_embed(m, r->ids, s->n, HC_MULT, x, err);
 	if (!rc)
 		rc = phase_mark(m, PHASE_START, err);
 	if (!rc)
@@ -264,7 +255,7 @@ int fetch_logits(struct model *m, int n, int n_made, dbuf from, float *logits,
 		int rows = n - i < LOGIT_ROWS ? n - i : LOGIT_ROWS;
 		int rc = n_made ? 0 : make(m, i, rows, err);
 
-		if (!rc)
+		if (!rc && model_leads(m))
 			rc = m->be->get(m->be, logits + (size_t)i * row, from,
 					(size_t)rows * row * sizeof(float), err);
 		if (rc)
@@ -279,7 +270,7 @@ static int fetch(struct model *m, const struct forward *f, const struct run_shap
 	struct work *k = &m->work;
 	int rc = 0;
 
-	if (s->chooses)
+	if (s->chooses && model_leads(m))
 		rc = m->be->get(m->be, f->choices, k->choices,
 				(size_t)s->n_logits * sizeof(*f->choices), err);
 	if (!rc)

@@ -38,14 +38,14 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 	struct work *k = &m->work;
 	struct index_query_args query = {
 		.n_tok = r->n,
-		.n_head = model_part(m, SHARD_INDEX_HEADS),
+		.n_head = cfg->index_n_heads,
 		.rope = r->rope[ROPE_YARN],
 		.q = k->iq,
 		.out = k->iq_packed,
 	};
 	struct index_select_args select = {
 		.n_tok = r->n,
-		.n_head = model_part(m, SHARD_INDEX_HEADS),
+		.n_head = cfg->index_n_heads,
 		.top_k = cfg->index_topk,
 		.max_pages = model_max_pages(m),
 		.scale = (float)(1 / sqrt((double)INDEX_DIM * cfg->index_n_heads)),
@@ -216,7 +216,10 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 		rc = phase_mark(m, PHASE_CACHE, err);
 	if (!rc)
 		rc = attention_out(m, w, r, err);
-	return rc ? rc : phase_mark(m, PHASE_ATTENTION, err);
+	if (!rc)
+		rc = phase_mark(m, PHASE_ATTENTION, err);
+	return rc ? rc
+		  : ranks_sum(m, PHASE_ATTENTION, k->y, (size_t)r->n * (size_t)cfg->dim, err);
 }
 
 int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,

@@ -49,5 +49,8 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 		rc = phase_mark(m, PHASE_ROUTER, err);
 	if (!rc)
 		rc = run_experts(m, w, r->n, err);
-	return rc ? rc : phase_mark(m, PHASE_EXPERTS, err);
+	if (!rc)
+		rc = phase_mark(m, PHASE_EXPERTS, err);
+	return rc ? rc
+		  : ranks_sum(m, PHASE_EXPERTS, k->y, (size_t)r->n * (size_t)cfg->dim, err);
 }

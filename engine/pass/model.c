@@ -1,14 +1,16 @@
 /* Opening a model: configuration, files, weights, backend, and the work area of a step. */
 #include "engine/pass/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/log.h"
 #include "engine/engine.h"
+#include "engine/checkpoint/plan.h"
 #include "engine/pass/draft.h"
 #include "engine/pass/model_internal.h"
-#include "engine/checkpoint/plan.h"
+#include "engine/pass/sizes.h"
 
 static int open_backend(struct model *m, const struct model_options *opt, struct err *err)
 {
@@ -18,7 +20,8 @@ static int open_backend(struct model *m, const struct model_options *opt, struct
 		.isa = opt->isa,
 		.kernels = opt->kernels,
 		.experts = opt->experts,
-		.device = opt->device,
+		.device = opt->device + m->shard.rank,
+		.n_sharing = m->shard.n_ranks,
 	};
 	int rc = m->be ? 0 : backend_open(&m->be, &o, err);
 
@@ -27,99 +30,32 @@ static int open_backend(struct model *m, const struct model_options *opt, struct
 	return rc;
 }
 
-/* Page numbers are 32 bits. */
-#define KEPT_PAGES_MAX ((int64_t)1 << 24)
+/* What opening goes through, and what it plans for each rank. */
+struct opening {
+	const struct model_options *opt;
+	const struct safetensors *files; /* the first rank's */
+	struct memory_plan plan[SHARD_MAX_RANKS];
+};
 
-static void choose_head(struct model *m, const struct model_options *opt)
+/* What is loading: the first rank tells how far it is; the others end where one has failed. */
+struct loading {
+	struct model *m;
+	const struct model_options *opt;
+};
+
+static int on_progress(void *ctx, uint64_t done, uint64_t all)
 {
-	if (opt->no_draft || !m->cfg.n_draft_layers)
-		return;
-	m->has_draft = !m->cfg.spark.present;
-	m->n_stages = m->cfg.spark.present ? m->cfg.n_draft_layers : 0;
-	m->head = m->has_draft ? &draft_block : &draft_spark;
+	const struct loading *l = ctx;
+	struct comm *comm = l->m->comm;
+
+	if (comm && comm->ops->poisoned(comm))
+		return 1;
+	return model_leads(l->m) && l->opt->progress
+		       ? l->opt->progress(l->opt->progress_ctx, done, all)
+		       : 0;
 }
 
-/* How many rows a call has, and what follows from it. */
-static int choose_sizes(struct model *m, const struct model_options *opt, struct err *err)
-{
-	if (opt->ctx_tokens < 0 || opt->ctx_tokens > m->cfg.max_pos)
-		return err_set(err, ERR_USAGE, "context: %lld tokens, expected at most %d",
-			       (long long)opt->ctx_tokens, m->cfg.max_pos);
-	if (opt->prefill_chunk < 0 || opt->prefill_chunk > m->caps.max_rows)
-		return err_set(err, ERR_USAGE, "prefill chunk: %d tokens, expected 1 to %d",
-			       opt->prefill_chunk, m->caps.max_rows);
-	if (opt->n_slots < 0 || opt->n_slots > MODEL_MAX_SLOTS)
-		return err_set(err, ERR_USAGE, "sequences: %d, expected 1 to %d", opt->n_slots,
-			       MODEL_MAX_SLOTS);
-	choose_head(m, opt);
-	m->n_slots = opt->n_slots ? opt->n_slots : 1;
-	m->ctx = opt->ctx_tokens ? opt->ctx_tokens : m->cfg.max_pos;
-	m->chunk = opt->prefill_chunk ? opt->prefill_chunk : m->caps.prefill_rows;
-	m->max_rows = m->chunk > SEQ_MAX_ROLLBACK ? m->chunk : SEQ_MAX_ROLLBACK;
-	if (m->max_rows < spark_block(m))
-		m->max_rows = spark_block(m);
-	m->ring_rows = m->cfg.window + m->max_rows + SEQ_MAX_ROLLBACK;
-	/* rows complete at the last position, in whole tiles of 16 */
-	m->work.score_stride = (m->ctx / 4 + 15) / 16 * 16 + 16;
-	if (opt->kept_bytes < 0)
-		return err_set(err, ERR_USAGE, "cache memory: %lld bytes, expected 0 or more",
-			       (long long)opt->kept_bytes);
-	m->n_frontiers = opt->keeps ? FRONTIERS_MIN : 0;
-	return 0;
-}
-
-/* What this many bytes hold, half of them frontiers; FRONTIERS_MIN are there anyway. */
-static void keep_bytes(struct model *m, int64_t bytes, struct memory_plan *p)
-{
-	struct cache_bytes each = model_cache_bytes(m);
-	int64_t n = bytes / 2 / each.frontier, n_pages = each.page ? bytes / 2 / each.page : 0;
-
-	n = n < FRONTIERS_MIN ? FRONTIERS_MIN : n > FRONTIERS_MAX ? FRONTIERS_MAX : n;
-	if (n_pages > KEPT_PAGES_MAX)
-		n_pages = KEPT_PAGES_MAX;
-	p->cache_fixed +=
-		(uint64_t)((n - m->n_frontiers) * each.frontier + n_pages * each.page);
-	m->n_frontiers = (int)n;
-	m->n_pages += n_pages;
-}
-
-/*
- * What it needs, and what there is.  A context that nobody asked for is cut to what fits; what
- * nobody asked to be kept takes a part of what is left then.
- */
-static int make_plan(struct model *m, const struct model_options *opt, struct memory_plan *p,
-		     struct err *err)
-{
-	struct cache_bytes each = model_cache_bytes(m);
-	int64_t fits;
-	uint64_t left;
-
-	*p = (struct memory_plan){
-		.available = m->be->memory_free(m->be),
-		.scratch = work_bytes(m),
-		.ctx_tokens = model_max_pages(m) * PAGE_TOKENS,
-		.cache_fixed =
-			(uint64_t)(m->n_slots * each.slot + m->n_frontiers * each.frontier),
-		.cache_page = (uint64_t)(m->n_slots * each.page),
-	};
-	if (weights_measure(&m->cfg, &m->shard, p->weights, err))
-		return ERR_NOMEM;
-	if (opt->keeps && opt->kept_bytes)
-		keep_bytes(m, opt->kept_bytes, p);
-	fits = plan_ctx_that_fits(p);
-	if (!opt->ctx_tokens && fits > 0 && fits < m->ctx) {
-		m->ctx = fits;
-		p->ctx_tokens = fits;
-	}
-	left = plan_total(p) < p->available ? p->available - plan_total(p) : 0;
-	if (opt->keeps && !opt->kept_bytes)
-		keep_bytes(m, (int64_t)(left / KEPT_SHARE), p);
-	m->n_pages += m->n_slots * model_max_pages(m);
-	return 0;
-}
-
-static int open_random_weights(struct model *m, const struct model_options *opt,
-			       struct err *err)
+static int open_random_weights(struct model *m, struct loading *l, struct err *err)
 {
 	struct weight_source source;
 	int rc = dummy_new(&m->dummy, m->be->place_begin != NULL, err);
@@ -130,28 +66,42 @@ static int open_random_weights(struct model *m, const struct model_options *opt,
 	rc = weights_new(&m->weights, &m->cfg, &m->shard, &source, err);
 	if (rc || !m->be->place_begin)
 		return rc;
-	rc = weights_place(m->weights, m->be, NULL, opt->progress, opt->progress_ctx, err);
+	rc = weights_place(m->weights, m->be, NULL, on_progress, l, err);
 	dummy_free(m->dummy);
 	m->dummy = NULL;
 	return rc;
 }
 
-static int open_weights(struct model *m, const struct model_options *opt, struct err *err)
+/* Files of which ranks have parts where they are mapped: all of them are read, once, by one. */
+static int load_for_all(struct model *m, struct loading *l, struct err *err)
 {
+	size_t n_extra;
+	int rc = weights_check(&m->cfg, m->files, &n_extra, err);
+
+	return rc ? rc : safetensors_load(m->files, on_progress, l, err);
+}
+
+static int open_files(struct model *m, const struct model_options *opt, struct err *err)
+{
+	struct loading l = {m, opt};
+	int rc = opt->dummy ? 0 : safetensors_open(&m->files, opt->dir, err);
+
+	return rc || opt->dummy || !m->team || m->be->place_begin ? rc : load_for_all(m, &l, err);
+}
+
+static int open_weights(struct model *m, const struct opening *o, struct err *err)
+{
+	struct loading l = {m, o->opt};
 	int rc;
 
-	if (opt->dummy)
-		return open_random_weights(m, opt, err);
-	rc = safetensors_open(&m->files, opt->dir, err);
-	if (!rc)
-		rc = weights_open(&m->weights, &m->cfg, &m->shard, m->files, err);
+	if (o->opt->dummy)
+		return open_random_weights(m, &l, err);
+	rc = weights_open(&m->weights, &m->cfg, &m->shard, o->files, err);
 	if (rc)
 		return rc;
-	if (!m->be->place_begin)
-		return safetensors_load(m->files, opt->progress, opt->progress_ctx, err);
-	rc = weights_place(m->weights, m->be, m->files, opt->progress, opt->progress_ctx, err);
-	safetensors_unmap(m->files);
-	return rc;
+	if (m->be->place_begin)
+		return weights_place(m->weights, m->be, o->files, on_progress, &l, err);
+	return m->comm ? 0 : safetensors_load(o->files, on_progress, &l, err);
 }
 
 struct model_options model_options_of(const struct engine_config *config)
@@ -163,18 +113,66 @@ struct model_options model_options_of(const struct engine_config *config)
 		.kernels = config->kernels,
 		.experts = config->moe_backend,
 		.device = config->gpu,
+		.n_ranks = config->n_ranks,
 		.ctx_tokens = config->ctx_tokens,
 		.prefill_chunk = config->prefill_chunk,
 		.kept_bytes = config->kept_bytes,
 	};
 }
 
-/* All that comes before weights: configuration, backend, sizes, memory. */
-static int prepare(struct model **out, const struct model_options *opt,
-		   struct memory_plan *plan, struct err *err)
+/* A rank's part of what comes before weights: backend, sizes, memory. */
+static int prepare_rank(struct model *m, void *ctx, struct err *err)
 {
+	struct opening *o = ctx;
+	int rc = open_backend(m, o->opt, err);
+
+	if (!rc)
+		rc = sizes_choose(m, o->opt, err);
+	if (!rc)
+		rc = spark_check(m, err);
+	return rc ? rc : sizes_plan(m, o->opt, &o->plan[m->shard.rank], err);
+}
+
+/* The ranks hear each other. */
+static int join_ranks(struct model *m, struct err *err)
+{
+	struct backend *be[SHARD_MAX_RANKS] = {0};
+	struct comm *comm[SHARD_MAX_RANKS];
+	int n = model_n_ranks(m), rc;
+
+	if (!m->be->comm_new)
+		return err_set(err, ERR_MODEL,
+			       "ranks: %d, expected 1: %s cannot add up what several compute", n,
+			       m->caps.name);
+	for (int i = 0; i < n; i++)
+		be[i] = team_rank(m, i)->be;
+	rc = m->be->comm_new(be, n, comm, err);
+	for (int i = 0; i < n && !rc; i++)
+		team_rank(m, i)->comm = comm[i];
+	return rc;
+}
+
+/* How many there are to be. */
+static int choose_ranks(struct model *m, const struct model_options *opt, int *n, struct err *err)
+{
+	int rc = 0;
+
+	*n = opt->n_ranks ? opt->n_ranks : 1;
+	if (opt->n_ranks == RANKS_AUTO) {
+		rc = open_backend(m, opt, err);
+		if (!rc)
+			*n = shard_most_ranks(&m->cfg, m->caps.n_devices);
+	}
+	BUG_ON(*n > 1 && opt->be);
+	return rc ? rc : shard_init(&m->shard, &m->cfg, 0, *n, err);
+}
+
+/* All that comes before weights: configuration, ranks, backends, sizes, memory. */
+static int prepare(struct model **out, struct opening *o, struct err *err)
+{
+	const struct model_options *opt = o->opt;
 	struct model *m = calloc(1, sizeof(*m));
-	int rc;
+	int n, rc;
 
 	*out = m;
 	if (!m)
@@ -183,64 +181,112 @@ static int prepare(struct model **out, const struct model_options *opt,
 	rc = opt->dummy ? dummy_config(opt->dummy, opt->dummy_layers, &m->cfg, err)
 			: model_config_read(opt->dir, &m->cfg, err);
 	if (!rc)
-		rc = shard_init(&m->shard, &m->cfg, 0, 1, err);
+		rc = choose_ranks(m, opt, &n, err);
+	if (!rc && n > 1)
+		rc = team_new(m, n, err);
 	if (!rc)
-		rc = open_backend(m, opt, err);
-	if (!rc)
-		rc = choose_sizes(m, opt, err);
-	if (!rc)
-		rc = spark_check(m, err);
-	return rc ? rc : make_plan(m, opt, plan, err);
+		rc = team_run(m, prepare_rank, o, err);
+	if (!rc && n > 1)
+		rc = join_ranks(m, err);
+	if (rc)
+		return rc;
+	sizes_agree(m, o->plan);
+	if (n > 1)
+		snprintf(m->name, sizeof(m->name), "%d ranks, each %.46s", (uint8_t)n, m->caps.name);
+	else
+		memcpy(m->name, m->caps.name, sizeof(m->name));
+	return 0;
 }
 
 int model_plan(const struct model_options *opt, struct memory_plan *plan, struct err *err)
 {
+	struct opening o = {.opt = opt};
 	struct model *m;
-	int rc = prepare(&m, opt, plan, err);
+	int rc = prepare(&m, &o, err);
 
+	*plan = o.plan[0];
 	model_close(m);
+	return rc;
+}
+
+/* A rank's part of the rest.  None goes on before all are ready. */
+static int open_rank(struct model *m, void *ctx, struct err *err)
+{
+	int rc = open_weights(m, ctx, err);
+
+	if (!rc)
+		rc = work_new(m, err);
+	if (!rc)
+		rc = caches_new(m, err);
+	return rc || !m->comm ? rc : m->comm->ops->barrier(m->comm, err);
+}
+
+static int open_all(struct model *m, struct opening *o, struct err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; i < model_n_ranks(m) && !rc; i++)
+		rc = plan_check(&o->plan[i], err);
+	if (!rc)
+		rc = open_files(m, o->opt, err);
+	o->files = m->files;
+	if (!rc)
+		rc = team_run(m, open_rank, o, err);
+	if (!rc && m->files && m->be->place_begin)
+		safetensors_unmap(m->files);
 	return rc;
 }
 
 int model_open(struct model **out, const struct model_options *opt, struct err *err)
 {
-	struct memory_plan plan;
+	struct opening o = {.opt = opt};
 	struct model *m;
-	int rc = prepare(&m, opt, &plan, err);
+	int rc = prepare(&m, &o, err);
 
 	*out = NULL;
 	if (!rc)
-		rc = plan_check(&plan, err);
-	if (!rc)
-		rc = open_weights(m, opt, err);
-	if (!rc)
-		rc = work_new(m, err);
-	if (!rc)
-		rc = caches_new(m, err);
+		rc = open_all(m, &o, err);
 	if (rc) {
 		model_close(m);
 		return rc;
 	}
 	log_add(LOG_INFO, "model open: %s, %s, %d layers, context %lld, chunk %d",
-		opt->dummy ? opt->dummy : opt->dir, m->caps.name, m->cfg.n_layers,
-		(long long)m->ctx, m->chunk);
+		opt->dummy ? opt->dummy : opt->dir, m->name, m->cfg.n_layers, (long long)m->ctx,
+		m->chunk);
 	*out = m;
 	return 0;
 }
 
-void model_close(struct model *m)
+static int close_rank(struct model *m, void *ctx, struct err *err)
 {
-	if (!m)
-		return;
+	(void)ctx;
+	(void)err;
 	if (m->be && m->be->forget)
 		m->be->forget(m->be);
 	caches_release(m);
 	work_release(m);
 	weights_free(m->weights);
-	safetensors_close(m->files);
 	dummy_free(m->dummy);
 	if (m->be)
 		m->be->close(m->be);
+	return 0;
+}
+
+void model_close(struct model *m)
+{
+	struct comm *comm;
+	struct err ignored;
+
+	if (!m)
+		return;
+	comm = m->comm;
+	for (int i = 0; i < model_n_ranks(m) && comm; i++)
+		team_rank(m, i)->comm = NULL;
+	if (comm)
+		comm->ops->free_all(comm);
+	team_run(m, close_rank, NULL, &ignored);
+	team_free(m);
+	safetensors_close(m->files);
 	free(m);
 }
 
@@ -256,7 +302,12 @@ const struct safetensors *model_files(const struct model *m)
 
 const char *model_backend_name(const struct model *m)
 {
-	return m->caps.name;
+	return m->name;
+}
+
+int model_n_ranks(const struct model *m)
+{
+	return m->shard.n_ranks;
 }
 
 int64_t model_ctx_tokens(const struct model *m)
@@ -286,31 +337,39 @@ bool model_drafts_blocks(const struct model *m)
 	return m->n_stages > 0;
 }
 
-struct model_memory model_memory(const struct model *m)
+static int64_t rank_cache_bytes(const struct model *m)
 {
-	struct model_memory mem = {
-		.weight_bytes = (int64_t)m->weights->bytes,
-		.scratch_bytes = m->work_bytes,
-	};
 	struct cache_bytes each = model_cache_bytes(m);
 
-	mem.cache_bytes = m->n_slots * each.slot + m->n_pages * each.page +
-			  m->n_frontiers * each.frontier;
+	return m->n_slots * each.slot + m->n_pages * each.page + m->n_frontiers * each.frontier;
+}
+
+struct model_memory model_memory(struct model *m)
+{
+	struct model_memory mem = {0};
+
+	for (int i = 0; i < model_n_ranks(m); i++) {
+		const struct model *r = team_rank(m, i);
+
+		mem.weight_bytes += (int64_t)r->weights->bytes;
+		mem.scratch_bytes += r->work_bytes;
+		mem.cache_bytes += rank_cache_bytes(r);
+	}
 	return mem;
 }
 
-struct model_memory model_resident(const struct model *m, int64_t n_tokens)
+struct model_memory model_resident(struct model *m, int64_t n_tokens)
 {
 	struct model_memory mem = model_memory(m);
 	struct cache_bytes each = model_cache_bytes(m);
-	int64_t pages = model_max_pages(m);
+	int64_t pages = model_max_pages(m), n = model_n_ranks(m);
 	int64_t used = (n_tokens + PAGE_TOKENS - 1) / PAGE_TOKENS;
 	/* Of each row of index scores only as much is written as there are rows to score. */
 	int64_t unscored = m->work.score_stride - (n_tokens / 4 + 15) / 16 * 16;
 
-	mem.cache_bytes = each.slot + each.page * (used < pages ? used : pages);
+	mem.cache_bytes = n * (each.slot + each.page * (used < pages ? used : pages));
 	if (unscored > 0)
-		mem.scratch_bytes -= INDEX_SCORE_ROWS * unscored * (int64_t)sizeof(float);
+		mem.scratch_bytes -= n * INDEX_SCORE_ROWS * unscored * (int64_t)sizeof(float);
 	return mem;
 }
 

@@ -58,6 +58,7 @@ struct model_options {
 	int n_slots;          /* sequences that can exist at once; 0 = 1 */
 	bool keeps;           /* beginnings for later (engine/cache/tree.h); they count as cache */
 	int64_t kept_bytes;   /* for these; 0: an eighth of what is free beside all else */
+	int n_ranks;          /* as engine_config; with more than one `be` is NULL */
 	bool no_draft;        /* the draft head is loaded and not run, whatever kind it is */
 	/* Called between tensors while weights are mapped and touched; may be NULL.  Non-zero
 	 * stops the load with ERR_CANCELLED. */
@@ -79,23 +80,25 @@ int model_plan(const struct model_options *opt, struct memory_plan *plan, struct
 const struct model_config *model_config(const struct model *m);
 const struct safetensors *model_files(const struct model *m); /* NULL with random weights */
 const char *model_backend_name(const struct model *m); /* "cpu x86-64-v4, 2 threads" */
+int model_n_ranks(const struct model *m);
 int64_t model_ctx_tokens(const struct model *m);
 int model_prefill_chunk(const struct model *m); /* rows of one prefill call */
 int model_n_frontiers(const struct model *m);   /* that may be kept at once */
 
+/* Of all ranks together. */
 struct model_memory {
 	int64_t weight_bytes;  /* mapped */
 	int64_t cache_bytes;   /* of all slots at full context, frontiers included */
 	int64_t scratch_bytes;
 };
-struct model_memory model_memory(const struct model *m);
+struct model_memory model_memory(struct model *m);
 
 /*
  * The same with one sequence of n_tokens (at least one prefill chunk of them, no frontiers), which
  * is what is resident: of the rest only addresses are reserved.  It leaves out what does not
  * depend on the model's size: the program, the tables of its names, its tokenizer.
  */
-struct model_memory model_resident(const struct model *m, int64_t n_tokens);
+struct model_memory model_resident(struct model *m, int64_t n_tokens);
 
 /* What a forward call returns beside its effect on the caches. */
 enum forward_want {
@@ -121,7 +124,8 @@ struct forward_cycle {
 	token_id ids[1 + DRAFT_MAX]; /* the rows' ids: the call's, and depth drafts */
 };
 
-/* One call: n tokens at positions pos0 … pos0 + n - 1 of the sequence in a slot. */
+/* One call, which team_forward() runs: n tokens at positions pos0 … pos0 + n - 1 of the sequence in
+ * a slot. */
 struct forward {
 	int slot;
 	int64_t pos0;
@@ -162,17 +166,10 @@ int model_draft_most(const struct model *m);
 /* Ids outside the vocabulary are ERR_USAGE, the context's end is ERR_LIMIT. */
 int model_check(const struct model *m, const struct forward *f, struct err *err);
 
-/*
- * Runs a call that model_check() lets pass.  A failure (memory, a device) leaves the slot's
- * caches as nobody knows them.  Choices are not looked into: an id of -1 means a logit that is
- * no finite number.
- */
-int model_forward(struct model *m, const struct forward *f, struct err *err);
-
 /* Whether it drafts a block at once, and says how sure it is of each. */
 bool model_drafts_blocks(const struct model *m);
 
-/* Drafts alone: what a cycle would draft of these. */
+/* Drafts alone, by team_draft(): what a cycle would draft of these. */
 struct drafts {
 	int slot;
 	int64_t pos0;  /* the slot's caches hold what is before it, one token at least */
@@ -183,9 +180,6 @@ struct drafts {
 	float sure[DRAFT_MAX];   /* that each holds, before the sigmoid */
 	float *logits;           /* [n, vocab], or NULL */
 };
-
-/* ERR_USAGE where `next` is outside the vocabulary.  Whatever comes of it, later calls see none. */
-int model_draft(struct model *m, struct drafts *d, struct err *err);
 
 /*
  * Tests: called after each layer with its output streams, float32 [n, hc_mult, d].  With a tap

@@ -11,6 +11,8 @@
 #include "engine/pass/model.h"
 #include "engine/pass/pages.h"
 #include "engine/pass/phases.h"
+#include "engine/pass/team.h"
+#include "kernels/comm/comm.h"
 #include "kernels/ops.h"
 
 /* theta 10000 for window-only layers; YaRN for all of a layer that compresses. */
@@ -85,6 +87,7 @@ struct work {
 	dbuf route;     /* f32 [rows, experts] */
 	dbuf expert, expert_weight; /* i32, f32 [rows, used] */
 	dbuf logits, draft_logits;  /* f32 [LOGIT_ROWS, vocab] */
+	dbuf part;      /* f32 [LOGIT_ROWS, the rank's vocab]; NULL where that is all */
 	dbuf record;    /* struct record, MEMORY_RESULT, whose fields are: */
 	dbuf accepted, choices;
 	dbuf draft_choice; /* struct choice: of the draft head */
@@ -100,14 +103,18 @@ struct layer_cache {
 	dbuf rows[N_LAYER_ROWS];  /* [pages, 128 / tokens, row bytes] */
 };
 
+/* One rank of it; where there are several, the first is what everybody else knows. */
 struct model {
 	struct model_config cfg;
 	struct shard shard;        /* of it, what this rank computes */
-	struct safetensors *files; /* NULL with random weights */
+	struct team *team;         /* of the first rank: all of them; NULL: it is alone */
+	struct comm *comm;         /* this rank's end; NULL: it is alone */
+	struct safetensors *files; /* of the first rank; NULL with random weights */
 	struct dummy *dummy;       /* those, or NULL */
 	struct weights *weights;
 	struct backend *be;
 	struct backend_caps caps;
+	char name[64];  /* of what computes, all ranks */
 	int64_t ctx;    /* tokens a sequence can hold */
 	int chunk;      /* rows of a prefill call */
 	int max_rows;   /* rows of any call: chunk, and room for verifying drafts */
@@ -132,11 +139,21 @@ struct model {
 	void *tap_ctx;
 };
 
-/* How much of it this rank has: heads, groups, inner size, rows of the vocabulary, indexer heads. */
+/* How much of it this rank has: heads, groups, inner size, rows of the vocabulary. */
 static inline int model_part(const struct model *m, enum shard_unit unit)
 {
 	return m->shard.part[unit].count;
 }
+
+/* Results are fetched, and what follows of them is decided, by the first rank. */
+static inline bool model_leads(const struct model *m)
+{
+	return m->shard.rank == 0;
+}
+
+/* One rank's pass; whoever wants one asks the team (team.h), which runs it on all. */
+int model_forward(struct model *m, const struct forward *f, struct err *err);
+int model_draft(struct model *m, struct drafts *d, struct err *err);
 
 /* Frequencies in radians per position, double, as the model's published scaling has them. */
 void rope_frequencies(const struct model_config *cfg, enum rope_kind kind, double out[32]);
@@ -212,6 +229,27 @@ int spark_block(const struct model *m);
 int spark_check(const struct model *m, struct err *err);
 int spark_put_noise(struct model *m, struct err *err);
 int spark_gather(struct model *m, int layer, int n, struct err *err);
+
+/*
+ * What ranks add up or bring together (ranks.c); each does nothing where the rank is alone.
+ * x = the sum over the ranks of n float32, what ran before being of phase `after`; out = their
+ * parts of n rows of logits; *p = what the first has decided.
+ */
+int ranks_sum(struct model *m, enum phase after, dbuf x, size_t n, struct err *err);
+int ranks_gather(struct model *m, int n, dbuf part, dbuf out, struct err *err);
+int ranks_follow(struct model *m, void *p, size_t bytes, struct err *err);
+
+/* What is cut by vocabulary (vocabulary.c): rows of the embedding, float32, each n_copy times. */
+int run_embed(struct model *m, dbuf ids, int n, int n_copy, dbuf out, struct err *err);
+/* The head over n rows of work.u: this rank's part of the logits, to part_of(logits); */
+int head_part(struct model *m, int n, dbuf logits, struct err *err);
+/* … and all of them. */
+int run_logits(struct model *m, int n, dbuf logits, struct err *err);
+
+static inline dbuf part_of(const struct model *m, dbuf logits)
+{
+	return m->comm ? m->work.part : logits;
+}
 
 /* y = W x over n_tok rows, act to act; or to float32. */
 int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,

@@ -11,7 +11,7 @@ const char *phase_name(enum phase p)
 		[PHASE_ATTENTION] = "attention", [PHASE_COMPRESSOR] = "compressor",
 		[PHASE_CACHE] = "cache",         [PHASE_ROUTER] = "router",
 		[PHASE_EXPERTS] = "experts",     [PHASE_HEAD] = "head",
-		[PHASE_DRAFT] = "draft",
+		[PHASE_DRAFT] = "draft",         [PHASE_RANKS] = "ranks",
 	};
 
 	return names[p];

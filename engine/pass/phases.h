@@ -7,6 +7,7 @@
 #define ENGINE_PASS_PHASES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "engine/base/err.h"
 
@@ -20,6 +21,7 @@ enum phase {
 	PHASE_EXPERTS, /* routed and shared              */
 	PHASE_HEAD,    /* and the choice of a token      */
 	PHASE_DRAFT,   /* all of the draft head          */
+	PHASE_RANKS,   /* sums and gathers, waiting for the other ranks included */
 	N_PHASES,
 };
 
@@ -27,6 +29,7 @@ struct phase_clock {
 	bool on, drafting; /* drafting: everything counts as PHASE_DRAFT */
 	double last;       /* seconds, clock_s() */
 	double sum[N_PHASES];
+	int64_t n_sums;    /* all-reduces issued, timed or not */
 };
 
 struct model;

@@ -126,20 +126,11 @@ int spark_put_noise(struct model *m, struct err *err)
 /* Rotary table and streams of the block's rows. */
 static int block_inputs(struct model *m, const struct rows *r, struct err *err)
 {
-	struct embed_args embed = {
-		.n_tok = r->n,
-		.d = m->cfg.dim,
-		.n_copy = HC_MULT,
-		.ids = r->ids,
-		.table = m->weights->embed,
-		.out_f32 = 1,
-		.out = m->work.dx,
-	};
 	int rc = m->be->copy(m->be, r->ids, m->work.main.ids, sizeof(int32_t), err);
 
 	if (!rc)
 		rc = rope_tables(m, r, err);
-	return rc ? rc : m->be->ops->embed(m->be, &embed, err);
+	return rc ? rc : run_embed(m, r->ids, r->n, HC_MULT, m->work.dx, err);
 }
 
 static int block_stages(struct model *m, const struct rows *r, struct err *err)
@@ -155,7 +146,7 @@ static int block_stages(struct model *m, const struct rows *r, struct err *err)
 	return rc;
 }
 
-/* dx → y, before the norm, and draft_logits without what the tokens before say. */
+/* dx → y, before the norm, and the rank's part of the logits without what the tokens before say. */
 static int block_head(struct model *m, const struct rows *r, struct err *err)
 {
 	const struct draft_weights *last = &m->weights->draft[m->n_stages - 1];
@@ -184,7 +175,7 @@ static int block_head(struct model *m, const struct rows *r, struct err *err)
 
 	if (!rc)
 		rc = m->be->ops->rms_norm(m->be, &norm, err);
-	return rc ? rc : run_linear(m, &m->weights->head, r->n, k->u, k->draft_logits, 1, err);
+	return rc ? rc : head_part(m, r->n, k->draft_logits, err);
 }
 
 /* What the token before says of row i; then its own. */
@@ -193,19 +184,19 @@ static int block_choose(struct model *m, const struct rows *r, int i, struct err
 	const struct draft_weights *last = &m->weights->draft[m->n_stages - 1];
 	const struct model_config *cfg = &m->cfg;
 	struct work *k = &m->work;
-	const size_t row = (size_t)i, d = (size_t)cfg->dim, vocab = (size_t)cfg->vocab;
+	const size_t row = (size_t)i * sizeof(float), d = (size_t)cfg->dim;
+	const size_t part = (size_t)model_part(m, SHARD_VOCAB);
 	const struct markov_args markov = {
-		.vocab = cfg->vocab,
+		.vocab = model_part(m, SHARD_VOCAB),
 		.d = cfg->dim,
 		.rank = cfg->spark.markov_rank,
-		.before = k->main.ids + row * sizeof(int32_t),
+		.before = k->main.ids + (size_t)i * sizeof(int32_t),
 		.w1 = last->markov_w1,
 		.w2 = last->markov_w2,
 		.proj = last->confidence,
-		.x = k->y + row * d * sizeof(float),
-		.logits = k->draft_logits + row * vocab * sizeof(float),
-		.confidence = k->accepted + offsetof(struct accepted, confidence) +
-			      row * sizeof(float),
+		.x = k->y + row * d,
+		.logits = part_of(m, k->draft_logits) + row * part,
+		.confidence = k->accepted + offsetof(struct accepted, confidence) + row,
 	};
 	const struct sample_args sample = {
 		.n_tok = 1,
@@ -213,7 +204,7 @@ static int block_choose(struct model *m, const struct rows *r, int i, struct err
 		.first = i,
 		.step = r->step,
 		.how = k->how,
-		.logits = markov.logits,
+		.logits = k->draft_logits + row * (size_t)cfg->vocab,
 		.out = k->draft_choice,
 	};
 	const struct draft_take_args take = {
@@ -222,6 +213,8 @@ static int block_choose(struct model *m, const struct rows *r, int i, struct err
 	};
 	int rc = m->be->ops->markov(m->be, &markov, err);
 
+	if (!rc)
+		rc = ranks_gather(m, 1, markov.logits, sample.logits, err);
 	if (!rc)
 		rc = m->be->ops->sample(m->be, &sample, err);
 	return rc ? rc : m->be->ops->draft_take(m->be, &take, err);

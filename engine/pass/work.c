@@ -12,7 +12,7 @@ struct piece {
 	enum memory_kind kind;
 };
 
-#define N_PIECES 38
+#define N_PIECES 39
 
 static size_t inputs_bytes(const struct model *m)
 {
@@ -28,9 +28,10 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 	size_t d = (size_t)c->dim, streams = HC_MULT * d;
 	size_t heads = (size_t)model_part(m, SHARD_HEADS) * HEAD_DIM;
 	size_t low = (size_t)model_part(m, SHARD_GROUPS) * (size_t)c->o_lora_rank;
-	size_t ih = (size_t)model_part(m, SHARD_INDEX_HEADS);
+	size_t ih = (size_t)c->index_n_heads;
 	size_t rope = ROPE_DIM * sizeof(float);
-	size_t logits = LOGIT_ROWS * (size_t)model_part(m, SHARD_VOCAB);
+	size_t logits = LOGIT_ROWS * (size_t)c->vocab;
+	size_t part = LOGIT_ROWS * (size_t)model_part(m, SHARD_VOCAB);
 	size_t targets = m->n_stages ? (size_t)c->spark.n_targets : 0;
 	const struct piece pieces[] = {
 		{&k->inputs, 1, inputs_bytes(m), 0},
@@ -63,6 +64,7 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 		{&k->expert_weight, rows * (size_t)c->n_experts_used, sizeof(float), 0},
 		{&k->logits, logits, sizeof(float), 0},
 		{&k->draft_logits, m->head ? logits : 0, sizeof(float), 0},
+		{&k->part, m->shard.n_ranks > 1 ? part : 0, sizeof(float), 0},
 		{&k->record, 1, sizeof(struct record), MEMORY_RESULT},
 		{&k->draft_choice, m->head != NULL, sizeof(struct choice), 0},
 		{&k->means, rows * targets * d, act, 0},
@@ -90,9 +92,9 @@ static uint64_t backend_scratch(const struct model *m)
 		.n_group = model_part(m, SHARD_GROUPS),
 		.group_rank = c->o_lora_rank,
 		.q_rank = c->q_lora_rank,
-		.index_heads = model_part(m, SHARD_INDEX_HEADS),
+		.index_heads = c->index_n_heads,
 		.top_k = c->index_topk,
-		.vocab = model_part(m, SHARD_VOCAB),
+		.vocab = c->vocab,
 		.ctx = m->ctx,
 	};
 

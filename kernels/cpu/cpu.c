@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "engine/base/memory.h"
+#include "kernels/comm/comm.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
@@ -129,14 +130,14 @@ static void cpu_caps(const struct backend *be, struct backend_caps *caps)
 		.act_bytes = 4,
 		.max_rows = 512,
 		.prefill_rows = 512,
+		.n_devices = 1,
 	};
 	memcpy(caps->name, c->name, sizeof(caps->name));
 }
 
 static uint64_t cpu_memory_free(const struct backend *be)
 {
-	(void)be;
-	return memory_available();
+	return memory_available() / (uint64_t)((const struct cpu *)be)->n_sharing;
 }
 
 /* Nearly all of it is the experts' rows between products. */
@@ -194,6 +195,12 @@ static int cpu_multiply(struct backend *be, double *n_op, struct err *err)
 	*n_op = 2.0 * FMA_ROUND * ROUNDS * (double)pieces;
 	pool_for(c->pool, pieces, 1, *n_op, multiply_pieces, c);
 	return 0;
+}
+
+static int cpu_comm_new(struct backend *const *ranks, int n, struct comm **out, struct err *err)
+{
+	(void)ranks;
+	return loopback_new(out, n, COMM_PATIENCE_MS, err);
 }
 
 static void cpu_close(struct backend *be)
@@ -292,6 +299,14 @@ static const struct isa *isa_choose(const char *name, struct err *err)
 	return NULL;
 }
 
+static int n_threads(const struct backend_options *o)
+{
+	int all = o->n_threads ? o->n_threads : pool_physical_cores();
+	int n = o->n_sharing > 1 ? all / o->n_sharing : all;
+
+	return n > 0 ? n : 1;
+}
+
 int backend_open_cpu(struct backend **out, const struct backend_options *o, struct err *err)
 {
 	const struct isa *isa = isa_choose(o->isa, err);
@@ -306,7 +321,7 @@ int backend_open_cpu(struct backend **out, const struct backend_options *o, stru
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_nomem(err, "cpu backend", sizeof(*c));
-	rc = pool_new(&c->pool, o->n_threads ? o->n_threads : pool_physical_cores(), err);
+	rc = pool_new(&c->pool, n_threads(o), err);
 	if (rc) {
 		free(c);
 		return rc;
@@ -323,9 +338,11 @@ int backend_open_cpu(struct backend **out, const struct backend_options *o, stru
 		.copy = cpu_copy,
 		.read = cpu_read,
 		.multiply = cpu_multiply,
+		.comm_new = cpu_comm_new,
 		.close = cpu_close,
 	};
 	c->leaf = isa->leaf;
+	c->n_sharing = o->n_sharing > 1 ? o->n_sharing : 1;
 	snprintf(c->name, sizeof(c->name), "cpu %s, %d thread%s", isa->shown, pool_size(c->pool),
 		 pool_size(c->pool) == 1 ? "" : "s");
 	c->own = calloc((size_t)pool_size(c->pool), sizeof(*c->own));

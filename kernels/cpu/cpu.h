@@ -21,6 +21,7 @@ struct cpu {
 	struct pool *pool;
 	struct scratch *own;   /* [pool size], one for each worker */
 	struct scratch shared; /* of the operation at hand */
+	int n_sharing;         /* backends that have this machine's memory together */
 	char name[64];
 };
 

@@ -2,6 +2,7 @@
 #include "kernels/cpu/cpu.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 static float *floats(dbuf p)
@@ -19,10 +20,14 @@ int cpu_embed(struct backend *be, const struct embed_args *a, struct err *err)
 	(void)be;
 	(void)err;
 	for (int t = 0; t < a->n_tok; t++) {
-		const uint16_t *row = table + (size_t)ids[t] * d;
+		int64_t at = (int64_t)ids[t] - a->first;
+		bool there = at >= 0 && at < a->n_row;
+		const uint16_t *row = table + (there ? (size_t)at * d : 0);
 
 		for (int j = 0; j < a->n_copy; j++, out += d) {
-			for (size_t i = 0; i < d; i++) {
+			if (!there)
+				memset(out, 0, d * sizeof(*out));
+			for (size_t i = 0; there && i < d; i++) {
 				uint32_t u = (uint32_t)row[i] << 16;
 
 				memcpy(out + i, &u, sizeof(u));

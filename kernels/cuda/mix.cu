@@ -63,16 +63,19 @@ static __device__ __forceinline__ void store_f32(float *p, const float v[VALUES]
 /* ---------------------------------------------------------------- embedding */
 
 static __global__ void embed_kernel(const int32_t *ids, const uint16_t *table, void *out, int d,
-				    int n_copy, int out_f32)
+				    int first, int n_row, int n_copy, int out_f32)
 {
 	kernel_begin();
 	size_t t = blockIdx.x, row = t * (size_t)n_copy + blockIdx.y;
-	const uint16_t *from = table + (size_t)ids[t] * (size_t)d;
+	long long at = (long long)ids[t] - first;
+	bool there = at >= 0 && at < n_row;
+	const uint16_t *from = table + (there ? (size_t)at * (size_t)d : 0);
 
 	for (int i = (int)threadIdx.x * VALUES; i < d; i += (int)blockDim.x * VALUES) {
-		float v[VALUES];
+		float v[VALUES] = {};
 
-		load_bf16(from + i, v);
+		if (there)
+			load_bf16(from + i, v);
 		if (out_f32)
 			store_f32((float *)out + row * (size_t)d + i, v);
 		else
@@ -90,7 +93,7 @@ extern "C" int cuda_embed(struct backend *be, const struct embed_args *a, struct
 		return cuda_refuse(err, "embed", "%d copies", a->n_copy);
 	launch_kernel(c, embed_kernel, dim3((unsigned)a->n_tok, (unsigned)a->n_copy),
 		      ROW_THREADS, 0, (const int32_t *)a->ids, (const uint16_t *)a->table,
-		      a->out, a->d, a->n_copy, a->out_f32);
+		      a->out, a->d, a->first, a->n_row, a->n_copy, a->out_f32);
 	return cuda_check_launch(c, "embed", err);
 }
 

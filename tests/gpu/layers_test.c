@@ -123,6 +123,7 @@ static dbuf begin_call(struct lock *k, const token_id *ids, int n, int64_t pos)
 				     .n_tok = n,
 				     .d = m->cfg.dim,
 				     .n_copy = HC_MULT,
+				     .n_row = m->cfg.vocab,
 				     .ids = r->ids,
 				     .table = m->weights->embed,
 				     .out_f32 = 1,

@@ -1,179 +1,33 @@
 /* The forward pass against golden data, and "one row, one result" by bits. */
+#include "tests/support/golden.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#include "engine/cache/seq.h"
-#include "engine/checkpoint/safetensors.h"
-
-#define GOLDEN "tests/golden/pro-micro"
-
-struct golden {
-	struct safetensors *st;
-	const token_id *ids, *long_ids;
-	int n, n_long;
-};
-
-static struct golden golden_open(const char *dir)
-{
-	struct golden g = {0};
-	struct err err = {0};
-	const struct tensor *t;
-	char path[600];
-
-	snprintf(path, sizeof(path), "%s/golden.safetensors", dir);
-	assert_int_equal(safetensors_open_file(&g.st, path, &err), 0);
-	t = safetensors_find(g.st, "ids");
-	g.ids = t->data;
-	g.n = (int)t->shape[0];
-	t = safetensors_find(g.st, "long_ids");
-	g.long_ids = t->data;
-	g.n_long = (int)t->shape[0];
-	return g;
-}
-
-struct setup {
-	const char *dir, *isa;
-	int n_threads, chunk;
-};
-
-static struct model *open_model(struct setup s)
-{
-	struct model_options opt = {
-		.dir = s.dir,
-		.isa = s.isa,
-		.n_threads = s.n_threads,
-		.prefill_chunk = s.chunk,
-		.ctx_tokens = 4096,
-	};
-	struct err err = {0};
-	struct model *m;
-
-	if (model_open(&m, &opt, &err))
-		fail_msg("%s", err.text);
-	return m;
-}
-
-static void forward(struct seq *s, const token_id *ids, int n, float *logits, float *draft)
-{
-	struct err err = {0};
-
-	if (seq_forward(s, ids, n, WANT_ALL, logits, draft, &err))
-		fail_msg("%s", err.text);
-}
-
-/* logits [n, vocab], draft [n - 1, vocab]: prefill, then single steps */
-static void run(struct model *m, const token_id *ids, int n, int prefill, float *logits, float *draft)
-{
-	size_t vocab = (size_t)model_config(m)->vocab;
-	struct err err = {0};
-	struct seq *s;
-	int at = 0;
-
-	assert_int_equal(seq_new(&s, m, &err), 0);
-	while (at < n) {
-		int left = prefill - at, chunk = model_prefill_chunk(m);
-		int rows = left <= 0 ? 1 : left < chunk ? left : chunk;
-
-		forward(s, ids + at, rows, logits + (size_t)at * vocab,
-			draft + (size_t)(at ? at - 1 : 0) * vocab);
-		at += rows;
-	}
-	seq_free(s);
-}
-
-struct rows {
-	size_t vocab, bytes;
-	float *logits, *draft;
-};
-
-static struct rows rows_of(struct setup s, const token_id *ids, int n, int prefill)
-{
-	struct model *m = open_model(s);
-	struct rows r = {.vocab = (size_t)model_config(m)->vocab};
-
-	r.bytes = (size_t)n * r.vocab * sizeof(float);
-	r.logits = malloc(r.bytes);
-	r.draft = calloc(1, r.bytes);
-	assert_true(r.logits && r.draft);
-	run(m, ids, n, prefill, r.logits, r.draft);
-	model_close(m);
-	return r;
-}
-
-static void rows_free(struct rows *r)
-{
-	free(r->logits);
-	free(r->draft);
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Median and 95 % quantile of the rows' relative error; rows ours[first …] against the tensor. */
-static void compare(const struct golden *g, const char *name, const float *ours, int first,
-		    double median, double most)
-{
-	const struct tensor *t = safetensors_find(g->st, name);
-	size_t n = (size_t)t->shape[0], vocab = (size_t)t->shape[1];
-	const float *ref = t->data;
-	double *rel = malloc(n * sizeof(*rel));
-
-	assert_non_null(rel);
-	for (size_t i = 0; i < n; i++) {
-		double d = 0, r = 0;
-
-		for (size_t k = 0; k < vocab; k++) {
-			double o = (double)ours[((size_t)first + i) * vocab + k];
-			double e = (double)ref[i * vocab + k];
-
-			d += (o - e) * (o - e);
-			r += e * e;
-		}
-		rel[i] = sqrt(d / r);
-		assert_true(isfinite(rel[i]));
-	}
-	qsort(rel, n, sizeof(*rel), by_size);
-	if (rel[n / 2] > median || rel[n * 95 / 100] > most)
-		fail_msg("%s: median %g (at most %g), 95 %% %g (at most %g)", name, rel[n / 2],
-			 median, rel[n * 95 / 100], most);
-	free(rel);
-}
 
 /* The bounds of the golden data's bounds.json. */
 static void logits_are_the_golden_ones(void **state)
 {
 	struct golden g = golden_open(GOLDEN);
-	struct rows r = rows_of((struct setup){GOLDEN, NULL, 2, 0}, g.ids, g.n, 300);
+	struct golden_rows r = golden_rows_of((struct setup){GOLDEN, NULL, 2, 0, 1}, g.ids, g.n, 300);
 
 	(void)state;
 	/* golden rows are i = 260 … 419 of both */
-	compare(&g, "a32.logits", r.logits, 260, 1e-4, 1e-3);
-	compare(&g, "a32.mtp_logits", r.draft, 260, 6e-4, 2e-3);
-	rows_free(&r);
+	golden_compare(&g, "a32.logits", r.logits, 260, 1e-4, 1e-3);
+	golden_compare(&g, "a32.mtp_logits", r.draft, 260, 6e-4, 2e-3);
+	golden_rows_free(&r);
 	safetensors_close(g.st);
 }
 
 static void long_logits_are_the_golden_ones(void **state)
 {
 	struct golden g = golden_open(GOLDEN);
-	struct rows r = rows_of((struct setup){GOLDEN, NULL, 2, 0}, g.long_ids, g.n_long, 1920);
+	struct golden_rows r = golden_rows_of((struct setup){GOLDEN, NULL, 2, 0, 1}, g.long_ids, g.n_long, 1920);
 
 	(void)state;
-	compare(&g, "a32.long_logits", r.logits, g.n_long - 18, 2.5e-4, 5e-3);
-	compare(&g, "a32.long_mtp_logits", r.draft, g.n_long - 18, 2.5e-3, 2e-2);
-	rows_free(&r);
+	golden_compare(&g, "a32.long_logits", r.logits, g.n_long - 18, 2.5e-4, 5e-3);
+	golden_compare(&g, "a32.long_mtp_logits", r.draft, g.n_long - 18, 2.5e-3, 2e-2);
+	golden_rows_free(&r);
 	safetensors_close(g.st);
 }
 
@@ -215,7 +69,7 @@ static void streams_after_each_layer_are_the_golden_ones(void **state)
 {
 	struct golden g = golden_open(GOLDEN);
 	struct tapped k = {.t = safetensors_find(g.st, "a32.layers_last")};
-	struct model *m = open_model((struct setup){GOLDEN, NULL, 2, 100});
+	struct model *m = golden_model((struct setup){GOLDEN, NULL, 2, 100, 1});
 	struct err err = {0};
 	struct seq *s;
 
@@ -235,34 +89,26 @@ static void streams_after_each_layer_are_the_golden_ones(void **state)
 
 /* ----------------------------------------------------------- one row, one result */
 
-static void same_bits(const struct rows *a, const struct rows *b, const char *what, int k)
-{
-	if (memcmp(a->logits, b->logits, a->bytes) != 0)
-		fail_msg("%s %d: logits differ", what, k);
-	if (memcmp(a->draft, b->draft, a->bytes) != 0)
-		fail_msg("%s %d: draft logits differ", what, k);
-}
-
 static void bits_do_not_depend_on_prefill_chunks_or_threads(void **state)
 {
 	static const int prefills[] = {1, 37, 128, 300, 419};
 	static const int chunks[] = {1, 3, 64, 100};
 	static const int threads[] = {1, 2, 7};
 	struct golden g = golden_open(GOLDEN);
-	struct rows want = rows_of((struct setup){GOLDEN, NULL, 1, 128}, g.ids, g.n, 300);
+	struct golden_rows want = golden_rows_of((struct setup){GOLDEN, NULL, 1, 128, 1}, g.ids, g.n, 300);
 	size_t k = 0;
 
 	(void)state;
 	for (size_t p = 0; p < sizeof(prefills) / sizeof(prefills[0]); p++) {
 		for (size_t c = 0; c < sizeof(chunks) / sizeof(chunks[0]); c++, k++) {
-			struct setup s = {GOLDEN, NULL, threads[k % 3], chunks[c]};
-			struct rows got = rows_of(s, g.ids, g.n, prefills[p]);
+			struct setup s = {GOLDEN, NULL, threads[k % 3], chunks[c], 1};
+			struct golden_rows got = golden_rows_of(s, g.ids, g.n, prefills[p]);
 
-			same_bits(&want, &got, "case", (int)k);
-			rows_free(&got);
+			golden_same_bits(&want, &got, "case", (int)k);
+			golden_rows_free(&got);
 		}
 	}
-	rows_free(&want);
+	golden_rows_free(&want);
 	safetensors_close(g.st);
 }
 
@@ -271,7 +117,7 @@ static void bits_do_not_depend_on_the_instruction_set(void **state)
 	static const char *const isas[] = {"v2", "v3", "v4"};
 	struct golden g = golden_open(GOLDEN);
 	const int n = 200; /* past the window's wrap and the first long block; v2 is slow */
-	struct rows want = rows_of((struct setup){GOLDEN, NULL, 2, 64}, g.ids, n, 150);
+	struct golden_rows want = golden_rows_of((struct setup){GOLDEN, NULL, 2, 64, 1}, g.ids, n, 150);
 	int n_run = 0;
 
 	(void)state;
@@ -279,19 +125,19 @@ static void bits_do_not_depend_on_the_instruction_set(void **state)
 		struct model_options opt = {.dir = GOLDEN, .isa = isas[i], .n_threads = 1};
 		struct err err = {0};
 		struct model *m;
-		struct rows got;
+		struct golden_rows got;
 
 		if (model_open(&m, &opt, &err)) {
 			print_message("%s\n", err.text);
 			continue;
 		}
 		model_close(m);
-		got = rows_of((struct setup){GOLDEN, isas[i], 2, 64}, g.ids, n, 150);
-		same_bits(&want, &got, isas[i], 0);
-		rows_free(&got);
+		got = golden_rows_of((struct setup){GOLDEN, isas[i], 2, 64, 1}, g.ids, n, 150);
+		golden_same_bits(&want, &got, isas[i], 0);
+		golden_rows_free(&got);
 		n_run++;
 	}
-	rows_free(&want);
+	golden_rows_free(&want);
 	safetensors_close(g.st);
 	if (!n_run)
 		skip();
@@ -303,7 +149,7 @@ static void bits_do_not_depend_on_the_instruction_set(void **state)
 
 /* Wrong tokens of `len` to `len + k`, rolled back, must leave no trace in what follows. */
 static void roll_back_at(struct model *m, const struct golden *g, int len, int k, int batch,
-			 const struct rows *want)
+			 const struct golden_rows *want)
 {
 	size_t row = want->vocab;
 	float *logits = malloc(PROBE * row * sizeof(float));
@@ -328,7 +174,7 @@ static void roll_back_at(struct model *m, const struct golden *g, int len, int k
 	for (int i = 0; i < PROBE; i += batch) {
 		int n = PROBE - i < batch ? PROBE - i : batch;
 
-		forward(s, g->ids + len + i, n, logits + (size_t)i * row, draft + (size_t)i * row);
+		golden_forward(s, g->ids + len + i, n, logits + (size_t)i * row, draft + (size_t)i * row);
 	}
 	if (memcmp(logits, want->logits + (size_t)len * row, PROBE * row * sizeof(float)) != 0)
 		fail_msg("length %d, roll-back %d, rows %d: logits differ", len, k, batch);
@@ -343,8 +189,8 @@ static void roll_back_at(struct model *m, const struct golden *g, int len, int k
 static void a_roll_back_leaves_no_trace(void **state)
 {
 	struct golden g = golden_open(GOLDEN);
-	struct rows want = rows_of((struct setup){GOLDEN, NULL, 2, 100}, g.ids, g.n, 300);
-	struct model *m = open_model((struct setup){GOLDEN, NULL, 2, 100});
+	struct golden_rows want = golden_rows_of((struct setup){GOLDEN, NULL, 2, 100, 1}, g.ids, g.n, 300);
+	struct model *m = golden_model((struct setup){GOLDEN, NULL, 2, 100, 1});
 
 	(void)state;
 	/* around the borders of blocks of 4 and 128, and the window's wrap; every depth, and
@@ -359,7 +205,7 @@ static void a_roll_back_leaves_no_trace(void **state)
 	}
 	for (int len = 246; len <= 260; len += 2)
 		roll_back_at(m, &g, len, 8, 1 + len % 7, &want);
-	rows_free(&want);
+	golden_rows_free(&want);
 	model_close(m);
 	safetensors_close(g.st);
 }
@@ -368,8 +214,8 @@ static void a_roll_back_leaves_no_trace(void **state)
 static void draft_rows_that_nobody_reads_leave_what_later_ones_see(void **state)
 {
 	struct golden g = golden_open(GOLDEN);
-	struct rows want = rows_of((struct setup){GOLDEN, NULL, 2, 100}, g.ids, g.n, 300);
-	struct model *m = open_model((struct setup){GOLDEN, NULL, 2, 300});
+	struct golden_rows want = golden_rows_of((struct setup){GOLDEN, NULL, 2, 100, 1}, g.ids, g.n, 300);
+	struct model *m = golden_model((struct setup){GOLDEN, NULL, 2, 300, 1});
 
 	(void)state;
 	for (int len = 136; len <= 139; len++)
@@ -378,7 +224,7 @@ static void draft_rows_that_nobody_reads_leave_what_later_ones_see(void **state)
 		roll_back_at(m, &g, 300, k, k, &want);
 		roll_back_at(m, &g, 300 + 20 * k / 3, 8, 9 - k, &want);
 	}
-	rows_free(&want);
+	golden_rows_free(&want);
 	model_close(m);
 	safetensors_close(g.st);
 }
@@ -405,7 +251,7 @@ static void sequences_in_other_slots_leave_no_trace(void **state)
 {
 	enum { SLOTS = 3, TURN = 60, N = 300 };
 	struct golden g = golden_open(GOLDEN);
-	struct rows want = rows_of((struct setup){GOLDEN, NULL, 2, 100}, g.ids, N, N);
+	struct golden_rows want = golden_rows_of((struct setup){GOLDEN, NULL, 2, 100, 1}, g.ids, N, N);
 	struct model *m = open_with_slots(SLOTS);
 	float *logits = malloc(TURN * want.vocab * sizeof(float));
 	float *draft = malloc(TURN * want.vocab * sizeof(float));
@@ -422,7 +268,7 @@ static void sequences_in_other_slots_leave_no_trace(void **state)
 
 			if (at < 0 || at >= N)
 				continue;
-			forward(s[i], g.ids + at, TURN, logits, draft);
+			golden_forward(s[i], g.ids + at, TURN, logits, draft);
 			if (memcmp(logits, want.logits + (size_t)at * want.vocab,
 				   TURN * want.vocab * sizeof(float)) != 0)
 				fail_msg("slot %d, position %d: logits differ", i, at);
@@ -435,7 +281,7 @@ static void sequences_in_other_slots_leave_no_trace(void **state)
 		seq_free(s[i]);
 	free(logits);
 	free(draft);
-	rows_free(&want);
+	golden_rows_free(&want);
 	model_close(m);
 	safetensors_close(g.st);
 }
@@ -462,7 +308,7 @@ static void a_sequence_too_many_is_refused_until_another_goes(void **state)
 static void a_deeper_roll_back_is_refused(void **state)
 {
 	struct golden g = golden_open(GOLDEN);
-	struct model *m = open_model((struct setup){GOLDEN, NULL, 1, 100});
+	struct model *m = golden_model((struct setup){GOLDEN, NULL, 1, 100, 1});
 	struct err err = {0};
 	struct seq *s;
 

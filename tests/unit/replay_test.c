@@ -429,7 +429,7 @@ static void an_argument_that_moves_between_calls_of_a_key_is_seen(void **state)
 	static float out[2][32];
 	int32_t ids_now = id;
 	const struct backend_options o = {.n_threads = 1};
-	struct moving m = {.args = {.n_tok = 1, .d = 32, .n_copy = 1}, .n_issued = 2};
+	struct moving m = {.args = {.n_tok = 1, .d = 32, .n_copy = 1, .n_row = 4}, .n_issued = 2};
 	struct backend *inner;
 	struct recorder *r;
 	struct err err = {0};

@@ -34,7 +34,7 @@ static void counts_that_do_not_divide_are_refused_with_those_that_do(void **stat
 		const char *expected;
 	} cases[] = {
 		{"flash", 3, "one of 1, 2, 4, 8, 16, 32, 64"},
-		{"flash", 5, "64 heads in 8 output groups, 64 indexer heads"},
+		{"flash", 5, "64 heads in 8 output groups and an inner size of 2048"},
 		{"pro", 3, "one of 1, 2, 4, 8"},
 		{"pro", 16, "inner size of 3072 in blocks of 128"},
 		{"flash", 0, "expected 1 to 64"},
@@ -57,7 +57,7 @@ static void counts_that_do_not_divide_are_refused_with_those_that_do(void **stat
 static void one_rank_is_the_configuration(void **state)
 {
 	struct model_config cfg = published("flash");
-	const int sizes[N_SHARD_UNITS] = {1, 64, 8, 8, 2048, 129280, 64};
+	const int sizes[N_SHARD_UNITS] = {1, 64, 8, 8, 2048, 129280};
 	struct err err = {0};
 	struct shard a, b;
 
@@ -76,11 +76,11 @@ static void ranks_have_equal_parts_one_after_another(void **state)
 {
 	static const struct {
 		const char *shape;
-		int n, heads, groups, group_heads, inner, index_heads;
+		int n, heads, groups, group_heads, inner;
 	} cases[] = {
-		{"flash", 2, 32, 4, 8, 1024, 32}, {"flash", 8, 8, 1, 8, 256, 8},
-		{"flash", 16, 4, 1, 4, 128, 4},   {"pro", 4, 32, 4, 8, 768, 16},
-		{"pro", 8, 16, 2, 8, 384, 8},
+		{"flash", 2, 32, 4, 8, 1024}, {"flash", 8, 8, 1, 8, 256},
+		{"flash", 16, 4, 1, 4, 128},  {"pro", 4, 32, 4, 8, 768},
+		{"pro", 8, 16, 2, 8, 384},
 	};
 	struct shard s;
 	struct err err = {0};
@@ -96,7 +96,6 @@ static void ranks_have_equal_parts_one_after_another(void **state)
 			assert_int_equal(s.part[SHARD_GROUPS].count, cases[i].groups);
 			assert_int_equal(s.part[SHARD_GROUP_HEADS].count, cases[i].group_heads);
 			assert_int_equal(s.part[SHARD_INNER].count, cases[i].inner);
-			assert_int_equal(s.part[SHARD_INDEX_HEADS].count, cases[i].index_heads);
 			/* a rank's heads are those of its groups */
 			assert_int_equal(s.part[SHARD_HEADS].first,
 					 s.part[SHARD_GROUPS].first * s.part[SHARD_GROUP_HEADS].of +
@@ -371,9 +370,9 @@ static void the_ranks_of_a_checkpoint_together_are_the_checkpoint(void **state)
 	assert_int_equal(model_config_read(GOLDEN, &cfg, &err), 0);
 	assert_int_equal(safetensors_open(&files, GOLDEN, &err), 0);
 	for (int n = 1; n <= 4; n *= 2)
-		/* 5 blocks of 3 + 2 + 2 tensors in attention and 11 experts of 6, 2 with 3 in the
-		 * indexer, head and embedding */
-		assert_int_equal(compare(&cfg, files, n), 5 * (7 + 11 * 6) + 2 * 3 + 2);
+		/* 5 blocks of 3 + 2 + 2 tensors in attention and 11 experts of 6, head and
+		 * embedding */
+		assert_int_equal(compare(&cfg, files, n), 5 * (7 + 11 * 6) + 2);
 	safetensors_close(files);
 }
 
