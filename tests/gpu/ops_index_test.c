@@ -8,17 +8,41 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define SLOTS    2
 
-/* What the heads' weights are. */
-enum weights { NORMAL, POSITIVE, NEGATIVE, ZERO, NOT_A_NUMBER };
+/* What the heads' weights are, or what else is out of the ordinary. */
+enum inputs {
+	NORMAL,
+	POSITIVE,
+	NEGATIVE,
+	ZERO,
+	NOT_A_NUMBER,
+	TINY,
+	UNEVEN_ROWS,
+	UNEVEN_QUERIES,
+	UNEVEN,
+	FAR_APART,
+};
 
-static const char *const weights_name[] = {"", ", weights > 0", ", weights < 0", ", no weights",
-					   ", one weight NaN"};
+static const struct {
+	const char *name;
+	int rows, queries; /* powers of two that the scales lie apart */
+} inputs[] = {
+	[NORMAL] = {"", 3, 3},
+	[POSITIVE] = {", weights > 0", 3, 3},
+	[NEGATIVE] = {", weights < 0", 3, 3},
+	[ZERO] = {", no weights", 3, 3},
+	[NOT_A_NUMBER] = {", one weight NaN", 3, 3},
+	[TINY] = {", one weight tiny", 3, 3},
+	[UNEVEN_ROWS] = {", rows uneven", 6, 4},
+	[UNEVEN_QUERIES] = {", queries uneven", 5, 5},
+	[UNEVEN] = {", uneven", 14, 14},
+	[FAR_APART] = {", scales far apart", 40, 40},
+};
 
 static const struct select_case {
 	int n_head, top_k, n_tok;
 	int64_t pos;
 	int physical; /* pages: fewer than there are logical ones make ties */
-	enum weights weights;
+	enum inputs inputs;
 } cases[] = {
 	/* all rows, one more than may be chosen, the least choices */
 	{64, 512, 1, 0, 1, NORMAL},
@@ -45,6 +69,14 @@ static const struct select_case {
 	{64, 512, 17, 65536 * 4, 2100, POSITIVE},
 	{64, 512, 1, 1048575, 8192, NORMAL},
 	{8, 16, 3, 1048570, 8192, NORMAL},
+	{64, 512, 1, 400000, 3200, NORMAL},
+	{128, 1024, 1, 1048575, 8192, NORMAL},
+	/* scales that codes can't take along: of a few rows, of queries, of both; weights */
+	{64, 512, 2, 8191, 64, UNEVEN_ROWS},
+	{64, 512, 2, 8191, 64, UNEVEN_QUERIES},
+	{64, 512, 2, 40000, 400, UNEVEN},
+	{17, 64, 2, 8191, 64, FAR_APART},
+	{64, 512, 2, 8191, 64, TINY},
 	/* ties: everywhere; below the bound; so many above it that no list holds them */
 	{64, 512, 1, 8191, 1, NORMAL},
 	{64, 512, 3, 65536 * 4, 1, NORMAL},
@@ -97,8 +129,12 @@ static struct pair make_weights(struct bench *b, const struct select_case *c)
 	for (size_t i = 0; i < n; i++) {
 		double g = bench_gauss(b);
 
-		switch (c->weights) {
+		switch (c->inputs) {
 		case NORMAL:
+		case UNEVEN_ROWS:
+		case UNEVEN_QUERIES:
+		case UNEVEN:
+		case FAR_APART:
 			w[i] = (float)g;
 			break;
 		case POSITIVE:
@@ -109,6 +145,9 @@ static struct pair make_weights(struct bench *b, const struct select_case *c)
 			break;
 		case ZERO:
 			w[i] = i % 2 ? 0.0f : -0.0f;
+			break;
+		case TINY:
+			w[i] = (float)(i % (size_t)c->n_head ? g : g * 1e-25);
 			break;
 		case NOT_A_NUMBER:
 			w[i] = i % (size_t)c->n_head ? (float)g : NAN;
@@ -135,6 +174,22 @@ static struct pair make_pages(struct bench *b, int64_t max_pages, int physical)
 	return p;
 }
 
+/* Random index rows, the scales of each somewhere in 2^-2 … 2^(spread - 2). */
+static struct pair make_rows(struct bench *b, size_t n, int spread)
+{
+	unsigned char *all = malloc(n * INDEX_ROW_BYTES);
+	struct pair p;
+
+	assert_non_null(all);
+	for (size_t i = 0; i < n * INDEX_ROW_BYTES; i++)
+		all[i] = (unsigned char)(i % INDEX_ROW_BYTES < INDEX_DIM / 2
+						 ? bench_bits(b)
+						 : 125u + (unsigned)bench_below(b, spread + 1));
+	p = bench_bytes(b, all, n * INDEX_ROW_BYTES);
+	free(all);
+	return p;
+}
+
 static struct operands make(struct bench *b, const struct select_case *c)
 {
 	struct operands k = {.c = c, .max_pages = (c->pos + c->n_tok) / 128 + 1};
@@ -142,10 +197,10 @@ static struct operands make(struct bench *b, const struct select_case *c)
 
 	k.stride = ((c->pos + c->n_tok) / 4 + 15) / 16 * 16 + 16;
 	k.step = bench_step(b, c->pos, (int)(c->pos % SLOTS));
-	k.q = bench_rows(b, n * (size_t)c->n_head, false);
+	k.q = make_rows(b, n * (size_t)c->n_head, inputs[c->inputs].queries);
 	k.w = make_weights(b, c);
 	k.pages = make_pages(b, k.max_pages, c->physical);
-	k.rows = bench_rows(b, (size_t)c->physical * 32, false);
+	k.rows = make_rows(b, (size_t)c->physical * 32, inputs[c->inputs].rows);
 	k.sel = bench_out(b, PAIR_I32, n * (size_t)c->top_k);
 	k.n_sel = bench_out(b, PAIR_I32, n);
 	k.scores = bench_scratch(b, PAIR_F32, INDEX_SCORE_ROWS * (size_t)k.stride);
@@ -163,7 +218,7 @@ static void the_best_rows_are_the_cpus(void **state)
 		bench_case(b,
 			   "index_select, the best %d, %d heads, %d rows from %lld, %d pages%s",
 			   c->top_k, c->n_head, c->n_tok, (long long)c->pos, c->physical,
-			   weights_name[c->weights]);
+			   inputs[c->inputs].name);
 		k = make(b, c);
 		bench_run(b, c->n_tok, index_select, &k);
 		bench_same_bytes(b, "n_sel", &k.n_sel, 0);
