@@ -38,34 +38,75 @@ void bench_draw_ids(struct bench *b, token_id *ids, int n)
 
 /* ------------------------------------------------------------- what bounds it */
 
+static int read_rank(struct model *m, void *ctx, struct err *err)
+{
+	struct bench *b = ctx;
+
+	return m->be->read(m->be, b->memory[m->shard.rank], b->read_bytes, err);
+}
+
 int bench_read(struct bench *b, double *rate, struct err *err)
 {
 	double start = clock_s();
-	int rc = b->m->be->read(b->m->be, b->memory, b->read_bytes, err);
+	int rc = team_run(b->m, read_rank, b, err);
 
-	*rate = (double)b->read_bytes / (clock_s() - start);
+	*rate = (double)b->read_bytes * model_n_ranks(b->m) / (clock_s() - start);
 	return rc;
+}
+
+static int multiply_rank(struct model *m, void *ctx, struct err *err)
+{
+	struct bench *b = ctx;
+
+	return m->be->multiply(m->be, &b->n_op[m->shard.rank], err);
 }
 
 int bench_multiply(struct bench *b, double *rate, struct err *err)
 {
-	double start = clock_s(), n_op;
-	int rc = b->m->be->multiply(b->m->be, &n_op, err);
+	double start = clock_s(), n_op = 0;
+	int rc = team_run(b->m, multiply_rank, b, err);
 
+	for (int i = 0; i < model_n_ranks(b->m); i++)
+		n_op += b->n_op[i];
 	*rate = n_op / (clock_s() - start);
+	return rc;
+}
+
+/* What a rank's memory is filled with, again and again. */
+struct filling {
+	struct bench *b;
+	const unsigned char *host; /* READ_BYTES of it */
+	size_t n;
+};
+
+static int free_rank(struct model *m, void *ctx, struct err *err)
+{
+	struct bench *b = ctx;
+
+	(void)err;
+	m->be->free(m->be, b->memory[m->shard.rank]);
+	b->memory[m->shard.rank] = NULL;
+	return 0;
+}
+
+static int fill_rank(struct model *m, void *ctx, struct err *err)
+{
+	const struct filling *f = ctx;
+	dbuf *memory = &f->b->memory[m->shard.rank];
+	int rc;
+
+	free_rank(m, f->b, err);
+	rc = m->be->alloc(m->be, f->n, MEMORY_PLAIN, memory, err);
+	for (size_t at = 0; !rc && at < f->n; at += READ_BYTES)
+		rc = m->be->put(m->be, *memory + at, f->host, READ_BYTES, err);
 	return rc;
 }
 
 static int fill_memory(struct bench *b, const unsigned char *host, size_t n, struct err *err)
 {
-	struct backend *be = b->m->be;
-	int rc;
+	struct filling f = {b, host, n};
+	int rc = team_run(b->m, fill_rank, &f, err);
 
-	be->free(be, b->memory);
-	b->memory = NULL;
-	rc = be->alloc(be, n, MEMORY_PLAIN, &b->memory, err);
-	for (size_t at = 0; !rc && at < n; at += READ_BYTES)
-		rc = be->put(be, b->memory + at, host, READ_BYTES, err);
 	b->read_bytes = rc ? 0 : n;
 	return rc;
 }
@@ -85,7 +126,7 @@ static int take_memory(struct bench *b, struct err *err)
 	rc = fill_memory(b, host, READ_BYTES, err);
 	for (int i = 0; !rc && i < 2; i++) /* the first may have to load something */
 		rc = bench_read(b, &rate, err);
-	if (!rc && (double)READ_BYTES / rate < READ_SHORT &&
+	if (!rc && (double)READ_BYTES * model_n_ranks(b->m) / rate < READ_SHORT &&
 	    be->memory_free(be) > 2 * READ_MANY * READ_BYTES)
 		rc = fill_memory(b, host, READ_MANY * READ_BYTES, err);
 	free(host);
@@ -104,7 +145,7 @@ static int measure_bounds(struct bench *b, struct err *err)
 	}
 	if (!rc)
 		buf_addf(b->out, "%s: memory reads %.1f GB/s, multiply-adds %.0f GFLOP/s\n\n",
-			 b->m->caps.name, bench_median(reads, REPEATS) / 1e9,
+			 model_backend_name(b->m), bench_median(reads, REPEATS) / 1e9,
 			 bench_median(multiplies, REPEATS) / 1e9);
 	return rc;
 }
@@ -128,12 +169,11 @@ double bench_weight_bytes(const struct weight *w)
 	return 0;
 }
 
-/* One row through what `issue` issues, so much that no cache holds it. */
-static int time_alone(struct bench *b, const char *name, double bytes,
-		      int (*issue)(struct bench *b, struct err *err), struct err *err)
+/* One row through what `issue` issues on each rank, so much that no cache holds it. */
+static int time_alone(struct bench *b, const char *name, double bytes, team_job issue,
+		      struct err *err)
 {
 	double t[REPEATS], reads[REPEATS], rate, read;
-	uint16_t first;
 	int rc = 0;
 
 	for (int rep = 0; !rc && rep < REPEATS; rep++) {
@@ -142,9 +182,7 @@ static int time_alone(struct bench *b, const char *name, double bytes,
 		rc = bench_read(b, &reads[rep], err);
 		start = clock_s();
 		if (!rc)
-			rc = issue(b, err);
-		if (!rc) /* waits for what was issued */
-			rc = b->m->be->get(b->m->be, &first, b->m->work.u, sizeof(first), err);
+			rc = team_run(b->m, issue, NULL, err);
 		t[rep] = clock_s() - start;
 	}
 	if (rc)
@@ -157,46 +195,56 @@ static int time_alone(struct bench *b, const char *name, double bytes,
 	return 0;
 }
 
-/* q's columns hold any input here, o's any output. */
-static int issue_linear(struct bench *b, struct err *err)
+int bench_wait(struct model *m, struct err *err)
 {
-	struct work *k = &b->m->work;
-	int rc = 0;
+	uint16_t first;
 
-	for (int i = 0; !rc && i < b->m->cfg.n_layers; i++) {
-		const struct layer_weights *w = &b->m->weights->layers[i];
-
-		rc = run_linear(b->m, &w->wq_b, 1, k->q, k->o, 1, err);
-		if (!rc)
-			rc = run_linear(b->m, &w->wo_b, 1, k->q, k->o, 1, err);
-	}
-	return rc;
+	return m->be->get(m->be, &first, m->work.u, sizeof(first), err);
 }
 
-static int issue_experts(struct bench *b, struct err *err)
+/* q's columns hold any input here, o's any output. */
+static int issue_linear(struct model *m, void *ctx, struct err *err)
+{
+	struct work *k = &m->work;
+	int rc = 0;
+
+	(void)ctx;
+	for (int i = 0; !rc && i < m->cfg.n_layers; i++) {
+		const struct layer_weights *w = &m->weights->layers[i];
+
+		rc = run_linear(m, &w->wq_b, 1, k->q, k->o, 1, err);
+		if (!rc)
+			rc = run_linear(m, &w->wo_b, 1, k->q, k->o, 1, err);
+	}
+	return rc ? rc : bench_wait(m, err);
+}
+
+static int issue_experts(struct model *m, void *ctx, struct err *err)
 {
 	int rc = 0;
 
-	for (int i = 0; !rc && i < b->m->cfg.n_layers; i++)
-		rc = run_experts(b->m, &b->m->weights->layers[i], 1, err);
-	return rc;
+	(void)ctx;
+	for (int i = 0; !rc && i < m->cfg.n_layers; i++)
+		rc = run_experts(m, &m->weights->layers[i], 1, err);
+	return rc ? rc : bench_wait(m, err);
 }
 
 /* Some experts, spread over all, with equal weights. */
-static int choose_experts(struct bench *b, struct err *err)
+static int choose_experts(struct model *m, void *ctx, struct err *err)
 {
-	const struct model_config *cfg = &b->m->cfg;
-	struct backend *be = b->m->be;
+	const struct model_config *cfg = &m->cfg;
+	struct backend *be = m->be;
 	int rc = 0;
 
+	(void)ctx;
 	for (int i = 0; !rc && i < cfg->n_experts_used; i++) {
 		int32_t expert = i * (cfg->n_experts / cfg->n_experts_used);
 		float weight = 1.0f / (float)cfg->n_experts_used;
 
-		rc = be->put(be, b->m->work.expert + (size_t)i * sizeof(expert), &expert,
+		rc = be->put(be, m->work.expert + (size_t)i * sizeof(expert), &expert,
 			     sizeof(expert), err);
 		if (!rc)
-			rc = be->put(be, b->m->work.expert_weight + (size_t)i * sizeof(weight),
+			rc = be->put(be, m->work.expert_weight + (size_t)i * sizeof(weight),
 				     &weight, sizeof(weight), err);
 	}
 	return rc;
@@ -212,7 +260,7 @@ static int time_kernels(struct bench *b, struct err *err)
 {
 	const struct model_config *cfg = &b->m->cfg;
 	double linear = 0, experts = 0;
-	int rc = choose_experts(b, err);
+	int n = model_n_ranks(b->m), rc = team_run(b->m, choose_experts, NULL, err);
 
 	for (int i = 0; i < cfg->n_layers; i++) {
 		const struct layer_weights *w = &b->m->weights->layers[i];
@@ -223,9 +271,9 @@ static int time_kernels(struct bench *b, struct err *err)
 	}
 	buf_addz(b->out, "kernels alone, one row:\n");
 	if (!rc)
-		rc = time_alone(b, "wq_b and wo_b", linear, issue_linear, err);
+		rc = time_alone(b, "wq_b and wo_b", n * linear, issue_linear, err);
 	if (!rc)
-		rc = time_alone(b, "experts", experts, issue_experts, err);
+		rc = time_alone(b, "experts", n * experts, issue_experts, err);
 	buf_addc(b->out, '\n');
 	return rc;
 }
@@ -287,6 +335,7 @@ static int open_model(struct bench *b, const struct bench_request *req, struct e
 int bench_run(const struct bench_request *req, struct buf *out, struct err *err)
 {
 	struct bench b = {.out = out, .seed = 11};
+	struct err ignored;
 	int rc;
 
 	if (req->draft)
@@ -304,11 +353,13 @@ int bench_run(const struct bench_request *req, struct buf *out, struct err *err)
 		rc = time_kernels(&b, err);
 	if (!rc)
 		rc = bench_decode(&b, err);
+	if (!rc && model_n_ranks(b.m) > 1)
+		rc = bench_ranks(&b, err);
 	if (!rc)
 		rc = bench_prefill(&b, err);
 	if (!rc && buf_failed(out))
 		rc = err_nomem(err, "report", out->len);
-	b.m->be->free(b.m->be, b.memory);
+	team_run(b.m, free_rank, &b, &ignored);
 	seq_free(b.s);
 	free(b.logits);
 	model_close(b.m);

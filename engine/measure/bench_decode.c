@@ -83,6 +83,9 @@ static int step_bytes(struct bench *b, double bytes[N_PHASES], struct err *err)
 		bytes[PHASE_DRAFT] = draft_bytes(m);
 	if (m->n_stages)
 		bytes[PHASE_DRAFT] = stage_bytes(m);
+	for (int p = 0; p < N_PHASES; p++)
+		bytes[p] *= model_n_ranks(m);
+	layers *= model_n_ranks(m);
 	b->bytes = sum_of(bytes);
 	b->whole_bytes = bench_whole(b, b->bytes, b->bytes - layers);
 	return 0;
@@ -231,6 +234,8 @@ static int time_step(struct bench *b, const double bytes[N_PHASES], struct err *
 		return rc;
 	b->read = bench_median(reads, STEPS);
 	b->step = bench_median(t, STEPS);
+	b->sums = (double)b->m->clock.n_sums / STEPS;
+	b->summing = sum[PHASE_RANKS] / STEPS;
 	b->layers = b->step *
 		    (1 - (sum[PHASE_START] + sum[PHASE_HEAD] + sum[PHASE_DRAFT]) / sum_of(sum));
 	show_step(b, "decode, context 1000", b->step, b->bytes);

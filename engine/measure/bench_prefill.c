@@ -21,7 +21,7 @@ static double macs(const struct weight *w)
 	return (double)w->out * (double)w->in;
 }
 
-/* Operations of one prefilled token in products with weights; without heads. */
+/* A rank's operations of one prefilled token in products with weights; without heads. */
 static double token_ops(const struct model *m)
 {
 	const struct model_config *cfg = &m->cfg;
@@ -79,7 +79,8 @@ static int read_prompt(struct bench *b, int64_t len, int n, double *t, struct er
 
 static int time_first(struct bench *b, int n, double *t, struct err *err)
 {
-	double each[REPEATS], multiplies[REPEATS], ops = token_ops(b->m), rate;
+	double each[REPEATS], multiplies[REPEATS], rate;
+	double ops = model_n_ranks(b->m) * token_ops(b->m);
 	int rc = 0;
 
 	for (int rep = 0; !rc && rep < REPEATS; rep++) {

@@ -55,10 +55,33 @@ static void every_table_is_there(void **state)
 	program_run_release(&run);
 }
 
+/* What ranks do together stands apart. */
+static void ranks_have_a_table(void **state)
+{
+	static const char *const argv[] = {"bench", "--model",   "share/nano", "--ctx", "1024",
+					   "--threads", "2", "--backend", "cpu", "--ranks", "2", NULL};
+	struct program_run run;
+	const char *text;
+
+	(void)state;
+	program_run(&run, argv, (struct str){0}, 110);
+	assert_int_equal(run.status, 0);
+	text = buf_z(&run.out);
+	assert_true(behind(text, "\n2 ranks: each holds ") > 0);
+	assert_true(behind(text, " of weights and reads ") > 0);
+	assert_true(behind(text, "\n  ranks ") > 0);
+	/* Two in each of five layers, the embedding, and that of the draft head. */
+	assert_true(behind(text, " a step\n") == 12);
+	assert_true(behind(text, "alone: ") > 0);
+	assert_true(behind(text, "prefill of 512 tokens, ") > 0);
+	program_run_release(&run);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_table_is_there),
+		cmocka_unit_test(ranks_have_a_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

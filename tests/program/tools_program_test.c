@@ -267,17 +267,21 @@ static void the_small_model_uses_the_tools_that_read(void **state)
 		{"list the python files in src", "main.py"},
 		{"search for TODO", "I found `TODO` in 1 place: src/main.py line 1.\n"},
 	};
+	/* and does so over several ranks */
+	static const char *const ways[] = {"", "--backend cpu --ranks 2", "--backend cpu --ranks 4"};
 	struct buf out = {0};
 
 	(void)state;
 	/* A note on a file that was not searched is more than it understands. */
 	unlink(tmpdir_file(&d, "home/work/.env"));
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+	for (size_t i = 0; i < 3 * sizeof(rows) / sizeof(*rows); i++) {
 		char args[200];
 
-		snprintf(args, sizeof(args), "--ephemeral --temp 0 '%s'", rows[i].question);
-		if (run_in("home/work", args, &out) != 0 || !strstr(buf_z(&out), rows[i].text))
-			fail_msg("%s: %s", rows[i].question, buf_z(&out));
+		snprintf(args, sizeof(args), "--ephemeral --temp 0 %s '%s'", ways[i % 3],
+			 rows[i / 3].question);
+		if (run_in("home/work", args, &out) != 0 ||
+		    !strstr(buf_z(&out), rows[i / 3].text))
+			fail_msg("%s: %s", args, buf_z(&out));
 	}
 	buf_release(&out);
 }
