@@ -7,21 +7,19 @@
  *
  * Products: a block takes pieces of 64 columns of all four streams for up to 8 tokens and a
  * warp three of the 24 rows of fn; its sums over the block's columns go to `part`.  A second
- * kernel adds them in the order of the columns and finishes: one block of a token makes u, the
- * other post and comb.  With `join` the first kernel applies post to its columns before.
- * Floor, one token: fn and the streams, 1.6 MB of Flash, 0.4 µs; two launches cost more.
+ * kernel adds them in the order of the columns and finishes: a block of a token makes u, its
+ * columns' streams loaded before the sums are there; another post and comb (of 32 tokens where
+ * there are many).  With `join` the first kernel applies post to its columns before.  Both load
+ * their weights before kernel_begin().
+ * Floor, one token: fn and the streams, 1.6 MB of Flash, 0.4 µs; two launches and the rounds of
+ * Sinkhorn, one behind the other, 1 µs, cost more.
  */
-#include "kernels/cuda/device.cuh"
-#include "kernels/cuda/round.h"
+#include "kernels/cuda/mhc_finish.cuh"
 
 #define PIECE     64 /* columns of each stream */
 #define MANY      8  /* pieces a block takes where there are many rows */
 #define WARPS     8
-#define ROWS      3  /* of fn, a warp */
-#define OUT       25 /* sums of a token: 24 products and the squares */
-#define SQUARES   24
-#define FINISH    512 /* threads */
-#define MAX_D     12288
+#define ROWS      3 /* of fn, a warp */
 #define TILE_MANY 8 /* tokens a block takes */
 #define TILE_SOME 4
 
@@ -44,60 +42,63 @@ static __device__ __forceinline__ void column(const struct products &p, int64_t 
 	for (int j = 0; j < 4; j++)
 		x[j] = at[(int64_t)j * p.d];
 	if (JOIN) {
-		const float *post = p.post + 4 * t, *comb = p.comb + 16 * t;
-		float y = p.y[t * p.d + col], r[4];
+		float4 post = ((const float4 *)p.post)[t], r;
+		float y = p.y[t * p.d + col];
 
-		for (int k = 0; k < 4; k++) {
-			r[k] = post[k] * y;
-			for (int j = 0; j < 4; j++)
-				r[k] = fmaf(comb[4 * j + k], x[j], r[k]);
+		r = make_float4(post.x * y, post.y * y, post.z * y, post.w * y);
+		for (int j = 0; j < 4; j++) {
+			float4 c = ((const float4 *)p.comb)[4 * t + j];
+
+			r = make_float4(fmaf(c.x, x[j], r.x), fmaf(c.y, x[j], r.y),
+					fmaf(c.z, x[j], r.z), fmaf(c.w, x[j], r.w));
 		}
-		for (int k = 0; k < 4; k++) {
-			x[k] = r[k];
-			at[(int64_t)k * p.d] = r[k];
+		x[0] = r.x;
+		x[1] = r.y;
+		x[2] = r.z;
+		x[3] = r.w;
+		for (int k = 0; k < 4; k++)
+			at[(int64_t)k * p.d] = x[k];
+	}
+}
+
+/* A warp's rows of fn in the columns from c0 on: lane l has columns 4 (l mod 16) … of streams
+ * l / 16 and l / 16 + 2. */
+static __device__ __forceinline__ void load_rows(const struct products &p, int c0,
+						 float4 (&f)[ROWS][2])
+{
+	int lane = (int)threadIdx.x % WARP, first = (int)threadIdx.x / WARP * ROWS;
+	int col = c0 + 4 * (lane % 16);
+
+	for (int o = 0; o < ROWS; o++) {
+		const float *row = p.fn + (int64_t)(first + o) * 4 * p.d;
+
+		for (int k = 0; k < 2; k++) {
+			f[o][k] = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+			if (first + o < p.n_out && col < p.d)
+				f[o][k] = *(const float4 *)(row +
+							    (int64_t)(lane / 16 + 2 * k) * p.d +
+							    col);
 		}
 	}
 }
 
-/* acc += a · b, one after another */
-static __device__ __forceinline__ float dot4(float4 a, float4 b, float acc)
-{
-	return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, acc))));
-}
-
-/* Tile of TILE tokens; lane l has columns 4 (l mod 16) … of streams l / 16 and l / 16 + 2. */
+/* Tile of TILE tokens. */
 template <int TILE, bool JOIN>
 static __global__ void __launch_bounds__(WARPS *WARP) products(struct products p)
 {
-	kernel_begin();
 	__shared__ float4 xs[TILE][4][PIECE / 4];
 	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
 	int64_t t0 = (int64_t)blockIdx.y * TILE;
-	int col = 4 * (lane % 16), stream = lane / 16;
+	int c0 = (int)blockIdx.x * p.pieces * PIECE, end = min(c0 + p.pieces * PIECE, p.d);
 	float acc[TILE][ROWS], squares = 0.0f;
+	float4 f[ROWS][2];
 
 	for (int t = 0; t < TILE; t++)
 		for (int o = 0; o < ROWS; o++)
 			acc[t][o] = 0.0f;
-	for (int s = 0; s < p.pieces; s++) {
-		int c0 = ((int)blockIdx.x * p.pieces + s) * PIECE;
-		float4 f[ROWS][2];
-
-		if (c0 >= p.d)
-			break;
-		for (int o = 0; o < ROWS; o++) {
-			int row = warp * ROWS + o;
-
-			for (int k = 0; k < 2; k++) {
-				f[o][k] = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-				if (row < p.n_out && c0 + col < p.d)
-					f[o][k] = *(const float4 *)(p.fn +
-								    (int64_t)row * 4 * p.d +
-								    (int64_t)(stream + 2 * k) *
-									    p.d +
-								    c0 + col);
-			}
-		}
+	load_rows(p, c0, f);
+	kernel_begin();
+	for (; c0 < end; c0 += PIECE) {
 		for (int i = (int)threadIdx.x; i < TILE * PIECE; i += WARPS * WARP) {
 			int t = i / PIECE, c = i % PIECE;
 			float x[4] = {0.0f, 0.0f, 0.0f, 0.0f};
@@ -111,7 +112,7 @@ static __global__ void __launch_bounds__(WARPS *WARP) products(struct products p
 #pragma unroll
 		for (int t = 0; t < TILE; t++) {
 			for (int k = 0; k < 2; k++) {
-				float4 v = xs[t][stream + 2 * k][lane % 16];
+				float4 v = xs[t][lane / 16 + 2 * k][lane % 16];
 
 				for (int o = 0; o < ROWS; o++)
 					acc[t][o] = dot4(f[o][k], v, acc[t][o]);
@@ -119,6 +120,8 @@ static __global__ void __launch_bounds__(WARPS *WARP) products(struct products p
 					squares = dot4(v, v, squares);
 			}
 		}
+		if (c0 + PIECE < end)
+			load_rows(p, c0 + PIECE, f);
 		__syncthreads();
 	}
 #pragma unroll
@@ -140,137 +143,7 @@ static __global__ void __launch_bounds__(WARPS *WARP) products(struct products p
 	}
 }
 
-struct finish {
-	int d, n_part, n_iter;
-	float eps, rms_eps;
-	const float *part, *x, *base, *scale;
-	const uint16_t *norm;
-	uint16_t *out;
-	float *post, *comb; /* NULL at the head */
-};
-
-/* Sum `i` of a token over its parts, to every lane. */
-static __device__ __forceinline__ float part_sum(const struct finish &f, int64_t t, int i,
-						 int lane)
-{
-	const float *p = f.part + (t * OUT + i) * f.n_part;
-	float v = 0.0f;
-
-	for (int k = lane; k < f.n_part; k += WARP)
-		v += p[k];
-	return warp_sum(v);
-}
-
-static __device__ __forceinline__ float sigmoid(float x)
-{
-	return (float)(1.0 / (1.0 + exp(-(double)x)));
-}
-
-/* Lane 4 j + k (mod 16) has C[j][k]. */
-static __device__ float sinkhorn(float c, int n_iter, float eps, int lane)
-{
-	int row = lane & 12, col = lane & 3;
-	float r[4], max, sum;
-
-	for (int k = 0; k < 4; k++)
-		r[k] = __shfl_sync(ALL_LANES, c, row + k);
-	max = r[0];
-	for (int k = 1; k < 4; k++)
-		max = r[k] > max ? r[k] : max;
-	c = round_exp(c - max);
-	for (int k = 0; k < 4; k++)
-		r[k] = __shfl_sync(ALL_LANES, c, row + k);
-	sum = r[0] + r[1] + r[2] + r[3];
-	c = c / sum + eps;
-	for (int it = 0; it < n_iter; it++) {
-		if (it) {
-			for (int k = 0; k < 4; k++)
-				r[k] = __shfl_sync(ALL_LANES, c, row + k);
-			sum = r[0] + r[1] + r[2] + r[3] + eps;
-			c = c / sum;
-		}
-		for (int k = 0; k < 4; k++)
-			r[k] = __shfl_sync(ALL_LANES, c, col + 4 * k);
-		sum = r[0] + r[1] + r[2] + r[3] + eps;
-		c = c / sum;
-	}
-	return c;
-}
-
-/* u and its norm; the 4 weights stand in m[0 … 3] as raw sums, the squares in m[SQUARES]. */
-static __device__ void finish_input(const struct finish &f, int64_t t, const float *m,
-				    float *part)
-{
-	extern __shared__ float4 u[];
-	int d = f.d, n = d / 4;
-	const float *x = f.x + t * 4 * d;
-	float r = (float)(1.0 / sqrt((double)m[SQUARES] / (4 * d) + (double)f.rms_eps));
-	float w[4], sum = 0.0f, scale;
-
-	for (int j = 0; j < 4; j++)
-		w[j] = sigmoid(fmaf(m[j] * r, f.scale[0], f.base[j])) + f.eps;
-	for (int i = (int)threadIdx.x; i < n; i += FINISH) {
-		float4 v = ((const float4 *)x)[i];
-		float4 s = make_float4(w[0] * v.x, w[0] * v.y, w[0] * v.z, w[0] * v.w);
-
-		for (int j = 1; j < 4; j++) {
-			v = ((const float4 *)(x + (int64_t)j * d))[i];
-			s = make_float4(fmaf(w[j], v.x, s.x), fmaf(w[j], v.y, s.y),
-					fmaf(w[j], v.z, s.z), fmaf(w[j], v.w, s.w));
-		}
-		u[i] = s;
-		sum = dot4(s, s, sum);
-	}
-	sum = block_sum(sum, part);
-	scale = (float)(1.0 / sqrt((double)sum / d + (double)f.rms_eps));
-	for (int i = (int)threadIdx.x; i < n; i += FINISH) {
-		float4 s = u[i];
-		uint2 w4 = ((const uint2 *)f.norm)[i];
-
-		((uint2 *)(f.out + t * d))[i] =
-			make_uint2(bf16_pair(s.x * scale * f32_of_bf16_low(w4.x),
-					     s.y * scale * f32_of_bf16_high(w4.x)),
-				   bf16_pair(s.z * scale * f32_of_bf16_low(w4.y),
-					     s.w * scale * f32_of_bf16_high(w4.y)));
-	}
-}
-
-/* post (lanes 16 … 19) and comb (lanes 0 … 15), by one warp. */
-static __device__ void finish_mix(const struct finish &f, int64_t t, const float *m, int lane)
-{
-	float r = (float)(1.0 / sqrt((double)m[SQUARES] / (4 * f.d) + (double)f.rms_eps));
-	int i = 8 + lane % 16;
-	float c = sinkhorn(fmaf(m[i] * r, f.scale[2], f.base[i]), f.n_iter, f.eps, lane);
-
-	if (lane < 16)
-		f.comb[16 * t + lane] = c;
-	else if (lane < 20)
-		f.post[4 * t + lane - 16] =
-			2.0f *
-			sigmoid(fmaf(m[4 + lane - 16] * r, f.scale[1], f.base[4 + lane - 16]));
-}
-
-static __global__ void __launch_bounds__(FINISH) finish(struct finish f)
-{
-	kernel_begin();
-	__shared__ float m[OUT], part[33];
-	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
-	int64_t t = blockIdx.x;
-	int first = blockIdx.y ? 4 : 0, last = blockIdx.y ? SQUARES : 4;
-
-	for (int i = first + warp; i <= last; i += FINISH / WARP) {
-		int o = i == last ? SQUARES : i;
-		float sum = part_sum(f, t, o, lane);
-
-		if (lane == 0)
-			m[o] = sum;
-	}
-	__syncthreads();
-	if (blockIdx.y == 0)
-		finish_input(f, t, m, part);
-	else if (warp == 0)
-		finish_mix(f, t, m, lane);
-}
+/* --------------------------------------------------------------------------- post */
 
 static __global__ void __launch_bounds__(256) post_columns(struct mhc_post_args a)
 {
@@ -355,8 +228,7 @@ static int mix(struct cuda *c, const char *op, const struct mhc_pre_args *a, int
 {
 	struct products p = {a->n_tok, a->d, n_out, pieces_of(a->n_tok),
 			     parts_of(a->n_tok, a->d)};
-	struct finish f = {a->d, p.n_part, a->n_iter, a->eps, a->rms_eps};
-	dim3 grid((unsigned)a->n_tok, a->comb ? 2 : 1);
+	struct finish f = {a->n_tok, a->d, p.n_part, a->n_iter};
 	void *part;
 
 	if (check(op, a->n_tok, a->d, err) ||
@@ -375,6 +247,10 @@ static int mix(struct cuda *c, const char *op, const struct mhc_pre_args *a, int
 	}
 	if (cuda_check_launch(c, op, err))
 		return err->code;
+	f.mix_tokens = a->n_tok > CUDA_DECODE_ROWS ? MIX_MANY : 1;
+	f.n_mix = a->comb ? (a->n_tok + f.mix_tokens - 1) / f.mix_tokens : 0;
+	f.eps = a->eps;
+	f.rms_eps = a->rms_eps;
 	f.part = p.part;
 	f.x = p.x;
 	f.base = (const float *)a->base;
@@ -383,7 +259,7 @@ static int mix(struct cuda *c, const char *op, const struct mhc_pre_args *a, int
 	f.out = (uint16_t *)a->out;
 	f.post = (float *)a->post;
 	f.comb = (float *)a->comb;
-	launch_kernel(c, finish, grid, FINISH, (size_t)a->d * sizeof(float), f);
+	launch_kernel(c, finish, (unsigned)(f.n_mix + a->n_tok), FINISH, 0, f);
 	return cuda_check_launch(c, op, err);
 }
 
