@@ -126,40 +126,64 @@ extern "C" int cuda_rope(struct backend *be, const struct rope_args *a, struct e
 
 /* --------------------------------------------------------------------- norm */
 
-/* A thread writes what it alone has read, and all have read before the sum is known: so `out`
- * may be `x`. */
 template <bool X_F32>
-static __global__ void rms_norm_kernel(const void *x, const uint16_t *norm, uint16_t *out,
-				       int d, float eps)
+static __device__ __forceinline__ void load_row(const void *x, size_t at, float v[VALUES])
 {
-	kernel_begin();
+	if (X_F32)
+		load_f32((const float *)x + at, v);
+	else
+		load_bf16((const uint16_t *)x + at, v);
+}
+
+static __device__ __forceinline__ float add_squares(const float v[VALUES], float sum)
+{
+	for (int j = 0; j < VALUES; j++)
+		sum = fmaf(v[j], v[j], sum);
+	return sum;
+}
+
+static __device__ __forceinline__ void store_normed(uint16_t *out, const float v[VALUES],
+						    float r, const float w[VALUES])
+{
+	float y[VALUES];
+
+	for (int j = 0; j < VALUES; j++)
+		y[j] = v[j] * r * w[j];
+	store_bf16(out, y);
+}
+
+/*
+ * A thread keeps its first values and weights in registers, so that rows of up to 2048 are read
+ * once.  It writes what it alone has read, and all have read before the sum is known: so `out`
+ * may be `x`.
+ */
+template <bool X_F32>
+static __global__ void __launch_bounds__(ROW_THREADS)
+	rms_norm_kernel(const void *x, const uint16_t *norm, uint16_t *out, int d, float eps)
+{
 	__shared__ float part[33];
 	size_t at = (size_t)blockIdx.x * (size_t)d;
-	float sum = 0.0f, r;
+	const int first = (int)threadIdx.x * VALUES, step = ROW_THREADS * VALUES;
+	float kept[VALUES] = {}, weight[VALUES] = {}, v[VALUES], w[VALUES], sum, r;
 
-	for (int i = (int)threadIdx.x * VALUES; i < d; i += (int)blockDim.x * VALUES) {
-		float v[VALUES];
-
-		if (X_F32)
-			load_f32((const float *)x + at + i, v);
-		else
-			load_bf16((const uint16_t *)x + at + i, v);
-		for (int j = 0; j < VALUES; j++)
-			sum = fmaf(v[j], v[j], sum);
+	if (first < d)
+		load_bf16(norm + first, weight);
+	kernel_begin();
+	if (first < d)
+		load_row<X_F32>(x, at + first, kept);
+	sum = add_squares(kept, 0.0f);
+	for (int i = first + step; i < d; i += step) {
+		load_row<X_F32>(x, at + i, v);
+		sum = add_squares(v, sum);
 	}
 	sum = block_sum(sum, part);
 	r = 1.0f / sqrtf(sum / (float)d + eps);
-	for (int i = (int)threadIdx.x * VALUES; i < d; i += (int)blockDim.x * VALUES) {
-		float v[VALUES], w[VALUES];
-
-		if (X_F32)
-			load_f32((const float *)x + at + i, v);
-		else
-			load_bf16((const uint16_t *)x + at + i, v);
+	if (first < d)
+		store_normed(out + at + first, kept, r, weight);
+	for (int i = first + step; i < d; i += step) {
+		load_row<X_F32>(x, at + i, v);
 		load_bf16(norm + i, w);
-		for (int j = 0; j < VALUES; j++)
-			v[j] = v[j] * r * w[j];
-		store_bf16(out + at + i, v);
+		store_normed(out + at + i, v, r, w);
 	}
 }
 

@@ -459,17 +459,21 @@ static __device__ __forceinline__ struct runner block_winner(struct runner a,
 	return a;
 }
 
-/* The winner of all blocks, by the thread that saw them all end. */
+/* The winner of all blocks, by the warp that saw them all end. */
 static __device__ __forceinline__ void finish_race(const struct sample_job &j, int at)
 {
-	volatile struct sample_row *row = j.rows + at;
-	struct runner a = {row->sum[0], row->id[0]};
+	const struct sample_row *row = j.rows + at;
+	int lane = (int)threadIdx.x;
+	struct runner a = {__ldcg(&row->sum[lane]), __ldcg(&row->id[lane])};
 
-	for (int b = 1; b < SAMPLE_BLOCKS; b++) {
-		struct runner other = {row->sum[b], row->id[b]};
+	for (int b = lane + WARP; b < SAMPLE_BLOCKS; b += WARP) {
+		struct runner other = {__ldcg(&row->sum[b]), __ldcg(&row->id[b])};
 
 		a = better_runner(a, other);
 	}
+	a = warp_winner(a);
+	if (lane)
+		return;
 	j.out[at].id = a.id;
 	j.out[at].logit = row_logits(j, at)[a.id];
 	j.counters[at] = 0;
@@ -485,6 +489,7 @@ static __global__ void __launch_bounds__(SAMPLE_THREADS) sample_race(struct samp
 	struct sample_how how = *j.how;
 	struct race r = {row_logits(j, at), below, how.seed};
 	struct runner a;
+	int last = 0;
 
 	if (!row->races)
 		return;
@@ -503,15 +508,17 @@ static __global__ void __launch_bounds__(SAMPLE_THREADS) sample_race(struct samp
 	     i += SAMPLE_BLOCKS * SAMPLE_THREADS)
 		a = enter_pair(r, a, i, n);
 	a = block_winner(a, part);
-	if (threadIdx.x)
+	if (threadIdx.x >= WARP)
 		return;
-	row->sum[blockIdx.x] = a.sum;
-	row->id[blockIdx.x] = a.id;
-	__threadfence();
-	if (atomicAdd(&j.counters[at], 1u) == SAMPLE_BLOCKS - 1) {
+	if (threadIdx.x == 0) {
+		row->sum[blockIdx.x] = a.sum;
+		row->id[blockIdx.x] = a.id;
 		__threadfence();
-		finish_race(j, at);
+		last = atomicAdd(&j.counters[at], 1u) == SAMPLE_BLOCKS - 1;
+		__threadfence();
 	}
+	if (__shfl_sync(ALL_LANES, last, 0))
+		finish_race(j, at);
 }
 
 /* --------------------------------------------------------------------- launches */
