@@ -221,6 +221,19 @@ struct index_query_args {
 };
 
 /*
+ * What stands between the products and attention, in one: query, window_row, the compressors and
+ * index_query, each as its own operation has it, bit for bit.  None reads what another writes.
+ * Optional: the caller runs them one by one where the entry is NULL.
+ */
+struct attention_rows_args {
+	struct query_args query; /* n_tok alike in all */
+	struct window_row_args window;
+	int n_compress; /* 0 … 2 */
+	struct compress_args compress[2];
+	struct index_query_args index; /* n_head 0: there is none */
+};
+
+/*
  * score(b) = sum_h w[h] scale max(0, q[h] · row[b]) over the rows complete at the
  * token's position; sel = the top_k best in ascending order, of equal scores the
  * lower row; all of them while they are no more than top_k.
@@ -279,6 +292,15 @@ struct route_args {
 	dbuf ids;     /* i32 [n_tok]; read with `table` */
 	dbuf expert;  /* i32 [n_tok, n_used] */
 	dbuf weight;  /* f32 [n_tok, n_used] */
+};
+
+/*
+ * The router in one: linear and route.  What stands in route.logits afterwards means nothing.
+ * Optional: the caller runs both where the entry is NULL.
+ */
+struct gate_route_args {
+	struct linear_args gate; /* its y is route.logits */
+	struct route_args route;
 };
 
 struct expert_weights {
@@ -460,9 +482,13 @@ struct ops {
 	int (*window_row)(struct backend *, const struct window_row_args *, struct err *);
 	int (*compress)(struct backend *, const struct compress_args *, struct err *);
 	int (*index_query)(struct backend *, const struct index_query_args *, struct err *);
+	int (*attention_rows)(struct backend *, const struct attention_rows_args *,
+			      struct err *); /* optional */
 	int (*index_select)(struct backend *, const struct index_select_args *, struct err *);
 	int (*attention)(struct backend *, const struct attention_args *, struct err *);
 	int (*route)(struct backend *, const struct route_args *, struct err *);
+	int (*gate_route)(struct backend *, const struct gate_route_args *,
+			  struct err *); /* optional */
 	int (*experts)(struct backend *, const struct experts_args *, struct err *);
 	int (*stream_recall)(struct backend *, const struct stream_ring_args *, struct err *);
 	int (*stream_keep)(struct backend *, const struct stream_ring_args *, struct err *);

@@ -7,10 +7,11 @@
 #include "engine/pass/model_internal.h"
 
 /* Pools a and z. */
-static int compress(struct model *m, const struct compressor_weights *w, int ratio, int dim,
-		    dbuf a, dbuf z, dbuf ring, dbuf rows, const struct rows *r, struct err *err)
+static struct compress_args compress(const struct model *m, const struct compressor_weights *w,
+				     int ratio, int dim, dbuf a, dbuf z, dbuf ring, dbuf rows,
+				     const struct rows *r)
 {
-	struct compress_args args = {
+	return (struct compress_args){
 		.n_tok = r->n,
 		.ratio = ratio,
 		.dim = dim,
@@ -26,23 +27,98 @@ static int compress(struct model *m, const struct compressor_weights *w, int rat
 		.pages = m->pages,
 		.rows = rows,
 	};
+}
 
-	return m->be->ops->compress(m->be, &args, err);
+/* kv → the window row. */
+static struct window_row_args window_row(const struct model *m, const struct layer_weights *w,
+					 const struct layer_cache *c, const struct rows *r,
+					 dbuf rope)
+{
+	return (struct window_row_args){
+		.n_tok = r->n,
+		.ring_rows = m->ring_rows,
+		.eps = m->cfg.rms_eps,
+		.step = r->step,
+		.kv = m->work.kv,
+		.norm = w->kv_norm,
+		.rope = rope,
+		.ring = c->ring[RING_WINDOW],
+	};
+}
+
+/* What is made of the products before attention reads it. */
+static struct attention_rows_args rows_args(const struct model *m,
+					    const struct layer_weights *w,
+					    const struct layer_cache *c, const struct rows *r,
+					    dbuf rope)
+{
+	const struct work *k = &m->work;
+	struct attention_rows_args a = {
+		.query =
+			{
+				.n_tok = r->n,
+				.n_head = model_part(m, SHARD_HEADS),
+				.eps = m->cfg.rms_eps,
+				.rope = rope,
+				.q = k->q,
+			},
+		.window = window_row(m, w, c, r, rope),
+	};
+
+	if (w->ratio)
+		a.compress[a.n_compress++] =
+			compress(m, &w->compressor, w->ratio, HEAD_DIM, k->ca, k->cz,
+				 c->ring[RING_COMPRESSOR], c->rows[ROWS_KV], r);
+	if (w->ratio == 4) {
+		a.compress[a.n_compress++] =
+			compress(m, &w->indexer.compressor, 4, INDEX_DIM, k->ia, k->iz,
+				 c->ring[RING_INDEXER], c->rows[ROWS_INDEX], r);
+		a.index = (struct index_query_args){
+			.n_tok = r->n,
+			.n_head = m->cfg.index_n_heads,
+			.rope = rope,
+			.q = k->iq,
+			.out = k->iq_packed,
+		};
+	}
+	return a;
+}
+
+static int one_by_one(struct model *m, const struct attention_rows_args *a, struct err *err)
+{
+	const struct ops *ops = m->be->ops;
+	int rc = ops->query(m->be, &a->query, err);
+
+	if (!rc)
+		rc = ops->window_row(m->be, &a->window, err);
+	if (!rc)
+		rc = phase_mark(m, PHASE_ATTENTION, err);
+	for (int i = 0; !rc && i < a->n_compress; i++)
+		rc = ops->compress(m->be, &a->compress[i], err);
+	return rc || !a->index.n_head ? rc : ops->index_query(m->be, &a->index, err);
+}
+
+/* Of the phases, that of the compressors where they are in one with the rest. */
+static int make_rows(struct model *m, const struct attention_rows_args *a, struct err *err)
+{
+	int rc;
+
+	if (m->be->ops->attention_rows) {
+		rc = phase_mark(m, PHASE_ATTENTION, err);
+		if (!rc)
+			rc = m->be->ops->attention_rows(m->be, a, err);
+	} else {
+		rc = one_by_one(m, a, err);
+	}
+	return rc ? rc : phase_mark(m, PHASE_COMPRESSOR, err);
 }
 
 /* Fills work.sel and work.n_sel. */
-static int choose_rows(struct model *m, const struct indexer_weights *w,
-		       const struct layer_cache *c, const struct rows *r, struct err *err)
+static int choose_rows(struct model *m, const struct layer_cache *c, const struct rows *r,
+		       struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
 	struct work *k = &m->work;
-	struct index_query_args query = {
-		.n_tok = r->n,
-		.n_head = cfg->index_n_heads,
-		.rope = r->rope[ROPE_YARN],
-		.q = k->iq,
-		.out = k->iq_packed,
-	};
 	struct index_select_args select = {
 		.n_tok = r->n,
 		.n_head = cfg->index_n_heads,
@@ -59,35 +135,8 @@ static int choose_rows(struct model *m, const struct indexer_weights *w,
 		.scores = k->scores,
 		.scores_stride = k->score_stride,
 	};
-	int rc = compress(m, &w->compressor, 4, INDEX_DIM, k->ia, k->iz, c->ring[RING_INDEXER],
-			  c->rows[ROWS_INDEX], r, err);
 
-	if (!rc)
-		rc = m->be->ops->index_query(m->be, &query, err);
-	if (!rc)
-		rc = phase_mark(m, PHASE_COMPRESSOR, err);
-	if (!rc)
-		rc = m->be->ops->index_select(m->be, &select, err);
-	return rc;
-}
-
-/* kv → the window row. */
-static int window_row(struct model *m, const struct layer_weights *w,
-		      const struct layer_cache *c, const struct rows *r, dbuf rope,
-		      struct err *err)
-{
-	struct window_row_args window = {
-		.n_tok = r->n,
-		.ring_rows = m->ring_rows,
-		.eps = m->cfg.rms_eps,
-		.step = r->step,
-		.kv = m->work.kv,
-		.norm = w->kv_norm,
-		.rope = rope,
-		.ring = c->ring[RING_WINDOW],
-	};
-
-	return m->be->ops->window_row(m->be, &window, err);
+	return m->be->ops->index_select(m->be, &select, err);
 }
 
 /* u → kv: its rows are rounded to FP8 next, so exactly. */
@@ -122,7 +171,7 @@ static int inputs(struct model *m, const struct layer_weights *w, const struct r
 
 /* qr → q, and the indexer's */
 static int queries(struct model *m, const struct layer_weights *w, const struct rows *r,
-		   dbuf rope, struct err *err)
+		   struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
 	struct work *k = &m->work;
@@ -134,22 +183,13 @@ static int queries(struct model *m, const struct layer_weights *w, const struct 
 		.norm = w->q_norm,
 		.out = k->qr,
 	};
-	struct query_args query = {
-		.n_tok = r->n,
-		.n_head = model_part(m, SHARD_HEADS),
-		.eps = cfg->rms_eps,
-		.rope = rope,
-		.q = k->q,
-	};
 	struct linear_batch_args b = {0};
 	int rc = m->be->ops->rms_norm(m->be, &qr_norm, err);
 
 	batch_linear(&b, &w->wq_b, r->n, k->qr, k->q, 0);
 	if (w->ratio == 4)
 		batch_linear(&b, &w->indexer.wq_b, r->n, k->qr, k->iq, 0);
-	if (!rc)
-		rc = run_batch(m, &b, err);
-	return rc ? rc : m->be->ops->query(m->be, &query, err);
+	return rc ? rc : run_batch(m, &b, err);
 }
 
 /* o → y */
@@ -195,21 +235,15 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 		.n_sel = k->n_sel,
 		.out = k->o,
 	};
+	struct attention_rows_args made = rows_args(m, w, c, r, rope);
 	int rc = inputs(m, w, r, err);
 
 	if (!rc)
-		rc = queries(m, w, r, rope, err);
+		rc = queries(m, w, r, err);
 	if (!rc)
-		rc = window_row(m, w, c, r, rope, err);
-	if (!rc)
-		rc = phase_mark(m, PHASE_ATTENTION, err);
-	if (!rc && w->ratio)
-		rc = compress(m, &w->compressor, w->ratio, HEAD_DIM, k->ca, k->cz,
-			      c->ring[RING_COMPRESSOR], c->rows[ROWS_KV], r, err);
-	if (!rc)
-		rc = phase_mark(m, PHASE_COMPRESSOR, err);
+		rc = make_rows(m, &made, err);
 	if (!rc && w->ratio == 4)
-		rc = choose_rows(m, &w->indexer, c, r, err);
+		rc = choose_rows(m, c, r, err);
 	if (!rc)
 		rc = (r->block ? ops->block_attention : ops->attention)(m->be, &attention, err);
 	if (!rc)
@@ -225,10 +259,11 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
 		 const struct rows *r, struct err *err)
 {
+	struct window_row_args window = window_row(m, w, c, r, r->rope[ROPE_PLAIN]);
 	struct linear_batch_args b = {0};
 	int rc;
 
 	batch_kv(&b, m, w, r);
 	rc = run_batch(m, &b, err);
-	return rc ? rc : window_row(m, w, c, r, r->rope[ROPE_PLAIN], err);
+	return rc ? rc : m->be->ops->window_row(m->be, &window, err);
 }

@@ -1,6 +1,37 @@
 /* The expert sublayer: routing, the chosen experts and the shared one. */
 #include "engine/pass/model_internal.h"
 
+/* u → the experts and their weights. */
+static int choose_experts(struct model *m, const struct layer_weights *w, const struct rows *r,
+			  struct err *err)
+{
+	const struct model_config *cfg = &m->cfg;
+	const struct ops *ops = m->be->ops;
+	struct work *k = &m->work;
+	struct gate_route_args a = {
+		.gate = linear_over(&w->gate, r->n, k->u, k->route, 1),
+		.route =
+			{
+				.n_tok = r->n,
+				.n_expert = cfg->n_experts,
+				.n_used = cfg->n_experts_used,
+				.scale = cfg->route_scale,
+				.logits = k->route,
+				.bias = w->bias,
+				.table = w->tid2eid,
+				.ids = r->ids,
+				.expert = k->expert,
+				.weight = k->expert_weight,
+			},
+	};
+	int rc;
+
+	if (ops->gate_route)
+		return ops->gate_route(m->be, &a, err);
+	rc = ops->linear(m->be, &a.gate, err);
+	return rc ? rc : ops->route(m->be, &a.route, err);
+}
+
 int run_experts(struct model *m, const struct layer_weights *w, int n, struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
@@ -29,22 +60,8 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 {
 	const struct model_config *cfg = &m->cfg;
 	struct work *k = &m->work;
-	struct route_args route = {
-		.n_tok = r->n,
-		.n_expert = cfg->n_experts,
-		.n_used = cfg->n_experts_used,
-		.scale = cfg->route_scale,
-		.logits = k->route,
-		.bias = w->bias,
-		.table = w->tid2eid,
-		.ids = r->ids,
-		.expert = k->expert,
-		.weight = k->expert_weight,
-	};
-	int rc = run_linear(m, &w->gate, r->n, k->u, k->route, 1, err);
+	int rc = choose_experts(m, w, r, err);
 
-	if (!rc)
-		rc = m->be->ops->route(m->be, &route, err);
 	if (!rc)
 		rc = phase_mark(m, PHASE_ROUTER, err);
 	if (!rc)

@@ -1,8 +1,7 @@
 /* One matrix over the rows of a call, or several over the same rows. */
 #include "engine/pass/model_internal.h"
 
-static struct linear_args over_rows(const struct weight *w, int n_tok, dbuf x, dbuf y,
-				    int out_f32)
+struct linear_args linear_over(const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32)
 {
 	return (struct linear_args){
 		.n_tok = n_tok,
@@ -17,7 +16,7 @@ static struct linear_args over_rows(const struct weight *w, int n_tok, dbuf x, d
 int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,
 	       struct err *err)
 {
-	struct linear_args args = over_rows(w, n_tok, x, y, out_f32);
+	struct linear_args args = linear_over(w, n_tok, x, y, out_f32);
 
 	return m->be->ops->linear(m->be, &args, err);
 }
@@ -25,7 +24,7 @@ int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf 
 void batch_linear(struct linear_batch_args *b, const struct weight *w, int n_tok, dbuf x,
 		  dbuf y, int out_f32)
 {
-	b->part[b->n++] = over_rows(w, n_tok, x, y, out_f32);
+	b->part[b->n++] = linear_over(w, n_tok, x, y, out_f32);
 }
 
 int run_batch(struct model *m, const struct linear_batch_args *b, struct err *err)

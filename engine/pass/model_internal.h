@@ -251,7 +251,8 @@ static inline dbuf part_of(const struct model *m, dbuf logits)
 	return m->comm ? m->work.part : logits;
 }
 
-/* y = W x over n_tok rows, act to act; or to float32. */
+/* y = W x over n_tok rows, act to act; or to float32.  Its arguments, and run. */
+struct linear_args linear_over(const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32);
 int run_linear(struct model *m, const struct weight *w, int n_tok, dbuf x, dbuf y, int out_f32,
 	       struct err *err);
 

@@ -44,9 +44,11 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_window_row        CUDA_NAME(cuda_window_row)
 #define cuda_compress          CUDA_NAME(cuda_compress)
 #define cuda_index_query       CUDA_NAME(cuda_index_query)
+#define cuda_attention_rows    CUDA_NAME(cuda_attention_rows)
 #define cuda_index_select      CUDA_NAME(cuda_index_select)
 #define cuda_attention         CUDA_NAME(cuda_attention)
 #define cuda_route             CUDA_NAME(cuda_route)
+#define cuda_gate_route        CUDA_NAME(cuda_gate_route)
 #define cuda_experts           CUDA_NAME(cuda_experts)
 #define cuda_stream_recall     CUDA_NAME(cuda_stream_recall)
 #define cuda_stream_keep       CUDA_NAME(cuda_stream_keep)
@@ -61,6 +63,7 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_linear_scratch    CUDA_NAME(cuda_linear_scratch)
 #define cuda_index_scratch     CUDA_NAME(cuda_index_scratch)
 #define cuda_attention_scratch CUDA_NAME(cuda_attention_scratch)
+#define cuda_route_scratch     CUDA_NAME(cuda_route_scratch)
 #define cuda_experts_scratch   CUDA_NAME(cuda_experts_scratch)
 #define cuda_sample_scratch    CUDA_NAME(cuda_sample_scratch)
 
@@ -77,9 +80,11 @@ int cuda_query(struct backend *, const struct query_args *, struct err *);
 int cuda_window_row(struct backend *, const struct window_row_args *, struct err *);
 int cuda_compress(struct backend *, const struct compress_args *, struct err *);
 int cuda_index_query(struct backend *, const struct index_query_args *, struct err *);
+int cuda_attention_rows(struct backend *, const struct attention_rows_args *, struct err *);
 int cuda_index_select(struct backend *, const struct index_select_args *, struct err *);
 int cuda_attention(struct backend *, const struct attention_args *, struct err *);
 int cuda_route(struct backend *, const struct route_args *, struct err *);
+int cuda_gate_route(struct backend *, const struct gate_route_args *, struct err *);
 int cuda_experts(struct backend *, const struct experts_args *, struct err *);
 int cuda_stream_recall(struct backend *, const struct stream_ring_args *, struct err *);
 int cuda_stream_keep(struct backend *, const struct stream_ring_args *, struct err *);
@@ -96,6 +101,7 @@ size_t cuda_mhc_scratch(const struct cuda *, const struct pass_shape *);
 size_t cuda_linear_scratch(const struct cuda *, const struct pass_shape *);
 size_t cuda_index_scratch(const struct cuda *, const struct pass_shape *);
 size_t cuda_attention_scratch(const struct cuda *, const struct pass_shape *);
+size_t cuda_route_scratch(const struct cuda *, const struct pass_shape *);
 size_t cuda_experts_scratch(const struct cuda *, const struct pass_shape *);
 size_t cuda_sample_scratch(const struct cuda *, const struct pass_shape *);
 

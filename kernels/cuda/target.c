@@ -18,9 +18,11 @@ static const struct ops operations = {
 	.window_row = cuda_window_row,
 	.compress = cuda_compress,
 	.index_query = cuda_index_query,
+	.attention_rows = cuda_attention_rows,
 	.index_select = cuda_index_select,
 	.attention = cuda_attention,
 	.route = cuda_route,
+	.gate_route = cuda_gate_route,
 	.experts = cuda_experts,
 	.stream_recall = cuda_stream_recall,
 	.stream_keep = cuda_stream_keep,
@@ -35,8 +37,9 @@ static const struct ops operations = {
 static size_t scratch(const struct cuda *c, const struct pass_shape *shape)
 {
 	size_t (*const of[])(const struct cuda *, const struct pass_shape *) = {
-		cuda_mhc_scratch,       cuda_linear_scratch,  cuda_index_scratch,
-		cuda_attention_scratch, cuda_experts_scratch, cuda_sample_scratch,
+		cuda_mhc_scratch,       cuda_linear_scratch, cuda_index_scratch,
+		cuda_attention_scratch, cuda_route_scratch,  cuda_experts_scratch,
+		cuda_sample_scratch,
 	};
 	size_t most = 0;
 

@@ -23,11 +23,11 @@ struct operands {
 	struct pair logits, bias, table, ids, expert, weight;
 };
 
-static int route(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
+static struct route_args route_args(const struct operands *k, int side, int t0, int n)
 {
-	const struct operands *k = ctx;
 	size_t t = (size_t)t0, used = t * (size_t)k->c->n_used;
-	struct route_args a = {
+
+	return (struct route_args){
 		.n_tok = n,
 		.n_expert = k->c->n_expert,
 		.n_used = k->c->n_used,
@@ -39,8 +39,45 @@ static int route(struct backend *be, int side, int t0, int n, void *ctx, struct 
 		.expert = bench_at(&k->expert, side, used),
 		.weight = bench_at(&k->weight, side, used),
 	};
+}
+
+static int route(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
+{
+	struct route_args a = route_args(ctx, side, t0, n);
 
 	return be->ops->route(be, &a, err);
+}
+
+/* The gate of a row of x, and the choice by its logits. */
+struct gate_case {
+	struct operands k;
+	struct weight_pair w;
+	struct pair x;
+	int d;
+};
+
+static int gate_route(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
+{
+	const struct gate_case *g = ctx;
+	const struct operands *k = &g->k;
+	size_t t = (size_t)t0;
+	struct gate_route_args a = {
+		.gate =
+			{
+				.n_tok = n,
+				.n_group = 1,
+				.out_f32 = 1,
+				.w = g->w.w[side],
+				.x = bench_at(&g->x, side, t * (size_t)g->d),
+				.y = bench_at(&k->logits, side, t * (size_t)k->c->n_expert),
+			},
+		.route = route_args(k, side, t0, n),
+	};
+
+	if (be->ops->gate_route)
+		return be->ops->gate_route(be, &a, err);
+	return be->ops->linear(be, &a.gate, err) ? err->code
+						 : be->ops->route(be, &a.route, err);
 }
 
 static struct pair make_logits(struct bench *b, const struct route_case *c, int n_tok)
@@ -109,6 +146,41 @@ static void experts_and_their_weights_are_the_cpus(void **state)
 	}
 }
 
+static const struct {
+	enum weight_type type;
+	int d;
+} gates[] = {
+	{WEIGHT_BF16, 32},   {WEIGHT_BF16, 256},   {WEIGHT_BF16, 4096},
+	{WEIGHT_BF16, 7168}, {WEIGHT_BF16, 12288}, {WEIGHT_F32, 256},
+};
+
+static void the_gate_and_the_choice_in_one_are_the_cpus(void **state)
+{
+	static const size_t chosen[] = {0, 1, 4, 6, 11, 12}; /* of the cases */
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < COUNT(gates) * COUNT(chosen) * COUNT(rows); i++) {
+		const struct route_case *c = &cases[chosen[i / COUNT(rows) % COUNT(chosen)]];
+		size_t kind = i / COUNT(rows) / COUNT(chosen);
+		int n_tok = rows[i % COUNT(rows)];
+		size_t used = (size_t)n_tok * (size_t)c->n_used;
+		struct gate_case g = {.k.c = c, .d = gates[kind].d};
+
+		bench_case(b, "gate_route, %d of %d, %d rows of %d%s", c->n_used, c->n_expert,
+			   n_tok, g.d, c->hashed ? ", by table" : "");
+		g.x = bench_normal(b, PAIR_ACT, (size_t)n_tok * (size_t)g.d, 1.0);
+		g.w = bench_weight(b, gates[kind].type, c->n_expert, g.d, 1);
+		g.k.logits = bench_scratch(b, PAIR_F32, (size_t)n_tok * (size_t)c->n_expert);
+		g.k.bias = bench_normal(b, PAIR_F32, (size_t)c->n_expert, 0.5);
+		make_table(b, &g.k, n_tok);
+		g.k.expert = bench_out(b, PAIR_I32, used);
+		g.k.weight = bench_out(b, PAIR_F32, used);
+		bench_run(b, n_tok, gate_route, &g);
+		bench_same_bytes(b, "expert", &g.k.expert, 0);
+		bench_compare(b, "weight", &g.k.weight, n_tok, (size_t)c->n_used, 1e-5, 3e-5);
+	}
+}
+
 static void more_experts_than_a_kernel_has_are_refused(void **state)
 {
 	static const struct route_case refused = {2048, 6, 0, 0, 0};
@@ -124,11 +196,30 @@ static void more_experts_than_a_kernel_has_are_refused(void **state)
 	bench_refuses(b, route, &k);
 }
 
+static void a_gate_of_more_experts_than_a_kernel_has_is_refused(void **state)
+{
+	static const struct route_case refused = {2048, 6, 0, 0, 0};
+	struct bench *b = *state;
+	struct gate_case g = {.k.c = &refused, .d = 64};
+
+	bench_case(b, "gate_route, 6 of 2048");
+	g.x = bench_normal(b, PAIR_ACT, 64, 1.0);
+	g.w = bench_weight(b, WEIGHT_BF16, 2048, 64, 1);
+	g.k.logits = bench_scratch(b, PAIR_F32, 2048);
+	g.k.bias = bench_normal(b, PAIR_F32, 2048, 1.0);
+	make_table(b, &g.k, 1);
+	g.k.expert = bench_out(b, PAIR_I32, 6);
+	g.k.weight = bench_out(b, PAIR_F32, 6);
+	bench_refuses(b, gate_route, &g);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BENCH_TEST(experts_and_their_weights_are_the_cpus),
+		BENCH_TEST(the_gate_and_the_choice_in_one_are_the_cpus),
 		BENCH_TEST(more_experts_than_a_kernel_has_are_refused),
+		BENCH_TEST(a_gate_of_more_experts_than_a_kernel_has_is_refused),
 	};
 
 	return BENCH_MAIN(argc, argv, tests);

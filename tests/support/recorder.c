@@ -31,9 +31,11 @@
 	X(window_row, window_row)                                                              \
 	X(compress, compress)                                                                  \
 	X(index_query, index_query)                                                            \
+	X(attention_rows, attention_rows)                                                      \
 	X(index_select, index_select)                                                          \
 	X(attention, attention)                                                                \
 	X(route, route)                                                                        \
+	X(gate_route, gate_route)                                                              \
 	X(experts, experts)                                                                    \
 	X(stream_recall, stream_ring)                                                          \
 	X(stream_keep, stream_ring)                                                            \
@@ -117,6 +119,25 @@ static int batch(struct recorder *r, const struct linear_batch_args *a, struct e
 	return rc;
 }
 
+static int rows(struct recorder *r, const struct attention_rows_args *a, struct err *err)
+{
+	const struct ops *ops = r->inner->ops;
+	int rc = a->index.n_head ? ops->index_query(r->inner, &a->index, err) : 0;
+
+	for (int i = a->n_compress - 1; i >= 0 && !rc; i--)
+		rc = ops->compress(r->inner, &a->compress[i], err);
+	if (!rc)
+		rc = ops->window_row(r->inner, &a->window, err);
+	return rc ? rc : ops->query(r->inner, &a->query, err);
+}
+
+static int choice(struct recorder *r, const struct gate_route_args *a, struct err *err)
+{
+	int rc = r->inner->ops->linear(r->inner, &a->gate, err);
+
+	return rc ? rc : r->inner->ops->route(r->inner, &a->route, err);
+}
+
 /* One more operation, put or get, unless it fails. */
 static int passes(struct recorder *r, const char *what, int op, struct err *err)
 {
@@ -141,6 +162,10 @@ static int perform(struct recorder *r, const struct issued *it, struct err *err)
 			return join(r, &it->a.mhc_join, err);                                  \
 		if (OP_##name == OP_linear_batch)                                              \
 			return batch(r, &it->a.linear_batch, err);                             \
+		if (OP_##name == OP_attention_rows)                                            \
+			return rows(r, &it->a.attention_rows, err);                            \
+		if (OP_##name == OP_gate_route)                                                \
+			return choice(r, &it->a.gate_route, err);                              \
 		return r->inner->ops->name(r->inner, &it->a.name, err);
 		OPERATIONS(X)
 #undef X
@@ -358,6 +383,8 @@ struct recorder *recorder_new(struct backend *inner, int joins, int marks)
 	if (!joins) {
 		r->ops.mhc_join = NULL;
 		r->ops.linear_batch = NULL;
+		r->ops.attention_rows = NULL;
+		r->ops.gate_route = NULL;
 	}
 	return r;
 }

@@ -1,0 +1,235 @@
+/*
+ * What stands between the products and attention, in one: the CPU's rows and rings, and to the
+ * bit what the operations give one by one.
+ */
+#include "tests/gpu/harness.h"
+
+#include <stdlib.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define SLOTS    2
+#define PHYSICAL 16 /* pages: those of one call are neighbours, so none meets another */
+#define RING     144
+
+static const int rows[] = {1, 2, 3, 4, 5, 8, 9, 10, 16, 17};
+static const int64_t positions[] = {0, 1, 3, 120, 127, 128, 1001, 1048000};
+static const struct {
+	int ratio, n_head, index_heads;
+} layers[] = {{0, 64, 0}, {4, 64, 64}, {128, 64, 0}, {4, 5, 3}};
+
+/* A compressor's operands. */
+struct pooled {
+	int ratio, dim;
+	struct pair a, z, ape, norm, ring, rows;
+};
+
+struct rows_case {
+	int n_tok, n_head, index_heads, n_pooled;
+	int64_t max_pages;
+	struct pair step, rope, q, kv, norm, ring, freq, pages, iq, out;
+	struct pooled pooled[2];
+};
+
+static struct compress_args compress_args(const struct rows_case *k, const struct pooled *p,
+					  int side, int t0, int n)
+{
+	size_t at = (size_t)t0 * (size_t)(p->ratio == 4 ? 2 : 1) * (size_t)p->dim;
+
+	return (struct compress_args){
+		.n_tok = n,
+		.ratio = p->ratio,
+		.dim = p->dim,
+		.max_pages = k->max_pages,
+		.eps = 1e-6f,
+		.step = k->step.p[side],
+		.a = bench_at(&p->a, side, at),
+		.z = bench_at(&p->z, side, at),
+		.ape = p->ape.p[side],
+		.norm = p->norm.p[side],
+		.freq = k->freq.p[side],
+		.ring = p->ring.p[side],
+		.pages = k->pages.p[side],
+		.rows = p->rows.p[side],
+	};
+}
+
+static struct attention_rows_args args_of(const struct rows_case *k, int side, int t0, int n)
+{
+	size_t t = (size_t)t0, heads = t * (size_t)k->n_head, ih = t * (size_t)k->index_heads;
+	dbuf rope = bench_at(&k->rope, side, t * ROPE_DIM);
+	struct attention_rows_args a = {
+		.query = {n, k->n_head, 1e-6f, rope, bench_at(&k->q, side, heads * HEAD_DIM)},
+		.window =
+			{
+				.n_tok = n,
+				.ring_rows = RING,
+				.eps = 1e-6f,
+				.step = k->step.p[side],
+				.kv = bench_at(&k->kv, side, t * HEAD_DIM),
+				.norm = k->norm.p[side],
+				.rope = rope,
+				.ring = k->ring.p[side],
+			},
+		.n_compress = k->n_pooled,
+	};
+
+	for (int i = 0; i < k->n_pooled; i++)
+		a.compress[i] = compress_args(k, &k->pooled[i], side, t0, n);
+	if (k->index_heads)
+		a.index = (struct index_query_args){
+			n, k->index_heads, rope, bench_at(&k->iq, side, ih * INDEX_DIM),
+			bench_at(&k->out, side, ih * INDEX_ROW_BYTES)};
+	return a;
+}
+
+/* All rows in one; a part of them by the operations one by one, which must give the same. */
+static int make_rows(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
+{
+	const struct rows_case *k = ctx;
+	struct attention_rows_args a = args_of(k, side, t0, n);
+	int rc;
+
+	if (be->ops->attention_rows && n == k->n_tok)
+		return be->ops->attention_rows(be, &a, err);
+	rc = be->ops->query(be, &a.query, err);
+	if (!rc)
+		rc = be->ops->window_row(be, &a.window, err);
+	for (int i = 0; !rc && i < a.n_compress; i++)
+		rc = be->ops->compress(be, &a.compress[i], err);
+	return rc || !a.index.n_head ? rc : be->ops->index_query(be, &a.index, err);
+}
+
+static struct pair make_pages(struct bench *b, int64_t max_pages)
+{
+	size_t n = SLOTS * (size_t)max_pages;
+	int32_t *page = malloc(n * sizeof(*page));
+	struct pair p;
+
+	assert_non_null(page);
+	for (size_t i = 0; i < n; i++)
+		page[i] = (int32_t)(i * 5 % PHYSICAL);
+	p = bench_ints(b, page, n);
+	free(page);
+	return p;
+}
+
+static struct pooled make_pooled(struct bench *b, int n_tok, int ratio, int dim)
+{
+	size_t c = (size_t)(ratio == 4 ? 2 : 1) * (size_t)dim, n = (size_t)n_tok * c;
+	struct pooled p = {.ratio = ratio, .dim = dim};
+
+	p.a = bench_normal(b, PAIR_F32, n, 1.0);
+	p.z = bench_normal(b, PAIR_F32, n, 3.0);
+	p.ape = bench_normal(b, PAIR_F32, (size_t)ratio * c, 1.0);
+	p.norm = bench_normal(b, PAIR_BF16, (size_t)dim, 1.0);
+	p.ring = bench_normal(b, PAIR_F32,
+			      SLOTS * COMPRESS_RING * (ratio == 4 ? 2 * c : 3 * (size_t)dim),
+			      1.0);
+	p.rows = bench_rows(b, PHYSICAL * (size_t)(PAGE_TOKENS / ratio), dim == HEAD_DIM);
+	return p;
+}
+
+static struct rows_case make(struct bench *b, int layer, int64_t pos, int n_tok)
+{
+	int ratio = layers[layer].ratio;
+	struct rows_case k = {
+		.n_tok = n_tok,
+		.n_head = layers[layer].n_head,
+		.index_heads = layers[layer].index_heads,
+		.max_pages = (pos + n_tok) / 128 + 1,
+	};
+	size_t n = (size_t)n_tok, ih = n * (size_t)k.index_heads;
+
+	k.step = bench_step(b, pos, (int)(pos % SLOTS));
+	k.rope = bench_rope(b, pos, n_tok);
+	k.q = bench_normal(b, PAIR_ACT, n * (size_t)k.n_head * HEAD_DIM, 1.0);
+	k.kv = bench_normal(b, PAIR_ACT, n * HEAD_DIM, 1.0);
+	k.norm = bench_normal(b, PAIR_BF16, HEAD_DIM, 1.0);
+	k.ring = bench_rows(b, SLOTS * RING, true);
+	k.freq = bench_freq(b);
+	k.pages = make_pages(b, k.max_pages);
+	if (ratio)
+		k.pooled[k.n_pooled++] = make_pooled(b, n_tok, ratio, HEAD_DIM);
+	if (ih) {
+		k.pooled[k.n_pooled++] = make_pooled(b, n_tok, 4, INDEX_DIM);
+		k.iq = bench_normal(b, PAIR_ACT, ih * INDEX_DIM, 1.0);
+		k.out = bench_out(b, PAIR_BYTES, ih * INDEX_ROW_BYTES);
+	}
+	return k;
+}
+
+static void compare(struct bench *b, const struct rows_case *k)
+{
+	bench_compare(b, "q", &k->q, k->n_tok * k->n_head, HEAD_DIM, 0.003, 0.004);
+	bench_same_bytes(b, "window", &k->ring, 0);
+	for (int i = 0; i < k->n_pooled; i++) {
+		const struct pooled *p = &k->pooled[i];
+
+		bench_compare(b, "ring", &p->ring, SLOTS * COMPRESS_RING,
+			      p->ring.n / (SLOTS * COMPRESS_RING), 0, 0);
+		/* Cosines of other libraries differ in the last bit of a double. */
+		bench_same_bytes(b, "rows", &p->rows, 1e-4);
+	}
+	if (k->index_heads)
+		bench_same_bytes(b, "index queries", &k->out, 0);
+}
+
+static void all_in_one_is_what_they_are_one_by_one(void **state)
+{
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < COUNT(layers) * COUNT(positions) * COUNT(rows); i++) {
+		int layer = (int)(i / (COUNT(positions) * COUNT(rows)));
+		int64_t pos = positions[i / COUNT(rows) % COUNT(positions)];
+		int n_tok = rows[i % COUNT(rows)];
+		struct rows_case k;
+
+		bench_case(b, "attention_rows, ratio %d, %d + %d heads, %d rows from %lld",
+			   layers[layer].ratio, layers[layer].n_head, layers[layer].index_heads,
+			   n_tok, (long long)pos);
+		k = make(b, layer, pos, n_tok);
+		bench_run(b, n_tok, make_rows, &k);
+		compare(b, &k);
+	}
+}
+
+static int without_a_ring(struct backend *be, int side, int t0, int n, void *ctx,
+			  struct err *err)
+{
+	struct attention_rows_args a = args_of(ctx, side, t0, n);
+
+	a.window.ring_rows = 0;
+	return be->ops->attention_rows ? be->ops->attention_rows(be, &a, err)
+				       : be->ops->window_row(be, &a.window, err);
+}
+
+static int with_another_ratio(struct backend *be, int side, int t0, int n, void *ctx,
+			      struct err *err)
+{
+	struct attention_rows_args a = args_of(ctx, side, t0, n);
+
+	a.compress[1].ratio = 8;
+	return be->ops->attention_rows ? be->ops->attention_rows(be, &a, err)
+				       : be->ops->compress(be, &a.compress[1], err);
+}
+
+static void what_a_part_cannot_do_is_refused(void **state)
+{
+	struct bench *b = *state;
+	struct rows_case k;
+
+	bench_case(b, "attention_rows, no ring, and ratio 8");
+	k = make(b, 1, 5, 1);
+	bench_refuses(b, without_a_ring, &k);
+	bench_refuses(b, with_another_ratio, &k);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		BENCH_TEST(all_in_one_is_what_they_are_one_by_one),
+		BENCH_TEST(what_a_part_cannot_do_is_refused),
+	};
+
+	return BENCH_MAIN(argc, argv, tests);
+}
