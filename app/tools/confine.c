@@ -1,9 +1,8 @@
-/* Landlock by its system calls (the constants are older than their header), and limits. */
+/* Rules of Landlock, and limits. */
 #include "app/tools/confine.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/types.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,122 +10,52 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "app/tools/landlock.h"
 #include "app/tools/output.h"
 #include "engine/base/file.h"
 
-/* <linux/landlock.h>, version 1. */
-#define LANDLOCK_VERSION     1u
-#define LANDLOCK_BENEATH     1
-#define LANDLOCK_WRITE_FILE  (1ull << 1)
-#define LANDLOCK_READ_FILE   (1ull << 2)
-#define LANDLOCK_READ_FOLDER (1ull << 3)
-#define LANDLOCK_REMOVE_DIR  (1ull << 4)
-#define LANDLOCK_REMOVE_FILE (1ull << 5)
-#define LANDLOCK_MAKE_DIR    (1ull << 7)
-#define LANDLOCK_MAKE_FILE   (1ull << 8)
-#define LANDLOCK_ALL         ((1ull << 13) - 1) /* executing, reading, writing, making, removing */
-
-#define TO_READ (LANDLOCK_READ_FILE | LANDLOCK_READ_FOLDER)
 #define TO_WRITE                                                                               \
-	(TO_READ | LANDLOCK_WRITE_FILE | LANDLOCK_REMOVE_DIR | LANDLOCK_REMOVE_FILE |          \
-	 LANDLOCK_MAKE_DIR | LANDLOCK_MAKE_FILE)
-
-struct landlock_rules {
-	__u64 fs;
-};
-
-struct landlock_beneath {
-	__u64 allowed;
-	__s32 fd;
-} __attribute__((packed));
+	(LANDLOCK_TO_READ | LANDLOCK_WRITE_FILE | LANDLOCK_REMOVE_DIR | LANDLOCK_REMOVE_FILE | \
+	 LANDLOCK_MAKE_DIR | LANDLOCK_MAKE_FILE | LANDLOCK_TRUNCATE)
 
 #define FILE_TOOL_BYTES   (512ull << 20)
 #define COMMAND_FILE      (1ull << 30)
 #define COMMAND_OPEN      4096
 #define COMMAND_PROCESSES 2048
 
-int tools_landlock(void)
+/* All that this kernel can refuse. */
+static struct landlock begin_rules(void)
 {
-	long v = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
+	int version = tools_landlock();
 
-	return v > 0 ? (int)v : 0;
-}
-
-static bool allow(int rules, int fd, __u64 what)
-{
-	struct landlock_beneath b = {what, fd};
-
-	return fd >= 0 && syscall(SYS_landlock_add_rule, rules, LANDLOCK_BENEATH, &b, 0) == 0;
-}
-
-/* A folder that is not there needs no rule. */
-static bool allow_path(int rules, const char *path)
-{
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool ok = fd < 0 || allow(rules, fd, TO_READ);
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
-static bool allow_reading(int rules, const struct workspace *w, int more, bool outside)
-{
-	bool ok = true;
-
-	for (size_t i = 0; i < w->n_roots; i++)
-		ok = ok && allow(rules, w->roots[i].fd, TO_READ);
-	for (size_t i = 0; workspace_system[i]; i++)
-		ok = ok && allow_path(rules, workspace_system[i]);
-	if (more >= 0)
-		ok = ok && allow(rules, more, TO_READ);
-	return ok && (!outside || allow_path(rules, "/"));
-}
-
-static bool allow_writing(int rules, const struct workspace *w)
-{
-	bool ok = true;
-
-	for (size_t i = 0; i < w->n_roots; i++)
-		ok = ok && allow(rules, w->roots[i].fd,
-				 w->roots[i].read_only ? TO_READ : TO_WRITE);
-	return ok;
-}
-
-/* Rules that allow nothing yet; -1. */
-static int begin_rules(void)
-{
-	struct landlock_rules all = {.fs = LANDLOCK_ALL};
-
-	if (tools_landlock() < 1)
-		return -1;
-	return (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
-}
-
-/* From now on they hold, if all could be allowed. */
-static bool enforce(int rules, bool ok)
-{
-	ok = ok && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	     syscall(SYS_landlock_restrict_self, rules, 0) == 0;
-	close(rules);
-	return ok;
+	return landlock_begin(version, landlock_files(version), false);
 }
 
 bool confine_to_reading(const struct workspace *w, int more, bool outside)
 {
-	int rules = begin_rules();
+	struct landlock l = begin_rules();
 
-	return rules >= 0 && enforce(rules, allow_reading(rules, w, more, outside));
+	for (size_t i = 0; i < w->n_roots; i++)
+		landlock_allow(&l, w->roots[i].fd, LANDLOCK_TO_READ);
+	for (size_t i = 0; workspace_system[i]; i++)
+		landlock_allow_path(&l, workspace_system[i], LANDLOCK_TO_READ);
+	if (more >= 0)
+		landlock_allow(&l, more, LANDLOCK_TO_READ);
+	if (outside)
+		landlock_allow_path(&l, "/", LANDLOCK_TO_READ);
+	return landlock_enforce(&l);
 }
 
 bool confine_to_writing(const struct workspace *w)
 {
-	int rules = begin_rules();
+	struct landlock l = begin_rules();
 
-	return rules >= 0 && enforce(rules, allow_writing(rules, w));
+	for (size_t i = 0; i < w->n_roots; i++)
+		landlock_allow(&l, w->roots[i].fd,
+			       w->roots[i].read_only ? LANDLOCK_TO_READ : TO_WRITE);
+	return landlock_enforce(&l);
 }
 
 static void limit(__rlimit_resource_t what, uint64_t most)
