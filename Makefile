@@ -8,7 +8,7 @@ B := build/$(VARIANT)
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-PKGS := ncursesw libedit sqlite3 jansson libpcre2-8 libutf8proc md4c libxxhash
+PKGS := ncursesw libedit sqlite3 jansson libpcre2-8 libutf8proc md4c libxxhash libseccomp
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wundef -Wformat=2 -Wswitch-enum
 # For those who work on the program.  Without it a compiler that warns of more than ours do still

@@ -205,7 +205,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (runner_is_called(argv))
-		return runner_main(false);
+		return runner_main(argv);
 	hold_standard_files();
 	locale_open();
 	mapfault_install();

@@ -50,7 +50,8 @@ static int start_runner(struct app *app, struct err *err)
 	struct buf folders[N_PATHS] = {0}, cache = {0}, outputs = {0};
 	struct str own[N_PATHS];
 	struct err ignored;
-	struct runner_config c = {.workspace = {.dir = str_of(app->workspace), .own = own}};
+	struct runner_config c = {.workspace = {.dir = str_of(app->workspace), .own = own},
+				  .sandbox = SANDBOX_NONE};
 	int rc = 0;
 
 	c.workspace.home = str_of(getenv("HOME"));

@@ -11,6 +11,11 @@ $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(TEST_ARCHIVES)
 endef
 $(foreach f,unit program bench,$(eval $(call test_rule,$(f))))
 
+# What the scripts of tests/hostile run tools with.
+$(B)/tests/hostile/run: $(B)/tests/hostile/run.o $(ARCHIVES)
+	$(call say,LD,$@)
+	$(call link,$<,$(ARCHIVES))
+
 # Tests of a GPU are compiled everywhere, and run from the kit (mk/cuda.mk), which brings its
 # libraries.
 GPU_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/gpu/*_test.c))
@@ -61,7 +66,7 @@ $(B)/tests-packages.ok: scripts/packages scripts/setup.sh
 $(B)/tests/%.o: | $(B)/tests-packages.ok
 
 .PHONY: tests
-tests: $(B)/dsv4chat $(CUDA_PLUGIN) $(TESTS) $(GPU_TESTS) $(REPLAYS) $(FAULTS) $(NOLOCALE)
+tests: $(B)/dsv4chat $(CUDA_PLUGIN) $(TESTS) $(GPU_TESTS) $(REPLAYS) $(FAULTS) $(NOLOCALE) $(B)/tests/hostile/run
 
 LINTS := $(wildcard tests/lint/*.sh)
 MAN_PAGES := $(wildcard man/*.[1-8])

@@ -72,6 +72,22 @@ int runner_next(struct runner *r, struct job_news *n)
 	return r->ops->next(r, n);
 }
 
+enum sandbox_layer runner_sandbox(const struct runner *r, struct str *why)
+{
+	return r->ops->sandbox(r, why);
+}
+
+const char *sandbox_layer_name(enum sandbox_layer layer)
+{
+	static const char *const names[] = {
+		[SANDBOX_BWRAP] = "bubblewrap",    [SANDBOX_BWRAP_PROC] = "bubblewrap-proc",
+		[SANDBOX_LANDLOCK] = "landlock",   [SANDBOX_OFF] = "off",
+		[SANDBOX_NONE] = "none",
+	};
+
+	return names[layer];
+}
+
 int runner_restart(struct runner *r, struct err *err)
 {
 	return r->ops->restart(r, err);

@@ -17,7 +17,13 @@
 
 #include "engine/base/clock.h"
 
-#define MOST 65536 /* processes that are looked at */
+#define MOST   65536 /* processes that are looked at */
+#define SPARED 8
+
+static struct {
+	pid_t v[SPARED];
+	size_t n;
+} spared;
 
 struct process {
 	pid_t pid, parent;
@@ -157,14 +163,22 @@ static void read_all(struct processes *l)
 	find_ours(l);
 }
 
-size_t kids_signal(int sig)
+static bool is_spared(pid_t pid)
+{
+	for (size_t i = 0; i < spared.n; i++)
+		if (spared.v[i] == pid)
+			return true;
+	return false;
+}
+
+static size_t signal_all(int sig, bool spares)
 {
 	struct processes l;
 	size_t n = 0;
 
 	read_all(&l);
 	for (size_t i = 0; i < l.n; i++) {
-		if (!l.v[i].ours || l.v[i].state == 'Z')
+		if (!l.v[i].ours || l.v[i].state == 'Z' || (spares && is_spared(l.v[i].pid)))
 			continue;
 		n++;
 		if (sig)
@@ -172,6 +186,23 @@ size_t kids_signal(int sig)
 	}
 	free(l.v);
 	return n;
+}
+
+size_t kids_signal(int sig)
+{
+	return signal_all(sig, true);
+}
+
+void kids_spare(void)
+{
+	struct processes l;
+
+	read_all(&l);
+	spared.n = 0;
+	for (size_t i = 0; i < l.n && spared.n < SPARED; i++)
+		if (l.v[i].ours)
+			spared.v[spared.n++] = l.v[i].pid;
+	free(l.v);
 }
 
 /* Stops those that are not; returns how many that were. */
@@ -215,7 +246,7 @@ void kids_end(int max_ms)
 	for (int i = 0; i < 50 && stop_others() && clock_ms() < until; i++)
 		;
 	do {
-		kids_signal(SIGKILL);
+		signal_all(SIGKILL, false);
 		if (reap())
 			return;
 		nanosleep(&moment, NULL);

@@ -31,7 +31,8 @@ static size_t take_list(struct wire_fields *f, struct str v[PARCEL_LIST])
 	return (size_t)n;
 }
 
-int parcel_add_config(struct buf *body, const struct runner_config *c, struct err *err)
+int parcel_add_config(struct buf *body, const struct runner_config *c, struct str scratch,
+		      struct err *err)
 {
 	const struct workspace_config *w = &c->workspace;
 
@@ -51,6 +52,8 @@ int parcel_add_config(struct buf *body, const struct runner_config *c, struct er
 	add_list(body, w->hide, w->n_hide);
 	add_list(body, w->show, w->n_show);
 	wire_add_text(body, c->spill_root);
+	wire_add_number(body, c->sandbox);
+	wire_add_text(body, scratch);
 	return buf_failed(body) ? err_nomem(err, "tools' configuration", body->len) : 0;
 }
 
@@ -80,6 +83,11 @@ bool parcel_take_config(const struct wire_message *m, struct parcel_config *c)
 	w->n_show = take_list(&f, c->show);
 	w->show = c->show;
 	c->c.spill_root = wire_text(&f);
+	n = wire_number(&f);
+	if (n > SANDBOX_NONE)
+		return false;
+	c->c.sandbox = (enum sandbox_layer)n;
+	c->scratch = wire_text(&f);
 	return wire_complete(&f);
 }
 

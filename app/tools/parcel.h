@@ -15,12 +15,14 @@
 /* A configuration as it was taken: its texts are borrowed from the message. */
 struct parcel_config {
 	struct runner_config c;
+	struct str scratch; /* the folder that commands have for what is temporary */
 	struct workspace_more more[PARCEL_LIST];
 	struct str own[PARCEL_LIST], hide[PARCEL_LIST], show[PARCEL_LIST];
 };
 
 /* ERR_USAGE: a list is too long. */
-int parcel_add_config(struct buf *body, const struct runner_config *c, struct err *err);
+int parcel_add_config(struct buf *body, const struct runner_config *c, struct str scratch,
+		      struct err *err);
 bool parcel_take_config(const struct wire_message *m, struct parcel_config *c);
 
 void parcel_add_job(struct buf *body, const struct job *j);

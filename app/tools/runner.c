@@ -11,13 +11,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/tools/clean.h"
 #include "app/tools/parcel.h"
 #include "app/tools/runner_live.h"
 #include "app/tools/runner_ops.h"
+#include "app/tools/scratch.h"
 #include "app/tools/wire.h"
 #include "engine/base/clock.h"
 
-#define START_MS 5000
+#define START_MS 15000 /* it tries the sandbox, too */
 #define CLOSE_MS 3000
 
 extern char **environ;
@@ -25,10 +27,14 @@ extern char **environ;
 struct live {
 	struct runner base;
 	struct buf config; /* for one that is started again */
-	int sock;          /* the same number for its whole life */
-	pid_t pid;         /* 0: it is gone */
-	uint64_t id;       /* of the last job */
-	bool runs;         /* that job does */
+	char *scratch;     /* the session's folder for what is temporary */
+	int hold;          /* of it */
+	enum sandbox_layer sandbox;
+	struct buf why; /* it is no stronger one */
+	int sock;       /* the same number for its whole life */
+	pid_t pid;      /* 0: it is gone */
+	uint64_t id;    /* of the last job */
+	bool runs;      /* that job does */
 };
 
 static int gone(struct err *err)
@@ -115,16 +121,20 @@ static int spawn(struct live *r, int sock, struct err *err)
 }
 
 /* It is ready, or why it is not. */
-static int take_first(const struct wire_message *m, struct err *err)
+static int take_first(struct live *r, const struct wire_message *m, struct err *err)
 {
 	struct wire_fields f = wire_fields(m);
 	struct str text;
 	uint64_t n;
 
-	if (m->kind == WIRE_READY && wire_complete(&f))
-		return 0;
 	n = wire_number(&f);
 	text = wire_text(&f);
+	if (m->kind == WIRE_READY && wire_complete(&f) && n <= SANDBOX_NONE) {
+		r->sandbox = (enum sandbox_layer)n;
+		buf_reset(&r->why);
+		clean_add(&r->why, text);
+		return buf_failed(&r->why) ? err_nomem(err, "sandbox", text.n) : 0;
+	}
 	if (m->kind == WIRE_FAILED && wire_complete(&f) && n >= 1 && n <= -ERR_TIMEOUT)
 		return err_set(err, -(int)n, "%.*s", (int)text.n, text.p);
 	return err_set(err, ERR_FAILED, "tools' process: its first word is none");
@@ -149,7 +159,7 @@ static int hear_first(struct live *r, struct err *err)
 	}
 	if (rc < 0)
 		return err_prefix(err, "not started");
-	rc = take_first(&m, err);
+	rc = take_first(r, &m, err);
 	buf_release(&m.body);
 	return rc;
 }
@@ -246,6 +256,14 @@ static int next(struct runner *base, struct job_news *n)
 	return rc;
 }
 
+static enum sandbox_layer get_sandbox(const struct runner *base, struct str *why)
+{
+	const struct live *r = (const struct live *)base;
+
+	*why = buf_str(&r->why);
+	return r->sandbox;
+}
+
 static int restart(struct runner *base, struct err *err)
 {
 	struct live *r = (struct live *)base;
@@ -262,6 +280,11 @@ static void end(struct runner *base)
 		give_up(r);
 		close(r->sock);
 	}
+	scratch_remove(r->scratch);
+	if (r->hold >= 0)
+		close(r->hold);
+	free(r->scratch);
+	buf_release(&r->why);
 	buf_release(&r->config);
 	free(r);
 }
@@ -271,6 +294,7 @@ static const struct runner_ops ops = {
 	.run = run,
 	.stop = stop,
 	.next = next,
+	.sandbox = get_sandbox,
 	.restart = restart,
 	.close = end,
 };
@@ -283,8 +307,9 @@ int runner_start(struct runner **out, const struct runner_config *c, struct err 
 	if (!r)
 		return err_nomem(err, "runner", sizeof(*r));
 	r->base.ops = &ops;
-	r->sock = -1;
-	rc = parcel_add_config(&r->config, c, err);
+	r->sock = r->hold = -1;
+	r->scratch = scratch_make(&r->hold, err);
+	rc = r->scratch ? parcel_add_config(&r->config, c, str_of(r->scratch), err) : err->code;
 	if (!rc)
 		rc = begin(r, err);
 	if (rc) {

@@ -12,6 +12,7 @@ struct runner_ops {
 	int (*run)(struct runner *r, const struct job *j, uint64_t *id, struct err *err);
 	void (*stop)(struct runner *r, uint64_t id);
 	int (*next)(struct runner *r, struct job_news *n);
+	enum sandbox_layer (*sandbox)(const struct runner *r, struct str *why);
 	int (*restart)(struct runner *r, struct err *err);
 	void (*close)(struct runner *r);
 };

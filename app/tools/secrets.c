@@ -6,43 +6,45 @@
 
 #include "app/tools/glob.h"
 
-static const char *const home_paths[] = {
+/* Those of one folder stand together. */
+const char *const secret_home_paths[] = {
 	".ssh",
 	".gnupg",
 	".aws",
 	".azure",
-	".config/gcloud",
 	".kube",
-	".docker/config.json",
 	".netrc",
 	".pgpass",
 	".my.cnf",
 	".npmrc",
 	".pypirc",
 	".git-credentials",
-	".config/gh",
-	".config/git/credentials",
-	".config/op",
 	".password-store",
-	".local/share/keyrings",
 	".mozilla",
-	".config/google-chrome",
-	".config/chromium",
-	".config/BraveSoftware",
 	".thunderbird",
 	".*_history",
 	".python_history",
 	".vault-token",
-	".cargo/credentials*",
+	".bitcoin",
+	".electrum",
+	".config/gcloud",
+	".config/gh",
+	".config/op",
+	".config/google-chrome",
+	".config/chromium",
+	".config/BraveSoftware",
 	".config/rclone",
+	".docker/config.json",
+	".config/git/credentials",
+	".local/share/keyrings",
+	".cargo/credentials*",
 	".terraform.d/credentials*",
 	".m2/settings.xml",
 	".gradle/gradle.properties",
-	".bitcoin",
-	".electrum",
+	NULL,
 };
 
-static const char *const system_paths[] = {
+const char *const secret_system_paths[] = {
 	"/etc/shadow",
 	"/etc/shadow-",
 	"/etc/gshadow",
@@ -54,6 +56,7 @@ static const char *const system_paths[] = {
 	"/var/lib/containers",
 	"/var/run/secrets",
 	"/run/secrets",
+	NULL,
 };
 
 static const char *const names[] = {
@@ -77,12 +80,12 @@ static bool any_covers(const char *const *list, size_t n, struct str path)
 
 bool secret_in_home(struct str rel)
 {
-	return any_covers(home_paths, N(home_paths), rel);
+	return any_covers(secret_home_paths, N(secret_home_paths) - 1, rel);
 }
 
 bool secret_of_system(struct str path, bool root)
 {
-	return any_covers(system_paths, N(system_paths), path) ||
+	return any_covers(secret_system_paths, N(secret_system_paths) - 1, path) ||
 	       (!root && path_is_within(path, STR_LIT("/root")));
 }
 

@@ -18,6 +18,10 @@ bool secret_of_system(struct str path, bool root);
 /* A path below a workspace, by its names alone: "conf/.env". */
 bool secret_by_name(struct str rel);
 
+/* The patterns behind the first two, to look for what there is: below HOME, and whole paths.  A
+ * name has wildcards only where it is the last one; NULL ends each list. */
+extern const char *const secret_home_paths[], *const secret_system_paths[];
+
 /* The same path or one below it; "/" is above all.  As bytes. */
 bool path_is_within(struct str path, struct str folder);
 /* The rest of a path that is within the folder; "" for the folder itself. */

@@ -169,20 +169,56 @@ struct job_news {
 
 void job_news_release(struct job_news *n); /* frees and zeroes; a zeroed struct is fine */
 
+/* What is around a command, strongest first. */
+enum sandbox_layer {
+	SANDBOX_BWRAP,      /* bubblewrap, with a /proc of its own                   */
+	SANDBOX_BWRAP_PROC, /* the same, with the machine's /proc, which is read-only */
+	SANDBOX_LANDLOCK,   /* the kernel's Landlock and a filter of system calls    */
+	SANDBOX_OFF,        /* nothing, as the user wants it                         */
+	SANDBOX_NONE,       /* nothing here holds: no command runs                   */
+};
+
+/* "bubblewrap", "bubblewrap-proc", "landlock", "off", "none" */
+const char *sandbox_layer_name(enum sandbox_layer layer);
+
+#define SANDBOX_ATTACKS 8 /* that a layer was tried with */
+
+/* What this machine has of them. */
+struct sandbox_found {
+	enum sandbox_layer layer; /* BWRAP … LANDLOCK: all attacks were refused; NONE */
+	int64_t ms;               /* that a command takes longer in it */
+	struct buf why;           /* why it is no stronger one, a line for each; "" */
+};
+
+void sandbox_found_release(struct sandbox_found *f);
+
+/*
+ * Tries the layers in a folder of their own, from the strongest on, until one holds.  Starts
+ * processes, and waits for them: 100 ms, a few seconds where something is wrong.  ERR_IO,
+ * ERR_NOMEM.  For main(), which begins with runner_is_called().
+ */
+int tools_try_sandbox(struct sandbox_found *out, struct err *err);
+
 struct runner;
 
 /* Borrowed; runner_start() copies it. */
 struct runner_config {
 	struct workspace_config workspace;
 	struct str spill_root; /* where whole outputs are kept; "": nowhere */
+	/* OFF: nothing around commands; NONE: no command runs; else no stronger layer than that
+	 * is tried. */
+	enum sandbox_layer sandbox;
 };
 
 /*
  * Starts the process that runs tools: the program itself, executed again, before it holds much.
  * ERR_USAGE: the workspace cannot be one.  ERR_FAILED, ERR_IO, ERR_NOMEM.  Waits until it is
- * ready, at most 5 s.
+ * ready, at most 15 s.
  */
 int runner_start(struct runner **out, const struct runner_config *c, struct err *err);
+
+/* What its commands run in; *why: why in no stronger layer, borrowed.  Of a script: OFF. */
+enum sandbox_layer runner_sandbox(const struct runner *r, struct str *why);
 
 /*
  * The version of the kernel's Landlock, which confines the processes that read files; 0: it has
@@ -191,11 +227,11 @@ int runner_start(struct runner **out, const struct runner_config *c, struct err 
 int tools_landlock(void);
 
 /*
- * main() begins with these: is it that process, and if so, its whole life, which gives the exit
- * status.  `commands`: jobs of the shell tool are run, without a sandbox: for tests alone.
+ * main() begins with these: is it that process, or one that tries a sandbox from inside; and if
+ * so, its whole life, which gives the exit status.
  */
 bool runner_is_called(char **argv);
-int runner_main(bool commands);
+int runner_main(char **argv);
 
 /*
  * One that plays a script instead: JSON Lines text, a step for each job, in order; empty lines

@@ -11,12 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "app/tools/sandbox.h"
 #include "engine/base/buf.h"
 
 struct warden {
 	int sock; /* to the runner: WIRE_OUTPUT and WIRE_DONE, and from it WIRE_STOP */
+	const struct sandbox *sandbox;
+	const struct workspace *workspace;
 	struct str command;
-	int dir; /* where it starts */
+	unsigned grade; /* enum tool_grade, bits */
 	int64_t timeout_ms;
 	size_t limit; /* bytes of the result */
 	int spill;    /* for all that it prints; -1: nowhere */
@@ -24,7 +27,8 @@ struct warden {
 };
 
 #define WARDEN_TIMEOUT_MS 120000 /* where the model says nothing */
-#define WARDEN_TERM_MS    2000 /* from TERM to KILL */
+#define WARDEN_TERM_MS    2000   /* from TERM to KILL */
+#define WARDEN_GRACE_MS   5000   /* a warden has beyond what its command has */
 
 /* Runs it to its end, and tells of that; the exit status of the process.  Single-threaded. */
 int warden_run(const struct warden *w);

@@ -171,6 +171,50 @@ static void check_tools(struct doctor *d)
 		     "alone");
 }
 
+static void tell_sandbox(struct doctor *d, const struct sandbox_found *f)
+{
+	char held[80];
+
+	snprintf(held, sizeof(held), "%d of %d ways out refused, %lld ms a command",
+		 SANDBOX_ATTACKS, SANDBOX_ATTACKS, (long long)f->ms);
+	switch (f->layer) {
+	case SANDBOX_BWRAP:
+		tell(d, GOOD, "sandbox", "bubblewrap, with a /proc of its own; %s", held);
+		break;
+	case SANDBOX_BWRAP_PROC:
+		tell(d, GOOD, "sandbox",
+		     "bubblewrap, with this machine's /proc: commands see which processes there "
+		     "are; %s",
+		     held);
+		break;
+	case SANDBOX_LANDLOCK:
+		tell(d, WARN, "sandbox",
+		     "Landlock %d and a filter of system calls; commands change no modes or "
+		     "times of files, and make nothing new beside .git; %s",
+		     tools_landlock(), held);
+		break;
+	case SANDBOX_OFF:
+	case SANDBOX_NONE:
+		tell(d, WARN, "sandbox",
+		     "none holds here: no command can run; Debian, Ubuntu: apt-get install "
+		     "bubblewrap");
+	}
+	tell_lines(d, WARN, "sandbox", &f->why);
+}
+
+/* What commands of tools would run in, tried now. */
+static void check_sandbox(struct doctor *d)
+{
+	struct sandbox_found f = {0};
+	struct err err = {0};
+
+	if (tools_try_sandbox(&f, &err))
+		tell(d, WARN, "sandbox", "could not be tried: %s", err.text);
+	else
+		tell_sandbox(d, &f);
+	sandbox_found_release(&f);
+}
+
 static void check_locale(struct doctor *d)
 {
 	struct buf why = {0};
@@ -307,6 +351,7 @@ static int check_all(struct doctor *d, struct options *o, struct err *err)
 	check_locale(d);
 	check_paths(d);
 	check_tools(d);
+	check_sandbox(d);
 	check_backends(d);
 	options_engine(o, &config);
 	if (app_model_dir(o, &dir, &why)) {

@@ -9,6 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+void file_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 int file_open_regular(const char *path, size_t *size, struct err *err)
 {
 	/* O_NONBLOCK: opening a FIFO that nobody writes must not wait. */

@@ -34,6 +34,9 @@ int file_place(const char *temp, const char *path);
 /* Writes all of it to what is open; 0, or -1 with errno set: some of it may be there. */
 int file_write_all(int fd, struct str bytes);
 
+/* Closes it, if it is open (not negative); then it is -1. */
+void file_close(int *fd);
+
 /* Opens a regular file for reading; returns the descriptor, its size in *size, or ERR_IO. */
 int file_open_regular(const char *path, size_t *size, struct err *err);
 

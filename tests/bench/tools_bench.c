@@ -123,7 +123,7 @@ static void measure_cleaning(void)
 
 static int begin(struct runner **r, const char *dir)
 {
-	struct runner_config c = {.workspace.dir = str_of(dir)};
+	struct runner_config c = {.workspace.dir = str_of(dir), .sandbox = SANDBOX_OFF};
 	struct err err = {0};
 	double began = clock_s();
 	int rc = runner_start(r, &c, &err);
@@ -144,7 +144,7 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	if (runner_is_called(argv))
-		return runner_main(true);
+		return runner_main(argv);
 	if (!mkdtemp(dir))
 		return 1;
 	snprintf(path, sizeof(path), "%s/a", dir);

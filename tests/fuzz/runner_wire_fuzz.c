@@ -25,7 +25,7 @@ static void check_config(const struct wire_message *m)
 
 	if (!parcel_take_config(m, &c))
 		return;
-	BUG_ON(parcel_add_config(&again, &c.c, &err) != 0);
+	BUG_ON(parcel_add_config(&again, &c.c, c.scratch, &err) != 0);
 	BUG_ON(again.len != m->body.len);
 	buf_release(&again);
 }

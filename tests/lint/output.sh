@@ -13,7 +13,8 @@ BEGIN {
     # The way itself and the screen; then files, pipes and event counters that are ours.
     split("app/output.c tui/terminal.c tui/terminal_crash.c app/clipboard.c " \
           "app/inputs.c app/screen/draftfile.c app/signals.c engine/base/log.c engine/event.c " \
-          "app/tools/confine.c app/tools/output.c app/tools/runner_main.c app/tools/swap.c app/tools/wire.c " \
+          "app/tools/confine.c app/tools/output.c app/tools/runner_file.c app/tools/sandbox.c " \
+          "app/tools/sandbox_probe.c app/tools/sandbox_try.c app/tools/swap.c app/tools/warden.c app/tools/wire.c " \
           "engine/base/file.c engine/base/file.h engine/checkpoint/safetensors_write.c engine/store/kvfile.c " \
           "history/migrate.c", list, " ")
     for (i in list)

@@ -33,6 +33,7 @@ static void the_small_model_is_looked_through_and_loaded(void **state)
 {
 	static const char *const lines[] = {
 		"  tools     3 that read",
+		"  sandbox   ",
 		"\nok    backend   CPU ",
 		"\nok    model     " NANO ": ",
 		" tensors in 1 shard, ",

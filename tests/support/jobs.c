@@ -22,6 +22,7 @@ int jobs_start_runner(struct jobs *s, struct err *err)
 	snprintf(spills, sizeof(spills), "%s/spills", s->d.path);
 	c.workspace.dir = str_of(ws);
 	c.spill_root = str_of(spills);
+	c.sandbox = s->sandbox;
 	return runner_start(&s->r, &c, err);
 }
 
@@ -42,6 +43,7 @@ int jobs_set_up(void **state)
 	tmpdir_init(&s->d);
 	assert_int_equal(mkdir(tmpdir_file(&s->d, "ws"), 0700), 0);
 	snprintf(s->mark, sizeof(s->mark), "marked-%d-%u", (int)getpid(), ++n);
+	s->sandbox = SANDBOX_OFF;
 	jobs_start(s);
 	*state = s;
 	return 0;
@@ -111,6 +113,7 @@ uint64_t jobs_begin(struct jobs *s, const char *tool, const char *args, int64_t 
 	struct job j = {.tool = str_of(tool),
 			.arguments = str_of(args),
 			.timeout_ms = ms,
+			.grade = s->grade,
 			.spill_folder = STR_LIT("talk")};
 	struct err err = {0};
 	uint64_t id = 0;

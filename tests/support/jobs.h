@@ -17,6 +17,8 @@
 struct jobs {
 	struct tmpdir d; /* with "ws", the workspace, and "spills" */
 	struct runner *r;
+	enum sandbox_layer sandbox; /* around commands: OFF */
+	unsigned grade; /* of its jobs */
 	char mark[64]; /* a name for processes: no one else's has it */
 };
 

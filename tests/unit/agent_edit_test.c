@@ -309,6 +309,6 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	if (runner_is_called(argv))
-		return runner_main(false);
+		return runner_main(argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

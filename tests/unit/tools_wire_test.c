@@ -207,13 +207,14 @@ static void a_configuration_arrives_as_it_was(void **state)
 						.n_own = 1,
 						.hide = hide,
 						.n_hide = 2},
-				  .spill_root = STR_LIT("/s")};
+				  .spill_root = STR_LIT("/s"),
+				  .sandbox = SANDBOX_LANDLOCK};
 	struct buf body = {0};
 	struct wire_message m;
 	struct err err = {0};
 
 	(void)state;
-	assert_int_equal(parcel_add_config(&body, &c, &err), 0);
+	assert_int_equal(parcel_add_config(&body, &c, STR_LIT("/tmp/x"), &err), 0);
 	m = message(WIRE_CONFIG, &body);
 	assert_true(parcel_take_config(&m, &got));
 	assert_true(str_is(got.c.workspace.dir, "/w") && got.c.workspace.named);
@@ -224,13 +225,14 @@ static void a_configuration_arrives_as_it_was(void **state)
 	assert_int_equal(
 		got.c.workspace.n_own + got.c.workspace.n_hide + got.c.workspace.n_show, 3);
 	assert_true(str_is(got.hide[0], "*.x") && str_is(got.c.spill_root, "/s"));
+	assert_true(str_is(got.scratch, "/tmp/x") && got.c.sandbox == SANDBOX_LANDLOCK);
 	/* Cut anywhere it is none. */
 	for (size_t n = 0; n < body.len; n++) {
 		m.body.len = n;
 		assert_false(parcel_take_config(&m, &got));
 	}
 	c.workspace.n_hide = PARCEL_LIST + 1;
-	assert_int_equal(parcel_add_config(&body, &c, &err), ERR_USAGE);
+	assert_int_equal(parcel_add_config(&body, &c, STR_LIT(""), &err), ERR_USAGE);
 	buf_release(&body);
 }
 
