@@ -165,6 +165,16 @@ struct rms_norm_args {
 	dbuf out;  /* act [n_tok, d] */
 };
 
+/*
+ * A norm and what reads it, in one: the batch's x is the norm's out, which nobody else may read
+ * afterwards, nor its x where that is out: they may or may not have been written.
+ * Optional: the caller runs rms_norm and the batch where the entry is NULL.
+ */
+struct linear_normed_args {
+	struct rms_norm_args norm; /* x_f32 is 0 */
+	struct linear_batch_args batch;
+};
+
 /* ---------------------------------------------------------------- attention */
 
 /* Each head of q: rsqrt(mean(q²) + eps), then rotary on its last 64; in place. */
@@ -478,6 +488,8 @@ struct ops {
 	int (*linear_batch)(struct backend *, const struct linear_batch_args *,
 			    struct err *); /* optional */
 	int (*rms_norm)(struct backend *, const struct rms_norm_args *, struct err *);
+	int (*linear_normed)(struct backend *, const struct linear_normed_args *,
+			     struct err *); /* optional */
 	int (*query)(struct backend *, const struct query_args *, struct err *);
 	int (*window_row)(struct backend *, const struct window_row_args *, struct err *);
 	int (*compress)(struct backend *, const struct compress_args *, struct err *);

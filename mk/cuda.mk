@@ -54,7 +54,7 @@ $(B)/dsv4chat-cuda.so: $(CUDA_OBJS) kernels/cuda
 		-Wl,-Bstatic -lstdc++ -Wl,-Bdynamic -pthread -lrt -ldl -lm
 
 # What decides without a GPU is tested without one.
-$(B)/lib/kernels-cuda.a: $(B)/kernels/cuda/tile_policy.o
+$(B)/lib/kernels-cuda.a: $(B)/kernels/cuda/tile_policy.o $(B)/kernels/cuda/tiles.o
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^

@@ -175,21 +175,25 @@ static int queries(struct model *m, const struct layer_weights *w, const struct 
 {
 	const struct model_config *cfg = &m->cfg;
 	struct work *k = &m->work;
-	struct rms_norm_args qr_norm = {
-		.n_tok = r->n,
-		.d = cfg->q_lora_rank,
-		.eps = cfg->rms_eps,
-		.x = k->qr,
-		.norm = w->q_norm,
-		.out = k->qr,
+	struct linear_normed_args a = {
+		.norm = {
+			.n_tok = r->n,
+			.d = cfg->q_lora_rank,
+			.eps = cfg->rms_eps,
+			.x = k->qr,
+			.norm = w->q_norm,
+			.out = k->qr,
+		},
 	};
-	struct linear_batch_args b = {0};
-	int rc = m->be->ops->rms_norm(m->be, &qr_norm, err);
+	int rc;
 
-	batch_linear(&b, &w->wq_b, r->n, k->qr, k->q, 0);
+	batch_linear(&a.batch, &w->wq_b, r->n, k->qr, k->q, 0);
 	if (w->ratio == 4)
-		batch_linear(&b, &w->indexer.wq_b, r->n, k->qr, k->iq, 0);
-	return rc ? rc : run_batch(m, &b, err);
+		batch_linear(&a.batch, &w->indexer.wq_b, r->n, k->qr, k->iq, 0);
+	if (m->be->ops->linear_normed)
+		return m->be->ops->linear_normed(m->be, &a, err);
+	rc = m->be->ops->rms_norm(m->be, &a.norm, err);
+	return rc ? rc : run_batch(m, &a.batch, err);
 }
 
 /* o → y */

@@ -20,16 +20,17 @@
 /*
  * On 9.0 a kernel may begin while the one before it still runs, so that launching costs no
  * time.  So each kernel, in all threads and before it reads what another kernel wrote or
- * writes anything, calls kernel_begin(): it returns when all kernels before have ended and
- * what they wrote is seen, and lets the next one begin.  Only weights may be read before it.
- * A kernel that left it out would end before its predecessors and let its successors run ahead
- * of them.
+ * writes anything, calls kernel_begin(): it lets the next one begin (which happens once all of
+ * its blocks have come here, so that none takes the place of one that others wait for), and
+ * returns when all kernels before have ended and what they wrote is seen.  Only weights may be
+ * read before it.  A kernel that left it out would end before its predecessors and let its
+ * successors run ahead of them.
  */
 static __device__ __forceinline__ void kernel_begin(void)
 {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-	asm volatile("griddepcontrol.wait;" ::: "memory");
 	asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+	asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
 

@@ -14,6 +14,8 @@
 #define KERNELS_CUDA_GEMM_CUH
 
 #include "kernels/cuda/codes.cuh"
+#include "kernels/cuda/copy.cuh"
+#include "kernels/cuda/tiles.h"
 
 #define GEMM_THREADS  256
 #define GEMM_N        128 /* rows of W of a tile */
@@ -35,30 +37,6 @@ static __device__ __forceinline__ int gemm_unit(int r, int u)
 	return r * GEMM_ROW + (u ^ (r & 7)) * 16;
 }
 
-static __device__ __forceinline__ uint32_t shared_address(const void *p)
-{
-	return (uint32_t)__cvta_generic_to_shared(p);
-}
-
-/* 16 bytes to shared memory; zeros where `on` is 0. */
-static __device__ __forceinline__ void copy_async(uint32_t to, const void *from, int on)
-{
-	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
-		     "r"(on ? 16 : 0)
-		     : "memory");
-}
-
-static __device__ __forceinline__ void copy_commit(void)
-{
-	asm volatile("cp.async.commit_group;" ::: "memory");
-}
-
-/* Waits until at most one of the newest groups is on its way. */
-static __device__ __forceinline__ void copy_wait_but_one(void)
-{
-	asm volatile("cp.async.wait_group 1;" ::: "memory");
-}
-
 static __device__ __forceinline__ void load_matrices(uint32_t (&r)[4], uint32_t address)
 {
 	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -76,6 +54,13 @@ static __device__ __forceinline__ uint2 e4m3_four(uint32_t w, uint32_t scale)
 	uint32_t odd = bf16_pair_mul(fragment_e4m3(w, 1), scale);
 
 	return make_uint2(fragment_pick(even, odd, 0x5410), fragment_pick(even, odd, 0x7632));
+}
+
+/* The same of codes as they stand in a tile. */
+static __device__ __forceinline__ uint2 tiles_four(uint32_t w, uint32_t scale)
+{
+	return make_uint2(bf16_pair_mul(tiles_first(w), scale),
+			  bf16_pair_mul(tiles_second(w), scale));
 }
 
 /* Eight e2m1 codes in their own order. */
@@ -139,7 +124,13 @@ template <int TYPE> static __device__ __forceinline__ int gemm_chunk(int i, int 
 	       ((int)threadIdx.x + i * GEMM_THREADS) % gemm_codes<TYPE>::row;
 }
 
-template <int TYPE>
+/* How far behind a row's beginning its chunk stands, in 16 bytes. */
+template <int LAYOUT> static __device__ __forceinline__ int gemm_chunk_far(int chunk)
+{
+	return LAYOUT ? chunk / 4 * (PIECE_BYTES / 16) + chunk % 4 : chunk;
+}
+
+template <int TYPE, int LAYOUT>
 static __device__ __forceinline__ void gemm_w_load(gemm_w<TYPE> &g, int k, int in)
 {
 #pragma unroll
@@ -150,7 +141,8 @@ static __device__ __forceinline__ void gemm_w_load(gemm_w<TYPE> &g, int k, int i
 		g.scale[i] = 0;
 		if (column < in) {
 			g.codes[i] =
-				__ldg((const uint4 *)(const void *)g.w + g.w_far[i] + chunk);
+				__ldg((const uint4 *)(const void *)g.w + g.w_far[i] +
+				      gemm_chunk_far<LAYOUT>(chunk));
 			if (TYPE != WEIGHT_BF16)
 				g.scale[i] = g.s[g.s_far[i] +
 						 (TYPE == WEIGHT_FP4 ? chunk : column / 128)];
@@ -158,7 +150,13 @@ static __device__ __forceinline__ void gemm_w_load(gemm_w<TYPE> &g, int k, int i
 	}
 }
 
-template <int TYPE>
+template <int LAYOUT>
+static __device__ __forceinline__ uint2 gemm_f8(uint32_t w, uint32_t scale)
+{
+	return LAYOUT ? tiles_four(w, scale) : e4m3_four(w, scale);
+}
+
+template <int TYPE, int LAYOUT>
 static __device__ __forceinline__ void gemm_w_store(const gemm_w<TYPE> &g, unsigned char *to)
 {
 #pragma unroll
@@ -171,8 +169,8 @@ static __device__ __forceinline__ void gemm_w_store(const gemm_w<TYPE> &g, unsig
 		if (TYPE == WEIGHT_BF16) {
 			*(uint4 *)(void *)(to + gemm_unit(r, u)) = c;
 		} else if (TYPE == WEIGHT_F8) {
-			uint2 a = e4m3_four(c.x, s), b = e4m3_four(c.y, s);
-			uint2 d = e4m3_four(c.z, s), e = e4m3_four(c.w, s);
+			uint2 a = gemm_f8<LAYOUT>(c.x, s), b = gemm_f8<LAYOUT>(c.y, s);
+			uint2 d = gemm_f8<LAYOUT>(c.z, s), e = gemm_f8<LAYOUT>(c.w, s);
 
 			*(uint4 *)(void *)(to + gemm_unit(r, u)) =
 				make_uint4(a.x, a.y, b.x, b.y);
@@ -253,9 +251,10 @@ static __device__ __forceinline__ void gemm_step(float (&acc)[MT][4][4], uint32_
 /*
  * acc[i][j][0 … 3]: rows 16 i + lane/4 (and 8 more) of the warp's rows of x, columns 8 j +
  * 2 (lane%4) and the next of its 32 of W: gemm_row() and gemm_column() say which of the tile.
+ * LAYOUT is the weight's; w_of.row() is where a row's first 16 bytes stand.
  * `shared`: gemm_size<MT>::bytes, aligned to 128.
  */
-template <int TYPE, int MT, class X, class W>
+template <int TYPE, int MT, int LAYOUT = 0, class X, class W>
 static __device__ __forceinline__ void gemm_tile(float (&acc)[MT][4][4], const X &x_of,
 						 const W &w_of, int in, unsigned char *shared)
 {
@@ -273,12 +272,12 @@ static __device__ __forceinline__ void gemm_tile(float (&acc)[MT][4][4], const X
 	if (n > 1)
 		gemm_x_copy(x, xs + (uint32_t)x_bytes, GEMM_K, in);
 	copy_commit();
-	gemm_w_load(w, 0, in);
-	gemm_w_store(w, w_shared);
+	gemm_w_load<TYPE, LAYOUT>(w, 0, in);
+	gemm_w_store<TYPE, LAYOUT>(w, w_shared);
 	if (n > 1)
-		gemm_w_load(w, GEMM_K, in);
+		gemm_w_load<TYPE, LAYOUT>(w, GEMM_K, in);
 	for (int k = 0; k < n; k++) {
-		copy_wait_but_one();
+		copy_wait_but<1>();
 		__syncthreads(); /* stage k is there for all; none reads stage k - 1 any more */
 		if (k + 2 < n)
 			gemm_x_copy(x, xs + (uint32_t)((k + 2) % GEMM_X_STAGES * x_bytes),
@@ -287,9 +286,9 @@ static __device__ __forceinline__ void gemm_tile(float (&acc)[MT][4][4], const X
 		gemm_step<MT>(acc, xs + (uint32_t)(k % GEMM_X_STAGES * x_bytes),
 			      ws + (uint32_t)(k % 2 * w_bytes));
 		if (k + 1 < n)
-			gemm_w_store(w, w_shared + (k + 1) % 2 * w_bytes);
+			gemm_w_store<TYPE, LAYOUT>(w, w_shared + (k + 1) % 2 * w_bytes);
 		if (k + 2 < n)
-			gemm_w_load(w, (k + 2) * GEMM_K, in);
+			gemm_w_load<TYPE, LAYOUT>(w, (k + 2) * GEMM_K, in);
 	}
 #pragma unroll
 	for (int i = 0; i < MT; i++) {

@@ -40,6 +40,7 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_linear            CUDA_NAME(cuda_linear)
 #define cuda_linear_batch      CUDA_NAME(cuda_linear_batch)
 #define cuda_rms_norm          CUDA_NAME(cuda_rms_norm)
+#define cuda_linear_normed     CUDA_NAME(cuda_linear_normed)
 #define cuda_query             CUDA_NAME(cuda_query)
 #define cuda_window_row        CUDA_NAME(cuda_window_row)
 #define cuda_compress          CUDA_NAME(cuda_compress)
@@ -76,6 +77,7 @@ int cuda_mhc_head(struct backend *, const struct mhc_head_args *, struct err *);
 int cuda_linear(struct backend *, const struct linear_args *, struct err *);
 int cuda_linear_batch(struct backend *, const struct linear_batch_args *, struct err *);
 int cuda_rms_norm(struct backend *, const struct rms_norm_args *, struct err *);
+int cuda_linear_normed(struct backend *, const struct linear_normed_args *, struct err *);
 int cuda_query(struct backend *, const struct query_args *, struct err *);
 int cuda_window_row(struct backend *, const struct window_row_args *, struct err *);
 int cuda_compress(struct backend *, const struct compress_args *, struct err *);

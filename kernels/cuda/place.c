@@ -3,11 +3,12 @@
  *
  * place_weight() and its kind take device memory from an arena, hand the bytes to a queue and
  * return; workers take pieces from its front, copy them into pinned memory of their own (which
- * is where the file is read, every byte once) and from there to the GPU, while the next piece
- * is read.  The queue is short, so that the caller's progress is that of the copies.  A failure
+ * is where the file is read, every byte once; weights in tiles are turned there) and from there
+ * to the GPU, while the next piece is read.  The queue is short, so that the caller's progress is that of the copies.  A failure
  * is kept and told by the next call.
  */
 #include "kernels/cuda/private.h"
+#include "kernels/cuda/tiles.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -32,6 +33,9 @@ struct job {
 	const unsigned char *src;
 	unsigned char *dst;
 	size_t bytes; /* still to be taken */
+	/* Rows of so many bytes that are to lie in tiles, taken by whole tiles; 0: bytes as they are */
+	size_t row_bytes;
+	enum weight_type type;
 };
 
 struct place {
@@ -149,7 +153,11 @@ static int worker_copy(struct worker *w, const struct job *j, struct err *err)
 		return rc;
 	w->at = !w->at;
 	populate(j->src, j->bytes);
-	memcpy(piece->pinned, j->src, j->bytes);
+	if (j->row_bytes)
+		tiles_fill((int)j->type, piece->pinned, j->src, j->row_bytes,
+			   j->bytes / (TILE_ROWS * j->row_bytes));
+	else
+		memcpy(piece->pinned, j->src, j->bytes);
 	rc = cuda_fail(cudaMemcpyAsync(j->dst, piece->pinned, j->bytes, cudaMemcpyHostToDevice,
 				       w->stream),
 		       "placing weights", err);
@@ -159,7 +167,7 @@ static int worker_copy(struct worker *w, const struct job *j, struct err *err)
 	return rc;
 }
 
-/* The next piece, at most PIECE bytes; 0 when there will be none. */
+/* The next piece, at most PIECE bytes and whole tiles; 0 when there will be none. */
 static int next_piece(struct place *p, struct job *out)
 {
 	struct job *front;
@@ -174,7 +182,7 @@ static int next_piece(struct place *p, struct job *out)
 	front = &p->queue[p->first];
 	*out = *front;
 	if (out->bytes > PIECE)
-		out->bytes = PIECE;
+		out->bytes = PIECE - PIECE % (out->row_bytes ? TILE_ROWS * out->row_bytes : 1);
 	front->src += out->bytes;
 	front->dst += out->bytes;
 	front->bytes -= out->bytes;
@@ -313,19 +321,11 @@ void place_close(struct cuda *c)
 
 /* ------------------------------------------------------------- what is placed */
 
-/* Takes device memory and queues the bytes of *src for it; *src becomes its address. */
-int place_bytes(struct backend *be, dbuf *src, size_t bytes, struct err *err)
+/* Puts a job on the queue when it has room. */
+static int enqueue(struct place *p, struct job j, struct err *err)
 {
-	struct place *p = cuda_of(be)->place;
-	unsigned char *dst = NULL;
 	int code;
 
-	if (!p || !p->running)
-		return cuda_refuse(err, "place", "BUG: nothing is being placed");
-	if (!*src || !bytes)
-		return 0;
-	if (arena_take(p, bytes, &dst, err))
-		return err->code;
 	pthread_mutex_lock(&p->lock);
 	while (p->n == QUEUE)
 		pthread_cond_wait(&p->room, &p->lock);
@@ -333,14 +333,36 @@ int place_bytes(struct backend *be, dbuf *src, size_t bytes, struct err *err)
 	if (code) {
 		err_set(err, code, "%s", p->err.text);
 	} else {
-		p->queue[(p->first + p->n) % QUEUE] = (struct job){*src, dst, bytes};
+		p->queue[(p->first + p->n) % QUEUE] = j;
 		p->n++;
 		pthread_cond_broadcast(&p->work);
 	}
 	pthread_mutex_unlock(&p->lock);
-	if (!code)
-		*src = dst;
 	return code;
+}
+
+/* Takes device memory and queues the bytes of *src for it; *src becomes its address. */
+static int place_job(struct backend *be, dbuf *src, struct job j, struct err *err)
+{
+	struct place *p = cuda_of(be)->place;
+	int rc;
+
+	if (!p || !p->running)
+		return cuda_refuse(err, "place", "BUG: nothing is being placed");
+	if (!*src || !j.bytes)
+		return 0;
+	j.src = *src;
+	rc = arena_take(p, j.bytes, &j.dst, err);
+	if (!rc)
+		rc = enqueue(p, j, err);
+	if (!rc)
+		*src = j.dst;
+	return rc;
+}
+
+int place_bytes(struct backend *be, dbuf *src, size_t bytes, struct err *err)
+{
+	return place_job(be, src, (struct job){.bytes = bytes}, err);
 }
 
 static void weight_sizes(const struct weight *w, size_t *values, size_t *scales)
@@ -365,16 +387,40 @@ static void weight_sizes(const struct weight *w, size_t *values, size_t *scales)
 	}
 }
 
-int place_weight(struct backend *be, struct weight *w, int n_group, struct err *err)
+/* A weight as it is. */
+static int place_plain(struct backend *be, struct weight *w, struct err *err)
 {
 	size_t values = 0, scales = 0;
+	int rc;
 
-	(void)n_group;
 	weight_sizes(w, &values, &scales);
-	if (place_bytes(be, &w->w, values, err) ||
-	    (scales && place_bytes(be, &w->scale, scales, err)))
-		return err->code;
+	rc = place_bytes(be, &w->w, values, err);
+	if (!rc)
+		rc = place_bytes(be, &w->scale, scales, err);
+	if (!rc)
+		w->home = WEIGHT_DEVICE;
+	return rc;
+}
+
+/* What `linear` reads lies in tiles where that fits. */
+int place_weight(struct backend *be, struct weight *w, int n_group, struct err *err)
+{
+	struct job j = {.type = w->type};
+	size_t scales = 0;
+	int rc;
+
+	weight_sizes(w, &j.bytes, &scales);
+	j.row_bytes = w->out ? j.bytes / (size_t)w->out : 0;
+	if (!tiles_fit((int)w->type, w->out, w->in, n_group) ||
+	    j.row_bytes > PIECE / TILE_ROWS)
+		return place_plain(be, w, err);
+	rc = place_job(be, &w->w, j, err);
+	if (!rc)
+		rc = place_bytes(be, &w->scale, scales, err);
+	if (rc)
+		return rc;
 	w->home = WEIGHT_DEVICE;
+	w->layout = LAYOUT_TILES;
 	return 0;
 }
 
@@ -404,11 +450,11 @@ int place_experts(struct backend *be, struct expert_weights *e, int n, dbuf *tab
 					 "expert %d differs from the first in type or shape",
 					 i);
 		if (!rc)
-			rc = place_weight(be, &e[i].w1, 1, err);
+			rc = place_plain(be, &e[i].w1, err);
 		if (!rc)
-			rc = place_weight(be, &e[i].w2, 1, err);
+			rc = place_plain(be, &e[i].w2, err);
 		if (!rc)
-			rc = place_weight(be, &e[i].w3, 1, err);
+			rc = place_plain(be, &e[i].w3, err);
 		rows[i] = (struct cuda_expert){e[i].w1.w,     e[i].w1.scale, e[i].w2.w,
 					       e[i].w2.scale, e[i].w3.w,     e[i].w3.scale};
 	}

@@ -16,6 +16,7 @@
  */
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/round.h"
+#include "kernels/cuda/tiles.h"
 
 #define THREADS      256
 #define WARPS        (THREADS / WARP)
@@ -166,7 +167,7 @@ int cuda_route(struct backend *be, const struct route_args *a, struct err *err)
 /* ----------------------------------------------------------------- gate and choice */
 
 struct gate {
-	int d;
+	int d, tiles;               /* tiles: how w lies */
 	const unsigned char *w, *x; /* bf16 [n_expert, d], [n_tok, d] */
 	struct route_args route;
 	float *score;      /* [n_tok, n_expert] */
@@ -194,15 +195,15 @@ static __device__ __forceinline__ void gate_load(const struct gate &g, int first
 {
 #pragma unroll
 	for (int e = 0; e < GATE_EXPERTS; e++) {
-		const uint4 *row =
-			(const uint4 *)(const void *)(g.w + (int64_t)(first + e) * g.d * 2);
-
 #pragma unroll
 		for (int k = 0; k < GROUPS; k++) {
 			int i = (int)threadIdx.x + k * THREADS;
+			size_t units = (size_t)g.d / 8;
+			size_t at = g.tiles ? tiles_unit(units, first + e, i)
+					    : (size_t)(first + e) * units + (size_t)i;
 
 			w[e][k] = i < g.d / 8 && first + e < g.route.n_expert
-					  ? load_once(row + i)
+					  ? load_once((const uint4 *)(const void *)g.w + at)
 					  : uint4{};
 		}
 	}
@@ -331,7 +332,7 @@ static int gate_serves(const struct gate_route_args *a)
 	const struct linear_args *g = &a->gate;
 
 	return g->n_tok <= CUDA_DECODE_ROWS && g->n_tok == a->route.n_tok && g->n_group == 1 &&
-	       g->w.type == WEIGHT_BF16 && !g->w.layout && g->w.out == a->route.n_expert &&
+	       g->w.type == WEIGHT_BF16 && g->w.out == a->route.n_expert &&
 	       g->w.in % 8 == 0 && g->w.in <= 4 * 8 * THREADS &&
 	       ((uintptr_t)g->w.w | (uintptr_t)g->x) % 16 == 0;
 }
@@ -350,7 +351,8 @@ size_t cuda_route_scratch(const struct cuda *c, const struct pass_shape *s)
 int cuda_gate_route(struct backend *be, const struct gate_route_args *a, struct err *err)
 {
 	struct cuda *c = cuda_of(be);
-	struct gate g = {a->gate.w.in, a->gate.w.w, a->gate.x, a->route};
+	struct gate g = {a->gate.w.in, a->gate.w.layout == LAYOUT_TILES, a->gate.w.w, a->gate.x,
+			 a->route};
 	void *scratch;
 
 	if (!gate_serves(a))

@@ -14,6 +14,7 @@ static const struct ops operations = {
 	.linear = cuda_linear,
 	.linear_batch = cuda_linear_batch,
 	.rms_norm = cuda_rms_norm,
+	.linear_normed = cuda_linear_normed,
 	.query = cuda_query,
 	.window_row = cuda_window_row,
 	.compress = cuda_compress,

@@ -296,6 +296,88 @@ static void a_batch_has_the_bits_of_its_products(void **state)
 	}
 }
 
+/* ------------------------------------------------------------------ behind a norm */
+
+struct normed_case {
+	int n, in;
+	const struct shape *shape;
+	struct weight_pair w[LINEAR_BATCH];
+	struct pair x, norm, normed, y[LINEAR_BATCH];
+};
+
+/* In one where the backend can. */
+static int normed(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
+{
+	const struct normed_case *k = ctx;
+	size_t at = (size_t)t0 * (size_t)k->in;
+	struct linear_normed_args a = {
+		.norm = {.n_tok = n,
+			 .d = k->in,
+			 .eps = 1e-6f,
+			 .x = bench_at(&k->x, side, at),
+			 .norm = k->norm.p[side],
+			 .out = bench_at(&k->normed, side, at)},
+		.batch = {.n = k->n},
+	};
+	int rc = 0;
+
+	for (int i = 0; i < k->n; i++)
+		a.batch.part[i] = (struct linear_args){
+			.n_tok = n,
+			.n_group = 1,
+			.out_f32 = k->shape[i].out_f32,
+			.w = k->w[i].w[side],
+			.x = a.norm.out,
+			.y = bench_at(&k->y[i], side, (size_t)t0 * (size_t)k->shape[i].out),
+		};
+	if (be->ops->linear_normed)
+		return be->ops->linear_normed(be, &a, err);
+	rc = be->ops->rms_norm(be, &a.norm, err);
+	for (int i = 0; i < k->n && !rc; i++)
+		rc = be->ops->linear(be, &a.batch.part[i], err);
+	return rc;
+}
+
+static void compare_normed(struct bench *b, const struct shape *shape, int n, int n_tok)
+{
+	struct normed_case k = {.n = n, .in = shape[0].in, .shape = shape};
+
+	bench_case(b, "linear_normed, %d x %d and %d more, %d rows", shape[0].out, shape[0].in,
+		   n - 1, n_tok);
+	k.x = bench_normal(b, PAIR_ACT, (size_t)n_tok * (size_t)k.in, 3.0);
+	k.norm = bench_normal(b, PAIR_BF16, (size_t)k.in, 1.0);
+	k.normed = bench_scratch(b, PAIR_ACT, (size_t)n_tok * (size_t)k.in);
+	for (int i = 0; i < n; i++) {
+		k.w[i] = bench_weight(b, shape[i].type, shape[i].out, shape[i].in, 1);
+		k.y[i] = bench_out(b, shape[i].out_f32 ? PAIR_F32 : PAIR_ACT,
+				   (size_t)n_tok * (size_t)shape[i].out);
+	}
+	bench_run(b, n_tok, normed, &k);
+	/* on one side what the norm gives is rounded to bf16 on its way */
+	for (int i = 0; i < n; i++)
+		bench_compare(b, "y", &k.y[i], n_tok, (size_t)shape[i].out, 0.004,
+			      shape[i].out < 100 ? 0.01 : 0.006);
+}
+
+static void products_of_normed_rows_agree_with_the_reference(void **state)
+{
+	static const struct shape flash_queries[] = {{WEIGHT_F8, 32768, 1024, 1, 0},
+						     {WEIGHT_F8, 8192, 1024, 1, 0}};
+	static const struct shape pro_queries[] = {{WEIGHT_F8, 65536, 1536, 1, 0}};
+	static const struct shape other[] = {{WEIGHT_BF16, 64, 4096, 1, 1},
+					     {WEIGHT_F8, 16, 4096, 1, 0}};
+	static const struct shape odd[] = {{WEIGHT_F8, 40, 96, 1, 0},
+					   {WEIGHT_BF16, 17, 96, 1, 1}};
+	static const int rows[] = {1, 2, 8, 9, 16, 40};
+
+	for (size_t r = 0; r < COUNT(rows); r++) {
+		compare_normed(*state, flash_queries, COUNT(flash_queries), rows[r]);
+		compare_normed(*state, pro_queries, COUNT(pro_queries), rows[r]);
+		compare_normed(*state, other, COUNT(other), rows[r]);
+		compare_normed(*state, odd, COUNT(odd), rows[r]);
+	}
+}
+
 static void what_no_kernel_can_do_is_refused(void **state)
 {
 	struct bench *b = *state;
@@ -318,6 +400,7 @@ int main(int argc, char **argv)
 		BENCH_TEST(sizes_that_fill_no_tile_agree_with_the_reference),
 		BENCH_TEST(scales_far_apart_agree_with_the_reference),
 		BENCH_TEST(a_batch_has_the_bits_of_its_products),
+		BENCH_TEST(products_of_normed_rows_agree_with_the_reference),
 		BENCH_TEST(what_no_kernel_can_do_is_refused),
 		BENCH_TEST(flash_shapes_agree_with_the_reference),
 		BENCH_TEST(pro_shapes_agree_with_the_reference),
