@@ -140,9 +140,8 @@ static __device__ __forceinline__ void gemm_w_load(gemm_w<TYPE> &g, int k, int i
 		g.codes[i] = make_uint4(0, 0, 0, 0);
 		g.scale[i] = 0;
 		if (column < in) {
-			g.codes[i] =
-				__ldg((const uint4 *)(const void *)g.w + g.w_far[i] +
-				      gemm_chunk_far<LAYOUT>(chunk));
+			g.codes[i] = __ldg((const uint4 *)(const void *)g.w + g.w_far[i] +
+					   gemm_chunk_far<LAYOUT>(chunk));
 			if (TYPE != WEIGHT_BF16)
 				g.scale[i] = g.s[g.s_far[i] +
 						 (TYPE == WEIGHT_FP4 ? chunk : column / 128)];

@@ -15,7 +15,8 @@
 #define LT_ROWS 512
 
 /* A thread's unit of 16 bytes of W: where it lies, and row and place in the row that it is.
- * blockIdx.y counts runs of 16 rows; in 32 bits, for dividing in 64 takes longer than the load. */
+ * blockIdx.y counts runs of 16 rows; in 32 bits, for dividing in 64 takes longer than the load.
+ */
 struct lt_unit {
 	size_t at;
 	int row, u;
@@ -49,8 +50,8 @@ static __global__ void linear_widen(const unsigned char *w, const unsigned char 
 		return;
 	to = out + 2 * ((size_t)unit.row * (size_t)(in / 16) + (size_t)unit.u);
 	codes = load_once(w + unit.at * 16);
-	scale = code_scale<WEIGHT_F8>(
-		s[(size_t)(unit.row / 128) * (size_t)((in + 127) / 128) + (size_t)(unit.u / 8)]);
+	scale = code_scale<WEIGHT_F8>(s[(size_t)(unit.row / 128) * (size_t)((in + 127) / 128) +
+					(size_t)(unit.u / 8)]);
 	four[0] = gemm_f8<LAYOUT>(codes.x, scale);
 	four[1] = gemm_f8<LAYOUT>(codes.y, scale);
 	four[2] = gemm_f8<LAYOUT>(codes.z, scale);

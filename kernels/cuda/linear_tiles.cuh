@@ -42,10 +42,9 @@ static __device__ __forceinline__ void tiles_put(const struct tiles_job &j, size
 
 /* The tiles of one block of a job. */
 template <int TYPE, int NT>
-static __device__ __forceinline__ void tiles_block(const struct tiles_batch &b,
-						   const struct tiles_job &j, unsigned block,
-						   unsigned char *room,
-						   struct tiles_shared<NT> *shared)
+static __device__ __forceinline__ void
+tiles_block(const struct tiles_batch &b, const struct tiles_job &j, unsigned block,
+	    unsigned char *room, struct tiles_shared<NT> *shared)
 {
 	const int row_bytes = j.in * (TYPE == WEIGHT_BF16 ? 2 : 1);
 	int warp = (int)threadIdx.x / WARP, tiles = STREAM_WARPS / j.n_warp;
@@ -121,7 +120,9 @@ static int warps_of_tiles(int type, int in, int tiles)
 static int tiles_slice(int type, int n_round, int n, int n_warp, size_t bytes)
 {
 	size_t row = bytes / (size_t)n;
-	int fit = row < STREAM_PAD ? 0 : (int)((row - STREAM_PAD) / (size_t)(round_columns(type) * 2));
+	int fit = row < STREAM_PAD
+			  ? 0
+			  : (int)((row - STREAM_PAD) / (size_t)(round_columns(type) * 2));
 
 	if (n_round <= fit)
 		return n_round;
@@ -137,7 +138,8 @@ static void tiles_room(struct tiles_job *j, int n_round, int n_tok, size_t most,
 	size_t half = most / 2, x;
 
 	for (j->slots = STREAM_SLOTS; j->slots > 1; j->slots--) {
-		x = (size_t)j->slots * RING_BYTES + (size_t)n_tok * stream_row_bytes(j->type, n_round);
+		x = (size_t)j->slots * RING_BYTES +
+		    (size_t)n_tok * stream_row_bytes(j->type, n_round);
 		if (x <= half)
 			break;
 	}
@@ -146,7 +148,8 @@ static void tiles_room(struct tiles_job *j, int n_round, int n_tok, size_t most,
 		j->slice_rounds = tiles_slice(j->type, n_round, n_tok, j->n_warp,
 					      half - (size_t)j->slots * RING_BYTES);
 	if (!j->slice_rounds && most > RING_BYTES)
-		j->slice_rounds = tiles_slice(j->type, n_round, n_tok, j->n_warp, most - RING_BYTES);
+		j->slice_rounds =
+			tiles_slice(j->type, n_round, n_tok, j->n_warp, most - RING_BYTES);
 	*bytes = (size_t)j->slots * RING_BYTES +
 		 (size_t)n_tok * stream_row_bytes(j->type, j->slice_rounds);
 }
@@ -154,7 +157,8 @@ static void tiles_room(struct tiles_job *j, int n_round, int n_tok, size_t most,
 /* What a block may take beside what it shares anyway; the system takes 1 KB of each. */
 static size_t tiles_most(const struct cuda *c, int n_tok)
 {
-	size_t own = n_tok <= 8 ? sizeof(struct tiles_shared<1>) : sizeof(struct tiles_shared<2>);
+	size_t own =
+		n_tok <= 8 ? sizeof(struct tiles_shared<1>) : sizeof(struct tiles_shared<2>);
 
 	return (size_t)c->block_shared - 2 * (own + 1024);
 }

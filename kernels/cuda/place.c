@@ -4,8 +4,8 @@
  * place_weight() and its kind take device memory from an arena, hand the bytes to a queue and
  * return; workers take pieces from its front, copy them into pinned memory of their own (which
  * is where the file is read, every byte once; weights in tiles are turned there) and from there
- * to the GPU, while the next piece is read.  The queue is short, so that the caller's progress is that of the copies.  A failure
- * is kept and told by the next call.
+ * to the GPU, while the next piece is read.  The queue is short, so that the caller's progress
+ * is that of the copies.  A failure is kept and told by the next call.
  */
 #include "kernels/cuda/private.h"
 #include "kernels/cuda/tiles.h"
@@ -33,7 +33,8 @@ struct job {
 	const unsigned char *src;
 	unsigned char *dst;
 	size_t bytes; /* still to be taken */
-	/* Rows of so many bytes that are to lie in tiles, taken by whole tiles; 0: bytes as they are */
+	/* Rows of so many bytes that are to lie in tiles, taken by whole tiles; 0: bytes as
+	 * they are */
 	size_t row_bytes;
 	enum weight_type type;
 };
@@ -411,8 +412,7 @@ int place_weight(struct backend *be, struct weight *w, int n_group, struct err *
 
 	weight_sizes(w, &j.bytes, &scales);
 	j.row_bytes = w->out ? j.bytes / (size_t)w->out : 0;
-	if (!tiles_fit((int)w->type, w->out, w->in, n_group) ||
-	    j.row_bytes > PIECE / TILE_ROWS)
+	if (!tiles_fit((int)w->type, w->out, w->in, n_group) || j.row_bytes > PIECE / TILE_ROWS)
 		return place_plain(be, w, err);
 	rc = place_job(be, &w->w, j, err);
 	if (!rc)

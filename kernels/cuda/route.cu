@@ -332,9 +332,8 @@ static int gate_serves(const struct gate_route_args *a)
 	const struct linear_args *g = &a->gate;
 
 	return g->n_tok <= CUDA_DECODE_ROWS && g->n_tok == a->route.n_tok && g->n_group == 1 &&
-	       g->w.type == WEIGHT_BF16 && g->w.out == a->route.n_expert &&
-	       g->w.in % 8 == 0 && g->w.in <= 4 * 8 * THREADS &&
-	       ((uintptr_t)g->w.w | (uintptr_t)g->x) % 16 == 0;
+	       g->w.type == WEIGHT_BF16 && g->w.out == a->route.n_expert && g->w.in % 8 == 0 &&
+	       g->w.in <= 4 * 8 * THREADS && ((uintptr_t)g->w.w | (uintptr_t)g->x) % 16 == 0;
 }
 
 static size_t gate_part(int n_expert)

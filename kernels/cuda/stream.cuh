@@ -4,14 +4,14 @@
  * A warp takes a tile, 16 rows of W, as the first operand of mma.m16n8k16 and up to 8 (or 16)
  * rows of x as the second; the warps of a tile share its columns out by rounds, round r to warp
  * r mod n_warp.  A round is 4 KB in one run.  Each warp has a ring of its own for a few of them
- * in shared memory, filled by cp.async long before they are used: from before kernel_begin() on,
- * so that memory has work while the kernel before still runs.  A lane copies the very bytes that
- * it reads, so that nobody waits for anybody.  x waits in shared memory, in as many slices as
- * it takes.
+ * in shared memory, filled by cp.async long before they are used: from before kernel_begin()
+ * on, so that memory has work while the kernel before still runs.  A lane copies the very bytes
+ * that it reads, so that nobody waits for anybody.  x waits in shared memory, in as many slices
+ * as it takes.
  *
  * F8: codes are used as bf16 of value · 2^-120, subnormals included, x times 2^64 (exact) makes
- * up for half of that, and the rest comes with the scale, once for 128 columns.  So x of 2^64 and
- * more, and scales above 2^71, come out infinite, never finite and wrong.
+ * up for half of that, and the rest comes with the scale, once for 128 columns.  So x of 2^64
+ * and more, and scales above 2^71, come out infinite, never finite and wrong.
  *
  * A result depends on its row of W, its row of x and n_warp alone: rows of x are columns of the
  * instruction, which do not see each other, and the order of a warp's rounds does not depend on
@@ -28,7 +28,7 @@
 
 #define STREAM_THREADS 256
 #define STREAM_WARPS   (STREAM_THREADS / WARP)
-#define STREAM_SLOTS   2 /* more would keep the next kernel's blocks out for longer */
+#define STREAM_SLOTS   2  /* more would keep the next kernel's blocks out for longer */
 #define STREAM_PAD     64 /* bytes between rows of x: no two rows of a phase share a bank */
 
 /* A tile's first byte, the scales of its rows (F8), and how many rounds it has. */
@@ -134,8 +134,8 @@ static __device__ __forceinline__ uint4 stream_normed(uint4 v, uint4 norm, float
 /* Fills the slice with x from round r0 on.  All threads.  A thread steps from unit to unit and
  * row to row without dividing: that would take longer than the loads. */
 template <int TYPE, bool NORM>
-static __device__ __forceinline__ void stream_fill(const struct stream_slice &to,
-						   const struct stream_x &x, int r0, int n_round)
+static __device__ __forceinline__ void
+stream_fill(const struct stream_slice &to, const struct stream_x &x, int r0, int n_round)
 {
 	const int round_units = round_columns(TYPE) / 8;
 	int row_bytes = (int)stream_row_bytes(TYPE, to.rounds);
@@ -238,7 +238,8 @@ static __device__ __forceinline__ void stream_round(float (&sum)[2][NT][4], uint
 	}
 }
 
-/* Starts the copy of round r of the lane's bytes; nothing behind the last, but a group always. */
+/* Starts the copy of round r of the lane's bytes; nothing behind the last, but a group always.
+ */
 static __device__ __forceinline__ void stream_copy(uint32_t to, const unsigned char *w, int r,
 						   int n_round)
 {

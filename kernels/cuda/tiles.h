@@ -6,10 +6,10 @@
  *   round r of a tile   four pieces: 128 columns of BF16, 256 of F8
  *
  * BF16 stands as it was.  Four e4m3 codes c0 … c3 of a row become one word from which two
- * registers of an instruction, (c0, c1) and (c2, c3), come by few operations: c0 and c1 stand in
- * the two halves where bf16 has its sign, the low four bits of its exponent and the high three
- * of its mantissa, c2 and c3 in the bits between.  A tile stays where its 16 rows were, so
- * weights are turned on their way into device memory.  Plain C for GPU and host.
+ * registers of an instruction, (c0, c1) and (c2, c3), come by few operations: c0 and c1 stand
+ * in the two halves where bf16 has its sign, the low four bits of its exponent and the high
+ * three of its mantissa, c2 and c3 in the bits between.  A tile stays where its 16 rows were,
+ * so weights are turned on their way into device memory.  Plain C for GPU and host.
  */
 #ifndef KERNELS_CUDA_TILES_H
 #define KERNELS_CUDA_TILES_H
