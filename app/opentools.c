@@ -12,13 +12,11 @@
 #define SCRIPT_MAX_BYTES ((size_t)256 << 20)
 
 /*
- * The tools that this program can run by itself; the last one changes files, and is offered where
- * the kernel confines it.  write_file could be, but the small model, offered all but shell, finds
+ * The tools; what changes files needs a kernel that confines it, commands a sandbox.  Without
+ * commands write_file is not offered, either: the small model, offered all but shell, finds
  * that no tool fits where it has one.
  */
-static const char *const offered[] = {"read_file", "list_files", "search_files", "edit_file"};
-#define N_OFFERED (sizeof(offered) / sizeof(*offered))
-#define N_READING 3
+#define MOST_OFFERED 6
 
 /* Where the program was started; without a home there is no configuration. */
 static int find_workspace(struct app *app, struct err *err)
@@ -50,8 +48,9 @@ static int start_runner(struct app *app, struct err *err)
 	struct buf folders[N_PATHS] = {0}, cache = {0}, outputs = {0};
 	struct str own[N_PATHS];
 	struct err ignored;
-	struct runner_config c = {.workspace = {.dir = str_of(app->workspace), .own = own},
-				  .sandbox = SANDBOX_NONE};
+	struct runner_config c = {
+		.workspace = {.dir = str_of(app->workspace), .own = own},
+		.sandbox = app->opt.sandbox == SANDBOX_UNWANTED ? SANDBOX_OFF : SANDBOX_BWRAP};
 	int rc = 0;
 
 	c.workspace.home = str_of(getenv("HOME"));
@@ -77,25 +76,79 @@ static int start_runner(struct app *app, struct err *err)
 	return rc;
 }
 
+static size_t choose_tools(const struct app *app, enum sandbox_layer layer,
+			   const char *names[MOST_OFFERED])
+{
+	bool writes = tools_landlock() && app->opt.sandbox != SANDBOX_READ_ONLY;
+	size_t n = 0;
+
+	names[n++] = "read_file";
+	names[n++] = "list_files";
+	names[n++] = "search_files";
+	if (layer != SANDBOX_NONE)
+		names[n++] = "shell";
+	if (writes)
+		names[n++] = "edit_file";
+	if (writes && layer != SANDBOX_NONE)
+		names[n++] = "write_file";
+	return n;
+}
+
+/* What is not as a user would have it. */
+static void tell_limits(enum sandbox_layer layer)
+{
+	if (!tools_landlock())
+		app_tell(
+			"tools: this kernel has no Landlock: they are held by their own checks "
+			"alone, and none that changes files is offered");
+	if (layer == SANDBOX_OFF)
+		app_tell("tools: commands run without a sandbox");
+	if (layer == SANDBOX_LANDLOCK)
+		app_tell("tools: commands run in a sandbox of Landlock alone, which lets them "
+			 "change no modes and times of files; dsv4chat doctor says why");
+	if (layer == SANDBOX_NONE)
+		app_tell("tools: no sandbox works here, so no command can run; dsv4chat doctor "
+			 "says why");
+}
+
+/* With those that this machine can hold. */
+static int start_real(struct app *app, struct err *err)
+{
+	const char *names[MOST_OFFERED];
+	struct tool_set_config chosen = {.names = names};
+	int rc = start_runner(app, err);
+	enum sandbox_layer layer;
+	struct str why;
+
+	if (rc)
+		return rc;
+	layer = runner_sandbox(app->runner, &why);
+	chosen.n_names = choose_tools(app, layer, names);
+	rc = tool_set_new(&app->tools, &chosen, err);
+	if (!rc)
+		tell_limits(layer);
+	return rc;
+}
+
+/* With all of them. */
+static int start_script(struct app *app, struct err *err)
+{
+	const struct tool_set_config all = {0};
+	int rc = tool_set_new(&app->tools, &all, err);
+
+	return rc ? rc : start_scripted(app, err);
+}
+
 int app_open_tools(struct app *app, struct err *err)
 {
-	struct tool_set_config c = {0};
 	int rc;
 
 	if (!app->opt.tools)
 		return 0;
-	if (!app->opt.runner_script)
-		c = (struct tool_set_config){offered, tools_landlock() ? N_OFFERED : N_READING};
 	rc = find_workspace(app, err);
-	if (!rc)
-		rc = tool_set_new(&app->tools, &c, err);
-	if (!rc)
-		rc = app->opt.runner_script ? start_scripted(app, err) : start_runner(app, err);
-	if (!rc && !app->opt.runner_script && !tools_landlock())
-		app_tell(
-			"tools: this kernel has no Landlock: they are held by their own checks "
-			"alone, and none that changes files is offered");
-	return rc;
+	if (rc)
+		return rc;
+	return app->opt.runner_script ? start_script(app, err) : start_real(app, err);
 }
 
 void app_close_tools(struct app *app)

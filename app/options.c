@@ -23,6 +23,7 @@ static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const key_styles[] = {"emacs", "vi", NULL};
 static const char *const switches[] = {"off", "on", NULL};
+static const char *const sandboxes[] = {"workspace", "read-only", "off", NULL};
 static const char *const approvals[] = {"ask", "never", NULL}; /* enum agent_mode */
 /* As enum tui_ruler has it. */
 static const char *const rulers[] = {"auto", "on", "off", NULL};
@@ -108,7 +109,12 @@ const struct option_row option_rows[] = {
 	 .choices = drafts},
 
 	{"Tools", "tools", 0, OPTION_SWITCH, AT(tools), OPTION_FLAG, NULL,
-	 "let the model list, search and read the files of this folder", .most = 0},
+	 "let the model read the files of this folder and, asked each time, change them and run "
+	 "commands",
+	 .most = 0},
+	{NULL, "sandbox", 0, OPTION_CHOICE, AT(sandbox), AT_START | OPTION_NO_ENV, "HOW",
+	 "around commands: workspace (default: they write there alone), read-only, off",
+	 .choices = sandboxes},
 	{NULL, "tool-rounds", 0, OPTION_COUNT, AT(tool_rounds), OPTION_FLAG, "N",
 	 "rounds of tools for one question (default 25)", .least = 1, .most = 1000},
 	{NULL, "no-agents-md", 0, OPTION_SWITCH, AT(no_agents_md), OPTION_FLAG, NULL,

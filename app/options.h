@@ -14,6 +14,7 @@
 
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum input_keys { INPUT_EMACS, INPUT_VI };
+enum sandbox_want { SANDBOX_WORKSPACE, SANDBOX_READ_ONLY, SANDBOX_UNWANTED };
 enum input_format { INPUT_TEXT, INPUT_JSONL };
 
 /* Strings are owned; NULL = not given. */
@@ -48,6 +49,7 @@ struct options {
 	char *engine_script;
 	bool tools;              /* the model is offered tools, and they run */
 	int approve;             /* enum agent_mode */
+	int sandbox;             /* enum sandbox_want */
 	int64_t tool_rounds;
 	bool no_agents_md;
 	char *runner_script;
@@ -77,6 +79,7 @@ enum option_type {
 #define OPTION_FILE 2u /* the configuration file, and DSV4CHAT_NAME */
 #define OPTION_LIVE 4u /* /set: holds from the next turn on */
 #define OPTION_ASKED 16u /* its value may be left out: struct options has `pick` for that */
+#define OPTION_NO_ENV 32u /* never DSV4CHAT_NAME, which a folder's own settings may set */
 #define OPTION_HIDDEN 8u /* not in --help: for tests and demonstrations */
 
 struct option_row {

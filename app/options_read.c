@@ -102,7 +102,7 @@ int options_read_env(struct options *o, struct err *err)
 		size_t n = strlen(name);
 		const char *value;
 
-		if (!(row->where & OPTION_FILE))
+		if (!(row->where & OPTION_FILE) || row->where & OPTION_NO_ENV)
 			continue;
 		for (const char *p = row->name; *p && n < sizeof(name) - 1; p++)
 			name[n++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);

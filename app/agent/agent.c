@@ -131,6 +131,7 @@ void machine_ask(struct agent *a, enum agent_question question)
 		p.arguments = n.arguments;
 		p.cls = call_class(n.tool);
 		p.grade = n.grade;
+		p.layer = machine_layer(a);
 		p.diff = buf_str(&a->prepared.diff);
 		p.place = a->at + 1;
 		p.n = a->calls.n;

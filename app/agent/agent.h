@@ -63,6 +63,7 @@ struct approval {
 	enum tool_class cls;
 	unsigned grade;
 	struct str diff; /* of a change of a file: what would change; "" */
+	enum sandbox_layer layer; /* of a command: what is around it; else OFF */
 	size_t place, n; /* which call of how many in the answer; from 1 */
 	int64_t rounds;
 };
@@ -87,6 +88,7 @@ struct agent_news {
 	struct str ref, tool, arguments; /* of the call */
 	struct str text;
 	unsigned grade;
+	struct str layer;      /* of a command: what is around it; "" */
 	uint64_t bytes, lines; /* printed */
 	enum tool_state state; /* of a result, with: */
 	int exit, signal;      /* -1, 0: none */
@@ -136,6 +138,7 @@ struct agent_config {
 	struct runner *runner;        /* borrowed, as is */
 	const struct tool_set *tools; /* what the model was offered */
 	enum agent_mode mode;
+	bool read_only; /* commands write nothing, and no file is changed */
 	int64_t rounds; /* of one question; more where the user allows it */
 };
 

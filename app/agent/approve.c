@@ -104,6 +104,17 @@ static void add_arguments(struct buf *out, const struct approval *p)
 	json_tree_release(&tree);
 }
 
+/* Of a command, what holds it. */
+static const char *around(const struct approval *p)
+{
+	if (p->cls != TOOL_RUN)
+		return "";
+	if (p->layer == SANDBOX_OFF)
+		return "; without a sandbox";
+	return p->grade & GRADE_NET ? "; in the sandbox, with the network"
+				    : "; in the sandbox, no network";
+}
+
 void approval_add_text(struct buf *out, const struct approval *p)
 {
 	struct buf grade = {0};
@@ -118,7 +129,7 @@ void approval_add_text(struct buf *out, const struct approval *p)
 	buf_addc(out, '\n');
 	add_arguments(out, p);
 	tool_grade_add(&grade, p->grade);
-	buf_addf(out, "  (%s)\n", buf_z(&grade));
+	buf_addf(out, "  (%s%s)\n", buf_z(&grade), around(p));
 	out->failed |= buf_failed(&grade);
 	buf_release(&grade);
 }

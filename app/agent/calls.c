@@ -66,9 +66,9 @@ enum tool_class call_class(struct str tool)
 	return TOOL_LEAVE;
 }
 
-unsigned call_grade(enum tool_class cls)
+unsigned call_grade(enum tool_class cls, bool read_only)
 {
-	return cls == TOOL_EDIT || cls == TOOL_RUN ? GRADE_WRITE : GRADE_READ;
+	return !read_only && (cls == TOOL_EDIT || cls == TOOL_RUN) ? GRADE_WRITE : GRADE_READ;
 }
 
 enum verdict call_judge(enum agent_mode mode, enum tool_class cls)
@@ -98,6 +98,8 @@ void call_add_info(struct buf *out, const struct agent_news *n, const char *by)
 		jsonw_kv_int(&w, "bytes", (int64_t)n->bytes);
 		jsonw_kv_int(&w, "lines", (int64_t)n->lines);
 		jsonw_kv_string(&w, "grade", buf_str(&grade));
+		if (n->layer.n)
+			jsonw_kv_string(&w, "layer", n->layer);
 	}
 	if (n->spill.n)
 		jsonw_kv_string(&w, "spill", n->spill);

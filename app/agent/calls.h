@@ -25,7 +25,8 @@ int calls_take(struct calls *c, const struct talk_message *m, struct err *err);
 void calls_release(struct calls *c);
 
 enum tool_class call_class(struct str tool);
-unsigned call_grade(enum tool_class cls);
+/* `read_only`: nothing may be written. */
+unsigned call_grade(enum tool_class cls, bool read_only);
 
 enum verdict { VERDICT_RUN, VERDICT_ASK, VERDICT_DENY };
 enum verdict call_judge(enum agent_mode mode, enum tool_class cls);

@@ -82,6 +82,7 @@ int machine_store_start(struct agent *a, const struct agent_news *n, const char 
 		return 0;
 	tool_grade_add(&grade, n->grade);
 	c.grade = buf_str(&grade);
+	c.layer = n->layer;
 	if (edit_of(&a->prepared, &edit))
 		c.edit = &edit;
 	rc = buf_failed(&grade) ? err_nomem(err, "call", grade.len)

@@ -59,6 +59,8 @@ bool machine_is_last_round(const struct agent *a);
 
 /* results.c: of the call at hand */
 
+/* What is around it; of what is no command, OFF. */
+enum sandbox_layer machine_layer(const struct agent *a);
 struct agent_news machine_news(const struct agent *a, enum agent_news_kind kind);
 /* It has its result, which is kept, then shown; `by`: who let it run, or did not. */
 void machine_answer(struct agent *a, struct agent_news *n, const char *by);

@@ -3,16 +3,27 @@
 
 #define LAST_ROUND "[this was the last tool round; answer now]"
 
+enum sandbox_layer machine_layer(const struct agent *a)
+{
+	struct str why;
+
+	return call_class(buf_str(&a->calls.v[a->at].name)) == TOOL_RUN
+		       ? runner_sandbox(a->config.runner, &why)
+		       : SANDBOX_OFF;
+}
+
 struct agent_news machine_news(const struct agent *a, enum agent_news_kind kind)
 {
 	const struct call *c = &a->calls.v[a->at];
+	enum tool_class cls = call_class(buf_str(&c->name));
 
 	return (struct agent_news){
 		.kind = kind,
 		.ref = buf_str(&c->ref),
 		.tool = buf_str(&c->name),
 		.arguments = buf_str(a->arguments.len ? &a->arguments : &c->arguments),
-		.grade = call_grade(call_class(buf_str(&c->name))),
+		.grade = call_grade(cls, a->config.read_only),
+		.layer = str_of(cls == TOOL_RUN ? sandbox_layer_name(machine_layer(a)) : NULL),
 		.exit = -1,
 		.ms = -1,
 	};

@@ -127,6 +127,8 @@ static void send_start(struct show *s, const struct agent_news *n)
 	begin_of_call(s, &w, &line, "tool_start", n);
 	tool_grade_add(&grade, n->grade);
 	jsonw_kv_string(&w, "grade", buf_str(&grade));
+	if (n->layer.n)
+		jsonw_kv_string(&w, "layer", n->layer);
 	line.failed |= buf_failed(&grade);
 	buf_release(&grade);
 	show_send(s, &w);

@@ -34,6 +34,7 @@ bool told_call_read(struct told_call *c, const struct talk_message *m)
 		.ref = buf_str(&p->ref),
 		.tool = buf_str(&p->name),
 		.grade = text(c->info.root, "grade"),
+		.layer = text(c->info.root, "layer"),
 		.decided = text(c->info.root, "by"),
 		.exit = small(number(c->info.root, "exit", -1), -1),
 		.signal = small(number(c->info.root, "signal", 0), 0),
@@ -83,6 +84,7 @@ int talk_store_begin_call(struct talks *ts, struct talk *t, const struct talk_ca
 		.tool = c->name,
 		.cls = c->cls,
 		.grade = c->grade,
+		.layer = c->layer,
 		.decided = c->by,
 	};
 	int64_t id;

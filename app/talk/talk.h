@@ -102,6 +102,7 @@ struct talk_result {
 struct talk_call {
 	struct str ref, name;
 	struct str cls, grade; /* what it could do, and may */
+	struct str layer;      /* what is around it, of a command */
 	struct str by;         /* who let it */
 	/* Of a change of a file, else NULL: stored as planned, and *edit_id names it. */
 	const struct history_edit *edit;

@@ -80,8 +80,8 @@ enum sandbox_layer runner_sandbox(const struct runner *r, struct str *why)
 const char *sandbox_layer_name(enum sandbox_layer layer)
 {
 	static const char *const names[] = {
-		[SANDBOX_BWRAP] = "bubblewrap",    [SANDBOX_BWRAP_PROC] = "bubblewrap-proc",
-		[SANDBOX_LANDLOCK] = "landlock",   [SANDBOX_OFF] = "off",
+		[SANDBOX_BWRAP] = "bubblewrap",  [SANDBOX_BWRAP_PROC] = "bubblewrap-proc",
+		[SANDBOX_LANDLOCK] = "landlock", [SANDBOX_OFF] = "off",
 		[SANDBOX_NONE] = "none",
 	};
 

@@ -1,6 +1,8 @@
 /* A command: its warden, and what that one tells. */
 #include "app/tools/server.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "app/tools/parcel.h"
@@ -9,10 +11,78 @@
 #include "engine/base/clock.h"
 #include "engine/base/jsonr.h"
 
+/* The seconds that the model asked for, as far as they go; 0: it did not. */
+static int64_t asked_ms(const struct json_doc *args, bool *clamped)
+{
+	struct str number = json_doc_number(args, json_object_get(args->root, "timeout"));
+	char z[32];
+	long long s;
+
+	if (!number.n)
+		return 0;
+	snprintf(z, sizeof(z), "%.*s", (int)(number.n < 31 ? number.n : 31), number.p);
+	s = strtoll(z, NULL, 10);
+	*clamped = s > WARDEN_MOST_MS / 1000;
+	return *clamped ? WARDEN_MOST_MS : s < 1 ? 1000 : s * 1000;
+}
+
+/* True: there is a command that can be run. */
+static bool take_arguments(struct server *s, struct json_doc *args, const struct job *j,
+			   struct warden *w)
+{
+	struct err err;
+	char why[100];
+
+	if (json_doc_parse_unique(args, j->arguments, &err) != 0) {
+		task_finish_with(s, TOOL_ERROR, "error: not run: there is no command");
+		return false;
+	}
+	w->command = json_str(json_object_get(args->root, "command"));
+	if (w->command.n > WARDEN_COMMAND) {
+		snprintf(why, sizeof(why),
+			 "error: not run: the command has %zu bytes; %d is the most",
+			 w->command.n, WARDEN_COMMAND);
+		task_finish_with(s, TOOL_ERROR, why);
+		return false;
+	}
+	if (w->timeout_ms == 0)
+		w->timeout_ms = asked_ms(args, &w->clamped);
+	if (w->timeout_ms == 0)
+		w->timeout_ms = WARDEN_TIMEOUT_MS;
+	return true;
+}
+
+static void start(struct server *s, struct warden *w)
+{
+	struct task *t = &s->task;
+	struct err err;
+	int ends[2];
+
+	t->due_ms = t->began_ms + w->timeout_ms + WARDEN_TERM_MS + WARDEN_GRACE_MS;
+	if (wire_pair(ends, &err) != 0) {
+		task_finish_with(s, TOOL_ERROR, "error: not run: no process could be started");
+		return;
+	}
+	task_open_spill(s);
+	w->spill = t->spill;
+	w->n_spill = t->n_spill;
+	w->sock = ends[1];
+	t->sock = ends[0];
+	t->pid = fork();
+	if (t->pid == 0) {
+		close(s->sock);
+		close(s->signals);
+		close(ends[0]);
+		_exit(warden_run(w));
+	}
+	close(ends[1]);
+	if (t->pid < 0)
+		task_finish_with(s, TOOL_ERROR, "error: not run: no process could be started");
+}
+
 void command_begin(struct server *s, const struct job *j)
 {
 	struct json_doc args = {0};
-	struct task *t = &s->task;
 	struct warden w = {
 		.sandbox = &s->sandbox,
 		.workspace = &s->w,
@@ -20,37 +90,11 @@ void command_begin(struct server *s, const struct job *j)
 		.limit = j->limit,
 		.timeout_ms = j->timeout_ms,
 	};
-	struct err err;
-	int ends[2];
 
-	t->command = true;
-	if (json_doc_parse_unique(&args, j->arguments, &err) != 0 ||
-	    wire_pair(ends, &err) != 0) {
-		task_finish_with(s, TOOL_ERROR, "error: not run: no process could be started");
-		json_doc_release(&args);
-		return;
-	}
-	w.command = json_str(json_object_get(args.root, "command"));
-	if (w.timeout_ms == 0)
-		w.timeout_ms = WARDEN_TIMEOUT_MS;
-	t->due_ms = t->began_ms + w.timeout_ms + WARDEN_TERM_MS + WARDEN_GRACE_MS;
-	task_open_spill(s);
-	w.spill = t->spill;
-	w.n_spill = t->n_spill;
-	w.sock = ends[1];
-	t->sock = ends[0];
-	t->pid = fork();
-	if (t->pid == 0) {
-		close(s->sock);
-		close(s->signals);
-		close(ends[0]);
-		_exit(warden_run(&w));
-	}
-	close(ends[1]);
+	s->task.command = true;
+	if (take_arguments(s, &args, j, &w))
+		start(s, &w);
 	json_doc_release(&args);
-	if (t->pid < 0) {
-		task_finish_with(s, TOOL_ERROR, "error: not run: no process could be started");
-	}
 }
 
 void command_hear(struct server *s)

@@ -164,6 +164,11 @@ static void tell_end(struct watch *v)
 	output_add_text(&v->out, cut ? v->w->n_spill : 0, &n.text);
 	add_end(v, &n);
 	add_left(v, &n.text);
+	if (v->w->clamped) {
+		output_begin_line(&n.text);
+		buf_addf(&n.text, "[the timeout was %d seconds, the longest there is]",
+			 WARDEN_MOST_MS / 1000);
+	}
 	add_audit(v, &n.text);
 	if (cut)
 		buf_addf(&n.spill, "OUT:%u", v->w->n_spill);

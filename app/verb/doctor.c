@@ -164,7 +164,7 @@ static void check_tools(struct doctor *d)
 	int version = tools_landlock();
 
 	if (version)
-		tell(d, GOOD, "tools", "3 that read, 1 that changes files; Landlock %d confines them", version);
+		tell(d, GOOD, "tools", "3 that read, 2 that change files; Landlock %d confines them", version);
 	else
 		tell(d, WARN, "tools",
 		     "3 that read; this kernel has no Landlock: they are held by their own checks "

@@ -16,6 +16,7 @@
 
 #include "tests/support/program.h"
 #include "tests/support/shared_files.h"
+#include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
 #define DONE             "{\"done\": {}}\n"
@@ -45,6 +46,20 @@ static int end(void **state)
 	(void)state;
 	tmpdir_release(&d);
 	return 0;
+}
+
+/* Without one on this machine no command runs at all, and doctor says so. */
+static bool has_sandbox(void)
+{
+	struct buf line = {0}, out = {0};
+	bool has;
+
+	buf_addf(&line, "'%s' doctor --model /nowhere", program_path());
+	program_shell(buf_z(&line), &out);
+	buf_release(&line);
+	has = strstr(buf_z(&out), "ways out refused") != NULL;
+	buf_release(&out);
+	return has;
 }
 
 /* Runs it in that folder with HOME beside; stderr goes to stdout.  The exit status. */
@@ -109,12 +124,6 @@ static void a_call_reads_the_folder_the_program_was_started_in(void **state)
 		{CALL("search_files", "{\"pattern\": \"hunter\"}")
 			 DONE GIVES("no matches\\n[1 file not searched]", "A."),
 		 "→ search_files hunter"},
-		/* Nothing that runs is offered. */
-		{CALL("shell", "{\"command\": \"touch made\"}") DONE GIVES(
-			 "error: unknown tool: shell; the tools are read_file, edit_file, "
-			 "list_files, search_files",
-			 "A."),
-		 "A."},
 	};
 	struct buf out = {0};
 
@@ -125,7 +134,6 @@ static void a_call_reads_the_folder_the_program_was_started_in(void **state)
 			fail_msg("'%s' lacks '%s'", buf_z(&out), rows[i].shown);
 		assert_null(strstr(buf_z(&out), "hunter2"));
 	}
-	assert_int_equal(access(tmpdir_file(&d, "home/work/made"), F_OK), -1);
 	buf_release(&out);
 }
 
@@ -213,7 +221,8 @@ static void what_was_cut_can_be_read_until_the_conversation_is_removed(void **st
 		fail_msg("%s", buf_z(&out));
 	assert_int_equal(count_outputs(), 2);
 	buf_addf(&line,
-		 "HOME='%s' XDG_DATA_HOME= XDG_STATE_HOME= XDG_CACHE_HOME= XDG_CONFIG_HOME= sh -c "
+		 "HOME='%s' XDG_DATA_HOME= XDG_STATE_HOME= XDG_CACHE_HOME= XDG_CONFIG_HOME= sh "
+		 "-c "
 		 "'for i in $(%s history list | cut -d\" \" -f1); do %s history rm --yes $i; "
 		 "done' 2>&1",
 		 tmpdir_file(&d, "home"), program_path(), program_path());
@@ -225,24 +234,141 @@ static void what_was_cut_can_be_read_until_the_conversation_is_removed(void **st
 	buf_release(&line);
 }
 
-static void with_nobody_to_ask_no_file_is_changed(void **state)
+static void with_nobody_to_ask_nothing_is_changed_and_nothing_runs(void **state)
 {
+	static const char *const calls[] = {
+		CALL("edit_file",
+		     "{\"path\": \"notes.txt\", \"old\": \"milk\", \"new\": \"tea\"}"),
+		CALL("write_file", "{\"path\": \"made\", \"content\": \"x\"}"),
+		CALL("shell", "{\"command\": \"touch made; echo tea > notes.txt\"}"),
+	};
 	struct buf line = {0}, out = {0};
 
 	(void)state;
-	tmpdir_write_text(&d, "engine",
-			  CALL("edit_file",
-			       "{\"path\": \"notes.txt\", \"old\": \"milk\", \"new\": \"tea\"}")
-				  DONE GIVES("error: denied: nobody can be asked", "A."));
-	buf_addf(&line, "--ephemeral --engine-script '%s' -p hi", tmpdir_file(&d, "engine"));
-	assert_int_equal(run_in("home/work", buf_z(&line), &out), 5);
-	if (!strstr(buf_z(&out), "1 call was refused, since nobody could be asked"))
-		fail_msg("%s", buf_z(&out));
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		buf_reset(&line);
+		buf_addf(&line, "%s%s", calls[i],
+			 DONE GIVES("error: denied: nobody can be asked", "A."));
+		tmpdir_write_text(&d, "engine", buf_z(&line));
+		buf_reset(&line);
+		buf_addf(&line, "--ephemeral --engine-script '%s' -p hi",
+			 tmpdir_file(&d, "engine"));
+		assert_int_equal(run_in("home/work", buf_z(&line), &out), 5);
+		if (!strstr(buf_z(&out), "1 call was refused, since nobody could be asked"))
+			fail_msg("%s", buf_z(&out));
+	}
 	buf_reset(&out);
 	assert_true(whole_file(tmpdir_file(&d, "home/work/notes.txt"), &out));
 	assert_non_null(strstr(buf_z(&out), "milk"));
+	assert_int_equal(access(tmpdir_file(&d, "home/work/made"), F_OK), -1);
 	buf_release(&line);
 	buf_release(&out);
+}
+
+/* ---- commands, at a terminal ---- */
+
+/* One question with that option, which may be NULL, and `script` for a model. */
+static void open_asked(struct stage *st, const char *option, const char *value,
+		       const char *script)
+{
+	const char *args[] = {"--tools", "--ephemeral", "-p", "hi", option, value, NULL};
+	struct stage_setup su = {.args = args, .home = d.path, .engine_script = script};
+	char *work = realpath(tmpdir_file(&d, "home/work"), NULL);
+
+	assert_non_null(work);
+	su.folder = work;
+	stage_open(st, &su);
+	free(work);
+}
+
+/* Commands that were agreed to, and what the model is told of them. */
+static void a_command_runs_when_the_user_agrees(void **state)
+{
+	static const struct {
+		const char *option, *value, *command, *asked, *told;
+		bool made;
+	} rows[] = {
+		{NULL, NULL, "touch made && cat notes.txt", "write; in the sandbox, no network",
+		 "buy milk\\ncall Ann\\n", true},
+		{NULL, NULL, "echo x > ../outside; touch made; cat .env", "write",
+		 "[exit code 1]", true},
+		{"--sandbox", "read-only", "touch made", "read; in the sandbox, no network",
+		 "[exit code 1]", false},
+		{"--sandbox", "off", "touch made && echo yes", "write; without a sandbox",
+		 "yes", true},
+	};
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct buf script = {0};
+		struct stage st;
+
+		buf_addf(&script,
+			 "{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": "
+			 "\"%s\"}}}\n" DONE GIVES("%s", "There."),
+			 rows[i].command, rows[i].told);
+		open_asked(&st, rows[i].option, rows[i].value, buf_z(&script));
+		stage_wait_for(&st, "Run this command?  shell");
+		stage_wait_for(&st, rows[i].asked);
+		stage_wait_for(&st, "(Ctrl-C stops):");
+		stage_settle(&st);
+		assert_int_equal(access(tmpdir_file(&d, "home/work/made"), F_OK), -1);
+		stage_type(&st, "y\n");
+		stage_wait_for(&st, "There.");
+		assert_int_equal(stage_close(&st), 0);
+		assert_int_equal(unlink(tmpdir_file(&d, "home/work/made")) == 0, rows[i].made);
+		assert_int_equal(access(tmpdir_file(&d, "home/outside"), F_OK), -1);
+		buf_release(&script);
+	}
+}
+
+static void a_command_that_is_refused_does_not_run(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	open_asked(&st, NULL, NULL,
+		   CALL("shell", "{\"command\": \"touch made\"}")
+			   DONE GIVES("error: denied by the user: not now", "There."));
+	stage_wait_for(&st, "(Ctrl-C stops):");
+	stage_settle(&st);
+	stage_type(&st, "r\n");
+	stage_settle(&st);
+	stage_type(&st, "not now\n");
+	stage_wait_for(&st, "There.");
+	assert_int_equal(stage_close(&st), 0);
+	assert_int_equal(access(tmpdir_file(&d, "home/work/made"), F_OK), -1);
+}
+
+/* The small model, at temperature 0. */
+static void the_small_model_runs_make(void **state)
+{
+	const char *args[] = {"--tools", "--ephemeral", "--temp", "0", "run `make`", NULL};
+	struct stage_setup su = {.args = args, .home = d.path};
+	char *work = realpath(tmpdir_file(&d, "home/work"), NULL);
+	struct stage st;
+
+	(void)state;
+	assert_non_null(work);
+	if (!has_sandbox())
+		skip();
+	tmpdir_write_text(&d, "home/work/Makefile", "all:\n\t@echo x > made; echo built\n");
+	su.folder = work;
+	stage_open(&st, &su);
+	stage_wait_for(&st, "Run this command?  shell");
+	stage_wait_for(&st, "  make");
+	stage_wait_for(&st, "(Ctrl-C stops):");
+	stage_settle(&st);
+	stage_type(&st, "y\n");
+	stage_wait_for(&st, "→ shell make  (");
+	stage_wait_for(&st, "The command printed: built");
+	assert_int_equal(stage_close(&st), 0);
+	assert_int_equal(access(tmpdir_file(&d, "home/work/made"), F_OK), 0);
+	free(work);
 }
 
 static void a_home_is_no_workspace(void **state)
@@ -268,7 +394,8 @@ static void the_small_model_uses_the_tools_that_read(void **state)
 		{"search for TODO", "I found `TODO` in 1 place: src/main.py line 1.\n"},
 	};
 	/* and does so over several ranks */
-	static const char *const ways[] = {"", "--backend cpu --ranks 2", "--backend cpu --ranks 4"};
+	static const char *const ways[] = {"", "--backend cpu --ranks 2",
+					   "--backend cpu --ranks 4"};
 	struct buf out = {0};
 
 	(void)state;
@@ -295,7 +422,13 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(
 			what_was_cut_can_be_read_until_the_conversation_is_removed, begin, end),
-		cmocka_unit_test_setup_teardown(with_nobody_to_ask_no_file_is_changed, begin, end),
+		cmocka_unit_test_setup_teardown(
+			with_nobody_to_ask_nothing_is_changed_and_nothing_runs, begin, end),
+		cmocka_unit_test_setup_teardown(a_command_runs_when_the_user_agrees, begin,
+						end),
+		cmocka_unit_test_setup_teardown(a_command_that_is_refused_does_not_run, begin,
+						end),
+		cmocka_unit_test_setup_teardown(the_small_model_runs_make, begin, end),
 		cmocka_unit_test_setup_teardown(a_home_is_no_workspace, begin, end),
 		cmocka_unit_test_setup_teardown(the_small_model_uses_the_tools_that_read, begin,
 						end),

@@ -22,9 +22,9 @@ struct play {
 	const char *decides;            /* y, n, s(top), r (no, with a reason), one each */
 	enum agent_mode mode;
 	bool nobody;
-	int64_t rounds;       /* 0: 25 */
-	size_t keep_fails_at; /* the result that is not kept, from 1; 0: none */
-	size_t ask_fails_at;  /* the request that is not taken */
+	int64_t rounds;        /* 0: 25 */
+	size_t keep_fails_at;  /* the result that is not kept, from 1; 0: none */
+	size_t ask_fails_at;   /* the request that is not taken */
 	size_t begin_fails_at; /* the call of which it is not kept that it begins */
 	const char *log;
 };
@@ -173,9 +173,8 @@ static void ended(void *ctx, enum agent_end why, const struct err *e)
 	buf_addf(&o->log, "%s%s%s\n", names[why], e->code ? ": " : "", e->text);
 }
 
-static const struct agent_ops all_ops = {ask_model, stop_model, ask_user, show,
-					 keep,      join,       begin_call, find_call,
-					 outputs,   ended};
+static const struct agent_ops all_ops = {ask_model, stop_model, ask_user,  show,    keep,
+					 join,      begin_call, find_call, outputs, ended};
 
 static void owner_open(struct owner *o, const struct play *p)
 {
@@ -586,7 +585,8 @@ static void a_turn_goes_as_its_answers_calls_and_decisions_say(void **state)
 		play(&plays[i]);
 }
 
-/* An answer with so many calls, which read the first `n_files` files in turn; played to its end. */
+/* An answer with so many calls, which read the first `n_files` files in turn; played to its
+ * end. */
 static void play_calls(struct owner *o, int n_calls, int n_files)
 {
 	struct buf answer = {0}, jobs = {0};
@@ -808,8 +808,8 @@ static void a_result_says_how_it_came_to_be(void **state)
 	info = buf_z(&o.talk->leaf->parent->parts[0].info);
 	assert_memory_equal(info, "{\"state\": \"error\", \"exit\": 2, \"ms\": ", 36);
 	assert_non_null(strstr(info,
-			       "\"bytes\": 3, \"lines\": 2, \"grade\": \"write\", \"spill\": "
-			       "\"OUT:1\", \"by\": \"once\"}"));
+			       "\"bytes\": 3, \"lines\": 2, \"grade\": \"write\", \"layer\": "
+			       "\"off\", \"spill\": \"OUT:1\", \"by\": \"once\"}"));
 	assert_int_equal(agent_counts(o.agent)->failed, 1);
 	owner_close(&o);
 }
@@ -845,7 +845,8 @@ static void calls_without_a_result_are_told_before_the_branch_goes_on(void **sta
 		const char *log;
 	} cases[] = {
 		{false, HISTORY_BEGUN,
-		 "1 lost: error: the program ended while this ran; what it did is not known. Look "
+		 "1 lost: error: the program ended while this ran; what it did is not known. "
+		 "Look "
 		 "before you repeat it.\n"},
 		{false, HISTORY_NOT_BEGUN, "1 skipped: error: not run: the user went on\n"},
 		{true, HISTORY_NOT_BEGUN, "1 skipped: error: not run: the answer was cut\n"},
@@ -903,12 +904,12 @@ static void a_cut_round_goes_on_with_the_calls_that_had_not_begun(void **state)
 	assert_int_equal(agent_state(o.agent), AGENT_WAITS);
 	agent_decide(o.agent, o.question, DECIDE_YES, (struct str){0});
 	to_the_end(&o);
-	assert_string_equal(
-		buf_z(&o.log),
-		"1 lost: error: the program ended while this ran; what it did is not known. Look "
-		"before you repeat it.\n"
-		"shell {\"command\": \"make\"} (run, 3 of 3)?\n"
-		"run shell\nprints C\n2 ok: C\nround 1\nask\ndone\n");
+	assert_string_equal(buf_z(&o.log),
+			    "1 lost: error: the program ended while this ran; what it did is "
+			    "not known. Look "
+			    "before you repeat it.\n"
+			    "shell {\"command\": \"make\"} (run, 3 of 3)?\n"
+			    "run shell\nprints C\n2 ok: C\nround 1\nask\ndone\n");
 	assert_false(agent_may_resume(o.talk));
 	/* Where all have theirs, or it was cut, there is nothing to go on with. */
 	talk_rewind(o.talk, m);
@@ -923,14 +924,16 @@ static const struct {
 	const char *tool, *arguments, *text, *subject;
 } asked[] = {
 	{TOOL_RUN, "shell", "{\"command\": \"make\\nmake check\", \"timeout\": 5}",
-	 "Run this command?  shell\n  make\n  make check\n  timeout\n    5\n  (write)\n",
+	 "Run this command?  shell\n  make\n  make check\n  timeout\n    5\n  (write; in the "
+	 "sandbox, no network)\n",
 	 "make …"},
 	{TOOL_RUN, "shell", "{\"command\": \"ls \\u202e\\u200b\\u001b[2J\\u0007\"}",
-	 "Run this command?  shell\n  ls <U+202E><U+200B><U+001B>[2J<U+0007>\n  (write)\n",
+	 "Run this command?  shell\n  ls <U+202E><U+200B><U+001B>[2J<U+0007>\n  (write; in the "
+	 "sandbox, no network)\n",
 	 "ls \xE2\x80\xAE\xE2\x80\x8B\x1B[2J\x07"},
 	{TOOL_RUN, "shell",
 	 "{\"command\": \"a\\u00a0b                                                   c\"}",
-	 "Run this command?  shell\n  a<U+00A0>b␣×51c\n  (write)\n",
+	 "Run this command?  shell\n  a<U+00A0>b␣×51c\n  (write; in the sandbox, no network)\n",
 	 "a\xC2\xA0"
 	 "b                                                   c"},
 	{TOOL_EDIT, "edit_file",
@@ -940,6 +943,34 @@ static const struct {
 	 "(write)\n",
 	 "a.c"},
 };
+
+static void what_holds_a_command_is_said(void **state)
+{
+	static const struct {
+		enum sandbox_layer layer;
+		unsigned grade;
+		const char *text;
+	} rows[] = {
+		{SANDBOX_BWRAP, GRADE_READ, "\n  (read; in the sandbox, no network)\n"},
+		{SANDBOX_LANDLOCK, GRADE_WRITE | GRADE_NET,
+		 "\n  (write+net; in the sandbox, with the network)\n"},
+		{SANDBOX_OFF, GRADE_WRITE, "\n  (write; without a sandbox)\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct approval p = {.tool = STR_LIT("shell"),
+				     .arguments = STR_LIT("{\"command\": \"make\"}"),
+				     .cls = TOOL_RUN,
+				     .grade = rows[i].grade,
+				     .layer = rows[i].layer};
+		struct buf text = {0};
+
+		approval_add_text(&text, &p);
+		assert_non_null(strstr(buf_z(&text), rows[i].text));
+		buf_release(&text);
+	}
+}
 
 static void what_is_asked_hides_nothing(void **state)
 {
@@ -979,6 +1010,7 @@ int main(void)
 		cmocka_unit_test(a_result_has_its_share_of_what_is_left_of_the_context),
 		cmocka_unit_test(calls_without_a_result_are_told_before_the_branch_goes_on),
 		cmocka_unit_test(a_cut_round_goes_on_with_the_calls_that_had_not_begun),
+		cmocka_unit_test(what_holds_a_command_is_said),
 		cmocka_unit_test(what_is_asked_hides_nothing),
 	};
 

@@ -270,7 +270,11 @@ static void later_places_win(void **state)
 	assert_int_equal(read_text(&o, "temp = 1.5\ntop-p = 0.5\nmin-p = 0.1\n", &err), 0);
 	setenv("DSV4CHAT_TEMP", "2", 1);
 	setenv("DSV4CHAT_TOP_P", "0.25", 1);
+	/* What widens is the user's to say, not a folder's. */
+	setenv("DSV4CHAT_SANDBOX", "off", 1);
 	assert_int_equal(options_read_env(&o, &err), 0);
+	unsetenv("DSV4CHAT_SANDBOX");
+	assert_int_equal(o.sandbox, SANDBOX_WORKSPACE);
 	assert_int_equal(options_read_flags(&o, 2, argv, &err), 0);
 	assert_true(o.sampling.temperature == 3);
 	assert_true(o.sampling.top_p == 0.25);

@@ -196,6 +196,36 @@ static void a_command_is_timed_out(void **state)
 	assert_true(clock_ms() - began >= 1000);
 }
 
+static void a_model_says_how_long_within_bounds(void **state)
+{
+	struct jobs *s = *state;
+	struct buf args = {0};
+
+	jobs_begin(s, "shell", "{\"command\": \"sleep 100\", \"timeout\": 1}", 0);
+	jobs_expect(jobs_finish(s, NULL), TOOL_TIMEOUT, "error: timed out after 1 seconds");
+	jobs_begin(s, "shell", "{\"command\": \"sleep 100\", \"timeout\": -5}", 0);
+	jobs_expect(jobs_finish(s, NULL), TOOL_TIMEOUT, "error: timed out after 1 seconds");
+	jobs_begin(s, "shell",
+		   "{\"command\": \"echo a\", \"timeout\": 99999999999999999999999}", 0);
+	jobs_expect(jobs_finish(s, NULL), TOOL_OK,
+		    "a\n[the timeout was 600 seconds, the longest there is]");
+	buf_addz(&args, "{\"command\": \"true ");
+	while (args.len < 32768 + 13)
+		buf_addc(&args, 'x');
+	buf_addz(&args, "\"}");
+	jobs_begin(s, "shell", buf_z(&args), 0);
+	jobs_expect(jobs_finish(s, NULL), TOOL_OK, "(no output)");
+	buf_remove(&args, args.len - 3, 1);
+	buf_truncate(&args, args.len - 2);
+	buf_addz(&args, "xx\"}");
+	jobs_begin(s, "shell", buf_z(&args), 0);
+	jobs_expect(jobs_finish(s, NULL), TOOL_ERROR,
+		    "error: not run: the command has 32769 bytes; 32768 is the most");
+	buf_release(&args);
+	jobs_begin(s, "shell", "{\"command\": \"true\\u0000false\"}", 0);
+	jobs_expect(jobs_finish(s, NULL), TOOL_ERROR, "error: not run: the command has a NUL in it");
+}
+
 static void stopping_is_asking_first(void **state)
 {
 	struct jobs *s = *state;
@@ -295,6 +325,7 @@ int main(int argc, char **argv)
 		WITH_RUNNER(each_conversation_has_its_own_outputs),
 		WITH_RUNNER(what_it_prints_is_told_while_it_runs),
 		WITH_RUNNER(a_command_is_timed_out),
+		WITH_RUNNER(a_model_says_how_long_within_bounds),
 		WITH_RUNNER(stopping_is_asking_first),
 		WITH_RUNNER(who_does_not_hear_is_killed),
 		WITH_RUNNER(nothing_outlives_its_command),
