@@ -104,6 +104,11 @@ const struct option_row option_rows[] = {
 	 "how a GPU computes experts: auto (default), fused, grouped, reference",
 	 .choices = moe_backends},
 
+	{NULL, "gpu-experts", 0, OPTION_SMALL, AT(gpu_experts), AT_START, "N",
+	 "of each layer's experts the GPU's memory holds N, the host's the rest (default auto: what "
+	 "fits)",
+	 .least = 1, .most = 65536, .zero = "auto"},
+
 	{NULL, "draft", 0, OPTION_CHOICE, AT(sampling.draft), EVERYWHERE, "N",
 	 "tokens drafted a step: auto (default), off, 1 to 8; the text is the same",
 	 .choices = drafts},
@@ -209,6 +214,7 @@ void options_engine(const struct options *o, struct engine_config *config)
 {
 	config->backend = chosen(backends, o->backend);
 	config->kernels = chosen(gpu_kernels, o->kernels);
+	config->gpu_experts = o->gpu_experts;
 	config->moe_backend = chosen(moe_backends, o->moe_backend);
 	config->gpu = o->gpu;
 	config->n_threads = (int)o->threads;

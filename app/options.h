@@ -25,6 +25,7 @@ struct options {
 	double cache_disk;       /* GB; 0 = nothing is kept on disk */
 	int backend, kernels, moe_backend; /* which of their choices; 0 = the engine's */
 	int gpu;
+	int gpu_experts;         /* of each layer's, those in its own memory; 0 = auto */
 	int ranks;               /* 0 = auto */
 	char *system;
 	char *prefill;           /* what each answer begins with */

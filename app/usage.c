@@ -31,6 +31,10 @@ void usage_write(struct jsonw *w, const struct turn_usage *u)
 	jsonw_kv_int(w, "accepted", u->accepted);
 	if (u->drafted)
 		write_places(w, u);
+	if (u->chosen_experts) {
+		jsonw_kv_int(w, "chosen_experts", u->chosen_experts);
+		jsonw_kv_int(w, "hosted_experts", u->hosted_experts);
+	}
 	jsonw_kv_int(w, "prefill_ms", u->prefill_ms);
 	jsonw_kv_int(w, "decode_ms", u->decode_ms);
 	jsonw_kv_int(w, "ms", u->total_ms);

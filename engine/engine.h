@@ -81,6 +81,8 @@ struct engine_config {
 	const char *kernels;   /* GPU: "general", or NULL for those made for its chip */
 	const char *moe_backend; /* GPU: "fused", "grouped", "reference", or NULL for its choice */
 	int gpu;               /* which one */
+	int gpu_experts;       /* GPU: of each layer's experts, how many its own memory holds, the
+				  rest being read from the host's; 0 = as many as fit */
 	int n_threads;         /* CPU: 0 = one for each physical core */
 	int n_ranks;           /* shards of the model that compute together; 0 = 1 */
 	int64_t ctx_tokens;    /* 0 = the model's own limit, as far as memory allows */

@@ -69,6 +69,8 @@ struct turn_usage {
 	int64_t steps;           /* of decoding: each gives one token and those accepted */
 	int64_t drafted, accepted; /* in all, and by place in the draft: */
 	int64_t drafted_at[USAGE_PLACES], accepted_at[USAGE_PLACES];
+	int64_t chosen_experts, hosted_experts; /* in all layers; of them, those that lie in the host's
+					memory; both 0 where none does */
 	int64_t disk_ms;         /* that took, of prefill_ms                        */
 	int64_t prefill_ms, decode_ms, total_ms;
 };

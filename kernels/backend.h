@@ -36,6 +36,7 @@ struct backend_caps {
 	int act_bytes;    /* size of one activation: 4 = float32, 2 = bf16            */
 	int max_rows;     /* most rows of one call that this backend is made for      */
 	int prefill_rows; /* rows of one prefill chunk that it likes best             */
+	int hosts_experts; /* place_experts() takes n_hosted > 0                      */
 	int n_devices;    /* that could each be a rank of one model, from this one on */
 };
 
@@ -106,15 +107,24 @@ struct backend {
 	 * until place_end, and becomes the backend's (it may lie in a layout of its own); what the
 	 * backend allocated for it lives until close.  A linear weight with n_group > 1 is used with
 	 * that n_group.  place_experts may also set *table, which experts_args hands back; a shared
-	 * expert comes alone, without a table (NULL).  place_end follows after a failure, too.
+	 * expert comes alone, without a table (NULL).  Of the n experts the last n_hosted stay in the
+	 * host's memory, where operations read them, slower; `bytes` are without these.  place_end
+	 * follows after a failure, too.
 	 * May be NULL, all five: weights are read where they are.
 	 */
 	int (*place_begin)(struct backend *be, uint64_t bytes, struct err *err);
 	int (*place)(struct backend *be, struct weight *w, int n_group, struct err *err);
 	int (*place_bytes)(struct backend *be, dbuf *p, size_t bytes, struct err *err);
-	int (*place_experts)(struct backend *be, struct expert_weights *e, int n, dbuf *table,
-			     struct err *err);
+	int (*place_experts)(struct backend *be, struct expert_weights *e, int n, int n_hosted,
+			     dbuf *table, struct err *err);
 	int (*place_end)(struct backend *be, struct err *err);
+	/*
+	 * Experts a and b of a layer change places, one of them being hosted: memory, their entries
+	 * in `e`, and those in the table.  In order with operations; never inside a run.  May be NULL
+	 * where no experts are hosted.
+	 */
+	int (*swap_experts)(struct backend *be, struct expert_weights *e, int a, int b, dbuf table,
+			    struct err *err);
 
 	/* Reads every byte once, as fast as it can: measures the bandwidth that bounds a step. */
 	int (*read)(struct backend *be, dbuf p, size_t bytes, struct err *err);

@@ -302,6 +302,7 @@ struct route_args {
 	dbuf ids;     /* i32 [n_tok]; read with `table` */
 	dbuf expert;  /* i32 [n_tok, n_used] */
 	dbuf weight;  /* f32 [n_tok, n_used] */
+	dbuf uses;    /* i32 [n_expert]: each grows by the tokens that chose it; NULL: not counted */
 };
 
 /*

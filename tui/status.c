@@ -108,6 +108,9 @@ static int collect(const struct status *s, struct part *parts)
 	if (s->per_step > 0)
 		snprintf(add(parts, &n, 40)->text, sizeof(p->text), "%.2f tok/step",
 			 s->per_step);
+	if (s->on_gpu > 0)
+		snprintf(add(parts, &n, 35)->text, sizeof(p->text), "%.0f %% experts on GPU",
+			 100 * s->on_gpu);
 	if (s->context_all > 0) {
 		amount(a, (double)s->context_used, "");
 		amount(b, (double)s->context_all, "");

@@ -34,6 +34,7 @@ struct status {
 	double rate; /* per second; 0 = unknown */
 	double tokens_per_s;
 	double per_step; /* tokens a draft step; 0 = no drafts */
+	double on_gpu;   /* of the experts that were chosen, the part in its memory; 0 = not told */
 	int64_t memory;  /* bytes; 0 = unknown */
 	bool turn;       /* one runs or waits for the model: it can be stopped */
 	int queued;      /* messages that wait */

@@ -31,6 +31,7 @@ void screen_turn_begun(struct screen *s)
 	s->status.phase = s->ready ? STATUS_PREFILL : STATUS_LOADING;
 	s->status.done = s->status.all = 0;
 	s->status.rate = s->status.tokens_per_s = s->status.per_step = 0;
+	s->status.on_gpu = 0;
 	s->status.cached = -1;
 	s->status.from_disk = 0;
 	s->status.reads_of = 0;

@@ -78,6 +78,9 @@ static void show_usage(struct screen *s, const struct turn_usage *u)
 	s->status.disk_ms = u->disk_ms;
 	if (u->decode_ms > 0)
 		s->status.tokens_per_s = (double)u->output_tokens * 1000 / (double)u->decode_ms;
+	if (u->chosen_experts > 0)
+		s->status.on_gpu =
+			1 - (double)u->hosted_experts / (double)u->chosen_experts;
 	if (u->drafted > 0 && u->output_tokens > u->accepted)
 		s->status.per_step =
 			(double)u->output_tokens / (double)(u->output_tokens - u->accepted);

@@ -44,11 +44,11 @@ int dummy_config(const char *shape, int n_layers, struct model_config *cfg, stru
 			       "shape %.40s: expected flash, flash-dspark, "
 			       "flash-base, pro or pro-base",
 			       shape);
-	if (n_layers == 0)
+	if (n_layers == 0 || n_layers == cfg->n_layers)
 		return 0;
 	if (n_layers < 1 || n_layers > cfg->n_layers - first)
-		return err_set(err, ERR_USAGE, "layers: %d, expected 1 to %d, or 0 for all",
-			       n_layers, cfg->n_layers - first);
+		return err_set(err, ERR_USAGE, "layers: %d, expected 1 to %d, or all %d",
+			       n_layers, cfg->n_layers - first, cfg->n_layers);
 	for (int i = 0; i < n_layers; i++)
 		cfg->compress_ratio[i] = cfg->compress_ratio[first + i];
 	for (int i = 0; i < cfg->n_draft_layers; i++)

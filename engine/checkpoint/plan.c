@@ -33,6 +33,11 @@ uint64_t plan_weights(const struct memory_plan *p)
 	return sum;
 }
 
+uint64_t plan_hosted(const struct memory_plan *p)
+{
+	return times(p->expert, (uint64_t)p->n_hosted);
+}
+
 uint64_t plan_cache(const struct memory_plan *p)
 {
 	return add(p->cache_fixed, times(p->cache_page, pages(p->ctx_tokens)));
@@ -40,12 +45,31 @@ uint64_t plan_cache(const struct memory_plan *p)
 
 uint64_t plan_total(const struct memory_plan *p)
 {
-	return add(plan_weights(p), add(plan_cache(p), p->scratch));
+	return add(plan_weights(p), add(plan_cache(p), p->scratch)) - plan_hosted(p);
+}
+
+/* What is not counted, like the memory of graphs, takes less than this. */
+#define SLACK ((uint64_t)1 << 30)
+
+void plan_host_experts(struct memory_plan *p, int n_on_gpu)
+{
+	uint64_t all, n = 0;
+
+	p->n_hosted = 0;
+	if (!p->n_experts || !p->expert)
+		return;
+	all = plan_total(p);
+	if (n_on_gpu)
+		n = n_on_gpu < p->n_experts ? (uint64_t)(p->n_experts - n_on_gpu) : 0;
+	else if (all > p->available)
+		n = (add(all, SLACK) - p->available - 1) / p->expert + 1;
+	p->n_hosted = n < (uint64_t)p->n_experts ? (int)n : p->n_experts;
 }
 
 int64_t plan_ctx_that_fits(const struct memory_plan *p)
 {
-	uint64_t without = add(plan_weights(p), add(p->cache_fixed, p->scratch));
+	uint64_t without =
+		add(plan_weights(p), add(p->cache_fixed, p->scratch)) - plan_hosted(p);
 	uint64_t n;
 
 	if (plan_total(p) <= p->available)
@@ -57,13 +81,28 @@ int64_t plan_ctx_that_fits(const struct memory_plan *p)
 	return (int64_t)(n * PAGE_TOKENS);
 }
 
+static int check_host(const struct memory_plan *p, struct err *err)
+{
+	uint64_t all = times(plan_hosted(p), (uint64_t)(p->n_ranks ? p->n_ranks : 1));
+	char need[32], have[32];
+
+	if (all <= p->host_available)
+		return 0;
+	bytes_text(need, all);
+	bytes_text(have, p->host_available);
+	return err_set(err, ERR_MODEL,
+		       "memory: %d of the %d experts of each layer are to lie on the host and need "
+		       "%s there, expected at most %s",
+		       p->n_hosted, p->n_experts, need, have);
+}
+
 int plan_check(const struct memory_plan *p, struct err *err)
 {
 	char need[32], have[32], weights[32], cache[32], each[32] = "";
 	int64_t fits;
 
 	if (plan_total(p) <= p->available)
-		return 0;
+		return check_host(p, err);
 	if (p->n_ranks > 1)
 		snprintf(each, sizeof(each), " on each of %d ranks", p->n_ranks);
 	bytes_text(need, plan_total(p));
@@ -102,6 +141,11 @@ void plan_add_table(const struct memory_plan *p, struct buf *out)
 	add_line(out, "scratch", p->scratch);
 	add_line(out, p->n_ranks > 1 ? "needed by each rank" : "needed", plan_total(p));
 	add_line(out, p->n_ranks > 1 ? "available to each" : "available", p->available);
+	if (!p->n_hosted)
+		return;
+	snprintf(name, sizeof(name), "%d of %d experts, host", p->n_hosted, p->n_experts);
+	add_line(out, name, plan_hosted(p));
+	add_line(out, "available there", p->host_available);
 }
 
 const char *bytes_text(char text[32], uint64_t bytes)

@@ -5,7 +5,8 @@
  * Policy alone: the caller fills in the sizes, which follow from config.json.
  * On the CPU the weights are mapped files that other processes share, but they
  * count in full, because a model that does not fit in memory is read from disk
- * again for every token.
+ * again for every token.  A GPU may leave routed experts in the host's memory, and read them
+ * there.
  */
 #ifndef ENGINE_CHECKPOINT_PLAN_H
 #define ENGINE_CHECKPOINT_PLAN_H
@@ -24,14 +25,26 @@ struct memory_plan {
 	uint64_t scratch;                 /* activations, logits, scores, the backend's own */
 	uint64_t available;               /* memory_available(), or a device's */
 	int n_ranks;                      /* that need as much each, and have; 0 = 1 */
+	/* Of each layer's n_experts routed experts so many lie in the host's memory, the last ones;
+	 * n_experts is 0 where that cannot be. */
+	int n_hosted, n_experts;
+	uint64_t expert;                  /* bytes of one of them, over all layers */
+	uint64_t host_available;
 };
 
-uint64_t plan_weights(const struct memory_plan *p);
+uint64_t plan_weights(const struct memory_plan *p); /* wherever they lie */
+uint64_t plan_hosted(const struct memory_plan *p);  /* of these, what lies on the host */
 uint64_t plan_cache(const struct memory_plan *p); /* at ctx_tokens */
 uint64_t plan_total(const struct memory_plan *p);
 
 /* The longest context that fits, a multiple of the page, at most ctx_tokens; 0: none does. */
 int64_t plan_ctx_that_fits(const struct memory_plan *p);
+
+/*
+ * Sets n_hosted: all but n_on_gpu of a layer's experts, or, with 0, as few as must, so that the
+ * rest fits, the whole context included.
+ */
+void plan_host_experts(struct memory_plan *p, int n_on_gpu);
 
 /* ERR_MODEL says what is needed, what there is, and what would fit. */
 int plan_check(const struct memory_plan *p, struct err *err);

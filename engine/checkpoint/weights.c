@@ -295,7 +295,8 @@ static void experts(struct walk *k, struct layer_weights *l)
 	part = (struct weight_part){.kind = PART_EXPERTS,
 				    .n = cfg->n_experts,
 				    .experts = l->experts,
-				    .table = &l->expert_table};
+				    .table = &l->expert_table,
+				    .is_main = !k->draft};
 	for (int e = 0; e < cfg->n_experts && !k->rc; e++) {
 		snprintf(name, sizeof(name), "ffn.experts.%d", e);
 		part.bytes += expert(k, &l->experts[e], name, WEIGHT_KIND_EXPERTS, type);

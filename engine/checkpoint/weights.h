@@ -12,6 +12,7 @@
 #ifndef ENGINE_CHECKPOINT_WEIGHTS_H
 #define ENGINE_CHECKPOINT_WEIGHTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -94,6 +95,7 @@ struct weight_part {
 		struct expert_weights *experts;
 	};
 	dbuf *table;  /* of the routed experts; else NULL */
+	bool is_main; /* of the routed experts of the model's own layers */
 };
 
 struct weights {
@@ -186,11 +188,12 @@ int weights_check(const struct model_config *cfg, const struct safetensors *st, 
 /*
  * Moves all weights to where `be` reads them; does nothing where it reads them where they are.
  * st: the files they are mapped from, which are brought into memory on the way (no
- * safetensors_load() before it), each byte once; NULL where they lie in memory.  `progress` (may
+ * safetensors_load() before it), each byte once; NULL where they lie in memory.  n_hosted: of the
+ * experts of each of the model's layers, see struct backend.  `progress` (may
  * be NULL) is called with the bytes done and in all; non-zero stops with ERR_CANCELLED.
  * After success files and source may go.  After a failure the weights can only be freed.
  */
-int weights_place(struct weights *w, struct backend *be, const struct safetensors *st,
+int weights_place(struct weights *w, struct backend *be, const struct safetensors *st, int n_hosted,
 		  int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
 		  struct err *err);
 

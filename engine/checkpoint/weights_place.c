@@ -15,6 +15,7 @@ struct placing {
 	int (*progress)(void *ctx, uint64_t done, uint64_t all);
 	void *ctx;
 	uint64_t done, all, told; /* bytes */
+	int n_hosted;
 	struct err *err;
 };
 
@@ -69,6 +70,12 @@ static int bring_experts(struct placing *p, const struct expert_weights *e, int 
 	return rc;
 }
 
+/* The draft layers' experts, which each step reads, are not among those. */
+static int hosted(const struct placing *p, const struct weight_part *part)
+{
+	return part->table && part->is_main ? p->n_hosted : 0;
+}
+
 static int place(struct placing *p, const struct weight_part *part)
 {
 	struct backend *be = p->be;
@@ -84,17 +91,32 @@ static int place(struct placing *p, const struct weight_part *part)
 	case PART_EXPERTS:
 		rc = bring_experts(p, part->experts, part->n);
 		return rc ? rc
-			  : be->place_experts(be, part->experts, part->n, part->table, p->err);
+			  : be->place_experts(be, part->experts, part->n, hosted(p, part),
+					      part->table, p->err);
 	}
 	BUG("a part of no kind");
 }
 
-int weights_place(struct weights *w, struct backend *be, const struct safetensors *st,
+/* What lies in the host's memory then. */
+static uint64_t hosted_bytes(const struct weights *w, int n_hosted)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < w->n_parts; i++) {
+		const struct weight_part *part = &w->parts[i];
+
+		if (part->kind == PART_EXPERTS && part->table && part->is_main)
+			sum += part->bytes / (size_t)part->n * (size_t)n_hosted;
+	}
+	return sum;
+}
+
+int weights_place(struct weights *w, struct backend *be, const struct safetensors *st, int n_hosted,
 		  int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
 		  struct err *err)
 {
 	struct placing p = {.be = be, .st = st, .progress = progress, .ctx = ctx, .all = w->bytes,
-			    .err = err};
+			    .n_hosted = n_hosted, .err = err};
 	struct err ignored;
 	int rc, ended;
 
@@ -102,7 +124,7 @@ int weights_place(struct weights *w, struct backend *be, const struct safetensor
 		return 0;
 	rc = st ? safetensors_check(st, err) : 0;
 	if (!rc)
-		rc = be->place_begin(be, w->bytes, err);
+		rc = be->place_begin(be, w->bytes - hosted_bytes(w, n_hosted), err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < w->n_parts && !rc; i++)

@@ -1,6 +1,7 @@
 /* Timing the machine's bounds and single operations; then the rest, part by part. */
 #include "engine/measure/bench_internal.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "engine/base/clock.h"
@@ -288,6 +289,8 @@ static int fitting_layers(const struct model_options *opt, int all, int *n, stru
 
 	*n = 0;
 	some.dummy_layers = 0;
+	if (!some.gpu_experts)
+		some.gpu_experts = INT_MAX; /* layers are left out before experts are */
 	rc = model_plan(&some, &plan, err);
 	if (rc || plan_total(&plan) + MEMORY_LEFT <= plan.available)
 		return rc;
@@ -327,6 +330,9 @@ static int open_model(struct bench *b, const struct bench_request *req, struct e
 		 req->dummy ? req->dummy : req->config->model_dir, b->m->cfg.n_layers,
 		 req->dummy ? ", random" : "", (double)model_memory(b->m).weight_bytes / 1e6,
 		 (long long)b->m->ctx);
+	if (model_n_hosted(b->m))
+		buf_addf(b->out, "%d of %d experts of each layer lie in the host's memory\n",
+			 model_n_hosted(b->m), b->m->cfg.n_experts);
 	if (b->whole_layers && !req->layers)
 		buf_addf(b->out, "(of %d layers, as many as fit)\n", b->whole_layers);
 	return 0;

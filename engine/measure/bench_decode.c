@@ -250,6 +250,18 @@ static int time_step(struct bench *b, const double bytes[N_PHASES], struct err *
 	return 0;
 }
 
+/* Random tokens choose experts evenly, more or less. */
+static int show_hosted(struct bench *b, struct err *err)
+{
+	struct hosting_count n;
+	int rc = hosting_take(b->m, &n, err);
+
+	if (!rc && n.chosen)
+		buf_addf(b->out, "  %.1f %% of the experts chosen so far lay on the GPU\n",
+			 100 - 100.0 * (double)n.hosted / (double)n.chosen);
+	return rc;
+}
+
 static int decode_by_phase(struct bench *b, struct err *err)
 {
 	double bytes[N_PHASES], t[STEPS];
@@ -260,6 +272,8 @@ static int decode_by_phase(struct bench *b, struct err *err)
 				 err);
 	if (!rc)
 		rc = time_step(b, bytes, err);
+	if (!rc)
+		rc = show_hosted(b, err);
 	if (!rc && b->m->has_draft && b->m->ctx >= 1024) {
 		rc = draft_steps(b, t, STEPS / 2, err);
 		if (!rc)

@@ -22,6 +22,7 @@ static int choose_experts(struct model *m, const struct layer_weights *w, const 
 				.ids = r->ids,
 				.expert = k->expert,
 				.weight = k->expert_weight,
+				.uses = hosting_uses(m, w),
 			},
 	};
 	int rc;

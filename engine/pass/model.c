@@ -66,7 +66,7 @@ static int open_random_weights(struct model *m, struct loading *l, struct err *e
 	rc = weights_new(&m->weights, &m->cfg, &m->shard, &source, err);
 	if (rc || !m->be->place_begin)
 		return rc;
-	rc = weights_place(m->weights, m->be, NULL, on_progress, l, err);
+	rc = weights_place(m->weights, m->be, NULL, m->n_hosted, on_progress, l, err);
 	dummy_free(m->dummy);
 	m->dummy = NULL;
 	return rc;
@@ -100,7 +100,8 @@ static int open_weights(struct model *m, const struct opening *o, struct err *er
 	if (rc)
 		return rc;
 	if (m->be->place_begin)
-		return weights_place(m->weights, m->be, o->files, on_progress, &l, err);
+		return weights_place(m->weights, m->be, o->files, m->n_hosted, on_progress, &l,
+				     err);
 	return m->comm ? 0 : safetensors_load(o->files, on_progress, &l, err);
 }
 
@@ -113,6 +114,7 @@ struct model_options model_options_of(const struct engine_config *config)
 		.kernels = config->kernels,
 		.experts = config->moe_backend,
 		.device = config->gpu,
+		.gpu_experts = config->gpu_experts,
 		.n_ranks = config->n_ranks,
 		.ctx_tokens = config->ctx_tokens,
 		.prefill_chunk = config->prefill_chunk,
@@ -215,6 +217,8 @@ static int open_rank(struct model *m, void *ctx, struct err *err)
 	int rc = open_weights(m, ctx, err);
 
 	if (!rc)
+		rc = hosting_new(m, err);
+	if (!rc)
 		rc = work_new(m, err);
 	if (!rc)
 		rc = caches_new(m, err);
@@ -265,6 +269,7 @@ static int close_rank(struct model *m, void *ctx, struct err *err)
 		m->be->forget(m->be);
 	caches_release(m);
 	work_release(m);
+	hosting_release(m);
 	weights_free(m->weights);
 	dummy_free(m->dummy);
 	if (m->be)
@@ -318,6 +323,11 @@ int64_t model_ctx_tokens(const struct model *m)
 int model_prefill_chunk(const struct model *m)
 {
 	return m->chunk;
+}
+
+int model_n_hosted(const struct model *m)
+{
+	return m->n_hosted;
 }
 
 int model_n_frontiers(const struct model *m)

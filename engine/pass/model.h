@@ -53,6 +53,7 @@ struct model_options {
 	const char *kernels, *experts; /* GPU: as in backend_options; and which one: */
 	int device;
 	struct backend *be;   /* instead of all these: an open one, the model's to close */
+	int gpu_experts;      /* of each layer's, how many the GPU's own memory holds; 0: what fits */
 	int64_t ctx_tokens;   /* 0: the model's own */
 	int prefill_chunk;    /* 0: the backend's choice */
 	int n_slots;          /* sequences that can exist at once; 0 = 1 */
@@ -83,6 +84,7 @@ const char *model_backend_name(const struct model *m); /* "cpu x86-64-v4, 2 thre
 int model_n_ranks(const struct model *m);
 int64_t model_ctx_tokens(const struct model *m);
 int model_prefill_chunk(const struct model *m); /* rows of one prefill call */
+int model_n_hosted(const struct model *m);      /* experts of each layer that lie on the host */
 int model_n_frontiers(const struct model *m);   /* that may be kept at once */
 
 /* Of all ranks together. */

@@ -7,6 +7,7 @@
 
 #include "engine/checkpoint/dummy.h"
 #include "engine/checkpoint/weights.h"
+#include "engine/pass/hosting.h"
 #include "engine/pass/layout.h"
 #include "engine/pass/model.h"
 #include "engine/pass/pages.h"
@@ -121,6 +122,7 @@ struct model {
 	int ring_rows;  /* of every window ring */
 	bool has_draft; /* the one-token draft head */
 	const struct draft_head *head; /* of whatever kind; NULL: none */
+	int n_hosted;   /* experts of each layer that lie in the host's memory, the last ones */
 	int n_stages;   /* of the block drafter; 0: there is none, or it is not run */
 	int n_slots;
 	bool *slot_taken; /* [n_slots] */
@@ -132,6 +134,7 @@ struct model {
 	dbuf streams;   /* f32 [slots, STREAM_RING, 4, d] */
 	dbuf pages;     /* i32 [slots, max_pages] */
 	struct work work;
+	struct hosting hosting;
 	dbuf *buffers;  /* every allocation of the work area, for freeing */
 	int64_t work_bytes;
 	struct phase_clock clock;

@@ -1,6 +1,7 @@
 /* How large a model's parts are: rows of a call, context, what is kept; before a byte is had. */
 #include "engine/pass/sizes.h"
 
+#include "engine/base/memory.h"
 #include "engine/checkpoint/plan.h"
 #include "engine/pass/draft.h"
 #include "engine/pass/model_internal.h"
@@ -60,6 +61,18 @@ static void keep_bytes(struct model *m, int64_t bytes, struct memory_plan *p)
 	m->n_pages += n_pages;
 }
 
+/* Where experts lie, on a backend that reads them on the host, too. */
+static void host_experts(struct model *m, const struct model_options *opt, struct memory_plan *p)
+{
+	if (!m->caps.hosts_experts)
+		return;
+	p->n_experts = m->cfg.n_experts;
+	p->expert = p->weights[WEIGHT_KIND_EXPERTS] / (uint64_t)m->cfg.n_experts;
+	p->host_available = memory_available();
+	plan_host_experts(p, opt->gpu_experts);
+	m->n_hosted = p->n_hosted;
+}
+
 int sizes_plan(struct model *m, const struct model_options *opt, struct memory_plan *p,
 		     struct err *err)
 {
@@ -80,6 +93,7 @@ int sizes_plan(struct model *m, const struct model_options *opt, struct memory_p
 		return ERR_NOMEM;
 	if (opt->keeps && opt->kept_bytes)
 		keep_bytes(m, opt->kept_bytes, p);
+	host_experts(m, opt, p);
 	fits = plan_ctx_that_fits(p);
 	if (!opt->ctx_tokens && fits > 0 && fits < m->ctx) {
 		m->ctx = fits;

@@ -10,6 +10,7 @@
 #include "engine/base/thread.h"
 #include "engine/checkpoint/generation.h"
 #include "engine/checkpoint/identity.h"
+#include "engine/pass/hosting.h"
 
 #define QUEUE_EVENTS 1024
 
@@ -178,12 +179,15 @@ static bool is_task(const struct turn_request *req)
 static void take_turn(struct session *s, const struct turn_request *req, uint64_t number)
 {
 	const struct prefix *p = &s->prefix;
+	struct err err;
 
 	session_turn(s, req, number);
 	prefix_own(&s->prefix, req->conversation);
 	if (s->disk && !is_task(req))
 		disk_store(s->disk, &s->tree, req->conversation, p->held.ids,
 			   (int64_t)p->held.n);
+	if (hosting_settle(s->model, &err))
+		log_add(LOG_ERROR, "experts that change places: %s", err.text);
 }
 
 static void take_glance(struct session *s)

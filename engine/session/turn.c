@@ -11,6 +11,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/pass/hosting.h"
 #include "engine/session/sampler.h"
 #include "engine/session/session.h"
 #include "engine/session/answer.h"
@@ -443,6 +444,20 @@ static int run(struct turn *t)
 	return rc;
 }
 
+/* A turn that failed may have left nothing to ask. */
+static void count_experts(struct turn *t)
+{
+	struct hosting_count n;
+	struct err err;
+
+	if (hosting_take(t->s->model, &n, &err)) {
+		log_add(LOG_WARN, "counts of experts: %s", err.text);
+		return;
+	}
+	t->usage.chosen_experts = n.chosen;
+	t->usage.hosted_experts = n.hosted;
+}
+
 void session_turn(struct session *s, const struct turn_request *req, uint64_t number)
 {
 	struct turn t = {.s = s, .req = req, .number = number, .opening = -1};
@@ -452,6 +467,7 @@ void session_turn(struct session *s, const struct turn_request *req, uint64_t nu
 
 	t.started_ms = t.decode_ms = clock_ms();
 	rc = run(&t);
+	count_experts(&t);
 	now = clock_ms();
 	t.usage.prefill_ms = t.decode_ms - t.started_ms;
 	t.usage.decode_ms = now - t.decode_ms;

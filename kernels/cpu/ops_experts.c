@@ -70,6 +70,8 @@ int cpu_route(struct backend *be, const struct route_args *a, struct err *err)
 			sum = sum + s[chosen[i]];
 		for (int i = 0; i < a->n_used; i++)
 			weight[i] = s[chosen[i]] / sum * a->scale;
+		for (int i = 0; a->uses && i < a->n_used; i++)
+			((int32_t *)(void *)a->uses)[chosen[i]]++;
 	}
 	return 0;
 }

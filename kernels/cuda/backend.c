@@ -15,6 +15,7 @@ static void caps(const struct backend *be, struct backend_caps *out)
 		.act_bytes = 2,
 		.max_rows = c->max_rows,
 		.prefill_rows = c->prefill_rows,
+		.hosts_experts = 1,
 	};
 	memcpy(out->name, c->name, sizeof(out->name));
 }
@@ -83,6 +84,7 @@ static const struct backend entries = {
 	.place_bytes = place_bytes,
 	.place_experts = place_experts,
 	.place_end = place_end,
+	.swap_experts = swap_experts,
 	.read = probe_read,
 	.multiply = probe_multiply,
 	.close = close_cuda,

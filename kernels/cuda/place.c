@@ -1,12 +1,13 @@
 /*
  * Weights on their way from mapped files into device memory.
  *
- * place_weight() and its kind take device memory from an arena, hand the bytes to a queue and
+ * place_weight() and its kind take memory from an arena, hand the bytes to a queue and
  * return; workers take pieces from its front, copy them into pinned memory of their own (which
  * is where the file is read, every byte once; weights in tiles are turned there) and from there
  * to the GPU, while the next piece is read.  The queue is short, so that the caller's progress
  * is that of the copies.  A failure is kept and told by the next call.
  */
+#include "kernels/cuda/arena.h"
 #include "kernels/cuda/private.h"
 #include "kernels/cuda/tiles.h"
 
@@ -19,15 +20,6 @@
 #define THREADS     8
 #define QUEUE       64
 #define PIECE       ((size_t)4 << 20)
-#define ARENA_BYTES ((size_t)256 << 20)
-#define ALIGN       256
-
-/* A block of device memory that weights are laid into, one behind the other. */
-struct arena {
-	struct arena *next;
-	unsigned char *p;
-	size_t bytes, used;
-};
 
 struct job {
 	const unsigned char *src;
@@ -37,12 +29,13 @@ struct job {
 	 * they are */
 	size_t row_bytes;
 	enum weight_type type;
+	int to_host; /* dst is the host's memory */
 };
 
 struct place {
 	struct cuda *c;
-	struct arena *arenas; /* newest first; until close */
-	int running;          /* between begin and end */
+	struct arena own, host; /* where weights lie, until close; host: hosted experts' */
+	int running;            /* between begin and end */
 	pthread_t threads[THREADS];
 	int n_threads;
 	pthread_mutex_t lock; /* over what follows */
@@ -52,41 +45,6 @@ struct place {
 	int ending;
 	struct err err; /* of a worker, the first */
 };
-
-/* -------------------------------------------------------------------- arena */
-
-static int arena_take(struct place *p, size_t bytes, unsigned char **out, struct err *err)
-{
-	struct arena *a = p->arenas;
-	size_t need =
-		(bytes + ALIGN - 1) / ALIGN * ALIGN + ALIGN; /* kernels may load a bit more */
-	int rc;
-
-	if (!a || a->bytes - a->used < need) {
-		a = calloc(1, sizeof(*a));
-		if (!a)
-			return err_nomem(err, "arena", sizeof(*a));
-		a->bytes = need > ARENA_BYTES / 4 ? need : ARENA_BYTES;
-		rc = cuda_fail(cudaMalloc((void **)&a->p, a->bytes), "weights", err);
-		if (rc) {
-			if (rc == ERR_NOMEM)
-				err_nomem(err, "weights on the GPU", a->bytes);
-			free(a);
-			return rc;
-		}
-		/* One that is full at once goes behind the one that still has room. */
-		if (a->bytes == need && p->arenas) {
-			a->next = p->arenas->next;
-			p->arenas->next = a;
-		} else {
-			a->next = p->arenas;
-			p->arenas = a;
-		}
-	}
-	*out = a->p + a->used;
-	a->used += need;
-	return 0;
-}
 
 /* ------------------------------------------------------------------ workers */
 
@@ -148,12 +106,17 @@ static void populate(const unsigned char *src, size_t bytes)
 static int worker_copy(struct worker *w, const struct job *j, struct err *err)
 {
 	struct piece *piece = &w->piece[w->at];
-	int rc = cuda_fail(cudaEventSynchronize(piece->copied), "placing weights", err);
+	int rc;
 
+	populate(j->src, j->bytes);
+	if (j->to_host) {
+		memcpy(j->dst, j->src, j->bytes);
+		return 0;
+	}
+	rc = cuda_fail(cudaEventSynchronize(piece->copied), "placing weights", err);
 	if (rc)
 		return rc;
 	w->at = !w->at;
-	populate(j->src, j->bytes);
 	if (j->row_bytes)
 		tiles_fill((int)j->type, piece->pinned, j->src, j->row_bytes,
 			   j->bytes / (TILE_ROWS * j->row_bytes));
@@ -241,6 +204,7 @@ static int place_new(struct cuda *c, struct err *err)
 	if (!p)
 		return err_nomem(err, "placing weights", sizeof(*p));
 	p->c = c;
+	p->host.on_host = 1;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
 	pthread_cond_init(&p->room, NULL);
@@ -306,13 +270,8 @@ void place_close(struct cuda *c)
 		return;
 	if (p->running)
 		join(p);
-	while (p->arenas) {
-		struct arena *next = p->arenas->next;
-
-		(void)cudaFree(p->arenas->p);
-		free(p->arenas);
-		p->arenas = next;
-	}
+	arena_release(&p->own);
+	arena_release(&p->host);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->work);
 	pthread_cond_destroy(&p->room);
@@ -342,7 +301,7 @@ static int enqueue(struct place *p, struct job j, struct err *err)
 	return code;
 }
 
-/* Takes device memory and queues the bytes of *src for it; *src becomes its address. */
+/* Takes memory and queues the bytes of *src for it; *src becomes its address. */
 static int place_job(struct backend *be, dbuf *src, struct job j, struct err *err)
 {
 	struct place *p = cuda_of(be)->place;
@@ -353,7 +312,7 @@ static int place_job(struct backend *be, dbuf *src, struct job j, struct err *er
 	if (!*src || !j.bytes)
 		return 0;
 	j.src = *src;
-	rc = arena_take(p, j.bytes, &j.dst, err);
+	rc = arena_take(j.to_host ? &p->host : &p->own, j.bytes, &j.dst, err);
 	if (!rc)
 		rc = enqueue(p, j, err);
 	if (!rc)
@@ -366,7 +325,7 @@ int place_bytes(struct backend *be, dbuf *src, size_t bytes, struct err *err)
 	return place_job(be, src, (struct job){.bytes = bytes}, err);
 }
 
-static void weight_sizes(const struct weight *w, size_t *values, size_t *scales)
+void place_sizes(const struct weight *w, size_t *values, size_t *scales)
 {
 	size_t out = (size_t)w->out, in = (size_t)w->in;
 
@@ -389,15 +348,15 @@ static void weight_sizes(const struct weight *w, size_t *values, size_t *scales)
 }
 
 /* A weight as it is. */
-static int place_plain(struct backend *be, struct weight *w, struct err *err)
+static int place_plain(struct backend *be, struct weight *w, int to_host, struct err *err)
 {
-	size_t values = 0, scales = 0;
+	struct job values = {.to_host = to_host}, scales = {.to_host = to_host};
 	int rc;
 
-	weight_sizes(w, &values, &scales);
-	rc = place_bytes(be, &w->w, values, err);
+	place_sizes(w, &values.bytes, &scales.bytes);
+	rc = place_job(be, &w->w, values, err);
 	if (!rc)
-		rc = place_bytes(be, &w->scale, scales, err);
+		rc = place_job(be, &w->scale, scales, err);
 	if (!rc)
 		w->home = WEIGHT_DEVICE;
 	return rc;
@@ -410,10 +369,10 @@ int place_weight(struct backend *be, struct weight *w, int n_group, struct err *
 	size_t scales = 0;
 	int rc;
 
-	weight_sizes(w, &j.bytes, &scales);
+	place_sizes(w, &j.bytes, &scales);
 	j.row_bytes = w->out ? j.bytes / (size_t)w->out : 0;
 	if (!tiles_fit((int)w->type, w->out, w->in, n_group) || j.row_bytes > PIECE / TILE_ROWS)
-		return place_plain(be, w, err);
+		return place_plain(be, w, 0, err);
 	rc = place_job(be, &w->w, j, err);
 	if (!rc)
 		rc = place_bytes(be, &w->scale, scales, err);
@@ -429,8 +388,14 @@ static int same_kind(const struct weight *a, const struct weight *b)
 	return a->type == b->type && a->out == b->out && a->in == b->in;
 }
 
-int place_experts(struct backend *be, struct expert_weights *e, int n, dbuf *table,
-		  struct err *err)
+struct cuda_expert place_row(const struct expert_weights *e)
+{
+	return (struct cuda_expert){e->w1.w,     e->w1.scale, e->w2.w,
+				    e->w2.scale, e->w3.w,     e->w3.scale};
+}
+
+int place_experts(struct backend *be, struct expert_weights *e, int n, int n_hosted,
+		  dbuf *table, struct err *err)
 {
 	size_t bytes = (size_t)n * sizeof(struct cuda_expert);
 	struct place *p = cuda_of(be)->place;
@@ -450,16 +415,15 @@ int place_experts(struct backend *be, struct expert_weights *e, int n, dbuf *tab
 					 "expert %d differs from the first in type or shape",
 					 i);
 		if (!rc)
-			rc = place_plain(be, &e[i].w1, err);
+			rc = place_plain(be, &e[i].w1, i >= n - n_hosted, err);
 		if (!rc)
-			rc = place_plain(be, &e[i].w2, err);
+			rc = place_plain(be, &e[i].w2, i >= n - n_hosted, err);
 		if (!rc)
-			rc = place_plain(be, &e[i].w3, err);
-		rows[i] = (struct cuda_expert){e[i].w1.w,     e[i].w1.scale, e[i].w2.w,
-					       e[i].w2.scale, e[i].w3.w,     e[i].w3.scale};
+			rc = place_plain(be, &e[i].w3, i >= n - n_hosted, err);
+		rows[i] = place_row(&e[i]);
 	}
 	if (!rc && table)
-		rc = arena_take(p, bytes, &device, err);
+		rc = arena_take(&p->own, bytes, &device, err);
 	if (!rc && table)
 		rc = be->put(be, device, rows, bytes, err);
 	free(rows);

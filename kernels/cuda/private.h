@@ -29,10 +29,16 @@ int graph_phase_seconds(struct backend *be, double *sum, int n, struct err *err)
 int place_begin(struct backend *be, uint64_t bytes, struct err *err);
 int place_weight(struct backend *be, struct weight *w, int n_group, struct err *err);
 int place_bytes(struct backend *be, dbuf *p, size_t bytes, struct err *err);
-int place_experts(struct backend *be, struct expert_weights *e, int n, dbuf *table,
-		  struct err *err);
+int place_experts(struct backend *be, struct expert_weights *e, int n, int n_hosted,
+		  dbuf *table, struct err *err);
 int place_end(struct backend *be, struct err *err);
+void place_sizes(const struct weight *w, size_t *values, size_t *scales); /* bytes; adds none */
+struct cuda_expert place_row(const struct expert_weights *e); /* of an experts' table */
 void place_close(struct cuda *c); /* also ends a placing that was given up */
+
+/* swap.c */
+int swap_experts(struct backend *be, struct expert_weights *e, int a, int b, dbuf table,
+		 struct err *err);
 
 /* plugin.c: what is there */
 struct device_facts {

@@ -105,6 +105,8 @@ static __device__ __forceinline__ void store_choice(const struct route_args &a, 
 	if (lane < a.n_used) {
 		((int32_t *)a.expert)[t * a.n_used + rank] = mine;
 		((float *)a.weight)[t * a.n_used + rank] = s / sum * a.scale;
+		if (a.uses)
+			atomicAdd((int32_t *)a.uses + mine, 1);
 	}
 }
 

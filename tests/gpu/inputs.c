@@ -429,7 +429,7 @@ struct experts_pair bench_experts(struct bench *b, enum weight_type type, int n,
 	if (!gpu->place_experts)
 		return p;
 	bench_check(b, gpu->place_begin(gpu, 0, &b->err), "place_begin");
-	bench_check(b, gpu->place_experts(gpu, p.e[GPU], n, &p.table[GPU], &b->err),
+	bench_check(b, gpu->place_experts(gpu, p.e[GPU], n, n / 3, &p.table[GPU], &b->err),
 		    "place_experts");
 	bench_check(b, gpu->place_end(gpu, &b->err), "place_end");
 	return p;

@@ -200,12 +200,39 @@ static void fused_and_reference_give_the_same_bits(void **state)
 	}
 }
 
+/* The last third of a pair's experts lies in the host's memory. */
+static void experts_that_change_places_give_the_same(void **state)
+{
+	static const int rows[] = {1, 4, 16, 129};
+	struct bench *b = *state;
+	struct backend *gpu = bench_backend(b, GPU);
+	struct err err = {0};
+
+	for (size_t i = 0; gpu->swap_experts && i < COUNT(rows); i++) {
+		struct experts_case k = {.s = {WEIGHT_FP4, 1024, 512, 6, 3}, .limit = 3.0f};
+		size_t d = (size_t)k.s.d;
+
+		bench_case(b, "experts, two change places, %d rows", rows[i]);
+		make_weights(b, &k, WEIGHT_F8);
+		make_rows(b, &k, rows[i], APART);
+		bench_run(b, rows[i], experts, &k);
+		bench_compare(b, "y before", &k.y, rows[i], d, 0.0025, 0.005);
+		for (int e = 0; e < 2; e++)
+			if (gpu->swap_experts(gpu, k.routed.e[GPU], e, 5 - e, k.routed.table[GPU],
+					      &err))
+				fail_msg("%s", err.text);
+		bench_run(b, rows[i], experts, &k);
+		bench_compare(b, "y then", &k.y, rows[i], d, 0.0025, 0.005);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		BENCH_TEST(awkward_shapes_agree_with_the_reference),
 		BENCH_TEST(a_table_may_name_an_expert_twice_for_a_token),
 		BENCH_TEST(fused_and_reference_give_the_same_bits),
+		BENCH_TEST(experts_that_change_places_give_the_same),
 		BENCH_TEST(flash_and_pro_shapes_agree_with_the_reference),
 	};
 

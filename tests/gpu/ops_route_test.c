@@ -20,7 +20,7 @@ static const struct route_case {
 
 struct operands {
 	const struct route_case *c;
-	struct pair logits, bias, table, ids, expert, weight;
+	struct pair logits, bias, table, ids, expert, weight, uses;
 };
 
 static struct route_args route_args(const struct operands *k, int side, int t0, int n)
@@ -38,7 +38,18 @@ static struct route_args route_args(const struct operands *k, int side, int t0, 
 		.ids = bench_at(&k->ids, side, t),
 		.expert = bench_at(&k->expert, side, used),
 		.weight = bench_at(&k->weight, side, used),
+		.uses = k->uses.p[side],
 	};
+}
+
+/* Choices so far: not none. */
+static struct pair make_uses(struct bench *b, int n_expert)
+{
+	int32_t uses[384] = {0};
+
+	for (int e = 0; e < n_expert; e++)
+		uses[e] = bench_below(b, 1000);
+	return bench_ints(b, uses, (size_t)n_expert);
 }
 
 static int route(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
@@ -137,10 +148,12 @@ static void experts_and_their_weights_are_the_cpus(void **state)
 		k.bias = c->ties ? bench_given(b, PAIR_F32, zeros, (size_t)c->n_expert)
 				 : bench_normal(b, PAIR_F32, (size_t)c->n_expert, 0.5);
 		make_table(b, &k, n_tok);
+		k.uses = make_uses(b, c->n_expert);
 		k.expert = bench_out(b, PAIR_I32, used);
 		k.weight = bench_out(b, PAIR_F32, used);
 		bench_run(b, n_tok, route, &k);
 		bench_same_bytes(b, "expert", &k.expert, 0);
+		bench_same_bytes(b, "uses", &k.uses, 0);
 		bench_compare(b, "weight", &k.weight, n_tok, (size_t)c->n_used, 1e-7, 1e-6);
 		free(zeros);
 	}
@@ -173,10 +186,12 @@ static void the_gate_and_the_choice_in_one_are_the_cpus(void **state)
 		g.k.logits = bench_scratch(b, PAIR_F32, (size_t)n_tok * (size_t)c->n_expert);
 		g.k.bias = bench_normal(b, PAIR_F32, (size_t)c->n_expert, 0.5);
 		make_table(b, &g.k, n_tok);
+		g.k.uses = make_uses(b, c->n_expert);
 		g.k.expert = bench_out(b, PAIR_I32, used);
 		g.k.weight = bench_out(b, PAIR_F32, used);
 		bench_run(b, n_tok, gate_route, &g);
 		bench_same_bytes(b, "expert", &g.k.expert, 0);
+		bench_same_bytes(b, "uses", &g.k.uses, 0);
 		bench_compare(b, "weight", &g.k.weight, n_tok, (size_t)c->n_used, 1e-5, 3e-5);
 	}
 }

@@ -17,6 +17,7 @@
 #include "engine/checkpoint/dummy.h"
 #include "engine/checkpoint/hostmem.h"
 #include "engine/checkpoint/weights.h"
+#include "engine/pass/hosting.h"
 #include "kernels/ops.h"
 #include "tests/support/tmpdir.h"
 
@@ -31,7 +32,10 @@ static struct {
 	struct hostmem mem;
 	uint64_t announced, taken; /* bytes */
 	int n_begun, n_ended, n_linear, n_bytes, n_experts;
+	int n_swaps;
+	int n_hosted; /* of all that were placed */
 	int n_groups; /* of the linear weights that have more than one, all told */
+	void (*caps)(const struct backend *be, struct backend_caps *caps); /* its own */
 	int fail_at; /* the call that fails, counted from 1; 0: none */
 } it;
 
@@ -124,8 +128,8 @@ static int place_bytes(struct backend *be, dbuf *p, size_t bytes, struct err *er
 }
 
 /* The table is a copy of the experts, which alone are true: the array's addresses go. */
-static int place_experts(struct backend *be, struct expert_weights *e, int n, dbuf *table,
-			 struct err *err)
+static int place_experts(struct backend *be, struct expert_weights *e, int n, int n_hosted,
+			 dbuf *table, struct err *err)
 {
 	size_t bytes = (size_t)n * sizeof(*e);
 	void *copy;
@@ -133,6 +137,7 @@ static int place_experts(struct backend *be, struct expert_weights *e, int n, db
 
 	(void)be;
 	it.n_experts++;
+	it.n_hosted += n_hosted;
 	if (fails(err))
 		return err->code;
 	for (int i = 0; i < n && !rc; i++) {
@@ -151,6 +156,45 @@ static int place_experts(struct backend *be, struct expert_weights *e, int n, db
 	for (int i = 0; i < n; i++)
 		e[i].w1.w = e[i].w2.w = e[i].w3.w = NULL;
 	*table = copy;
+	return 0;
+}
+
+/* The bytes of both change places, and their addresses. */
+static void exchange(struct weight *a, struct weight *b)
+{
+	size_t values, scales;
+	struct weight w = *a;
+
+	weight_sizes(a, &values, &scales);
+	for (size_t i = 0; i < values; i++) {
+		unsigned char c = a->w[i];
+
+		a->w[i] = b->w[i];
+		b->w[i] = c;
+	}
+	for (size_t i = 0; i < scales; i++) {
+		unsigned char c = a->scale[i];
+
+		a->scale[i] = b->scale[i];
+		b->scale[i] = c;
+	}
+	*a = *b;
+	*b = w;
+}
+
+static int swap_experts(struct backend *be, struct expert_weights *e, int a, int b, dbuf table,
+			struct err *err)
+{
+	struct expert_weights *t = (struct expert_weights *)(void *)table;
+
+	(void)be;
+	(void)e; /* its addresses went when they were placed */
+	(void)err;
+	assert_int_not_equal(a, b);
+	exchange(&t[a].w1, &t[b].w1);
+	exchange(&t[a].w2, &t[b].w2);
+	exchange(&t[a].w3, &t[b].w3);
+	it.n_swaps++;
 	return 0;
 }
 
@@ -221,6 +265,7 @@ static struct backend *placing_backend(int fail_at)
 	be->place_bytes = place_bytes;
 	be->place_experts = place_experts;
 	be->place_end = place_end;
+	be->swap_experts = swap_experts;
 	return be;
 }
 
@@ -331,6 +376,77 @@ static void placed_weights_give_the_logits_of_mapped_ones(void **state)
 	free(b);
 }
 
+static void caps_with_hosting(const struct backend *be, struct backend_caps *caps)
+{
+	it.caps(be, caps);
+	caps->hosts_experts = 1;
+}
+
+/* Of the model's own layers; the draft layer's are read in every step. */
+static void experts_that_the_gpu_is_not_to_hold_stay_on_the_host(void **state)
+{
+	struct model_options opt = {
+		.dir = GOLDEN, .n_threads = 1, .ctx_tokens = 1024, .gpu_experts = 3};
+	const struct model_config *cfg;
+	struct err err = {0};
+	struct model *m;
+	uint64_t moved;
+
+	(void)state;
+	opt.be = placing_backend(0);
+	it.caps = opt.be->caps;
+	opt.be->caps = caps_with_hosting;
+	if (model_open(&m, &opt, &err))
+		fail_msg("%s", err.text);
+	cfg = model_config(m);
+	assert_int_equal(model_n_hosted(m), cfg->n_experts - 3);
+	assert_int_equal(it.n_hosted, cfg->n_layers * (cfg->n_experts - 3));
+	moved = it.taken - it.announced;
+	assert_int_equal(moved % (uint64_t)it.n_hosted, 0);
+	assert_true(moved > 0 && moved < it.taken);
+	model_close(m);
+}
+
+/* Random tokens, of which few experts are chosen often enough: hence the same ones again. */
+static void hosted_experts_that_are_chosen_often_change_places(void **state)
+{
+	struct model_options opt = {
+		.dir = GOLDEN, .n_threads = 1, .ctx_tokens = 1024, .gpu_experts = 3};
+	struct hosting_count first, second;
+	const struct model_config *cfg;
+	float *mapped, *hosted;
+	struct err err = {0};
+	struct watch w = {0};
+	struct model *m;
+
+	(void)state;
+	assert_int_equal(open_placed(&m, GOLDEN, NULL, &w, &err), 0);
+	assert_int_equal(hosting_take(m, &first, &err), 0);
+	assert_int_equal(first.chosen, 0);
+	mapped = logits_of(m);
+	model_close(m);
+	opt.be = placing_backend(0);
+	it.caps = opt.be->caps;
+	opt.be->caps = caps_with_hosting;
+	if (model_open(&m, &opt, &err))
+		fail_msg("%s", err.text);
+	cfg = model_config(m);
+	free(logits_of(m));
+	assert_int_equal(hosting_take(m, &first, &err), 0);
+	assert_int_equal(first.chosen, N_IDS * cfg->n_experts_used * cfg->n_layers);
+	assert_in_range(first.hosted, 1, first.chosen - 1);
+	assert_int_equal(hosting_settle(m, &err), 0);
+	assert_true(it.n_swaps > 0);
+	hosted = logits_of(m);
+	assert_memory_equal(mapped, hosted, 2 * N_IDS * (size_t)cfg->vocab * sizeof(float));
+	assert_int_equal(hosting_take(m, &second, &err), 0);
+	assert_int_equal(second.chosen, first.chosen);
+	assert_true(second.hosted < first.hosted);
+	model_close(m);
+	free(mapped);
+	free(hosted);
+}
+
 static void any_failure_while_placing_ends_it_and_is_told(void **state)
 {
 	struct watch w = {0};
@@ -395,7 +511,7 @@ static void a_file_cut_short_meanwhile_is_an_error_that_names_it(void **state)
 	assert_int_equal(weights_open(&weights, &cfg, &whole, st, &err), 0);
 	be = placing_backend(0);
 	assert_int_equal(truncate(tmpdir_file(&d, files[3]), 8192), 0);
-	assert_int_equal(weights_place(weights, be, st, NULL, NULL, &err), ERR_MODEL);
+	assert_int_equal(weights_place(weights, be, st, 0, NULL, NULL, &err), ERR_MODEL);
 	assert_non_null(strstr(err.text, files[3]));
 	weights_free(weights);
 	safetensors_close(st);
@@ -470,7 +586,7 @@ static void random_weights_are_placed_the_same_way(void **state)
 	assert_int_equal(weights_new(&w, &cfg, &second, &source, &err), 0);
 	before = sum_of_all(w);
 	be = placing_backend(0);
-	assert_int_equal(weights_place(w, be, NULL, NULL, NULL, &err), 0);
+	assert_int_equal(weights_place(w, be, NULL, 0, NULL, NULL, &err), 0);
 	dummy_free(d);
 	assert_int_equal(it.taken, w->bytes);
 	assert_int_equal(it.n_groups, 5 * 2);
@@ -483,6 +599,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(placed_weights_give_the_logits_of_mapped_ones),
+		cmocka_unit_test(experts_that_the_gpu_is_not_to_hold_stay_on_the_host),
+		cmocka_unit_test(hosted_experts_that_are_chosen_often_change_places),
 		cmocka_unit_test(any_failure_while_placing_ends_it_and_is_told),
 		cmocka_unit_test(placing_can_be_stopped),
 		cmocka_unit_test(a_file_cut_short_meanwhile_is_an_error_that_names_it),

@@ -99,6 +99,62 @@ static void the_table_has_a_line_for_each_part(void **state)
 	buf_release(&out);
 }
 
+/* Ten experts of a GB in all layers. */
+static struct memory_plan hosting_example(void)
+{
+	struct memory_plan p = example();
+
+	p.n_experts = 10;
+	p.expert = 1 * GB;
+	p.host_available = 100 * GB;
+	return p;
+}
+
+static void as_few_experts_as_must_lie_on_the_host(void **state)
+{
+	struct memory_plan p = hosting_example();
+	struct buf out = {0};
+	struct err err = {0};
+
+	(void)state;
+	plan_host_experts(&p, 0);
+	assert_int_equal(p.n_hosted, 0);
+	p.available = 15 * GB; /* 3 GB too few, and what is not counted */
+	plan_host_experts(&p, 0);
+	assert_int_equal(p.n_hosted, 5);
+	assert_int_equal(plan_hosted(&p), 5 * GB);
+	assert_int_equal(plan_total(&p), 13 * GB);
+	assert_int_equal(plan_check(&p, &err), 0);
+	assert_int_equal(plan_ctx_that_fits(&p), p.ctx_tokens);
+	plan_add_table(&p, &out);
+	assert_non_null(strstr(buf_z(&out), "5 of 10 experts, host     5.00 GB\n"));
+	buf_release(&out);
+	p.host_available = 4 * GB;
+	assert_int_equal(plan_check(&p, &err), ERR_MODEL);
+	assert_non_null(strstr(err.text, "5 of the 10 experts"));
+	p.available = 5 * GB; /* not even without any of them */
+	plan_host_experts(&p, 0);
+	assert_int_equal(p.n_hosted, 10);
+	assert_int_equal(plan_check(&p, &err), ERR_MODEL);
+	assert_non_null(strstr(err.text, "needs 8.00 GB"));
+}
+
+static void how_many_the_gpu_holds_can_be_said(void **state)
+{
+	struct memory_plan p = hosting_example();
+
+	(void)state;
+	plan_host_experts(&p, 4);
+	assert_int_equal(p.n_hosted, 6);
+	plan_host_experts(&p, 10);
+	assert_int_equal(p.n_hosted, 0);
+	plan_host_experts(&p, 11);
+	assert_int_equal(p.n_hosted, 0);
+	p.n_experts = 0; /* a backend that has them all */
+	plan_host_experts(&p, 4);
+	assert_int_equal(p.n_hosted, 0);
+}
+
 static void bytes_are_written_in_decimal_units(void **state)
 {
 	static const struct {
@@ -130,6 +186,8 @@ int main(void)
 		cmocka_unit_test(weights_that_do_not_fit_are_refused),
 		cmocka_unit_test(sums_beyond_64_bits_do_not_wrap_round),
 		cmocka_unit_test(the_table_has_a_line_for_each_part),
+		cmocka_unit_test(as_few_experts_as_must_lie_on_the_host),
+		cmocka_unit_test(how_many_the_gpu_holds_can_be_said),
 		cmocka_unit_test(bytes_are_written_in_decimal_units),
 		cmocka_unit_test(this_machine_has_some_memory),
 	};
