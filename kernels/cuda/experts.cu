@@ -2,7 +2,7 @@
  * experts: y = sum over the chosen experts, in their order, plus the shared one with weight 1.
  *
  * moe.h chooses between the products of 1 … 16 rows (experts_rows.cuh) and those of many
- * (experts_many.cuh); experts_sum adds up what either leaves in `part`.
+ * (experts_many.cuh).
  */
 #include "kernels/cuda/moe.h"
 #include "kernels/cuda/experts_rows.cuh"
@@ -52,9 +52,10 @@ static int type_of(const struct expert_weights *e, const char *which, int *type,
 			err, "experts",
 			"%s weights of types %d, %d, %d: one of BF16, F8, FP4 expected", which,
 			(int)e->w1.type, (int)e->w2.type, (int)e->w3.type);
-	if (e->w1.layout || e->w2.layout || e->w3.layout)
-		return cuda_refuse(err, "experts", "%s weights in layout %d, expected 0", which,
-				   e->w1.layout);
+	if (e->w1.layout != PACKED_LAYOUT || e->w2.layout != PACKED_LAYOUT ||
+	    e->w3.layout != PACKED_LAYOUT)
+		return cuda_refuse(err, "experts", "%s weights in layout %d, expected %d",
+				   which, e->w1.layout, PACKED_LAYOUT);
 	*type = (int)e->w1.type;
 	return 0;
 }
@@ -64,9 +65,10 @@ static int check(const struct experts_args *a, struct err *err)
 	if (a->n_tok < 1 || a->n_tok > CUDA_MAX_ROWS)
 		return cuda_refuse(err, "experts", "%d rows, expected 1 to %d", a->n_tok,
 				   CUDA_MAX_ROWS);
-	if (a->d < 32 || a->inner < 32 || a->d % 32 || a->inner % 32)
-		return cuda_refuse(err, "experts", "%d x %d: sizes in 32s expected", a->inner,
-				   a->d);
+	if (a->d < 32 || a->inner < 32 || a->d % 32 || a->inner % 32 || a->d > MOST_COLUMNS ||
+	    a->inner > MOST_COLUMNS)
+		return cuda_refuse(err, "experts", "%d x %d: sizes in 32s up to %d expected",
+				   a->inner, a->d, MOST_COLUMNS);
 	if (a->n_used < 1 || a->n_used > MOST_USED || a->n_expert < 1)
 		return cuda_refuse(err, "experts", "%d of %d used, expected 1 to %d", a->n_used,
 				   a->n_expert, MOST_USED);
@@ -80,32 +82,27 @@ static int check(const struct experts_args *a, struct err *err)
 
 /* -------------------------------------------------------------------- launches */
 
-static int sum(struct cuda *c, const struct experts_job *j, float *y, struct err *err)
+/* `most` rows at a time, or as many as there is shared memory for. */
+static int by_rows(struct cuda *c, const struct experts_job *all, int most, float *y,
+		   struct err *err)
 {
-	unsigned threads = 128, blocks = (unsigned)(j->d / 4 + 127) / threads;
+	int fit = rows_that_fit(c, all, all->n_tok < most ? all->n_tok : most);
 
-	launch_kernel(c, experts_sum, dim3(blocks, (unsigned)j->n_tok), threads, 0, *j, y);
-	return cuda_check_launch(c, "experts", err);
-}
-
-/* Sixteen rows at a time, whatever their number; one token shares no expert with another. */
-static int by_rows(struct cuda *c, const struct experts_job *all, int alone, struct err *err)
-{
-	for (int t = 0; t < all->n_tok; t += CUDA_DECODE_ROWS) {
+	if (fit == 0)
+		return cuda_refuse(err, "experts",
+				   "%d x %d, %d used: a block's %d bytes hold no row",
+				   all->inner, all->d, all->n_used, c->block_shared);
+	for (int t = 0; t < all->n_tok; t += fit) {
 		struct experts_job j = *all;
 		size_t choice = (size_t)t * (size_t)j.n_used;
-		size_t pair = (size_t)t * (size_t)(j.n_used + 1);
 		int rc;
 
-		j.n_tok = j.n_tok - t < CUDA_DECODE_ROWS ? j.n_tok - t : CUDA_DECODE_ROWS;
-		alone = alone || j.n_tok == 1;
+		j.n_tok = j.n_tok - t < fit ? j.n_tok - t : fit;
 		j.x += (size_t)t * (size_t)j.d * 2;
 		j.chosen += choice;
 		j.weight += choice;
-		j.t += pair * (size_t)j.inner;
-		j.part += pair * (size_t)j.d;
-		rc = alone || j.n_tok <= 8 ? launch_expert_rows<1>(c, &j, alone, err)
-					   : launch_expert_rows<2>(c, &j, alone, err);
+		j.t += (size_t)t * (size_t)(j.n_used + 1) * (size_t)j.inner;
+		rc = launch_expert_rows(c, &j, y + (size_t)t * (size_t)j.d, err);
 		if (rc)
 			return rc;
 	}
@@ -116,16 +113,22 @@ static int by_rows(struct cuda *c, const struct experts_job *all, int alone, str
 #define WIDE_ROWS 96
 
 static int by_expert(struct cuda *c, const struct experts_job *j, const struct room *r,
-		     unsigned char *scratch, struct err *err)
+		     unsigned char *scratch, float *y, struct err *err)
 {
 	struct experts_sorted s = {(int *)(void *)(scratch + r->count),
 				   (int *)(void *)(scratch + r->order),
 				   (struct expert_tile *)(void *)(scratch + r->tiles),
 				   (int *)(void *)(scratch + r->n_tiles)};
 
-	if (j->n_tok * j->n_used >= WIDE_ROWS * j->n_expert)
-		return launch_expert_many<4>(c, j, &s, err);
-	return launch_expert_many<2>(c, j, &s, err);
+	unsigned threads = 128, blocks = (unsigned)(j->d / 4 + 127) / threads;
+	int rc = j->n_tok * j->n_used >= WIDE_ROWS * j->n_expert
+			 ? launch_expert_many<4>(c, j, &s, err)
+			 : launch_expert_many<2>(c, j, &s, err);
+
+	if (rc)
+		return rc;
+	launch_kernel(c, experts_sum, dim3(blocks, (unsigned)j->n_tok), threads, 0, *j, y);
+	return cuda_check_launch(c, "experts", err);
 }
 
 int cuda_experts(struct backend *be, const struct experts_args *a, struct err *err)
@@ -151,8 +154,8 @@ int cuda_experts(struct backend *be, const struct experts_args *a, struct err *e
 	j.t = (uint16_t *)(void *)((unsigned char *)scratch + r.t);
 	j.part = (float *)(void *)((unsigned char *)scratch + r.part);
 	if (way == CUDA_MOE_GROUPED)
-		rc = by_expert(c, &j, &r, (unsigned char *)scratch, err);
-	else
-		rc = by_rows(c, &j, way == CUDA_MOE_REFERENCE, err);
-	return rc ? rc : sum(c, &j, (float *)(void *)a->y, err);
+		return by_expert(c, &j, &r, (unsigned char *)scratch, (float *)(void *)a->y,
+				 err);
+	return by_rows(c, &j, way == CUDA_MOE_REFERENCE ? 1 : CUDA_DECODE_ROWS,
+		       (float *)(void *)a->y, err);
 }

@@ -18,7 +18,7 @@
 #define KERNELS_CUDA_EXPERTS_MANY_CUH
 
 #include "kernels/cuda/experts.cuh"
-#include "kernels/cuda/gemm.cuh"
+#include "kernels/cuda/experts_tile.cuh"
 
 struct expert_tile {
 	int expert, first, n; /* rows first … first + n - 1 of the order */
@@ -143,26 +143,20 @@ struct many_up_x {
 };
 
 /* Rows of W: eights of W1 and of W3 in turn. */
-template <int TYPE> struct many_up_w {
+struct many_up_w {
 	const unsigned char *w1, *s1, *w3, *s3;
-	int first, last, in;
+	int first, last;
 	__device__ __forceinline__ int at(int r) const
 	{
-		return min(first + r / 16 * 8 + r % 8, last);
+		return first + r / 16 * 8 + r % 8;
 	}
-	__device__ __forceinline__ const unsigned char *row(int r) const
+	__device__ __forceinline__ const unsigned char *codes(int r) const
 	{
-		return (r & 8 ? w3 : w1) +
-		       (size_t)at(r) * ((size_t)in * 16 / gemm_codes<TYPE>::columns);
+		return r & 8 ? w3 : w1;
 	}
-	__device__ __forceinline__ const unsigned char *scale(int r) const
+	__device__ __forceinline__ const unsigned char *scales(int r) const
 	{
-		const unsigned char *s = r & 8 ? s3 : s1;
-
-		return TYPE == WEIGHT_FP4 ? s + (size_t)at(r) * (size_t)(in / 32)
-		       : TYPE == WEIGHT_F8
-			       ? s + (size_t)(at(r) / 128) * (size_t)((in + 127) / 128)
-			       : NULL;
+		return r & 8 ? s3 : s1;
 	}
 };
 
@@ -179,14 +173,12 @@ static __global__ void __launch_bounds__(GEMM_THREADS, 2)
 	const int *order = is_shared ? NULL : s.order + tile.first;
 	struct many_up_x x = {j.x + (is_shared ? (size_t)tile.first * (size_t)j.d * 2 : 0),
 			      order, (size_t)j.d * 2, tile.n, j.n_used};
-	struct many_up_w<TYPE> w = {
-		e.w1, e.s1, e.w3, e.s3, i0, j.inner - 1, j.d
-	};
+	struct many_up_w w = {e.w1, e.s1, e.w3, e.s3, i0, j.inner - 1};
 	float acc[MT][4][4] = {};
 
 	if (tile.n <= 0)
 		return;
-	gemm_tile<TYPE, MT>(acc, x, w, j.d, shared);
+	tile_product<TYPE, MT>(acc, x, w, j.d, shared);
 #pragma unroll
 	for (int i = 0; i < MT; i++) {
 #pragma unroll
@@ -223,21 +215,20 @@ struct many_down_x {
 	}
 };
 
-template <int TYPE> struct many_down_w {
+struct many_down_w {
 	const unsigned char *w, *s;
-	int first, last, in;
-	__device__ __forceinline__ const unsigned char *row(int r) const
+	int first, last;
+	__device__ __forceinline__ int at(int r) const
 	{
-		return w + (size_t)min(first + r, last) *
-				   ((size_t)in * 16 / gemm_codes<TYPE>::columns);
+		return first + r;
 	}
-	__device__ __forceinline__ const unsigned char *scale(int r) const
+	__device__ __forceinline__ const unsigned char *codes(int) const
 	{
-		int at = min(first + r, last);
-
-		return TYPE == WEIGHT_FP4  ? s + (size_t)at * (size_t)(in / 32)
-		       : TYPE == WEIGHT_F8 ? s + (size_t)(at / 128) * (size_t)((in + 127) / 128)
-					   : NULL;
+		return w;
+	}
+	__device__ __forceinline__ const unsigned char *scales(int) const
+	{
+		return s;
 	}
 };
 
@@ -254,14 +245,12 @@ static __global__ void __launch_bounds__(GEMM_THREADS, 2)
 	struct many_down_x x = {
 		(const unsigned char *)(t + (size_t)tile.first * (size_t)j.inner),
 		(size_t)j.inner * 2, tile.n};
-	struct many_down_w<TYPE> w = {
-		e.w2, e.s2, o0, j.d - 1, j.inner
-	};
+	struct many_down_w w = {e.w2, e.s2, o0, j.d - 1};
 	float acc[MT][4][4] = {};
 
 	if (tile.n <= 0)
 		return;
-	gemm_tile<TYPE, MT>(acc, x, w, j.inner, shared);
+	tile_product<TYPE, MT>(acc, x, w, j.inner, shared);
 #pragma unroll
 	for (int i = 0; i < MT; i++) {
 #pragma unroll

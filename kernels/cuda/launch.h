@@ -18,6 +18,12 @@
 extern "C" {
 #endif
 
+/* Experts whose weights lie as the checkpoint has them; sizes in 32s. */
+struct pack_experts {
+	const struct cuda_expert *table; /* [n], in device memory */
+	int n, type, d, inner;           /* enum weight_type, of all three matrices */
+};
+
 struct cuda_target {
 	const char *name;
 	const struct ops *ops;
@@ -25,6 +31,8 @@ struct cuda_target {
 	size_t (*scratch)(const struct cuda *c, const struct pass_shape *shape);
 	int (*read)(struct backend *be, dbuf p, size_t bytes, struct err *err);
 	int (*multiply)(struct backend *be, double *n_op, struct err *err);
+	/* Puts them, in place, into the order of packed.h. */
+	int (*pack)(struct cuda *c, const struct pack_experts *p, struct err *err);
 };
 
 extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
@@ -60,6 +68,7 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_accept            CUDA_NAME(cuda_accept)
 #define cuda_read              CUDA_NAME(cuda_read)
 #define cuda_multiply          CUDA_NAME(cuda_multiply)
+#define cuda_pack              CUDA_NAME(cuda_pack)
 #define cuda_mhc_scratch       CUDA_NAME(cuda_mhc_scratch)
 #define cuda_linear_scratch    CUDA_NAME(cuda_linear_scratch)
 #define cuda_index_scratch     CUDA_NAME(cuda_index_scratch)
@@ -97,6 +106,7 @@ int cuda_draft_take(struct backend *, const struct draft_take_args *, struct err
 int cuda_accept(struct backend *, const struct accept_args *, struct err *);
 int cuda_read(struct backend *, dbuf p, size_t bytes, struct err *);
 int cuda_multiply(struct backend *, double *n_op, struct err *);
+int cuda_pack(struct cuda *, const struct pack_experts *, struct err *);
 
 /* Bytes that the largest call of a pass of this shape asks of cuda_scratch(). */
 size_t cuda_mhc_scratch(const struct cuda *, const struct pass_shape *);

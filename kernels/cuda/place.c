@@ -5,9 +5,11 @@
  * return; workers take pieces from its front, copy them into pinned memory of their own (which
  * is where the file is read, every byte once; weights in tiles are turned there) and from there
  * to the GPU, while the next piece is read.  The queue is short, so that the caller's progress
- * is that of the copies.  A failure is kept and told by the next call.
+ * is that of the copies.  A failure is kept and told by the next call.  Experts are packed
+ * (packed.h) by the GPU where they lie when all has arrived.
  */
 #include "kernels/cuda/arena.h"
+#include "kernels/cuda/packed.h"
 #include "kernels/cuda/private.h"
 #include "kernels/cuda/tiles.h"
 
@@ -17,9 +19,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define THREADS     8
-#define QUEUE       64
-#define PIECE       ((size_t)4 << 20)
+#define THREADS 8
+#define QUEUE   64
+#define PIECE   ((size_t)4 << 20)
 
 struct job {
 	const unsigned char *src;
@@ -35,7 +37,8 @@ struct job {
 struct place {
 	struct cuda *c;
 	struct arena own, host; /* where weights lie, until close; host: hosted experts' */
-	int running;            /* between begin and end */
+	struct packing *packings;
+	int running; /* between begin and end */
 	pthread_t threads[THREADS];
 	int n_threads;
 	pthread_mutex_t lock; /* over what follows */
@@ -255,11 +258,15 @@ int place_begin(struct backend *be, uint64_t bytes, struct err *err)
 int place_end(struct backend *be, struct err *err)
 {
 	struct place *p = cuda_of(be)->place;
+	int rc;
 
 	if (!p || !p->running)
 		return cuda_refuse(err, "place", "BUG: nothing is being placed");
 	join(p);
-	return p->err.code ? err_set(err, p->err.code, "%s", p->err.text) : 0;
+	rc = p->err.code ? err_set(err, p->err.code, "%s", p->err.text)
+			 : packing_run(p->packings, p->c, err);
+	packing_drop(&p->packings);
+	return rc;
 }
 
 void place_close(struct cuda *c)
@@ -270,6 +277,7 @@ void place_close(struct cuda *c)
 		return;
 	if (p->running)
 		join(p);
+	packing_drop(&p->packings);
 	arena_release(&p->own);
 	arena_release(&p->host);
 	pthread_mutex_destroy(&p->lock);
@@ -394,20 +402,60 @@ struct cuda_expert place_row(const struct expert_weights *e)
 				    e->w2.scale, e->w3.w,     e->w3.scale};
 }
 
+/* The experts' addresses, in device memory, and that they are to be packed. */
+static int table_of(struct backend *be, const struct expert_weights *e, int n,
+		    const struct cuda_expert *rows, dbuf *table, struct err *err)
+{
+	size_t bytes = (size_t)n * sizeof(*rows);
+	struct place *p = cuda_of(be)->place;
+	struct pack_experts what = {
+		NULL, n, (int)e->w1.type, e->w1.in, e->w1.out,
+	};
+	unsigned char *device = NULL;
+
+	if (arena_take(&p->own, bytes, &device, err) || be->put(be, device, rows, bytes, err))
+		return err->code;
+	what.table = (const struct cuda_expert *)(const void *)device;
+	if (packing_add(&p->packings, &what, err))
+		return err->code;
+	if (table)
+		*table = device;
+	return 0;
+}
+
+static int place_expert(struct backend *be, struct expert_weights *e, int to_host,
+			struct err *err)
+{
+	struct weight *w[] = {&e->w1, &e->w2, &e->w3};
+
+	for (int i = 0; i < 3; i++) {
+		if (place_plain(be, w[i], to_host, err))
+			return err->code;
+		w[i]->layout = PACKED_LAYOUT;
+	}
+	return 0;
+}
+
 int place_experts(struct backend *be, struct expert_weights *e, int n, int n_hosted,
 		  dbuf *table, struct err *err)
 {
-	size_t bytes = (size_t)n * sizeof(struct cuda_expert);
 	struct place *p = cuda_of(be)->place;
 	struct cuda_expert *rows;
-	unsigned char *device = NULL;
 	int rc = 0;
 
 	if (!p || !p->running)
 		return cuda_refuse(err, "place", "BUG: nothing is being placed");
+	if (e->w1.type == WEIGHT_F32 || e->w1.in % 32 || e->w1.out % 32 ||
+	    e->w2.type != e->w1.type || e->w2.in != e->w1.out || e->w2.out != e->w1.in)
+		return cuda_refuse(
+			err, "experts",
+			"w1 %d x %d, w2 %d x %d, types %d and %d: expected sizes in 32s, "
+			"one type of BF16, F8, FP4",
+			e->w1.out, e->w1.in, e->w2.out, e->w2.in, (int)e->w1.type,
+			(int)e->w2.type);
 	rows = calloc((size_t)n, sizeof(*rows));
 	if (!rows)
-		return err_nomem(err, "table of experts", bytes);
+		return err_nomem(err, "table of experts", (size_t)n * sizeof(*rows));
 	for (int i = 0; i < n && !rc; i++) {
 		if (!same_kind(&e[i].w1, &e[0].w1) || !same_kind(&e[i].w2, &e[0].w2) ||
 		    !same_kind(&e[i].w3, &e[0].w1))
@@ -415,19 +463,11 @@ int place_experts(struct backend *be, struct expert_weights *e, int n, int n_hos
 					 "expert %d differs from the first in type or shape",
 					 i);
 		if (!rc)
-			rc = place_plain(be, &e[i].w1, i >= n - n_hosted, err);
-		if (!rc)
-			rc = place_plain(be, &e[i].w2, i >= n - n_hosted, err);
-		if (!rc)
-			rc = place_plain(be, &e[i].w3, i >= n - n_hosted, err);
+			rc = place_expert(be, &e[i], i >= n - n_hosted, err);
 		rows[i] = place_row(&e[i]);
 	}
-	if (!rc && table)
-		rc = arena_take(&p->own, bytes, &device, err);
-	if (!rc && table)
-		rc = be->put(be, device, rows, bytes, err);
+	if (!rc)
+		rc = table_of(be, e, n, rows, table, err);
 	free(rows);
-	if (!rc && table)
-		*table = device;
 	return rc;
 }

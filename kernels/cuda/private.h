@@ -36,6 +36,12 @@ void place_sizes(const struct weight *w, size_t *values, size_t *scales); /* byt
 struct cuda_expert place_row(const struct expert_weights *e); /* of an experts' table */
 void place_close(struct cuda *c); /* also ends a placing that was given up */
 
+/* packing.c */
+struct packing; /* a list; NULL is an empty one */
+int packing_add(struct packing **list, const struct pack_experts *what, struct err *err);
+int packing_run(const struct packing *list, struct cuda *c, struct err *err); /* and waits */
+void packing_drop(struct packing **list);
+
 /* swap.c */
 int swap_experts(struct backend *be, struct expert_weights *e, int a, int b, dbuf table,
 		 struct err *err);

@@ -61,4 +61,5 @@ const struct cuda_target CUDA_NAME(cuda_target) = {
 	.scratch = scratch,
 	.read = cuda_read,
 	.multiply = cuda_multiply,
+	.pack = cuda_pack,
 };
