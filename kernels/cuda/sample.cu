@@ -306,15 +306,20 @@ static __device__ __forceinline__ order_t kept_limit(struct limit_shared *s,
 	return limit;
 }
 
-/* The best of all blocks, and the lowest bad one, to all threads. */
+/* The best of all blocks, and the lowest bad one, to all threads: each warp looks for itself.
+ */
 static __device__ __forceinline__ void combine_best(const struct sample_row *row, order_t *best,
 						    int *bad)
 {
 	*best = ~(order_t)0;
 	*bad = INT32_MAX;
-	for (int b = 0; b < SAMPLE_BLOCKS; b++) {
+	for (int b = (int)threadIdx.x % WARP; b < SAMPLE_BLOCKS; b += WARP) {
 		*best = min(*best, row->best[b]);
 		*bad = min(*bad, row->bad[b]);
+	}
+	for (int o = WARP / 2; o; o /= 2) {
+		*best = min(*best, __shfl_xor_sync(ALL_LANES, *best, o));
+		*bad = min(*bad, __shfl_xor_sync(ALL_LANES, *bad, o));
 	}
 }
 
