@@ -81,6 +81,9 @@ struct rope_args {
 
 /* ------------------------------------------- hyper-connections around a sublayer */
 
+/* What post and comb of a token are made of: the numbers σ is taken of, and the balanced 16. */
+#define MHC_RAW 20
+
 /* out = RMSNorm(sum_j pre[j] X[j]); post and comb for mhc_post. */
 struct mhc_pre_args {
 	int n_tok, d;
@@ -94,6 +97,17 @@ struct mhc_pre_args {
 	dbuf out;   /* act [n_tok, d] */
 	dbuf post;  /* f32 [n_tok, 4] */
 	dbuf comb;  /* f32 [n_tok, 4, 4], sums over the first index */
+	dbuf raw;   /* f32 [n_tok, MHC_RAW] or NULL.  Where it is given, post and comb are not made
+		       but what they are made of: for the mhc_mix_args of what runs next.  Only
+		       for backends that have attention_rows and gate_route */
+};
+
+/* post and comb from `raw`: along with something else, for it takes long and is needed late. */
+struct mhc_mix_args {
+	int n_tok, n_iter; /* as in mhc_pre_args */
+	float eps;
+	dbuf raw; /* NULL: nothing is to be done */
+	dbuf post, comb;
 };
 
 /* X'[k] = post[k] y + sum_j comb[j][k] X[j], in place */
@@ -232,15 +246,17 @@ struct index_query_args {
 
 /*
  * What stands between the products and attention, in one: query, window_row, the compressors and
- * index_query, each as its own operation has it, bit for bit.  None reads what another writes.
+ * index_query, each as its own operation has it, bit for bit, and what mhc_pre has left.  None
+ * reads what another writes.
  * Optional: the caller runs them one by one where the entry is NULL.
  */
 struct attention_rows_args {
 	struct query_args query; /* n_tok alike in all */
 	struct window_row_args window;
+	struct index_query_args index; /* n_head 0: there is none */
+	struct mhc_mix_args mix;
 	int n_compress; /* 0 … 2 */
 	struct compress_args compress[2];
-	struct index_query_args index; /* n_head 0: there is none */
 };
 
 /*
@@ -306,12 +322,14 @@ struct route_args {
 };
 
 /*
- * The router in one: linear and route.  What stands in route.logits afterwards means nothing.
+ * The router in one: linear and route, and what mhc_pre has left.  What stands in route.logits
+ * afterwards means nothing.
  * Optional: the caller runs both where the entry is NULL.
  */
 struct gate_route_args {
 	struct linear_args gate; /* its y is route.logits */
 	struct route_args route;
+	struct mhc_mix_args mix;
 };
 
 struct expert_weights {

@@ -63,6 +63,7 @@ static struct attention_rows_args rows_args(const struct model *m,
 				.q = k->q,
 			},
 		.window = window_row(m, w, c, r, rope),
+		.mix = mhc_rest(m, r),
 	};
 
 	if (w->ratio)

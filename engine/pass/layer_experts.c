@@ -24,6 +24,7 @@ static int choose_experts(struct model *m, const struct layer_weights *w, const 
 				.weight = k->expert_weight,
 				.uses = hosting_uses(m, w),
 			},
+		.mix = mhc_rest(m, r),
 	};
 	int rc;
 

@@ -18,6 +18,26 @@ static struct mhc_post_args post_args(const struct model *m, const struct rows *
 	};
 }
 
+/* Whether something else makes post and comb along: see mhc_pre_args. */
+static bool leaves_mixing(const struct model *m)
+{
+	return m->be->ops->attention_rows && m->be->ops->gate_route;
+}
+
+struct mhc_mix_args mhc_rest(const struct model *m, const struct rows *r)
+{
+	const struct work *k = &m->work;
+
+	return (struct mhc_mix_args){
+		.n_tok = r->n,
+		.n_iter = m->cfg.hc_iters,
+		.eps = m->cfg.hc_eps,
+		.raw = leaves_mixing(m) ? k->mix : NULL,
+		.post = k->post[k->side],
+		.comb = k->comb[k->side],
+	};
+}
+
 static struct mhc_pre_args pre_args(const struct model *m, const struct rows *r, dbuf x,
 				    struct sublayer next)
 {
@@ -37,6 +57,7 @@ static struct mhc_pre_args pre_args(const struct model *m, const struct rows *r,
 		.out = k->u,
 		.post = k->post[!k->side],
 		.comb = k->comb[!k->side],
+		.raw = leaves_mixing(m) ? k->mix : NULL,
 	};
 }
 

@@ -72,6 +72,7 @@ struct work {
 	dbuf dx, dh;    /* f32, act [rows, 4, d]: the draft head's streams, and its h_proj input */
 	dbuf u, y;      /* act, f32 [rows, d]: a sublayer's input and output */
 	dbuf post[2], comb[2]; /* f32 [rows, 4], [rows, 4, 4] */
+	dbuf mix;       /* f32 [rows, MHC_RAW]: what they are made of, where the sublayer makes them */
 	int side;       /* which of them belong to the sublayer at hand */
 	dbuf qr;        /* [rows, q_lora] */
 	dbuf q, o;      /* [rows, heads, 512] */
@@ -201,6 +202,9 @@ static inline struct sublayer sublayer_attn(const struct layer_weights *w)
  */
 int mhc_joint(struct model *m, const struct rows *r, dbuf x, bool after, struct sublayer next,
 	      struct err *err);
+
+/* What the joint has left to the sublayer: to be given to attention_rows or gate_route. */
+struct mhc_mix_args mhc_rest(const struct model *m, const struct rows *r);
 
 /*
  * Layers, one after another: layer_begin() for the first, then layer_run() for each, which takes

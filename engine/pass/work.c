@@ -12,7 +12,7 @@ struct piece {
 	enum memory_kind kind;
 };
 
-#define N_PIECES 39
+#define N_PIECES 40
 
 static size_t inputs_bytes(const struct model *m)
 {
@@ -44,6 +44,7 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 		{&k->post[1], rows * HC_MULT, sizeof(float), 0},
 		{&k->comb[0], rows * HC_MULT * HC_MULT, sizeof(float), 0},
 		{&k->comb[1], rows * HC_MULT * HC_MULT, sizeof(float), 0},
+		{&k->mix, rows * MHC_RAW, sizeof(float), 0},
 		{&k->qr, rows * (size_t)c->q_lora_rank, act, 0},
 		{&k->q, rows * heads, act, 0},
 		{&k->o, rows * heads, act, 0},

@@ -1,18 +1,22 @@
 /*
  * attention_rows: what stands between the products and attention, in one launch for few rows:
  * the compressors, the window rows, the queries and the index queries, each by blocks of its
- * own with the functions that their own operations have, so to the same bits.
+ * own with the functions that their own operations have, so to the same bits; and the mixtures
+ * that the joint before has left.
  *
- * Mapping: blocks of eight warps and one more: a block of tokens to pool, a token to keep, two
- * window rows, or eight heads.  The longest come first.  Floor: a launch and the latency of the
- * step, the loads that depend on it, and a row's norm.
+ * Mapping: blocks of eight warps and one more: nine tokens' mixtures, a block of tokens to
+ * pool, a token to keep, two window rows, or eight heads.  The longest come first.  Floor: a
+ * launch and the latency of the step, the loads that depend on it, and a row's norm.
  */
 #include "kernels/cuda/compress.cuh"
+#include "kernels/cuda/mhc_mix.cuh"
 
 #define WARPS       (POOL_THREADS / WARP)
 #define WINDOW_ROWS (POOL_THREADS / KV_THREADS) /* of a block */
 
-enum part { PART_POOL_0, PART_POOL_1, PART_WINDOW, PART_QUERY, PART_INDEX, N_PARTS };
+static_assert(KEEP_ALONG <= WARPS + 1, "a block has all tokens' mixtures");
+
+enum part { PART_MIX, PART_POOL_0, PART_POOL_1, PART_WINDOW, PART_QUERY, PART_INDEX, N_PARTS };
 
 struct rows_job {
 	unsigned end[N_PARTS]; /* the block behind each part's last */
@@ -20,6 +24,7 @@ struct rows_job {
 	struct window_row_args window;
 	struct query_args query;
 	struct index_query_args index;
+	struct mhc_mix_args mix;
 };
 
 static __global__ void __launch_bounds__(POOL_BLOCK)
@@ -28,6 +33,7 @@ static __global__ void __launch_bounds__(POOL_BLOCK)
 	__shared__ union {
 		struct pool_shared pool;
 		float4 window[WINDOW_ROWS][HEAD_DIM / 4];
+		float mix[WARPS + 1][16];
 	} s;
 	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
 	int part = 0, i;
@@ -35,11 +41,15 @@ static __global__ void __launch_bounds__(POOL_BLOCK)
 	while (blockIdx.x >= j.end[part])
 		part++;
 	i = (int)(blockIdx.x - (part ? j.end[part - 1] : 0));
-	if (part == PART_POOL_0) {
+	if (part == PART_MIX) {
+		kernel_begin();
+		if (warp < j.mix.n_tok)
+			mix_token(j.mix, warp, s.mix[warp], lane);
+	} else if (part == PART_POOL_0) {
 		pool_block(j.pool[0], i, &s.pool);
 	} else if (part == PART_POOL_1) {
 		pool_block(j.pool[1], i, &s.pool);
-	} else if (warp == WARPS) { /* the one more: pools alone have work for it */
+	} else if (warp == WARPS) { /* the one more: rows and heads have no work for it */
 		kernel_begin();
 	} else if (part == PART_WINDOW) {
 		int row = warp / (KV_THREADS / WARP);
@@ -66,7 +76,9 @@ static int one_by_one(struct backend *be, const struct attention_rows_args *a, s
 		rc = cuda_window_row(be, &a->window, err);
 	for (int i = 0; !rc && i < a->n_compress; i++)
 		rc = cuda_compress(be, &a->compress[i], err);
-	return rc || !a->index.n_head ? rc : cuda_index_query(be, &a->index, err);
+	if (!rc && a->index.n_head)
+		rc = cuda_index_query(be, &a->index, err);
+	return rc || !a->mix.raw ? rc : cuda_mhc_mix(be, &a->mix, err);
 }
 
 /* What the parts' own operations refuse. */
@@ -76,7 +88,8 @@ static int check(const struct attention_rows_args *a, struct err *err)
 
 	if (n < 1 || a->query.n_head < 1 || a->query.n_head > 65536 || a->index.n_head < 0 ||
 	    a->index.n_head > 65536 || a->window.n_tok != n || n > a->window.ring_rows ||
-	    a->n_compress < 0 || a->n_compress > 2 || (a->index.n_head && a->index.n_tok != n))
+	    a->n_compress < 0 || a->n_compress > 2 ||
+	    (a->index.n_head && a->index.n_tok != n) || (a->mix.raw && a->mix.n_tok != n))
 		return cuda_refuse(err, "attention_rows",
 				   "%d rows, a ring of %d, %d and %d heads, %d compressors", n,
 				   a->window.ring_rows, a->query.n_head, a->index.n_head,
@@ -105,6 +118,7 @@ int cuda_attention_rows(struct backend *be, const struct attention_rows_args *a,
 		return one_by_one(be, a, err);
 	if (check(a, err))
 		return err->code;
+	count[PART_MIX] = a->mix.raw != NULL; /* KEEP_ALONG tokens are no more than its warps */
 	for (int i = 0; i < a->n_compress; i++)
 		count[PART_POOL_0 + i] = pool_of(&a->compress[i], &j.pool[i]);
 	count[PART_WINDOW] = blocks_for(n, WINDOW_ROWS);
@@ -117,6 +131,7 @@ int cuda_attention_rows(struct backend *be, const struct attention_rows_args *a,
 	j.window = a->window;
 	j.query = a->query;
 	j.index = a->index;
+	j.mix = a->mix;
 	launch_kernel(c, rows_kernel, end, POOL_BLOCK, 0, j);
 	return cuda_check_launch(c, "attention_rows", err);
 }

@@ -44,6 +44,7 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_mhc_pre           CUDA_NAME(cuda_mhc_pre)
 #define cuda_mhc_post          CUDA_NAME(cuda_mhc_post)
 #define cuda_mhc_join          CUDA_NAME(cuda_mhc_join)
+#define cuda_mhc_mix           CUDA_NAME(cuda_mhc_mix)
 #define cuda_mhc_head          CUDA_NAME(cuda_mhc_head)
 #define cuda_linear            CUDA_NAME(cuda_linear)
 #define cuda_linear_batch      CUDA_NAME(cuda_linear_batch)
@@ -82,6 +83,7 @@ int cuda_rope(struct backend *, const struct rope_args *, struct err *);
 int cuda_mhc_pre(struct backend *, const struct mhc_pre_args *, struct err *);
 int cuda_mhc_post(struct backend *, const struct mhc_post_args *, struct err *);
 int cuda_mhc_join(struct backend *, const struct mhc_join_args *, struct err *);
+int cuda_mhc_mix(struct backend *, const struct mhc_mix_args *, struct err *);
 int cuda_mhc_head(struct backend *, const struct mhc_head_args *, struct err *);
 int cuda_linear(struct backend *, const struct linear_args *, struct err *);
 int cuda_linear_batch(struct backend *, const struct linear_batch_args *, struct err *);

@@ -8,11 +8,10 @@
  * Products: a block takes pieces of 64 columns of all four streams for up to 8 tokens and a
  * warp three of the 24 rows of fn; its sums over the block's columns go to `part`.  A second
  * kernel adds them in the order of the columns and finishes: a block of a token makes u, its
- * columns' streams loaded before the sums are there; another post and comb (of 32 tokens where
- * there are many).  With `join` the first kernel applies post to its columns before.  Both load
- * their weights before kernel_begin().
- * Floor, one token: fn and the streams, 1.6 MB of Flash, 0.4 µs; two launches and the rounds of
- * Sinkhorn, one behind the other, 1 µs, cost more.
+ * columns' streams loaded before the sums are there.  With `join` the first kernel applies post
+ * to its columns before.  Both load their weights before kernel_begin().  post and comb are
+ * made beside something else, or, where nobody does that, by a third kernel. Floor, one token:
+ * fn and the streams, 1.6 MB of Flash, 0.4 µs; the launches cost more.
  */
 #include "kernels/cuda/mhc_finish.cuh"
 
@@ -127,20 +126,30 @@ static __global__ void __launch_bounds__(WARPS *WARP) products(struct products p
 #pragma unroll
 	for (int t = 0; t < TILE; t++) {
 		float *out = p.part + (t0 + t) * OUT * p.n_part + blockIdx.x;
+		float sum[ROWS + 1];
 
-		for (int o = 0; o < ROWS; o++) {
-			float sum = warp_sum(acc[t][o]);
-
-			if (lane == 0 && t0 + t < p.n_tok && warp * ROWS + o < p.n_out)
-				out[(warp * ROWS + o) * p.n_part] = sum;
-		}
-		if (t == warp) {
-			float sum = warp_sum(squares);
-
-			if (lane == 0 && t0 + t < p.n_tok)
-				out[SQUARES * p.n_part] = sum;
-		}
+		for (int o = 0; o < ROWS; o++)
+			sum[o] = acc[t][o];
+		sum[ROWS] = squares; /* of token `warp` */
+		warp_sums(sum);
+		if (lane || t0 + t >= p.n_tok)
+			continue;
+		for (int o = 0; o < ROWS; o++)
+			if (warp * ROWS + o < p.n_out)
+				out[(warp * ROWS + o) * p.n_part] = sum[o];
+		if (t == warp)
+			out[SQUARES * p.n_part] = sum[ROWS];
 	}
+}
+
+static __global__ void __launch_bounds__(WARPS *WARP) mix_tokens(struct mhc_mix_args a)
+{
+	kernel_begin();
+	__shared__ float c[WARPS][16];
+	int warp = (int)threadIdx.x / WARP, t = (int)blockIdx.x * WARPS + warp;
+
+	if (t < a.n_tok)
+		mix_token(a, t, c[warp], (int)threadIdx.x % WARP);
 }
 
 /* --------------------------------------------------------------------------- post */
@@ -192,13 +201,18 @@ static size_t part_bytes(int n_tok, int d)
 	return sizeof(float) * OUT * (size_t)n_tok * (size_t)parts_of(n_tok, d);
 }
 
+static size_t raw_bytes(int n_tok)
+{
+	return sizeof(float) * MHC_RAW * (size_t)n_tok;
+}
+
 size_t cuda_mhc_scratch(const struct cuda *c, const struct pass_shape *s)
 {
 	int few = s->rows < CUDA_DECODE_ROWS ? s->rows : CUDA_DECODE_ROWS;
 	size_t a = part_bytes(few, s->d), b = part_bytes(s->rows, s->d);
 
 	(void)c;
-	return a > b ? a : b;
+	return (a > b ? a : b) + raw_bytes(s->rows);
 }
 
 static int check(const char *op, int n_tok, int d, struct err *err)
@@ -222,17 +236,40 @@ template <bool JOIN> static void launch_products(struct cuda *c, const struct pr
 		launch_kernel(c, products<TILE_MANY, JOIN>, grid, WARPS * WARP, 0, p);
 }
 
+int cuda_mhc_mix(struct backend *be, const struct mhc_mix_args *a, struct err *err)
+{
+	struct cuda *c = cuda_of(be);
+
+	launch_kernel(c, mix_tokens, (unsigned)((a->n_tok + WARPS - 1) / WARPS), WARPS * WARP,
+		      0, *a);
+	return cuda_check_launch(c, "mhc_mix", err);
+}
+
+static struct finish finish_of(const struct mhc_pre_args *a, int n_out,
+			       const struct products *p)
+{
+	struct finish f = {a->d, p->n_part, n_out, a->eps, a->rms_eps, p->part, p->x};
+
+	f.base = (const float *)a->base;
+	f.scale = (const float *)a->scale;
+	f.norm = (const uint16_t *)a->norm;
+	f.out = (uint16_t *)a->out;
+	f.raw = a->raw ? (float *)a->raw : p->part + part_bytes(a->n_tok, a->d) / sizeof(float);
+	return f;
+}
+
 /* Products of fn with the streams, and what is made of them; post: what is applied before. */
 static int mix(struct cuda *c, const char *op, const struct mhc_pre_args *a, int n_out,
 	       const struct mhc_post_args *post, struct err *err)
 {
 	struct products p = {a->n_tok, a->d, n_out, pieces_of(a->n_tok),
 			     parts_of(a->n_tok, a->d)};
-	struct finish f = {a->n_tok, a->d, p.n_part, a->n_iter};
+	struct mhc_mix_args rest = {a->n_tok, a->n_iter, a->eps};
+	struct finish f;
 	void *part;
 
 	if (check(op, a->n_tok, a->d, err) ||
-	    cuda_scratch(c, part_bytes(a->n_tok, a->d), op, &part, err))
+	    cuda_scratch(c, part_bytes(a->n_tok, a->d) + raw_bytes(a->n_tok), op, &part, err))
 		return err->code;
 	p.fn = (const float *)a->fn;
 	p.x = (float *)a->x;
@@ -247,20 +284,19 @@ static int mix(struct cuda *c, const char *op, const struct mhc_pre_args *a, int
 	}
 	if (cuda_check_launch(c, op, err))
 		return err->code;
-	f.mix_tokens = a->n_tok > CUDA_DECODE_ROWS ? MIX_MANY : 1;
-	f.n_mix = a->comb ? (a->n_tok + f.mix_tokens - 1) / f.mix_tokens : 0;
-	f.eps = a->eps;
-	f.rms_eps = a->rms_eps;
-	f.part = p.part;
-	f.x = p.x;
-	f.base = (const float *)a->base;
-	f.scale = (const float *)a->scale;
-	f.norm = (const uint16_t *)a->norm;
-	f.out = (uint16_t *)a->out;
-	f.post = (float *)a->post;
-	f.comb = (float *)a->comb;
-	launch_kernel(c, finish, (unsigned)(f.n_mix + a->n_tok), FINISH, 0, f);
-	return cuda_check_launch(c, op, err);
+	f = finish_of(a, n_out, &p);
+	if (a->d <= 4 * FINISH)
+		launch_kernel(c, finish<1>, (unsigned)a->n_tok, FINISH, 0, f);
+	else
+		launch_kernel(c, finish<3>, (unsigned)a->n_tok, FINISH, 0, f);
+	if (cuda_check_launch(c, op, err))
+		return err->code;
+	if (a->raw || !a->comb)
+		return 0;
+	rest.raw = (dbuf)f.raw;
+	rest.post = a->post;
+	rest.comb = a->comb;
+	return cuda_mhc_mix(&c->base, &rest, err);
 }
 
 int cuda_mhc_pre(struct backend *be, const struct mhc_pre_args *a, struct err *err)

@@ -1,20 +1,24 @@
 /*
  * The second half of mhc_pre and mhc_head: from the products of fn with the streams, in parts,
- * to u, post and comb.  See mhc.cu.
+ * to u and to what post and comb are made of (mhc_mix.cuh).  A block has a token.
  */
 #ifndef KERNELS_CUDA_MHC_FINISH_CUH
 #define KERNELS_CUDA_MHC_FINISH_CUH
 
-#include "kernels/cuda/device.cuh"
-#include "kernels/cuda/round.h"
+#include "kernels/cuda/mhc_mix.cuh"
 
-#define OUT      25 /* sums of a token: 24 products and the squares */
-#define SQUARES  24
-#define FINISH   1024 /* threads */
-#define COLUMNS  3    /* times four, a thread's of u */
-#define MAX_D    (COLUMNS * 4 * FINISH)
-#define MIXES    20 /* sums of a token that post and comb are made of, from 4 on */
-#define MIX_MANY 32 /* tokens of a block that makes them, where there are many rows */
+#define OUT     25 /* sums of a token: 24 products and the squares */
+#define SQUARES 24
+#define FINISH  1024 /* threads */
+#define MAX_D   (3 * 4 * FINISH)
+
+/* N sums over the warp's lanes, as warp_sum() has them, side by side. */
+template <int N> static __device__ __forceinline__ void warp_sums(float (&v)[N])
+{
+	for (int o = WARP / 2; o; o /= 2)
+		for (int i = 0; i < N; i++)
+			v[i] += __shfl_xor_sync(ALL_LANES, v[i], o);
+}
 
 /* acc += a · b, one after another */
 static __device__ __forceinline__ float dot4(float4 a, float4 b, float acc)
@@ -23,27 +27,20 @@ static __device__ __forceinline__ float dot4(float4 a, float4 b, float acc)
 }
 
 struct finish {
-	int n_tok, d, n_part, n_iter;
-	int n_mix, mix_tokens; /* blocks that make post and comb, and the tokens of each */
+	int d, n_part, n_out;
 	float eps, rms_eps;
 	const float *part, *x, *base, *scale;
 	const uint16_t *norm;
 	uint16_t *out;
-	float *post, *comb; /* NULL at the head */
+	float *raw; /* [n_tok, MHC_RAW]; not written at the head, where n_out is 4 */
 };
 
 /* The small weights, and what a block's threads tell each other. */
 struct finish_shared {
 	float base[SQUARES], scale[3];
 	float w[4]; /* of the streams in u */
-	float c[MIX_MANY][16 + 1];
 	float part[33];
 };
-
-static __device__ __forceinline__ float sigmoid(float x)
-{
-	return 1.0f / (1.0f + round_exp(-x));
-}
 
 /* Product i of a token over its root mean square, to every lane. */
 static __device__ __forceinline__ float mixed(const struct finish &f, int64_t t, int i,
@@ -51,121 +48,28 @@ static __device__ __forceinline__ float mixed(const struct finish &f, int64_t t,
 {
 	const float *p = f.part + (t * OUT + i) * f.n_part;
 	const float *q = f.part + (t * OUT + SQUARES) * f.n_part;
-	float sum = 0.0f, squares = 0.0f;
+	float sum[2] = {0.0f, 0.0f};
 
-	for (int k0 = lane; k0 < f.n_part; k0 += 4 * WARP) {
-		float v[4], s[4];
+#pragma unroll 1
+	for (int k0 = lane; k0 < f.n_part; k0 += 2 * WARP) {
+		float v[2], s[2];
 
 #pragma unroll
-		for (int u = 0; u < 4; u++) { /* all on their way before the first is needed */
+		for (int u = 0; u < 2; u++) { /* all on their way before the first is needed */
 			int k = k0 + u * WARP;
 
 			v[u] = k < f.n_part ? p[k] : 0.0f;
 			s[u] = k < f.n_part ? q[k] : 0.0f;
 		}
 #pragma unroll
-		for (int u = 0; u < 4; u++) {
-			sum += v[u];
-			squares += s[u];
+		for (int u = 0; u < 2; u++) {
+			sum[0] += v[u];
+			sum[1] += s[u];
 		}
 	}
-	sum = warp_sum(sum);
-	squares = warp_sum(squares);
-	return sum * (1.0f / sqrtf(squares / (float)(4 * f.d) + f.rms_eps));
+	warp_sums(sum);
+	return sum[0] * rsqrtf(sum[1] / (float)(4 * f.d) + f.rms_eps);
 }
-
-/* ------------------------------------------------------------------ post and comb */
-
-/* Within 1 of the last bit; of what is not tiny. */
-static __device__ __forceinline__ float quick_inverse(float x)
-{
-	float r;
-
-	asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
-	return r;
-}
-
-/* Entry j, k of C is lane 4 j + k (mod 16)'s: softmax over k, and eps. */
-static __device__ __forceinline__ float softmax4(float c, float eps)
-{
-	float max = fmaxf(c, __shfl_xor_sync(ALL_LANES, c, 1)), sum;
-
-	max = fmaxf(max, __shfl_xor_sync(ALL_LANES, max, 2));
-	c = round_exp(c - max);
-	sum = c + __shfl_xor_sync(ALL_LANES, c, 1);
-	sum = sum + __shfl_xor_sync(ALL_LANES, sum, 2);
-	return c / sum + eps;
-}
-
-/* u[i] = sum_j m[i][j] v[j] + eps u[i]; its inverses are r. */
-static __device__ __forceinline__ void balance(const float (&m)[4][4], const float (&v)[4],
-					       float eps, float (&u)[4], float (&r)[4])
-{
-	for (int i = 0; i < 4; i++)
-		u[i] = u[i] * eps;
-	for (int j = 0; j < 4; j++)
-		for (int i = 0; i < 4; i++)
-			u[i] = fmaf(m[i][j], v[j], u[i]);
-	for (int i = 0; i < 4; i++)
-		r[i] = quick_inverse(u[i]);
-}
-
-/*
- * Rounds of rows and columns, the first of columns alone, by one thread: what is balanced is
- * a[j] C[j][k] b[k], of which only a and b change.  A column's new b is b / (b s + eps), s its
- * sum without b; so 1/b becomes s + eps / b, and with rows alike.
- */
-static __device__ __forceinline__ void sinkhorn(const float *c, int n_iter, float eps,
-						float4 *out)
-{
-	float rows[4][4], columns[4][4];
-	float a[4] = {1.0f, 1.0f, 1.0f, 1.0f}, b[4];
-	float a_inverse[4] = {1.0f, 1.0f, 1.0f, 1.0f}, b_inverse[4] = {1.0f, 1.0f, 1.0f, 1.0f};
-
-#pragma unroll
-	for (int i = 0; i < 16; i++) {
-		rows[i / 4][i % 4] = c[i];
-		columns[i % 4][i / 4] = c[i];
-	}
-	balance(columns, a, eps, b_inverse, b);
-	for (int it = 1; it < n_iter; it++) {
-		balance(rows, b, eps, a_inverse, a);
-		balance(columns, a, eps, b_inverse, b);
-	}
-#pragma unroll
-	for (int j = 0; j < 4; j++)
-		out[j] = make_float4(a[j] * rows[j][0] * b[0], a[j] * rows[j][1] * b[1],
-				     a[j] * rows[j][2] * b[2], a[j] * rows[j][3] * b[3]);
-}
-
-/* post and comb of the block's tokens. */
-static __device__ void finish_mix(const struct finish &f, struct finish_shared *s)
-{
-	int lane = (int)threadIdx.x % WARP, t0 = (int)blockIdx.x * f.mix_tokens;
-	int n = min(f.mix_tokens, f.n_tok - t0), i = (int)threadIdx.x;
-
-	for (int p = i / WARP; p < n * MIXES; p += FINISH / WARP) {
-		int t = p / MIXES, o = 4 + p % MIXES;
-		float v = mixed(f, t0 + t, o, lane);
-
-		v = fmaf(v, s->scale[o < 8 ? 1 : 2], s->base[o]);
-		if (lane == 0 && o < 8)
-			f.post[4 * (t0 + t) + o - 4] = 2.0f * sigmoid(v);
-		else if (lane == 0)
-			s->c[t][o - 8] = v;
-	}
-	__syncthreads();
-	if (i < (16 * n + WARP - 1) / WARP * WARP) { /* half a warp a token */
-		float *c = &s->c[i / 16][i % 16];
-
-		*c = softmax4(*c, f.eps);
-	}
-	__syncthreads();
-	if (i < n)
-		sinkhorn(s->c[i], f.n_iter, f.eps, (float4 *)f.comb + 4 * (t0 + i));
-}
-
-/* ------------------------------------------------------------------------------- u */
 
 static __device__ __forceinline__ void load_streams(const float *x, int d, int i,
 						    float4 (&v)[4])
@@ -192,9 +96,11 @@ static __device__ __forceinline__ uint2 normed(float4 s, float scale, uint2 w)
 				    s.w * scale * f32_of_bf16_high(w.y)));
 }
 
-/* u of token t, and its norm; `first` is the norm's weights of the thread's first columns. */
-static __device__ void finish_input(const struct finish &f, int64_t t, uint2 first,
-				    struct finish_shared *s)
+/* u of token t, a thread having COLUMNS · 4 columns, and its norm; `first` is the norm's
+ * weights of the thread's first columns. */
+template <int COLUMNS>
+static __device__ __forceinline__ void finish_input(const struct finish &f, int64_t t,
+						    uint2 first, struct finish_shared *s)
 {
 	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
 	int n = f.d / 4, i = (int)threadIdx.x;
@@ -204,11 +110,14 @@ static __device__ void finish_input(const struct finish &f, int64_t t, uint2 fir
 
 	if (i < n)
 		load_streams(x, f.d, i, v);
-	if (warp < 4) {
+	if (warp < f.n_out) {
 		float m = mixed(f, t, warp, lane);
 
-		if (lane == 0)
-			s->w[warp] = sigmoid(fmaf(m, s->scale[0], s->base[warp])) + f.eps;
+		m = fmaf(m, s->scale[warp < 4 ? 0 : warp < 8 ? 1 : 2], s->base[warp]);
+		if (lane == 0 && warp < 4)
+			s->w[warp] = sigmoid(m) + f.eps;
+		else if (lane == 0)
+			f.raw[MHC_RAW * t + warp - 4] = m;
 	}
 	__syncthreads();
 #pragma unroll
@@ -221,7 +130,7 @@ static __device__ void finish_input(const struct finish &f, int64_t t, uint2 fir
 		sum = dot4(u[k], u[k], sum);
 	}
 	sum = block_sum(sum, s->part);
-	scale = 1.0f / sqrtf(sum / (float)f.d + f.rms_eps);
+	scale = rsqrtf(sum / (float)f.d + f.rms_eps);
 #pragma unroll
 	for (int k = 0; k < COLUMNS; k++) {
 		int at = i + k * FINISH;
@@ -232,24 +141,21 @@ static __device__ void finish_input(const struct finish &f, int64_t t, uint2 fir
 	}
 }
 
-static __global__ void __launch_bounds__(FINISH) finish(struct finish f)
+template <int COLUMNS> static __global__ void __launch_bounds__(FINISH) finish(struct finish f)
 {
 	__shared__ struct finish_shared s;
 	int i = (int)threadIdx.x;
 	uint2 first = {};
 
-	if (i < (f.comb ? SQUARES : 4))
+	if (i < f.n_out)
 		s.base[i] = f.base[i];
-	else if (i >= WARP && i < WARP + (f.comb ? 3 : 1))
+	else if (i >= WARP && i < WARP + (f.n_out > 4 ? 3 : 1))
 		s.scale[i - WARP] = f.scale[i - WARP];
 	if (i < f.d / 4)
 		first = ((const uint2 *)f.norm)[i];
 	__syncthreads();
 	kernel_begin();
-	if ((int)blockIdx.x < f.n_mix)
-		finish_mix(f, &s);
-	else
-		finish_input(f, (int64_t)blockIdx.x - f.n_mix, first, &s);
+	finish_input<COLUMNS>(f, (int64_t)blockIdx.x, first, &s);
 }
 
 #endif

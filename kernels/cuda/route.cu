@@ -10,12 +10,12 @@
  * route:      a block has a token, a thread an expert's score (or several), the first warp
  *             chooses.  Floor: a launch.
  * gate_route: a block has two rows of the gate, all of their columns, its warps' parts added in
- *             their order; the last block to end chooses.  Floor of few rows: the gate over the
+ *             their order; the last block to end chooses.  One more makes the mixtures that
+ *             the joint before has left.  Floor of few rows: the gate over the
  *             memory's bandwidth (2 MB of Flash, 0.5 µs, on its way before kernel_begin()), a
  *             launch, and one exchange between blocks.
  */
-#include "kernels/cuda/device.cuh"
-#include "kernels/cuda/round.h"
+#include "kernels/cuda/mhc_mix.cuh"
 #include "kernels/cuda/tiles.h"
 
 #define THREADS      256
@@ -31,6 +31,14 @@ static __device__ __forceinline__ float sqrt_softplus(float x)
 	return (float)sqrt(v > 40.0 ? v : log1p(exp(v)));
 }
 
+/* The same within a few units in the last place, sooner. */
+static __device__ __forceinline__ float quick_score(float x)
+{
+	if (x < -80.0f) /* where exp() leaves float's normal numbers */
+		return sqrt_softplus(x);
+	return sqrtf(x > 40.0f ? x : log1pf(expf(x)));
+}
+
 /* The key of a score; NaN counts as minus infinity.  0 is left for what has been taken. */
 static __device__ __forceinline__ uint32_t choice_key(float s)
 {
@@ -42,24 +50,37 @@ template <int KEYS> struct keys {
 	uint32_t of[KEYS];
 };
 
+/* The greatest and the least of N values, a power of two, in a tree. */
+template <int N> static __device__ __forceinline__ uint32_t greatest(const uint32_t *v)
+{
+	if constexpr (N == 1)
+		return v[0];
+	else
+		return max(greatest<N / 2>(v), greatest<N / 2>(v + N / 2));
+}
+
+template <int N> static __device__ __forceinline__ int least(const int *v)
+{
+	if constexpr (N == 1)
+		return v[0];
+	else
+		return min(least<N / 2>(v), least<N / 2>(v + N / 2));
+}
+
 /* The expert of the greatest key, of equal ones the lowest; its key becomes 0. */
 template <int KEYS> static __device__ __forceinline__ int take_best(keys<KEYS> &k, int lane)
 {
-	uint32_t best = 0;
-	int at = MAX_EXPERT;
+	uint32_t best = __reduce_max_sync(ALL_LANES, greatest<KEYS>(k.of));
+	int at[KEYS], first;
 
 #pragma unroll
 	for (int i = 0; i < KEYS; i++)
-		best = max(best, k.of[i]);
-	best = __reduce_max_sync(ALL_LANES, best);
-#pragma unroll
-	for (int i = KEYS - 1; i >= 0; i--)
-		at = k.of[i] == best ? i * WARP + lane : at;
-	at = __reduce_min_sync(ALL_LANES, at);
+		at[i] = k.of[i] == best ? i * WARP + lane : MAX_EXPERT;
+	first = __reduce_min_sync(ALL_LANES, least<KEYS>(at));
 #pragma unroll
 	for (int i = 0; i < KEYS; i++)
-		k.of[i] = i * WARP + lane == at ? 0 : k.of[i];
-	return at;
+		k.of[i] = i * WARP + lane == first ? 0 : k.of[i];
+	return first;
 }
 
 /* The n_used greatest; lane i gets the i-th of them. */
@@ -175,6 +196,8 @@ struct gate {
 	float *score;      /* [n_tok, n_expert] */
 	uint32_t *key;     /* the same */
 	uint32_t *counter; /* 0 */
+	unsigned blocks;   /* that have rows of the gate */
+	struct mhc_mix_args mix;
 };
 
 /* Products of 8 neighbouring columns, added to `acc` one after another. */
@@ -252,7 +275,7 @@ static __device__ __forceinline__ void gate_publish(const struct gate &g, int ex
 
 	for (int w = 1; w < WARPS; w++)
 		v += part[w];
-	s = sqrt_softplus(v);
+	s = quick_score(v);
 	g.score[at] = s;
 	g.key[at] = choice_key(g.route.bias ? s + bias : s);
 	__threadfence();
@@ -292,6 +315,12 @@ static __global__ void __launch_bounds__(THREADS) gate(const __grid_constant__ s
 	uint4 w[GATE_EXPERTS][GROUPS];
 	float bias = 0.0f;
 
+	if (blockIdx.x == g.blocks) {
+		kernel_begin();
+		for (int t = warp; t < g.mix.n_tok; t += WARPS)
+			mix_token(g.mix, t, score[warp], lane);
+		return;
+	}
 	gate_load<GROUPS>(g, first, w);
 	if (g.route.bias && first + e < g.route.n_expert)
 		bias = ((const float *)g.route.bias)[first + e];
@@ -305,7 +334,7 @@ static __global__ void __launch_bounds__(THREADS) gate(const __grid_constant__ s
 			gate_publish(g, first + e, bias, part[t][e], t);
 		__syncwarp();
 		if (i == 0) {
-			last = atomicAdd(g.counter, 1u) == gridDim.x - 1;
+			last = atomicAdd(g.counter, 1u) == g.blocks - 1;
 			__threadfence();
 		}
 	}
@@ -320,7 +349,7 @@ static __global__ void __launch_bounds__(THREADS) gate(const __grid_constant__ s
 
 template <int GROUPS> static void launch_gate(struct cuda *c, const struct gate &g)
 {
-	unsigned blocks = (unsigned)(g.route.n_expert + GATE_EXPERTS - 1) / GATE_EXPERTS;
+	unsigned blocks = g.blocks + (g.mix.raw != NULL);
 
 	if (g.route.n_expert <= 8 * WARP)
 		launch_kernel(c, gate<GROUPS, 8>, blocks, THREADS, 0, g);
@@ -333,7 +362,8 @@ static int gate_serves(const struct gate_route_args *a)
 {
 	const struct linear_args *g = &a->gate;
 
-	return g->n_tok <= CUDA_DECODE_ROWS && g->n_tok == a->route.n_tok && g->n_group == 1 &&
+	return g->n_tok <= CUDA_DECODE_ROWS && g->n_tok == a->route.n_tok &&
+	       (!a->mix.raw || a->mix.n_tok == g->n_tok) && g->n_group == 1 &&
 	       g->w.type == WEIGHT_BF16 && g->w.out == a->route.n_expert && g->w.in % 8 == 0 &&
 	       g->w.in <= 4 * 8 * THREADS && ((uintptr_t)g->w.w | (uintptr_t)g->x) % 16 == 0;
 }
@@ -349,6 +379,15 @@ size_t cuda_route_scratch(const struct cuda *c, const struct pass_shape *s)
 	return 2 * gate_part(s->n_expert);
 }
 
+static int one_by_one(struct backend *be, const struct gate_route_args *a, struct err *err)
+{
+	int rc = cuda_linear(be, &a->gate, err);
+
+	if (!rc)
+		rc = cuda_route(be, &a->route, err);
+	return rc || !a->mix.raw ? rc : cuda_mhc_mix(be, &a->mix, err);
+}
+
 int cuda_gate_route(struct backend *be, const struct gate_route_args *a, struct err *err)
 {
 	struct cuda *c = cuda_of(be);
@@ -357,14 +396,15 @@ int cuda_gate_route(struct backend *be, const struct gate_route_args *a, struct 
 	void *scratch;
 
 	if (!gate_serves(a))
-		return cuda_linear(be, &a->gate, err) ? err->code
-						      : cuda_route(be, &a->route, err);
+		return one_by_one(be, a, err);
 	if (check("gate_route", &a->route, err) ||
 	    cuda_scratch(c, 2 * gate_part(a->route.n_expert), "gate_route", &scratch, err))
 		return err->code;
 	g.score = (float *)scratch;
 	g.key = (uint32_t *)scratch + gate_part(a->route.n_expert) / sizeof(float);
 	g.counter = c->counters;
+	g.blocks = (unsigned)(a->route.n_expert + GATE_EXPERTS - 1) / GATE_EXPERTS;
+	g.mix = a->mix;
 	if (g.d <= 8 * THREADS)
 		launch_gate<1>(c, g);
 	else if (g.d <= 2 * 8 * THREADS)

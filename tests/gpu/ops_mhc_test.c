@@ -17,6 +17,10 @@ struct mix_case {
 	struct pair x, fn, base, scale, norm, out; /* before a sublayer */
 	struct pair post, comb;                    /* made then */
 	struct pair y, old_post, old_comb;         /* what is applied after one */
+	int rows; /* what makes them along: attention's rows, */
+	struct pair raw, step, rope, q, kv_norm, ring;
+	struct pair logits, expert, weight; /* or the router */
+	struct weight_pair gate;
 };
 
 static struct mhc_pre_args pre_args(const struct mix_case *k, int side, int t0, int n)
@@ -76,6 +80,35 @@ static int join(struct backend *be, int side, int t0, int n, void *ctx, struct e
 		return be->ops->mhc_join(be, &a, err);
 	return be->ops->mhc_post(be, &a.post, err) ? err->code
 						   : be->ops->mhc_pre(be, &a.pre, err);
+}
+
+/* With its mixtures left to the router or to attention's rows, whose own work is of no account.
+ */
+static int pre_and_rest(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
+{
+	const struct mix_case *k = ctx;
+	struct mhc_pre_args a = pre_args(k, side, t0, n);
+	struct mhc_mix_args rest = {n, a.n_iter, a.eps, k->raw.p[side], a.post, a.comb};
+	struct gate_route_args g = {
+		.gate = {n, 1, 1, 0, 0, k->gate.w[side], a.out, k->logits.p[side]},
+		.route = {n, 16, 2, 1.0f, k->logits.p[side], NULL, NULL, NULL,
+			  k->expert.p[side], k->weight.p[side]},
+		.mix = rest,
+	};
+	struct attention_rows_args r = {
+		.query = {n, 1, 1e-6f, k->rope.p[side], k->q.p[side]},
+		.window = {n, 512, 1e-6f, k->step.p[side], k->q.p[side], k->kv_norm.p[side],
+			   k->rope.p[side], k->ring.p[side]},
+		.mix = rest,
+	};
+
+	if (!be->ops->gate_route)
+		return be->ops->mhc_pre(be, &a, err);
+	a.raw = rest.raw;
+	if (be->ops->mhc_pre(be, &a, err))
+		return err->code;
+	return k->rows ? be->ops->attention_rows(be, &r, err)
+		       : be->ops->gate_route(be, &g, err);
 }
 
 static int head(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
@@ -157,6 +190,34 @@ static void few_rounds_of_balancing_are_the_cpus(void **state)
 	}
 }
 
+static void mixtures_that_are_left_to_others_are_the_cpus(void **state)
+{
+	static const int few[] = {1, 2, 8, 9, 10, 16, 17, 129};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < 2 * COUNT(few); i++) {
+		int n_tok = few[i / 2];
+		size_t n = (size_t)n_tok;
+		struct mix_case k;
+
+		bench_case(b, "mhc_pre and %s, %d rows", i % 2 ? "rows" : "gate", n_tok);
+		k = make(b, n_tok, 256, 24, 1.0);
+		k.rows = i % 2;
+		k.raw = bench_scratch(b, PAIR_F32, n * MHC_RAW);
+		k.gate = bench_weight(b, WEIGHT_BF16, 16, 256, 1);
+		k.logits = bench_scratch(b, PAIR_F32, n * 16);
+		k.expert = bench_scratch(b, PAIR_I32, n * 2);
+		k.weight = bench_scratch(b, PAIR_F32, n * 2);
+		k.step = bench_step(b, 0, 0);
+		k.rope = bench_rope(b, 0, n_tok);
+		k.q = bench_scratch(b, PAIR_ACT, n * HEAD_DIM);
+		k.kv_norm = bench_normal(b, PAIR_BF16, HEAD_DIM, 1.0);
+		k.ring = bench_scratch(b, PAIR_BYTES, 512 * KV_ROW_BYTES);
+		bench_run(b, n_tok, pre_and_rest, &k);
+		compare_input(b, &k, n_tok);
+	}
+}
+
 static void what_a_sublayer_adds_is_the_cpus_exactly(void **state)
 {
 	struct bench *b = *state;
@@ -220,6 +281,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		BENCH_TEST(a_sublayers_input_and_mixture_are_the_cpus),
 		BENCH_TEST(few_rounds_of_balancing_are_the_cpus),
+		BENCH_TEST(mixtures_that_are_left_to_others_are_the_cpus),
 		BENCH_TEST(what_a_sublayer_adds_is_the_cpus_exactly),
 		BENCH_TEST(the_join_of_both_is_one_after_the_other),
 		BENCH_TEST(the_heads_mixture_is_the_cpus),

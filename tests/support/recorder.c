@@ -95,6 +95,7 @@ struct recorder {
 	void (*call)(void *ctx);
 	void *call_ctx;
 	struct recorder_counts counts;
+	struct mhc_mix_args due; /* raw: NULL where nothing is left to be made */
 };
 
 static struct recorder *of(struct backend *be)
@@ -102,12 +103,49 @@ static struct recorder *of(struct backend *be)
 	return (struct recorder *)be;
 }
 
+/* The inner backend makes post and comb at once; that they are made in time is looked at. */
+static int mixes(struct recorder *r, const struct mhc_pre_args *a, struct err *err)
+{
+	struct mhc_pre_args whole = *a;
+
+	r->due = (struct mhc_mix_args){
+		.n_tok = a->n_tok,
+		.n_iter = a->n_iter,
+		.eps = a->eps,
+		.raw = a->raw,
+		.post = a->post,
+		.comb = a->comb,
+	};
+	whole.raw = NULL;
+	return r->inner->ops->mhc_pre(r->inner, &whole, err);
+}
+
+static int mixes_due(struct recorder *r, const struct mhc_mix_args *a, struct err *err)
+{
+	const struct mhc_mix_args *d = &r->due;
+
+	if (a->raw != d->raw || a->post != d->post || a->comb != d->comb ||
+	    a->n_tok != d->n_tok || a->n_iter != d->n_iter || a->eps < d->eps ||
+	    a->eps > d->eps)
+		return err_set(err, ERR_MODEL,
+			       "mixtures other than those that mhc_pre has left");
+	r->due.raw = NULL;
+	return 0;
+}
+
+static int adds(struct recorder *r, const struct mhc_post_args *a, struct err *err)
+{
+	if (r->due.raw)
+		return err_set(err, ERR_MODEL, "mhc_post before its mixtures are made");
+	return r->inner->ops->mhc_post(r->inner, a, err);
+}
+
 static int join(struct recorder *r, const struct mhc_join_args *a, struct err *err)
 {
-	int rc = r->inner->ops->mhc_post(r->inner, &a->post, err);
+	int rc = adds(r, &a->post, err);
 
 	r->counts.joined++;
-	return rc ? rc : r->inner->ops->mhc_pre(r->inner, &a->pre, err);
+	return rc ? rc : mixes(r, &a->pre, err);
 }
 
 static int batch(struct recorder *r, const struct linear_batch_args *a, struct err *err)
@@ -128,14 +166,18 @@ static int rows(struct recorder *r, const struct attention_rows_args *a, struct 
 		rc = ops->compress(r->inner, &a->compress[i], err);
 	if (!rc)
 		rc = ops->window_row(r->inner, &a->window, err);
-	return rc ? rc : ops->query(r->inner, &a->query, err);
+	if (!rc)
+		rc = ops->query(r->inner, &a->query, err);
+	return rc ? rc : mixes_due(r, &a->mix, err);
 }
 
 static int choice(struct recorder *r, const struct gate_route_args *a, struct err *err)
 {
 	int rc = r->inner->ops->linear(r->inner, &a->gate, err);
 
-	return rc ? rc : r->inner->ops->route(r->inner, &a->route, err);
+	if (!rc)
+		rc = r->inner->ops->route(r->inner, &a->route, err);
+	return rc ? rc : mixes_due(r, &a->mix, err);
 }
 
 /* One more operation, put or get, unless it fails. */
@@ -158,6 +200,10 @@ static int perform(struct recorder *r, const struct issued *it, struct err *err)
 	switch (it->op) {
 #define X(name, args)                                                                          \
 	case OP_##name:                                                                        \
+		if (OP_##name == OP_mhc_pre)                                                   \
+			return mixes(r, &it->a.mhc_pre, err);                                  \
+		if (OP_##name == OP_mhc_post)                                                  \
+			return adds(r, &it->a.mhc_post, err);                                  \
 		if (OP_##name == OP_mhc_join)                                                  \
 			return join(r, &it->a.mhc_join, err);                                  \
 		if (OP_##name == OP_linear_batch)                                              \

@@ -11,7 +11,7 @@
 struct recorder;
 
 /*
- * `joins`: it has mhc_join and linear_batch, made of the other's operations; `marks`: it times
+ * `joins`: it has the operations that are several in one, made of the other's; `marks`: it times
  * phases.
  */
 struct recorder *recorder_new(struct backend *inner, int joins, int marks);
