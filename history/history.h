@@ -443,6 +443,12 @@ struct history_edit {
 	int64_t after_mode;
 	int64_t made_dirs; /* how many folders it had to make */
 	enum history_edit_state state;
+	/* Of a list: */
+	int64_t answer; /* the message that called for it */
+	bool here;      /* the file is one of this machine */
+	bool elsewhere; /* a process that lives, and is another one, is at it */
+	bool untold;    /* it was taken back or made again, and the model does not know */
+	bool kept_after; /* what the file held after it is there, see history_edit_after() */
 };
 
 struct history_edits {
@@ -452,8 +458,8 @@ struct history_edits {
 
 /*
  * Before the file is changed: "planned", and on the disk when this returns.  id, kept and state are
- * not read.  Where a conversation keeps more than HISTORY_BEFORE_ALL, the bytes of its oldest edits
- * go: *n_dropped of them.
+ * not read.  What was taken back in the conversation cannot be made again any more.  Where it keeps
+ * more than HISTORY_BEFORE_ALL, the bytes of its oldest edits go: *n_dropped of them.
  */
 int history_edit_plan(struct history *h, const struct history_edit *e, int64_t *id,
 		      size_t *n_dropped, struct err *err);
@@ -465,6 +471,26 @@ int history_edits(struct history *h, int64_t conversation, struct history_edits 
 void history_edits_release(struct history_edits *edits);
 /* Appends what the file held before.  ERR_USAGE: that is not kept, or nothing was there. */
 int history_edit_before(struct history *h, int64_t id, struct buf *out, struct err *err);
+/* What it held after the edit, where that was kept when the edit was taken back. */
+int history_edit_after(struct history *h, int64_t id, struct buf *out, struct err *err);
+
+/* An edit on its way back, or forth again. */
+struct history_edit_step {
+	int64_t id;
+	enum history_edit_state state;
+	/* What the file holds now, to be kept; p NULL: what is kept stays. */
+	struct str after;
+	bool tells; /* the model is to know; twice is as good as never */
+};
+
+/*
+ * Makes all the steps or none, and they are on the disk when this returns: "planned" before files
+ * are changed, then what became of them.  What was dropped meanwhile stays so.
+ */
+int history_edits_step(struct history *h, const struct history_edit_step *steps, size_t n,
+		       struct err *err);
+/* The model knows of all that was taken back or made again in the conversation. */
+int history_edits_told(struct history *h, int64_t conversation, struct err *err);
 
 /* -- search ------------------------------------------------------------------ */
 

@@ -15,9 +15,10 @@
 #include "schema_5.h"
 #include "schema_6.h"
 #include "schema_7.h"
+#include "schema_8.h"
 
 static const char *const steps[HISTORY_SCHEMA] = {schema_1, schema_2, schema_3, schema_4,
-						   schema_5, schema_6, schema_7};
+						   schema_5, schema_6, schema_7, schema_8};
 
 static int read_version(struct history *h, int64_t *version, struct err *err)
 {

@@ -8,7 +8,7 @@
 
 #include "history/store.h"
 
-#define HISTORY_SCHEMA 7 /* the newest step */
+#define HISTORY_SCHEMA 8 /* the newest step */
 
 /* Refuses a file that is no history, or one of a newer schema.  Reads only. */
 int migrate_check(struct history *h, struct err *err);

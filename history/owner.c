@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
 #include "engine/base/clock.h"
 
 #define STRANGERS_MS (24LL * 60 * 60 * 1000)
@@ -71,6 +73,21 @@ void owner_self(char *out, size_t cap)
 	here(place, sizeof(place));
 	start_time(getpid(), &ticks);
 	snprintf(out, cap, "%s %ld %llu", place, (long)getpid(), ticks);
+}
+
+/* Where there is no number of the machine, as in containers, its name alone has to do. */
+void owner_machine(char out[OWNER_MACHINE])
+{
+	char words[128] = "", host[65] = "-", id[48];
+	XXH128_hash_t hash;
+
+	if (gethostname(host, sizeof(host) - 1) != 0)
+		snprintf(host, sizeof(host), "-");
+	read_word("/etc/machine-id", id, sizeof(id));
+	snprintf(words, sizeof(words), "%s %s", id, host);
+	hash = XXH3_128bits(words, strlen(words));
+	snprintf(out, OWNER_MACHINE, "%016llx%016llx", (unsigned long long)hash.high64,
+		 (unsigned long long)hash.low64);
 }
 
 /* A process of this place, by its number and when it began (0: nobody could say). */

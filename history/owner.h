@@ -12,6 +12,10 @@
 
 void owner_self(char *out, size_t cap);
 
+/* A name for this machine that stays over boots and tells nothing of it; 32 digits. */
+#define OWNER_MACHINE 33
+void owner_machine(char out[OWNER_MACHINE]);
+
 /*
  * Whether the process in that column of a row is certainly gone; the next column has the time
  * of its last sign of life.  Of another machine or another process namespace nothing is known,

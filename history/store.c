@@ -223,6 +223,7 @@ static int new_handle(struct history **out, const char *path, struct err *err)
 	}
 	h->wait_ms = DEFAULT_WAIT_MS;
 	owner_self(h->owner, sizeof(h->owner));
+	owner_machine(h->machine);
 	*out = h;
 	return 0;
 }

@@ -25,6 +25,7 @@ struct history {
 	struct disk *disk; /* what the file is reached through, see disk.h */
 	char *path;        /* "" in memory */
 	char owner[192];   /* who writes journals through this handle, see owner.h */
+	char machine[33];   /* where files that were edited are, see owner.h */
 	int wait_ms;
 	int64_t busy_until; /* of clock_ms(): the end of SQLite's present wait for a lock */
 	history_pulse_fn *pulse;

@@ -44,6 +44,9 @@ static const struct rule rules[] = {
 	 " OR length(before_hash) <> 16"},
 	{"file_edit", "holds bytes of a file that did not exist",
 	 "SELECT id FROM file_edit WHERE before IS NOT NULL AND before_hash IS NULL"},
+	{"file_edit", "keeps what an edit made that was not taken back",
+	 "SELECT id FROM file_edit WHERE after IS NOT NULL"
+	 " AND state IN ('applied', 'dropped')"},
 };
 
 static int add_problems(struct history *h, sqlite3_stmt *st, const struct rule *rule,

@@ -360,6 +360,125 @@ static void too_large_a_file_is_not_kept_and_the_oldest_make_room(void **state)
 	store_assert_sound(s.h);
 }
 
+/* -- taken back, made again --------------------------------------------------------- */
+
+static void step(int64_t id, enum history_edit_state state, const char *after, bool tells)
+{
+	const struct history_edit_step steps[] = {
+		{id, state, after ? str_of(after) : (struct str){0}, tells}};
+
+	if (history_edits_step(s.h, steps, 1, &err))
+		fail_msg("%s", err.text);
+}
+
+static struct history_edit only(void)
+{
+	struct history_edits edits;
+	struct history_edit e;
+
+	assert_int_equal(history_edits(s.h, answer->conversation, &edits, &err), 0);
+	e = edits.items[edits.n - 1];
+	history_edits_release(&edits);
+	return e;
+}
+
+static void what_an_edit_made_is_kept_while_it_is_taken_back(void **state)
+{
+	struct buf bytes = {0};
+	int64_t call = begin("1"), id = plan(call, "held");
+
+	(void)state;
+	assert_int_equal(history_edit_settle(s.h, id, HISTORY_EDIT_APPLIED, &err), 0);
+	assert_int_equal(history_edit_after(s.h, id, &bytes, &err), ERR_USAGE);
+	step(id, HISTORY_EDIT_PLANNED, "made", false);
+	assert_int_equal(only().state, HISTORY_EDIT_PLANNED);
+	assert_int_equal(history_edit_after(s.h, id, &bytes, &err), 0);
+	assert_string_equal(buf_z(&bytes), "made");
+	step(id, HISTORY_EDIT_UNDONE, NULL, true);
+	assert_int_equal(only().state, HISTORY_EDIT_UNDONE);
+	buf_reset(&bytes);
+	assert_int_equal(history_edit_after(s.h, id, &bytes, &err), 0);
+	assert_int_equal(history_edit_before(s.h, id, &bytes, &err), 0);
+	assert_string_equal(buf_z(&bytes), "madeheld");
+	step(id, HISTORY_EDIT_APPLIED, NULL, true);
+	assert_int_equal(history_edit_after(s.h, id, &bytes, &err), ERR_USAGE);
+	/* An empty file is kept as well. */
+	step(id, HISTORY_EDIT_UNDONE, "", false);
+	assert_int_equal(history_edit_after(s.h, id, &bytes, &err), 0);
+	buf_release(&bytes);
+	store_assert_sound(s.h);
+}
+
+static void the_next_edit_ends_the_way_forth(void **state)
+{
+	struct buf bytes = {0};
+	int64_t call = begin("1"), id = plan(call, "held");
+
+	(void)state;
+	step(id, HISTORY_EDIT_UNDONE, "made", true);
+	plan(call, "other");
+	assert_int_equal(only().state, HISTORY_EDIT_DROPPED);
+	assert_true(only().untold);
+	assert_int_equal(history_edit_after(s.h, id, &bytes, &err), ERR_USAGE);
+	assert_int_equal(history_edit_before(s.h, id, &bytes, &err), ERR_USAGE);
+	/* What was dropped stays so. */
+	step(id, HISTORY_EDIT_APPLIED, NULL, false);
+	assert_int_equal(only().state, HISTORY_EDIT_DROPPED);
+	store_assert_sound(s.h);
+}
+
+static void the_model_is_told_once_and_not_of_what_is_as_it_was(void **state)
+{
+	int64_t id = plan(begin("1"), "held");
+
+	(void)state;
+	assert_false(only().untold);
+	step(id, HISTORY_EDIT_UNDONE, "made", true);
+	assert_true(only().untold);
+	step(id, HISTORY_EDIT_APPLIED, NULL, true);
+	assert_false(only().untold);
+	step(id, HISTORY_EDIT_UNDONE, "made", true);
+	assert_int_equal(history_edits_told(s.h, answer->conversation, &err), 0);
+	assert_false(only().untold);
+	step(id, HISTORY_EDIT_APPLIED, NULL, true);
+	assert_true(only().untold);
+}
+
+static void steps_are_all_made_or_none_and_on_the_disk(void **state)
+{
+	int64_t call = begin("1"), ids[] = {plan(call, "one"), plan(call, "two")};
+	const struct history_edit_step steps[] = {
+		{.id = ids[0], .state = HISTORY_EDIT_UNDONE},
+		{.id = ids[1], .state = HISTORY_EDIT_UNDONE},
+	};
+
+	(void)state;
+	badvfs_set(BAD_BIT(BAD_SYNC), SQLITE_IOERR_FSYNC, true, 0);
+	assert_int_equal(history_edits_step(s.h, steps, 2, &err), ERR_STORE);
+	badvfs_set(0, 0, false, -1);
+	assert_row("SELECT group_concat(state) FROM file_edit", "planned,planned");
+	assert_int_equal(history_edits_step(s.h, steps, 2, &err), 0);
+	assert_row("SELECT group_concat(state) FROM file_edit", "undone,undone");
+}
+
+static void a_file_of_another_machine_and_a_process_that_lives_are_told(void **state)
+{
+	(void)state;
+	plan(begin("1"), "held");
+	assert_true(only().here);
+	assert_int_equal(only().answer, answer->id);
+	assert_false(only().elsewhere);
+	store_sql(&s, "UPDATE file_edit SET machine = 'fedcba98765432100123456789abcdef'");
+	assert_false(only().here);
+	store_sql(&s, "UPDATE file_edit SET machine = ''");
+	assert_false(only().here);
+	/* Of a process of another machine nothing is known for a day. */
+	store_sql(&s, "UPDATE tool_run SET owner = 'elsewhere x y 1 1'");
+	assert_true(only().elsewhere);
+	store_sql(&s, "UPDATE tool_run SET started_ms = 0");
+	assert_false(only().elsewhere);
+}
+
 /* -- removal, checks ---------------------------------------------------------------- */
 
 static bool stands_in_files(const char *bytes)
@@ -437,6 +556,7 @@ static void verify_names_what_is_wrong_with_calls(void **state)
 		{"UPDATE file_edit SET after_hash = x'01'", "cut"},
 		{"UPDATE file_edit SET before_hash = NULL", "did not exist"},
 		{"UPDATE file_edit SET tool_run_id = 99", "not there"},
+		{"UPDATE file_edit SET after = x'00', state = 'applied'", "not taken back"},
 	};
 	struct history_call c = call_of("0");
 
@@ -625,6 +745,12 @@ int main(void)
 			tear_down_bad_disk),
 		T(what_a_file_held_comes_back_byte_for_byte),
 		T(too_large_a_file_is_not_kept_and_the_oldest_make_room),
+		T(what_an_edit_made_is_kept_while_it_is_taken_back),
+		T(the_next_edit_ends_the_way_forth),
+		T(the_model_is_told_once_and_not_of_what_is_as_it_was),
+		cmocka_unit_test_setup_teardown(steps_are_all_made_or_none_and_on_the_disk,
+						set_up_bad_disk, tear_down_bad_disk),
+		T(a_file_of_another_machine_and_a_process_that_lives_are_told),
 		T(nothing_of_a_removed_conversations_calls_stays),
 		T(a_removal_leaves_calls_that_another_conversation_stands_on),
 		T(verify_names_what_is_wrong_with_calls),

@@ -539,7 +539,7 @@ static void the_manual_tells_of_every_column_and_its_examples_run(void **state)
 		if (!at || at > end)
 			fail_msg("%s: no %s", sqlite3_column_text(st, 0), text);
 	}
-	assert_int_equal(n_columns, 110);
+	assert_int_equal(n_columns, 113);
 	sqlite3_finalize(st);
 	for (at = buf_z(&man); next_example(&at, &sql); n_examples++) {
 		if (sqlite3_exec(db, buf_z(&sql), NULL, NULL, NULL) != SQLITE_OK)
