@@ -9,7 +9,6 @@
 
 #include "app/tools/clean.h"
 #include "app/tools/diff.h"
-#include "app/tools/glob.h"
 #include "app/tools/swap.h"
 #include "app/tools/wire.h"
 #include "engine/base/utf8.h"
@@ -188,50 +187,6 @@ static int prepare(struct change *c)
 
 /* ---- doing it ---- */
 
-/* Makes the folders that are missing; *dir is the last.  0, or errno. */
-static int make_folders(struct change *c, int *dir)
-{
-	struct str rest = buf_str(&c->t.missing), name;
-	int at = fcntl(c->t.dir, F_DUPFD_CLOEXEC, 0), number = at < 0 ? errno : 0;
-
-	while (!number && path_next(&rest, &name)) {
-		char z[NAME_MAX + 1];
-		int next = -1;
-
-		memcpy(z, name.p, name.n);
-		z[name.n] = '\0';
-		if (mkdirat(at, z, 0777) == 0) {
-			c->made++;
-			next = openat(at, z, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		}
-		if (next < 0)
-			number = errno;
-		close(at);
-		at = next;
-	}
-	*dir = at;
-	return number;
-}
-
-/* Those that were made and are still empty, from the deepest up. */
-static void remove_folders(const struct change *c)
-{
-	size_t deep = target_missing(&c->t);
-	struct buf left = {0};
-
-	buf_adds(&left, buf_str(&c->t.missing));
-	for (; left.len && !buf_failed(&left); deep--) {
-		size_t n = left.len;
-
-		if (deep <= c->made)
-			unlinkat(c->t.dir, buf_z(&left), AT_REMOVEDIR);
-		while (n && left.data[n - 1] != '/')
-			n--;
-		buf_truncate(&left, n ? n - 1 : 0);
-	}
-	buf_release(&left);
-}
-
 static int refuse_errno(struct change *c, int number)
 {
 	struct buf what = {0};
@@ -255,7 +210,7 @@ static int write_it(struct change *c)
 			 .mode = c->t.fd < 0 ? 0666 : mode_after(c),
 			 .old = c->t.fd,
 			 .hash = c->hash};
-	int number = make_folders(c, &s.dir);
+	int number = target_make_folders(&c->t, &s.dir, &c->made);
 	enum swap_end end = SWAP_FAILED;
 
 	if (!number) {
@@ -266,7 +221,7 @@ static int write_it(struct change *c)
 		close(s.dir);
 	if (end == SWAP_DONE)
 		return 0;
-	remove_folders(c);
+	target_remove_folders(&c->t, c->made);
 	if (end == SWAP_CHANGED)
 		return file_refuse(c->j, c->path, CHANGED);
 	return refuse_errno(c, number);

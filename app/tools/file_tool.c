@@ -10,6 +10,7 @@
 
 #include "app/tools/place.h"
 #include "app/tools/spill.h"
+#include "app/tools/undo.h"
 #include "engine/base/utf8.h"
 
 #define LOOK_BYTES 8192 /* where a NUL makes it a binary file */
@@ -24,6 +25,7 @@ static const struct {
 	{"search_files", tool_search_files, false},
 	{"write_file", tool_write_file, true},
 	{"edit_file", tool_edit_file, true},
+	{UNDO_TOOL, tool_undo, true},
 };
 
 #define N_TOOLS (sizeof(tools) / sizeof(*tools))
@@ -60,13 +62,15 @@ enum tool_state file_tool_run(struct file_job *j, struct str tool, struct str ar
 	else
 		rc = run(j, tool);
 	if (!rc && !buf_failed(&j->text) && !buf_failed(&j->info) &&
-	    !buf_failed(&j->new_plan) && !buf_failed(&j->diff) && !buf_failed(&j->before))
+	    !buf_failed(&j->new_plan) && !buf_failed(&j->diff) && !buf_failed(&j->before) &&
+	    !buf_failed(&j->files))
 		return TOOL_OK;
 	j->cut = false;
 	buf_reset(&j->info);
 	buf_reset(&j->new_plan);
 	buf_reset(&j->diff);
 	buf_reset(&j->before);
+	buf_reset(&j->files);
 	buf_addz(&failed, "error: ");
 	if (rc == 0 || rc == ERR_NOMEM || buf_failed(&j->text))
 		buf_addz(&failed, "not enough memory");
@@ -85,6 +89,7 @@ void file_job_release(struct file_job *j)
 	buf_release(&j->new_plan);
 	buf_release(&j->diff);
 	buf_release(&j->before);
+	buf_release(&j->files);
 }
 
 struct str file_arg(const struct file_job *j, const char *name, struct str none)

@@ -34,6 +34,7 @@ struct file_job {
 	struct buf info; /* JSON: which file was read and how far; may be empty */
 	bool cut;        /* the spill file has more than the text */
 	struct buf new_plan, diff, before; /* of a preparation, as struct job_news has them */
+	struct buf files;                  /* of an undo, as well */
 };
 
 /* A tool: 0; ERR_USAGE: `text` says why not; ERR_NOMEM. */
@@ -42,6 +43,8 @@ int tool_list_files(struct file_job *j);
 int tool_search_files(struct file_job *j);
 int tool_write_file(struct file_job *j);
 int tool_edit_file(struct file_job *j);
+/* For the user, not for the model: undo.h. */
+int tool_undo(struct file_job *j);
 
 /*
  * Runs the tool of that name.  TOOL_OK, or TOOL_ERROR: then the text begins with "error: ".

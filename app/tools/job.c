@@ -49,6 +49,7 @@ void job_news_release(struct job_news *n)
 	buf_release(&n->plan);
 	buf_release(&n->diff);
 	buf_release(&n->before);
+	buf_release(&n->files);
 	*n = (struct job_news){0};
 }
 

@@ -5,6 +5,7 @@
 
 #include "app/tools/output.h"
 #include "app/tools/spill.h"
+#include "app/tools/undo.h"
 #include "engine/base/utf8.h"
 
 #define TEXT_BYTES (OUTPUT_BYTES + (64u << 10)) /* of a result, with all that is said of it */
@@ -149,6 +150,7 @@ void parcel_add_news(struct buf *body, const struct job_news *n)
 	wire_add_text(body, buf_str(&n->plan));
 	wire_add_text(body, buf_str(&n->diff));
 	wire_add_text(body, buf_str(&n->before));
+	wire_add_text(body, buf_str(&n->files));
 }
 
 /* What may be shown to the model, and by way of the program's filter to the user. */
@@ -174,7 +176,7 @@ static bool is_end(uint64_t state)
 bool parcel_take_news(const struct wire_message *m, struct job_news *n)
 {
 	struct wire_fields f = wire_fields(m);
-	struct str text = wire_text(&f), spill, info, plan, diff, before;
+	struct str text = wire_text(&f), spill, info, plan, diff, before, files;
 	struct file_plan p;
 	uint64_t state, code, number, ms;
 
@@ -191,10 +193,11 @@ bool parcel_take_news(const struct wire_message *m, struct job_news *n)
 	plan = wire_text(&f);
 	diff = wire_text(&f);
 	before = wire_text(&f);
+	files = wire_text(&f);
 	if (!wire_complete(&f) || !is_clean(text) || !is_clean(info) || !is_clean(diff) ||
 	    !is_end(state) || code > 256 || number > 128 || ms > INT64_MAX ||
 	    (spill.n && !spill_number(spill)) || (plan.n && !file_plan_take(plan, &p)) ||
-	    before.n > FILE_CHANGE_BYTES)
+	    before.n > FILE_CHANGE_BYTES || !undo_found_is(files))
 		return false;
 	n->state = (enum tool_state)state;
 	n->exit = (int)code - 1;
@@ -206,6 +209,8 @@ bool parcel_take_news(const struct wire_message *m, struct job_news *n)
 	buf_adds(&n->plan, plan);
 	buf_adds(&n->diff, diff);
 	buf_adds(&n->before, before);
+	buf_adds(&n->files, files);
 	return !buf_failed(&n->text) && !buf_failed(&n->spill) && !buf_failed(&n->info) &&
-	       !buf_failed(&n->plan) && !buf_failed(&n->diff) && !buf_failed(&n->before);
+	       !buf_failed(&n->plan) && !buf_failed(&n->diff) && !buf_failed(&n->before) &&
+	       !buf_failed(&n->files);
 }

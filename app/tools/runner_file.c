@@ -14,7 +14,7 @@
 #include "engine/base/file.h"
 
 /* With all that is said. */
-#define RESULT_BYTES (FILE_CHANGE_BYTES + (1u << 20))
+#define RESULT_BYTES (FILE_CHANGE_BYTES + FILE_WRITE_BYTES + (1u << 20))
 
 /* In the child: its result, as news, goes to the memfd. */
 static _Noreturn void be_file_tool(struct server *s, const struct job *j, pid_t parent)
@@ -45,6 +45,7 @@ static _Noreturn void be_file_tool(struct server *s, const struct job *j, pid_t 
 	n.plan = f.new_plan;
 	n.diff = f.diff;
 	n.before = f.before;
+	n.files = f.files;
 	n.bytes = f.text.len;
 	n.ms = clock_ms() - s->task.began_ms;
 	if (f.cut && f.n_spill)

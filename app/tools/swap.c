@@ -218,3 +218,43 @@ enum swap_end swap_file(const struct swap *s)
 	errno = number;
 	return end;
 }
+
+/* Its name goes first: so what is removed is what was looked at. */
+static enum swap_end remove_old(const struct swap *s, const struct stat *old)
+{
+	struct temp t;
+	int rc = -1;
+
+	if (!is_old(s, s->name, old))
+		return SWAP_CHANGED;
+	for (int i = 0; i < TRIES && rc != 0; i++) {
+		if (!name_temp(&t))
+			return SWAP_FAILED;
+		rc = renameat2(s->dir, s->name, s->dir, t.name, RENAME_NOREPLACE);
+		if (rc != 0 && errno != EEXIST)
+			break;
+	}
+	if (rc != 0 && lacks(errno))
+		return unlinkat(s->dir, s->name, 0) == 0 ? SWAP_DONE : SWAP_FAILED;
+	if (rc != 0)
+		return errno == ENOENT ? SWAP_CHANGED : SWAP_FAILED;
+	if (is_old(s, t.name, old) && unlinkat(s->dir, t.name, 0) == 0)
+		return SWAP_DONE;
+	renameat2(s->dir, t.name, s->dir, s->name, RENAME_NOREPLACE);
+	return SWAP_CHANGED;
+}
+
+enum swap_end swap_remove(const struct swap *s)
+{
+	enum swap_end end = SWAP_FAILED;
+	struct stat old;
+	int number;
+
+	if (fstat(s->old, &old) == 0)
+		end = remove_old(s, &old);
+	number = errno;
+	if (end == SWAP_DONE)
+		sync_folder(s->dir);
+	errno = number;
+	return end;
+}

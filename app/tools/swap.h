@@ -33,6 +33,10 @@ enum swap_end {
 /* Owner, group and extended attributes of the old file are kept; setuid and setgid are not. */
 enum swap_end swap_file(const struct swap *s);
 
+/* The file that is there loses its name, as it would to another content; what has it meanwhile keeps
+ * it.  Of *s content and mode are not looked at. */
+enum swap_end swap_remove(const struct swap *s);
+
 /* The hash of all that a descriptor gives from its beginning; false: errno. */
 bool swap_hash(int fd, XXH128_hash_t *hash);
 

@@ -246,3 +246,46 @@ size_t target_missing(const struct target *t)
 		n++;
 	return n;
 }
+
+int target_make_folders(const struct target *t, int *dir, size_t *made)
+{
+	struct str rest = buf_str(&t->missing), name;
+	int at = fcntl(t->dir, F_DUPFD_CLOEXEC, 0), number = at < 0 ? errno : 0;
+
+	*made = 0;
+	while (!number && path_next(&rest, &name)) {
+		char z[NAME_MAX + 1];
+		int next = -1;
+
+		memcpy(z, name.p, name.n);
+		z[name.n] = '\0';
+		if (mkdirat(at, z, 0777) == 0) {
+			++*made;
+			next = openat(at, z, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		}
+		if (next < 0)
+			number = errno;
+		close(at);
+		at = next;
+	}
+	*dir = at;
+	return number;
+}
+
+void target_remove_folders(const struct target *t, size_t made)
+{
+	size_t deep = target_missing(t);
+	struct buf left = {0};
+
+	buf_adds(&left, buf_str(&t->missing));
+	for (; left.len && !buf_failed(&left); deep--) {
+		size_t n = left.len;
+
+		if (deep <= made)
+			unlinkat(t->dir, buf_z(&left), AT_REMOVEDIR);
+		while (n && left.data[n - 1] != '/')
+			n--;
+		buf_truncate(&left, n ? n - 1 : 0);
+	}
+	buf_release(&left);
+}

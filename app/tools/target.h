@@ -35,4 +35,12 @@ void target_close(struct target *t);
 struct str target_rel(const struct target *t);
 size_t target_missing(const struct target *t); /* how many folders */
 
+/*
+ * Makes the folders that are missing.  0: *dir is the one that the file is to be in, O_PATH and
+ * the caller's; else errno, and *dir is open or -1.  *made: how many were, from the first on.
+ */
+int target_make_folders(const struct target *t, int *dir, size_t *made);
+/* Takes so many of them away again, from the deepest up, as far as they are empty. */
+void target_remove_folders(const struct target *t, size_t made);
+
 #endif

@@ -120,7 +120,8 @@ struct job {
 	enum job_phase phase;
 	/* Of a change: a JSON array of the `info` of jobs whose results the model has; ""; */
 	struct str shown;
-	struct str plan; /* what is to be applied, as the news of the preparation had it */
+	/* What is to be applied, as the news of the preparation had it; of an undo, in both. */
+	struct str plan;
 	/* The conversation's folder in spill_root: OUT:N is the file N in it.  A name, and made
 	 * when something is kept there; "": none. */
 	struct str spill_folder;
@@ -165,6 +166,7 @@ struct job_news {
 	struct buf plan;   /* for its application */
 	struct buf diff;   /* what would change, for the user; as clean as the text */
 	struct buf before; /* the bytes that the file has */
+	struct buf files;  /* of an undo: what was found (undo.h) */
 };
 
 void job_news_release(struct job_news *n); /* frees and zeroes; a zeroed struct is fine */

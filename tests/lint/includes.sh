@@ -35,8 +35,8 @@ BEGIN {
     edge["kernels/cpu"] = "kernels kernels/comm engine/base"
     edge["kernels/cuda"] = "kernels kernels/comm engine/base"
 
-    public["app/agent"] = "agent.h"
-    public["app/tools"] = "tools.h"
+    public["app/agent"] = "agent.h undo.h"
+    public["app/tools"] = "tools.h undo.h"
     public["tui"] = "tui.h"
     public["history"] = "history.h"
     # engine.h and event.h, and what these are made of

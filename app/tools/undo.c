@@ -1,0 +1,336 @@
+/* The files of a list one after the other; each through the workspace, as every other tool. */
+#include "app/tools/undo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/tools/clean.h"
+#include "app/tools/file_tool.h"
+#include "app/tools/place.h"
+#include "app/tools/swap.h"
+#include "app/tools/target.h"
+#include "app/tools/wire.h"
+#include "engine/base/utf8.h"
+
+/* Of what is told; one file may be as large as an edit leaves it. */
+#define TOLD_BYTES FILE_CHANGE_BYTES
+#define FILE_BYTES (FILE_CHANGE_BYTES + FILE_WRITE_BYTES)
+#define WHY_BYTES  4096u
+
+/* ---- the list ---- */
+
+bool file_side_eq(const struct file_side *a, const struct file_side *b)
+{
+	return a->exists == b->exists &&
+	       (!a->exists || memcmp(a->hash, b->hash, sizeof(a->hash)) == 0);
+}
+
+static void add_side(struct buf *out, const struct file_side *s)
+{
+	wire_add_number(out, s->exists);
+	wire_add_number(out, s->exists ? s->mode : 0);
+	wire_add_text(out, (struct str){(const char *)s->hash, s->exists ? sizeof(s->hash) : 0});
+}
+
+static bool take_side(struct wire_fields *f, struct file_side *s)
+{
+	uint64_t exists = wire_number(f);
+	struct str hash;
+
+	s->exists = exists == 1;
+	s->mode = wire_number(f);
+	hash = wire_text(f);
+	if (f->failed || exists > 1 || s->mode > 07777 ||
+	    hash.n != (s->exists ? sizeof(s->hash) : 0))
+		return false;
+	if (s->exists)
+		memcpy(s->hash, hash.p, sizeof(s->hash));
+	return true;
+}
+
+void undo_add_file(struct buf *plan, const struct undo_file *f)
+{
+	wire_add_text(plan, f->root);
+	wire_add_text(plan, f->path);
+	add_side(plan, &f->now);
+	add_side(plan, &f->then);
+	wire_add_number(plan, f->made_dirs);
+	wire_add_text(plan, f->content);
+}
+
+static bool take_file(struct wire_fields *in, struct undo_file *f)
+{
+	*f = (struct undo_file){0};
+	f->root = wire_text(in);
+	f->path = wire_text(in);
+	if (!take_side(in, &f->now) || !take_side(in, &f->then))
+		return false;
+	f->made_dirs = wire_number(in);
+	f->content = wire_text(in);
+	return !in->failed && f->root.n && f->path.n && f->content.n <= FILE_BYTES;
+}
+
+static void add_found(struct buf *out, const struct undo_found *f)
+{
+	wire_add_number(out, f->outcome);
+	add_side(out, &f->is);
+	wire_add_text(out, f->why);
+	wire_add_text(out, f->bytes);
+}
+
+bool undo_take_found(struct str *files, struct undo_found *f)
+{
+	struct wire_fields in = {.rest = *files};
+	uint64_t outcome = wire_number(&in);
+
+	*f = (struct undo_found){0};
+	if (in.failed || outcome > UNDO_REFUSED || !take_side(&in, &f->is))
+		return false;
+	f->outcome = (enum undo_outcome)outcome;
+	f->why = wire_text(&in);
+	f->bytes = wire_text(&in);
+	*files = in.rest;
+	return !in.failed && f->why.n <= WHY_BYTES && utf8_valid(f->why) &&
+	       f->bytes.n <= FILE_BYTES;
+}
+
+bool undo_found_is(struct str files)
+{
+	struct undo_found f;
+
+	while (files.n)
+		if (!undo_take_found(&files, &f))
+			return false;
+	return true;
+}
+
+/* ---- one file ---- */
+
+struct undo {
+	struct file_job *j;
+	struct undo_file f;
+	struct target t;
+	struct buf path, bytes, why;
+	struct file_side is;
+};
+
+static int refuse(struct undo *u, const char *what)
+{
+	return place_refuse(&u->why, u->f.path, what);
+}
+
+static bool is_root(const struct workspace *w, struct str root)
+{
+	for (size_t i = 0; i < w->n_roots; i++)
+		if (str_is(root, w->roots[i].path))
+			return true;
+	return false;
+}
+
+static int read_file(struct undo *u)
+{
+	size_t size = (size_t)u->t.st.st_size;
+	XXH128_canonical_t hash;
+
+	if (u->t.st.st_size > (off_t)FILE_BYTES)
+		return UNDO_CHANGED; /* no edit left it so */
+	if (!buf_reserve(&u->bytes, size + 1))
+		return ERR_NOMEM;
+	while (u->bytes.len <= size) {
+		ssize_t n = pread(u->t.fd, u->bytes.data + u->bytes.len, size + 1 - u->bytes.len,
+				  (off_t)u->bytes.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return refuse(u, ": cannot be read");
+		if (n == 0)
+			break;
+		u->bytes.len += (size_t)n;
+	}
+	XXH128_canonicalFromHash(&hash, XXH3_128bits(buf_z(&u->bytes), u->bytes.len));
+	u->is = (struct file_side){.exists = true, .mode = u->t.st.st_mode & 07777};
+	memcpy(u->is.hash, hash.digest, sizeof(u->is.hash));
+	return u->bytes.len == size ? 0 : UNDO_CHANGED;
+}
+
+/* What has the name now.  0, an outcome, or ERR_USAGE: it cannot be looked at; ERR_NOMEM. */
+static int look(struct undo *u)
+{
+	int rc;
+
+	if (!is_root(u->j->w, u->f.root))
+		return UNDO_ABROAD;
+	buf_adds(&u->path, u->f.root);
+	buf_addc(&u->path, '/');
+	buf_adds(&u->path, u->f.path);
+	if (buf_failed(&u->path))
+		return ERR_NOMEM;
+	rc = target_find(u->j->w, buf_str(&u->path), &u->t, &u->why);
+	if (rc)
+		return rc;
+	/* A folder on the way has become a link. */
+	if (!str_eq(buf_str(&u->t.path), buf_str(&u->path)))
+		return UNDO_CHANGED;
+	return u->t.fd >= 0 ? read_file(u) : 0;
+}
+
+/* ---- changing it ---- */
+
+/* Permissions that were changed since stay. */
+static mode_t mode_then(const struct undo *u)
+{
+	uint64_t mode = u->is.exists && u->is.mode != u->f.now.mode ? u->is.mode : u->f.then.mode;
+
+	return (mode_t)mode & 0777;
+}
+
+/* Those that an edit had made, from the deepest up, as far as they are empty. */
+static void remove_folders(const struct undo *u)
+{
+	const struct workspace_root *root = u->t.root;
+	struct str rel = target_rel(&u->t);
+
+	for (uint64_t i = 0; i < u->f.made_dirs; i++) {
+		struct buf name = {0};
+		size_t n = rel.n, from;
+		int above;
+
+		while (n && rel.p[n - 1] != '/')
+			n--;
+		if (!n) /* the root itself */
+			return;
+		rel.n = n - 1;
+		for (from = rel.n; from && rel.p[from - 1] != '/';)
+			from--;
+		buf_add(&name, rel.p + from, rel.n - from);
+		above = place_open_below(u->j->w, root->fd, (struct str){rel.p, from});
+		if (above >= 0) {
+			unlinkat(above, buf_z(&name), AT_REMOVEDIR);
+			close(above);
+		}
+		buf_release(&name);
+	}
+}
+
+static enum swap_end make(const struct undo *u, struct swap *s)
+{
+	enum swap_end end = SWAP_FAILED;
+	mode_t mask = umask(0);
+	size_t made = 0;
+	int number;
+
+	umask(mask);
+	number = target_make_folders(&u->t, &s->dir, &made);
+	if (!number) {
+		umask(0);
+		end = swap_file(s);
+		number = errno;
+		umask(mask);
+	}
+	if (s->dir >= 0)
+		close(s->dir);
+	if (end != SWAP_DONE)
+		target_remove_folders(&u->t, made);
+	errno = number;
+	return end;
+}
+
+static int change(struct undo *u)
+{
+	struct swap s = {.dir = u->t.dir,
+			 .name = u->t.name,
+			 .content = u->f.content,
+			 .mode = mode_then(u),
+			 .old = u->t.fd,
+			 .hash = XXH3_128bits(buf_z(&u->bytes), u->bytes.len)};
+	enum swap_end end = SWAP_DONE;
+
+	if (!u->f.then.exists && u->is.exists)
+		end = swap_remove(&s);
+	else if (u->is.exists)
+		end = swap_file(&s);
+	else if (u->f.then.exists)
+		end = make(u, &s);
+	if (end == SWAP_DONE && !u->f.then.exists)
+		remove_folders(u);
+	if (end == SWAP_FAILED)
+		return place_refuse_errno(&u->why, u->f.path, errno);
+	return end == SWAP_DONE ? 0 : UNDO_CHANGED;
+}
+
+/* Is what it is to become what was kept? */
+static bool is_content(const struct undo_file *f)
+{
+	XXH128_canonical_t hash;
+
+	XXH128_canonicalFromHash(&hash, XXH3_128bits(f->content.p, f->content.n));
+	return !f->then.exists || memcmp(hash.digest, f->then.hash, sizeof(f->then.hash)) == 0;
+}
+
+/* An outcome, ERR_USAGE or ERR_NOMEM. */
+static int take(struct undo *u)
+{
+	int rc = look(u);
+
+	if (!rc && !file_side_eq(&u->is, &u->f.now))
+		rc = UNDO_CHANGED;
+	if (rc || u->j->phase != JOB_APPLY)
+		return rc;
+	if (!is_content(&u->f))
+		return refuse(u, ": what was kept of it is damaged");
+	if (faccessat(u->t.dir, ".", W_OK | X_OK, AT_EACCESS) != 0)
+		return refuse(u, ": permission denied");
+	return change(u);
+}
+
+static void tell(struct undo *u, int rc)
+{
+	struct undo_found found = {.outcome = rc < 0 ? UNDO_REFUSED : (enum undo_outcome)rc};
+	struct buf why = {0};
+
+	clean_add(&why, buf_str(&u->why));
+	if (rc >= 0 && u->j->phase != JOB_APPLY)
+		found.is = u->is;
+	if (rc == 0 && u->j->phase != JOB_APPLY)
+		found.bytes = buf_str(&u->bytes);
+	if (rc < 0)
+		found.why = buf_str(&why);
+	if (found.why.n > WHY_BYTES)
+		found.why = STR_LIT("the path is too long");
+	add_found(&u->j->files, &found);
+	u->j->files.failed |= buf_failed(&why) || buf_failed(&u->why);
+	buf_release(&why);
+}
+
+int tool_undo(struct file_job *j)
+{
+	struct wire_fields in = {.rest = j->plan};
+	int rc = 0;
+
+	while (rc != ERR_NOMEM && in.rest.n) {
+		struct undo u = {.j = j, .t = {.dir = -1, .fd = -1}};
+		bool one = take_file(&in, &u.f);
+
+		if (!one) {
+			buf_addz(&j->text, "the list of files is none");
+			rc = ERR_USAGE;
+			break;
+		}
+		rc = take(&u);
+		if (j->files.len && j->files.len + u.bytes.len > TOLD_BYTES &&
+		    j->phase != JOB_APPLY)
+			in.rest.n = 0;
+		else if (rc != ERR_NOMEM)
+			tell(&u, rc);
+		target_close(&u.t);
+		buf_release(&u.path);
+		buf_release(&u.bytes);
+		buf_release(&u.why);
+		rc = rc == ERR_NOMEM ? rc : 0;
+	}
+	return rc;
+}
