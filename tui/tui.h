@@ -73,7 +73,7 @@ struct tui_option {
 	const char *const *choices; /* ends with NULL; NULL = any text */
 };
 
-enum tui_question { TUI_ASK_RESUME, TUI_ASK_QUIT };
+enum tui_question { TUI_ASK_RESUME, TUI_ASK_QUIT, TUI_ASK_UNDO };
 
 struct tui;
 

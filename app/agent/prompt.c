@@ -25,12 +25,11 @@ bool agent_config_for(struct agent_config *c, const struct app *app)
 	return app->tools != NULL;
 }
 
-/* One line, whatever the folder is called. */
-static void add_path(struct buf *out, const char *path)
+void prompt_add_path(struct buf *out, struct str path)
 {
 	size_t from = out->len;
 
-	utf8_add_clean(out, str_of(path));
+	utf8_add_clean(out, path);
 	for (size_t i = from; i < out->len; i++) {
 		if ((unsigned char)out->data[i] < ' ')
 			out->data[i] = '?';
@@ -54,7 +53,7 @@ static void add_block(struct buf *out, const struct agent_place *p)
 
 	uname(&system);
 	buf_addz(out, "\nWorkspace: ");
-	add_path(out, p->workspace);
+	prompt_add_path(out, str_of(p->workspace));
 	buf_addz(out, "\nDate: ");
 	add_date(out, p->now ? p->now : time(NULL));
 	buf_addf(out, "\nSystem: %s %s\nGit repository: %s\n", system.sysname, system.machine,

@@ -12,4 +12,7 @@
 int prompt_add_system(struct buf *out, const struct agent_place *p, struct str instead,
 		      int64_t ctx_tokens, struct buf *notices, struct err *err);
 
+/* Appends a path in one line, whatever it is called: UTF-8 without controls. */
+void prompt_add_path(struct buf *out, struct str path);
+
 #endif

@@ -51,6 +51,8 @@ int cmd_fork(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_edit(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_regen(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_continue(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_undo(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_redo(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_title(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_export(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_rm(struct cmd_host *h, const char *arg, struct err *err);

@@ -50,6 +50,11 @@ struct cmd_host_ops {
 	/* Goes on with calls of the last answer that have no result; *did: there are such, and
 	 * tools for them. */
 	int (*go_on_calls)(struct cmd_host *h, bool *did, struct err *err);
+	/*
+	 * Shows which file edits of the last `turns` questions with any can be taken back
+	 * (again: made again), and does it where the user says yes.
+	 */
+	int (*undo)(struct cmd_host *h, bool again, size_t turns, struct err *err);
 	/* Its text comes back to the input; NULL: not in this mode. */
 	void (*edit)(struct cmd_host *h, const struct talk_message *m);
 

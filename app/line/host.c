@@ -190,6 +190,11 @@ static int host_go_on_calls(struct cmd_host *h, bool *did, struct err *err)
 	return line_go_on_calls(line_of(h), did, err);
 }
 
+static int host_undo(struct cmd_host *h, bool again, size_t turns, struct err *err)
+{
+	return line_undo(line_of(h), again, turns, err);
+}
+
 static void host_quit(struct cmd_host *h)
 {
 	line_of(h)->quit = true;
@@ -214,6 +219,7 @@ const struct cmd_host_ops line_host = {
 	.answer = host_answer,
 	.go_on = host_go_on,
 	.go_on_calls = host_go_on_calls,
+	.undo = host_undo,
 	.edit = NULL,
 	.quit = host_quit,
 };

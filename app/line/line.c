@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/agent/undo.h"
 #include "app/exit.h"
 #include "app/line/lineinput.h"
 #include "app/line/show.h"
@@ -116,6 +117,8 @@ int line_open(struct line_mode *l, struct talk *t, struct err *err)
 	int rc = talk_store_load(&l->talks, t, err);
 
 	if (!rc)
+		undo_settle(l->rounds.agent, &l->talks, t);
+	if (!rc)
 		rc = history_get(l->talks.store, t->stored, &list, err);
 	if (!rc && list.n) {
 		line_say("%s \"%s\", %lld messages; it ends:", list.items[0].uid,
@@ -201,13 +204,13 @@ static int note_unkept(void *ctx, const struct err *why)
 }
 
 /* What an agent session tells the model, and what of that is told here. */
-static int prepare(struct line_mode *l, struct err *err)
+static int prepare(struct line_mode *l, struct talk_message *question, struct err *err)
 {
 	struct show show;
 	int rc;
 
 	show_init(&show, l->app);
-	rc = rounds_prepare(&l->rounds, l->talk, &show, err);
+	rc = rounds_prepare(&l->rounds, l->talk, question, &show, err);
 	show_finish(&show, NULL);
 	return rc;
 }
@@ -230,7 +233,7 @@ static int ask(struct line_mode *l, struct talk_message *question, bool tells_pr
 	       struct err *err)
 {
 	bool asks_system = l->talk->asks_system, asks_tools = l->talk->asks_tools;
-	int rc = prepare(l, err);
+	int rc = prepare(l, question, err);
 	struct talk_message *before = l->talk->leaf;
 
 	if (rc)
@@ -473,6 +476,8 @@ static int open_line(struct line_mode *l, struct lineinput **in, struct buf *inp
 	rc = rounds_open(&l->rounds, l->app, &l->turn, STDIN_FILENO, err);
 	if (rc)
 		return rc;
+	if (l->talk)
+		undo_settle(l->rounds.agent, &l->talks, l->talk);
 	idle.fd = event_queue_fd(l->app->engine->events);
 	return lineinput_open(in, app_inputs_path(o, inputs) ? inputs->data : NULL, &idle, err);
 }

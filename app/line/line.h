@@ -40,6 +40,8 @@ int line_ask(struct line_mode *l, struct str typed, const struct talk_message *i
 int line_answer(struct line_mode *l, struct talk_message *resume, struct err *err);
 /* Goes on with the calls of the last answer that have no result; *did: there are such. */
 int line_go_on_calls(struct line_mode *l, bool *did, struct err *err);
+/* /undo, /redo: app/line/undo.c.  Asks on the terminal that is typed on. */
+int line_undo(struct line_mode *l, bool again, size_t turns, struct err *err);
 /* Goes over to another conversation and says which. */
 int line_open(struct line_mode *l, struct talk *t, struct err *err);
 /* Prints one line of text that may hold anything. */

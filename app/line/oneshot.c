@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/agent/undo.h"
 #include "app/exit.h"
 #include "app/line/given.h"
 #include "app/line/rounds.h"
@@ -103,7 +104,7 @@ static int ask(struct oneshot *o, struct talk_message *question, struct err *err
 {
 	struct turn_watch watch = show_watch(&o->show, app_deadline_ms(o->app));
 	struct turn_outcome out;
-	int rc = rounds_prepare(&o->rounds, o->talk, &o->show, err);
+	int rc = rounds_prepare(&o->rounds, o->talk, question, &o->show, err);
 
 	if (rc)
 		talk_message_free(question);
@@ -185,6 +186,8 @@ struct said {
 	struct buf text;
 	struct buf prefill;
 	bool has_prefill; /* else the option holds */
+	size_t undo;      /* of so many questions the edits are taken back; 0: it says something */
+	bool again;       /* … or made again */
 };
 
 static void said_release(struct said *m)
@@ -224,7 +227,27 @@ static int take_message(const json_t *root, struct said *m, struct err *err)
 		       : 0;
 }
 
-/* {"text": …}, or {"role": "user" | "system", "content": …}; and {…, "prefill": …} */
+#define MOST_TURNS 1000
+
+/* False: it is about no edits. */
+static bool take_undo(const json_t *root, struct said *m, int *rc, struct err *err)
+{
+	const json_t *undo = json_object_get(root, "undo");
+	const json_t *n = undo ? undo : json_object_get(root, "redo");
+
+	if (!n)
+		return false;
+	*rc = 0;
+	if (json_object_size(root) != 1 || !json_is_integer(n) || json_integer_value(n) < 1 ||
+	    json_integer_value(n) > MOST_TURNS)
+		*rc = err_set(err, ERR_USAGE, "%s: expected a number of questions, 1 to %d, alone",
+			      undo ? "undo" : "redo", MOST_TURNS);
+	m->undo = *rc ? 0 : (size_t)json_integer_value(n);
+	m->again = !undo;
+	return true;
+}
+
+/* {"undo": N}, {"redo": N}, {"text": …}, or {"role": "user" | "system", "content": …}; and {…, "prefill": …} */
 static int read_message(struct str line, struct said *m, struct err *err)
 {
 	struct json_doc doc = {0};
@@ -232,7 +255,7 @@ static int read_message(struct str line, struct said *m, struct err *err)
 
 	if (rc == ERR_FAILED) /* whoever wrote the line can mend it */
 		rc = err->code = ERR_USAGE;
-	if (!rc)
+	if (!rc && !take_undo(doc.root, m, &rc, err))
 		rc = take_message(doc.root, m, err);
 	json_doc_release(&doc);
 	return rc;
@@ -248,13 +271,30 @@ static int await_stdin(void *ctx, struct err *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* Whoever says so in a line is asked no more; what was done, and not, is told. */
+static int undo(struct oneshot *o, const struct said *m, struct err *err)
+{
+	struct undo *u;
+	int rc = undo_look(&u, o->rounds.agent, &o->talks, o->talk,
+			   m->again ? UNDO_AGAIN : UNDO_BACK, m->undo, err);
+
+	if (!rc) {
+		rc = undo_do(u, err);
+		show_undo(&o->show, u, m->again);
+	}
+	undo_free(u);
+	return rc;
+}
+
 static int session_line(struct oneshot *o, struct str line, struct err *err)
 {
 	char *option = o->app->opt.prefill;
 	struct said m = {0};
 	int rc = read_message(line, &m, err);
 
-	if (!rc && m.role == CHAT_SYSTEM) {
+	if (!rc && m.undo) {
+		rc = undo(o, &m, err);
+	} else if (!rc && m.role == CHAT_SYSTEM) {
 		rc = talk_set_system(o->talk, buf_str(&m.text), err);
 	} else if (!rc) {
 		if (m.has_prefill)

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "app/agent/undo.h"
 #include "app/line/askuser.h"
 #include "app/output.h"
 #include "app/signals.h"
@@ -136,17 +137,19 @@ static int64_t ctx_tokens(const struct rounds *r)
 	return info ? info->ctx_tokens : 0;
 }
 
-int rounds_prepare(struct rounds *r, struct talk *talk, struct show *s, struct err *err)
+int rounds_prepare(struct rounds *r, struct talk *talk, struct talk_message *question,
+		   struct show *s, struct err *err)
 {
 	int rc;
 
 	if (!r->agent)
 		return 0;
+	undo_settle(r->agent, r->turn->talks, talk);
 	r->talk = talk;
 	r->show = s;
 	rc = agent_prepare(r->agent, talk, r->opt->system, ctx_tokens(r), err);
 	r->show = NULL;
-	return rc;
+	return rc ? rc : undo_tell(r->agent, r->turn->talks, talk, question, err);
 }
 
 /* ---- waiting ---- */
@@ -303,6 +306,7 @@ int rounds_resume(struct rounds *r, struct talk *talk, struct show *s,
 
 	*out = (struct turn_outcome){0};
 	take_up(r, talk, s, watch);
+	undo_settle(r->agent, r->turn->talks, talk);
 	rc = agent_resume(r->agent, talk, ctx_tokens(r), err);
 	if (!rc)
 		return run_all(r, out, err);

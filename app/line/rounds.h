@@ -40,10 +40,11 @@ int rounds_open(struct rounds *r, struct app *app, struct turn *turn, int tty, s
 void rounds_close(struct rounds *r);
 
 /*
- * Before a question is asked in the talk: the model is offered what it may use, and calls that
- * have no result get one.
+ * Before the question is asked in the talk: the model is offered what it may use, calls that have
+ * no result get one, and the question says which edits were taken back.
  */
-int rounds_prepare(struct rounds *r, struct talk *talk, struct show *show, struct err *err);
+int rounds_prepare(struct rounds *r, struct talk *talk, struct talk_message *question,
+		   struct show *show, struct err *err);
 
 /*
  * Runs what turn_ask() or turn_begin() began in the talk, to its end.  As turn_run(), of the

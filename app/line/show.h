@@ -4,7 +4,7 @@
 #ifndef APP_LINE_SHOW_H
 #define APP_LINE_SHOW_H
 
-#include "app/agent/agent.h"
+#include "app/agent/undo.h"
 #include "app/app.h"
 #include "app/talk/turn.h"
 #include "engine/base/jsonw.h"
@@ -46,6 +46,8 @@ void show_session(struct show *s, uint64_t seed, const char *uid);
 /* What the agent has to tell; and the end of its turn. */
 void show_agent(struct show *s, const struct agent_news *n);
 void show_agent_end(struct show *s, const struct agent_counts *counts);
+/* What became of files whose edits were taken back, or made again; with JSON an event. */
+void show_undo(struct show *s, const struct undo *u, bool again);
 /* What went wrong, on stderr; with JSON an error event too. */
 void show_error(struct show *s, const struct err *err);
 /* Ends open lines.  ERR_IO if anything written to stdout was lost. */

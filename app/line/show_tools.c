@@ -248,3 +248,40 @@ void show_agent_end(struct show *s, const struct agent_counts *counts)
 	jsonw_kv_int(&w, "failed_calls", counts->failed);
 	show_send(s, &w);
 }
+
+static void send_undo(struct show *s, const struct undo *u, bool again)
+{
+	struct buf line = {0};
+	struct undo_line f;
+	struct jsonw w;
+
+	show_begin(&w, &line, again ? "redo" : "undo");
+	jsonw_key(&w, "files");
+	jsonw_begin_array(&w);
+	for (size_t i = 0; undo_line(u, i, &f); i++) {
+		jsonw_begin_object(&w);
+		jsonw_kv_string(&w, "path", buf_str(&f.path));
+		jsonw_kv_string(&w, "state", str_of(f.what));
+		if (f.why.len)
+			jsonw_kv_string(&w, "reason", buf_str(&f.why));
+		jsonw_end_object(&w);
+		line.failed |= buf_failed(&f.path) || buf_failed(&f.why);
+		undo_line_release(&f);
+	}
+	jsonw_end_array(&w);
+	show_send(s, &w);
+}
+
+void show_undo(struct show *s, const struct undo *u, bool again)
+{
+	struct buf text = {0};
+
+	if (s->json) {
+		send_undo(s, u, again);
+		return;
+	}
+	undo_add_text(u, &text);
+	show_make_way(s);
+	output_safe(STDERR_FILENO, buf_str(&text));
+	buf_release(&text);
+}

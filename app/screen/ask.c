@@ -179,7 +179,7 @@ static int keep_question(struct screen *s, struct talk_message *question, struct
 static int ask(struct screen *s, struct talk_message *question, bool waited, struct err *err)
 {
 	bool news = screen_catch_up(s);
-	int rc = screen_prepare_tools(s, err);
+	int rc = screen_prepare_tools(s, question, err);
 
 	title_cancel(&s->title, s->engine);
 	if (rc)

@@ -143,6 +143,11 @@ static int host_go_on_calls(struct cmd_host *h, bool *did, struct err *err)
 	return screen_go_on_calls(screen_of(h), did, err);
 }
 
+static int host_undo(struct cmd_host *h, bool again, size_t turns, struct err *err)
+{
+	return screen_undo(screen_of(h), again, turns, err);
+}
+
 static void host_edit(struct cmd_host *h, const struct talk_message *m)
 {
 	screen_edit(screen_of(h), m);
@@ -172,6 +177,7 @@ const struct cmd_host_ops screen_host = {
 	.answer = host_answer,
 	.go_on = host_go_on,
 	.go_on_calls = host_go_on_calls,
+	.undo = host_undo,
 	.edit = host_edit,
 	.quit = host_quit,
 };

@@ -33,6 +33,7 @@ void screen_open(struct screen *s, struct talk *t)
 	}
 	screen_recall_queue(s);
 	s->talk = t;
+	screen_settle_edits(s);
 	s->status.from_disk = 0;
 	transcript_clear(s->said);
 	screen_show_talk(s);

@@ -17,6 +17,7 @@
  *   draftfile.c      … and its file
  *   price.c          what Enter would read
  *   tools.c          an agent session: calls that are asked about and run
+ *   undo.c           file edits taken back and made again
  *   script.c         keys and waits from a file
  */
 #ifndef APP_SCREEN_PRIVATE_H
@@ -58,6 +59,7 @@ struct acts {
 	struct buf notices; /* of what a question will say first; a line each */
 	bool told;    /* why the turn ended stands in the transcript already */
 	bool leaving; /* nothing begins any more */
+	struct undo *undo; /* what is asked about; NULL */
 };
 
 struct screen {
@@ -238,8 +240,9 @@ bool screen_asks(const struct screen *s); /* a call waits for the user */
 /* Of a conversation that is shown again: the calls that have yet to run, and what is asked. */
 void screen_show_acts(struct screen *s);
 void screen_poll_tools(struct screen *s); /* what runs has something to tell */
-/* Before a question: the model is offered the tools, and calls without a result get one. */
-int screen_prepare_tools(struct screen *s, struct err *err);
+/* Before the question: the model is offered the tools, calls without a result get one, and the
+ * question says which edits were taken back. */
+int screen_prepare_tools(struct screen *s, struct talk_message *question, struct err *err);
 /* What that would change for the model, agent_look(); nothing where this is no agent session. */
 int screen_look_at_tools(const struct screen *s, struct buf *system, struct str *tools,
 			 struct err *err);
@@ -252,6 +255,13 @@ void screen_answered(struct screen *s, const struct event *last, const struct ta
 void screen_leave_tools(struct screen *s);
 /* What was sent answers what is asked: it was done. */
 bool screen_decides(struct screen *s, struct str typed);
+
+/* undo.c */
+int screen_undo(struct screen *s, bool again, size_t turns, struct err *err); /* /undo, /redo */
+void screen_answer_undo(struct screen *s, int64_t choice); /* TUI_ASK_UNDO */
+void screen_drop_undo(struct screen *s);
+/* What became of edits of the conversation that is shown, where the program was ended at it. */
+void screen_settle_edits(struct screen *s);
 
 /* screen.c */
 void screen_resize(struct screen *s); /* as the terminal is now */

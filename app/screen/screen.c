@@ -400,6 +400,8 @@ static int open_screen(struct screen *s, const struct screen_config *config, str
 	rc = screen_open_tools(s, err);
 	if (rc < 0)
 		return rc;
+	if (s->talk)
+		screen_settle_edits(s);
 	if (s->engine->ops->info(s->engine))
 		s->ready = true;
 	screen_load_inputs(s);

@@ -5,6 +5,7 @@
  * A call is asked about in the transcript, whole, and answered from the composer, so that
  * nothing that was typed for something else is a yes, and nothing typed is lost.
  */
+#include "app/agent/undo.h"
 #include "app/screen/private.h"
 
 #include <ctype.h>
@@ -244,6 +245,7 @@ int screen_open_tools(struct screen *s, struct err *err)
 
 void screen_close_tools(struct screen *s)
 {
+	screen_drop_undo(s);
 	agent_close(s->acts.agent);
 	buf_release(&s->acts.asked);
 	buf_release(&s->acts.notices);
@@ -264,13 +266,16 @@ bool screen_asks(const struct screen *s)
 	return s->acts.asks && agent_state(s->acts.agent) == AGENT_WAITS;
 }
 
-int screen_prepare_tools(struct screen *s, struct err *err)
+int screen_prepare_tools(struct screen *s, struct talk_message *question, struct err *err)
 {
+	int rc;
+
 	if (!s->acts.agent)
 		return 0;
 	s->acts.talk = s->talk;
-	return agent_prepare(s->acts.agent, s->talk, s->opt->system, s->status.context_all,
-			     err);
+	screen_settle_edits(s);
+	rc = agent_prepare(s->acts.agent, s->talk, s->opt->system, s->status.context_all, err);
+	return rc ? rc : undo_tell(s->acts.agent, s->talks, s->talk, question, err);
 }
 
 int screen_look_at_tools(const struct screen *s, struct buf *system, struct str *tools,
@@ -304,6 +309,7 @@ int screen_resume_tools(struct screen *s, struct err *err)
 
 	s->acts.talk = s->talk;
 	s->acts.told = false;
+	screen_settle_edits(s);
 	rc = agent_resume(s->acts.agent, s->talk, s->status.context_all, err);
 	s->status.phase = screen_phase(s);
 	s->dirty = true;

@@ -7,6 +7,7 @@
 
 /* An attachment's ref where it is no file; what it is called then. */
 #define STDIN_REF "stdin"
+#define NOTE_REF  "note"
 
 int question_add_words(struct talk_message *m, struct str text, size_t *n_replaced,
 		       struct err *err)
@@ -19,12 +20,18 @@ int question_add_words(struct talk_message *m, struct str text, size_t *n_replac
 	return buf_failed(&p->text) ? err_nomem(err, "question", text.n) : 0;
 }
 
+static bool is_note(const struct talk_part *p)
+{
+	return p->kind == HISTORY_ATTACHMENT && str_is(buf_str(&p->ref), NOTE_REF);
+}
+
 static bool has_file(const struct talk_message *m, struct str name)
 {
 	for (size_t i = 0; i < m->n_parts; i++) {
 		const struct talk_part *p = &m->parts[i];
 
-		if (p->kind == HISTORY_ATTACHMENT && str_eq(buf_str(&p->name), name))
+		if (p->kind == HISTORY_ATTACHMENT && !is_note(p) &&
+		    str_eq(buf_str(&p->name), name))
 			return true;
 		/* Older programs kept files as text. */
 		if (p->kind == HISTORY_TEXT && attach_has_block(buf_str(&p->text), name))
@@ -73,12 +80,41 @@ static int keep_files(struct talk_message *m, const struct talk_message *of, str
 		const struct talk_part *p = &of->parts[i];
 		struct buf text = {0};
 
-		if (p->kind != HISTORY_ATTACHMENT)
+		if (p->kind != HISTORY_ATTACHMENT || is_note(p))
 			break;
 		buf_adds(&text, buf_str(&p->text));
 		rc = add_attachment(m, buf_str(&p->name), buf_str(&p->ref), &text, err);
 		buf_release(&text);
 	}
+	return rc;
+}
+
+int question_add_note(struct talk_message *m, struct str text, struct err *err)
+{
+	struct buf note = {0};
+	int rc;
+
+	buf_adds(&note, text);
+	rc = add_attachment(m, STR_LIT(NOTE_REF), STR_LIT(NOTE_REF), &note, err);
+	buf_release(&note);
+	return rc;
+}
+
+bool question_has_note(const struct talk_message *m)
+{
+	for (size_t i = 0; i < m->n_parts; i++)
+		if (is_note(&m->parts[i]))
+			return true;
+	return false;
+}
+
+static int keep_notes(struct talk_message *m, const struct talk_message *of, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; of && !rc && i < of->n_parts; i++)
+		if (is_note(&of->parts[i]))
+			rc = question_add_note(m, buf_str(&of->parts[i].text), err);
 	return rc;
 }
 
@@ -132,6 +168,8 @@ int question_type(struct talk_message **out, struct str text, const struct talk_
 		rc = question_add_words(m, text, &told->n_replaced, err);
 	if (!rc)
 		rc = add_named(m, text, told, err);
+	if (!rc)
+		rc = keep_notes(m, instead, err);
 	if (rc) {
 		talk_message_free(m);
 		return rc;
@@ -153,7 +191,7 @@ void question_add_text(const struct talk_message *m, struct buf *out)
 		    (before == HISTORY_TEXT && p->kind == HISTORY_ATTACHMENT))
 			buf_addz(out, "\n\n");
 		before = p->kind;
-		if (p->kind == HISTORY_TEXT)
+		if (p->kind == HISTORY_TEXT || is_note(p))
 			buf_adds(out, buf_str(&p->text));
 		else if (str_is(buf_str(&p->ref), STDIN_REF))
 			attach_block(out, "stdin", (struct str){0}, buf_str(&p->text));

@@ -19,6 +19,13 @@ int question_add_file(struct talk_message *m, const char *name, struct str bytes
 		      size_t *n_replaced, struct err *err);
 
 /*
+ * What the program tells the model with the question, in a paragraph behind its words; it stays
+ * with the question where that is edited.  ERR_NOMEM.
+ */
+int question_add_note(struct talk_message *m, struct str text, struct err *err);
+bool question_has_note(const struct talk_message *m);
+
+/*
  * Whoever mistyped a file's name is told, once: ERR_USAGE, and `again` is what sends the text
  * as it is.  `doubted`, the caller's, is the text that was last told of.
  */
@@ -37,7 +44,7 @@ struct question_typed {
 int question_type(struct talk_message **out, struct str text, const struct talk_message *instead,
 		  struct question_typed *told, struct err *err);
 
-/* Appends what the model reads of it: words as they are, files in labelled blocks. */
+/* Appends what the model reads of it: words and notes as they are, files in labelled blocks. */
 void question_add_text(const struct talk_message *m, struct buf *out);
 
 #endif

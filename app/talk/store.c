@@ -9,6 +9,7 @@
 #include "app/output.h"
 #include "app/pulse.h"
 #include "app/talk/forkname.h"
+#include "app/talk/question.h"
 #include "app/talk/store_call.h"
 #include "engine/base/clock.h"
 
@@ -99,7 +100,7 @@ static int say_anew(struct talk *t, const struct talk_message *m,
 }
 
 /* What was journalled becomes the message, so that no crash finds it twice. */
-static int say(struct talk *t, struct talk_message *m, struct err *err)
+static int say(struct talks *ts, struct talk *t, struct talk_message *m, struct err *err)
 {
 	const struct history_message *said = NULL;
 	struct history_run run;
@@ -116,7 +117,10 @@ static int say(struct talk *t, struct talk_message *m, struct err *err)
 	m->journal = NULL;
 	if (said)
 		m->stored = said->id;
-	return 0;
+	/* What it tells of edits is told from here on. */
+	return m->role == CHAT_USER && question_has_note(m)
+		       ? history_edits_told(ts->store, history_tree_conversation(t->tree), err)
+		       : 0;
 }
 
 int talk_store_save(struct talks *ts, struct talk *t, struct err *err)
@@ -136,7 +140,7 @@ int talk_store_save(struct talks *ts, struct talk *t, struct err *err)
 			if (!p->stored)
 				m = p;
 		if (m)
-			rc = say(t, m, err);
+			rc = say(ts, t, m, err);
 	} while (m && !rc);
 	if (!rc)
 		t->stored = history_tree_conversation(t->tree);

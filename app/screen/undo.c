@@ -1,0 +1,72 @@
+/* File edits taken back and made again: what would be done stands in the transcript, and is asked
+ * about in a box. */
+#include "app/agent/undo.h"
+#include "app/screen/private.h"
+
+enum { LEAVE, DO };
+
+static void show_list(struct screen *s)
+{
+	struct buf text = {0};
+
+	undo_add_text(s->acts.undo, &text);
+	if (text.len)
+		screen_notice(s, (struct str){text.data, text.len - 1});
+	buf_release(&text);
+}
+
+static void ask(struct screen *s, bool again)
+{
+	size_t n = undo_count(s->acts.undo);
+	struct buf title = {0};
+
+	buf_addf(&title, again ? "Make the edits of %zu file%s again?"
+			       : "Take back the edits of %zu file%s?",
+		 n, n == 1 ? "" : "s");
+	tui_ask(s->tui, TUI_ASK_UNDO, buf_z(&title));
+	tui_add_choice(s->tui, again ? STR_LIT("make them again") : STR_LIT("take them back"),
+		       (struct str){0}, DO);
+	tui_add_choice(s->tui, STR_LIT("leave the files as they are"), (struct str){0}, LEAVE);
+	tui_asked(s->tui);
+	buf_release(&title);
+}
+
+int screen_undo(struct screen *s, bool again, size_t turns, struct err *err)
+{
+	int rc;
+
+	screen_drop_undo(s);
+	rc = undo_look(&s->acts.undo, s->acts.agent, s->talks, s->talk,
+		       again ? UNDO_AGAIN : UNDO_BACK, turns, err);
+	if (rc)
+		return rc;
+	show_list(s);
+	if (undo_count(s->acts.undo))
+		ask(s, again);
+	else
+		tui_say(s->tui, STYLE_NOTICE, "no file is changed");
+	return 0;
+}
+
+void screen_answer_undo(struct screen *s, int64_t choice)
+{
+	struct err err;
+
+	if (choice == DO && s->acts.undo) {
+		if (undo_do(s->acts.undo, &err))
+			screen_error(s, err.text);
+		show_list(s);
+	}
+	screen_drop_undo(s);
+}
+
+void screen_drop_undo(struct screen *s)
+{
+	undo_free(s->acts.undo);
+	s->acts.undo = NULL;
+}
+
+void screen_settle_edits(struct screen *s)
+{
+	undo_settle(s->acts.agent, s->talks, s->talk);
+}
