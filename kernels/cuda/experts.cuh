@@ -1,10 +1,10 @@
 /*
- * What the two ways of computing the experts share: their arguments on the device, the inner
- * value, and the sum over a token's experts.
+ * What the two ways of computing the experts share: their arguments on the device and the inner
+ * value; and the sum over a token's experts where there are many rows.
  *
  * A pair is a token with one of its slots, number t (n_used + 1) + slot; slot n_used is the
- * shared expert's.  Each pair's contribution is kept on its own, part [n_tok, n_used + 1, d],
- * and a token's are added up in the order of their slots.
+ * shared expert's.  A token's contributions are added up in the order of their slots: of many
+ * rows each is kept on its own, part [n_tok, n_used + 1, d].
  */
 #ifndef KERNELS_CUDA_EXPERTS_CUH
 #define KERNELS_CUDA_EXPERTS_CUH
