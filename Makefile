@@ -96,7 +96,7 @@ $(B)/packages.ok: scripts/packages scripts/setup.sh
 	@touch $@
 
 # A plug-in of other headers than the program's is not taken for one that fits.
-$(B)/gen/backend_abi.h: kernels/backend.h kernels/ops.h
+$(B)/gen/backend_abi.h: kernels/backend.h kernels/ops.h kernels/comm/comm.h
 	@mkdir -p $(@D)
 	@echo "#define BACKEND_ABI $$(cat $^ | cksum | awk '{ print $$1 % 2147483647 }')" > $@
 $(B)/flags: | $(B)/gen/backend_abi.h

@@ -55,6 +55,8 @@ struct pass_shape {
 	int64_t ctx;          /* most tokens of a sequence */
 };
 
+#define RUN_ONCE UINT64_C(0)
+
 struct backend {
 	const struct ops *ops;
 	/* Fills *caps.  Never fails. */
@@ -83,6 +85,7 @@ struct backend {
 	 * recording from then on; a body that fails is not recorded.  The buffers that a recording
 	 * names must outlive it: forget drops all recordings.  Operations may also be issued
 	 * outside of a run.  May be NULL, both: the caller calls the body itself.
+	 * The key RUN_ONCE: issued as any run is, and not kept for another time.
 	 */
 	int (*run)(struct backend *be, uint64_t key, int (*body)(void *ctx, struct err *err),
 		   void *ctx, struct err *err);
@@ -165,7 +168,7 @@ int backend_describe(struct buf *out, int *n_ready);
  * the program but what it is called with, and is opened only where abi and sizes agree.
  */
 struct backend_plugin {
-	int abi;                              /* BACKEND_ABI: the build's sum of this file and ops.h */
+	int abi;                              /* BACKEND_ABI: the build's sum of this file, ops.h, comm.h */
 	size_t backend_bytes, ops_bytes;      /* sizeof(struct backend), sizeof(struct ops) */
 	const char *name;                     /* "cuda" */
 	int (*open)(struct backend **out, const struct backend_options *o, struct err *err);

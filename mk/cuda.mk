@@ -20,8 +20,8 @@ CUDA_CODE_sm90a := -gencode arch=compute_90a,code=sm_90a
 CUDA_CODE_general := -gencode arch=compute_80,code=[sm_80,compute_80]
 CUDA_KERNELS := $(wildcard kernels/cuda/*.cu)
 CUDA_HOST := $(filter-out kernels/cuda/target.c,$(wildcard kernels/cuda/*.c))
-# The plug-in brings its own copies of what it uses of the ground floor.
-CUDA_BASE := engine/base/err.c engine/base/buf.c
+# The plug-in brings its own copies of what it uses of the ground floor, and of how threads meet.
+CUDA_BASE := engine/base/err.c engine/base/buf.c engine/base/clock.c kernels/comm/loopback.c
 CUDA_OBJS := $(foreach t,$(CUDA_TARGETS),$(CUDA_KERNELS:%.cu=$(B)/%.$(t).o) $(B)/kernels/cuda/target.$(t).o) \
 	$(CUDA_HOST:%.c=$(B)/plugin/%.o) $(CUDA_BASE:%.c=$(B)/plugin/%.o)
 CUDA_PLUGIN := $(if $(HAS_NVCC),$(B)/dsv4chat-cuda.so)

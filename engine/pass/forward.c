@@ -185,6 +185,9 @@ int run_issue(struct run *run, struct err *err)
 
 	if (be->run && !run->m->tap && comes_again(run->m, run->shape.n))
 		return be->run(be, key_of(&run->shape), run_body, run, err);
+	/* Ranks begin a run together, and only when it is issued whole. */
+	if (be->run && run->m->comm)
+		return be->run(be, RUN_ONCE, run_body, run, err);
 	return run_body(run, err);
 }
 

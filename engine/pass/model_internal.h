@@ -245,6 +245,8 @@ int spark_gather(struct model *m, int layer, int n, struct err *err);
 int ranks_sum(struct model *m, enum phase after, dbuf x, size_t n, struct err *err);
 int ranks_gather(struct model *m, int n, dbuf part, dbuf out, struct err *err);
 int ranks_follow(struct model *m, void *p, size_t bytes, struct err *err);
+/* Behind a pass: fails where some rank was missing, so that nothing is made of what came. */
+int ranks_settle(struct model *m, struct err *err);
 
 /* What is cut by vocabulary (vocabulary.c): rows of the embedding, float32, each n_copy times. */
 int run_embed(struct model *m, dbuf ids, int n, int n_copy, dbuf out, struct err *err);

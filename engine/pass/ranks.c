@@ -34,6 +34,11 @@ int ranks_gather(struct model *m, int n, dbuf part, dbuf out, struct err *err)
 	return rc ? rc : phase_mark(m, PHASE_RANKS, err);
 }
 
+int ranks_settle(struct model *m, struct err *err)
+{
+	return m->comm ? m->comm->ops->settle(m->comm, err) : 0;
+}
+
 int ranks_follow(struct model *m, void *p, size_t bytes, struct err *err)
 {
 	return m->comm ? m->comm->ops->broadcast(m->comm, p, bytes, err) : 0;

@@ -68,7 +68,7 @@ static void host_experts(struct model *m, const struct model_options *opt, struc
 		return;
 	p->n_experts = m->cfg.n_experts;
 	p->expert = p->weights[WEIGHT_KIND_EXPERTS] / (uint64_t)m->cfg.n_experts;
-	p->host_available = memory_available();
+	p->host_available = memory_available() / (uint64_t)m->shard.n_ranks;
 	plan_host_experts(p, opt->gpu_experts);
 	m->n_hosted = p->n_hosted;
 }

@@ -116,10 +116,11 @@ static int run_forward(struct model *m, void *ctx, struct err *err)
 	struct forward own = *c->f;
 	struct forward_cycle cycle = c->cycle;
 
-	if (model_leads(m))
-		return model_forward(m, c->f, err);
+	int rc;
+
 	own.cycle = own.cycle ? &cycle : NULL;
-	return model_forward(m, &own, err);
+	rc = model_forward(m, model_leads(m) ? c->f : &own, err);
+	return rc ? rc : ranks_settle(m, err);
 }
 
 /* Nobody knows where a cycle stands that failed on some rank. */
@@ -144,7 +145,9 @@ int team_forward(struct model *m, const struct forward *f, struct err *err)
 
 static int run_draft(struct model *m, void *ctx, struct err *err)
 {
-	return model_draft(m, ctx, err);
+	int rc = model_draft(m, ctx, err);
+
+	return rc ? rc : ranks_settle(m, err);
 }
 
 int team_draft(struct model *m, struct drafts *d, struct err *err)

@@ -4,7 +4,7 @@
  *
  * A backend makes them (struct backend, comm_new): an end for each rank.  all_reduce and gather
  * are operations on device memory, in order with the backend's own, and may stand inside a run;
- * broadcast and barrier are the host's, outside of one.  Float32 throughout.
+ * broadcast, barrier and settle are the host's, outside of one.  Float32 throughout.
  *
  * A rank that fails says so (poison).  From then on every call of every rank, also one that waits,
  * returns that failure, until mend(): so that none ever waits for a rank that will not come.
@@ -40,6 +40,9 @@ struct comm_ops {
 	 * bits on all. */
 	int (*all_reduce)(struct comm *c, dbuf x, size_t n, struct err *err);
 	int (*gather)(struct comm *c, const struct gather_args *a, struct err *err);
+	/* Until what this rank issued has run: did every rank come to each of it?  What came of it
+	 * is worth nothing if not. */
+	int (*settle)(struct comm *c, struct err *err);
 	/* Host memory: what rank 0 has there. */
 	int (*broadcast)(struct comm *c, void *p, size_t bytes, struct err *err);
 	/* Waits as long as it takes: ranks load at different speeds. */

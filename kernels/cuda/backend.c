@@ -10,13 +10,18 @@
 static void caps(const struct backend *be, struct backend_caps *out)
 {
 	const struct cuda *c = (const struct cuda *)be;
+	struct err ignored;
+	int n;
 
 	*out = (struct backend_caps){
 		.act_bytes = 2,
 		.max_rows = c->max_rows,
 		.prefill_rows = c->prefill_rows,
 		.hosts_experts = 1,
+		.n_devices = 1,
 	};
+	if (!device_count(&n, &ignored))
+		out->n_devices = n - c->device;
 	memcpy(out->name, c->name, sizeof(out->name));
 }
 
@@ -87,6 +92,7 @@ static const struct backend entries = {
 	.swap_experts = swap_experts,
 	.read = probe_read,
 	.multiply = probe_multiply,
+	.comm_new = comm_new,
 	.close = close_cuda,
 };
 

@@ -51,6 +51,7 @@ struct cuda_blaslt; /* kernels/cuda/blaslt.c */
 struct recording;   /* kernels/cuda/graph.c  */
 struct place;       /* kernels/cuda/place.c  */
 struct allocation;  /* kernels/cuda/memory.c */
+struct cuda_comm;   /* kernels/cuda/comm.c   */
 
 /* Buffers that are there, and pinned host memory on their way in and out. */
 struct memory {
@@ -92,6 +93,7 @@ struct cuda {
 	int timing;                   /* marks are wanted */
 	double phase[CUDA_PHASES];    /* seconds since they were last asked for */
 	struct place *place;
+	struct cuda_comm *comm;       /* this rank's end; NULL: it is alone */
 	char name[64];
 };
 

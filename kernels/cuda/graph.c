@@ -161,6 +161,37 @@ static int record(struct cuda *c, struct recording *r, int (*body)(void *, struc
 	return rc;
 }
 
+/* One that runs once stays until the next of its kind, or until all are forgotten. */
+static void keep(struct cuda *c, struct recording *r)
+{
+	struct recording **at = &c->recordings, *old;
+
+	while (r->key == RUN_ONCE && *at && (*at)->key != RUN_ONCE)
+		at = &(*at)->next;
+	old = r->key == RUN_ONCE ? *at : NULL;
+	if (old) {
+		*at = old->next;
+		(void)cudaStreamSynchronize(c->stream); /* it may still run */
+		recording_free(old);
+	}
+	r->next = c->recordings;
+	c->recordings = r;
+}
+
+/*
+ * Ranks launch when all have issued, and go on when all have launched: so none allocates or loads
+ * code while another's kernel waits for what it has not launched.
+ */
+static int launch(struct cuda *c, const struct recording *r, struct err *err)
+{
+	int rc = c->comm ? comm_meet(c->comm, err) : 0;
+
+	c->behind_other = 1;
+	if (!rc)
+		rc = cuda_fail(cudaGraphLaunch(r->exec, c->stream), "run", err);
+	return rc || !c->comm ? rc : comm_meet(c->comm, err);
+}
+
 static struct recording *find(struct cuda *c, uint64_t key)
 {
 	struct recording **at = &c->recordings, *r;
@@ -180,7 +211,7 @@ int graph_run(struct backend *be, uint64_t key, int (*body)(void *ctx, struct er
 	      void *ctx, struct err *err)
 {
 	struct cuda *c = cuda_of(be);
-	struct recording *r = find(c, key);
+	struct recording *r = key == RUN_ONCE ? NULL : find(c, key);
 	int rc = 0;
 
 	if (c->recording)
@@ -199,11 +230,9 @@ int graph_run(struct backend *be, uint64_t key, int (*body)(void *ctx, struct er
 			recording_free(r);
 			return rc;
 		}
-		r->next = c->recordings;
-		c->recordings = r;
+		keep(c, r);
 	}
-	c->behind_other = 1;
-	rc = cuda_fail(cudaGraphLaunch(r->exec, c->stream), "run", err);
+	rc = launch(c, r, err);
 	if (!rc && c->timing)
 		c->unread = r;
 	return rc;

@@ -8,6 +8,7 @@
 #ifndef KERNELS_CUDA_LAUNCH_H
 #define KERNELS_CUDA_LAUNCH_H
 
+#include "kernels/comm/comm.h"
 #include "kernels/cuda/cuda.h"
 
 #define CUDA_NAME_3(name, target) name##_##target
@@ -24,6 +25,19 @@ struct pack_experts {
 	int n, type, d, inner;           /* enum weight_type, of all three matrices */
 };
 
+/* What a kernel knows of the ranks: kernels/cuda/peer.cu. */
+#define PEER_MAX    8         /* GPUs that reach each other's memory */
+#define PEER_VALUES (1 << 20) /* float32 of one call, at most */
+struct peer_view {
+	int rank, n_ranks;
+	uint64_t *inbox[PEER_MAX]; /* of each rank, on its own GPU: [2, n_ranks, PEER_VALUES] */
+	uint32_t *turn;            /* calls so far; on this GPU */
+	uint32_t *done;            /* blocks of this call that have ended; 0 between calls */
+	const uint32_t *poisoned;  /* host memory: nobody waits any more */
+	uint32_t *missing;         /* host memory: 1 + the rank that did not come */
+	uint64_t patience_ns;
+};
+
 struct cuda_target {
 	const char *name;
 	const struct ops *ops;
@@ -33,6 +47,11 @@ struct cuda_target {
 	int (*multiply)(struct backend *be, double *n_op, struct err *err);
 	/* Puts them, in place, into the order of packed.h. */
 	int (*pack)(struct cuda *c, const struct pack_experts *p, struct err *err);
+	/* x = the sum over the ranks of n float32, at most PEER_VALUES. */
+	int (*peer_sum)(struct cuda *c, const struct peer_view *v, float *x, size_t n,
+			struct err *err);
+	int (*peer_gather)(struct cuda *c, const struct peer_view *v, const struct gather_args *a,
+			   struct err *err);
 };
 
 extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
@@ -70,6 +89,8 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_read              CUDA_NAME(cuda_read)
 #define cuda_multiply          CUDA_NAME(cuda_multiply)
 #define cuda_pack              CUDA_NAME(cuda_pack)
+#define cuda_peer_sum          CUDA_NAME(cuda_peer_sum)
+#define cuda_peer_gather       CUDA_NAME(cuda_peer_gather)
 #define cuda_mhc_scratch       CUDA_NAME(cuda_mhc_scratch)
 #define cuda_linear_scratch    CUDA_NAME(cuda_linear_scratch)
 #define cuda_index_scratch     CUDA_NAME(cuda_index_scratch)
@@ -109,6 +130,9 @@ int cuda_accept(struct backend *, const struct accept_args *, struct err *);
 int cuda_read(struct backend *, dbuf p, size_t bytes, struct err *);
 int cuda_multiply(struct backend *, double *n_op, struct err *);
 int cuda_pack(struct cuda *, const struct pack_experts *, struct err *);
+int cuda_peer_sum(struct cuda *, const struct peer_view *, float *x, size_t n, struct err *);
+int cuda_peer_gather(struct cuda *, const struct peer_view *, const struct gather_args *,
+		     struct err *);
 
 /* Bytes that the largest call of a pass of this shape asks of cuda_scratch(). */
 size_t cuda_mhc_scratch(const struct cuda *, const struct pass_shape *);

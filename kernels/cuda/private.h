@@ -25,6 +25,10 @@ void graph_time_phases(struct backend *be, int on);
 int graph_mark(struct backend *be, int phase, struct err *err);
 int graph_phase_seconds(struct backend *be, double *sum, int n, struct err *err);
 
+/* comm.c: ranks, one on each GPU; and the hosts' meeting around each run (graph.c) */
+int comm_new(struct backend *const *ranks, int n, struct comm **out, struct err *err);
+int comm_meet(struct cuda_comm *k, struct err *err);
+
 /* place.c: weights on their way into device memory */
 int place_begin(struct backend *be, uint64_t bytes, struct err *err);
 int place_weight(struct backend *be, struct weight *w, int n_group, struct err *err);

@@ -62,4 +62,6 @@ const struct cuda_target CUDA_NAME(cuda_target) = {
 	.read = cuda_read,
 	.multiply = cuda_multiply,
 	.pack = cuda_pack,
+	.peer_sum = cuda_peer_sum,
+	.peer_gather = cuda_peer_gather,
 };

@@ -189,19 +189,20 @@ def write_logits(check, model, ids, options, out):
 	return compare_golden.load(out)
 
 
-def cuda(kernels):
+def cuda(kernels, ranks=1):
+	several = ["--ranks", str(ranks)] if ranks > 1 else []
 	if kernels == REHEARSAL:
-		return ["--backend", "cpu"]
-	return ["--backend", "cuda", "--kernels", kernels]
+		return ["--backend", "cpu"] + several
+	return ["--backend", "cuda", "--kernels", kernels] + several
 
 
-def golden_decode(check, prefix, kernels):
+def golden_decode(check, prefix, kernels, ranks=1):
 	"""One row at a time, against the reference in float32."""
 	model = golden_of(check, prefix)
 	golden = compare_golden.load(os.path.join(model, "golden.safetensors"))
 	ids = list(golden["ids"][1])
 	out = os.path.join(check.work, "logits.safetensors")
-	made = write_logits(check, model, ids, ["--prefill", "1"] + cuda(kernels), out)
+	made = write_logits(check, model, ids, ["--prefill", "1"] + cuda(kernels, ranks), out)
 	reference = compare_golden.rows(golden["a32.logits"])
 	bound = KL_DECODE.get(prefix)
 	if bound is None:
@@ -216,13 +217,13 @@ def golden_decode(check, prefix, kernels):
 	return note
 
 
-def golden_prefill(check, prefix, kernels):
+def golden_prefill(check, prefix, kernels, ranks=1):
 	"""The reference's own way, prefill and steps; no further from float32 than published arithmetic."""
 	model = golden_of(check, prefix)
 	golden = compare_golden.load(os.path.join(model, "golden.safetensors"))
 	out = os.path.join(check.work, "logits.safetensors")
 	draft = ["--mtp"] if "a32.mtp_logits" in golden else []
-	write_logits(check, model, list(golden["ids"][1]), ["--prefill", "300"] + draft + cuda(kernels),
+	write_logits(check, model, list(golden["ids"][1]), ["--prefill", "300"] + draft + cuda(kernels, ranks),
 		out)
 	said = check.run([sys.executable, os.path.join(KIT, "compare_golden.py"), model, out, "--a8"],
 		wanted=None)
@@ -281,14 +282,14 @@ def same_best(check, kernels):
 QUESTIONS = ("hello", "What is 17 + 25?", "How do I leave the program?", "Who are you?")
 
 
-def same_chat(check, kernels):
+def same_chat(check, kernels, ranks=1):
 	"""What the small model answers, greedily: not the same bits, but the same text almost always."""
 	same = 0
 	for question in QUESTIONS:
 		said = [
 			check.run([check.program, "--model",
 			nano(check), "--ephemeral", "--temp", "0", "-p", question] + options)
-			for options in (["--backend", "cpu"], cuda(kernels))
+			for options in (["--backend", "cpu"], cuda(kernels, ranks))
 		]
 		same += said[0] == said[1]
 		if not said[1].strip():
@@ -383,8 +384,8 @@ def no_gpu(check):
 	return said.strip().splitlines()[-1][:100]
 
 
-def bench(check, kernels):
-	said = check.run([check.program, "bench", "--dummy", "flash", "--layers", "4"] + cuda(kernels),
+def bench(check, kernels, ranks=1):
+	said = check.run([check.program, "bench", "--dummy", "flash", "--layers", "4"] + cuda(kernels, ranks),
 		seconds=600)
 	print()
 	print(said)
@@ -434,6 +435,12 @@ def steps(check, chosen, sanitized):
 		yield "small model, best tokens, %s" % kernels, same_best, kernels
 		yield "small model, greedy chat, %s" % kernels, same_chat, kernels
 		yield "small model, greedy chat on the screen, %s" % kernels, same_screen, kernels
+	for kernels in chosen if n_gpus(check, chosen) > 1 else ():
+		for prefix in ("flash-tiny", "pro-micro"):
+			yield "golden %s, rows one by one, 2 ranks, %s" % (prefix, kernels), golden_decode, prefix, kernels, 2
+			yield "golden %s, prefill, 2 ranks, %s" % (prefix, kernels), golden_prefill, prefix, kernels, 2
+		yield "small model, greedy chat, 2 ranks, %s" % kernels, same_chat, kernels, 2
+		yield "bench of 4 layers of Flash, 2 ranks, %s" % kernels, bench, kernels, 2
 	for kernels in chosen:
 		yield "bench of 4 layers of Flash, %s" % kernels, bench, kernels
 	yield "without a GPU", no_gpu
@@ -443,6 +450,15 @@ def steps(check, chosen, sanitized):
 		for prefix in GOLDENS:
 			for tool in TOOLS:
 				yield "%s, %s, %s" % (tool, prefix, kernels), sanitize, tool, prefix, kernels
+
+
+def n_gpus(check, chosen):
+	"""How many ranks can be tried; the CPU stands for two."""
+	if REHEARSAL in chosen:
+		return 2
+	said = check.run([check.program, "doctor", "--model", nano(check)], wanted=None)
+	return sum(line.startswith("ok") and " CUDA " in line and "capability" in line
+		for line in said.splitlines())
 
 
 def gpu_line(check):
