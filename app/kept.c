@@ -40,3 +40,14 @@ int kept_remove_outputs(const char *uid, struct err *err)
 	buf_release(&root);
 	return rc;
 }
+
+int kept_share_output(const char *from, const char *to, struct str name, struct err *err)
+{
+	struct buf root = {0};
+	int rc = 0;
+
+	if (from && to && kept_outputs(&root, err) == 0)
+		rc = tools_share_output(buf_z(&root), from, to, name, err);
+	buf_release(&root);
+	return rc;
+}

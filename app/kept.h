@@ -17,5 +17,7 @@ void kept_remove(struct engine *e, const char *uid);
 int kept_outputs(struct buf *out, struct err *err);
 /* Before a conversation is removed, the outputs of its tools are; `uid` may be NULL, or "". */
 int kept_remove_outputs(const char *uid, struct err *err);
+/* The fork `to` has that whole output ("OUT:3") of `from`, too; both are uids, or NULL. */
+int kept_share_output(const char *from, const char *to, struct str name, struct err *err);
 
 #endif

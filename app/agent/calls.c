@@ -66,6 +66,11 @@ enum tool_class call_class(struct str tool)
 	return TOOL_LEAVE;
 }
 
+enum tool_class call_edit_class(struct str path)
+{
+	return tools_always_ask(path) ? TOOL_LEAVE : TOOL_EDIT;
+}
+
 unsigned call_grade(enum tool_class cls, bool read_only)
 {
 	return !read_only && (cls == TOOL_EDIT || cls == TOOL_RUN) ? GRADE_WRITE : GRADE_READ;

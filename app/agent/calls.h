@@ -25,6 +25,8 @@ int calls_take(struct calls *c, const struct talk_message *m, struct err *err);
 void calls_release(struct calls *c);
 
 enum tool_class call_class(struct str tool);
+/* Of a change of a file, by its true path: LEAVE where it reaches beyond the file. */
+enum tool_class call_edit_class(struct str path);
 /* `read_only`: nothing may be written. */
 unsigned call_grade(enum tool_class cls, bool read_only);
 

@@ -71,6 +71,9 @@ void machine_answer_skipped(struct agent *a, const char *why);
 
 /* jobs.c: of the call at hand */
 
+/* What it could do; of a change of a file, once that was looked at. */
+enum tool_class machine_class(const struct agent *a);
+
 /* That it begins is stored, whatever happens then. */
 int machine_store_start(struct agent *a, const struct agent_news *n, const char *by,
 			struct err *err);

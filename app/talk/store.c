@@ -234,6 +234,23 @@ static int keep_fork(struct talk *from, struct talk *fork, const struct talk_mes
 	return rc;
 }
 
+/*
+ * Results that it stands on may name the whole outputs of tools.  One that cannot be had is told
+ * to whoever reads it, as one that made room is.
+ */
+static void share_outputs(struct talks *ts, struct talk *from, struct talk *fork)
+{
+	for (const struct talk_message *m = fork->leaf; m; m = m->parent) {
+		struct told_call told;
+		struct err ignored;
+
+		if (told_call_read(&told, m) && told.call.spill.n)
+			kept_share_output(talk_store_uid(ts, from), talk_store_uid(ts, fork),
+					  told.call.spill, &ignored);
+		json_tree_release(&told.info);
+	}
+}
+
 int talks_branch(struct talks *ts, struct talk *from, struct talk_message *at,
 		 struct talk **out, struct err *err)
 {
@@ -247,7 +264,12 @@ int talks_branch(struct talks *ts, struct talk *from, struct talk_message *at,
 	rc = name_fork(ts, from, fork, err);
 	if (ts->store && from->tree && at->stored)
 		h = history_tree_find(from->tree, at->stored);
-	return rc || !h ? rc : keep_fork(from, fork, at, h, err);
+	if (rc || !h)
+		return rc;
+	rc = keep_fork(from, fork, at, h, err);
+	if (!rc)
+		share_outputs(ts, from, fork);
+	return rc;
 }
 
 static int remove_both(struct talks *ts, struct talk *t, const char *inputs_path,

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "app/tools/glob.h"
+#include "app/tools/tools.h"
 
 static const char *const kept[] = {".git", ".hg", ".svn", ".jj"};
 
@@ -16,6 +17,30 @@ static const char *const told_by[] = {
 	".vscode",   ".idea",     ".claude",       ".codex",    ".cursor",
 	".gemini",   ".husky",    ".devcontainer", ".mcp.json", ".envrc",
 	"AGENTS.md", "CLAUDE.md", ".gitmodules",
+};
+
+/* Run by a build, a test, a hook, a shell or an editor, or telling them what to run. */
+static const char *const run_by[] = {
+	/* builds */
+	"Makefile", "GNUmakefile", "*.mk", "CMakeLists.txt", "*.cmake", "CMakePresets.json",
+	"meson.build", "configure", "configure.ac", "justfile", "Taskfile.y*ml", "SConstruct",
+	"*.bazel", "*.bzl", ".bazelrc", "Cargo.toml", "build.rs", ".cargo", "rust-toolchain*",
+	"package.json", ".npmrc", ".yarnrc*", ".pnpmfile.cjs", "setup.py", "setup.cfg",
+	"pyproject.toml", "tox.ini", "noxfile.py", "conftest.py", "sitecustomize.py", "Rakefile",
+	"Gemfile", "*.gemspec", "pom.xml", ".mvn", "*.gradle", "*.gradle.kts", "gradlew*",
+	"gradle-wrapper.properties", "build.sbt", "mix.exs", "*.csproj", "Directory.Build.*",
+	"flake.nix", "default.nix", "shell.nix", "go.mod", "go.work", "Dockerfile*",
+	"Containerfile*", "docker-compose*", "compose.y*ml",
+	/* continuous integration */
+	".github", ".gitlab-ci.yml", ".circleci", ".travis.yml", "Jenkinsfile*",
+	"azure-pipelines*", "bitbucket-pipelines.yml", ".drone.yml", ".woodpecker*", ".buildkite",
+	/* hooks, and what git runs or is told */
+	".githooks", ".pre-commit-config.yaml", "lefthook.y*ml", ".lefthook*", ".gitattributes",
+	".gitconfig", ".lfsconfig",
+	/* shells, editors, debuggers */
+	".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".profile", ".zshrc", ".zshenv",
+	".zprofile", ".vimrc", ".exrc", ".nvimrc", ".lvimrc", ".dir-locals.el", ".gdbinit",
+	".lldbinit", ".tmux.conf", ".tool-versions", ".mise.toml", "mise.toml",
 };
 
 #define N(list) (sizeof(list) / sizeof(*(list)))
@@ -44,6 +69,26 @@ bool protect_by_name(struct str path)
 bool protect_from_commands(struct str name)
 {
 	return is_one_of(kept, N(kept), name) || is_one_of(told_by, N(told_by), name);
+}
+
+static bool is_run(struct str name)
+{
+	while (name.n && (name.p[name.n - 1] == '.' || name.p[name.n - 1] == ' '))
+		name.n--;
+	for (size_t i = 0; i < N(run_by); i++)
+		if (glob_match(str_of(run_by[i]), name, true))
+			return true;
+	return false;
+}
+
+bool tools_always_ask(struct str path)
+{
+	struct str name;
+
+	while (path_next(&path, &name))
+		if (protect_from_commands(name) || is_run(name))
+			return true;
+	return false;
 }
 
 static bool has(int root, struct str folder, const char *name)

@@ -164,7 +164,8 @@ static void note_folder(struct spilled_list *l, int root, const char *name)
 		if (!s.n || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 		    !S_ISREG(st.st_mode))
 			continue;
-		s.bytes = (uint64_t)st.st_size;
+		/* What several conversations have is freed by the last of them. */
+		s.bytes = (uint64_t)st.st_size / (uint64_t)st.st_nlink;
 		s.time = st.st_mtim;
 		if (!note(l, &s))
 			break;
@@ -245,6 +246,43 @@ int tools_forget_outputs(const char *spill_root, const char *spill_folder, struc
 	}
 	if (unlinkat(root, spill_folder, AT_REMOVEDIR) != 0 && errno != ENOENT)
 		rc = err_errno(err, spill_folder, "cannot remove the outputs of tools in");
+	close(root);
+	return rc;
+}
+
+static int link_output(int root, const char *from, const char *to, const char *name,
+		       struct err *err)
+{
+	int a = openat(root, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), b, rc = 0;
+
+	if (a < 0)
+		return 0;
+	mkdirat(root, to, 0700);
+	b = openat(root, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (b < 0 || (linkat(a, name, b, name, 0) != 0 && errno != EEXIST && errno != ENOENT))
+		rc = err_errno(err, to, "cannot keep the output of a tool in");
+	if (b >= 0)
+		close(b);
+	close(a);
+	/* A folder in which nothing is kept does not stay. */
+	unlinkat(root, to, AT_REMOVEDIR);
+	return rc;
+}
+
+int tools_share_output(const char *spill_root, const char *from, const char *to, struct str name,
+		       struct err *err)
+{
+	unsigned n = spill_number(name);
+	char file[NAME_BYTES];
+	int root, rc;
+
+	if (!n || !spill_folder_is(str_of(from)) || !spill_folder_is(str_of(to)))
+		return 0;
+	root = open(spill_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return errno == ENOENT ? 0 : err_errno(err, spill_root, "cannot open");
+	name_of(n, file);
+	rc = link_output(root, from, to, file, err);
 	close(root);
 	return rc;
 }

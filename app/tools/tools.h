@@ -145,6 +145,13 @@ struct file_plan {
 /* False: it is no plan. */
 bool file_plan_take(struct str plan, struct file_plan *p);
 
+/*
+ * Is a file one that other programs run, or are told by: a build, CI, a hook, instructions of
+ * models?  Whoever changes it reaches beyond the file, so that it is asked about in every mode.  By
+ * the names in its path, whatever the case of ASCII.  Pure.
+ */
+bool tools_always_ask(struct str path);
+
 enum job_news_kind {
 	JOB_OUTPUT, /* it goes on: text is the last of what it printed since (4 KiB at most) */
 	JOB_DONE,   /* its only end: text is what the model is told, clean and cut to size   */
@@ -276,8 +283,16 @@ int runner_next(struct runner *r, struct job_news *n);
 /* After it is gone: another one in its place. */
 int runner_restart(struct runner *r, struct err *err);
 
-/* Removes the whole outputs of that conversation; none is fine.  ERR_IO.  Any thread. */
+/* Removes the whole outputs of that conversation, but for what others have, too; none is fine.
+ * ERR_IO.  Any thread. */
 int tools_forget_outputs(const char *spill_root, const char *spill_folder, struct err *err);
+
+/*
+ * The whole output of that name ("OUT:3") in the conversation `from` is one of `to`, too, and stays
+ * until both are removed.  Of what is no longer there none is.  ERR_IO.  Any thread.
+ */
+int tools_share_output(const char *spill_root, const char *from, const char *to, struct str name,
+		       struct err *err);
 
 /* All that it started is dead when this returns, or after 3 s.  NULL is fine. */
 void runner_close(struct runner *r);

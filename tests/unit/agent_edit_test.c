@@ -2,6 +2,8 @@
  * is changed, and what became of it, with the process that does it. */
 #include "tests/support/edit_stage.h"
 
+#include <unistd.h>
+
 static void expect_edit(const struct stage *s, size_t n, enum history_edit_state state,
 			const char *path, const char *before)
 {
@@ -87,6 +89,22 @@ static void what_was_read_may_be_written(void **state)
 	expect_edit(s, 3, HISTORY_EDIT_APPLIED, "a", "y\n");
 }
 
+static void a_file_that_others_are_told_by_is_asked_about_as_such(void **state)
+{
+	struct stage *s = *state;
+
+	tmpdir_write_text(&s->d, "ws/AGENTS.md", "one\n");
+	/* By whatever name it is reached. */
+	must(symlink(".", tmpdir_file(&s->d, "ws/link")));
+	turn(s, DECIDE_YES,
+	     ONE("edit_file",
+		 "{\"path\": \"link/AGENTS.md\", \"old\": \"one\", \"new\": \"1\"}"));
+	assert_non_null(strstr(buf_z(&s->asked), "Change this file?  edit_file\n"));
+	assert_non_null(strstr(buf_z(&s->asked), "(write; always asked about: other programs "
+						 "run it, or are told by it)"));
+	expect_edit(s, 1, HISTORY_EDIT_APPLIED, "AGENTS.md", "one\n");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +112,7 @@ int main(int argc, char **argv)
 		WITH_STAGE(what_is_not_allowed_or_cannot_be_leaves_file_and_store_alone),
 		WITH_STAGE(a_file_that_changes_while_it_is_asked_about_stays),
 		WITH_STAGE(what_was_read_may_be_written),
+		WITH_STAGE(a_file_that_others_are_told_by_is_asked_about_as_such),
 	};
 
 	(void)argc;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -465,6 +467,82 @@ static void seeds_are_drawn_and_survive_readers_with_doubles(void **state)
 	assert_true(all == (UINT64_C(1) << 53) - 1);
 }
 
+/* An answer with a call, and its result, of which the rest is in OUT:n. */
+static void say_output(struct chatter *c, const char *spill)
+{
+	struct talk_message *m = talk_message_new(CHAT_ASSISTANT, &err);
+	struct talk_part *p = m ? talk_message_add_part(m, HISTORY_CALL, &err) : NULL;
+	char info[80];
+	const struct talk_result r = {.ref = STR_LIT("0"),
+				      .name = STR_LIT("shell"),
+				      .text = STR_LIT("cut"),
+				      .info = {info, (size_t)snprintf(info, sizeof(info),
+								      "{\"state\": \"ok\","
+								      " \"spill\": \"%s\"}",
+								      spill)}};
+
+	assert_non_null(p);
+	buf_addz(&p->ref, "0");
+	buf_addz(&p->name, "shell");
+	buf_addz(&p->text, "{}");
+	p->call = CALL_WHOLE;
+	talk_say(c->talk, talk_message_say(CHAT_USER, STR_LIT("q"), &err), 1);
+	talk_say(c->talk, m, 2);
+	if (talk_store_save(&c->talks, c->talk, &err) ||
+	    talk_store_say_result(&c->talks, c->talk, &r, &err))
+		fail_msg("%s", err.text);
+}
+
+static bool has_output(const char *uid, const char *name)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "cache/dsv4chat/tools/%s/%s", uid, name);
+	return access(tmpdir_file(&test_dir, path), F_OK) == 0;
+}
+
+static void put_output(const char *uid, const char *name)
+{
+	static const char *const folders[] = {"cache", "cache/dsv4chat", "cache/dsv4chat/tools"};
+	char path[200];
+
+	for (size_t i = 0; i < 3; i++)
+		mkdir(tmpdir_file(&test_dir, folders[i]), 0700);
+	snprintf(path, sizeof(path), "cache/dsv4chat/tools/%s", uid);
+	mkdir(tmpdir_file(&test_dir, path), 0700);
+	snprintf(path, sizeof(path), "cache/dsv4chat/tools/%s/%s", uid, name);
+	tmpdir_write_text(&test_dir, path, "whole");
+}
+
+static void a_fork_has_the_outputs_that_it_stands_on(void **state)
+{
+	char uid[HISTORY_UID_LEN + 1], fork_uid[HISTORY_UID_LEN + 1];
+	struct talk_message *at;
+	struct chatter c;
+	struct talk *fork = NULL;
+
+	(void)state;
+	chatter_open(&c, "", false);
+	setenv("XDG_CACHE_HOME", tmpdir_file(&test_dir, "cache"), 1);
+	snprintf(uid, sizeof(uid), "%s", talk_store_uid(&c.talks, c.talk));
+	say_output(&c, "OUT:1");
+	at = c.talk->leaf;
+	say_output(&c, "OUT:2");
+	put_output(uid, "1");
+	put_output(uid, "2");
+	assert_int_equal(talks_branch(&c.talks, c.talk, at, &fork, &err), 0);
+	snprintf(fork_uid, sizeof(fork_uid), "%s", talk_store_uid(&c.talks, fork));
+	assert_true(has_output(fork_uid, "1"));
+	assert_false(has_output(fork_uid, "2"));
+	assert_int_equal(talk_store_remove(&c.talks, c.talk, NULL, false, NULL, &err), 0);
+	assert_false(has_output(uid, "1"));
+	assert_true(has_output(fork_uid, "1"));
+	assert_int_equal(talk_store_remove(&c.talks, fork, NULL, false, NULL, &err), 0);
+	assert_false(has_output(fork_uid, "1"));
+	unsetenv("XDG_CACHE_HOME");
+	chatter_close(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +557,7 @@ int main(void)
 		T(a_failed_turn_says_why_and_is_kept_with_it),
 		T(what_is_taken_back_is_gone_unless_it_is_kept),
 		T(seeds_are_drawn_and_survive_readers_with_doubles),
+		T(a_fork_has_the_outputs_that_it_stands_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

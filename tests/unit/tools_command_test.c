@@ -155,6 +155,35 @@ static void each_conversation_has_its_own_outputs(void **state)
 	free((char *)root);
 }
 
+static void a_fork_has_the_outputs_that_it_inherits_until_the_last_owner_goes(void **state)
+{
+	struct jobs *s = *state;
+	char root[300];
+	struct err err;
+
+	snprintf(root, sizeof(root), "%s/spills", s->d.path);
+	for (int i = 0; i < 2; i++)
+		HAS(run_for(s, "one", "shell", "{\"command\": \"yes one | head -9999\"}"),
+		    "whole output: read_file OUT:");
+	must(tools_share_output(root, "one", "fork", STR_LIT("OUT:1"), &err));
+	must(tools_share_output(root, "one", "fork", STR_LIT("OUT:1"), &err));
+	/* What is not there, or no name of one, makes nothing. */
+	must(tools_share_output(root, "one", "other", STR_LIT("OUT:9"), &err));
+	must(tools_share_output(root, "one", "other", STR_LIT("../one/1"), &err));
+	must(tools_share_output(root, "none", "other", STR_LIT("OUT:1"), &err));
+	must(tools_share_output(root, "one", "../other", STR_LIT("OUT:1"), &err));
+	assert_int_equal(access(tmpdir_file(&s->d, "spills/other"), F_OK), -1);
+	assert_int_equal(access(tmpdir_file(&s->d, "other"), F_OK), -1);
+	must(tools_forget_outputs(root, "one", &err));
+	HAS(run_for(s, "fork", "read_file", "{\"path\": \"OUT:1\", \"limit\": 1}"), "one\n[");
+	HAS(run_for(s, "fork", "read_file", "{\"path\": \"OUT:2\", \"limit\": 1}"), "error: ");
+	/* Its own come behind them. */
+	HAS(run_for(s, "fork", "shell", "{\"command\": \"yes two | head -9999\"}"),
+	    "whole output: read_file OUT:2");
+	must(tools_forget_outputs(root, "fork", &err));
+	assert_int_equal(access(tmpdir_file(&s->d, "spills/fork"), F_OK), -1);
+}
+
 static void what_it_prints_is_told_while_it_runs(void **state)
 {
 	struct jobs *s = *state;
@@ -323,6 +352,7 @@ int main(int argc, char **argv)
 		WITH_RUNNER(a_file_of_a_command_has_a_limit),
 		WITH_RUNNER(output_without_end_is_bounded_and_told_slowly),
 		WITH_RUNNER(each_conversation_has_its_own_outputs),
+		WITH_RUNNER(a_fork_has_the_outputs_that_it_inherits_until_the_last_owner_goes),
 		WITH_RUNNER(what_it_prints_is_told_while_it_runs),
 		WITH_RUNNER(a_command_is_timed_out),
 		WITH_RUNNER(a_model_says_how_long_within_bounds),

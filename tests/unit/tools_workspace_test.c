@@ -466,6 +466,35 @@ static void a_workspace_that_was_replaced_is_noticed(void **state)
 	assert_int_equal(workspace_check(&s->w, &err), 0);
 }
 
+static void what_other_programs_run_or_are_told_by_is_always_asked_about(void **state)
+{
+	static const char *const asks[] = {
+		"Makefile", "sub/makefile", "rules.mk", "CMakeLists.txt", "x/y/foo.cmake",
+		"meson.build", "Cargo.toml", "build.rs", ".cargo/config.toml", "package.json",
+		"web/Package.JSON", ".npmrc", "setup.py", "pyproject.toml", "conftest.py",
+		"pom.xml", "app/build.gradle.kts", "gradlew.bat", "go.mod", "Dockerfile.dev",
+		"compose.yaml", "docker-compose.test.yml", ".github/workflows/ci.yml",
+		".gitlab-ci.yml", ".circleci/config.yml", "Jenkinsfile", ".githooks/pre-commit",
+		".pre-commit-config.yaml", ".husky/pre-push", ".gitattributes", ".gitmodules",
+		".vscode/tasks.json", ".idea/x", ".envrc", ".mcp.json", "AGENTS.md",
+		"deep/agents.md", "CLAUDE.md", ".claude/settings.json", ".bashrc", ".vimrc",
+		".dir-locals.el", ".git/config", "Makefile. ", "\xff/AGENTS.md",
+	};
+	static const char *const others[] = {
+		"main.c", "src/make.c", "Makefile.txt", "notes/AGENTS.md.txt", "build/out.txt",
+		"config/app.json", "package.jsonl", "github/x", "docs/docker.md", "mk", "", "/",
+		"a.c/b", "hooks.c",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
+		if (!tools_always_ask(str_of(asks[i])))
+			fail_msg("%s is not asked about", asks[i]);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (tools_always_ask(str_of(others[i])))
+			fail_msg("%s is asked about", others[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -484,6 +513,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(some_folders_are_no_workspace, begin, end),
 		cmocka_unit_test_setup_teardown(a_workspace_that_was_replaced_is_noticed, begin,
 						end),
+		cmocka_unit_test(what_other_programs_run_or_are_told_by_is_always_asked_about),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
