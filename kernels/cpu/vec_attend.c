@@ -29,8 +29,8 @@ void LEAF(dots)(const float *q, const float *k, int n, float scale, float *s)
 		f16 acc = f16_zero();
 
 		for (int c = 0; c < HEAD_DIM; c += LANES)
-			acc = f16_fma(f16_load(q + c),
-				      f16_load(k + (size_t)i * HEAD_DIM + c), acc);
+			acc = f16_fma(f16_load(q + c), f16_load(k + (size_t)i * HEAD_DIM + c),
+				      acc);
 		s[i] = f16_sum(acc) * scale;
 	}
 }
@@ -106,9 +106,10 @@ void LEAF(index_turn)(const uint8_t *const *rows, int n, float (*codes)[16], flo
 #define HEADS 1
 #endif
 
-/* total += the scores of n heads, a constant where this is inlined, one after another */
-VEC_INLINE f16 add_heads(int n, const float *q, const float *q_scale, const float *w,
-			 const float (*codes)[16], const float (*scale)[16], f16 total)
+/* Adds the scores of heads h … h + n - 1, n a constant where this is inlined, to their totals.
+ */
+VEC_INLINE void add_heads(int h0, int n, const float *q, const float *q_scale, const float *w,
+			  const float (*codes)[16], const float (*scale)[16], f16 total[4])
 {
 	f16 acc[HEADS][4];
 
@@ -131,30 +132,33 @@ VEC_INLINE f16 add_heads(int n, const float *q, const float *q_scale, const floa
 	}
 #pragma GCC unroll 4
 	for (int h = 0; h < n; h++) {
-		f16 dot = f16_zero();
+		f16 dot = f16_zero(), *sum = &total[(h0 + h) / 2 % 4];
 
 #pragma GCC unroll 4
 		for (int b = 0; b < 4; b++)
 			dot = f16_fma(acc[h][b],
 				      f16_mul(f16_set1(q_scale[4 * h + b]), f16_load(scale[b])),
 				      dot);
-		total = f16_fma(f16_set1(w[h]), f16_max(dot, f16_zero()), total);
+		*sum = f16_fma(f16_set1(w[h]), f16_max(dot, f16_zero()), *sum);
 	}
-	return total;
 }
 
-/* Lanes are rows, so each head runs down 128 columns without a sum over lanes. */
+/*
+ * Lanes are rows, so each head runs down 128 columns without a sum over lanes.  Heads are added
+ * to four totals, two neighbours at a time, as the lanes of a GPU's matrix instructions have
+ * them.
+ */
 void LEAF(index_scores)(const float *q, const float *q_scale, const float *w, int n_head,
 			const float (*codes)[16], const float (*scale)[16], float *out)
 {
-	f16 total = f16_zero();
+	f16 total[4] = {f16_zero(), f16_zero(), f16_zero(), f16_zero()};
 	int h = 0;
 
 	for (; h + HEADS <= n_head; h += HEADS)
-		total = add_heads(HEADS, q + (size_t)h * INDEX_DIM, q_scale + 4 * h, w + h, codes,
-				  scale, total);
+		add_heads(h, HEADS, q + (size_t)h * INDEX_DIM, q_scale + 4 * h, w + h, codes,
+			  scale, total);
 	for (; h < n_head; h++)
-		total = add_heads(1, q + (size_t)h * INDEX_DIM, q_scale + 4 * h, w + h, codes,
-				  scale, total);
-	f16_store(out, total);
+		add_heads(h, 1, q + (size_t)h * INDEX_DIM, q_scale + 4 * h, w + h, codes, scale,
+			  total);
+	f16_store(out, f16_add(f16_add(total[0], total[1]), f16_add(total[2], total[3])));
 }

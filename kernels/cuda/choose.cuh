@@ -20,12 +20,6 @@
 
 #include "kernels/cuda/choose_exact.cuh"
 
-/* The score of a key; NaN of 0. */
-static __device__ __forceinline__ float value_of(uint32_t key)
-{
-	return round_of_bits(key & 0x80000000u ? key ^ 0x80000000u : ~key);
-}
-
 /* Where scores stand: never a greater one in a lower bin.  NaN in the lowest; all of them where
  * low or high is infinite. */
 struct line {
@@ -66,17 +60,20 @@ static __device__ __forceinline__ struct line line_over(struct chooser *c, const
 	low = __reduce_min_sync(ALL_LANES, (uint32_t)c->part[lane][0]);
 	high = __reduce_max_sync(ALL_LANES, (uint32_t)c->part[lane][1]);
 	__syncthreads();
-	return line_from(value_of(low), value_of(high));
+	return line_from(round_of_key(low), round_of_key(high));
 }
 
-/* Counts everybody's entries and finds the bin of the k-th; counts are clear before. */
+/* Counts everybody's entries and finds the bin of the k-th, c->bin; bin[j] is that of v[j], -1
+ * from n on.  Counts are clear before. */
 static __device__ __forceinline__ void find_nth(struct chooser *c, const struct line &l,
-						const float *v, int n, int32_t k)
+						const float *v, int n, int32_t k, int *bin)
 {
 #pragma unroll
-	for (int j = 0; j < EACH; j++)
+	for (int j = 0; j < EACH; j++) {
+		bin[j] = j < n ? bin_of(l, v[j]) : -1;
 		if (j < n)
-			atomicAdd(&c->count[bin_of(l, v[j])], 1);
+			atomicAdd(&c->count[bin[j]], 1);
+	}
 	__syncthreads();
 	find_bin(c, k);
 }
@@ -86,45 +83,52 @@ static __device__ __forceinline__ void mark(struct chooser *c, int32_t at)
 	atomicOr(&c->marks[at / 32], 1u << (at % 32));
 }
 
+/* Marks the `need` best of the n that are listed. */
+static __device__ __forceinline__ void mark_ranked(struct chooser *c, int n, int32_t need)
+{
+	uint64_t mine;
+	int32_t rank = 0;
+
+	if ((int)threadIdx.x >= n)
+		return;
+	mine = c->ranked[threadIdx.x];
+#pragma unroll 4
+	for (int i = 0; i < n; i++)
+		rank += c->ranked[i] > mine;
+	if (rank < need)
+		mark(c, (int32_t) ~(uint32_t)mine);
+}
+
 /*
  * Marks the k best of everybody's entries: v[j] with mark at[j], j < n; of equal values the
- * lower mark is the better one.  False: too many in one bin, nothing is marked.  Counts, marks
- * and n_ranked are clear before.
+ * lower mark is the better one.  RUN: marks are EACH · threadIdx.x … in order.  False: too many
+ * in one bin.  Counts, marks and n_ranked are clear before.
  */
+template <bool RUN>
 static __device__ __forceinline__ bool mark_best(struct chooser *c, const struct line &l,
 						 const float *v, const int32_t *at, int n,
 						 int32_t k)
 {
-	int32_t need, n_bin;
+	int bin[EACH], n_bin;
+	uint32_t sure = 0;
 
-	find_nth(c, l, v, n, k);
-	need = k - c->above;
+	find_nth(c, l, v, n, k, bin);
 	n_bin = c->count[c->bin];
 	if (n_bin > RANKED)
 		return false;
 #pragma unroll
 	for (int j = 0; j < EACH; j++) {
-		int bin = j < n ? bin_of(l, v[j]) : -1;
-
-		if (bin > c->bin) {
+		sure |= (uint32_t)(bin[j] > c->bin) << j;
+		if (!RUN && bin[j] > c->bin)
 			mark(c, at[j]);
-		} else if (bin == c->bin) {
-			int32_t i = atomicAdd(&c->n_ranked, 1);
-
-			c->key[i] = round_key(v[j]);
-			c->at[i] = at[j];
-		}
+		if (bin[j] == c->bin)
+			c->ranked[atomicAdd(&c->n_ranked, 1)] =
+				(uint64_t)round_key(v[j]) << 32 | (uint32_t)~at[j];
 	}
+	if (RUN)
+		((unsigned char *)c->marks)[threadIdx.x] = (unsigned char)sure;
 	__syncthreads();
-	if ((int)threadIdx.x < n_bin) {
-		uint32_t key = c->key[threadIdx.x];
-		int32_t mine = c->at[threadIdx.x], rank = 0;
-
-		for (int i = 0; i < n_bin; i++)
-			rank += c->key[i] > key || (c->key[i] == key && c->at[i] < mine);
-		if (rank < need)
-			mark(c, mine);
-	}
+	mark_ranked(c, n_bin, k - c->above);
 	__syncthreads();
 	return true;
 }
@@ -152,9 +156,12 @@ static __device__ __forceinline__ void write_marked(struct chooser *c, int width
 	}
 }
 
+/* Shared memory alone, so before kernel_begin(). */
 static __device__ __forceinline__ void clear(struct chooser *c)
 {
 	clear_counts(c);
+	if (threadIdx.x < NEAR / 32)
+		c->flags[threadIdx.x] = 0;
 	((int2 *)c->marks)[threadIdx.x] = make_int2(0, 0);
 	if (threadIdx.x == 0)
 		c->n = c->n_ranked = 0;
@@ -178,7 +185,7 @@ static __device__ __forceinline__ bool choose_near(struct chooser *c, const floa
 	for (int j = 0; j < EACH; j++)
 		at[j] = first + j;
 	l = line_over(c, v, mine);
-	if (!mark_best(c, l, v, at, mine, k))
+	if (!mark_best<true>(c, l, v, at, mine, k))
 		return false;
 	write_marked(c, NEAR / CHOOSERS, -1, sel);
 	return true;
@@ -186,43 +193,57 @@ static __device__ __forceinline__ bool choose_near(struct chooser *c, const floa
 
 /* ------------------------------------------------------------------ by groups */
 
-/* The greatest values of the thread's EACH groups of GROUP_ROWS << S rows; returns how many. */
-template <int S>
-static __device__ __forceinline__ int load_groups(const uint4 *best, int n_pages, float *v)
+/* Which page entry j of a thread's groups of GROUP_ROWS << S rows is of, and which group. */
+template <int S> static __device__ __forceinline__ int page_of(int j)
 {
-	constexpr int pages = EACH * (1 << S) / 4; /* of a thread */
-	int first = (int)threadIdx.x * pages;
+	return (j << S) / 4 * CHOOSERS + (int)threadIdx.x;
+}
 
+template <int S> static __device__ __forceinline__ int group_of(int j)
+{
+	return page_of<S>(j) * (4 >> S) + j % (4 >> S);
+}
+
+/* The greatest values of the thread's EACH groups; NaN beyond the last page. */
+template <int S>
+static __device__ __forceinline__ void load_groups(const uint4 *best, int n_pages, float *v)
+{
 #pragma unroll
-	for (int i = 0; i < pages; i++) {
-		uint4 b = first + i < n_pages ? best[first + i] : make_uint4(0, 0, 0, 0);
+	for (int j = 0; j < EACH; j += 4 >> S) {
+		int page = page_of<S>(j);
+		uint4 b = page < n_pages ? best[page] : make_uint4(0, 0, 0, 0);
 		uint32_t low = max(b.x, b.y), high = max(b.z, b.w);
 
 		if (S == 0) {
-			v[4 * i] = value_of(b.x);
-			v[4 * i + 1] = value_of(b.y);
-			v[4 * i + 2] = value_of(b.z);
-			v[4 * i + 3] = value_of(b.w);
+			v[j] = round_of_key(b.x);
+			v[j + 1] = round_of_key(b.y);
+			v[j + 2] = round_of_key(b.z);
+			v[j + 3] = round_of_key(b.w);
 		} else if (S == 1) {
-			v[2 * i] = value_of(low);
-			v[2 * i + 1] = value_of(high);
+			v[j] = round_of_key(low);
+			v[j + 1] = round_of_key(high);
 		} else {
-			v[i] = value_of(max(low, high));
+			v[j] = round_of_key(max(low, high));
 		}
 	}
-	return max(0, min(EACH, (n_pages - first) * 4 >> S));
 }
 
 /* Lists the groups from bin c->bin on, ascending; c->n is how many. */
-static __device__ __forceinline__ void list_groups(struct chooser *c, const struct line &l,
-						   const float *v, int n)
+template <int S>
+static __device__ __forceinline__ void list_groups(struct chooser *c, const int *bin)
 {
-	uint32_t bits = 0;
+	uint32_t bits;
 	int32_t at;
 
 #pragma unroll
-	for (int j = 0; j < EACH; j++)
-		bits |= (uint32_t)(j < n && bin_of(l, v[j]) >= c->bin) << j;
+	for (int j = 0; j < EACH; j++) {
+		int group = group_of<S>(j);
+
+		if (bin[j] >= c->bin)
+			atomicOr(&c->flags[group / 32], 1u << (group % 32));
+	}
+	__syncthreads();
+	bits = ((const unsigned char *)c->flags)[threadIdx.x];
 	at = sum_upto(__popc(bits));
 	at += sum_before(c, __shfl_sync(ALL_LANES, at, WARP - 1), 0) - __popc(bits);
 	if (threadIdx.x == CHOOSERS - 1)
@@ -233,15 +254,25 @@ static __device__ __forceinline__ void list_groups(struct chooser *c, const stru
 	__syncthreads();
 }
 
-/* Of the lane's next row, if it is `in`, the place in a list that all warps fill. */
-static __device__ __forceinline__ int32_t next_place(struct chooser *c, bool in, int lane)
+/* Lists, of the thread's v, those whose bit in `in` is set, with their marks. */
+static __device__ __forceinline__ void list_values(struct chooser *c, const float *v,
+						   uint32_t in, int from, int lane)
 {
-	uint32_t all = __ballot_sync(ALL_LANES, in);
-	int32_t at = 0;
+	int32_t upto = sum_upto(__popc(in)), at = 0;
 
-	if (lane == 0 && all)
-		at = atomicAdd(&c->n_ranked, __popc(all));
-	return __shfl_sync(ALL_LANES, at, 0) + __popc(all & ((1u << lane) - 1));
+	if (lane == WARP - 1 && upto)
+		at = atomicAdd(&c->n_ranked, upto);
+	at = __shfl_sync(ALL_LANES, at, WARP - 1) + upto - __popc(in);
+#pragma unroll
+	for (int j = 0; j < EACH; j++) {
+		if (!(in >> j & 1))
+			continue;
+		if (at < NEAR) {
+			c->value[at] = v[j];
+			c->mark[at] = from + j * CHOOSERS;
+		}
+		at++;
+	}
 }
 
 /* Lists the rows of these groups from bin c->bin on; c->n_ranked counts them. */
@@ -252,7 +283,7 @@ static __device__ __forceinline__ void list_rows(struct chooser *c, const struct
 	float v[EACH];
 
 	for (int from = (int)threadIdx.x; from - lane < n_marks; from += EACH * CHOOSERS) {
-		uint32_t there = 0;
+		uint32_t in = 0;
 
 #pragma unroll
 		for (int j = 0; j < EACH; j++) {
@@ -263,18 +294,12 @@ static __device__ __forceinline__ void list_rows(struct chooser *c, const struct
 				row = ((int64_t)c->group[i >> shift] << shift) +
 				      (i & ((1 << shift) - 1));
 			v[j] = row < n ? score[row] : 0.0f;
-			there |= (uint32_t)(row < n) << j;
+			in |= (uint32_t)(row < n) << j;
 		}
 #pragma unroll
-		for (int j = 0; j < EACH; j++) {
-			bool in = (there >> j & 1) && bin_of(l, v[j]) >= bin;
-			int32_t at = next_place(c, in, lane);
-
-			if (in && at < NEAR) {
-				c->value[at] = v[j];
-				c->mark[at] = from + j * CHOOSERS;
-			}
-		}
+		for (int j = 0; j < EACH; j++)
+			in &= ~((uint32_t)(bin_of(l, v[j]) < bin) << j);
+		list_values(c, v, in, from, lane);
 	}
 	__syncthreads();
 }
@@ -288,15 +313,16 @@ static __device__ __forceinline__ bool choose_far(struct chooser *c, const float
 	constexpr int shift = 3 + S;
 	float v[EACH], high;
 	int32_t at[EACH];
-	int mine = load_groups<S>(best, (int)((n + PAGE_ROWS - 1) / PAGE_ROWS), v), width = 8;
-	struct line l = line_over(c, v, mine);
-	int64_t n_groups = (n + (1 << shift) - 1) >> shift;
+	int mine, width = 8, bin[EACH];
+	struct line l;
 
-	if (n_groups < k)
+	if ((n + (1 << shift) - 1) >> shift < k) /* groups */
 		return false;
+	load_groups<S>(best, (int)((n + PAGE_ROWS - 1) / PAGE_ROWS), v);
+	l = line_over(c, v, EACH);
 	high = l.low + (float)BINS / l.per;
-	find_nth(c, l, v, mine, k);
-	list_groups(c, l, v, mine);
+	find_nth(c, l, v, EACH, k, bin);
+	list_groups<S>(c, bin);
 	if (c->n > MOST || c->n << shift > MARKS)
 		return false;
 	list_rows(c, l, score, n, shift);
@@ -319,7 +345,7 @@ static __device__ __forceinline__ bool choose_far(struct chooser *c, const float
 	if (threadIdx.x == 0)
 		c->n_ranked = 0;
 	__syncthreads();
-	if (!mark_best(c, l, v, at, mine, k))
+	if (!mark_best<false>(c, l, v, at, mine, k))
 		return false;
 	write_marked(c, width, shift, sel);
 	return true;
@@ -331,7 +357,6 @@ static __device__ void choose_best(struct chooser *c, const float *score, const 
 {
 	bool done = false;
 
-	clear(c);
 	if (n <= NEAR)
 		done = choose_near(c, score, (int)n, k, sel);
 	else if (n <= NEAR * 8)
@@ -346,8 +371,9 @@ static __device__ void choose_best(struct chooser *c, const float *score, const 
 
 static __global__ void __launch_bounds__(CHOOSERS) choose_rows(struct scores p)
 {
-	kernel_begin();
 	extern __shared__ uint4 shared[];
+	clear((struct chooser *)shared);
+	kernel_begin();
 	const struct index_select_args &a = p.a;
 	int64_t t = p.t0 + (int64_t)blockIdx.x, n = (step_of(a.step)->pos0 + t + 1) / 4;
 	int32_t *sel = (int32_t *)a.sel + t * a.top_k;

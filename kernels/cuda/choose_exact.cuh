@@ -25,8 +25,9 @@ struct chooser {
 	int32_t mark[NEAR];
 	uint32_t marks[MARKS / 32];
 	int32_t group[MOST];
-	uint32_t key[RANKED]; /* those of one bin */
-	int32_t at[RANKED];
+	uint64_t
+		ranked[RANKED]; /* those of one bin: key, and the mark, the lower the greater */
+	uint32_t flags[NEAR / 32]; /* groups to look at */
 	int32_t count[BINS];
 	int32_t part[CHOOSE_WARPS][2];
 	uint32_t low, high;

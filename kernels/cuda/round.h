@@ -135,4 +135,10 @@ ROUND_INLINE uint32_t round_key(float f)
 	return u & 0x80000000u ? ~u : u | 0x80000000u;
 }
 
+/* The float of a key; NaN of 0. */
+ROUND_INLINE float round_of_key(uint32_t key)
+{
+	return round_of_bits(key & 0x80000000u ? key ^ 0x80000000u : ~key);
+}
+
 #endif

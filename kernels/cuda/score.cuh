@@ -3,17 +3,17 @@
  *
  *   score(b) = sum_h w[h] scale max(0, q[h] · row[b])
  *
- * A warp takes 32 rows (a page) of one token, and 16 heads at a time on tensor cores.  FP4
- * codes are exact as f16 and so are the sums of a block of 32 columns; scales, blocks and heads
- * are added one after another as on the CPU, so scores have its bits.  Mostly that costs
- * nothing: where the four scales of a row lie within 2^5 and those of a query within 2^4, and
- * no weight is out of the ordinary, codes take them along (`even`), and a whole dot product is
- * a sum of multiples of one power of two below 2^24 of it, so exact in any order, while its
- * power of two can wait for the end.  Else blocks are scaled and added one by one.
+ * A warp takes 32 rows (a page) of one token, and 8 heads at a time on tensor cores.  FP4 codes
+ * are exact as f16 and so are the sums of a block of 32 columns; scales, blocks and heads are
+ * added in the CPU's order, so scores have its bits.  Mostly that costs nothing: where the four
+ * scales of a row lie within 2^5 and those of a query within 2^4, and no weight is out of the
+ * ordinary, codes take them along (`even`), and a whole dot product is a sum of multiples of
+ * one power of two below 2^24 of it, so exact in any order, while its power of two can wait for
+ * the end.  Else blocks are scaled and added one by one.
  *
  * Lane t of a quad holds the t-th word of each block of rows and queries alike: which columns
- * meet is the same on both sides.  Its columns of the result are heads 4 t … 4 t + 3 of the 16:
- * the sum over heads runs through the quad from lane to lane.
+ * meet is the same on both sides.  It adds heads 2 t and 2 t + 1 of each 8 to its totals, and
+ * the quad adds these in the end.
  *
  * Floor, one token of 256K rows: 17.8 MB, 3.9 µs; its products take 6.4 µs.
  */
@@ -27,9 +27,6 @@
 #define ROW_WORDS     (INDEX_ROW_BYTES / 4)
 #define SCORE_WARPS   12
 #define SCORE_THREADS (SCORE_WARPS * WARP)
-#define ROUND_HEADS   16 /* taken at once, LANE_HEADS of them in a lane's sums */
-#define LANE_HEADS    (ROUND_HEADS / 4)
-#define ROUND_TILES   (ROUND_HEADS / 8)
 #define GROUP_ROWS    8 /* whose greatest key is kept: four of a page */
 
 struct scores {
@@ -45,12 +42,12 @@ struct scores {
 struct queries {
 	uint4 *codes; /* [tiles of 8 heads][4 blocks][32 lanes] */
 	float *scale, *w, *w_even;
-	int n; /* heads, in whole rounds */
+	int n; /* heads, in 8s */
 };
 
 static __host__ __device__ __forceinline__ int heads_of(int n_head)
 {
-	return (n_head + ROUND_HEADS - 1) / ROUND_HEADS * ROUND_HEADS;
+	return (n_head + 7) / 8 * 8;
 }
 
 static __host__ __device__ __forceinline__ size_t query_bytes(int heads)
@@ -87,42 +84,74 @@ static __device__ __forceinline__ bool even_weight(float w)
 	return w == 0.0f || (fabsf(w) >= 0x1p-50f && fabsf(w) <= 0x1p20f);
 }
 
-/* Returns whether all of this thread's queries and weights are even. */
-static __device__ __forceinline__ bool load_queries(const struct scores &p, int t,
-						    const struct queries &q)
+#define QUERY_WORDS 3 /* of a thread at once: 64 heads' in all */
+
+/* Words of queries on their way: each with its scales, the first of a query with its weight. */
+struct query_words {
+	uint32_t w[QUERY_WORDS], e[QUERY_WORDS];
+	float weight[QUERY_WORDS];
+};
+
+/* Begins to load words first + threadIdx.x and so on of a token's queries. */
+static __device__ __forceinline__ void fetch_queries(const struct index_select_args &a, int t,
+						     int first, struct query_words *r)
 {
-	const struct index_select_args &a = p.a;
 	const uint32_t *from = (const uint32_t *)a.q + (int64_t)t * a.n_head * ROW_WORDS;
+	const float *weight = (const float *)a.w + (int64_t)t * a.n_head;
+
+#pragma unroll
+	for (int k = 0; k < QUERY_WORDS; k++) {
+		int i = first + k * SCORE_THREADS + (int)threadIdx.x, h = i / 16;
+		bool there = h < a.n_head;
+
+		r->w[k] = there ? from[h * ROW_WORDS + i % 16] : 0;
+		r->e[k] = there ? from[h * ROW_WORDS + 16] : 0x7f7f7f7fu;
+		r->weight[k] = there && i % 16 == 0 ? weight[h] : 0.0f;
+	}
+}
+
+/* One word to shared memory; returns whether query and weight are even. */
+static __device__ __forceinline__ bool store_query(const struct queries &q, int i, uint32_t w,
+						   uint32_t e, float weight)
+{
+	int h = i / 16, b = i % 16 / 4;
+	bool even;
+	uint32_t low = least_scale(e, 4, &even), n = even ? scale_byte(e, b) - low : 0;
+
+	q.codes[(h / 8 * 4 + b) * WARP + h % 8 * 4 + i % 4] =
+		make_uint4(f16_pair_shift(round_fp4_pair(w, 0), n),
+			   f16_pair_shift(round_fp4_pair(w, 1), n),
+			   f16_pair_shift(round_fp4_pair(w, 2), n),
+			   f16_pair_shift(round_fp4_pair(w, 3), n));
+	if (i % 4 == 0)
+		q.scale[b * q.n + h] = round_scale(even ? low : scale_byte(e, b)) * 0x1p28f;
+	if (i % 16)
+		return even;
+	q.w[h] = weight;
+	q.w_even[h] = weight * round_scale(low) * 0x1p28f;
+	return even && even_weight(weight);
+}
+
+/* All queries of a token, of which the thread's first words are on their way; returns whether
+ * all of its are even. */
+static __device__ __forceinline__ bool store_queries(const struct index_select_args &a, int t,
+						     const struct queries &q,
+						     struct query_words *r)
+{
 	bool all = true;
 
-	for (int i = (int)threadIdx.x; i < q.n * 16; i += SCORE_THREADS) {
-		int h = i / 16, b = i % 16 / 4;
-		int col = h % ROUND_HEADS / LANE_HEADS * 2 + h % 2;
-		int tile = h / ROUND_HEADS * ROUND_TILES + h % LANE_HEADS / 2;
-		uint32_t w = h < a.n_head ? from[h * ROW_WORDS + i % 16] : 0;
-		uint32_t e = h < a.n_head ? from[h * ROW_WORDS + 16] : 0x7f7f7f7fu;
-		bool even;
-		uint32_t low = least_scale(e, 4, &even), n = even ? scale_byte(e, b) - low : 0;
+	for (int first = 0; first < q.n * 16; first += QUERY_WORDS * SCORE_THREADS) {
+		if (first)
+			fetch_queries(a, t, first, r);
+#pragma unroll
+		for (int k = 0; k < QUERY_WORDS; k++) {
+			int i = first + k * SCORE_THREADS + (int)threadIdx.x;
 
-		q.codes[(tile * 4 + b) * WARP + col * 4 + i % 4] =
-			make_uint4(f16_pair_shift(round_fp4_pair(w, 0), n),
-				   f16_pair_shift(round_fp4_pair(w, 1), n),
-				   f16_pair_shift(round_fp4_pair(w, 2), n),
-				   f16_pair_shift(round_fp4_pair(w, 3), n));
-		if (i % 4 == 0)
-			q.scale[b * q.n + h] =
-				round_scale(even ? low : scale_byte(e, b)) * 0x1p28f;
-		if (i % 16 == 0) {
-			float x = h < a.n_head
-					  ? ((const float *)a.w)[(int64_t)t * a.n_head + h] *
-						    a.scale
-					  : 0.0f;
-
-			q.w[h] = x;
-			q.w_even[h] = x * round_scale(low) * 0x1p28f;
-			even = even && even_weight(x);
+			if (i < q.n * 16)
+				all = store_query(q, i, r->w[k], r->e[k],
+						  r->weight[k] * a.scale) &&
+				      all;
 		}
-		all = all && even;
 	}
 	return all;
 }
@@ -135,14 +164,15 @@ struct page_words {
 static __device__ __forceinline__ void load_page(struct page_words *r, const uint32_t *rows,
 						 int lane)
 {
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		const uint32_t *row = rows + (lane / 4 + 8 * i) * ROW_WORDS;
+	const unsigned char *p = (const unsigned char *)rows + lane / 4 * INDEX_ROW_BYTES;
+	const unsigned char *q = p + lane % 4 * 4;
 
 #pragma unroll
+	for (int i = 0; i < 4; i++) {
+#pragma unroll
 		for (int b = 0; b < 4; b++)
-			r->w[i][b] = row[4 * b + lane % 4];
-		r->w[i][4] = row[16];
+			r->w[i][b] = *(const uint32_t *)(q + 8 * i * INDEX_ROW_BYTES + 16 * b);
+		r->w[i][4] = *(const uint32_t *)(p + 8 * i * INDEX_ROW_BYTES + 64);
 	}
 }
 
@@ -226,30 +256,39 @@ static __device__ __forceinline__ void dots_uneven(const struct operand *r, cons
 	}
 }
 
-/*
- * Goes on with the sums of the quad's four rows over ROUND_HEADS heads, of which lane after
- * lane has LANE_HEADS: each takes the sums of the one before, and those of the last are right
- * in the end.
- */
-static __device__ __forceinline__ void add_heads(float total[4], const float (*dot)[2][4],
-						 const float *w, int lane)
+/* Adds two heads of each of the lane's four rows to their totals. */
+static __device__ __forceinline__ void add_heads(float total[4], const float (*dot)[4],
+						 float2 w)
 {
-	float4 f = ((const float4 *)w)[lane % 4];
-	const float each[LANE_HEADS] = {f.x, f.y, f.z, f.w};
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		total[i] = fmaf(w.x, fmaxf(dot[i / 2][i % 2 * 2], 0.0f), total[i]);
+		total[i] = fmaf(w.y, fmaxf(dot[i / 2][i % 2 * 2 + 1], 0.0f), total[i]);
+	}
+}
 
-#pragma unroll
-	for (int t = 0; t < 4; t++) {
-#pragma unroll
-		for (int i = 0; i < 4; i++)
-			total[i] = __shfl_sync(ALL_LANES, total[i], (t + 3) % 4, 4);
-#pragma unroll
-		for (int k = 0; k < LANE_HEADS; k++)
-#pragma unroll
-			for (int i = 0; i < 4; i++)
-				total[i] =
-					fmaf(each[k],
-					     fmaxf(dot[k / 2][i / 2][i % 2 * 2 + k % 2], 0.0f),
-					     total[i]);
+/* Totals of the lane's heads, of the rows that it has. */
+static __device__ __forceinline__ void
+score_heads(const struct operand *r, const struct queries &q, float total[4], int lane)
+{
+	int pair = lane % 4 * 2;
+
+	if (r->even) {
+#pragma unroll 2
+		for (int h = 0; h < q.n; h += 8) {
+			float dot[2][4] = {};
+
+			dots_even(r, q.codes + h * 16, dot, lane);
+			add_heads(total, dot, *(const float2 *)(q.w_even + h + pair));
+		}
+	} else {
+#pragma unroll 1
+		for (int h = 0; h < q.n; h += 8) {
+			float dot[2][4] = {};
+
+			dots_uneven(r, q.codes + h * 16, q.scale + h + pair, q.n, dot, lane);
+			add_heads(total, dot, *(const float2 *)(q.w + h + pair));
+		}
 	}
 }
 
@@ -259,29 +298,17 @@ static __device__ __forceinline__ float score_page(const struct operand *r,
 {
 	float total[4] = {0.0f, 0.0f, 0.0f, 0.0f}, mine = 0.0f;
 
-#pragma unroll 1
-	for (int h = 0; h < q.n; h += ROUND_HEADS) {
-		float dot[ROUND_TILES][2][4] = {};
-		const uint4 *codes = q.codes + h * 16;
-		const float *scale = q.scale + h + lane % 4 * LANE_HEADS;
-
-#pragma unroll
-		for (int j = 0; j < ROUND_TILES; j++) {
-			if (r->even)
-				dots_even(r, codes + j * 4 * WARP, dot[j], lane);
-			else
-				dots_uneven(r, codes + j * 4 * WARP, scale + 2 * j, q.n, dot[j],
-					    lane);
-		}
-		add_heads(total, dot, (r->even ? q.w_even : q.w) + h, lane);
-	}
+	score_heads(r, q, total, lane);
 #pragma unroll
 	for (int i = 0; i < 4; i++) {
 		bool unused;
-		float v = r->even ? total[i] * round_scale(least_scale(r->e[i], 5, &unused))
-				  : total[i];
+		float v = total[i];
 
-		v = __shfl_sync(ALL_LANES, v, lane % 8 * 4 + 3);
+		v += __shfl_xor_sync(ALL_LANES, v, 1);
+		v += __shfl_xor_sync(ALL_LANES, v, 2);
+		if (r->even)
+			v *= round_scale(least_scale(r->e[i], 5, &unused));
+		v = __shfl_sync(ALL_LANES, v, lane % 8 * 4);
 		mine = lane / 8 == i ? v : mine;
 	}
 	return mine;
@@ -312,17 +339,20 @@ static __global__ void __launch_bounds__(SCORE_THREADS, 1)
 	const struct index_select_args &a = p.a;
 	const struct step *step = step_of(a.step);
 	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
-	int t = p.t0 + (int)blockIdx.y, n = ((int)step->pos0 + t + 1) / 4;
-	int n_pages = (n + PAGE_ROWS - 1) / PAGE_ROWS, each = SCORE_WARPS * (int)gridDim.x;
-	int page = (int)blockIdx.x + warp * (int)gridDim.x, at;
-	const int32_t *pages = (const int32_t *)a.pages + step->slot * a.max_pages;
+	int t = p.t0 + (int)blockIdx.y, each = SCORE_WARPS * (int)gridDim.x;
+	int page = (int)blockIdx.x + warp * (int)gridDim.x, n, n_pages, at;
 	const uint32_t *rows = (const uint32_t *)a.rows;
+	struct query_words query_words;
 	struct page_words words = {};
 	struct queries q;
 	bool even;
 
+	fetch_queries(a, t, 0, &query_words);
+	n = ((int)step->pos0 + t + 1) / 4;
+	n_pages = (n + PAGE_ROWS - 1) / PAGE_ROWS;
 	if (n <= a.top_k || (int)blockIdx.x >= n_pages)
 		return;
+	const int32_t *pages = (const int32_t *)a.pages + step->slot * a.max_pages;
 	if (page < n_pages)
 		load_page(&words, rows + (int64_t)pages[page] * PAGE_ROWS * ROW_WORDS, lane);
 	at = page + each < n_pages ? pages[page + each] : 0;
@@ -331,7 +361,8 @@ static __global__ void __launch_bounds__(SCORE_THREADS, 1)
 	q.scale = (float *)(shared + q.n * 16);
 	q.w = q.scale + 4 * q.n;
 	q.w_even = q.w + q.n;
-	even = __syncthreads_and(load_queries(p, t, q));
+	even = __syncthreads_and(store_queries(a, t, q, &query_words));
+
 	for (; page < n_pages; page += each) {
 		struct operand r;
 
