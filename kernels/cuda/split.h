@@ -1,7 +1,7 @@
 /*
- * How the rows that a query sees are shared out: in tiles of ATTEND_ROWS, and while decoding in
- * runs of tiles, each by itself.  The run's length hangs on the number of rows alone, so a
- * row's bits do too.  Plain C for GPU and host.
+ * How the rows that a query sees are shared out while decoding: in parts, each by itself.  A
+ * part's length hangs on the number of rows alone, so a row's bits do too.  Plain C for GPU and
+ * host.
  */
 #ifndef KERNELS_CUDA_SPLIT_H
 #define KERNELS_CUDA_SPLIT_H
@@ -14,36 +14,31 @@
 #define SPLIT_INLINE static inline __attribute__((unused))
 #endif
 
-#define ATTEND_ROWS   32
-#define ATTEND_SPLITS 32 /* at most, however many rows there are */
+#define ATTEND_TILE  48 /* rows that a block works on at once */
+#define ATTEND_PARTS 32 /* at most, however many rows there are */
 
-SPLIT_INLINE int64_t attend_tiles(int64_t rows)
+/* Rows of one part, a multiple of 8: a tile at most while 16 parts are enough. */
+SPLIT_INLINE int attend_run(int rows)
 {
-	return (rows + ATTEND_ROWS - 1) / ATTEND_ROWS;
+	int parts = rows <= ATTEND_PARTS / 2 * ATTEND_TILE ? ATTEND_PARTS / 2 : ATTEND_PARTS;
+	int run = ((rows + parts - 1) / parts + 7) / 8 * 8;
+
+	return run > 8 ? run : 8;
 }
 
-/* Tiles of one run. */
-SPLIT_INLINE int64_t attend_run(int64_t rows)
+SPLIT_INLINE int attend_parts(int rows)
 {
-	int64_t run = (attend_tiles(rows) + ATTEND_SPLITS - 1) / ATTEND_SPLITS;
+	int run = attend_run(rows);
 
-	return run > 0 ? run : 1;
+	return (rows + run - 1) / run;
 }
 
-/* How many runs there are; never more for fewer rows than attend_most_splits() of more says. */
-SPLIT_INLINE int attend_splits(int64_t rows)
+/* attend_parts() of any number up to `rows` is no more than this. */
+SPLIT_INLINE int attend_most_parts(int64_t rows)
 {
-	int64_t run = attend_run(rows);
-
-	return (int)((attend_tiles(rows) + run - 1) / run);
-}
-
-/* attend_splits() of any number up to `rows` is no more than this. */
-SPLIT_INLINE int attend_most_splits(int64_t rows)
-{
-	int64_t tiles = attend_tiles(rows);
-
-	return tiles < ATTEND_SPLITS ? (int)tiles : ATTEND_SPLITS;
+	return rows > ATTEND_PARTS / 2 * ATTEND_TILE ? ATTEND_PARTS
+	       : rows > ATTEND_PARTS / 2 * 8         ? ATTEND_PARTS / 2
+						     : (int)((rows + 7) / 8);
 }
 
 #endif

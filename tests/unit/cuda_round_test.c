@@ -183,18 +183,19 @@ static void keys_order_as_numbers_do(void **state)
 	assert_true(round_key(-INFINITY) > 0);
 }
 
-static void runs_of_rows_cover_all_and_are_no_more_than_said(void **state)
+static void parts_of_rows_cover_all_and_are_no_more_than_said(void **state)
 {
 	(void)state;
-	for (int64_t n = 1; n < 400000; n += n < 5000 ? 1 : 997) {
-		int64_t run = attend_run(n);
-		int splits = attend_splits(n);
+	for (int n = 1; n < 400000; n += n < 5000 ? 1 : 997) {
+		int run = attend_run(n), parts = attend_parts(n);
 
-		assert_true(splits >= 1 && splits <= ATTEND_SPLITS);
-		assert_true(splits * run >= attend_tiles(n));
-		assert_true((splits - 1) * run < attend_tiles(n));
-		assert_true(splits <= attend_most_splits(n));
-		assert_true(attend_most_splits(n) <= attend_most_splits(n + 1));
+		assert_true(run % 8 == 0 && run > 0);
+		assert_true(run <= ATTEND_TILE || parts > ATTEND_PARTS / 2);
+		assert_true(parts >= 1 && parts <= ATTEND_PARTS);
+		assert_true(parts * run >= n);
+		assert_true((parts - 1) * run < n);
+		assert_true(parts <= attend_most_parts(n));
+		assert_true(attend_most_parts(n) <= attend_most_parts(n + 1));
 	}
 }
 
@@ -208,7 +209,7 @@ int main(void)
 		cmocka_unit_test(fp4_pairs_are_exact_halves),
 		cmocka_unit_test(f8_pairs_times_their_scale_are_exact),
 		cmocka_unit_test(keys_order_as_numbers_do),
-		cmocka_unit_test(runs_of_rows_cover_all_and_are_no_more_than_said),
+		cmocka_unit_test(parts_of_rows_cover_all_and_are_no_more_than_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
