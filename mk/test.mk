@@ -11,10 +11,16 @@ $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(TEST_ARCHIVES)
 endef
 $(foreach f,unit program bench,$(eval $(call test_rule,$(f))))
 
-# What the scripts of tests/hostile run tools with.
+# What the scripts of tests/hostile run tools with, and attack with.
 $(B)/tests/hostile/run: $(B)/tests/hostile/run.o $(ARCHIVES)
 	$(call say,LD,$@)
 	$(call link,$<,$(ARCHIVES))
+# It runs in sandboxes, so it is no sanitizer's.
+$(B)/tests/hostile/attack: tests/hostile/attack.c | $(B)/tests-packages.ok
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -std=c17 -g -O1 $(WARN) -o $@ $<
+HOSTILE_TOOLS := $(B)/tests/hostile/run $(B)/tests/hostile/attack
 
 # Tests of a GPU are compiled everywhere, and run from the kit (mk/cuda.mk), which brings its
 # libraries.
@@ -66,7 +72,7 @@ $(B)/tests-packages.ok: scripts/packages scripts/setup.sh
 $(B)/tests/%.o: | $(B)/tests-packages.ok
 
 .PHONY: tests
-tests: $(B)/dsv4chat $(CUDA_PLUGIN) $(TESTS) $(GPU_TESTS) $(REPLAYS) $(FAULTS) $(NOLOCALE) $(B)/tests/hostile/run
+tests: $(B)/dsv4chat $(CUDA_PLUGIN) $(TESTS) $(GPU_TESTS) $(REPLAYS) $(FAULTS) $(NOLOCALE) $(HOSTILE_TOOLS)
 
 LINTS := $(wildcard tests/lint/*.sh)
 MAN_PAGES := $(wildcard man/*.[1-8])
@@ -74,6 +80,11 @@ MAN_PAGES := $(wildcard man/*.[1-8])
 # Lines of the lists, one for each word: $(call each,WORDS,SECONDS PREFIX,COMMAND)
 UNIT_LINES = $(foreach t,$(TESTS),'$(1) $(VARIANT)-$(notdir $(t)) DSV4CHAT_PROGRAM=$(B)/dsv4chat $(t)')
 REPLAY_LINES = $(foreach f,$(FUZZERS),'$(1) $(VARIANT)-$(f)-corpus $(B)/tests/fuzz/$(f)_replay tests/fuzz/corpus/$(f)')
+# Each script in each layer, as root and as nobody; what there is not on this machine is skipped.
+HOSTILE := $(filter-out lib files,$(basename $(notdir $(wildcard tests/hostile/*.sh))))
+HOSTILE_LINES = $(foreach l,bubblewrap bubblewrap-proc landlock,$(foreach u,root nobody,$(foreach s,$(HOSTILE), \
+	'$(1) hostile-$(s)-$(l)-$(u) HOSTILE=$(B)/tests/hostile sh tests/hostile/$(s).sh $(l) $(u)'))) \
+	$(foreach u,root nobody,'$(1) hostile-files-$(u) HOSTILE=$(B)/tests/hostile sh tests/hostile/files.sh off $(u)')
 LINT_LINES = $(foreach l,$(LINTS),'60 lint-$(basename $(notdir $(l))) sh $(l)') \
 	$(foreach m,$(MAN_PAGES),'20 man-$(notdir $(m)) mandoc -T lint -W warning $(m)')
 
@@ -84,7 +95,7 @@ check:
 	@$(MAKE) -s --no-print-directory check-list | tests/run build/logs/check
 
 check-list:
-	@printf '%s\n' $(call UNIT_LINES,120) $(call REPLAY_LINES,60) $(LINT_LINES)
+	@printf '%s\n' $(call UNIT_LINES,120) $(call REPLAY_LINES,60) $(call HOSTILE_LINES,120) $(LINT_LINES)
 
 # The slow ones, for those who work on the program: the same tests, built with STRICT=1, under
 # the sanitizers, those that have a long form at length, every call of whole turns failing once,

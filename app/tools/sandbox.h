@@ -54,6 +54,9 @@ void launch_release(struct launch *l);
 /* In a child of `parent`: becomes the command, which prints to `out`. */
 _Noreturn void launch_become(const struct launch *l, int out, pid_t parent);
 
+/* What is covered may be gone by the time it is: so often one is made anew. */
+#define SANDBOX_TRIES 4
+
 /* ---- its files' own ---- */
 
 /* bubblewrap's own path: one that was put somewhere else does not win. */

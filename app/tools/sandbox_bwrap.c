@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/tools/secrets.h"
 
@@ -67,6 +68,37 @@ static bool is_gone(const struct workspace *w, const char *path)
 	return false;
 }
 
+/* May this user, but for root's rights, which nobody has inside, search the folder? */
+static bool can_search(const char *folder)
+{
+	struct stat st;
+	bool member;
+
+	if (geteuid() != 0)
+		return access(folder, X_OK) == 0;
+	if (stat(folder, &st) != 0)
+		return false;
+	if (st.st_uid == 0)
+		return st.st_mode & S_IXUSR;
+	member = st.st_gid == getegid() || group_member(st.st_gid);
+	return st.st_mode & (member ? S_IXGRP : S_IXOTH);
+}
+
+/* What the command cannot get to needs no cover, and can be given none. */
+static bool is_reachable(const char *path)
+{
+	char *folder = strdup(path), *slash = folder;
+	bool ok = folder != NULL;
+
+	while (ok && (slash = strchr(slash + 1, '/'))) {
+		*slash = '\0';
+		ok = can_search(folder);
+		*slash = '/';
+	}
+	free(folder);
+	return ok;
+}
+
 static void add_system(struct buf *out, const struct sandbox *s, unsigned grade)
 {
 	static const char *const run[] = {"/run/current-system", "/run/opengl-driver"};
@@ -74,8 +106,11 @@ static void add_system(struct buf *out, const struct sandbox *s, unsigned grade)
 
 	add3(out, "--ro-bind", "/", "/");
 	add2(out, "--dev", "/dev");
-	if (s->layer == SANDBOX_BWRAP)
+	if (s->layer == SANDBOX_BWRAP) {
 		add2(out, "--proc", "/proc");
+		/* Root sets the kernel's by their owner alone, without a capability. */
+		add2(out, "--remount-ro", "/proc");
+	}
 	add2(out, "--tmpfs", "/run");
 	for (size_t i = 0; i < sizeof(run) / sizeof(*run); i++)
 		add3(out, "--ro-bind-try", run[i], run[i]);
@@ -127,7 +162,8 @@ static void add_item(struct buf *out, const struct cover_item *item)
 static void add_covered(struct buf *out, const struct workspace *w, const struct cover *c)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (!is_gone(w, c->v[i].path) && !S_ISLNK(c->v[i].type))
+		if (!is_gone(w, c->v[i].path) && !S_ISLNK(c->v[i].type) &&
+		    is_reachable(c->v[i].path))
 			add_item(out, &c->v[i]);
 }
 
@@ -148,7 +184,8 @@ static void add_socket(struct buf *out, const struct workspace *w, const struct 
 	struct stat st;
 
 	if (path && !is_gone(w, path) && !is_hidden(c, path) && stat(path, &st) == 0 &&
-	    S_ISSOCK(st.st_mode) && !memmem(out->data, out->len, path, strlen(path) + 1))
+	    S_ISSOCK(st.st_mode) && is_reachable(path) &&
+	    !memmem(out->data, out->len, path, strlen(path) + 1))
 		add3(out, "--ro-bind", "/dev/null", path);
 	free(path);
 }

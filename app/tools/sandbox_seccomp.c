@@ -189,14 +189,16 @@ static int refuse_bare(scmp_filter_ctx f, unsigned more)
 
 	for (size_t i = 0; !rc && i < N(refused_bare); i++)
 		rc = refuse(f, EPERM, refused_bare[i]);
+	/* To all that the user has: before Landlock's sixth version nothing else holds signals. */
+	if (!rc)
+		rc = refuse_if(f, EPERM, SCMP_SYS(kill), SCMP_A0(SCMP_CMP_MASKED_EQ, LOW, LOW));
 	if (rc || more & SECCOMP_NET)
 		return rc;
 	rc = refuse_if(f, EACCES, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET));
 	return rc ? rc : refuse_if(f, EACCES, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET6));
 }
 
-/* Opening for reading and emptying at once needs no right that Landlock's second version has.
- */
+/* Opening for reading and emptying at once needs no right that Landlock's second version has. */
 static int refuse_truncating(scmp_filter_ctx f)
 {
 	const uint64_t mask = O_ACCMODE | O_TRUNC;
@@ -210,6 +212,49 @@ static int refuse_truncating(scmp_filter_ctx f)
 	if (!rc)
 		rc = refuse_if(f, EPERM, SCMP_SYS(openat),
 			       SCMP_A2(SCMP_CMP_MASKED_EQ, mask, O_RDONLY | O_TRUNC));
+	return rc;
+}
+
+/* The bit in the argument `at` of a call that makes a file or gives it a mode. */
+static int refuse_bit(scmp_filter_ctx f, const char *name, unsigned at, uint64_t bit)
+{
+	int call = call_of(name);
+
+	return call < 0 ? 0
+			: refuse_if(f, EPERM, call, SCMP_CMP(at, SCMP_CMP_MASKED_EQ, bit, bit));
+}
+
+/* The same, where the call makes one only with O_CREAT: else the argument is anything. */
+static int refuse_made(scmp_filter_ctx f, const char *name, unsigned at, uint64_t bit)
+{
+	int call = call_of(name);
+
+	return call < 0 ? 0
+			: seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), call, 2,
+					   SCMP_CMP(at - 1, SCMP_CMP_MASKED_EQ, O_CREAT, O_CREAT),
+					   SCMP_CMP(at, SCMP_CMP_MASKED_EQ, bit, bit));
+}
+
+/* A file in the workspace that runs as its owner outlives the sandbox. */
+static int refuse_setuid(scmp_filter_ctx f)
+{
+	static const struct {
+		const char *name;
+		unsigned at;
+	} modes[] = {{"chmod", 1}, {"fchmod", 1}, {"fchmodat", 2}, {"fchmodat2", 2},
+		     {"creat", 1}, {"mknod", 1},  {"mknodat", 2}};
+	static const uint64_t bits[] = {S_ISUID, S_ISGID};
+	int rc = 0;
+
+	for (size_t b = 0; !rc && b < N(bits); b++) {
+		for (size_t i = 0; !rc && i < N(modes); i++)
+			rc = refuse_bit(f, modes[i].name, modes[i].at, bits[b]);
+		if (!rc)
+			rc = refuse_made(f, "open", 2, bits[b]);
+		if (!rc)
+			rc = refuse_made(f, "openat", 3, bits[b]);
+	}
+	/* What it is asked lies in memory; what asks falls back on the older one. */
 	return rc ? rc : refuse(f, ENOSYS, "openat2");
 }
 
@@ -225,6 +270,9 @@ static int add_rules(scmp_filter_ctx f, unsigned more)
 		rc = refuse_terminals(f);
 	if (!rc)
 		rc = refuse_families(f);
+	/* Before the rules for the same calls that let nothing pass. */
+	if (!rc)
+		rc = refuse_setuid(f);
 	if (!rc && more & SECCOMP_ABSTRACT)
 		rc = refuse_if(f, EPERM, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	if (!rc && more & SECCOMP_BARE)

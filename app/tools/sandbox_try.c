@@ -32,11 +32,21 @@ static bool makes(const char *path)
 
 /* ---- files ---- */
 
-/* Whether it is there is for the one outside to see: /tmp is another one in here. */
+static bool opens_to_write(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool got = fd >= 0;
+
+	file_close(&fd);
+	return got;
+}
+
+/* Whether the file is there is for the one outside to see: /tmp is another one in here. */
 static bool writes_outside(char **argv)
 {
 	makes(argv[TRY_FILE]);
-	return false;
+	return opens_to_write("/proc/sys/kernel/core_pattern") ||
+	       opens_to_write("/proc/sysrq-trigger");
 }
 
 static bool writes_git(char **argv)

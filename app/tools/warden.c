@@ -17,6 +17,7 @@
 #include "app/tools/tripwire.h"
 #include "app/tools/wire.h"
 #include "engine/base/clock.h"
+#include "engine/base/file.h"
 
 #define TELL_MS       50
 #define TOLD          4096 /* bytes of output, each time at most */
@@ -290,24 +291,61 @@ static bool prepare(struct watch *v)
 	return v->signals >= 0 && output_init(&v->out, v->w->limit, v->w->spill, NULL) == 0;
 }
 
+/* Nothing of it began, and nothing of it is left. */
+static bool begin_again(struct watch *v)
+{
+	kids_end(KILL_MS);
+	launch_release(&v->launch);
+	cover_release(&v->cover);
+	cover_release(&v->cover_git);
+	output_release(&v->out);
+	buf_reset(&v->above);
+	file_close(&v->pipe);
+	file_close(&v->wire);
+	v->launch = launch_none;
+	v->exited = false;
+	v->exit = -1;
+	v->signal = 0;
+	v->told = v->told_raw = 0;
+	return (v->w->spill < 0 ||
+		(ftruncate(v->w->spill, 0) == 0 && lseek(v->w->spill, 0, SEEK_SET) == 0)) &&
+	       output_init(&v->out, v->w->limit, v->w->spill, NULL) == 0;
+}
+
+/* To the end of the command, or of what is around it. */
 static void watch_over(struct watch *v)
 {
 	while (!step(v))
 		;
-	if (v->runner_gone) {
+	if (!v->runner_gone)
+		end_others(v);
+	else
 		kids_end(KILL_MS);
-		return;
+}
+
+/* 0: it ended, or the runner is gone. */
+static int run(struct watch *v, struct err *err)
+{
+	for (int i = 1;; i++) {
+		int rc = make(v, err);
+
+		if (rc)
+			return rc;
+		if (!start(v))
+			return err_errno(err, "command", "no process could be started");
+		watch_over(v);
+		if (!watch_is_unmade(v) || v->runner_gone || i == SANDBOX_TRIES)
+			return 0;
+		if (!begin_again(v))
+			return err_errno(err, "command", "its output cannot be kept");
 	}
-	end_others(v);
-	output_end(&v->out);
-	result_tell(v);
 }
 
 int warden_run(const struct warden *w)
 {
 	struct watch *v = calloc(1, sizeof(*v));
 	struct err err = {0};
-	int rc = 1;
+	bool ready;
 
 	if (!v)
 		return 1;
@@ -315,16 +353,13 @@ int warden_run(const struct warden *w)
 	v->pipe = v->exit = v->wire = -1;
 	v->launch = launch_none;
 	v->began_ms = clock_ms();
-	if (!prepare(v))
-		goto done;
-	if (make(v, &err))
+	ready = prepare(v);
+	if (ready && run(v, &err)) {
 		result_tell_not_run(v, err.text, (struct str){"", 0});
-	else if (start(v))
-		watch_over(v);
-	else
-		goto done;
-	rc = 0;
-done:
+	} else if (ready && !v->runner_gone) {
+		output_end(&v->out);
+		result_tell(v);
+	}
 	launch_release(&v->launch);
 	cover_release(&v->cover);
 	cover_release(&v->cover_git);
@@ -332,5 +367,5 @@ done:
 	output_release(&v->out);
 	buf_release(&v->above);
 	free(v);
-	return rc;
+	return ready ? 0 : 1;
 }

@@ -138,8 +138,7 @@ void result_tell_not_run(struct watch *v, const char *why, struct str more)
 	job_news_release(&n);
 }
 
-/* What is around the command could not be made, and says why itself. */
-static bool is_unmade(const struct watch *v)
+bool watch_is_unmade(const struct watch *v)
 {
 	return watch_has_above(v) && !v->begun && v->why == TOOL_OK;
 }
@@ -183,7 +182,7 @@ static void tell_end(struct watch *v)
 
 void result_tell(struct watch *v)
 {
-	if (is_unmade(v))
+	if (watch_is_unmade(v))
 		tell_unmade(v);
 	else
 		tell_end(v);

@@ -44,6 +44,9 @@ bool watch_has_above(const struct watch *v);
 /* To the runner; `done`: it is the last word, which waits until there is room. */
 void watch_tell(struct watch *v, bool done, struct job_news *n);
 
+/* What is around the command could not be made, and says why itself. */
+bool watch_is_unmade(const struct watch *v);
+
 /* warden_result.c: the last word, once nothing of the command is left. */
 void result_tell(struct watch *v);
 /* It was never begun: "error: not run: WHY[MORE]". */
