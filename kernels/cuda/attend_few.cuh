@@ -290,8 +290,9 @@ static __global__ void __launch_bounds__(FEW_THREADS, 2)
 
 static_assert(ATTEND_PARTS <= WARP, "a lane weighs each part");
 
-/* Grid: pieces of a head's columns, heads, tokens. */
-static __global__ void __launch_bounds__(ADD_THREADS)
+/* Grid: pieces of a head's columns, heads, tokens.  (Without a least number of blocks the
+ * compiler leaves registers for a few loads at a time.) */
+static __global__ void __launch_bounds__(ADD_THREADS, 8)
 	add_parts(const __grid_constant__ struct few p)
 {
 	int head = (int)blockIdx.y, lane = (int)threadIdx.x % WARP;

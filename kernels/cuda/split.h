@@ -17,13 +17,12 @@
 #define ATTEND_TILE  48 /* rows that a block works on at once */
 #define ATTEND_PARTS 32 /* at most, however many rows there are */
 
-/* Rows of one part, a multiple of 8: a tile at most while 16 parts are enough. */
+/* Rows of one part: a tile, which takes a block as long as less would, else a multiple of 8. */
 SPLIT_INLINE int attend_run(int rows)
 {
-	int parts = rows <= ATTEND_PARTS / 2 * ATTEND_TILE ? ATTEND_PARTS / 2 : ATTEND_PARTS;
-	int run = ((rows + parts - 1) / parts + 7) / 8 * 8;
+	int run = ((rows + ATTEND_PARTS - 1) / ATTEND_PARTS + 7) / 8 * 8;
 
-	return run > 8 ? run : 8;
+	return run > ATTEND_TILE ? run : ATTEND_TILE;
 }
 
 SPLIT_INLINE int attend_parts(int rows)
@@ -36,9 +35,9 @@ SPLIT_INLINE int attend_parts(int rows)
 /* attend_parts() of any number up to `rows` is no more than this. */
 SPLIT_INLINE int attend_most_parts(int64_t rows)
 {
-	return rows > ATTEND_PARTS / 2 * ATTEND_TILE ? ATTEND_PARTS
-	       : rows > ATTEND_PARTS / 2 * 8         ? ATTEND_PARTS / 2
-						     : (int)((rows + 7) / 8);
+	int64_t tiles = (rows + ATTEND_TILE - 1) / ATTEND_TILE;
+
+	return tiles < ATTEND_PARTS ? (int)tiles : ATTEND_PARTS;
 }
 
 #endif
