@@ -15,6 +15,7 @@
 
 #include "tests/support/program.h"
 #include "tests/support/shared_files.h"
+#include "tests/support/tmpdir.h"
 
 #define QUESTIONS 60
 #define EACH	  3 /* of the file every third: each kind is among them */
@@ -147,6 +148,67 @@ static void answers_do_not_depend_on_the_count_of_ranks(void **state)
 	buf_release(&questions);
 }
 
+/* ------------------------------------------------------------- what outlives the program */
+
+/* Two questions of one conversation, each to a program of its own; what the second said. */
+static void talk_twice(const char *ranks, struct buf *out)
+{
+	struct tmpdir home;
+	struct buf line = {0};
+
+	tmpdir_init(&home);
+	buf_addf(&line,
+		 "for x in DATA STATE CACHE CONFIG; do export XDG_${x}_HOME='%s'; done; unset "
+		 "DSV4CHAT_MODEL; d='%s --model share/nano --backend cpu --ranks %s --temp 0 "
+		 "--json'; $d -p 'How do I list the files of a folder, the newest first?' >&2 && "
+		 "$d -c -p 'And what is 17 + 25?'",
+		 home.path, program_path(), ranks);
+	assert_int_equal(program_shell(buf_z(&line), out), 0);
+	buf_release(&line);
+	tmpdir_release(&home);
+}
+
+/* Its text, and how many tokens came from the disk. */
+static json_int_t said_of(const struct buf *out, struct buf *text)
+{
+	struct str rest = buf_str(out), line;
+	json_int_t from_disk = -1;
+
+	while (line_next(&rest, &line)) {
+		json_t *event = json_loadb(line.p, line.n, 0, NULL);
+		const char *part = json_string_value(json_object_get(event, "text"));
+
+		if (part)
+			buf_addz(text, part);
+		if (json_object_get(event, "usage"))
+			from_disk = used(event, "disk_tokens");
+		json_decref(event);
+	}
+	return from_disk;
+}
+
+static void what_is_on_disk_goes_to_every_rank(void **state)
+{
+	static const char *const counts[] = {"1", "2", "4"};
+	struct buf first = {0};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct buf out = {0}, text = {0};
+
+		talk_twice(counts[i], &out);
+		if (said_of(&out, &text) < 16)
+			fail_msg("with %s ranks: %s", counts[i], buf_z(&out));
+		assert_true(text.len > 10);
+		if (i == 0)
+			buf_adds(&first, buf_str(&text));
+		assert_string_equal(buf_z(&text), buf_z(&first));
+		buf_release(&out);
+		buf_release(&text);
+	}
+	buf_release(&first);
+}
+
 /* --------------------------------------------------------------------------- the rest */
 
 static void run(struct program_run *r, const char *verb, const char *ranks)
@@ -199,6 +261,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_do_not_depend_on_the_count_of_ranks),
+		cmocka_unit_test(what_is_on_disk_goes_to_every_rank),
 		cmocka_unit_test(what_does_not_divide_is_refused_with_what_does),
 		cmocka_unit_test(doctor_tells_what_each_rank_needs),
 	};

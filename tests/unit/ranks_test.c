@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/checkpoint/plan.h"
+#include "tests/support/shared_files.h"
 
 #define NANO "share/nano"
 
@@ -34,6 +35,29 @@ static void logits_are_the_golden_ones(void **state)
 		golden_rows_free(&r);
 	}
 	safetensors_close(g.st);
+}
+
+/* Scored and hash-routed layers, window-only ones, two heads to a group. */
+static void so_are_those_of_a_model_like_flash(void **state)
+{
+	struct buf path = {0}, config = {0};
+	struct golden g;
+
+	(void)state;
+	shared_read("golden/flash-tiny.3/config.json", &config);
+	buf_release(&config);
+	shared_path(&path, "golden/flash-tiny.3");
+	g = golden_open(buf_z(&path));
+	for (int i = 0; i < N_COUNTS; i++) {
+		const struct setup s = {buf_z(&path), NULL, 1, 0, counts[i]};
+		struct golden_rows r = golden_rows_of(s, g.ids, g.n, 300);
+
+		golden_compare(&g, "a32.logits", r.logits, 260, 6e-4, 8e-3);
+		golden_compare(&g, "a32.mtp_logits", r.draft, 260, 2.5e-3, 1.2e-2);
+		golden_rows_free(&r);
+	}
+	safetensors_close(g.st);
+	buf_release(&path);
 }
 
 static void bits_depend_on_the_count_of_ranks_alone(void **state)
@@ -157,6 +181,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logits_are_the_golden_ones),
+		cmocka_unit_test(so_are_those_of_a_model_like_flash),
 		cmocka_unit_test(bits_depend_on_the_count_of_ranks_alone),
 		cmocka_unit_test(a_count_that_does_not_divide_is_refused_with_those_that_do),
 		cmocka_unit_test(ranks_share_the_weights_and_have_all_of_the_caches),

@@ -392,7 +392,7 @@ static void at_most(double *v, size_t n, double median, double most, const char 
 }
 
 /* Prefill of 300, then single steps, each with the block after it: the bounds of its bounds.json. */
-static void blocks_are_the_golden_ones(void **state)
+static void golden_blocks(int n_ranks)
 {
 	enum { ROWS = 80, V = 320 };
 	struct buf path = {0}, file = {0};
@@ -407,7 +407,6 @@ static void blocks_are_the_golden_ones(void **state)
 	struct seq *s;
 	int n_same = 0;
 
-	(void)state;
 	shared_path(&path, GOLDEN "/golden.safetensors");
 	shared_read(GOLDEN "/config.json", &file);
 	buf_release(&file);
@@ -419,7 +418,8 @@ static void blocks_are_the_golden_ones(void **state)
 	confidence = safetensors_find(st, "a32.confidence");
 	buf_release(&path);
 	shared_path(&path, GOLDEN);
-	m = open_with((struct model_options){.dir = buf_z(&path), .prefill_chunk = 77});
+	m = open_with((struct model_options){.dir = buf_z(&path), .prefill_chunk = 77,
+					     .n_ranks = n_ranks});
 	assert_true(model_drafts_blocks(m));
 	assert_int_equal(model_draft_most(m), BLOCK);
 	s = new_seq(m);
@@ -449,6 +449,13 @@ static void blocks_are_the_golden_ones(void **state)
 	model_close(m);
 	safetensors_close(st);
 	buf_release(&path);
+}
+
+static void blocks_are_the_golden_ones(void **state)
+{
+	(void)state;
+	for (int n_ranks = 1; n_ranks <= 2; n_ranks++)
+		golden_blocks(n_ranks);
 }
 
 int main(void)
