@@ -55,12 +55,14 @@ int bench_ranks(struct bench *b, struct err *err)
 		return rc;
 	buf_addf(b->out,
 		 "%d ranks: each holds %.1f MB of weights and reads %.1f MB a step\n"
-		 "  %.0f all-reduces a step and a gather of the logits: %.3f ms with the waiting, %.1f "
+		 "  %.0f all-reduces a step and a gather of the logits: %.3f ms with the "
+		 "waiting, %.1f "
 		 "%% of it\n"
-		 "  alone: %.1f us an all-reduce of %d values, %.1f us the gather of %d: %.3f ms a "
+		 "  alone: %.1f us an all-reduce of %d values, %.1f us the gather of %d: %.3f "
+		 "ms a "
 		 "step\n\n",
 		 n, (double)b->m->weights->bytes / 1e6, b->bytes / n / 1e6, b->sums,
-		 1e3 * b->summing, 100 * b->summing / b->step, sum, cfg->dim, gather, cfg->vocab,
-		 1e-3 * (b->sums * sum + gather));
+		 1e3 * b->summing, 100 * b->summing / b->step, sum, cfg->dim, gather,
+		 cfg->vocab, 1e-3 * (b->sums * sum + gather));
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* How large a model's parts are: rows of a call, context, what is kept; before a byte is had. */
+/* How large a model's parts are: rows of a call, context, what is kept; before a byte is had.
+ */
 #include "engine/pass/sizes.h"
 
 #include "engine/base/memory.h"
@@ -62,7 +63,8 @@ static void keep_bytes(struct model *m, int64_t bytes, struct memory_plan *p)
 }
 
 /* Where experts lie, on a backend that reads them on the host, too. */
-static void host_experts(struct model *m, const struct model_options *opt, struct memory_plan *p)
+static void host_experts(struct model *m, const struct model_options *opt,
+			 struct memory_plan *p)
 {
 	if (!m->caps.hosts_experts)
 		return;
@@ -74,7 +76,7 @@ static void host_experts(struct model *m, const struct model_options *opt, struc
 }
 
 int sizes_plan(struct model *m, const struct model_options *opt, struct memory_plan *p,
-		     struct err *err)
+	       struct err *err)
 {
 	struct cache_bytes each = model_cache_bytes(m);
 	int64_t fits;
@@ -116,7 +118,8 @@ void sizes_agree(struct model *m, struct memory_plan *plan)
 		int64_t kept_here = r->n_pages - r->n_slots * model_max_pages(r);
 
 		m->ctx = r->ctx < m->ctx ? r->ctx : m->ctx;
-		m->n_frontiers = r->n_frontiers < m->n_frontiers ? r->n_frontiers : m->n_frontiers;
+		m->n_frontiers =
+			r->n_frontiers < m->n_frontiers ? r->n_frontiers : m->n_frontiers;
 		kept = kept_here < kept ? kept_here : kept;
 	}
 	for (int i = 0; i < n; i++) {

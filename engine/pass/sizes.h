@@ -16,8 +16,8 @@ struct memory_plan; /* engine/checkpoint/plan.h */
 int sizes_choose(struct model *m, const struct model_options *opt, struct err *err);
 
 /*
- * What this rank needs, and what there is.  A context that nobody asked for is cut to what fits;
- * what nobody asked to be kept takes a part of what is left then.
+ * What this rank needs, and what there is.  A context that nobody asked for is cut to what
+ * fits; what nobody asked to be kept takes a part of what is left then.
  */
 int sizes_plan(struct model *m, const struct model_options *opt, struct memory_plan *p,
 	       struct err *err);

@@ -2,9 +2,9 @@
  * What is cut by vocabulary: a rank has some rows of the embedding and of the head.
  *
  * A row of the embedding is the sum of what the ranks have of it: the row of one, and 0 of the
- * others.  Logits are gathered, all of them on every rank, before a token is chosen: so the choice
- * is the one of a single rank, whatever is asked of it, and each rank makes it for itself.  For a
- * row of 129280 logits that is 517 KB, less than two microseconds between GPUs.
+ * others.  Logits are gathered, all of them on every rank, before a token is chosen: so the
+ * choice is the one of a single rank, whatever is asked of it, and each rank makes it for
+ * itself.  For a row of 129280 logits that is 517 KB, less than two microseconds between GPUs.
  */
 #include "engine/pass/model_internal.h"
 

@@ -6,9 +6,10 @@
  * are operations on device memory, in order with the backend's own, and may stand inside a run;
  * broadcast, barrier and settle are the host's, outside of one.  Float32 throughout.
  *
- * A rank that fails says so (poison).  From then on every call of every rank, also one that waits,
- * returns that failure, until mend(): so that none ever waits for a rank that will not come.
- * Nor does one wait for ever where a rank hangs: then the error names the operation and the rank.
+ * A rank that fails says so (poison).  From then on every call of every rank, also one that
+ * waits, returns that failure, until mend(): so that none ever waits for a rank that will not
+ * come. Nor does one wait for ever where a rank hangs: then the error names the operation and
+ * the rank.
  *
  * An end belongs to its rank's thread, but for what says otherwise.
  */
@@ -36,12 +37,12 @@ struct comm {
 };
 
 struct comm_ops {
-	/* x = ((x of rank 0 + x of rank 1) + x of rank 2) + …, n float32 on every rank: the same
-	 * bits on all. */
+	/* x = ((x of rank 0 + x of rank 1) + x of rank 2) + …, n float32 on every rank: the
+	 * same bits on all. */
 	int (*all_reduce)(struct comm *c, dbuf x, size_t n, struct err *err);
 	int (*gather)(struct comm *c, const struct gather_args *a, struct err *err);
-	/* Until what this rank issued has run: did every rank come to each of it?  What came of it
-	 * is worth nothing if not. */
+	/* Until what this rank issued has run: did every rank come to each of it?  What came of
+	 * it is worth nothing if not. */
 	int (*settle)(struct comm *c, struct err *err);
 	/* Host memory: what rank 0 has there. */
 	int (*broadcast)(struct comm *c, void *p, size_t bytes, struct err *err);

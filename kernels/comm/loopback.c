@@ -2,9 +2,9 @@
  * Ranks that are threads of one process.
  *
  * A call is two meetings with the work in between: at the first every rank has left in its seat
- * what it brings, until the second nobody takes it away.  Of a sum each rank computes one slice,
- * in the order of the ranks, and writes it to all: every value is summed once, so that all hold
- * the same bits, and no two ranks write the same place.
+ * what it brings, until the second nobody takes it away.  Of a sum each rank computes one
+ * slice, in the order of the ranks, and writes it to all: every value is summed once, so that
+ * all hold the same bits, and no two ranks write the same place.
  */
 #include "kernels/comm/comm.h"
 
@@ -196,7 +196,8 @@ static int meet_alike(struct seat *s, struct err *err)
 		if (o->what == s->what && o->n == s->n && o->total == s->total)
 			continue;
 		rc = err_set(err, ERR_MODEL,
-			     "ranks: rank %d is at %s of %zu, rank %d at %s of %zu: expected the same",
+			     "ranks: rank %d is at %s of %zu, rank %d at %s of %zu: expected "
+			     "the same",
 			     s->base.rank, names[s->what], s->n, i, names[o->what], o->n);
 		loopback_poison(&s->base, err);
 	}
@@ -264,8 +265,8 @@ static int loopback_gather(struct comm *c, const struct gather_args *a, struct e
 		const struct seat *o = &s->all->seats[r];
 
 		for (size_t t = 0; t < s->n; t++)
-			memcpy(out + t * (size_t)a->total + o->first, o->x + t * (size_t)o->count,
-			       (size_t)o->count * sizeof(float));
+			memcpy(out + t * (size_t)a->total + o->first,
+			       o->x + t * (size_t)o->count, (size_t)o->count * sizeof(float));
 	}
 	return rc ? rc : meet(s, err);
 }

@@ -1,16 +1,16 @@
 /*
  * Ranks that are GPUs of one host and threads of this process.
  *
- * What they add up and gather goes from GPU to GPU (peer.cu); what their hosts say to each other,
- * and who has failed, is the threads' own (kernels/comm/loopback.c).  A kernel that waits for
- * another GPU looks at two words of host memory now and then: that somebody has failed, and that
- * somebody did not come in time.
+ * What they add up and gather goes from GPU to GPU (peer.cu); what their hosts say to each
+ * other, and who has failed, is the threads' own (kernels/comm/loopback.c).  A kernel that
+ * waits for another GPU looks at two words of host memory now and then: that somebody has
+ * failed, and that somebody did not come in time.
  */
 #include "kernels/cuda/private.h"
 
 #include <stdlib.h>
 
-#define INBOX_BYTES(n_ranks) (2 * (size_t)(n_ranks) * PEER_VALUES * sizeof(uint64_t))
+#define INBOX_BYTES(n_ranks) (2 * (size_t)(n_ranks)*PEER_VALUES * sizeof(uint64_t))
 
 struct cuda_comm {
 	struct comm base; /* first: a struct comm * is a struct cuda_comm * */
@@ -105,7 +105,8 @@ static int settle(struct comm *c, struct err *err)
 {
 	struct cuda_comm *k = comm_of(c);
 	int rc = cuda_fail(cudaStreamSynchronize(k->c->stream), "waiting for ranks", err);
-	uint32_t missing = __atomic_load_n(&k->group->words->missing[c->rank], __ATOMIC_ACQUIRE);
+	uint32_t missing =
+		__atomic_load_n(&k->group->words->missing[c->rank], __ATOMIC_ACQUIRE);
 
 	if (rc)
 		return rc;
@@ -128,8 +129,9 @@ static int reset(struct cuda_comm *k, struct err *err)
 					       INBOX_BYTES(k->group->n), k->c->stream),
 			       "ranks", err);
 	if (!rc)
-		rc = cuda_fail(cudaMemsetAsync(k->counts, 0, 2 * sizeof(*k->counts), k->c->stream),
-			       "ranks", err);
+		rc = cuda_fail(
+			cudaMemsetAsync(k->counts, 0, 2 * sizeof(*k->counts), k->c->stream),
+			"ranks", err);
 	k->c->behind_other = 1;
 	return rc ? rc : cuda_fail(cudaStreamSynchronize(k->c->stream), "ranks", err);
 }
@@ -201,7 +203,8 @@ static const struct comm_ops ops = {
 	.free_all = free_all,
 };
 
-/* That GPU reaches this one's memory and is reached; what this one allocates from now on, too. */
+/* That GPU reaches this one's memory and is reached; what this one allocates from now on, too.
+ */
 static int reach(int device, int other, struct err *err)
 {
 	cudaError_t enabled;
@@ -211,10 +214,11 @@ static int reach(int device, int other, struct err *err)
 	if (rc)
 		return rc;
 	if (!can)
-		return err_set(err, ERR_MODEL,
-			       "ranks: GPU %d does not reach the memory of GPU %d, expected GPUs "
-			       "that reach each other's",
-			       device, other);
+		return err_set(
+			err, ERR_MODEL,
+			"ranks: GPU %d does not reach the memory of GPU %d, expected GPUs "
+			"that reach each other's",
+			device, other);
 	enabled = cudaDeviceEnablePeerAccess(other, 0);
 	if (enabled != cudaErrorPeerAccessAlreadyEnabled)
 		return cuda_fail(enabled, "ranks", err);

@@ -1,8 +1,8 @@
 /*
- * Sums and gathers over the GPUs of one host, in one shot: each rank writes what it has straight
- * into the others' memory, as words of a value and the call's number, and takes from its own memory
- * what the others wrote.  A word is there when its number is; so there is no flag beside it and no
- * fence, and a call is one crossing.
+ * Sums and gathers over the GPUs of one host, in one shot: each rank writes what it has
+ * straight into the others' memory, as words of a value and the call's number, and takes from
+ * its own memory what the others wrote.  A word is there when its number is; so there is no
+ * flag beside it and no fence, and a call is one crossing.
  *
  *   sum:    x[i] = ((x of rank 0)[i] + (x of rank 1)[i]) + …, so that all hold the same bits
  *   gather: out[t, first of q + j] = (in of rank q)[t, j]
@@ -10,9 +10,9 @@
  * Inboxes are used in turns, two of them: who is at call s has ended s - 1, for which it needed
  * everybody's words of s - 1, which nobody sends before it has ended s - 2.
  *
- * Mapping: a thread an element, in grid strides; all is sent before anything is waited for.  There
- * are no more blocks than multiprocessors, so all of a call's run at once: what a block waits for is
- * sent by one that runs on another GPU, and needs nothing of this one.
+ * Mapping: a thread an element, in grid strides; all is sent before anything is waited for.
+ * There are no more blocks than multiprocessors, so all of a call's run at once: what a block
+ * waits for is sent by one that runs on another GPU, and needs nothing of this one.
  *
  * Floor: 8 bytes for each value and other rank over the links, and a crossing.
  */
@@ -43,15 +43,16 @@ static __device__ __forceinline__ void send(uint64_t *to, float value, uint32_t 
 }
 
 /* Slot i of what `from` sends to `to`. */
-static __device__ __forceinline__ uint64_t *slot(const struct peer_view &v, uint32_t turn, int to,
-						 int from, size_t i)
+static __device__ __forceinline__ uint64_t *slot(const struct peer_view &v, uint32_t turn,
+						 int to, int from, size_t i)
 {
 	return v.inbox[to] +
 	       ((size_t)(turn & 1) * (size_t)v.n_ranks + (size_t)from) * PEER_VALUES + i;
 }
 
 /* False once it is over: somebody has failed, or `from` has not come in time. */
-static __device__ bool may_wait(const struct peer_view &v, int from, uint64_t since)
+static __device__ __forceinline__ bool may_wait(const struct peer_view &v, int from,
+						uint64_t since)
 {
 	if (load_host(v.poisoned) || load_host(v.missing))
 		return false;
@@ -61,8 +62,8 @@ static __device__ bool may_wait(const struct peer_view &v, int from, uint64_t si
 	return false;
 }
 
-static __device__ float receive(const struct peer_view &v, uint32_t turn, int from, size_t i,
-				uint64_t since)
+static __device__ __forceinline__ float receive(const struct peer_view &v, uint32_t turn,
+						int from, size_t i, uint64_t since)
 {
 	const uint64_t *at = slot(v, turn, v.rank, from, i);
 
@@ -138,8 +139,8 @@ struct gather_piece {
 };
 
 /* Where value i of rank q's part belongs; false: it has no such value. */
-static __device__ __forceinline__ bool place_of(const struct gather_piece &p, int q, int n_ranks,
-						size_t i, size_t *to)
+static __device__ __forceinline__ bool place_of(const struct gather_piece &p, int q,
+						int n_ranks, size_t i, size_t *to)
 {
 	int first = part_first(p.total, q, n_ranks);
 	size_t count = (size_t)(part_first(p.total, q + 1, n_ranks) - first);
@@ -198,15 +199,15 @@ extern "C" int cuda_peer_gather(struct cuda *c, const struct peer_view *v,
 	int first = part_first(a->total, v->rank, v->n_ranks);
 	/* the longest part: every rank makes as many calls */
 	size_t all = (size_t)a->n_row * (size_t)((a->total + v->n_ranks - 1) / v->n_ranks);
-	struct gather_piece p = {(const float *)a->in, (float *)a->out, (size_t)a->n_row, 0, 0,
-				 a->total};
+	struct gather_piece p = {
+		(const float *)a->in, (float *)a->out, (size_t)a->n_row, 0, 0, a->total};
 	int rc = 0;
 
 	if (a->n_row < 1 || a->total < v->n_ranks || a->first != first ||
 	    a->count != part_first(a->total, v->rank + 1, v->n_ranks) - first)
-		return cuda_refuse(err, "gather", "%d rows of columns %d to %d of %d on rank %d of %d",
-				   a->n_row, a->first, a->first + a->count, a->total, v->rank,
-				   v->n_ranks);
+		return cuda_refuse(
+			err, "gather", "%d rows of columns %d to %d of %d on rank %d of %d",
+			a->n_row, a->first, a->first + a->count, a->total, v->rank, v->n_ranks);
 	for (; !rc && p.at < all; p.at += PEER_VALUES) {
 		p.most = all - p.at < PEER_VALUES ? all - p.at : PEER_VALUES;
 		launch_kernel(c, gather_kernel, blocks_for(c, p.most), THREADS, 0, *v, p);

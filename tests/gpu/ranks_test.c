@@ -1,7 +1,7 @@
 /*
- * GPUs that are ranks of one model: what they add up and gather is what their hosts would, bit for
- * bit, alone and in recorded runs; and where one fails, none waits.  With one GPU all of this is
- * skipped; `--backend cpu` tries it with two CPU backends.
+ * GPUs that are ranks of one model: what they add up and gather is what their hosts would, bit
+ * for bit, alone and in recorded runs; and where one fails, none waits.  With one GPU all of
+ * this is skipped; `--backend cpu` tries it with two CPU backends.
  */
 #include "tests/gpu/harness.h"
 
@@ -40,7 +40,8 @@ static pthread_barrier_t ranks;
 
 static float value(int rank, size_t i, int call)
 {
-	uint32_t u = ((uint32_t)rank * 7919u + (uint32_t)i * 104729u + (uint32_t)call) * 2654435761u;
+	uint32_t u =
+		((uint32_t)rank * 7919u + (uint32_t)i * 104729u + (uint32_t)call) * 2654435761u;
 
 	return ((float)(u >> 8) - 8388608.0f) * (float)(1 << (u & 7));
 }
@@ -122,7 +123,9 @@ static void together(void **state, int (*what)(struct member *m))
 	int rc;
 
 	gpu->caps(gpu, &caps);
-	n_ranks = strncmp(caps.name, "cpu", 3) == 0 ? 2 : caps.n_devices < MOST ? caps.n_devices : MOST;
+	n_ranks = strncmp(caps.name, "cpu", 3) == 0 ? 2
+		  : caps.n_devices < MOST           ? caps.n_devices
+						    : MOST;
 	if (n_ranks < 2) {
 		print_message("skipped: one GPU alone\n");
 		skip();
@@ -172,8 +175,8 @@ static int compare_sums(struct member *m, size_t n, int call)
 		float want = sum_of(i, call);
 
 		if (memcmp(&m->host[i], &want, sizeof(want)) != 0)
-			rc = err_set(&m->err, ERR_FAILED, "call %d: [%zu] %g, expected %g", call, i,
-				     (double)m->host[i], (double)want);
+			rc = err_set(&m->err, ERR_FAILED, "call %d: [%zu] %g, expected %g",
+				     call, i, (double)m->host[i], (double)want);
 	}
 	return rc;
 }
@@ -215,7 +218,8 @@ static int gathers(struct member *m)
 
 		for (int i = 0; i < n * count; i++)
 			m->host[i] = value(i / count, (size_t)(first + i % count), k);
-		rc = m->be->put(m->be, m->x, m->host, (size_t)(n * count) * sizeof(float), &m->err);
+		rc = m->be->put(m->be, m->x, m->host, (size_t)(n * count) * sizeof(float),
+				&m->err);
 		if (!rc)
 			rc = m->comm->ops->gather(m->comm, &a, &m->err);
 		if (!rc)
@@ -225,8 +229,8 @@ static int gathers(struct member *m)
 					(size_t)(n * total) * sizeof(float), &m->err);
 		for (int i = 0; i < n * total && !rc; i++)
 			if (m->host[i] != value(i / total, (size_t)(i % total), k))
-				rc = err_set(&m->err, ERR_FAILED, "gather %d: [%d, %d]", k, i / total,
-					     i % total);
+				rc = err_set(&m->err, ERR_FAILED, "gather %d: [%d, %d]", k,
+					     i / total, i % total);
 	}
 	return rc;
 }
@@ -258,7 +262,8 @@ static int steps(struct member *m)
 			start = clock_s();
 		rc = put_values(m, 4096, i);
 		if (!rc)
-			rc = m->be->run ? m->be->run(m->be, i == 5 ? RUN_ONCE : 1, step_body, m, &m->err)
+			rc = m->be->run ? m->be->run(m->be, i == 5 ? RUN_ONCE : 1, step_body, m,
+						     &m->err)
 					: step_body(m, &m->err);
 		if (!rc)
 			rc = compare_sums(m, 4096, i);

@@ -1,6 +1,7 @@
 /*
- * --ranks, as the program has it: the small model's greedy answers do not depend on it, with its
- * tools' schemas, drafting and what was kept of earlier questions; and what is refused, and told.
+ * --ranks, as the program has it: the small model's greedy answers do not depend on it, with
+ * its tools' schemas, drafting and what was kept of earlier questions; and what is refused, and
+ * told.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +19,7 @@
 #include "tests/support/tmpdir.h"
 
 #define QUESTIONS 60
-#define EACH	  3 /* of the file every third: each kind is among them */
+#define EACH      3 /* of the file every third: each kind is among them */
 
 /* --------------------------------------------------------------------------- answers */
 
@@ -31,8 +32,8 @@ static void add_question(struct buf *out, const json_t *row, json_t *tools)
 
 	if (json_is_true(json_object_get(row, "builtin_tools")))
 		json_array_insert_new(messages, 0,
-				      json_pack("{s:s, s:s, s:O}", "role", "system", "content", "",
-						"tools", tools));
+				      json_pack("{s:s, s:s, s:O}", "role", "system", "content",
+						"", "tools", tools));
 	ask = json_pack("{s:o, s:O, s:{s:i, s:i, s:i}}", "messages", messages, "effort",
 			json_object_get(row, "effort"), "sampling", "temperature", 0, "seed", 1,
 			"max_tokens", 200);
@@ -77,8 +78,9 @@ static void read_questions(struct buf *out)
 
 static void ask_all(struct program_run *run, const struct buf *questions, const char *ranks)
 {
-	const char *const argv[] = {"complete", "--model", "share/nano", "--backend", "cpu",
-				    "--threads", "2", "--ctx", "4096", "--ranks", ranks, NULL};
+	const char *const argv[] = {"complete", "--model",   "share/nano", "--backend",
+				    "cpu",      "--threads", "2",          "--ctx",
+				    "4096",     "--ranks",   ranks,        NULL};
 
 	program_run(run, argv, buf_str(questions), 110);
 	assert_string_equal(buf_z(&run->err), "");
@@ -160,7 +162,8 @@ static void talk_twice(const char *ranks, struct buf *out)
 	buf_addf(&line,
 		 "for x in DATA STATE CACHE CONFIG; do export XDG_${x}_HOME='%s'; done; unset "
 		 "DSV4CHAT_MODEL; d='%s --model share/nano --backend cpu --ranks %s --temp 0 "
-		 "--json'; $d -p 'How do I list the files of a folder, the newest first?' >&2 && "
+		 "--json'; $d -p 'How do I list the files of a folder, the newest first?' >&2 "
+		 "&& "
 		 "$d -c -p 'And what is 17 + 25?'",
 		 home.path, program_path(), ranks);
 	assert_int_equal(program_shell(buf_z(&line), out), 0);
@@ -213,8 +216,8 @@ static void what_is_on_disk_goes_to_every_rank(void **state)
 
 static void run(struct program_run *r, const char *verb, const char *ranks)
 {
-	const char *const argv[] = {verb, "--model", "share/nano", "--backend", "cpu", "--ranks",
-				    ranks, NULL};
+	const char *const argv[] = {verb,  "--model", "share/nano", "--backend",
+				    "cpu", "--ranks", ranks,        NULL};
 
 	program_run(r, argv, STR_LIT(""), 60);
 }

@@ -50,7 +50,8 @@ void golden_forward(struct seq *s, const token_id *ids, int n, float *logits, fl
 		fail_msg("%s", err.text);
 }
 
-static void run(struct model *m, const token_id *ids, int n, int prefill, float *logits, float *draft)
+static void run(struct model *m, const token_id *ids, int n, int prefill, float *logits,
+		float *draft)
 {
 	size_t vocab = (size_t)model_config(m)->vocab;
 	struct err err = {0};
@@ -63,7 +64,7 @@ static void run(struct model *m, const token_id *ids, int n, int prefill, float 
 		int rows = left <= 0 ? 1 : left < chunk ? left : chunk;
 
 		golden_forward(s, ids + at, rows, logits + (size_t)at * vocab,
-			draft + (size_t)(at ? at - 1 : 0) * vocab);
+			       draft + (size_t)(at ? at - 1 : 0) * vocab);
 		at += rows;
 	}
 	seq_free(s);
@@ -125,7 +126,8 @@ void golden_compare(const struct golden *g, const char *name, const float *ours,
 	free(rel);
 }
 
-void golden_same_bits(const struct golden_rows *a, const struct golden_rows *b, const char *what, int k)
+void golden_same_bits(const struct golden_rows *a, const struct golden_rows *b,
+		      const char *what, int k)
 {
 	if (memcmp(a->logits, b->logits, a->bytes) != 0)
 		fail_msg("%s %d: logits differ", what, k);

@@ -44,7 +44,8 @@ void golden_forward(struct seq *s, const token_id *ids, int n, float *logits, fl
 struct golden_rows golden_rows_of(struct setup s, const token_id *ids, int n, int prefill);
 void golden_rows_free(struct golden_rows *r);
 /* `what` and k say which case it is. */
-void golden_same_bits(const struct golden_rows *a, const struct golden_rows *b, const char *what, int k);
+void golden_same_bits(const struct golden_rows *a, const struct golden_rows *b,
+		      const char *what, int k);
 
 /* Median and 95 % quantile of the rows' relative error are at most so; rows ours[first …] stand
  * beside the tensor's. */

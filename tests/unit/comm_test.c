@@ -1,6 +1,6 @@
 /*
- * Ranks that are threads: sums, gathers and broadcasts are the same on all, bit for bit; and where
- * one fails, or does not come, or comes to something else, nobody waits for it.
+ * Ranks that are threads: sums, gathers and broadcasts are the same on all, bit for bit; and
+ * where one fails, or does not come, or comes to something else, nobody waits for it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,9 +25,9 @@
 struct member {
 	struct comm *c;
 	int (*run)(struct member *m);
-	int n_calls;     /* that succeeded */
-	int stops_at;    /* the call that this rank does not come to; -1: none */
-	bool says_so;    /* that it failed */
+	int n_calls;  /* that succeeded */
+	int stops_at; /* the call that this rank does not come to; -1: none */
+	bool says_so; /* that it failed */
 	int rc;
 	struct err err;
 	float x[N], part[ROWS * TOTAL], all[ROWS * TOTAL];
@@ -60,7 +60,8 @@ static void together(int n, int patience_ms, int (*what)(struct member *m))
 		assert_int_equal(ends[i]->n_ranks, n);
 	}
 	for (int i = 1; i < n; i++)
-		assert_int_equal(thread_start(&member[i].thread, run, &member[i], "rank", &err), 0);
+		assert_int_equal(thread_start(&member[i].thread, run, &member[i], "rank", &err),
+				 0);
 	run(&member[0]);
 	for (int i = 1; i < n; i++)
 		pthread_join(member[i].thread, NULL);
@@ -99,7 +100,8 @@ static dbuf bytes(float *x)
 static int sums(struct member *m)
 {
 	for (int call = 0; call < CALLS; call++) {
-		int n = call % 2 ? N : call % 7; /* sometimes fewer than there are ranks, or none */
+		int n = call % 2 ? N
+				 : call % 7; /* sometimes fewer than there are ranks, or none */
 		int rc;
 
 		for (int i = 0; i < n; i++)
@@ -111,8 +113,9 @@ static int sums(struct member *m)
 			float want = expected_sum(m->c->n_ranks, i, call);
 
 			if (memcmp(&m->x[i], &want, sizeof(want)) != 0)
-				return err_set(&m->err, ERR_FAILED, "call %d: [%d] %g, expected %g",
-					       call, i, (double)m->x[i], (double)want);
+				return err_set(&m->err, ERR_FAILED,
+					       "call %d: [%d] %g, expected %g", call, i,
+					       (double)m->x[i], (double)want);
 		}
 		m->n_calls++;
 	}
@@ -143,8 +146,11 @@ static int gathers(struct member *m)
 	int first = TOTAL * rank / n, count = TOTAL * (rank + 1) / n - first;
 
 	for (int call = 0; call < CALLS; call++) {
-		const struct gather_args a = {.n_row = 1 + call % ROWS, .first = first, .count = count,
-					      .total = TOTAL, .in = bytes(m->part),
+		const struct gather_args a = {.n_row = 1 + call % ROWS,
+					      .first = first,
+					      .count = count,
+					      .total = TOTAL,
+					      .in = bytes(m->part),
 					      .out = bytes(m->all)};
 		int rc;
 
@@ -176,7 +182,8 @@ static int broadcasts(struct member *m)
 		int rc = m->c->ops->broadcast(m->c, said, sizeof(said), &m->err);
 
 		if (!rc && (said[0] != call || said[1] != 3 * call))
-			rc = err_set(&m->err, ERR_FAILED, "call %d: %lld", call, (long long)said[0]);
+			rc = err_set(&m->err, ERR_FAILED, "call %d: %lld", call,
+				     (long long)said[0]);
 		if (!rc)
 			rc = m->c->ops->barrier(m->c, &m->err);
 		if (rc)
@@ -199,8 +206,11 @@ static void what_the_first_rank_says_all_hear(void **state)
 /* A call of every kind in turn, until one fails, or this rank's time has come. */
 static int some_of_each(struct member *m)
 {
-	const struct gather_args gather = {.n_row = 1, .first = m->c->rank, .count = 1,
-					   .total = m->c->n_ranks, .in = bytes(m->part),
+	const struct gather_args gather = {.n_row = 1,
+					   .first = m->c->rank,
+					   .count = 1,
+					   .total = m->c->n_ranks,
+					   .in = bytes(m->part),
 					   .out = bytes(m->all)};
 	const struct comm_ops *ops = m->c->ops;
 	int64_t said = 0;
@@ -263,9 +273,10 @@ static void a_rank_that_fails_anywhere_fails_all(void **state)
 
 static void a_rank_that_does_not_come_is_named(void **state)
 {
-	static const char *const expected[] = {"all-reduce of 3 ranks: rank 1 did not come within 20 ms",
-					       "gather of 3 ranks: rank 1 did not come within 20 ms",
-					       "broadcast of 3 ranks: rank 1 did not come within 20 ms"};
+	static const char *const expected[] = {
+		"all-reduce of 3 ranks: rank 1 did not come within 20 ms",
+		"gather of 3 ranks: rank 1 did not come within 20 ms",
+		"broadcast of 3 ranks: rank 1 did not come within 20 ms"};
 
 	(void)state;
 	for (int call = 0; call < 3; call++) {
@@ -322,7 +333,8 @@ static void mended_ranks_work_again(void **state)
 		struct err err;
 
 		member[i].run = sums;
-		assert_int_equal(thread_start(&member[i].thread, run, &member[i], "rank", &err), 0);
+		assert_int_equal(thread_start(&member[i].thread, run, &member[i], "rank", &err),
+				 0);
 	}
 	for (int i = 0; i < 4; i++)
 		pthread_join(member[i].thread, NULL);

@@ -1,6 +1,6 @@
 /*
- * Where one rank of several fails, in what it does alone or with the others, the call ends, says
- * which it was, and leaves nothing behind; the next one gives what it would have given.
+ * Where one rank of several fails, in what it does alone or with the others, the call ends,
+ * says which it was, and leaves nothing behind; the next one gives what it would have given.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,7 +40,8 @@ static struct model *open_ranks(const char *dir, int n_ranks)
 	return m;
 }
 
-/* One rank's end of the ranks' talk, or its operations, that can be made to fail at the n-th. */
+/* One rank's end of the ranks' talk, or its operations, that can be made to fail at the n-th.
+ */
 struct faulty {
 	struct model *m;
 	struct comm_ops comm_ops;
@@ -156,8 +157,8 @@ static int at_most_two(void *ctx, const float *sure, int depth)
 
 static int step(struct talk *t, const token_id *ids, int n, struct err *err)
 {
-	const struct forward f = {.ids = ids, .n = n, .want = WANT_LAST, .choices = t->last,
-				  .how = &best};
+	const struct forward f = {
+		.ids = ids, .n = n, .want = WANT_LAST, .choices = t->last, .how = &best};
 	int rc = seq_run(t->s, f, err);
 
 	if (!rc)
@@ -168,8 +169,12 @@ static int step(struct talk *t, const token_id *ids, int n, struct err *err)
 static int cycle(struct talk *t, struct err *err)
 {
 	struct forward_cycle c = {.depth = 3, .cut = at_most_two};
-	const struct forward f = {.ids = &t->said[t->n_said - 1], .n = 1, .want = WANT_ALL,
-				  .choices = t->last, .how = &best, .cycle = &c};
+	const struct forward f = {.ids = &t->said[t->n_said - 1],
+				  .n = 1,
+				  .want = WANT_ALL,
+				  .choices = t->last,
+				  .how = &best,
+				  .cycle = &c};
 	int rc = seq_run(t->s, f, err);
 
 	for (int i = 0; !rc && i <= c.n_accepted; i++)

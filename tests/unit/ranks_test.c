@@ -1,6 +1,6 @@
 /*
- * One model over several ranks on the CPU: the logits are the golden ones, the same bits each time
- * however tokens come in; each rank holds its part, and has a plan of its own.
+ * One model over several ranks on the CPU: the logits are the golden ones, the same bits each
+ * time however tokens come in; each rank holds its part, and has a plan of its own.
  */
 #include "tests/support/golden.h"
 
@@ -75,9 +75,11 @@ static void bits_depend_on_the_count_of_ranks_alone(void **state)
 		for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
 			const struct setup s = {GOLDEN, NULL, cases[k].threads, cases[k].chunk,
 						counts[i]};
-			struct golden_rows got = golden_rows_of(s, g.ids, g.n, cases[k].prefill);
+			struct golden_rows got =
+				golden_rows_of(s, g.ids, g.n, cases[k].prefill);
 
-			golden_same_bits(&want, &got, "ranks and case", 100 * counts[i] + (int)k);
+			golden_same_bits(&want, &got, "ranks and case",
+					 100 * counts[i] + (int)k);
 			golden_rows_free(&got);
 		}
 		golden_rows_free(&want);
@@ -122,9 +124,10 @@ static void a_count_that_does_not_divide_is_refused_with_those_that_do(void **st
 	(void)state;
 	assert_int_equal(model_open(&m, &opt, &err), ERR_USAGE);
 	assert_null(m);
-	assert_string_equal(err.text,
-			    "ranks: 3 do not divide 4 heads in 2 output groups and an inner size of "
-			    "128 in blocks of 128; expected one of 1, 2, 4");
+	assert_string_equal(
+		err.text,
+		"ranks: 3 do not divide 4 heads in 2 output groups and an inner size of "
+		"128 in blocks of 128; expected one of 1, 2, 4");
 }
 
 static void ranks_share_the_weights_and_have_all_of_the_caches(void **state)
@@ -153,7 +156,8 @@ static void the_plan_is_of_each_rank(void **state)
 	opt.n_ranks = 2;
 	assert_int_equal(model_plan(&opt, &two, &err), 0);
 	assert_int_equal(two.n_ranks, 2);
-	assert_int_equal(2 * two.weights[WEIGHT_KIND_EXPERTS], one.weights[WEIGHT_KIND_EXPERTS]);
+	assert_int_equal(2 * two.weights[WEIGHT_KIND_EXPERTS],
+			 one.weights[WEIGHT_KIND_EXPERTS]);
 	assert_int_equal(two.weights[WEIGHT_KIND_ROUTER], one.weights[WEIGHT_KIND_ROUTER]);
 	assert_int_equal(plan_cache(&two), plan_cache(&one));
 	assert_true(two.available < one.available * 2 / 3);
