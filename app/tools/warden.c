@@ -25,6 +25,7 @@
 #define READS         16 /* of the pipe, before anything else is looked at */
 #define KILL_MS       3000
 #define KILL_AGAIN_MS 20
+#define LET_GO_MS     200
 
 /* ---- the command ---- */
 
@@ -259,6 +260,20 @@ static bool step(struct watch *v)
 
 /* ---- its whole life ---- */
 
+/* The shell above may go, and with it all that is around: sooner than by being killed. */
+static void let_go(struct watch *v)
+{
+	struct pollfd p = {.fd = v->signals, .events = POLLIN};
+
+	file_close(&v->launch.tell);
+	for (int64_t until = clock_ms() + LET_GO_MS; kids_any() && clock_ms() < until;) {
+		poll(&p, 1, 10);
+		kids_heard(v->signals);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+}
+
 /* TERM first: a server may have something to put away. */
 static void end_others(struct watch *v)
 {
@@ -270,7 +285,9 @@ static void end_others(struct watch *v)
 	/* They were to end anyway, or end with what is around them. */
 	if (v->why != TOOL_OK || v->broke.len || (watch_has_above(v) && !v->above_told))
 		v->left = 0;
-	for (int i = 0; i < 20 && kids_signal(0); i++) {
+	if (!v->left && v->above_told)
+		let_go(v);
+	for (int i = 0; i < 20 && kids_any() && kids_signal(0); i++) {
 		nanosleep(&moment, NULL);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;

@@ -25,7 +25,7 @@ bool warden_is_for_git(const struct warden *w)
 
 bool watch_has_above(const struct watch *v)
 {
-	return v->launch.tell >= 0;
+	return v->launch.layer == SANDBOX_BWRAP || v->launch.layer == SANDBOX_BWRAP_PROC;
 }
 
 void watch_tell(struct watch *v, bool done, struct job_news *n)

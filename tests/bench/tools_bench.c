@@ -1,6 +1,7 @@
 /*
- * What tools cost: a file tool, a command without a sandbox, and what a command prints, each
- * beside its bound.  Exits 1 where a bound is missed by half.
+ * What tools cost: a file tool, a command without a sandbox and in each layer, what a command
+ * prints, and a workspace of many files, each beside its bound.  Exits 1 where a bound is
+ * missed by half.
  *
  *   build/release/tests/bench/tools_bench
  */
@@ -121,19 +122,64 @@ static void measure_cleaning(void)
 	free(o);
 }
 
-static int begin(struct runner **r, const char *dir)
+static int begin(struct runner **r, const char *dir, enum sandbox_layer layer)
 {
-	struct runner_config c = {.workspace.dir = str_of(dir), .sandbox = SANDBOX_OFF};
+	struct runner_config c = {
+		.workspace = {.dir = str_of(dir), .home = str_of(getenv("HOME"))},
+		.sandbox = layer};
 	struct err err = {0};
 	double began = clock_s();
 	int rc = runner_start(r, &c, &err);
+	char name[80];
 
 	if (rc) {
 		printf("%s\n", err.text);
 		return rc;
 	}
-	show("starting the runner", (clock_s() - began) * 1000, 80, "ms");
+	snprintf(name, sizeof(name), "starting the runner, %s", sandbox_layer_name(layer));
+	show(name, (clock_s() - began) * 1000, layer == SANDBOX_OFF ? 40 : 120, "ms");
 	return 0;
+}
+
+/* So many files, 100 in a folder. */
+static void make_files(const char *dir, int n)
+{
+	char command[200];
+
+	snprintf(command, sizeof(command),
+		 "cd '%s' && mkdir many && cd many && for i in $(seq %d); do mkdir $i && "
+		 "(cd $i && touch $(seq 100)); done",
+		 dir, n / 100);
+	if (system(command) != 0)
+		exit(1);
+}
+
+static void measure_layer(const char *dir, enum sandbox_layer layer, double median, double p95)
+{
+	struct runner *r;
+	struct str why;
+	char name[80];
+
+	if (begin(&r, dir, layer) != 0)
+		exit(1);
+	if (runner_sandbox(r, &why) == layer) {
+		snprintf(name, sizeof(name), "a command in %s", sandbox_layer_name(layer));
+		measure(r, name, "shell", "{\"command\": \"true\"}", median, p95);
+	} else {
+		printf("%s: does not work here\n", sandbox_layer_name(layer));
+	}
+	runner_close(r);
+}
+
+static void measure_layers(const char *dir)
+{
+	measure_layer(dir, SANDBOX_BWRAP, 30, 45);
+	measure_layer(dir, SANDBOX_BWRAP_PROC, 30, 45);
+	measure_layer(dir, SANDBOX_LANDLOCK, 12, 20);
+	/* Looked through before, and after where it can be written. */
+	make_files(dir, 50000);
+	printf("with 50,000 files:\n");
+	measure_layer(dir, SANDBOX_BWRAP, 30 + 60, 45 + 60);
 }
 
 int main(int argc, char **argv)
@@ -151,7 +197,7 @@ int main(int argc, char **argv)
 	f = fopen(path, "w");
 	for (int i = 0; f && i < 500; i++)
 		fprintf(f, "line %d of a file\n", i);
-	if (!f || fclose(f) != 0 || begin(&r, dir) != 0)
+	if (!f || fclose(f) != 0 || begin(&r, dir, SANDBOX_OFF) != 0)
 		return 1;
 	measure(r, "read_file", "read_file", "{\"path\": \"a\"}", 8, 12);
 	measure(r, "search_files", "search_files", "{\"pattern\": \"499\"}", 8, 12);
@@ -161,7 +207,7 @@ int main(int argc, char **argv)
 	     2, "s");
 	runner_close(r);
 	measure_cleaning();
-	unlink(path);
-	rmdir(dir);
-	return missed;
+	measure_layers(dir);
+	snprintf(path, sizeof(path), "rm -rf '%s'", dir);
+	return system(path) != 0 || missed;
 }
