@@ -47,6 +47,12 @@ enum memory_kind {
 	MEMORY_RESULT, /* written by operations, read by get: lies where get is quick   */
 };
 
+/* One copy of several, on the device. */
+struct copy_part {
+	dbuf dst, src;
+	size_t bytes;
+};
+
 /* The sizes of a pass, for asking what a backend keeps for itself while it runs. */
 struct pass_shape {
 	int rows;             /* most rows of one call */
@@ -78,6 +84,16 @@ struct backend {
 	int (*put)(struct backend *be, dbuf dst, const void *src, size_t bytes, struct err *err);
 	int (*get)(struct backend *be, void *dst, dbuf src, size_t bytes, struct err *err);
 	int (*copy)(struct backend *be, dbuf dst, dbuf src, size_t bytes, struct err *err);
+	/*
+	 * n copies at once, in order with the operations and in no order among themselves: none
+	 * writes what another one, or itself, reads or writes.  Any sizes, and any alignment;
+	 * those at multiples of 16 bytes are quickest.
+	 *
+	 * May be NULL, where a copy costs little beside its bytes: the caller copies one by one,
+	 * and puts and gets rows where they lie instead of gathering them first.
+	 */
+	int (*copy_many)(struct backend *be, const struct copy_part *part, int n,
+			 struct err *err);
 
 	/*
 	 * Issues what `body` issues: operations and copies whose arguments are the same each time

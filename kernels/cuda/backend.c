@@ -176,6 +176,7 @@ int cuda_open(struct backend **out, const struct backend_options *o, struct err 
 	c->base = entries;
 	c->behind_other = 1;
 	c->base.ops = c->target->ops;
+	c->base.copy_many = c->target->copy_many;
 	rc = memory_open(c, err);
 	if (rc) {
 		close_cuda(&c->base);

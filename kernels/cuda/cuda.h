@@ -58,7 +58,9 @@ struct memory {
 	struct allocation *list;
 	size_t n, cap;
 	unsigned char *staging;
-	size_t put_at; /* before it, puts may still be on their way */
+	int half;            /* of two, whose turn it is that puts pass through it */
+	size_t put_at;       /* before it, they may still be on their way */
+	cudaEvent_t left[2]; /* all that passed through that half have */
 };
 
 #define SCRATCH_OLD 32

@@ -43,6 +43,8 @@ struct cuda_target {
 	const struct ops *ops;
 	/* Scratch that an operation of this pass takes, at most; of all operations. */
 	size_t (*scratch)(const struct cuda *c, const struct pass_shape *shape);
+	int (*copy_many)(struct backend *be, const struct copy_part *part, int n,
+			 struct err *err);
 	int (*read)(struct backend *be, dbuf p, size_t bytes, struct err *err);
 	int (*multiply)(struct backend *be, double *n_op, struct err *err);
 	/* Puts them, in place, into the order of packed.h. */
@@ -86,6 +88,7 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_advance           CUDA_NAME(cuda_advance)
 #define cuda_draft_take        CUDA_NAME(cuda_draft_take)
 #define cuda_accept            CUDA_NAME(cuda_accept)
+#define cuda_copy_many         CUDA_NAME(cuda_copy_many)
 #define cuda_read              CUDA_NAME(cuda_read)
 #define cuda_multiply          CUDA_NAME(cuda_multiply)
 #define cuda_pack              CUDA_NAME(cuda_pack)
@@ -127,6 +130,7 @@ int cuda_sample(struct backend *, const struct sample_args *, struct err *);
 int cuda_advance(struct backend *, const struct advance_args *, struct err *);
 int cuda_draft_take(struct backend *, const struct draft_take_args *, struct err *);
 int cuda_accept(struct backend *, const struct accept_args *, struct err *);
+int cuda_copy_many(struct backend *, const struct copy_part *, int n, struct err *);
 int cuda_read(struct backend *, dbuf p, size_t bytes, struct err *);
 int cuda_multiply(struct backend *, double *n_op, struct err *);
 int cuda_pack(struct cuda *, const struct pack_experts *, struct err *);

@@ -1,9 +1,11 @@
 /*
  * Device memory: buffers, scratch, and the way in and out through pinned host memory.
  *
- * Small puts pass through a ring of pinned memory, so that the host goes on at once; a get
- * waits for the stream, behind which the ring is free again.  A small MEMORY_RESULT buffer is
- * pinned host memory that kernels write straight into: reading it costs the wait alone.
+ * Puts pass through two halves of pinned memory in turn, so that the host goes on at once, and
+ * fills one with the next piece of what is large while the other one is on the bus; a get waits
+ * for the stream, behind which both are free again, and the driver brings what is large faster
+ * than pieces through pinned memory would.  A small MEMORY_RESULT buffer is pinned host memory
+ * that kernels write straight into: reading it costs the wait alone.
  */
 #include "kernels/cuda/private.h"
 
@@ -13,9 +15,9 @@
 /* Beyond this, results lie on the device: kernels that read them again would cross the bus. */
 #define RESULT_PINNED_BYTES ((size_t)64 << 10)
 
-/* The ring for puts, and behind it the place that gets land in. */
-#define PUT_BYTES ((size_t)2 << 20)
-#define GET_BYTES ((size_t)1 << 20)
+/* One half of the way in, and behind both the place that gets land in. */
+#define HALF_BYTES ((size_t)1 << 20)
+#define GET_BYTES  ((size_t)1 << 20)
 
 struct allocation {
 	unsigned char *p;
@@ -59,9 +61,13 @@ static void release(const struct allocation *a)
 
 int memory_open(struct cuda *c, struct err *err)
 {
-	int rc = cuda_fail(cudaMallocHost((void **)&c->memory.staging, PUT_BYTES + GET_BYTES),
+	struct memory *m = &c->memory;
+	int rc = cuda_fail(cudaMallocHost((void **)&m->staging, 2 * HALF_BYTES + GET_BYTES),
 			   "pinned memory", err);
 
+	for (int i = 0; i < 2 && !rc; i++)
+		rc = cuda_fail(cudaEventCreateWithFlags(&m->left[i], cudaEventDisableTiming),
+			       "pinned memory", err);
 	if (!rc)
 		rc = cuda_fail(
 			cudaMalloc((void **)&c->counters, CUDA_COUNTERS * sizeof(*c->counters)),
@@ -83,6 +89,10 @@ void memory_close(struct cuda *c)
 	scratch_forget(c);
 	(void)cudaFree(c->scratch.p);
 	(void)cudaFree(c->counters);
+	for (int i = 0; i < 2; i++) {
+		if (m->left[i])
+			(void)cudaEventDestroy(m->left[i]);
+	}
 	(void)cudaFreeHost(m->staging);
 }
 
@@ -151,29 +161,49 @@ uint64_t memory_free_bytes(const struct backend *be)
 
 /* ------------------------------------------------------------------- in, out */
 
+/* The other half's turn, once what passed through it last has left it. */
+static int change_halves(struct cuda *c, struct err *err)
+{
+	struct memory *m = &c->memory;
+	int rc = cuda_fail(cudaEventRecord(m->left[m->half], c->stream), "put", err);
+
+	if (!rc)
+		rc = cuda_fail(cudaEventSynchronize(m->left[!m->half]), "put", err);
+	if (rc)
+		return rc;
+	m->half = !m->half;
+	m->put_at = 0;
+	return 0;
+}
+
+/* At most HALF_BYTES. */
+static int put_piece(struct cuda *c, dbuf dst, const unsigned char *src, size_t bytes,
+		     struct err *err)
+{
+	struct memory *m = &c->memory;
+	int rc = m->put_at + bytes > HALF_BYTES ? change_halves(c, err) : 0;
+	unsigned char *part = m->staging + (m->half ? HALF_BYTES : 0) + m->put_at;
+
+	if (rc)
+		return rc;
+	m->put_at += (bytes + 63) / 64 * 64;
+	memcpy(part, src, bytes);
+	return cuda_fail(cudaMemcpyAsync(dst, part, bytes, cudaMemcpyDefault, c->stream), "put",
+			 err);
+}
+
 int memory_put(struct backend *be, dbuf dst, const void *src, size_t bytes, struct err *err)
 {
 	struct cuda *c = cuda_of(be);
-	struct memory *m = &c->memory;
-	unsigned char *part;
 	int rc = 0;
 
-	if (!bytes)
-		return 0;
 	c->behind_other = 1;
-	if (bytes > PUT_BYTES) /* returns when src has been read */
-		return cuda_fail(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, c->stream),
-				 "put", err);
-	if (m->put_at + bytes > PUT_BYTES) {
-		rc = cuda_fail(cudaStreamSynchronize(c->stream), "put", err);
-		m->put_at = 0;
+	for (size_t at = 0; at < bytes && !rc; at += HALF_BYTES) {
+		size_t left = bytes - at;
+
+		rc = put_piece(c, dst + at, (const unsigned char *)src + at,
+			       left < HALF_BYTES ? left : HALF_BYTES, err);
 	}
-	part = m->staging + m->put_at;
-	m->put_at += (bytes + 63) / 64 * 64;
-	memcpy(part, src, bytes);
-	if (!rc)
-		rc = cuda_fail(cudaMemcpyAsync(dst, part, bytes, cudaMemcpyDefault, c->stream),
-			       "put", err);
 	return rc;
 }
 
@@ -182,7 +212,7 @@ int memory_get(struct backend *be, void *dst, dbuf src, size_t bytes, struct err
 	static const char what[] = "waiting for results";
 	struct cuda *c = cuda_of(be);
 	struct memory *m = &c->memory;
-	unsigned char *part = m->staging + PUT_BYTES;
+	unsigned char *part = m->staging + 2 * HALF_BYTES;
 	const unsigned char *from = src;
 	int rc = 0;
 

@@ -59,6 +59,7 @@ const struct cuda_target CUDA_NAME(cuda_target) = {
 	.name = TEXT(CUDA_TARGET),
 	.ops = &operations,
 	.scratch = scratch,
+	.copy_many = cuda_copy_many,
 	.read = cuda_read,
 	.multiply = cuda_multiply,
 	.pack = cuda_pack,

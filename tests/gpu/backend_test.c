@@ -97,6 +97,133 @@ static void what_was_put_may_change_at_once(void **state)
 	free(back);
 }
 
+/* What is put waits for its turn beside what is still on its way, whatever the sizes; what is
+ * got in between sees all of it. */
+static void large_and_small_ones_in_turn_come_back(void **state)
+{
+	static const size_t sizes[] = {1,       4000,        MIB - 1,     MIB,    64,
+				       MIB + 1, 2 * MIB + 7, 5 * MIB / 2, 450000, 9 * MIB};
+	struct backend *be = gpu(state);
+	size_t all = 64 * MIB;
+	unsigned char *in = random_bytes(*state, all), *out = malloc(all);
+	dbuf p = buffer(be, all, MEMORY_PLAIN);
+	struct err err = {0};
+	size_t at = 0, n;
+
+	for (int i = 0; at + 9 * MIB <= all; i++, at += n) {
+		n = sizes[bench_below(*state, (int)COUNT(sizes))];
+		ok(be->put(be, p + at, in + at, n, &err), &err);
+		if (i % 3)
+			continue;
+		ok(be->get(be, out, p, at + n, &err), &err);
+		assert_memory_equal(out, in, at + n);
+	}
+	ok(be->get(be, out, p, at, &err), &err);
+	assert_memory_equal(out, in, at);
+	be->free(be, p);
+	free(in);
+	free(out);
+}
+
+/* ------------------------------------------------------------- many copies */
+
+#define MOST_COPIES 700 /* more than one launch takes */
+
+/* Copies of all sizes between all alignments, one behind the other in dst with gaps between. */
+static int some_copies(struct bench *b, dbuf dst, dbuf src, size_t bytes, struct copy_part *p)
+{
+	static const size_t sizes[] = {0, 1, 15, 16, 17, 584, 2176, 4099, 18688, 74752, 300001};
+	size_t at = 0;
+	int n = 0;
+
+	while (n < MOST_COPIES) {
+		size_t size = sizes[bench_below(b, (int)COUNT(sizes))];
+		/* every other one at multiples of 16 */
+		size_t step = n % 2 ? 1 : 16;
+		size_t from = (size_t)bench_below(b, (int)(bytes - size)) / step * step;
+
+		at = (at + step - 1) / step * step;
+		if (at + size > bytes)
+			break;
+		p[n++] = (struct copy_part){dst + at, src + from, size};
+		at += size + (size_t)bench_below(b, 40);
+	}
+	return n;
+}
+
+struct copy_run {
+	struct backend *be;
+	struct copy_part part[MOST_COPIES];
+	int n;
+};
+
+static int issue_copies(void *ctx, struct err *err)
+{
+	struct copy_run *r = ctx;
+
+	return r->be->copy_many(r->be, r->part, r->n, err);
+}
+
+static void fill(struct backend *be, dbuf p, int byte, size_t n)
+{
+	unsigned char *bytes = malloc(n);
+	struct err err = {0};
+
+	assert_non_null(bytes);
+	memset(bytes, byte, n);
+	ok(be->put(be, p, bytes, n, &err), &err);
+	free(bytes);
+}
+
+static void expect_bytes(struct backend *be, dbuf p, const unsigned char *want, size_t n)
+{
+	unsigned char *got = malloc(n);
+	struct err err = {0};
+
+	assert_non_null(got);
+	ok(be->get(be, got, p, n, &err), &err);
+	for (size_t i = 0; i < n; i++) {
+		if (got[i] != want[i])
+			fail_msg("byte %zu is %d, expected %d", i, got[i], want[i]);
+	}
+	free(got);
+}
+
+static void many_copies_are_each_whole_and_touch_nothing_beside(void **state)
+{
+	size_t bytes = 48 * MIB;
+	struct copy_run r = {.be = gpu(state)};
+	struct backend *be = r.be;
+	unsigned char *in = random_bytes(*state, bytes), *want = malloc(bytes);
+	dbuf src = buffer(be, bytes, MEMORY_PLAIN), dst = buffer(be, bytes, MEMORY_PLAIN);
+	struct err err = {0};
+
+	assert_non_null(be->copy_many);
+	memset(want, 0xee, bytes);
+	r.n = some_copies(*state, dst, src, bytes, r.part);
+	assert_in_range(r.n, 300, MOST_COPIES);
+	for (int i = 0; i < r.n; i++)
+		memcpy(want + (r.part[i].dst - dst), in + (r.part[i].src - src),
+		       r.part[i].bytes);
+	/* Issued, recorded, replayed: in order with what is put before and behind. */
+	for (int round = 0; round < 3; round++) {
+		ok(be->put(be, src, in, bytes, &err), &err);
+		fill(be, dst, 0xee, bytes);
+		ok(round ? be->run(be, 1, issue_copies, &r, &err) : issue_copies(&r, &err),
+		   &err);
+		/* a replay does not ask for the list again */
+		r.n = round ? 0 : r.n;
+		fill(be, src, 0x55, bytes);
+		expect_bytes(be, dst, want, bytes);
+	}
+	ok(be->copy_many(be, r.part, 0, &err), &err);
+	be->forget(be);
+	be->free(be, src);
+	be->free(be, dst);
+	free(in);
+	free(want);
+}
+
 static void more_than_there_is_is_no_memory(void **state)
 {
 	struct backend *be = gpu(state);
@@ -316,6 +443,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		BENCH_TEST(memory_is_zero_and_what_is_put_comes_back),
 		BENCH_TEST(what_was_put_may_change_at_once),
+		BENCH_TEST(many_copies_are_each_whole_and_touch_nothing_beside),
+		BENCH_TEST(large_and_small_ones_in_turn_come_back),
 		BENCH_TEST(more_than_there_is_is_no_memory),
 		BENCH_TEST(a_replay_reads_the_step_when_it_runs),
 		BENCH_TEST(a_body_that_fails_is_not_recorded),
