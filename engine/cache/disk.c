@@ -8,6 +8,8 @@
 #include <xxhash.h>
 
 #include "engine/base/log.h"
+#include "engine/cache/page.h"
+#include "engine/cache/seq_internal.h"
 #include "engine/cache/tree_internal.h"
 #include "engine/pass/model_internal.h"
 
@@ -198,20 +200,16 @@ struct storing {
 static int get_pages(const struct storing *s, const struct node *node, int64_t first, int64_t n,
 		     unsigned char *data, struct err *err)
 {
-	size_t page = s->d->like.page_bytes;
+	int64_t end = first + n;
+	int32_t pages[KV_RUN_IDS / KV_PAGE_IDS];
+	int n_pages = (int)seq_pages_of(n);
 
-	while (node->first >= first + n)
+	while (node->first >= end)
 		node = node->parent;
-	for (; n > 0 && node->first >= first; node = node->parent) {
-		int64_t left = first + n - node->first;
-		int rc = page_get(
-			s->d->m, node->page, left < PAGE_TOKENS ? (int)left : PAGE_TOKENS,
-			data + (size_t)((node->first - first) / PAGE_TOKENS) * page, err);
-
-		if (rc || !node->first)
-			return rc;
-	}
-	return 0;
+	for (int i = n_pages; i-- > 0; node = node->parent)
+		pages[i] = node->page;
+	return pages_get(s->d->m, pages, n_pages, (int)(n - (n_pages - 1) * PAGE_TOKENS), data,
+			 err);
 }
 
 /* Which file, of which ids; its memory comes later. */

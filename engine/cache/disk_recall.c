@@ -4,6 +4,7 @@
 
 #include "engine/base/log.h"
 #include "engine/cache/disk_internal.h"
+#include "engine/cache/page.h"
 #include "engine/cache/seq_internal.h"
 #include "engine/cache/tree_internal.h"
 #include "engine/pass/model_internal.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/cache/copies.h"
 #include "engine/cache/seq_internal.h"
 #include "engine/pass/model_internal.h"
 
@@ -127,8 +128,8 @@ struct copying {
 };
 
 /* The last entries before `len` of a slot's ring, in one piece or, where it wraps, two. */
-static int copy_ring(const struct copying *c, struct backend *be, dbuf all, struct ring_layout r,
-		     dbuf kept, struct err *err)
+static int copy_ring(const struct copying *c, struct copies *out, dbuf all,
+		     struct ring_layout r, dbuf kept, struct err *err)
 {
 	dbuf ring = all + (size_t)c->s->slot * layout_ring_bytes(r);
 	int64_t len = c->len, n = len < r.kept ? len : r.kept, pos = len - n;
@@ -141,8 +142,8 @@ static int copy_ring(const struct copying *c, struct backend *be, dbuf all, stru
 
 		run = run < left ? run : left;
 		bytes = (size_t)run * r.entry_bytes;
-		rc = c->dir == INTO_RING ? be->copy(be, in_ring, kept, bytes, err)
-					 : be->copy(be, kept, in_ring, bytes, err);
+		rc = c->dir == INTO_RING ? copies_add(out, in_ring, kept, bytes, err)
+					 : copies_add(out, kept, in_ring, bytes, err);
 		kept += bytes;
 		pos += run;
 	}
@@ -154,8 +155,11 @@ static int copy_rings(struct model *m, void *ctx, struct err *err)
 	const struct copying *c = ctx;
 	struct ring_layout streams = layout_streams(m->cfg.dim);
 	dbuf at = c->f->kept[m->shard.rank];
-	int rc = copy_ring(c, m->be, m->streams, streams, at, err);
+	struct copies out;
+	int rc;
 
+	copies_init(&out, m->be);
+	rc = copy_ring(c, &out, m->streams, streams, at, err);
 	at += layout_kept_bytes(streams);
 	for (int i = 0; i < model_n_cached_layers(m); i++) {
 		struct layer_layout l = model_layer_layout(m, i);
@@ -163,11 +167,11 @@ static int copy_rings(struct model *m, void *ctx, struct err *err)
 		for (int k = 0; !rc && k < N_LAYER_RINGS; k++) {
 			if (!l.ring[k].entry_bytes)
 				continue;
-			rc = copy_ring(c, m->be, m->caches[i].ring[k], l.ring[k], at, err);
+			rc = copy_ring(c, &out, m->caches[i].ring[k], l.ring[k], at, err);
 			at += layout_kept_bytes(l.ring[k]);
 		}
 	}
-	return rc;
+	return rc ? rc : copies_issue(&out, err);
 }
 
 static int copy_all(const struct seq *s, const struct frontier *f, int64_t len,

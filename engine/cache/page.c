@@ -1,60 +1,131 @@
-/* A page of the pool as one piece of host memory. */
+/* Walking over the rows of pages, and moving them. */
+#include "engine/cache/page.h"
+
 #include <string.h>
 
-#include "engine/cache/tree_internal.h"
+#include "engine/cache/copies.h"
 #include "engine/pass/model_internal.h"
 
-int page_get(struct model *m, int32_t page, int tokens, unsigned char *out, struct err *err)
+bool page_rows_next(const struct model *m, struct page_rows *r)
 {
-	for (int i = 0; i < model_n_cached_layers(m); i++) {
-		struct layer_layout l = model_layer_layout(m, i);
-
-		for (int k = 0; k < N_LAYER_ROWS; k++) {
-			size_t all = layout_page_bytes(l.rows[k]), n;
-			int rc;
-
-			if (!all)
-				continue;
-			/* Rows behind these may be another continuation's. */
-			n = (size_t)(tokens / l.rows[k].tokens) * l.rows[k].row_bytes;
-			rc = n ? m->be->get(m->be, out,
-					    m->caches[i].rows[k] + (size_t)page * all, n, err)
-			       : 0;
-			if (rc)
-				return rc;
-			memset(out + n, 0, all - n);
-			out += all;
-		}
+	r->at += r->bytes;
+	r->bytes = 0;
+	while (!r->bytes && r->layer < model_n_cached_layers(m)) {
+		r->layout = model_layer_layout(m, r->layer).rows[r->kind];
+		r->pool = m->caches[r->layer].rows[r->kind];
+		r->bytes = layout_page_bytes(r->layout);
+		r->kind = (r->kind + 1) % N_LAYER_ROWS;
+		r->layer += r->kind == 0;
 	}
-	return 0;
+	return r->bytes != 0;
 }
+
+static dbuf rows_in(const struct page_rows *r, int32_t page)
+{
+	return r->pool + (size_t)page * r->bytes;
+}
+
+/* Of the first tokens of a page. */
+static size_t bytes_of(const struct page_rows *r, int tokens)
+{
+	return (size_t)(tokens / r->layout.tokens) * r->layout.row_bytes;
+}
+
+/* ----------------------------------------------------------------------- from the pool */
+
+static int get_page(struct model *m, int32_t page, int tokens, unsigned char *out,
+		    struct err *err)
+{
+	int rc = 0;
+
+	for (struct page_rows r = {0}; !rc && page_rows_next(m, &r);) {
+		size_t n = bytes_of(&r, tokens);
+
+		rc = n ? m->be->get(m->be, out + r.at, rows_in(&r, page), n, err) : 0;
+	}
+	return rc;
+}
+
+/* As many as there is staging for. */
+static int get_gathered(struct model *m, const int32_t *pages, int n, unsigned char *out,
+			struct err *err)
+{
+	size_t each = (size_t)model_cache_bytes(m).page;
+	dbuf staging = m->work.staging;
+	struct copies c;
+	int rc = 0;
+
+	copies_init(&c, m->be);
+	for (int i = 0; i < n; i++) {
+		for (struct page_rows r = {0}; !rc && page_rows_next(m, &r);)
+			rc = copies_add(&c, staging + (size_t)i * each + r.at,
+					rows_in(&r, pages[i]), r.bytes, err);
+	}
+	if (!rc)
+		rc = copies_issue(&c, err);
+	return rc ? rc : m->be->get(m->be, out, staging, (size_t)n * each, err);
+}
+
+/* Rows behind the first tokens may be another continuation's. */
+static void clear_rest(const struct model *m, int tokens, unsigned char *page)
+{
+	for (struct page_rows r = {0}; page_rows_next(m, &r);) {
+		size_t n = bytes_of(&r, tokens);
+
+		memset(page + r.at + n, 0, r.bytes - n);
+	}
+}
+
+int pages_get(struct model *m, const int32_t *pages, int n, int tokens, unsigned char *out,
+	      struct err *err)
+{
+	size_t each = (size_t)model_cache_bytes(m).page;
+	int step = m->work.staging ? STAGING_PAGES : 1, rc = 0;
+
+	for (int i = 0; i < n && !rc; i += step) {
+		unsigned char *to = out + (size_t)i * each;
+
+		rc = m->work.staging
+			     ? get_gathered(m, pages + i, n - i < step ? n - i : step, to, err)
+			     : get_page(m, pages[i], i == n - 1 ? tokens : PAGE_TOKENS, to,
+					err);
+	}
+	if (!rc && n)
+		clear_rest(m, tokens, out + (size_t)(n - 1) * each);
+	return rc;
+}
+
+/* ----------------------------------------------------------------------- into the pool */
 
 struct put_job {
 	int32_t page;
 	const unsigned char *in;
 };
 
+static int put_rows(struct model *m, const struct put_job *j, struct err *err)
+{
+	int rc = 0;
+
+	for (struct page_rows r = {0}; !rc && page_rows_next(m, &r);)
+		rc = m->be->put(m->be, rows_in(&r, j->page), j->in + r.at, r.bytes, err);
+	return rc;
+}
+
+static int put_scattered(struct model *m, const struct put_job *j, struct err *err)
+{
+	size_t each = (size_t)model_cache_bytes(m).page;
+	int rc = m->be->put(m->be, m->work.staging, j->in, each, err);
+	struct copies c;
+
+	copies_init(&c, m->be);
+	for (struct page_rows r = {0}; !rc && page_rows_next(m, &r);)
+		rc = copies_add(&c, rows_in(&r, j->page), m->work.staging + r.at, r.bytes, err);
+	return rc ? rc : copies_issue(&c, err);
+}
+
 static int put_page(struct model *m, void *ctx, struct err *err)
 {
-	const struct put_job *j = ctx;
-	const unsigned char *in = j->in;
-
-	for (int i = 0; i < model_n_cached_layers(m); i++) {
-		struct layer_layout l = model_layer_layout(m, i);
-
-		for (int k = 0; k < N_LAYER_ROWS; k++) {
-			size_t all = layout_page_bytes(l.rows[k]);
-			int rc = all ? m->be->put(m->be,
-						  m->caches[i].rows[k] + (size_t)j->page * all,
-						  in, all, err)
-				     : 0;
-
-			if (rc)
-				return rc;
-			in += all;
-		}
-	}
-	return 0;
+	return m->work.staging ? put_scattered(m, ctx, err) : put_rows(m, ctx, err);
 }
 
 int page_put(struct model *m, int32_t page, const unsigned char *in, struct err *err)
@@ -62,4 +133,20 @@ int page_put(struct model *m, int32_t page, const unsigned char *in, struct err 
 	struct put_job j = {page, in};
 
 	return team_run(m, put_page, &j, err);
+}
+
+/* -------------------------------------------------------------------------- within it */
+
+int page_copy(struct model *m, int32_t to, int32_t from, int tokens, struct err *err)
+{
+	struct copies c;
+	int rc = 0;
+
+	copies_init(&c, m->be);
+	for (struct page_rows r = {0}; !rc && page_rows_next(m, &r);) {
+		size_t n = bytes_of(&r, tokens);
+
+		rc = n ? copies_add(&c, rows_in(&r, to), rows_in(&r, from), n, err) : 0;
+	}
+	return rc ? rc : copies_issue(&c, err);
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "engine/cache/page.h"
 #include "engine/cache/seq_internal.h"
 #include "engine/pass/model_internal.h"
 
@@ -58,7 +59,7 @@ struct pages_job {
 	const struct seq *s;
 	int64_t from, n;       /* entries of its table */
 	int32_t to_page, page; /* to be copied, its first `tokens` */
-	int64_t tokens;
+	int tokens;
 };
 
 static int put_table(struct model *m, void *ctx, struct err *err)
@@ -89,28 +90,11 @@ int64_t seq_pages_wanted(const struct seq *s, int64_t n)
 	return seq_pages_of(s->len + n) - s->n_pages + (s->len % PAGE_TOKENS != 0);
 }
 
-/* The rows of the first tokens of a page. */
 static int copy_page(struct model *m, void *ctx, struct err *err)
 {
 	const struct pages_job *j = ctx;
 
-	for (int i = 0; i < model_n_cached_layers(m); i++) {
-		struct layer_layout l = model_layer_layout(m, i);
-
-		for (int k = 0; k < N_LAYER_ROWS; k++) {
-			size_t page = layout_page_bytes(l.rows[k]);
-			dbuf rows = m->caches[i].rows[k];
-			int64_t n = page ? j->tokens / l.rows[k].tokens : 0;
-			int rc = n ? m->be->copy(m->be, rows + (size_t)j->to_page * page,
-						 rows + (size_t)j->page * page,
-						 (size_t)n * l.rows[k].row_bytes, err)
-				   : 0;
-
-			if (rc)
-				return rc;
-		}
-	}
-	return 0;
+	return page_copy(m, j->to_page, j->page, j->tokens, err);
 }
 
 /* The last page, where it is not full, is one that may be added to. */

@@ -19,9 +19,4 @@ void tree_prune(struct tree *t, struct node *node);
 int tree_make_mark(struct tree *t, struct err *err);
 void tree_add_mark(struct tree *t, struct node *node, int64_t len);
 
-/* The rows of a page, layer by layer, to host memory (those of the first `tokens`, the rest is
- * 0) and back. */
-int page_get(struct model *m, int32_t page, int tokens, unsigned char *out, struct err *err);
-int page_put(struct model *m, int32_t page, const unsigned char *in, struct err *err);
-
 #endif

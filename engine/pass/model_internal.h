@@ -63,6 +63,9 @@ struct rows {
 	dbuf rope[N_ROPE_KINDS]; /* f32 [n, 32, 2] */
 };
 
+/* So many pages of the pool cross the bus at once. */
+#define STAGING_PAGES 16
+
 /* Activations of one forward call; sizes for max_rows rows.  act unless said. */
 struct work {
 	struct inputs *host_inputs; /* host memory: what goes to … */
@@ -95,6 +98,8 @@ struct work {
 	dbuf draft_choice; /* struct choice: of the draft head */
 	dbuf means;     /* [rows, targets, d]: what the block drafter reads of the main layers */
 	dbuf block_ids; /* i32 [block]: the next id, and noise */
+	dbuf staging;   /* [STAGING_PAGES, page]: pages on their way to host memory or back; NULL
+			   where the backend does not copy many at once */
 	struct rows main, draft;
 	bool in_cycle;  /* a cycle has run last, and `inputs` stands where host_inputs says */
 };

@@ -12,11 +12,17 @@ struct piece {
 	enum memory_kind kind;
 };
 
-#define N_PIECES 40
+#define N_PIECES 41
 
 static size_t inputs_bytes(const struct model *m)
 {
 	return sizeof(struct inputs) + (size_t)m->max_rows * sizeof(int32_t);
+}
+
+/* Whether pages leave the pool and come back, and their rows are copied many at once. */
+static bool gathers(const struct model *m)
+{
+	return m->n_frontiers && m->be->copy_many;
 }
 
 /* All of them; they point into the model. */
@@ -32,6 +38,7 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 	size_t rope = ROPE_DIM * sizeof(float);
 	size_t logits = LOGIT_ROWS * (size_t)c->vocab;
 	size_t part = LOGIT_ROWS * (size_t)model_part(m, SHARD_VOCAB);
+	size_t page = (size_t)model_cache_bytes(m).page;
 	size_t targets = m->n_stages ? (size_t)c->spark.n_targets : 0;
 	const struct piece pieces[] = {
 		{&k->inputs, 1, inputs_bytes(m), 0},
@@ -70,6 +77,7 @@ static void work_pieces(struct model *m, struct piece out[N_PIECES])
 		{&k->draft_choice, m->head != NULL, sizeof(struct choice), 0},
 		{&k->means, rows * targets * d, act, 0},
 		{&k->block_ids, (size_t)spark_block(m), sizeof(int32_t), 0},
+		{&k->staging, gathers(m) ? STAGING_PAGES : 0, page, 0},
 		{&k->main.rope[ROPE_PLAIN], 2 * rows, rope, 0},
 		{&k->main.rope[ROPE_YARN], 2 * rows, rope, 0},
 		{&m->freq[ROPE_PLAIN], ROPE_DIM / 2, sizeof(double), 0},
