@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,15 +17,11 @@
 
 #include "engine/base/file.h"
 
-#define BLOCK_BYTES (64u << 10)
-#define XATTR_BYTES (64u << 10)
-#define TRIES       16
-
-struct temp {
-	char name[24];
-	int fd;
-	struct stat st;
-};
+#define BLOCK_BYTES  (64u << 10)
+#define XATTR_BYTES  (64u << 10)
+#define TRIES        16
+#define SYNC_THREADS 15
+#define SYNC_STACK   (128u << 10)
 
 bool swap_hash(int fd, XXH128_hash_t *hash)
 {
@@ -50,30 +48,29 @@ bool swap_hash(int fd, XXH128_hash_t *hash)
 
 /* ---- the new one ---- */
 
-static bool name_temp(struct temp *t)
+static bool name_temp(char name[24])
 {
 	uint32_t n;
 
 	if (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
 		return false;
-	snprintf(t->name, sizeof(t->name), ".dsv4-%08x~", n);
+	snprintf(name, 24, ".dsv4-%08x~", n);
 	return true;
 }
 
-static bool make_temp(const struct swap *s, struct temp *t)
+static bool make_temp(struct swapping *w)
 {
-	mode_t mode = s->old < 0 ? s->mode : 0600;
+	mode_t mode = w->s.old < 0 ? w->s.mode : 0600;
 
-	t->fd = -1;
-	for (int i = 0; i < TRIES && t->fd < 0; i++) {
-		if (!name_temp(t))
+	for (int i = 0; i < TRIES && w->fd < 0; i++) {
+		if (!name_temp(w->temp))
 			return false;
-		t->fd = openat(s->dir, t->name,
+		w->fd = openat(w->s.dir, w->temp,
 			       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-		if (t->fd < 0 && errno != EEXIST)
+		if (w->fd < 0 && errno != EEXIST)
 			return false;
 	}
-	return t->fd >= 0 && fstat(t->fd, &t->st) == 0;
+	return w->fd >= 0 && fstat(w->fd, &w->st) == 0;
 }
 
 /* What a program may be given by its file goes with its old content. */
@@ -100,18 +97,16 @@ static void copy_attributes(int from, int to)
 	free(value);
 }
 
-static bool fill_temp(const struct swap *s, const struct temp *t, const struct stat *old)
+static bool fill_temp(const struct swapping *w)
 {
-	if (file_write_all(t->fd, s->content) != 0)
+	if (file_write_all(w->fd, w->s.content) != 0)
 		return false;
-	if (s->old >= 0) {
-		if (old->st_gid != t->st.st_gid && fchown(t->fd, (uid_t)-1, old->st_gid) != 0)
-			return false;
-		copy_attributes(s->old, t->fd);
-		if (fchmod(t->fd, s->mode & 0777) != 0)
-			return false;
-	}
-	return fsync(t->fd) == 0;
+	if (w->s.old < 0)
+		return true;
+	if (w->old.st_gid != w->st.st_gid && fchown(w->fd, (uid_t)-1, w->old.st_gid) != 0)
+		return false;
+	copy_attributes(w->s.old, w->fd);
+	return fchmod(w->fd, w->s.mode & 0777) == 0;
 }
 
 /* ---- its name ---- */
@@ -137,51 +132,135 @@ static bool is_old(const struct swap *s, const char *name, const struct stat *ol
 	return is;
 }
 
-static enum swap_end place_new(const struct swap *s, const struct temp *t)
+static enum swap_end place_new(const struct swapping *w)
 {
-	int rc = renameat2(s->dir, t->name, s->dir, s->name, RENAME_NOREPLACE);
+	int dir = w->s.dir, rc = renameat2(dir, w->temp, dir, w->s.name, RENAME_NOREPLACE);
 
 	if (rc != 0 && lacks(errno)) {
-		rc = linkat(s->dir, t->name, s->dir, s->name, 0);
+		rc = linkat(dir, w->temp, dir, w->s.name, 0);
 		if (rc == 0)
-			unlinkat(s->dir, t->name, 0);
+			unlinkat(dir, w->temp, 0);
 	}
 	if (rc == 0)
 		return SWAP_DONE;
 	return errno == EEXIST ? SWAP_CHANGED : SWAP_FAILED;
 }
 
-static enum swap_end place_over(const struct swap *s, const struct temp *t,
-				const struct stat *old)
+static enum swap_end place_over(const struct swapping *w)
 {
-	if (!is_old(s, s->name, old))
+	const char *name = w->s.name;
+	int dir = w->s.dir;
+
+	if (!is_old(&w->s, name, &w->old))
 		return SWAP_CHANGED;
-	if (renameat2(s->dir, t->name, s->dir, s->name, RENAME_EXCHANGE) == 0) {
-		if (is_old(s, t->name, old)) {
-			unlinkat(s->dir, t->name, 0);
+	if (renameat2(dir, w->temp, dir, name, RENAME_EXCHANGE) == 0) {
+		if (is_old(&w->s, w->temp, &w->old)) {
+			unlinkat(dir, w->temp, 0);
 			return SWAP_DONE;
 		}
 		/* Somebody was faster: theirs gets its name back. */
-		if (renameat2(s->dir, t->name, s->dir, s->name, RENAME_EXCHANGE) != 0)
-			renameat2(s->dir, t->name, s->dir, s->name, RENAME_NOREPLACE);
+		if (renameat2(dir, w->temp, dir, name, RENAME_EXCHANGE) != 0)
+			renameat2(dir, w->temp, dir, name, RENAME_NOREPLACE);
 		return SWAP_CHANGED;
 	}
 	if (!lacks(errno))
 		return errno == ENOENT ? SWAP_CHANGED : SWAP_FAILED;
-	return renameat(s->dir, t->name, s->dir, s->name) == 0 ? SWAP_DONE : SWAP_FAILED;
+	return renameat(dir, w->temp, dir, name) == 0 ? SWAP_DONE : SWAP_FAILED;
 }
 
 /* What is left of it; what else has its name meanwhile stays. */
-static void drop_temp(const struct swap *s, const struct temp *t)
+static void drop_temp(struct swapping *w)
 {
 	struct stat st;
 
-	if (fstatat(s->dir, t->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_dev == t->st.st_dev && st.st_ino == t->st.st_ino)
-		unlinkat(s->dir, t->name, 0);
+	if (w->fd < 0)
+		return;
+	if (fstatat(w->s.dir, w->temp, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_dev == w->st.st_dev && st.st_ino == w->st.st_ino)
+		unlinkat(w->s.dir, w->temp, 0);
+	close(w->fd);
 }
 
-static void sync_folder(int dir)
+bool swap_prepare(struct swapping *w, const struct swap *s)
+{
+	int number;
+
+	*w = (struct swapping){.s = *s, .fd = -1};
+	if (s->old >= 0 && fstat(s->old, &w->old) != 0)
+		return false;
+	if (make_temp(w) && fill_temp(w)) {
+		/* It need not wait for the sync to begin. */
+		sync_file_range(w->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+		return true;
+	}
+	number = errno;
+	drop_temp(w);
+	errno = number;
+	return false;
+}
+
+static void sync_one(struct swapping *w)
+{
+	w->sync_errno = fsync(w->fd) == 0 ? 0 : errno;
+	w->synced = true;
+}
+
+struct syncing {
+	struct swapping *const *v;
+	size_t n;
+	atomic_size_t next;
+};
+
+static void *sync_some(void *ctx)
+{
+	struct syncing *s = ctx;
+	size_t i;
+
+	while ((i = atomic_fetch_add(&s->next, 1)) < s->n)
+		sync_one(s->v[i]);
+	return NULL;
+}
+
+/* Each sync waits for the disk's cache; those that wait together wait once. */
+void swap_sync(struct swapping *const *v, size_t n)
+{
+	struct syncing s = {.v = v, .n = n};
+	pthread_t threads[SYNC_THREADS];
+	pthread_attr_t small;
+	size_t n_threads = 0;
+
+	if (n > 1 && pthread_attr_init(&small) == 0) {
+		pthread_attr_setstacksize(&small, SYNC_STACK);
+		while (n_threads < SYNC_THREADS && n_threads + 1 < n &&
+		       pthread_create(&threads[n_threads], &small, sync_some, &s) == 0)
+			n_threads++;
+		pthread_attr_destroy(&small);
+	}
+	sync_some(&s);
+	while (n_threads)
+		pthread_join(threads[--n_threads], NULL);
+}
+
+enum swap_end swap_finish(struct swapping *w)
+{
+	enum swap_end end = SWAP_FAILED;
+	int number;
+
+	if (!w->synced)
+		sync_one(w);
+	errno = w->sync_errno;
+	if (!w->sync_errno)
+		end = w->s.old >= 0 ? place_over(w) : place_new(w);
+	number = errno;
+	if (end == SWAP_DONE)
+		close(w->fd);
+	else
+		drop_temp(w);
+	errno = number;
+	return end;
+}
+
+void swap_sync_folder(int dir)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -193,28 +272,12 @@ static void sync_folder(int dir)
 
 enum swap_end swap_file(const struct swap *s)
 {
-	enum swap_end end = SWAP_FAILED;
-	struct stat old = {0};
-	struct temp t;
-	int number;
+	struct swapping w;
+	enum swap_end end = swap_prepare(&w, s) ? swap_finish(&w) : SWAP_FAILED;
+	int number = errno;
 
-	if (s->old >= 0 && fstat(s->old, &old) != 0)
-		return SWAP_FAILED;
-	if (!make_temp(s, &t)) {
-		number = errno;
-	} else if (!fill_temp(s, &t, &old)) {
-		number = errno;
-	} else {
-		end = s->old >= 0 ? place_over(s, &t, &old) : place_new(s, &t);
-		number = errno;
-	}
-	if (t.fd >= 0) {
-		if (end != SWAP_DONE)
-			drop_temp(s, &t);
-		close(t.fd);
-	}
 	if (end == SWAP_DONE)
-		sync_folder(s->dir);
+		swap_sync_folder(s->dir);
 	errno = number;
 	return end;
 }
@@ -222,15 +285,15 @@ enum swap_end swap_file(const struct swap *s)
 /* Its name goes first: so what is removed is what was looked at. */
 static enum swap_end remove_old(const struct swap *s, const struct stat *old)
 {
-	struct temp t;
+	char temp[24];
 	int rc = -1;
 
 	if (!is_old(s, s->name, old))
 		return SWAP_CHANGED;
 	for (int i = 0; i < TRIES && rc != 0; i++) {
-		if (!name_temp(&t))
+		if (!name_temp(temp))
 			return SWAP_FAILED;
-		rc = renameat2(s->dir, s->name, s->dir, t.name, RENAME_NOREPLACE);
+		rc = renameat2(s->dir, s->name, s->dir, temp, RENAME_NOREPLACE);
 		if (rc != 0 && errno != EEXIST)
 			break;
 	}
@@ -238,23 +301,15 @@ static enum swap_end remove_old(const struct swap *s, const struct stat *old)
 		return unlinkat(s->dir, s->name, 0) == 0 ? SWAP_DONE : SWAP_FAILED;
 	if (rc != 0)
 		return errno == ENOENT ? SWAP_CHANGED : SWAP_FAILED;
-	if (is_old(s, t.name, old) && unlinkat(s->dir, t.name, 0) == 0)
+	if (is_old(s, temp, old) && unlinkat(s->dir, temp, 0) == 0)
 		return SWAP_DONE;
-	renameat2(s->dir, t.name, s->dir, s->name, RENAME_NOREPLACE);
+	renameat2(s->dir, temp, s->dir, s->name, RENAME_NOREPLACE);
 	return SWAP_CHANGED;
 }
 
 enum swap_end swap_remove(const struct swap *s)
 {
-	enum swap_end end = SWAP_FAILED;
 	struct stat old;
-	int number;
 
-	if (fstat(s->old, &old) == 0)
-		end = remove_old(s, &old);
-	number = errno;
-	if (end == SWAP_DONE)
-		sync_folder(s->dir);
-	errno = number;
-	return end;
+	return fstat(s->old, &old) == 0 ? remove_old(s, &old) : SWAP_FAILED;
 }

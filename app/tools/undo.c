@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,9 +113,17 @@ bool undo_found_is(struct str files)
 struct undo {
 	struct file_job *j;
 	struct undo_file f;
+	int rc; /* 0, an outcome, ERR_USAGE or ERR_NOMEM */
 	struct target t;
-	struct buf path, bytes, why;
+	struct buf path, why;
+	struct buf bytes; /* what it holds; let go of when only the hash is needed */
+	XXH128_hash_t hash;
 	struct file_side is;
+	/* While it waits for the disk: */
+	bool swaps;
+	struct swapping swap;
+	int dir; /* that it is made in, and that was made for it; -1 */
+	size_t made;
 };
 
 static int refuse(struct undo *u, const char *what)
@@ -151,7 +160,8 @@ static int read_file(struct undo *u)
 			break;
 		u->bytes.len += (size_t)n;
 	}
-	XXH128_canonicalFromHash(&hash, XXH3_128bits(buf_z(&u->bytes), u->bytes.len));
+	u->hash = XXH3_128bits(buf_z(&u->bytes), u->bytes.len);
+	XXH128_canonicalFromHash(&hash, u->hash);
 	u->is = (struct file_side){.exists = true, .mode = u->t.st.st_mode & 07777};
 	memcpy(u->is.hash, hash.digest, sizeof(u->is.hash));
 	return u->bytes.len == size ? 0 : UNDO_CHANGED;
@@ -216,50 +226,48 @@ static void remove_folders(const struct undo *u)
 	}
 }
 
-static enum swap_end make(const struct undo *u, struct swap *s)
+static int ended(struct undo *u, enum swap_end end)
 {
-	enum swap_end end = SWAP_FAILED;
-	mode_t mask = umask(0);
-	size_t made = 0;
-	int number;
-
-	umask(mask);
-	number = target_make_folders(&u->t, &s->dir, &made);
-	if (!number) {
-		umask(0);
-		end = swap_file(s);
-		number = errno;
-		umask(mask);
-	}
-	if (s->dir >= 0)
-		close(s->dir);
-	if (end != SWAP_DONE)
-		target_remove_folders(&u->t, made);
-	errno = number;
-	return end;
+	if (end == SWAP_FAILED)
+		return place_refuse_errno(&u->why, u->f.path, errno);
+	return end == SWAP_DONE ? 0 : UNDO_CHANGED;
 }
 
-static int change(struct undo *u)
+/* In the folder that it was in, which is made where it went. */
+static int begin_swap(struct undo *u)
 {
 	struct swap s = {.dir = u->t.dir,
 			 .name = u->t.name,
 			 .content = u->f.content,
 			 .mode = mode_then(u),
 			 .old = u->t.fd,
-			 .hash = XXH3_128bits(buf_z(&u->bytes), u->bytes.len)};
-	enum swap_end end = SWAP_DONE;
+			 .hash = u->hash};
+	int number = 0;
+	mode_t mask;
 
-	if (!u->f.then.exists && u->is.exists)
-		end = swap_remove(&s);
-	else if (u->is.exists)
-		end = swap_file(&s);
-	else if (u->f.then.exists)
-		end = make(u, &s);
-	if (end == SWAP_DONE && !u->f.then.exists)
-		remove_folders(u);
-	if (end == SWAP_FAILED)
-		return place_refuse_errno(&u->why, u->f.path, errno);
-	return end == SWAP_DONE ? 0 : UNDO_CHANGED;
+	if (!u->is.exists) {
+		number = target_make_folders(&u->t, &u->dir, &u->made);
+		s.dir = u->dir;
+	}
+	if (!number) {
+		/* The mode is known, whatever new files have. */
+		mask = umask(0);
+		u->swaps = swap_prepare(&u->swap, &s);
+		number = errno;
+		umask(mask);
+	}
+	if (u->swaps)
+		return 0;
+	target_remove_folders(&u->t, u->made);
+	return place_refuse_errno(&u->why, u->f.path, number);
+}
+
+static int remove_it(struct undo *u)
+{
+	const struct swap s = {
+		.dir = u->t.dir, .name = u->t.name, .old = u->t.fd, .hash = u->hash};
+
+	return ended(u, swap_remove(&s));
 }
 
 /* Is what it is to become what was kept? */
@@ -271,24 +279,41 @@ static bool is_content(const struct undo_file *f)
 	return !f->then.exists || memcmp(hash.digest, f->then.hash, sizeof(f->then.hash)) == 0;
 }
 
-/* An outcome, ERR_USAGE or ERR_NOMEM. */
-static int take(struct undo *u)
+static int begin(struct undo *u)
 {
 	int rc = look(u);
 
 	if (!rc && !file_side_eq(&u->is, &u->f.now))
 		rc = UNDO_CHANGED;
-	if (rc || u->j->phase != JOB_APPLY)
+	if (u->j->phase != JOB_APPLY)
+		return rc;
+	buf_release(&u->bytes);
+	if (rc)
 		return rc;
 	if (!is_content(&u->f))
 		return refuse(u, ": what was kept of it is damaged");
 	if (faccessat(u->t.dir, ".", W_OK | X_OK, AT_EACCESS) != 0)
 		return refuse(u, ": permission denied");
-	return change(u);
+	return u->f.then.exists ? begin_swap(u) : 0;
 }
 
-static void tell(struct undo *u, int rc)
+static void finish(struct undo *u)
 {
+	if (u->rc || u->j->phase != JOB_APPLY)
+		return;
+	if (u->swaps)
+		u->rc = ended(u, swap_finish(&u->swap));
+	else if (u->is.exists)
+		u->rc = remove_it(u);
+	if (u->rc && u->made)
+		target_remove_folders(&u->t, u->made);
+	else if (!u->rc && !u->f.then.exists)
+		remove_folders(u);
+}
+
+static void tell(struct undo *u)
+{
+	int rc = u->rc;
 	struct undo_found found = {.outcome = rc < 0 ? UNDO_REFUSED : (enum undo_outcome)rc};
 	struct buf why = {0};
 
@@ -306,31 +331,105 @@ static void tell(struct undo *u, int rc)
 	buf_release(&why);
 }
 
+static void release(struct undo *u)
+{
+	target_close(&u->t);
+	if (u->dir >= 0)
+		close(u->dir);
+	buf_release(&u->path);
+	buf_release(&u->bytes);
+	buf_release(&u->why);
+}
+
+/* ---- many ---- */
+
+/* The disk takes many at once in the time of a few. */
+#define TOGETHER 128
+
+struct batch {
+	struct undo v[TOGETHER];
+	size_t n;
+};
+
+static int add(struct batch *b, struct file_job *j, struct wire_fields *in)
+{
+	struct undo *u = &b->v[b->n++];
+
+	*u = (struct undo){.j = j, .t = {.dir = -1, .fd = -1}, .dir = -1};
+	if (!take_file(in, &u->f)) {
+		buf_addz(&j->text, "the list of files is none");
+		u->rc = ERR_USAGE;
+		return ERR_USAGE;
+	}
+	u->rc = begin(u);
+	return u->rc == ERR_NOMEM ? ERR_NOMEM : 0;
+}
+
+/* Each folder once, as far as its files stand together. */
+static void sync_folders(const struct batch *b)
+{
+	const struct undo *last = NULL;
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct undo *u = &b->v[i];
+
+		if (u->rc)
+			continue;
+		if (u->dir >= 0 || !last || last->dir >= 0 ||
+		    last->t.dir_st.st_ino != u->t.dir_st.st_ino ||
+		    last->t.dir_st.st_dev != u->t.dir_st.st_dev)
+			swap_sync_folder(u->dir >= 0 ? u->dir : u->t.dir);
+		last = u;
+	}
+}
+
+static void sync_files(struct batch *b)
+{
+	struct swapping *v[TOGETHER];
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		if (b->v[i].swaps)
+			v[n++] = &b->v[i].swap;
+	swap_sync(v, n);
+}
+
+static void end_batch(struct batch *b)
+{
+	sync_files(b);
+	for (size_t i = 0; i < b->n; i++)
+		finish(&b->v[i]);
+	if (b->n && b->v[0].j->phase == JOB_APPLY)
+		sync_folders(b);
+}
+
+static bool has_room(const struct file_job *j, const struct batch *b)
+{
+	return j->phase == JOB_APPLY || !j->files.len ||
+	       j->files.len + b->v[0].bytes.len <= TOLD_BYTES;
+}
+
 int tool_undo(struct file_job *j)
 {
+	/* What is looked at is told at once, since it may be large. */
+	size_t most = j->phase == JOB_APPLY ? TOGETHER : 1;
+	struct batch *b = malloc(sizeof(*b));
 	struct wire_fields in = {.rest = j->plan};
-	int rc = 0;
+	bool room = true;
+	int rc = b ? 0 : ERR_NOMEM;
 
-	while (rc != ERR_NOMEM && in.rest.n) {
-		struct undo u = {.j = j, .t = {.dir = -1, .fd = -1}};
-		bool one = take_file(&in, &u.f);
-
-		if (!one) {
-			buf_addz(&j->text, "the list of files is none");
-			rc = ERR_USAGE;
-			break;
+	while (!rc && room && in.rest.n) {
+		b->n = 0;
+		while (!rc && b->n < most && in.rest.n)
+			rc = add(b, j, &in);
+		end_batch(b);
+		room = has_room(j, b);
+		for (size_t i = 0; i < b->n; i++) {
+			if (!rc && room)
+				tell(&b->v[i]);
+			release(&b->v[i]);
 		}
-		rc = take(&u);
-		if (j->files.len && j->files.len + u.bytes.len > TOLD_BYTES &&
-		    j->phase != JOB_APPLY)
-			in.rest.n = 0;
-		else if (rc != ERR_NOMEM)
-			tell(&u, rc);
-		target_close(&u.t);
-		buf_release(&u.path);
-		buf_release(&u.bytes);
-		buf_release(&u.why);
-		rc = rc == ERR_NOMEM ? rc : 0;
 	}
+	free(b);
 	return rc;
 }

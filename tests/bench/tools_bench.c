@@ -1,7 +1,7 @@
 /*
  * What tools cost: a file tool, a command without a sandbox and in each layer, what a command
- * prints, and a workspace of many files, each beside its bound.  Exits 1 where a bound is
- * missed by half.
+ * prints, a workspace of many files, and taking edits back, each beside its bound.  Exits 1 where a
+ * bound is missed by half.
  *
  *   build/release/tests/bench/tools_bench
  */
@@ -15,8 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
 #include "app/tools/output.h"
 #include "app/tools/tools.h"
+#include "app/tools/undo.h"
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
 
@@ -38,15 +41,26 @@ static void show(const char *what, double got, double bound, const char *unit)
 	       got > bound ? "   over" : "");
 }
 
-/* Seconds to the job's end. */
-static double one(struct runner *r, const char *tool, const char *args)
+/* Of an undo: each file was as it had to be. */
+static bool all_fit(const struct job_news *n)
 {
-	struct job j = {.tool = str_of(tool), .arguments = str_of(args)};
+	struct str files = buf_str(&n->files);
+	struct undo_found f;
+
+	while (undo_take_found(&files, &f))
+		if (f.outcome != UNDO_FITS)
+			return false;
+	return true;
+}
+
+/* Seconds to the job's end. */
+static double run(struct runner *r, const struct job *j)
+{
 	struct job_news n = {0};
 	struct err err = {0};
 	double began = clock_s();
 	uint64_t id;
-	int rc = runner_run(r, &j, &id, &err);
+	int rc = runner_run(r, j, &id, &err);
 
 	while (rc >= 0 && n.kind != JOB_DONE) {
 		struct pollfd p = {.fd = runner_fd(r), .events = POLLIN};
@@ -56,12 +70,20 @@ static double one(struct runner *r, const char *tool, const char *args)
 		poll(&p, 1, -1);
 		rc = runner_next(r, &n);
 	}
-	if (rc < 0 || n.state != TOOL_OK) {
-		printf("%s %s: %d %s %s\n", tool, args, rc, err.text, buf_z(&n.text));
+	if (rc < 0 || n.state != TOOL_OK || !all_fit(&n)) {
+		printf("%s %s: %d %s %s\n", j->tool.p, j->arguments.p, rc, err.text,
+		       buf_z(&n.text));
 		exit(1);
 	}
 	job_news_release(&n);
 	return clock_s() - began;
+}
+
+static double one(struct runner *r, const char *tool, const char *args)
+{
+	const struct job j = {.tool = str_of(tool), .arguments = str_of(args)};
+
+	return run(r, &j);
 }
 
 static void measure(struct runner *r, const char *what, const char *tool, const char *args,
@@ -101,6 +123,88 @@ static void measure_command(struct runner *r)
 	printf("%-44s %9.2f ms\n", "bash alone, median", alone[ROUNDS / 2]);
 	show("a command without sandbox, beyond bash", more[ROUNDS / 2] - alone[ROUNDS / 2], 5,
 	     "ms");
+}
+
+#define UNDO_FILES  100
+#define UNDO_ROUNDS 9
+
+static struct file_side side_of(struct str content)
+{
+	struct file_side s = {.exists = true, .mode = 0644};
+	XXH128_canonical_t hash;
+
+	XXH128_canonicalFromHash(&hash, XXH3_128bits(content.p, content.n));
+	memcpy(s.hash, hash.digest, sizeof(s.hash));
+	return s;
+}
+
+/* From each other's content, there and back: looked at, then changed. */
+static double take_back(struct runner *r, const char *dir, struct str from, struct str to)
+{
+	struct buf plan = {0};
+	struct job j = {.tool = STR_LIT(UNDO_TOOL), .arguments = STR_LIT("{}")};
+	char path[32];
+	double s;
+
+	for (int i = 0; i < UNDO_FILES; i++) {
+		snprintf(path, sizeof(path), "undo%d", i);
+		undo_add_file(&plan, &(struct undo_file){.root = str_of(dir),
+							 .path = str_of(path),
+							 .now = side_of(from),
+							 .then = side_of(to),
+							 .content = to});
+	}
+	j.plan = buf_str(&plan);
+	j.phase = JOB_PREPARE;
+	s = run(r, &j);
+	j.phase = JOB_APPLY;
+	j.grade = GRADE_WRITE;
+	s += run(r, &j);
+	buf_release(&plan);
+	return s;
+}
+
+/* What the disk alone takes for so many files, one by one; ms. */
+static double write_files(const char *dir, struct str text)
+{
+	double began = clock_s();
+	char path[300];
+
+	for (int i = 0; i < UNDO_FILES; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/undo%d", dir, i);
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		if (fd < 0 || file_write_all(fd, text) != 0 || fsync(fd) != 0)
+			exit(1);
+		close(fd);
+	}
+	return (clock_s() - began) * 1000;
+}
+
+static void measure_undo(struct runner *r, const char *dir)
+{
+	char text[2][8192], path[300];
+	double t[UNDO_ROUNDS], disk;
+
+	memset(text[0], 'a', sizeof(text[0]));
+	memset(text[1], 'b', sizeof(text[1]));
+	disk = write_files(dir, (struct str){text[0], sizeof(text[0])});
+	printf("%-44s %9.2f ms\n", "100 files written and synced", disk);
+	for (int i = 0; i < UNDO_ROUNDS; i++) {
+		/* What the round before has freed is discarded in its own time. */
+		sync();
+		t[i] = 1000 * take_back(r, dir, (struct str){text[i % 2], sizeof(text[0])},
+					(struct str){text[(i + 1) % 2], sizeof(text[0])});
+	}
+	qsort(t, UNDO_ROUNDS, sizeof(*t), by_size);
+	/* No quicker than a disk that is slower than that. */
+	show("undo of 100 files of 8 KiB, median", t[UNDO_ROUNDS / 2], disk > 200 ? disk : 200,
+	     "ms");
+	for (int i = 0; i < UNDO_FILES; i++) {
+		snprintf(path, sizeof(path), "%s/undo%d", dir, i);
+		unlink(path);
+	}
 }
 
 static void measure_cleaning(void)
@@ -202,6 +306,7 @@ int main(int argc, char **argv)
 	measure(r, "read_file", "read_file", "{\"path\": \"a\"}", 8, 12);
 	measure(r, "search_files", "search_files", "{\"pattern\": \"499\"}", 8, 12);
 	measure_command(r);
+	measure_undo(r, dir);
 	show("a command that prints 200 MB",
 	     one(r, "shell", "{\"command\": \"head -c 200000000 /dev/zero | tr '\\\\0' 'x'\"}"),
 	     2, "s");

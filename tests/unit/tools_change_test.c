@@ -679,53 +679,6 @@ static void who_writes_at_the_same_time_loses_nothing(void **state)
 	assert_true(refused + done == 120);
 }
 
-/* ---- taking it back ---- */
-
-static uint32_t next_number(uint32_t *seed)
-{
-	*seed = *seed * 1664525u + 1013904223u;
-	return *seed >> 16;
-}
-
-static void an_edit_that_is_taken_back_leaves_every_byte_and_the_mode(void **state)
-{
-	static const char *const kinds[] = {"a", "b\n", "b\r\n", UTF8_BOM, "\xff\x01", "\n"};
-	struct stage *s = *state;
-	uint32_t seed = 5;
-
-	for (int i = 0; i < 60; i++) {
-		struct buf file = {0}, before = {0}, now = {0};
-		struct file_plan p;
-		struct swap w;
-
-		for (uint32_t n = next_number(&seed) % 20; n; n--)
-			buf_addz(&file, kinds[next_number(&seed) % 6]);
-		buf_addz(&file, "HERE");
-		for (uint32_t n = next_number(&seed) % 20; n; n--)
-			buf_addz(&file, kinds[next_number(&seed) % 6]);
-		tmpdir_write(&s->d, "ws/f", file.data, file.len);
-		must(chmod(at(s, "f"), 0600 | (next_number(&seed) % 0200)));
-		assert_string_equal(prepare(s, EDIT("f", "HERE", "x\\ny")),
-				    "replaced 1 occurrence in f");
-		buf_adds(&before, buf_str(&s->j.before));
-		apply(s, EDIT("f", "HERE", "x\\ny"));
-		assert_true(file_plan_take(buf_str(&s->plan), &p));
-		w = swap_in(s, "f", "");
-		w.content = buf_str(&before);
-		w.mode = (mode_t)p.mode;
-		assert_true(swap_hash(w.old, &w.hash));
-		assert_int_equal(swap_file(&w), SWAP_DONE);
-		close(w.old);
-		assert_true(whole_file(at(s, "f"), &now));
-		assert_true(str_eq(buf_str(&now), buf_str(&file)));
-		assert_int_equal(mode(s, "f"), p.mode);
-		must(unlink(at(s, "f")));
-		buf_release(&file);
-		buf_release(&before);
-		buf_release(&now);
-	}
-}
-
 #define WITH_STAGE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -750,7 +703,6 @@ int main(void)
 		WITH_STAGE(what_came_out_is_looked_at),
 		WITH_STAGE(what_is_swapped_for_a_link_meanwhile_never_leads_out),
 		WITH_STAGE(who_writes_at_the_same_time_loses_nothing),
-		WITH_STAGE(an_edit_that_is_taken_back_leaves_every_byte_and_the_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
