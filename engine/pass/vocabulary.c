@@ -3,8 +3,9 @@
  *
  * A row of the embedding is the sum of what the ranks have of it: the row of one, and 0 of the
  * others.  Logits are gathered, all of them on every rank, before a token is chosen: so the
- * choice is the one of a single rank, whatever is asked of it, and each rank makes it for
- * itself.  For a row of 129280 logits that is 517 KB, less than two microseconds between GPUs.
+ * choice is the one of a single rank, whatever is asked of it, and each rank makes it for itself.
+ * It costs a crossing for each row: of 129280 logits two GPUs send each other half, as words of
+ * 8 bytes 1.3 us at 396 GB/s (on paper).
  */
 #include "engine/pass/model_internal.h"
 

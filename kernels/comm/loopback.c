@@ -17,12 +17,7 @@
 #include <string.h>
 
 #include "engine/base/clock.h"
-
-/*
- * About a thousand pauses are 10–40 µs: by how much ranks miss each other within a step.  More
- * ranks than processors do not spin at all: they would keep each other from coming.
- */
-#define SPINS 1000
+#include "engine/base/spin.h"
 
 enum what { ALL_REDUCE, GATHER, BROADCAST, BARRIER };
 
@@ -54,15 +49,6 @@ struct loopback {
 static struct seat *seat_of(struct comm *c)
 {
 	return (struct seat *)c;
-}
-
-static void pause_cpu(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
 }
 
 /* ------------------------------------------------------------------ failures */
@@ -127,7 +113,7 @@ static void spin(const struct loopback *l, unsigned met)
 	for (int i = 0; i < l->spins; i++) {
 		if (atomic_load(&l->n_met) != met || atomic_load(&l->failed))
 			return;
-		pause_cpu();
+		spin_pause();
 	}
 }
 
@@ -330,11 +316,12 @@ static const struct comm_ops loopback_ops = {
 	.free_all = loopback_free_all,
 };
 
+/* By so much ranks miss each other within a step. */
 static int spins_for(int n)
 {
 	cpu_set_t may;
 
-	return sched_getaffinity(0, sizeof(may), &may) == 0 && CPU_COUNT(&may) >= n ? SPINS : 0;
+	return sched_getaffinity(0, sizeof(may), &may) == 0 && CPU_COUNT(&may) >= n ? SPIN_PAUSES : 0;
 }
 
 int loopback_new(struct comm **out, int n, int patience_ms, struct err *err)

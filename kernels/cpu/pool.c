@@ -11,11 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * About a thousand pauses are 10–40 µs: the time between two loops of one decode step.  A team
- * larger than the machine does not spin at all: it would keep its own members from running.
- */
-#define SPINS 1000
+#include "engine/base/spin.h"
 
 /* Below this many multiply-adds waking another thread costs more than it saves. */
 #define MIN_WORK 40000.0
@@ -43,15 +39,6 @@ struct seat {
 	int worker;
 };
 
-static void pause_cpu(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 static void take_items(struct pool *p, int worker)
 {
 	for (;;) {
@@ -71,7 +58,7 @@ static unsigned await_generation(struct pool *p, unsigned seen)
 		now = atomic_load(&p->generation);
 		if (now != seen)
 			return now;
-		pause_cpu();
+		spin_pause();
 	}
 	pthread_mutex_lock(&p->lock);
 	p->n_asleep++;
@@ -187,7 +174,8 @@ int pool_new(struct pool **out, int n_threads, struct err *err)
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
 	p->n = 1;
-	p->spins = n_threads <= usable_cpus() ? SPINS : 0;
+	/* As long as two loops of a decode step are apart; larger than the machine, never. */
+	p->spins = n_threads <= usable_cpus() ? SPIN_PAUSES : 0;
 	p->threads = calloc((size_t)n_threads, sizeof(*p->threads));
 	if (!p->threads) {
 		rc = err_nomem(err, "thread pool", (size_t)n_threads * sizeof(*p->threads));
@@ -263,7 +251,7 @@ void pool_for(struct pool *p, int64_t n, int64_t grain, double work_estimate, po
 	take_items(p, 0);
 	for (int i = 0; atomic_load(&p->n_busy) > 0; i++) {
 		if (i < p->spins)
-			pause_cpu();
+			spin_pause();
 		else
 			sched_yield();
 	}
