@@ -111,7 +111,7 @@ TIDY_FLAGS = $(filter-out -MMD -MP -DDSV4CHAT_VERSION=%,$(CPPFLAGS)) -DDSV4CHAT_
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
 
 check-all-list:
-	@printf '%s\n' $(foreach t,model first goes_on lines tools,"1200 every-fault-$(t) DSV4CHAT_SLOW=1 \
+	@printf '%s\n' $(foreach t,model first goes_on lines tools ranks,"1200 every-fault-$(t) DSV4CHAT_SLOW=1 \
 		DSV4CHAT_PROGRAM=$(B)/dsv4chat $(B)/tests/program/program_fault_test '*_$(t)_*'")
 	@printf '%s\n' $(LONG_LINES)
 	@$(MAKE) -s --no-print-directory VARIANT=asan sanitized-list

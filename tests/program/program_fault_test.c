@@ -42,7 +42,7 @@ static struct buf store; /* the history's file before each run */
 
 static const struct turn {
 	const char *name;
-	const char *args[12];
+	const char *args[14];
 	const char *input;
 	bool json;      /* what is printed */
 	bool fresh;     /* no history's file yet */
@@ -71,6 +71,10 @@ static const struct turn {
 		  "-p", "hello"},
 	 .json = true,
 	 .n_messages = 8},
+	{.name = "a question to the small model over two ranks",
+	 .args = {"--model", "share/nano", "--backend", "cpu", "--threads", "1", "--ranks", "2",
+		  "--temp", "0", "--hide-thinking", "-p", "what is 2 + 3?"},
+	 .n_messages = 2},
 };
 
 static const struct trial {
@@ -86,7 +90,8 @@ static const struct trial {
 	{1, "io", "", 30, false},    {1, "io", "+", 8, false},     {2, "alloc", "", 25, false},
 	{2, "alloc", "+", 8, false}, {2, "io", "", 25, false},     {3, "alloc", "", 25, false},
 	{3, "io", "", 25, false},    {3, "short", "+", 1, true},  {4, "alloc", "", 30, false},
-	{4, "alloc", "+", 8, false}, {4, "io", "", 25, false},
+	{4, "alloc", "+", 8, false}, {4, "io", "", 25, false},     {5, "alloc", "", 40, false},
+	{5, "alloc", "+", 10, false}, {5, "io", "", 20, false},
 };
 
 static const char *const kinds[FAULTS_N_KINDS] = {"alloc", "io", "eof", "short"};
@@ -126,7 +131,7 @@ static void run(const struct turn *t, const char *wish, struct program_run *r,
 {
 	struct buf path = {0}, text = {0};
 	struct err err = {0};
-	const char *args[13];
+	const char *args[15];
 	size_t n = 0;
 
 	for (; t->args[n]; n++)
@@ -382,6 +387,12 @@ static void an_agent_session_with_tools_ends_well_or_with_an_error(void **state)
 	try_turn(4);
 }
 
+static void a_question_to_several_ranks_ends_well_or_with_an_error(void **state)
+{
+	(void)state;
+	try_turn(5);
+}
+
 /* A history that was made by the program itself: two messages. */
 static void make_store(void)
 {
@@ -461,6 +472,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_conversation_that_goes_on_ends_well_or_with_an_error),
 		cmocka_unit_test(a_session_of_lines_ends_well_or_with_an_error),
 		cmocka_unit_test(an_agent_session_with_tools_ends_well_or_with_an_error),
+		cmocka_unit_test(a_question_to_several_ranks_ends_well_or_with_an_error),
 	};
 
 	if (argc > 1)
