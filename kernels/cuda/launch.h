@@ -84,6 +84,10 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_stream_recall     CUDA_NAME(cuda_stream_recall)
 #define cuda_stream_keep       CUDA_NAME(cuda_stream_keep)
 #define cuda_draft_join        CUDA_NAME(cuda_draft_join)
+#define cuda_stream_mean       CUDA_NAME(cuda_stream_mean)
+#define cuda_block_attention   CUDA_NAME(cuda_block_attention)
+#define cuda_mhc_head_sum      CUDA_NAME(cuda_mhc_head_sum)
+#define cuda_markov            CUDA_NAME(cuda_markov)
 #define cuda_sample            CUDA_NAME(cuda_sample)
 #define cuda_advance           CUDA_NAME(cuda_advance)
 #define cuda_draft_take        CUDA_NAME(cuda_draft_take)
@@ -100,6 +104,7 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_attention_scratch CUDA_NAME(cuda_attention_scratch)
 #define cuda_route_scratch     CUDA_NAME(cuda_route_scratch)
 #define cuda_experts_scratch   CUDA_NAME(cuda_experts_scratch)
+#define cuda_spark_scratch     CUDA_NAME(cuda_spark_scratch)
 #define cuda_sample_scratch    CUDA_NAME(cuda_sample_scratch)
 
 int cuda_embed(struct backend *, const struct embed_args *, struct err *);
@@ -126,6 +131,10 @@ int cuda_experts(struct backend *, const struct experts_args *, struct err *);
 int cuda_stream_recall(struct backend *, const struct stream_ring_args *, struct err *);
 int cuda_stream_keep(struct backend *, const struct stream_ring_args *, struct err *);
 int cuda_draft_join(struct backend *, const struct draft_join_args *, struct err *);
+int cuda_stream_mean(struct backend *, const struct stream_mean_args *, struct err *);
+int cuda_block_attention(struct backend *, const struct attention_args *, struct err *);
+int cuda_mhc_head_sum(struct backend *, const struct mhc_head_args *, struct err *);
+int cuda_markov(struct backend *, const struct markov_args *, struct err *);
 int cuda_sample(struct backend *, const struct sample_args *, struct err *);
 int cuda_advance(struct backend *, const struct advance_args *, struct err *);
 int cuda_draft_take(struct backend *, const struct draft_take_args *, struct err *);
@@ -145,6 +154,7 @@ size_t cuda_index_scratch(const struct cuda *, const struct pass_shape *);
 size_t cuda_attention_scratch(const struct cuda *, const struct pass_shape *);
 size_t cuda_route_scratch(const struct cuda *, const struct pass_shape *);
 size_t cuda_experts_scratch(const struct cuda *, const struct pass_shape *);
+size_t cuda_spark_scratch(const struct cuda *, const struct pass_shape *);
 size_t cuda_sample_scratch(const struct cuda *, const struct pass_shape *);
 
 #endif

@@ -3,6 +3,7 @@
  *
  *   m = (fn · X) rsqrt(mean(X²) + eps), 24 values (4 at the head)
  *   pre, post = σ, comb = Sinkhorn of the rest;  u = sum_j pre[j] X[j];  out = RMSNorm(u)
+ *   (mhc_head_sum: out = u)
  *   post: X'[k] = post[k] y + sum_j comb[j][k] X[j]
  *
  * Products: a block takes pieces of 64 columns of all four streams for up to 8 tokens and a
@@ -314,7 +315,9 @@ int cuda_mhc_join(struct backend *be, const struct mhc_join_args *a, struct err 
 	return mix(cuda_of(be), "mhc_join", &a->pre, 24, &a->post, err);
 }
 
-int cuda_mhc_head(struct backend *be, const struct mhc_head_args *a, struct err *err)
+/* norm NULL: without it, in float32 */
+static int head(struct backend *be, const char *op, const struct mhc_head_args *a, dbuf norm,
+		struct err *err)
 {
 	struct mhc_pre_args pre = {a->n_tok, a->d, 0, a->eps, a->rms_eps};
 
@@ -322,9 +325,19 @@ int cuda_mhc_head(struct backend *be, const struct mhc_head_args *a, struct err 
 	pre.fn = a->fn;
 	pre.base = a->base;
 	pre.scale = a->scale;
-	pre.norm = a->norm;
+	pre.norm = norm;
 	pre.out = a->out;
-	return mix(cuda_of(be), "mhc_head", &pre, 4, NULL, err);
+	return mix(cuda_of(be), op, &pre, 4, NULL, err);
+}
+
+int cuda_mhc_head(struct backend *be, const struct mhc_head_args *a, struct err *err)
+{
+	return head(be, "mhc_head", a, a->norm, err);
+}
+
+int cuda_mhc_head_sum(struct backend *be, const struct mhc_head_args *a, struct err *err)
+{
+	return head(be, "mhc_head_sum", a, NULL, err);
 }
 
 int cuda_mhc_post(struct backend *be, const struct mhc_post_args *a, struct err *err)

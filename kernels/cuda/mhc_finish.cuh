@@ -1,6 +1,7 @@
 /*
- * The second half of mhc_pre and mhc_head: from the products of fn with the streams, in parts,
- * to u and to what post and comb are made of (mhc_mix.cuh).  A block has a token.
+ * The second half of mhc_pre, mhc_head and mhc_head_sum: from the products of fn with the
+ * streams, in parts, to u and to what post and comb are made of (mhc_mix.cuh).  A block has a
+ * token.
  */
 #ifndef KERNELS_CUDA_MHC_FINISH_CUH
 #define KERNELS_CUDA_MHC_FINISH_CUH
@@ -30,7 +31,7 @@ struct finish {
 	int d, n_part, n_out;
 	float eps, rms_eps;
 	const float *part, *x, *base, *scale;
-	const uint16_t *norm;
+	const uint16_t *norm; /* NULL: out is u itself, in float32 */
 	uint16_t *out;
 	float *raw; /* [n_tok, MHC_RAW]; not written at the head, where n_out is 4 */
 };
@@ -96,6 +97,22 @@ static __device__ __forceinline__ uint2 normed(float4 s, float scale, uint2 w)
 				    s.w * scale * f32_of_bf16_high(w.y)));
 }
 
+/* u of token t as it is. */
+template <int COLUMNS>
+static __device__ __forceinline__ void put_sum(const struct finish &f, int64_t t,
+					       const float4 (&u)[COLUMNS])
+{
+	float4 *out = (float4 *)((float *)(void *)f.out + t * f.d);
+
+#pragma unroll
+	for (int k = 0; k < COLUMNS; k++) {
+		int at = (int)threadIdx.x + k * FINISH;
+
+		if (at < f.d / 4)
+			out[at] = u[k];
+	}
+}
+
 /* u of token t, a thread having COLUMNS · 4 columns, and its norm; `first` is the norm's
  * weights of the thread's first columns. */
 template <int COLUMNS>
@@ -129,6 +146,10 @@ static __device__ __forceinline__ void finish_input(const struct finish &f, int6
 		u[k] = weighed(v, s->w);
 		sum = dot4(u[k], u[k], sum);
 	}
+	if (!f.norm) {
+		put_sum<COLUMNS>(f, t, u);
+		return;
+	}
 	sum = block_sum(sum, s->part);
 	scale = rsqrtf(sum / (float)f.d + f.rms_eps);
 #pragma unroll
@@ -151,7 +172,7 @@ template <int COLUMNS> static __global__ void __launch_bounds__(FINISH) finish(s
 		s.base[i] = f.base[i];
 	else if (i >= WARP && i < WARP + (f.n_out > 4 ? 3 : 1))
 		s.scale[i - WARP] = f.scale[i - WARP];
-	if (i < f.d / 4)
+	if (f.norm && i < f.d / 4)
 		first = ((const uint2 *)f.norm)[i];
 	__syncthreads();
 	kernel_begin();

@@ -28,6 +28,10 @@ static const struct ops operations = {
 	.stream_recall = cuda_stream_recall,
 	.stream_keep = cuda_stream_keep,
 	.draft_join = cuda_draft_join,
+	.stream_mean = cuda_stream_mean,
+	.block_attention = cuda_block_attention,
+	.mhc_head_sum = cuda_mhc_head_sum,
+	.markov = cuda_markov,
 	.sample = cuda_sample,
 	.advance = cuda_advance,
 	.draft_take = cuda_draft_take,
@@ -40,7 +44,7 @@ static size_t scratch(const struct cuda *c, const struct pass_shape *shape)
 	size_t (*const of[])(const struct cuda *, const struct pass_shape *) = {
 		cuda_mhc_scratch,       cuda_linear_scratch, cuda_index_scratch,
 		cuda_attention_scratch, cuda_route_scratch,  cuda_experts_scratch,
-		cuda_sample_scratch,
+		cuda_spark_scratch,     cuda_sample_scratch,
 	};
 	size_t most = 0;
 

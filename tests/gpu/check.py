@@ -41,6 +41,8 @@ KL_DECODE = {"flash-tiny": 0.012, "pro-micro": 0.012}
 # rounds coarser and in more places.  How far a rounding carries differs from model to model, so a
 # bound that is right for one is too tight, or too wide, for another.
 KL_DECODE_SHARE = 0.5
+# How far a draft's confidence may be off at the median: at most 2.5 points of a hundred, after σ.
+CONFIDENCE = 0.1
 GOLDENS = ("flash-tiny", "pro-micro", "spark-micro")
 
 
@@ -232,6 +234,50 @@ def golden_prefill(check, prefix, kernels, ranks=1):
 	return " | ".join(line.split(",")[0] for line in said.splitlines())
 
 
+def led_alike(drafted, ids, block):
+	"""Of each drafted row, whether the ids before it in its block are the reference's: what is
+	drafted after another id is another question."""
+	best = [row.index(max(row)) for row in drafted]
+	return [best[i - i % block:i] == ids[i - i % block:i] for i in range(len(best))]
+
+
+def draft_figures(drafted, reference, ids, block):
+	"""(share of other ids, mean KL of the rows that were led alike), of all drafted rows."""
+	alike = led_alike(drafted, ids, block)
+	other = sum(row.index(max(row)) != i for row, i in zip(drafted, ids)) / len(ids)
+	pairs = [(d, r) for d, r, same in zip(drafted, reference, alike) if same]
+	return other, compare_golden.figures([d for d, _ in pairs], [r for _, r in pairs])[3]
+
+
+def golden_drafts(check, kernels, ranks=1):
+	"""What the block drafter drafts after each step, against the reference in float32: half as far
+	from it as published arithmetic, and as sure within a few points of a hundred."""
+	model = golden_of(check, "spark-micro")
+	golden = compare_golden.load(os.path.join(model, "golden.safetensors"))
+	ids = [int(i) for i in golden["ids"][1]]
+	shape, chain = golden["a32.draft_ids"]
+	steps, block = shape[0], shape[1] - 1
+	wanted = [chain[r * (block + 1) + 1 + i] for r in range(steps) for i in range(block)]
+	out = os.path.join(check.work, "logits.safetensors")
+	made = write_logits(check, model, ids, ["--prefill", str(len(ids) - 1 - steps), "--mtp"] +
+		cuda(kernels, ranks), out)
+	if made["draft_ids"][0] != shape:
+		raise Failed("drafts of %r, expected %r" % (made["draft_ids"][0], shape))
+	reference = compare_golden.rows(golden["a32.draft_logits"])
+	coarse = draft_figures(compare_golden.rows(golden["a8.draft_logits"]), reference, wanted, block)
+	mine = draft_figures(compare_golden.rows(made["draft_logits"]), reference, wanted, block)
+	alike = led_alike(compare_golden.rows(made["draft_logits"]), wanted, block)
+	off = sorted(abs(x - y) if x == x else math.inf
+		for x, y, same in zip(made["confidence"][1], golden["a32.confidence"][1], alike) if same)
+	sure = off[len(off) // 2]
+	bounds = [KL_DECODE_SHARE * figure for figure in coarse]
+	note = "other ids %.3f (<= %.3f), mean KL %.5f (<= %.4f), confidence off by %.4f (<= %.2f)" % (
+		mine[0], bounds[0], mine[1], bounds[1], sure, CONFIDENCE)
+	if not (mine[0] <= bounds[0] and mine[1] <= bounds[1] and sure <= CONFIDENCE):
+		raise Failed(note)
+	return note
+
+
 # ------------------------------------------------------------ the small model
 
 
@@ -403,7 +449,7 @@ def sanitize(check, tool, prefix, kernels):
 		raise Skipped("no compute-sanitizer")
 	model = golden_of(check, prefix)
 	golden = compare_golden.load(os.path.join(model, "golden.safetensors"))
-	draft = ["--mtp"] if "a32.mtp_logits" in golden else []
+	draft = ["--mtp"] if "a32.mtp_logits" in golden or "a32.draft_logits" in golden else []
 	out = os.path.join(check.work, "sanitized.safetensors")
 	said = check.run([
 		sanitizer, "--tool", tool, "--error-exitcode", "9", check.program, "logits", "--model", model,
@@ -432,6 +478,7 @@ def steps(check, chosen, sanitized):
 			yield "golden %s, rows one by one, %s" % (prefix, kernels), golden_decode, prefix, kernels
 		for prefix in ("flash-tiny", "pro-micro"):
 			yield "golden %s, prefill, %s" % (prefix, kernels), golden_prefill, prefix, kernels
+		yield "golden spark-micro, drafted blocks, %s" % kernels, golden_drafts, kernels
 		yield "small model, best tokens, %s" % kernels, same_best, kernels
 		yield "small model, greedy chat, %s" % kernels, same_chat, kernels
 		yield "small model, greedy chat on the screen, %s" % kernels, same_screen, kernels
