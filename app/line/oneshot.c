@@ -230,19 +230,23 @@ static int take_message(const json_t *root, struct said *m, struct err *err)
 #define MOST_TURNS 1000
 
 /* False: it is about no edits. */
-static bool take_undo(const json_t *root, struct said *m, int *rc, struct err *err)
+static bool take_undo(const struct json_doc *doc, struct said *m, int *rc, struct err *err)
 {
-	const json_t *undo = json_object_get(root, "undo");
-	const json_t *n = undo ? undo : json_object_get(root, "redo");
+	const json_t *undo = json_object_get(doc->root, "undo");
+	const json_t *redo = json_object_get(doc->root, "redo");
+	struct str number = json_doc_number(doc, undo ? undo : redo);
+	size_t n = 0;
 
-	if (!n)
+	if (!undo && !redo)
 		return false;
+	for (size_t i = 0; i < number.n && n <= MOST_TURNS; i++)
+		n = number.p[i] >= '0' && number.p[i] <= '9' ? n * 10 + (size_t)(number.p[i] - '0')
+							     : MOST_TURNS + 1;
 	*rc = 0;
-	if (json_object_size(root) != 1 || !json_is_integer(n) || json_integer_value(n) < 1 ||
-	    json_integer_value(n) > MOST_TURNS)
+	if (json_object_size(doc->root) != 1 || n < 1 || n > MOST_TURNS)
 		*rc = err_set(err, ERR_USAGE, "%s: expected a number of questions, 1 to %d, alone",
 			      undo ? "undo" : "redo", MOST_TURNS);
-	m->undo = *rc ? 0 : (size_t)json_integer_value(n);
+	m->undo = *rc ? 0 : n;
 	m->again = !undo;
 	return true;
 }
@@ -255,7 +259,7 @@ static int read_message(struct str line, struct said *m, struct err *err)
 
 	if (rc == ERR_FAILED) /* whoever wrote the line can mend it */
 		rc = err->code = ERR_USAGE;
-	if (!rc && !take_undo(doc.root, m, &rc, err))
+	if (!rc && !take_undo(&doc, m, &rc, err))
 		rc = take_message(doc.root, m, err);
 	json_doc_release(&doc);
 	return rc;
