@@ -5,6 +5,7 @@
 #define APP_APP_H
 
 #include "app/options.h"
+#include "app/tools/rules.h"
 #include "app/tools/tools.h"
 #include "engine/engine.h"
 
@@ -15,6 +16,7 @@ struct app {
 	/* An agent session's, from app_open_tools() on; else NULL: */
 	struct runner *runner;
 	struct tool_set *tools;
+	struct rules *rules;
 	char *workspace;       /* the folder that they work in: an absolute path without links */
 	struct buf config_dir; /* of the program's configuration; "": there is none */
 };
@@ -40,6 +42,10 @@ void app_close_engine(struct app *app);
  */
 int app_open_tools(struct app *app, struct err *err);
 void app_close_tools(struct app *app);
+
+/* The rules that the options have, of that workspace; for rules_free().  ERR_USAGE, ERR_NOMEM. */
+int app_rules(struct rules **out, const struct options *o, const char *workspace,
+	      struct err *err);
 
 /* "dsv4chat: TEXT" on stderr.  Messages quote files and models: nothing acts on a terminal. */
 void app_tell(const char *text);

@@ -139,6 +139,36 @@ static int start_script(struct app *app, struct err *err)
 	return rc ? rc : start_scripted(app, err);
 }
 
+static int add_rules(struct rules *r, enum rule_says says, char *const *v, size_t n,
+		     struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = rules_add(r, says, str_of(v[i]), err);
+	return rc;
+}
+
+int app_rules(struct rules **out, const struct options *o, const char *workspace,
+	      struct err *err)
+{
+	struct rules *r = NULL;
+	int rc = rules_new(&r, str_of(workspace), err);
+
+	if (!rc)
+		rc = add_rules(r, RULE_DENY, o->deny, o->n_deny, err);
+	if (!rc)
+		rc = add_rules(r, RULE_ASK, o->ask, o->n_ask, err);
+	if (!rc)
+		rc = add_rules(r, RULE_ALLOW, o->allow, o->n_allow, err);
+	if (rc) {
+		rules_free(r);
+		return rc;
+	}
+	*out = r;
+	return 0;
+}
+
 int app_open_tools(struct app *app, struct err *err)
 {
 	int rc;
@@ -146,6 +176,8 @@ int app_open_tools(struct app *app, struct err *err)
 	if (!app->opt.tools)
 		return 0;
 	rc = find_workspace(app, err);
+	if (!rc)
+		rc = app_rules(&app->rules, &app->opt, app->workspace, err);
 	if (rc)
 		return rc;
 	return app->opt.runner_script ? start_script(app, err) : start_real(app, err);
@@ -155,9 +187,11 @@ void app_close_tools(struct app *app)
 {
 	runner_close(app->runner);
 	tool_set_free(app->tools);
+	rules_free(app->rules);
 	free(app->workspace);
 	buf_release(&app->config_dir);
 	app->workspace = NULL;
 	app->runner = NULL;
 	app->tools = NULL;
+	app->rules = NULL;
 }

@@ -12,6 +12,7 @@
 
 #include "app/binding.h"
 #include "app/help.h"
+#include "app/tools/rules.h"
 #include "engine/base/log.h"
 
 #define AT(field) offsetof(struct options, field)
@@ -24,7 +25,7 @@ static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL}
 static const char *const key_styles[] = {"emacs", "vi", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const sandboxes[] = {"workspace", "read-only", "off", NULL};
-static const char *const approvals[] = {"ask", "never", NULL}; /* enum agent_mode */
+static const char *const approvals[] = {"ask", "edits", "auto", "never", NULL}; /* enum agent_mode */
 /* As enum tui_ruler has it. */
 static const char *const rulers[] = {"auto", "on", "off", NULL};
 static const char *const formats[] = {"text", "jsonl", NULL};
@@ -34,6 +35,33 @@ static const char *const gpu_kernels[] = {"auto", "general", NULL};
 /* As struct sampling has it. */
 static const char *const drafts[] = {"auto", "off", "1", "2", "3", "4", "5", "6", "7", "8", NULL};
 static const char *const moe_backends[] = {"auto", "fused", "grouped", "reference", NULL};
+
+/* Read once more where they are used. */
+static int check_rule(enum rule_says says, const char *value, struct err *err)
+{
+	struct rules *r = NULL;
+	int rc = rules_new(&r, STR_LIT("/"), err);
+
+	if (!rc)
+		rc = rules_add(r, says, str_of(value), err);
+	rules_free(r);
+	return rc;
+}
+
+static int check_allow(const char *value, struct err *err)
+{
+	return check_rule(RULE_ALLOW, value, err);
+}
+
+static int check_ask(const char *value, struct err *err)
+{
+	return check_rule(RULE_ASK, value, err);
+}
+
+static int check_deny(const char *value, struct err *err)
+{
+	return check_rule(RULE_DENY, value, err);
+}
 
 const struct option_row option_rows[] = {
 	{"Asking", "prompt", 'p', OPTION_TEXT, AT(prompt), OPTION_FLAG, "TEXT",
@@ -120,6 +148,17 @@ const struct option_row option_rows[] = {
 	{NULL, "sandbox", 0, OPTION_CHOICE, AT(sandbox), AT_START | OPTION_NO_ENV, "HOW",
 	 "around commands: workspace (default: they write there alone), read-only, off",
 	 .choices = sandboxes},
+	{NULL, "approve", 0, OPTION_CHOICE, AT(approve), AT_START | OPTION_NO_ENV, "MODE",
+	 "tools that need no question: ask (default: those that read), edits, auto (commands in the "
+	 "sandbox, too), never (and nothing else runs)",
+	 .choices = approvals},
+	{NULL, "allow", 0, OPTION_LIST, AT(allow), AT_START | OPTION_NO_ENV, "RULE",
+	 "what needs no question: 'shell make', 'edit src/**'; may be given again",
+	 .check = check_allow},
+	{NULL, "ask", 0, OPTION_LIST, AT(ask), AT_START | OPTION_NO_ENV, "RULE",
+	 "what always needs one: 'shell rm'; may be given again", .check = check_ask},
+	{NULL, "deny", 0, OPTION_LIST, AT(deny), AT_START | OPTION_NO_ENV, "RULE",
+	 "what is never done: 'shell git push'; may be given again", .check = check_deny},
 	{NULL, "tool-rounds", 0, OPTION_COUNT, AT(tool_rounds), OPTION_FLAG, "N",
 	 "rounds of tools for one question (default 25)", .least = 1, .most = 1000},
 	{NULL, "no-agents-md", 0, OPTION_SWITCH, AT(no_agents_md), OPTION_FLAG, NULL,
@@ -151,9 +190,6 @@ const struct option_row option_rows[] = {
 	 "error, warn, info (default) or debug", .choices = log_levels},
 	{NULL, "engine-script", 0, OPTION_TEXT, AT(engine_script), OPTION_FLAG | OPTION_HIDDEN,
 	 "FILE", "answer from a script instead of a model", .most = 0},
-	{NULL, "approve", 0, OPTION_CHOICE, AT(approve), OPTION_FLAG | OPTION_HIDDEN, "MODE",
-	 "of tools: ask (default) before what does more than read, or never run it",
-	 .choices = approvals},
 	{NULL, "runner-script", 0, OPTION_TEXT, AT(runner_script), OPTION_FLAG | OPTION_HIDDEN,
 	 "FILE", "results of tools from a script instead of running them", .most = 0},
 	{NULL, "help", 'h', OPTION_SWITCH, AT(help), OPTION_FLAG, NULL, "show this", .most = 0},
@@ -176,6 +212,9 @@ static size_t *list_length(const struct options *o, const struct option_row *row
 _Static_assert(AT(n_files) == AT(files) + sizeof(char **), "files: its length stands behind it");
 _Static_assert(AT(n_bindings) == AT(bindings) + sizeof(char **),
 	       "bindings: its length stands behind it");
+_Static_assert(AT(n_allow) == AT(allow) + sizeof(char **), "allow: its length stands behind it");
+_Static_assert(AT(n_ask) == AT(ask) + sizeof(char **), "ask: its length stands behind it");
+_Static_assert(AT(n_deny) == AT(deny) + sizeof(char **), "deny: its length stands behind it");
 
 void options_default(struct options *o)
 {

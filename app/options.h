@@ -50,6 +50,12 @@ struct options {
 	char *engine_script;
 	bool tools;              /* the model is offered tools, and they run */
 	int approve;             /* enum agent_mode */
+	char **allow;            /* rules, as rules_add() takes them */
+	size_t n_allow;
+	char **ask;
+	size_t n_ask;
+	char **deny;
+	size_t n_deny;
 	int sandbox;             /* enum sandbox_want */
 	int64_t tool_rounds;
 	bool no_agents_md;

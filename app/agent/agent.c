@@ -96,8 +96,7 @@ bool machine_is_last_round(const struct agent *a)
 
 /* ---- one call ---- */
 
-/* True: it has its result already, since it could not be begun. */
-static bool run(struct agent *a, const char *by)
+bool machine_run(struct agent *a, const char *by)
 {
 	struct agent_news n = machine_news(a, AGENT_STARTS);
 	struct err err = {0};
@@ -138,50 +137,6 @@ void machine_ask(struct agent *a, enum agent_question question)
 		p.n = a->calls.n;
 	}
 	a->ops->ask_user(a->ctx, &p);
-}
-
-static bool refuse(struct agent *a)
-{
-	static const char never[] = "denied: only what reads may run here";
-	static const char nobody[] =
-		"denied: nobody can be asked; allowed are: read_file, list_files, search_files";
-
-	a->good = true;
-	a->counts.refused++;
-	if (a->config.mode == AGENT_NEVER)
-		machine_answer_not_run(a, TOOL_DENIED, never, (struct str){0}, "mode");
-	else
-		machine_answer_not_run(a, TOOL_REFUSED, nobody, (struct str){0}, "nobody");
-	if (a->config.mode != AGENT_NEVER && a->counts.refused >= LIMITS_REFUSED)
-		machine_give_up_with(a, AGENT_REFUSED, ERR_REFUSED,
-				     "three calls were refused, since nobody could be asked",
-				     "too much was refused");
-	return true;
-}
-
-/* What would change is found out before it is asked about.  True: it could not be begun. */
-static bool look(struct agent *a)
-{
-	struct agent_news n = machine_news(a, AGENT_STARTS);
-
-	a->good = true;
-	a->prepares = true;
-	return !machine_begin_job(a, &n);
-}
-
-static bool judge(struct agent *a)
-{
-	enum tool_class cls = call_class(buf_str(&a->calls.v[a->at].name));
-	enum verdict v = call_judge(a->config.mode, cls);
-
-	if (v == VERDICT_RUN)
-		return run(a, "mode");
-	if (v == VERDICT_DENY || !a->ops->ask_user)
-		return refuse(a);
-	if (cls == TOOL_EDIT)
-		return look(a);
-	machine_ask(a, AGENT_ASKS_CALL);
-	return false;
 }
 
 /* One more of the same: true, it was answered. */
@@ -253,7 +208,7 @@ static bool take_call(struct agent *a)
 	} else if (a->at >= LIMITS_CALLS) {
 		machine_answer_skipped(a, "more than 16 calls");
 	} else if (!is_wrong(a) && !repeats(a)) {
-		return judge(a);
+		return machine_judge(a);
 	}
 	return true;
 }
@@ -416,7 +371,7 @@ static void decide_call(struct agent *a, enum decision d, struct str reason)
 	struct buf why = {0};
 
 	if (d == DECIDE_YES) {
-		if (run(a, "once"))
+		if (machine_run(a, "once"))
 			machine_go_on_behind(a);
 		return;
 	}

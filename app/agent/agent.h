@@ -24,6 +24,7 @@
 
 #include "app/app.h"
 #include "app/talk/talk.h"
+#include "app/tools/rules.h"
 #include "app/tools/tools.h"
 #include "engine/event.h"
 
@@ -47,7 +48,9 @@ enum agent_end {
 /* What runs without a question. */
 enum agent_mode {
 	AGENT_ASK,   /* what only looks */
-	AGENT_NEVER, /* the same, and nothing else is even asked about */
+	AGENT_EDITS, /* … and changes of files, but of those that other programs believe */
+	AGENT_AUTO,  /* … and commands, where a sandbox holds them */
+	AGENT_NEVER, /* what only looks, and nothing else is even asked about */
 };
 
 enum agent_question {
@@ -138,7 +141,8 @@ struct agent_config {
 	struct agent_place place;
 	struct runner *runner;        /* borrowed, as is */
 	const struct tool_set *tools; /* what the model was offered */
-	enum agent_mode mode;
+	enum agent_mode mode;         /* where no rule says otherwise */
+	const struct rules *rules;    /* borrowed; NULL: none */
 	bool read_only; /* commands write nothing, and no file is changed */
 	int64_t rounds; /* of one question; more where the user allows it */
 };

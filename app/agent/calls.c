@@ -78,11 +78,27 @@ unsigned call_grade(enum tool_class cls, bool read_only)
 
 enum verdict call_judge(enum agent_mode mode, enum tool_class cls)
 {
-	if (cls == TOOL_READ)
+	static const enum verdict edits[] = {
+		[AGENT_ASK] = VERDICT_ASK,
+		[AGENT_EDITS] = VERDICT_RUN,
+		[AGENT_AUTO] = VERDICT_RUN,
+		[AGENT_NEVER] = VERDICT_DENY,
+	};
+
+	switch (cls) {
+	case TOOL_READ:
 		return VERDICT_RUN;
-	if (cls == TOOL_FORBIDDEN)
-		return VERDICT_DENY;
-	return mode == AGENT_NEVER ? VERDICT_DENY : VERDICT_ASK;
+	case TOOL_EDIT:
+		return edits[mode];
+	case TOOL_READ_OUTSIDE:
+	case TOOL_RUN:
+		return mode == AGENT_EDITS ? VERDICT_ASK : edits[mode];
+	case TOOL_LEAVE:
+		return mode == AGENT_NEVER ? VERDICT_DENY : VERDICT_ASK;
+	case TOOL_FORBIDDEN:
+		break;
+	}
+	return VERDICT_DENY;
 }
 
 void call_add_info(struct buf *out, const struct agent_news *n, const char *by)

@@ -31,6 +31,7 @@ enum tool_class call_edit_class(struct str path);
 unsigned call_grade(enum tool_class cls, bool read_only);
 
 enum verdict { VERDICT_RUN, VERDICT_ASK, VERDICT_DENY };
+/* As the mode alone says. */
 enum verdict call_judge(enum agent_mode mode, enum tool_class cls);
 
 /* Appends what of a result is kept beside its text. */

@@ -154,7 +154,7 @@ static void note_shown(struct agent *a, const struct job_news *job)
 		buf_reset(s);
 }
 
-/* The user is asked about what would change; what cannot be changed has its result. */
+/* What would change is judged; what cannot be changed has its result. */
 static void take_prepared(struct agent *a, struct job_news *job)
 {
 	struct agent_news n = machine_news(a, AGENT_RESULT);
@@ -166,7 +166,8 @@ static void take_prepared(struct agent *a, struct job_news *job)
 	} else if (job->state == TOOL_OK) {
 		a->prepared = *job;
 		*job = (struct job_news){0};
-		machine_ask(a, AGENT_ASKS_CALL);
+		if (machine_judge_prepared(a))
+			machine_go_on_behind(a);
 		return;
 	} else {
 		n.text = buf_str(&job->text);

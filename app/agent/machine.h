@@ -41,6 +41,7 @@ struct agent {
 	const char *by;    /* who let it */
 	uint64_t question; /* the number of the last one */
 	enum agent_question asks;
+	unsigned widened; /* by a rule: what the call at hand has beside its own grade */
 };
 
 /* agent.c */
@@ -53,9 +54,19 @@ void machine_give_up_with(struct agent *a, enum agent_end why, int code, const c
 			  const char *skip);
 /* The user is asked about the call at hand, or for more rounds. */
 void machine_ask(struct agent *a, enum agent_question question);
+/* It runs from here on; `by`: who let it.  True: it has its result already, since it could not be
+ * begun. */
+bool machine_run(struct agent *a, const char *by);
 /* The call at hand has its result: on with the next, or to the model. */
 void machine_go_on_behind(struct agent *a);
 bool machine_is_last_round(const struct agent *a);
+
+/* judge.c: of the call at hand */
+
+/* By rules and mode: it runs, is asked about, is first looked into, or (true) has its result. */
+bool machine_judge(struct agent *a);
+/* The same of a change of which is known what it would be. */
+bool machine_judge_prepared(struct agent *a);
 
 /* results.c: of the call at hand */
 

@@ -18,6 +18,7 @@ bool agent_config_for(struct agent_config *c, const struct app *app)
 			  .agents_md = !app->opt.no_agents_md},
 		.runner = app->runner,
 		.tools = app->tools,
+		.rules = app->rules,
 		.mode = (enum agent_mode)app->opt.approve,
 		.read_only = app->opt.sandbox == SANDBOX_READ_ONLY,
 		.rounds = app->opt.tool_rounds,

@@ -87,5 +87,6 @@ int verb_prompt(int argc, char **argv);
 int verb_replay(int argc, char **argv);
 int verb_score(int argc, char **argv);
 int verb_tokens(int argc, char **argv);
+int verb_tools(int argc, char **argv);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * What tools cost: a file tool, a command without a sandbox and in each layer, what a command
- * prints, a workspace of many files, and taking edits back, each beside its bound.  Exits 1 where a
- * bound is missed by half.
+ * prints, a workspace of many files, taking edits back, and judging by rules, each beside its
+ * bound.  Exits 1 where a bound is missed by half.
  *
  *   build/release/tests/bench/tools_bench
  */
@@ -18,6 +18,8 @@
 #include <xxhash.h>
 
 #include "app/tools/output.h"
+#include "app/tools/rules.h"
+#include "app/tools/shellwords.h"
 #include "app/tools/tools.h"
 #include "app/tools/undo.h"
 #include "engine/base/clock.h"
@@ -207,6 +209,44 @@ static void measure_undo(struct runner *r, const char *dir)
 	}
 }
 
+/* A line of four commands, by fifty rules of each kind; and the longest line that is split. */
+static void measure_rules(void)
+{
+	static const char line[] =
+		"cd src && make -j2 CFLAGS='-O2 -g' 2>&1 | tail -n 20 > out/log; "
+		"git -C .. status *.c";
+	static char longest[32u << 10];
+	struct rules_verdict v;
+	struct rules *r;
+	struct err err;
+	double began;
+
+	if (rules_new(&r, STR_LIT("/home/user/work"), &err) != 0)
+		exit(1);
+	for (int i = 0; i < 150; i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "shell program%d --option x*y", i);
+		if (rules_add(r, (enum rule_says)(i % 3), str_of(text), &err) != 0)
+			exit(1);
+	}
+	began = clock_s();
+	for (int i = 0; i < 1000; i++)
+		rules_judge_command(r, (struct str){line, sizeof(line) - 1}, &v);
+	show("judging a command by 150 rules", clock_s() - began, 0.2, "ms");
+	rules_free(r);
+	for (size_t i = 0; i < sizeof(longest); i++)
+		longest[i] = "ab 'c d' x*"[i % 11];
+	began = clock_s();
+	for (int i = 0; i < 100; i++) {
+		struct shell_line l;
+
+		shellwords_parse((struct str){longest, sizeof(longest) - 3}, &l);
+		shellwords_release(&l);
+	}
+	show("splitting 32 KiB", (clock_s() - began) * 10, 1, "ms");
+}
+
 static void measure_cleaning(void)
 {
 	static char block[1u << 20];
@@ -311,6 +351,7 @@ int main(int argc, char **argv)
 	     one(r, "shell", "{\"command\": \"head -c 200000000 /dev/zero | tr '\\\\0' 'x'\"}"),
 	     2, "s");
 	runner_close(r);
+	measure_rules();
 	measure_cleaning();
 	measure_layers(dir);
 	snprintf(path, sizeof(path), "rm -rf '%s'", dir);

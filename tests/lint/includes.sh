@@ -16,7 +16,7 @@ BEGIN {
     edge["app/agent"] = "app app/talk app/tools " ground
     edge["app/line"] = "app app/agent app/cmd app/talk app/tools " ground
     edge["app/screen"] = "app app/agent app/cmd app/talk app/tools " ground
-    edge["app/verb"] = "app app/talk engine/measure engine/store engine/text " ground
+    edge["app/verb"] = "app app/talk app/tools engine/measure engine/store engine/text " ground
     edge["app/tools"] = "engine/base"
     edge["tui"] = "engine/base"
     edge["history"] = "engine/base"
@@ -36,7 +36,7 @@ BEGIN {
     edge["kernels/cuda"] = "kernels kernels/comm engine/base"
 
     public["app/agent"] = "agent.h undo.h"
-    public["app/tools"] = "tools.h undo.h"
+    public["app/tools"] = "tools.h rules.h undo.h"
     public["tui"] = "tui.h"
     public["history"] = "history.h"
     # engine.h and event.h, and what these are made of

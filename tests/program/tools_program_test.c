@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "app/tools/tools.h"
 #include "tests/support/program.h"
 #include "tests/support/shared_files.h"
 #include "tests/support/stage.h"
@@ -265,6 +266,146 @@ static void with_nobody_to_ask_nothing_is_changed_and_nothing_runs(void **state)
 	buf_release(&out);
 }
 
+/* ---- rules and modes, with nobody to ask ---- */
+
+/* What the model is told of a command, and whether it left a file. */
+static void expect_ruled(const char *args, const char *command, const char *told, bool made)
+{
+	struct buf script = {0}, out = {0};
+
+	buf_addf(
+		&script,
+		"{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"%s\"}}}\n" DONE
+			GIVES("%s", "There."),
+		command, told);
+	tmpdir_write_text(&d, "engine", buf_z(&script));
+	buf_reset(&script);
+	buf_addf(&script, "--ephemeral --engine-script '%s' %s -p hi",
+		 tmpdir_file(&d, "engine"), args);
+	run_in("home/work", buf_z(&script), &out);
+	if (!strstr(buf_z(&out), "There.") ||
+	    (unlink(tmpdir_file(&d, "home/work/made")) == 0) != made)
+		fail_msg("%s, %s: %s", args, command, buf_z(&out));
+	buf_release(&script);
+	buf_release(&out);
+}
+
+static void rules_and_modes_decide_which_commands_run(void **state)
+{
+	static const struct {
+		const char *args, *command, *told;
+		bool made;
+	} rows[] = {
+		{"--allow 'shell touch made'", "touch made && touch 'made'", "(no output)",
+		 true},
+		{"--allow 'shell touch made'", "touch made; touch other", "nobody can be asked",
+		 false},
+		{"--allow 'shell touch made'", "touch $x made", "nobody can be asked", false},
+		{"--approve auto", "touch made; echo $((1 + 1))", "2", true},
+		{"--approve auto --deny 'shell touch'", "touch made",
+		 "denied: deny = shell touch", false},
+		{"--approve auto --deny 'shell rm'", "touch made; $x", "nobody can be asked",
+		 false},
+		{"--approve auto --ask 'shell touch'", "touch made", "nobody can be asked",
+		 false},
+		{"--approve edits", "touch made", "nobody can be asked", false},
+		{"--approve never", "touch made", "only what reads may run", false},
+		{"--approve never --allow 'shell touch *'", "touch made", "(no output)", true},
+		{"--sandbox off --approve auto", "touch made", "nobody can be asked", false},
+		{"--sandbox off --allow 'shell *'", "touch made", "nobody can be asked", false},
+		{"--sandbox read-only --allow 'shell *'", "touch made", "[exit code 1]", false},
+		/* A rule widens its own command alone. */
+		{"--allow 'shell cat *'", "cat /proc/net/dev", "lo:", false},
+		{"--allow 'shell touch made with network'", "touch made", "(no output)", true},
+	};
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		expect_ruled(rows[i].args, rows[i].command, rows[i].told, rows[i].made);
+}
+
+/* By the name that the model gave it, and by where that leads. */
+static void an_edit_is_ruled_by_its_name_and_its_true_path(void **state)
+{
+	static const struct {
+		const char *args, *path, *told;
+	} rows[] = {
+		{"--allow 'edit src/**'", "src/main.py", "replaced 1"},
+		{"--allow 'edit src/**'", "link/main.py", "nobody can be asked"},
+		{"--allow 'edit src/**' --allow 'edit link/*'", "link/main.py", "replaced 1"},
+		{"--allow 'edit link/**'", "link/main.py", "nobody can be asked"},
+		{"--approve edits", "link/main.py", "replaced 1"},
+		{"--approve edits --deny 'edit src'", "link/main.py",
+		 "denied: deny = edit src"},
+		{"--approve auto --ask 'edit src'", "link/main.py", "nobody can be asked"},
+		{"--approve auto --allow 'edit **'", "link/AGENTS.md", "nobody can be asked"},
+		{"--approve never", "src/main.py", "only what reads may run"},
+	};
+	struct buf script = {0}, out = {0};
+
+	(void)state;
+	if (!tools_landlock())
+		skip();
+	assert_int_equal(symlink("src", tmpdir_file(&d, "home/work/link")), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		tmpdir_write_text(&d, "home/work/src/main.py", "x = 1\n");
+		tmpdir_write_text(&d, "home/work/src/AGENTS.md", "x = 1\n");
+		buf_reset(&script);
+		buf_addf(&script,
+			 "{\"call\": {\"name\": \"edit_file\", \"arguments\": {\"path\": "
+			 "\"%s\", "
+			 "\"old\": \"1\", \"new\": \"2\"}}}\n" DONE GIVES("%s", "There."),
+			 rows[i].path, rows[i].told);
+		tmpdir_write_text(&d, "engine", buf_z(&script));
+		buf_reset(&script);
+		buf_addf(&script, "--ephemeral --engine-script '%s' %s -p hi",
+			 tmpdir_file(&d, "engine"), rows[i].args);
+		run_in("home/work", buf_z(&script), &out);
+		if (!strstr(buf_z(&out), "There."))
+			fail_msg("%s %s: %s", rows[i].args, rows[i].path, buf_z(&out));
+	}
+	buf_release(&script);
+	buf_release(&out);
+}
+
+static void the_verb_tells_how_a_command_is_split_and_judged(void **state)
+{
+	struct buf line = {0}, out = {0};
+
+	(void)state;
+	mkdir(tmpdir_file(&d, "home/dsv4chat"), 0700);
+	tmpdir_write_text(&d, "home/dsv4chat/config",
+			  "allow = shell make\ndeny = shell git push\nallow = edit out/**\n");
+	buf_addf(&line,
+		 "export XDG_CONFIG_HOME='%s'; t() { '%s' tools \"$@\"; }; "
+		 "t check 'make > out/x'; t check 'a *.c; git push'; t check 'b $x'; t list; "
+		 "DSV4CHAT_ALLOW='shell rm' t check 'rm'; "
+		 "echo 'deny = shell a;b' > '%s/dsv4chat/config'; t check a 2>&1; echo $?; "
+		 "t check 2>&1 | head -c 6",
+		 tmpdir_file(&d, "home"), program_path(), tmpdir_file(&d, "home"));
+	program_shell(buf_z(&line), &out);
+	buf_reset(&line);
+	buf_addf(&line,
+		 "words    [make] > out/x\nverdict  run: allow = shell make (a rule)\n"
+		 "words    [a] [*.c] (pattern)\nwords    ; [git] [push]\n"
+		 "verdict  deny: deny = shell git push (a rule)\n"
+		 "words    not understood: an expansion, at byte 3\n"
+		 "verdict  ask: it is not understood, and there are rules that ask or deny\n"
+		 "read     read_file list_files search_files\nedit     edit_file write_file\n"
+		 "run      shell\napprove  ask\nrule     deny = shell git push\n"
+		 "rule     allow = shell make\nrule     allow = edit out/**\n"
+		 "words    [rm]\nverdict  as --approve says: no rule allows all of it\n"
+		 "dsv4chat: tools: %s/dsv4chat/config: line 1: deny: column 8: ';', expected "
+		 "words "
+		 "without quotes and operators\n2\nusage:",
+		 tmpdir_file(&d, "home"));
+	assert_string_equal(buf_z(&out), buf_z(&line));
+	buf_release(&line);
+	buf_release(&out);
+}
+
 /* ---- commands, at a terminal ---- */
 
 /* One question with that option, which may be NULL, and `script` for a model. */
@@ -416,6 +557,12 @@ static void the_small_model_uses_the_tools_that_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(rules_and_modes_decide_which_commands_run,
+						begin, end),
+		cmocka_unit_test_setup_teardown(an_edit_is_ruled_by_its_name_and_its_true_path,
+						begin, end),
+		cmocka_unit_test_setup_teardown(
+			the_verb_tells_how_a_command_is_split_and_judged, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_call_reads_the_folder_the_program_was_started_in, begin, end),
 		cmocka_unit_test_setup_teardown(the_programs_own_folders_are_hidden, begin,

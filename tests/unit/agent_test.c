@@ -21,6 +21,7 @@ struct play {
 	const char *answers[12], *jobs; /* the runner's script */
 	const char *decides;            /* y, n, s(top), r (no, with a reason), one each */
 	enum agent_mode mode;
+	const char *allow, *ask, *deny; /* a rule of each */
 	bool nobody;
 	int64_t rounds;        /* 0: 25 */
 	size_t keep_fails_at;  /* the result that is not kept, from 1; 0: none */
@@ -36,6 +37,7 @@ struct owner {
 	struct talk *talk;
 	struct runner *runner;
 	struct tool_set *tools;
+	struct rules *rules;
 	struct agent *agent;
 	struct buf log;
 	size_t n_answers, n_decides, n_kept, n_asked, n_begun;
@@ -176,6 +178,19 @@ static void ended(void *ctx, enum agent_end why, const struct err *e)
 static const struct agent_ops all_ops = {ask_model, stop_model, ask_user,  show,    keep,
 					 join,      begin_call, find_call, outputs, ended};
 
+static struct rules *rules_for(const struct play *p)
+{
+	const char *const texts[] = {p->allow, p->ask, p->deny}; /* as enum rule_says */
+	struct rules *r;
+
+	assert_int_equal(rules_new(&r, STR_LIT("/work"), &err), 0);
+	for (int says = 0; says < 3; says++)
+		if (texts[says] &&
+		    rules_add(r, (enum rule_says)says, str_of(texts[says]), &err) != 0)
+			fail_msg("%s", err.text);
+	return r;
+}
+
 static void owner_open(struct owner *o, const struct play *p)
 {
 	struct agent_config config = {.place = {.workspace = "/"},
@@ -190,6 +205,7 @@ static void owner_open(struct owner *o, const struct play *p)
 	assert_int_equal(tool_set_new(&o->tools, &(struct tool_set_config){0}, &err), 0);
 	config.runner = o->runner;
 	config.tools = o->tools;
+	config.rules = o->rules = rules_for(p);
 	assert_int_equal(agent_open(&o->agent, &config, &o->ops, o, &err), 0);
 	assert_int_equal(talks_add(&o->talks, &o->talk, &err), 0);
 	talk_say(o->talk, talk_message_say(CHAT_USER, STR_LIT("q"), &err), 1);
@@ -202,6 +218,7 @@ static void owner_close(struct owner *o)
 	agent_close(o->agent);
 	runner_close(o->runner);
 	tool_set_free(o->tools);
+	rules_free(o->rules);
 	talks_release(&o->talks);
 	buf_release(&o->log);
 }
@@ -351,6 +368,11 @@ static void play(const struct play *p)
 #define LS   "call read_file {\"path\": \"a\"}"
 #define MAKE "call shell {\"command\": \"make\"}"
 #define EDIT "call edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"}"
+
+#define PROTECTED "call edit_file {\"path\": \"x/AGENTS.md\", \"old\": \"b\", \"new\": \"c\"}"
+#define TWO_JOBS                                                                               \
+	"{\"expect\": {\"grade\": \"read\"}}\n"                                                \
+	"{\"expect\": {\"grade\": \"write\"}, \"output\": \"A\"}"
 
 #define NO_TOOL                                                                                \
 	"error: error: unknown tool: nope; the tools are shell, read_file, write_file, "       \
@@ -549,6 +571,76 @@ static const struct play plays[] = {
 		"(edit, 1 of 1)?\n"
 		"0 skipped: error: not run: that it begins could not be kept\n"
 		"failed: the disk is full\n"},
+	/* Modes and rules: a script has no sandbox, so that a command is asked about in any. */
+	{.answers = {EDIT, "text a"},
+	 .jobs = TWO_JOBS,
+	 .mode = AGENT_EDITS,
+	 .log = "run edit_file\nprints A\n0 ok: A\nround 1\nask\ndone\n"},
+	{.answers = {EDIT, "text a"},
+	 .jobs = TWO_JOBS,
+	 .mode = AGENT_AUTO,
+	 .nobody = true,
+	 .log = "run edit_file\nprints A\n0 ok: A\nround 1\nask\ndone\n"},
+	{.answers = {PROTECTED, "text a"},
+	 .jobs = "{}\n{}",
+	 .mode = AGENT_AUTO,
+	 .allow = "edit **",
+	 .decides = "n",
+	 .log = "edit_file {\"path\": \"x/AGENTS.md\", \"old\": \"b\", \"new\": \"c\"} "
+		"(edit, 1 of 1)?\n0 denied: error: denied by the user\nround 1\nask\ndone\n"},
+	{.answers = {MAKE, "text a"},
+	 .mode = AGENT_AUTO,
+	 .allow = "shell make",
+	 .decides = "n",
+	 .log = "shell {\"command\": \"make\"} (run, 1 of 1)?\n0 denied: error: denied by the "
+		"user\nround 1\nask\ndone\n"},
+	{.answers = {MAKE, "text a"},
+	 .mode = AGENT_EDITS,
+	 .nobody = true,
+	 .allow = "edit src/**",
+	 .log = "0 refused: error: denied: nobody can be asked; allowed are: read_file, "
+		"list_files, search_files; allow = edit src/**\nround 1\nask\ndone\n"},
+	{.answers = {EDIT, "text a"},
+	 .jobs = TWO_JOBS,
+	 .nobody = true,
+	 .allow = "edit a",
+	 .log = "run edit_file\nprints A\n0 ok: A\nround 1\nask\ndone\n"},
+	{.answers = {EDIT, "text a"},
+	 .jobs = TWO_JOBS,
+	 .mode = AGENT_NEVER,
+	 .allow = "edit a",
+	 .log = "run edit_file\nprints A\n0 ok: A\nround 1\nask\ndone\n"},
+	{.answers = {EDIT, "text a"},
+	 .jobs = "{\"diff\": \"-b\\n+c\\n\"}",
+	 .mode = AGENT_EDITS,
+	 .ask = "edit a",
+	 .decides = "n",
+	 .log = "edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"} (edit, 1 of 1)?\n"
+		"-b\n+c\n0 denied: error: denied by the user\nround 1\nask\ndone\n"},
+	{.answers = {EDIT, "text a"},
+	 .mode = AGENT_AUTO,
+	 .nobody = true,
+	 .ask = "edit a",
+	 .log = "0 refused: error: denied: nobody can be asked; allowed are: read_file, "
+		"list_files, search_files\nround 1\nask\ndone\n"},
+	{.answers = {EDIT "\n" MAKE "\n" EDIT "\n" EDIT, "text a"},
+	 .mode = AGENT_AUTO,
+	 .nobody = true,
+	 .deny = "edit *",
+	 .allow = "edit a",
+	 .log = "0 denied: error: denied: deny = edit *\n"
+		"1 refused: error: denied: nobody can be asked; allowed are: read_file, "
+		"list_files, search_files; allow = edit a\n"
+		"2 denied: error: denied: deny = edit *\n"
+		"3 denied: error: denied: deny = edit *\n"
+		"round 1\nask\ndone\n"},
+	{.answers = {"call shell {\"command\": \"echo; git -C x push\"}", "text a"},
+	 .deny = "shell git push",
+	 .log = "0 denied: error: denied: deny = shell git push\nround 1\nask\ndone\n"},
+	{.answers = {LS, "text a"},
+	 .jobs = "{}",
+	 .deny = "edit **",
+	 .log = "run read_file\n0 ok: (no output)\nround 1\nask\ndone\n"},
 	/* One that does not take the call. */
 	{.answers = {LS "\n" LS},
 	 .jobs = "{\"expect\": {\"tool\": \"shell\"}}",

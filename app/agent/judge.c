@@ -1,0 +1,201 @@
+/* What becomes of a call: the rules' word, else the mode's. */
+#include "app/agent/machine.h"
+
+#include "engine/base/jsontree.h"
+
+#define RULES_TOLD 5
+
+/* What is to be done with the call at hand, and on whose word. */
+struct ruling {
+	enum verdict verdict;
+	const char *by;
+	struct str rule; /* that denies */
+	unsigned grade;  /* that a rule adds */
+};
+
+static bool sandboxed(const struct agent *a)
+{
+	return machine_layer(a) <= SANDBOX_LANDLOCK;
+}
+
+/* The text argument of that name. */
+static void add_argument(const struct agent *a, const char *name, struct buf *out)
+{
+	struct json_tree tree = {0};
+
+	if (!json_tree_parse(&tree, buf_str(&a->arguments), 0, NULL) &&
+	    json_is_object(tree.root))
+		buf_adds(out, json_str(json_object_get(tree.root, name)));
+	json_tree_release(&tree);
+}
+
+/* Where the change would be made, once that is known; *below: the path from the workspace. */
+static void add_true_path(const struct agent *a, struct buf *out, struct str *below)
+{
+	struct file_plan p;
+
+	if (!a->prepared.plan.len || !file_plan_take(buf_str(&a->prepared.plan), &p))
+		return;
+	buf_adds(out, p.root);
+	buf_addc(out, '/');
+	buf_adds(out, p.path);
+	*below = p.path;
+}
+
+/* What is silent leaves it to the mode, which may ask. */
+static int strictness(enum rules_kind kind)
+{
+	static const int order[] = {
+		[RULES_RUN] = 0, [RULES_SILENT] = 1, [RULES_ASK] = 2, [RULES_DENY] = 3};
+
+	return order[kind];
+}
+
+/*
+ * Both as the model wrote it and where that leads: the stricter word counts.  What other
+ * programs of the user's believe is beyond an edit, and asked about in every mode.
+ */
+static void judge_edit(const struct agent *a, enum tool_class *cls, struct rules_verdict *v)
+{
+	struct buf written = {0}, led = {0};
+	struct rules_verdict there = *v;
+	struct str below = {0};
+
+	add_argument(a, "path", &written);
+	add_true_path(a, &led, &below);
+	if (rules_protected(below.n ? below : buf_str(&written)))
+		*cls = TOOL_LEAVE;
+	if (a->config.rules)
+		rules_judge_edit(a->config.rules, buf_str(&written), v);
+	if (a->config.rules && led.len)
+		rules_judge_edit(a->config.rules, buf_str(&led), &there);
+	if (led.len && strictness(there.kind) > strictness(v->kind))
+		*v = there;
+	if (buf_failed(&written) || buf_failed(&led))
+		*v = (struct rules_verdict){.kind = RULES_ASK, .rule = {"", 0}};
+	buf_release(&written);
+	buf_release(&led);
+}
+
+static void judge_command(const struct agent *a, struct rules_verdict *v)
+{
+	struct buf command = {0};
+
+	add_argument(a, "command", &command);
+	if (buf_failed(&command))
+		v->kind = RULES_ASK;
+	else if (a->config.rules)
+		rules_judge_command(a->config.rules, buf_str(&command), v);
+	buf_release(&command);
+}
+
+/* Without a sandbox a command is asked about, whatever allows it. */
+static struct ruling rule_on(const struct agent *a)
+{
+	enum tool_class cls = call_class(buf_str(&a->calls.v[a->at].name));
+	bool bare = cls == TOOL_RUN && !sandboxed(a);
+	struct ruling r = {.by = "mode"};
+	struct rules_verdict v = {.rule = {"", 0}};
+
+	if (cls == TOOL_RUN)
+		judge_command(a, &v);
+	if (cls == TOOL_EDIT)
+		judge_edit(a, &cls, &v);
+	r.verdict = call_judge(a->config.mode, bare ? TOOL_LEAVE : cls);
+	if (v.kind == RULES_DENY)
+		r = (struct ruling){VERDICT_DENY, "rule", v.rule, 0};
+	else if (v.kind == RULES_ASK && r.verdict == VERDICT_RUN)
+		r.verdict = VERDICT_ASK;
+	else if (v.kind == RULES_RUN && !bare)
+		r = (struct ruling){VERDICT_RUN, "rule", {"", 0}, v.grade};
+	return r;
+}
+
+/* ---- refusing ---- */
+
+static bool refuse_by_rule(struct agent *a, struct str rule)
+{
+	a->good = true;
+	machine_answer_not_run(a, TOOL_DENIED, "denied: ", rule, "rule");
+	return true;
+}
+
+/* So that the model can choose another way. */
+static void add_allowed(const struct agent *a, struct buf *out)
+{
+	struct str rule;
+	enum rule_says says;
+
+	for (size_t i = 0, told = 0; a->config.rules && told < RULES_TOLD; i++) {
+		rule = rules_at(a->config.rules, i, &says);
+		if (!rule.n)
+			return;
+		if (says != RULE_ALLOW)
+			continue;
+		buf_addz(out, "; ");
+		buf_adds(out, rule);
+		told++;
+	}
+}
+
+static bool refuse(struct agent *a)
+{
+	static const char never[] = "denied: only what reads may run here";
+	static const char nobody[] =
+		"denied: nobody can be asked; allowed are: read_file, list_files, search_files";
+	bool by_mode = a->config.mode == AGENT_NEVER;
+	struct buf allowed = {0};
+
+	a->good = true;
+	a->counts.refused++;
+	add_allowed(a, &allowed);
+	machine_answer_not_run(a, by_mode ? TOOL_DENIED : TOOL_REFUSED,
+			       by_mode ? never : nobody, buf_str(&allowed),
+			       by_mode ? "mode" : "nobody");
+	buf_release(&allowed);
+	if (!by_mode && a->counts.refused >= LIMITS_REFUSED)
+		machine_give_up_with(a, AGENT_REFUSED, ERR_REFUSED,
+				     "three calls were refused, since nobody could be asked",
+				     "too much was refused");
+	return true;
+}
+
+/* ---- what becomes of it ---- */
+
+/* What would change is found out before it is judged.  True: it could not be begun. */
+static bool look(struct agent *a)
+{
+	struct agent_news n = machine_news(a, AGENT_STARTS);
+
+	a->good = true;
+	a->prepares = true;
+	return !machine_begin_job(a, &n);
+}
+
+static bool judge(struct agent *a, bool changes)
+{
+	struct ruling r = rule_on(a);
+
+	if (r.verdict == VERDICT_DENY && r.rule.n)
+		return refuse_by_rule(a, r.rule);
+	if (r.verdict == VERDICT_DENY || (r.verdict == VERDICT_ASK && !a->ops->ask_user))
+		return refuse(a);
+	if (changes)
+		return look(a);
+	if (r.verdict == VERDICT_RUN) {
+		a->widened = r.grade;
+		return machine_run(a, r.by);
+	}
+	machine_ask(a, AGENT_ASKS_CALL);
+	return false;
+}
+
+bool machine_judge(struct agent *a)
+{
+	return judge(a, call_class(buf_str(&a->calls.v[a->at].name)) == TOOL_EDIT);
+}
+
+bool machine_judge_prepared(struct agent *a)
+{
+	return judge(a, false);
+}

@@ -1,0 +1,34 @@
+/* One rule: read, and matched against one command or path. */
+#ifndef APP_TOOLS_RULE_H
+#define APP_TOOLS_RULE_H
+
+#include "app/tools/rules.h"
+#include "app/tools/shellwords.h"
+
+#define RULE_WORDS 16
+
+enum rule_about { RULE_SHELL, RULE_EDIT };
+
+struct rule {
+	enum rule_says says;
+	enum rule_about about;
+	struct buf text;              /* "allow = shell make -j*" */
+	struct str words[RULE_WORDS]; /* in it; of an edit the pattern alone */
+	size_t n_words;
+	bool rest; /* any words may follow */
+	unsigned grade;
+};
+
+/* ERR_USAGE, ERR_NOMEM.  To be released either way. */
+int rule_read(struct rule *r, enum rule_says says, struct str text, struct err *err);
+void rule_release(struct rule *r);
+
+/* In this order. */
+enum rule_match { RULE_NO, RULE_MAYBE, RULE_SURE };
+
+/* These very words, of a rule that allows. */
+bool rule_is(const struct rule *r, const struct shell_command *c);
+/* Somewhere in it, of one that asks or denies. */
+enum rule_match rule_finds(const struct rule *r, const struct shell_command *c);
+
+#endif

@@ -1,0 +1,428 @@
+/* All rules, and what they say together: deny, then ask, then allow. */
+#include "app/tools/rules.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/tools/glob.h"
+#include "app/tools/protect.h"
+#include "app/tools/rule.h"
+
+#define NESTED 4 /* command lines that are a word of a command line */
+
+struct rules {
+	char *workspace;
+	struct rule *v;
+	size_t n;
+	bool guards; /* one asks about or denies commands */
+};
+
+int rules_new(struct rules **out, struct str workspace, struct err *err)
+{
+	struct rules *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->workspace =
+			strndup(workspace.n ? workspace.p : "/", workspace.n ? workspace.n : 1);
+	if (!r || !r->workspace) {
+		free(r);
+		return err_nomem(err, "rules", sizeof(*r));
+	}
+	*out = r;
+	return 0;
+}
+
+void rules_free(struct rules *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n; i++)
+		rule_release(&r->v[i]);
+	free(r->v);
+	free(r->workspace);
+	free(r);
+}
+
+int rules_add(struct rules *r, enum rule_says says, struct str text, struct err *err)
+{
+	struct rule *grown = realloc(r->v, (r->n + 1) * sizeof(*grown));
+	int rc;
+
+	if (!grown)
+		return err_nomem(err, "rule", (r->n + 1) * sizeof(*grown));
+	r->v = grown;
+	rc = rule_read(&r->v[r->n], says, text, err);
+	if (rc) {
+		rule_release(&r->v[r->n]);
+		return rc;
+	}
+	r->guards = r->guards || (says != RULE_ALLOW && r->v[r->n].about == RULE_SHELL);
+	r->n++;
+	return 0;
+}
+
+struct str rules_at(const struct rules *r, size_t i, enum rule_says *says)
+{
+	if (i >= r->n)
+		return (struct str){"", 0};
+	*says = r->v[i].says;
+	return buf_str(&r->v[i].text);
+}
+
+/* ---- paths ---- */
+
+struct path {
+	char text[PATH_MAX]; /* absolute, without . and .. */
+	struct str whole;    /* it, without the first / */
+	struct str rel;      /* from the workspace … */
+	bool inside;         /* … where it lies in it */
+};
+
+static bool add_names(struct path *p, size_t *n, struct str names)
+{
+	struct str name;
+
+	while (path_next(&names, &name)) {
+		if (!name.n || str_is(name, "."))
+			continue;
+		if (str_is(name, "..")) {
+			while (*n && p->text[--*n] != '/')
+				;
+			continue;
+		}
+		if (*n + 1 + name.n >= sizeof(p->text))
+			return false;
+		p->text[(*n)++] = '/';
+		memcpy(p->text + *n, name.p, name.n);
+		*n += name.n;
+	}
+	return true;
+}
+
+/* False: it is too long for a path. */
+static bool path_of(const struct rules *r, struct str text, struct path *p)
+{
+	size_t n = 0, root = strlen(r->workspace);
+	bool absolute = text.n && text.p[0] == '/';
+
+	p->inside = false;
+	if ((!absolute && !add_names(p, &n, str_of(r->workspace))) || !add_names(p, &n, text))
+		return false;
+	p->whole = n ? (struct str){p->text + 1, n - 1} : (struct str){"", 0};
+	root -= root == 1;
+	if (n > root + 1 && memcmp(p->text, r->workspace, root) == 0 && p->text[root] == '/') {
+		p->inside = true;
+		p->rel = (struct str){p->text + root + 1, n - root - 1};
+	}
+	return true;
+}
+
+bool rules_protected(struct str path)
+{
+	struct str name;
+
+	while (path_next(&path, &name))
+		if (protect_from_commands(name))
+			return true;
+	return false;
+}
+
+/* A rule that allows means the file itself, another one also what lies below. */
+static bool is_of_path(const struct rule *rule, const struct path *p)
+{
+	struct str pattern = rule->words[0], path = p->rel;
+
+	if (pattern.p[0] == '/') {
+		pattern = (struct str){pattern.p + 1, pattern.n - 1};
+		path = p->whole;
+	} else if (!p->inside) {
+		return false;
+	}
+	return rule->says == RULE_ALLOW ? glob_match(pattern, path, false)
+					: glob_covers(pattern, path, false);
+}
+
+static void say(struct rules_verdict *v, enum rules_kind kind, const struct rule *rule,
+		const char *why)
+{
+	if (kind <= v->kind)
+		return;
+	v->kind = kind;
+	v->rule = rule ? buf_str(&rule->text) : (struct str){"", 0};
+	v->why = why;
+}
+
+static enum rules_kind kind_of(enum rule_says says)
+{
+	return says == RULE_DENY ? RULES_DENY : says == RULE_ASK ? RULES_ASK : RULES_RUN;
+}
+
+void rules_judge_edit(const struct rules *r, struct str path, struct rules_verdict *v)
+{
+	struct path p;
+	bool known = path_of(r, path, &p);
+
+	*v = (struct rules_verdict){.rule = {"", 0}, .why = "no rule is about it"};
+	for (size_t i = 0; i < r->n; i++) {
+		const struct rule *rule = &r->v[i];
+
+		if (rule->about != RULE_EDIT)
+			continue;
+		if (!known && rule->says != RULE_ALLOW)
+			say(v, RULES_ASK, rule, "the path is too long to be judged");
+		else if (known && is_of_path(rule, &p))
+			say(v, kind_of(rule->says), rule, "a rule");
+	}
+	if (v->kind == RULES_RUN && (!p.inside || rules_protected(p.rel)))
+		*v = (struct rules_verdict){.rule = {"", 0},
+					    .why = "such a file is always asked about"};
+}
+
+/* ---- commands ---- */
+
+static bool is_relative(struct str path)
+{
+	return !path.n || path.p[0] != '/';
+}
+
+static bool moves(const struct shell_command *c)
+{
+	struct str program = c->words[0].text;
+
+	return str_is(program, "cd") || str_is(program, "pushd") || str_is(program, "popd");
+}
+
+static void guard_redirects(const struct rules *r, const struct shell_command *c, bool moved,
+			    struct rules_verdict *v)
+{
+	for (size_t i = 0; i < c->n_redirects; i++) {
+		struct rules_verdict one;
+
+		if (c->redirects[i].how == SHELL_FROM)
+			continue;
+		rules_judge_edit(r, c->redirects[i].target, &one);
+		if (one.kind >= RULES_ASK && one.kind > v->kind)
+			*v = one;
+	}
+	for (size_t i = 0; moved && c->n_redirects && i < r->n; i++)
+		if (r->v[i].about == RULE_EDIT && r->v[i].says != RULE_ALLOW)
+			say(v, RULES_ASK, &r->v[i], "a file that is written behind cd");
+}
+
+static void guard_text(const struct rules *r, struct str text, int depth, bool sure,
+		       struct rules_verdict *v);
+
+static bool is_shell(struct str word)
+{
+	static const char *const names[] = {"sh",  "bash", "dash",  "zsh",      "ksh", "eval",
+					    "ssh", "su",   "watch", "parallel", "env", "trap"};
+	const char *slash = word.n ? memrchr(word.p, '/', word.n) : NULL;
+
+	if (slash)
+		word = (struct str){slash + 1, word.n - (size_t)(slash + 1 - word.p)};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (str_is(word, names[i]))
+			return true;
+	return false;
+}
+
+/* Words that are command lines themselves: behind a shell, or whatever gives them to one. */
+static void guard_nested(const struct rules *r, const struct shell_command *c, int depth,
+			 bool sure, struct rules_verdict *v)
+{
+	size_t at = 0;
+
+	while (at < c->n_words && !is_shell(c->words[at].text))
+		at++;
+	for (at++; at < c->n_words; at++) {
+		struct str w = c->words[at].text;
+		bool is_line = false;
+
+		for (size_t i = 0; i < w.n; i++)
+			is_line = is_line || strchr(" \t\n;|&<>$`'\"\\", w.p[i]);
+		if (is_line)
+			guard_text(r, w, depth + 1, sure && is_shell(c->words[0].text), v);
+	}
+}
+
+static void guard_command(const struct rules *r, const struct shell_command *c, bool sure,
+			  struct rules_verdict *v)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct rule *rule = &r->v[i];
+		enum rule_match m;
+
+		if (rule->about != RULE_SHELL || rule->says == RULE_ALLOW)
+			continue;
+		m = rule_finds(rule, c);
+		if (m == RULE_SURE && sure)
+			say(v, kind_of(rule->says), rule, "a rule");
+		else if (m != RULE_NO)
+			say(v, RULES_ASK, rule, "a rule that may be about it");
+	}
+}
+
+/* The rules that ask and deny.  What is not understood is asked about where there is one. */
+static void guard_line(const struct rules *r, const struct shell_line *l, int depth, bool sure,
+		       struct rules_verdict *v)
+{
+	bool moved = false;
+
+	for (size_t i = 0; i < l->n; i++) {
+		guard_command(r, &l->commands[i], sure, v);
+		guard_redirects(r, &l->commands[i], moved, v);
+		guard_nested(r, &l->commands[i], depth, sure, v);
+		moved = moved || moves(&l->commands[i]);
+	}
+	if (l->why && r->guards)
+		say(v, RULES_ASK, NULL,
+		    "it is not understood, and there are rules that ask or deny");
+}
+
+static void guard_text(const struct rules *r, struct str text, int depth, bool sure,
+		       struct rules_verdict *v)
+{
+	struct shell_line *l = depth < NESTED ? malloc(sizeof(*l)) : NULL;
+
+	if (!l) {
+		if (r->guards)
+			say(v, RULES_ASK, NULL, "it is nested too deeply to be judged");
+		return;
+	}
+	shellwords_parse(text, l);
+	guard_line(r, l, depth, sure, v);
+	shellwords_release(l);
+	free(l);
+}
+
+/* ---- allowing ---- */
+
+static bool may_redirect(const struct rules *r, const struct shell_redirect *to, bool moved)
+{
+	struct rules_verdict v;
+	struct path p;
+
+	if (str_is(to->target, "/dev/null"))
+		return true;
+	if (moved && is_relative(to->target))
+		return false;
+	if (to->how == SHELL_FROM)
+		return path_of(r, to->target, &p) && p.inside;
+	rules_judge_edit(r, to->target, &v);
+	return v.kind == RULES_RUN;
+}
+
+static const struct rule *allowing(const struct rules *r, const struct shell_command *c)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct rule *rule = &r->v[i];
+
+		if (rule->about == RULE_SHELL && rule->says == RULE_ALLOW && rule_is(rule, c))
+			return rule;
+	}
+	return NULL;
+}
+
+/* A program of the workspace: behind a cd it is another. */
+static bool is_found_here(struct str program)
+{
+	return is_relative(program) && memchr(program.p, '/', program.n);
+}
+
+/* Every command and every file, and all with the same grade: what one rule adds is not for
+ * another's command. */
+static void allow_line(const struct rules *r, const struct shell_line *l,
+		       struct rules_verdict *v)
+{
+	const struct rule *first = NULL;
+	bool moved = false;
+
+	v->why = "no rule allows all of it";
+	for (size_t i = 0; i < l->n; i++) {
+		const struct shell_command *c = &l->commands[i];
+		const struct rule *rule = allowing(r, c);
+
+		if (!rule || (moved && is_found_here(c->words[0].text)))
+			return;
+		for (size_t k = 0; k < c->n_redirects; k++)
+			if (!may_redirect(r, &c->redirects[k], moved))
+				return;
+		first = first ? first : rule;
+		if (first->grade != rule->grade) {
+			v->why = "its rules differ in what they allow";
+			return;
+		}
+		moved = moved || moves(c);
+	}
+	if (!first)
+		return;
+	say(v, RULES_RUN, first, "a rule");
+	v->grade = first->grade;
+}
+
+static void judge_line(const struct rules *r, const struct shell_line *l,
+		       struct rules_verdict *v)
+{
+	*v = (struct rules_verdict){.rule = {"", 0}, .why = "it is not understood"};
+	guard_line(r, l, 0, true, v);
+	if (v->kind == RULES_SILENT && !l->why)
+		allow_line(r, l, v);
+}
+
+void rules_judge_command(const struct rules *r, struct str command, struct rules_verdict *v)
+{
+	struct shell_line *l = malloc(sizeof(*l));
+
+	*v = (struct rules_verdict){
+		.kind = RULES_ASK, .rule = {"", 0}, .why = "there is no memory"};
+	if (!l)
+		return;
+	shellwords_parse(command, l);
+	judge_line(r, l, v);
+	shellwords_release(l);
+	free(l);
+}
+
+/* ---- explaining ---- */
+
+static void explain_command(const struct shell_command *c, bool first, struct buf *out)
+{
+	static const char *const joints[] = {";", "&&", "||", "|"};
+	static const char *const hows[] = {"<", ">", ">>"};
+
+	buf_addf(out, "words    %s%s", first ? "" : joints[c->joint], first ? "" : " ");
+	for (size_t i = 0; i < c->n_words; i++) {
+		buf_addz(out, i ? " [" : "[");
+		buf_adds(out, c->words[i].text);
+		buf_addz(out, c->words[i].glob ? "] (pattern)" : "]");
+	}
+	for (size_t i = 0; i < c->n_redirects; i++) {
+		buf_addf(out, " %s ", hows[c->redirects[i].how]);
+		buf_adds(out, c->redirects[i].target);
+	}
+	buf_addc(out, '\n');
+}
+
+void rules_explain(const struct rules *r, struct str command, struct buf *out)
+{
+	static const char *const kinds[] = {"as --approve says", "run", "ask", "deny"};
+	struct shell_line *l = malloc(sizeof(*l));
+	struct rules_verdict v;
+
+	if (!l) {
+		out->failed = true;
+		return;
+	}
+	shellwords_parse(command, l);
+	for (size_t i = 0; i < l->n; i++)
+		explain_command(&l->commands[i], i == 0, out);
+	if (l->why)
+		buf_addf(out, "words    not understood: %s, at byte %zu\n", l->why, l->at + 1);
+	judge_line(r, l, &v);
+	buf_addf(out, "verdict  %s: ", kinds[v.kind]);
+	buf_adds(out, v.rule);
+	buf_addf(out, v.rule.n ? " (%s)\n" : "%s\n", v.why);
+	shellwords_release(l);
+	free(l);
+}
