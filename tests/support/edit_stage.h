@@ -106,25 +106,41 @@ static const struct agent_ops ops = {
 
 /* ---- the stage ---- */
 
-static inline int begin(void **state)
+/* With the store and the workspace that are there. */
+static inline void stage_start(struct stage *s)
 {
-	struct stage *s = calloc(1, sizeof(*s));
 	struct agent_config c = {.mode = AGENT_ASK, .rounds = 25};
 	struct runner_config rc = {0};
 
-	assert_non_null(s);
-	tmpdir_init(&s->d);
 	snprintf(s->ws, sizeof(s->ws), "%s/ws", s->d.path);
-	assert_int_equal(mkdir(s->ws, 0700), 0);
 	rc.workspace.dir = str_of(s->ws);
 	must(runner_start(&s->r, &rc, &err));
 	must(tool_set_new(&s->tools, &(struct tool_set_config){0}, &err));
 	must(history_open(&s->talks.store, tmpdir_file(&s->d, "history.db"), &err));
-	must(talks_add(&s->talks, &s->talk, &err));
 	c.place.workspace = s->ws;
 	c.runner = s->r;
 	c.tools = s->tools;
 	must(agent_open(&s->agent, &c, &ops, s, &err));
+}
+
+static inline void stage_stop(struct stage *s)
+{
+	agent_close(s->agent);
+	runner_close(s->r);
+	tool_set_free(s->tools);
+	talks_release(&s->talks);
+	s->talks = (struct talks){0};
+}
+
+static inline int begin(void **state)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	tmpdir_init(&s->d);
+	assert_int_equal(mkdir(tmpdir_file(&s->d, "ws"), 0700), 0);
+	stage_start(s);
+	must(talks_add(&s->talks, &s->talk, &err));
 	*state = s;
 	return 0;
 }
@@ -133,10 +149,7 @@ static inline int end(void **state)
 {
 	struct stage *s = *state;
 
-	agent_close(s->agent);
-	runner_close(s->r);
-	tool_set_free(s->tools);
-	talks_release(&s->talks);
+	stage_stop(s);
 	buf_release(&s->asked);
 	buf_release(&s->results);
 	tmpdir_release(&s->d);

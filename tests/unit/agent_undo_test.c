@@ -2,7 +2,9 @@
  * killed program leaves, with the process that does it. */
 #include "tests/support/edit_stage.h"
 
+#include <signal.h>
 #include <sqlite3.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "app/agent/undo.h"
@@ -348,6 +350,204 @@ static void what_another_process_is_at_or_another_workspace_has_is_left(void **s
 	expect_state(s, 0, HISTORY_EDIT_PLANNED);
 }
 
+/* ---- any way there and back ---- */
+
+#define MOST 40
+#define KEPT 3
+
+static uint32_t seed = 11;
+
+static uint32_t next_number(uint32_t below)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (seed >> 8) % below;
+}
+
+/* What the files are to have, behind each turn. */
+struct book {
+	int v[MOST + 1][KEPT];
+	size_t at, n; /* turns that hold, and that there are */
+};
+
+static void expect_book(const struct stage *s, const struct book *b)
+{
+	for (int f = 0; f < KEPT; f++) {
+		struct buf now = {0};
+		char name[16], text[16];
+
+		snprintf(name, sizeof(name), "ws/f%d", f);
+		snprintf(text, sizeof(text), "v%d.\n", b->v[b->at][f]);
+		assert_true(whole_file(tmpdir_file(&s->d, name), &now));
+		assert_string_equal(buf_z(&now), text);
+		buf_release(&now);
+	}
+}
+
+/* One to three edits in an answer, also of the same file, also back to what it had. */
+static void edit_book(struct stage *s, struct book *b)
+{
+	const char *tools[] = {"edit_file", "edit_file", "edit_file"}, *args[3];
+	static char text[3][100];
+	size_t n = 1 + next_number(3);
+	int *v = b->v[b->at + 1];
+
+	memcpy(v, b->v[b->at], sizeof(b->v[0]));
+	for (size_t i = 0; i < n; i++) {
+		int f = (int)next_number(KEPT), to = (v[f] + 1 + (int)next_number(3)) % 4;
+
+		snprintf(text[i], sizeof(text[i]),
+			 "{\"path\": \"f%d\", \"old\": \"v%d.\", \"new\": \"v%d.\"}", f, v[f],
+			 to);
+		args[i] = text[i];
+		v[f] = to;
+	}
+	turn(s, DECIDE_YES, n, tools, args);
+	b->n = ++b->at;
+}
+
+static void any_sequence_of_edits_undos_and_redos_is_as_it_should_be(void **state)
+{
+	struct stage *s = *state;
+	struct book b = {0};
+
+	for (int f = 0; f < KEPT; f++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "ws/f%d", f);
+		tmpdir_write_text(&s->d, name, "v0.\n");
+	}
+	for (int i = 0; i < 120; i++) {
+		size_t what = next_number(3), turns = 1 + next_number(3);
+
+		if (what == 0 && b.at < MOST) {
+			edit_book(s, &b);
+		} else if (what == 1) {
+			undo(s, UNDO_BACK, turns);
+			b.at -= turns < b.at ? turns : b.at;
+		} else if (what == 2) {
+			undo(s, UNDO_AGAIN, turns);
+			b.at += turns < b.n - b.at ? turns : b.n - b.at;
+		}
+		expect_book(s, &b);
+	}
+}
+
+/* ---- killed ---- */
+
+#define FILES 12
+
+static char *self; /* this program */
+
+/* All that can go back does, or else all that can come again. */
+static int child(const char *dir, const char *way)
+{
+	struct stage s = {0};
+	struct undo *u;
+
+	snprintf(s.d.path, sizeof(s.d.path), "%s", dir);
+	stage_start(&s);
+	must(talks_get(&s.talks, 1, &s.talk, &err));
+	must(talk_store_load(&s.talks, s.talk, &err));
+	must(undo_look(&u, s.agent, &s.talks, s.talk, *way == 'b' ? UNDO_BACK : UNDO_AGAIN, 1,
+		       &err));
+	must(undo_do(u, &err));
+	undo_free(u);
+	stage_stop(&s);
+	return 0;
+}
+
+static bool has(const struct stage *s, int file, const char *text)
+{
+	struct buf now = {0};
+	char name[16];
+	bool same;
+
+	snprintf(name, sizeof(name), "ws/f%d", file);
+	same = whole_file(tmpdir_file(&s->d, name), &now) && strcmp(buf_z(&now), text) == 0;
+	buf_release(&now);
+	return same;
+}
+
+static void kill_child(const struct stage *s, const char *way, int round)
+{
+	const char *made = *way == 'b' ? "new\n" : "old\n";
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl(self, self, "--undo", s->d.path, way, (char *)NULL);
+		_exit(9);
+	}
+	for (int i = 0; round % 2 && i < 20000 && has(s, FILES - 1, made); i++)
+		usleep(50);
+	usleep(next_number(round % 2 ? 1500 : 60000));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Each file is what the store says of it; how many are back. */
+static int check_files(struct stage *s)
+{
+	struct history_edits edits;
+	struct buf problems = {0};
+	size_t n_problems;
+	int n = 0;
+
+	undo_settle(s->agent, &s->talks, s->talk);
+	must(history_edits(s->talks.store, s->talk->stored, &edits, &err));
+	assert_int_equal(edits.n, FILES);
+	for (int i = 0; i < FILES; i++) {
+		const struct history_edit *e = &edits.items[FILES - 1 - i];
+		bool back = e->state == HISTORY_EDIT_UNDONE;
+
+		assert_true(back || e->state == HISTORY_EDIT_APPLIED);
+		assert_true(has(s, i, back ? "old\n" : "new\n"));
+		assert_int_equal(e->untold, back);
+		n += back;
+	}
+	history_edits_release(&edits);
+	must(history_verify(s->talks.store, &problems, &n_problems, &err));
+	assert_string_equal(buf_z(&problems), "");
+	buf_release(&problems);
+	return n;
+}
+
+static void whenever_it_is_killed_store_and_files_agree(void **state)
+{
+	struct stage *s = *state;
+	const char *tools[FILES], *args[FILES];
+	static char text[FILES][100];
+	int n_between = 0;
+
+	for (int i = 0; i < FILES; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "ws/f%d", i);
+		tmpdir_write_text(&s->d, name, "old\n");
+		snprintf(text[i], sizeof(text[i]),
+			 "{\"path\": \"f%d\", \"old\": \"old\", \"new\": \"new\"}", i);
+		tools[i] = "edit_file";
+		args[i] = text[i];
+	}
+	turn(s, DECIDE_YES, FILES, tools, args);
+	for (int round = 0; round < 40; round++) {
+		const char *way = round % 4 < 2 ? "back" : "again";
+		int back;
+
+		stage_stop(s);
+		kill_child(s, way, round);
+		stage_start(s);
+		must(talks_get(&s->talks, 1, &s->talk, &err));
+		must(talk_store_load(&s->talks, s->talk, &err));
+		back = check_files(s);
+		n_between += back > 0 && back < FILES;
+		/* The rest goes the same way, and then back to where the next begins. */
+		undo(s, *way == 'b' ? UNDO_BACK : UNDO_AGAIN, 1);
+		undo(s, (round + 1) % 4 < 2 ? UNDO_AGAIN : UNDO_BACK, 1);
+		assert_int_equal(check_files(s), (round + 1) % 4 < 2 ? 0 : FILES);
+	}
+	print_message("killed between files: %d of 40\n", n_between);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,10 +566,17 @@ int main(int argc, char **argv)
 		WITH_STAGE(what_became_of_a_planned_edit_is_found_out),
 		WITH_STAGE(what_became_of_an_undo_is_found_out_and_told),
 		WITH_STAGE(what_another_process_is_at_or_another_workspace_has_is_left),
+		WITH_STAGE(any_sequence_of_edits_undos_and_redos_is_as_it_should_be),
+		WITH_STAGE(whenever_it_is_killed_store_and_files_agree),
 	};
 
-	(void)argc;
 	if (runner_is_called(argv))
 		return runner_main(argv);
+	if (argc == 4 && strcmp(argv[1], "--undo") == 0)
+		return child(argv[2], argv[3]);
+	self = argv[0];
+	/* A disk's syncs would be nearly all of the time, where there is another place. */
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
