@@ -134,7 +134,7 @@ static pid_t child_of(pid_t parent)
  */
 static _Noreturn void be_program(struct jobs *s)
 {
-	struct job j = {.tool = STR_LIT("shell")};
+	struct job j = {.tool = STR_LIT("shell"), .grade = s->grade};
 	struct buf args = {0};
 	struct job_news n = {0};
 	struct err err;
@@ -199,6 +199,64 @@ static void killed_at_any_moment_nothing_stays(void **state)
 	}
 }
 
+/* A program whose command runs; its processes come behind it, as many as there are. */
+static size_t start_program(struct jobs *s, pid_t chain[3])
+{
+	const struct timespec moment = {.tv_nsec = 2000000};
+	size_t n = 1;
+
+	chain[0] = fork();
+	if (chain[0] == 0)
+		be_program(s);
+	assert_true(chain[0] > 0);
+	for (int64_t until = clock_ms() + 20000; jobs_count_marked(s) == 0;
+	     nanosleep(&moment, NULL))
+		if (clock_ms() > until)
+			fail_msg("no command runs");
+	for (; n < 3; n++)
+		if ((chain[n] = child_of(chain[n - 1])) == 0)
+			break;
+	return n;
+}
+
+/* In the layer, so often, the program, its runner and the warden each, and all at once. */
+static void kill_in(struct jobs *s, enum sandbox_layer layer)
+{
+	struct str why;
+
+	runner_close(s->r);
+	s->sandbox = layer;
+	s->grade = GRADE_WRITE;
+	jobs_start(s);
+	if (runner_sandbox(s->r, &why) != layer) {
+		print_message("%s does not work here: skipped\n", sandbox_layer_name(layer));
+		return;
+	}
+	/* Outside of a namespace some may outlive all of them: nobody is left to end them. */
+	for (size_t i = 0; i < (layer == SANDBOX_LANDLOCK ? 3u : 8u); i++) {
+		struct timespec moment = {.tv_nsec = rand() % 30000000};
+		pid_t chain[3];
+		size_t n = start_program(s, chain);
+
+		nanosleep(&moment, NULL);
+		for (size_t k = n; k-- > 0;)
+			if (i % 4 == 3 || i % 4 == k)
+				kill(chain[k], SIGKILL);
+		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+		kill(chain[0], SIGKILL);
+		assert_int_equal(waitpid(chain[0], NULL, 0), chain[0]);
+		jobs_expect_marked(s, 0);
+	}
+}
+
+static void killed_in_a_sandbox_nothing_stays(void **state)
+{
+	struct jobs *s = *state;
+
+	for (int layer = SANDBOX_BWRAP; layer < SANDBOX_OFF; layer++)
+		kill_in(s, (enum sandbox_layer)layer);
+}
+
 #define WITH_RUNNER(f) cmocka_unit_test_setup_teardown(f, jobs_set_up, jobs_tear_down)
 
 int main(int argc, char **argv)
@@ -208,6 +266,7 @@ int main(int argc, char **argv)
 		WITH_RUNNER(a_runner_that_was_killed_is_noticed_and_replaced),
 		WITH_RUNNER(a_warden_that_was_killed_leaves_nothing),
 		WITH_RUNNER(killed_at_any_moment_nothing_stays),
+		WITH_RUNNER(killed_in_a_sandbox_nothing_stays),
 	};
 
 	(void)argc;
