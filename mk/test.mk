@@ -114,6 +114,7 @@ check-all-list:
 	@printf '%s\n' $(foreach t,model first goes_on lines tools ranks,"1200 every-fault-$(t) DSV4CHAT_SLOW=1 \
 		DSV4CHAT_PROGRAM=$(B)/dsv4chat $(B)/tests/program/program_fault_test '*_$(t)_*'")
 	@printf '%s\n' $(LONG_LINES)
+	@printf '%s\n' '1200 long-hostile-repository DSV4CHAT_SLOW=1 HOSTILE=$(B)/tests/hostile sh tests/hostile/repository.sh bubblewrap nobody'
 	@$(MAKE) -s --no-print-directory VARIANT=asan sanitized-list
 	@printf '%s\n' '1200 cppcheck tests/analysis/cppcheck.sh $(sort $(foreach f,$(FOLDERS),$(firstword $(subst /, ,$(f)))))'
 	@printf '%s\n' "1200 valgrind-turn $(VALGRIND) $(B)/dsv4chat --model share/nano --ephemeral --threads 1 --seed 1 -p hello"

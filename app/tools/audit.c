@@ -150,13 +150,16 @@ static bool look(struct audit *a, const struct cover *before, const struct cover
 	struct err err;
 	bool more;
 
-	if (cover_find(&after, a->w, whole != NULL, &err) != 0) {
+	if (cover_find_all(&after, a->w, whole != NULL, &err) != 0) {
 		a->failed = true;
 		buf_addz(a->lines, "[what the command made could not be looked through]\n");
 	}
 	for (size_t i = 0; i < after.n && !a->failed; i++) {
 		const struct cover_item *item = &after.v[i];
 
+		if (item->kind == COVER_SEALED && !whole && !is_known(before, item))
+			tell(a, item->path, " was not looked through: there is too much in it",
+			     NULL);
 		if (item->kind == COVER_KEPT && !is_known(before, item) &&
 		    !is_put_away(item->path) && (!whole || is_part_of(whole, item->path)))
 			judge(a, item);

@@ -46,8 +46,8 @@ int cover_add(struct cover *c, enum cover_kind kind, const char *path, struct er
 
 	if (lstat(path, &st) != 0)
 		return 0;
-	/* What it leads to is what holds the secret. */
-	if (kind == COVER_HIDDEN && S_ISLNK(st.st_mode)) {
+	/* What it leads to is what holds the secret; a folder above it may be a link, too. */
+	if (kind == COVER_HIDDEN) {
 		true_path = realpath(path, NULL);
 		if (!true_path || stat(true_path, &st) != 0) {
 			free(true_path);
@@ -93,11 +93,12 @@ static int by_path(const void *a, const void *b)
 	return order ? order : (int)x->kind - (int)y->kind;
 }
 
-/* Does what is above say all there is to say? */
+/* Does what is above say all there is to say?  What is kept is known, hidden or not: a command
+ * could hide what it made from who looks for it. */
 static bool says_enough(const struct cover_item *above, const struct cover_item *item)
 {
 	return path_is_within(str_of(item->path), str_of(above->path)) &&
-	       (above->kind == COVER_HIDDEN || item->kind != COVER_HIDDEN);
+	       (above->kind == COVER_HIDDEN) == (item->kind == COVER_HIDDEN);
 }
 
 /* In order, and without what another one covers already. */
@@ -118,6 +119,14 @@ static void tidy(struct cover *c)
 			c->v[n++] = c->v[i];
 	}
 	c->n = n;
+}
+
+bool cover_hides(const struct cover *c, struct str path)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->v[i].kind == COVER_HIDDEN && path_is_within(path, str_of(c->v[i].path)))
+			return true;
+	return false;
 }
 
 const struct cover_item *cover_at(const struct cover *c, struct str path)
@@ -233,13 +242,10 @@ static int hide_outside(struct cover *c, const struct workspace *w, struct err *
 	return rc;
 }
 
-int cover_find(struct cover *c, const struct workspace *w, bool git, struct err *err)
+static int find(struct cover *c, const struct workspace *w, size_t left, struct err *err)
 {
-	size_t left = COVER_ENTRIES;
-	int rc;
+	int rc = hide_outside(c, w, err);
 
-	*c = (struct cover){.git = git};
-	rc = hide_outside(c, w, err);
 	for (size_t i = 0; !rc && i < w->n_roots; i++) {
 		rc = cover_scan(c, w, &w->roots[i], &left, err);
 		/* It may lie in one that is not. */
@@ -249,4 +255,16 @@ int cover_find(struct cover *c, const struct workspace *w, bool git, struct err 
 	if (!rc)
 		tidy(c);
 	return rc;
+}
+
+int cover_find(struct cover *c, const struct workspace *w, bool git, struct err *err)
+{
+	*c = (struct cover){.git = git, .depth = COVER_DEPTH};
+	return find(c, w, COVER_ENTRIES, err);
+}
+
+int cover_find_all(struct cover *c, const struct workspace *w, bool git, struct err *err)
+{
+	*c = (struct cover){.git = git, .depth = COVER_DEPTH_ALL};
+	return find(c, w, COVER_ENTRIES_ALL, err);
 }

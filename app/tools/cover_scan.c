@@ -70,8 +70,10 @@ static int look_at(struct scan *k, const char *name, bool folder, bool *enter, s
 
 	*enter = folder;
 	if (may_be_hidden(k, rel) && workspace_hides(k->w, path)) {
-		*enter = false;
-		return cover_add(k->c, COVER_HIDDEN, path.p, err);
+		int rc = cover_add(k->c, COVER_HIDDEN, path.p, err);
+
+		if (rc)
+			return rc;
 	}
 	if (!protect_from_commands(str_of(name)))
 		return 0;
@@ -208,7 +210,7 @@ static int seal_parts(struct scan *k, const struct names *l, int depth, struct e
 static int seal_rest(struct scan *k, struct err *err)
 {
 	struct names rest = {0};
-	int rc = 0, depth = COVER_DEPTH + 1;
+	int rc = 0, depth = k->c->depth + 1;
 
 	for (size_t i = k->at; !rc && i < k->folders.n; i++)
 		if (names_add(&rest, strdup(k->folders.v[i])) != 0)
@@ -231,7 +233,7 @@ static int go_on(struct scan *k, struct err *err)
 	const char *rel = k->folders.v[k->at];
 	int rc;
 
-	if (depth_of(rel) < COVER_DEPTH) {
+	if (depth_of(rel) < k->c->depth) {
 		rc = enter(k, rel, err);
 	} else {
 		buf_truncate(&k->path, k->n_root);

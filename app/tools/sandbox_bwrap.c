@@ -159,21 +159,20 @@ static void add_item(struct buf *out, const struct cover_item *item)
 	}
 }
 
+/* What is hidden would be there again, if it were bound to be kept. */
+static bool is_wanted(const struct workspace *w, const struct cover *c,
+		      const struct cover_item *item)
+{
+	if (is_gone(w, item->path) || S_ISLNK(item->type) || !is_reachable(item->path))
+		return false;
+	return item->kind == COVER_HIDDEN || !cover_hides(c, str_of(item->path));
+}
+
 static void add_covered(struct buf *out, const struct workspace *w, const struct cover *c)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (!is_gone(w, c->v[i].path) && !S_ISLNK(c->v[i].type) &&
-		    is_reachable(c->v[i].path))
+		if (is_wanted(w, c, &c->v[i]))
 			add_item(out, &c->v[i]);
-}
-
-static bool is_hidden(const struct cover *c, const char *path)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (c->v[i].kind == COVER_HIDDEN &&
-		    path_is_within(str_of(path), str_of(c->v[i].path)))
-			return true;
-	return false;
 }
 
 /* Once, however many are connected to it. */
@@ -183,8 +182,8 @@ static void add_socket(struct buf *out, const struct workspace *w, const struct 
 	char *path = realpath(name, NULL);
 	struct stat st;
 
-	if (path && !is_gone(w, path) && !is_hidden(c, path) && stat(path, &st) == 0 &&
-	    S_ISSOCK(st.st_mode) && is_reachable(path) &&
+	if (path && !is_gone(w, path) && !cover_hides(c, str_of(path)) &&
+	    stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && is_reachable(path) &&
 	    !memmem(out->data, out->len, path, strlen(path) + 1))
 		add3(out, "--ro-bind", "/dev/null", path);
 	free(path);

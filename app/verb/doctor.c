@@ -164,10 +164,12 @@ static void check_tools(struct doctor *d)
 	int version = tools_landlock();
 
 	if (version)
-		tell(d, GOOD, "tools", "3 that read, 2 that change files; Landlock %d confines them", version);
+		tell(d, GOOD, "tools",
+		     "3 that read, 2 that change files; Landlock %d confines them", version);
 	else
 		tell(d, WARN, "tools",
-		     "3 that read; this kernel has no Landlock: they are held by their own checks "
+		     "3 that read; this kernel has no Landlock: they are held by their own "
+		     "checks "
 		     "alone");
 }
 
@@ -183,7 +185,8 @@ static void tell_sandbox(struct doctor *d, const struct sandbox_found *f)
 		break;
 	case SANDBOX_BWRAP_PROC:
 		tell(d, GOOD, "sandbox",
-		     "bubblewrap, with this machine's /proc: commands see which processes there "
+		     "bubblewrap, with this machine's /proc: commands see which processes "
+		     "there "
 		     "are; %s",
 		     held);
 		break;
@@ -200,6 +203,12 @@ static void tell_sandbox(struct doctor *d, const struct sandbox_found *f)
 		     "bubblewrap");
 	}
 	tell_lines(d, WARN, "sandbox", &f->why);
+	if (f->layer != SANDBOX_BWRAP && f->layer != SANDBOX_BWRAP_PROC)
+		tell(d, WARN, "sandbox",
+		     "where bubblewrap is not let make namespaces: Ubuntu has a profile for "
+		     "it, "
+		     "bwrap-userns-restrict, in apparmor-profiles; a container forbids them by "
+		     "its own seccomp profile");
 }
 
 /* What commands of tools would run in, tried now. */

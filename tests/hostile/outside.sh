@@ -27,7 +27,8 @@ echo secret-2 >src/.env
 mkdir src/more
 echo secret-3 >src/more/server.key
 ln -s "$HOME/.ssh/id_ed25519" src/plain
-mkdir -p "$HOME/.config/gh" "$BASE/own"
+mkdir -p "$BASE/dots/gh" "$BASE/own"
+ln -s "$BASE/dots" "$HOME/.config"
 echo secret-4 >"$HOME/.config/gh/hosts.yml"
 echo secret-5 >"$BASE/own/history.db"
 look >"$BASE/before"

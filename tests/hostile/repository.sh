@@ -62,6 +62,26 @@ for i in b c d e; do
     absent new/$i/.git
     there new/$i/.git.from-sandbox-1
 done
+# Where it would be hidden from who looks: behind a name, or a link, that hides what it is
+mkdir hid
+run 1 shell 'for d in hid/a hid/b.key hid/c; do mkdir -p $d/.git/hooks
+    echo x >$d/.git/hooks/post-checkout; done
+ln -s . hid/a/.env; mkdir hid/c/id_rsa; mv hid/c/.git hid/c/id_rsa/'
+for d in hid/a hid/b.key hid/c/id_rsa; do
+    absent $d/.git
+    there $d/.git.from-sandbox-1
+done
+rm -rf hid
+# … or among more than is looked through before, and deeper (the long form)
+if [ -n "${DSV4CHAT_SLOW:-}" ]; then
+    mkdir hid
+    TIMEOUT_MS=60000 run 1 shell 'cd hid && for i in $(seq 40); do mkdir d && cd d; done
+mkdir -p .git/hooks; echo x >.git/hooks/post-checkout; cd "${PWD%%/hid/*}/hid"; mkdir a; cd a; seq 210000 | xargs touch; cd ..
+for i in $(seq 20); do mkdir -p b$i/.git/hooks; echo x >b$i/.git/hooks/post-checkout; done; echo MADE'
+    says MADE
+    [ -z "$(find hid -name .git)" ] || fail "one stays: $(find hid -name .git | head -n 1)"
+    rm -rf hid
+fi
 mkdir out
 run 1 shell 'mkdir -p out/.Vscode out/.claude out/.husky; echo x >out/.vscode/tasks.json
 echo x >out/AGENTS.md; echo x >out/.envrc; echo x >out/.mcp.json; ln -s /etc out/.idea; true'
