@@ -52,8 +52,7 @@ static void choose(struct undo *u, const struct talk_message **path, size_t n, s
 	bool any = false, ran = false;
 
 	for (size_t k = 0; turns && k < n; k++) {
-		const struct talk_message *m =
-			path[u->way == UNDO_BACK ? n - 1 - k : k];
+		const struct talk_message *m = path[u->way == UNDO_BACK ? n - 1 - k : k];
 		bool borders = m->role == CHAT_USER;
 
 		if (!borders) {
@@ -169,15 +168,15 @@ static struct history_edit_step *add_step(struct steps *s, const struct undo *u,
 }
 
 /*
- * A planned edit counts as made, for what the model is told: so it does to whoever finds it after
- * a crash.  What each edit left: the newest, what the file holds; an earlier one, what the file held before
- * the next.
+ * A planned edit counts as made, for what the model is told: so it does to whoever finds it
+ * after a crash.  What each edit left: the newest, what the file holds; an earlier one, what
+ * the file held before the next.
  */
 static int keep_after(struct steps *s, const struct undo *u, size_t edit, size_t newer,
 		      struct err *err)
 {
-	struct history_edit_step *step = add_step(s, u, edit, HISTORY_EDIT_PLANNED,
-						  u->way == UNDO_AGAIN);
+	struct history_edit_step *step =
+		add_step(s, u, edit, HISTORY_EDIT_PLANNED, u->way == UNDO_AGAIN);
 	struct buf *held = &s->held[s->n - 1];
 	const struct undoing_file *f = &u->files[u->file_of[edit]];
 	int rc = 0;

@@ -1,4 +1,5 @@
-/* Looking at files and changing them: jobs of the runner, one after another, that are waited for. */
+/* Looking at files and changing them: jobs of the runner, one after another, that are waited
+ * for. */
 #include <errno.h>
 #include <poll.h>
 
@@ -7,7 +8,7 @@
 #include "engine/base/clock.h"
 
 #define WAIT_MS   30000
-#define JOB_FILES 1024        /* of one job */
+#define JOB_FILES 1024       /* of one job */
 #define JOB_BYTES (8u << 20) /* of what they are to hold, but for the last */
 
 /* ---- one job ---- */

@@ -100,7 +100,8 @@ void undo_add_text(const struct undo *u, struct buf *out)
 		buf_addc(out, '\n');
 	}
 	if (u->ran_command && u->way == UNDO_BACK)
-		buf_addz(out, "Commands ran in the same turns: what they changed is not covered.\n");
+		buf_addz(out,
+			 "Commands ran in the same turns: what they changed is not covered.\n");
 }
 
 /* ---- the model ---- */

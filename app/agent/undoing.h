@@ -8,9 +8,9 @@ struct undoing_file {
 	struct str root, path; /* the edits' */
 	struct file_side now, then;
 	uint64_t made_dirs;
-	size_t last;   /* the edit that knows what the file is to hold */
-	bool parted;   /* earlier edits of it are left, since it changed between them */
-	bool unkept;   /* what it is to hold is not known */
+	size_t last; /* the edit that knows what the file is to hold */
+	bool parted; /* earlier edits of it are left, since it changed between them */
+	bool unkept; /* what it is to hold is not known */
 	enum undo_outcome outcome;
 	struct file_side is; /* when it was looked at */
 	struct buf why;
@@ -36,8 +36,8 @@ struct undo {
 /* Reads the edits of the conversation; nothing is taken up yet. */
 int undoing_open(struct undo *u, struct err *err);
 void undoing_close(struct undo *u);
-/* Takes up an edit, if it goes before those of its file that were taken up, or (UNDO_AGAIN) behind
- * them. */
+/* Takes up an edit, if it goes before those of its file that were taken up, or (UNDO_AGAIN)
+ * behind them. */
 void undoing_add(struct undo *u, size_t edit);
 
 /* It is to be changed, or was. */

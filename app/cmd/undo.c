@@ -15,8 +15,9 @@ static int take_number(const char *name, const char *arg, size_t *n, struct err 
 	if (!*arg)
 		return 0;
 	if (!end || *end || v < 1 || v > MOST_TURNS)
-		return err_set(err, ERR_USAGE, "/%s %.40s: expected nothing, or a number of "
-					       "questions, 1 to %d",
+		return err_set(err, ERR_USAGE,
+			       "/%s %.40s: expected nothing, or a number of "
+			       "questions, 1 to %d",
 			       name, arg, MOST_TURNS);
 	*n = v;
 	return 0;

@@ -1,5 +1,5 @@
-/* File edits taken back and made again: what would be done stands in the transcript, and is asked
- * about in a box. */
+/* File edits taken back and made again: what would be done stands in the transcript, and is
+ * asked about in a box. */
 #include "app/agent/undo.h"
 #include "app/screen/private.h"
 
@@ -20,8 +20,9 @@ static void ask(struct screen *s, bool again)
 	size_t n = undo_count(s->acts.undo);
 	struct buf title = {0};
 
-	buf_addf(&title, again ? "Make the edits of %zu file%s again?"
-			       : "Take back the edits of %zu file%s?",
+	buf_addf(&title,
+		 again ? "Make the edits of %zu file%s again?"
+		       : "Take back the edits of %zu file%s?",
 		 n, n == 1 ? "" : "s");
 	tui_ask(s->tui, TUI_ASK_UNDO, buf_z(&title));
 	tui_add_choice(s->tui, again ? STR_LIT("make them again") : STR_LIT("take them back"),

@@ -34,28 +34,29 @@ enum swap_end {
 enum swap_end swap_file(const struct swap *s);
 
 /*
- * The same in two steps, so that many can wait for the disk together: the new content is written
- * beside the file and on its way; then it has the name, once it is on the disk.  The folder is the
- * caller's to sync.  Where the first fails (errno) there is no second; what *s borrows stays until
- * then.
+ * The same in two steps, so that many can wait for the disk together: the new content is
+ * written beside the file and on its way; then it has the name, once it is on the disk.  The
+ * folder is the caller's to sync.  Where the first fails (errno) there is no second; what *s
+ * borrows stays until then.
  */
 struct swapping {
 	struct swap s;
 	struct stat old, st;
 	char temp[24];
 	int fd;
-	bool synced;  /* swap_sync() was tried: */
+	bool synced;    /* swap_sync() was tried: */
 	int sync_errno; /* 0: it is on the disk */
 };
 bool swap_prepare(struct swapping *w, const struct swap *s);
-/* Between the two, for many: they go to the disk at the same time.  Threads that end with it. */
+/* Between the two, for many: they go to the disk at the same time.  Threads that end with it.
+ */
 void swap_sync(struct swapping *const *v, size_t n);
 enum swap_end swap_finish(struct swapping *w);
 void swap_sync_folder(int dir);
 
 /*
- * The file that is there loses its name, as it would to another content; what has it meanwhile keeps
- * it.  Of *s content and mode are not looked at; the folder is the caller's to sync.
+ * The file that is there loses its name, as it would to another content; what has it meanwhile
+ * keeps it.  Of *s content and mode are not looked at; the folder is the caller's to sync.
  */
 enum swap_end swap_remove(const struct swap *s);
 

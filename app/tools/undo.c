@@ -33,7 +33,8 @@ static void add_side(struct buf *out, const struct file_side *s)
 {
 	wire_add_number(out, s->exists);
 	wire_add_number(out, s->exists ? s->mode : 0);
-	wire_add_text(out, (struct str){(const char *)s->hash, s->exists ? sizeof(s->hash) : 0});
+	wire_add_text(out,
+		      (struct str){(const char *)s->hash, s->exists ? sizeof(s->hash) : 0});
 }
 
 static bool take_side(struct wire_fields *f, struct file_side *s)
@@ -149,8 +150,8 @@ static int read_file(struct undo *u)
 	if (!buf_reserve(&u->bytes, size + 1))
 		return ERR_NOMEM;
 	while (u->bytes.len <= size) {
-		ssize_t n = pread(u->t.fd, u->bytes.data + u->bytes.len, size + 1 - u->bytes.len,
-				  (off_t)u->bytes.len);
+		ssize_t n = pread(u->t.fd, u->bytes.data + u->bytes.len,
+				  size + 1 - u->bytes.len, (off_t)u->bytes.len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -193,7 +194,8 @@ static int look(struct undo *u)
 /* Permissions that were changed since stay. */
 static mode_t mode_then(const struct undo *u)
 {
-	uint64_t mode = u->is.exists && u->is.mode != u->f.now.mode ? u->is.mode : u->f.then.mode;
+	uint64_t mode =
+		u->is.exists && u->is.mode != u->f.now.mode ? u->is.mode : u->f.then.mode;
 
 	return (mode_t)mode & 0777;
 }

@@ -1,12 +1,12 @@
 /*
- * Edits of files taken back, or made again: a list of files, each with what it has to be and what
- * it is to become, for the job "undo" of a runner (struct job, `plan`), and what that found, in its
- * news (`files`).
+ * Edits of files taken back, or made again: a list of files, each with what it has to be and
+ * what it is to become, for the job "undo" of a runner (struct job, `plan`), and what that
+ * found, in its news (`files`).
  *
- * JOB_PREPARE looks and changes nothing; JOB_APPLY looks again, at what is open then, and changes a
- * file whole or not at all.  Each takes files from the beginning of the list for as long as there
- * is room for what it tells, at least one: what is behind them is for another job.  Pure, but for
- * tool_undo(); any thread.
+ * JOB_PREPARE looks and changes nothing; JOB_APPLY looks again, at what is open then, and
+ * changes a file whole or not at all.  Each takes files from the beginning of the list for as
+ * long as there is room for what it tells, at least one: what is behind them is for another
+ * job.  Pure, but for tool_undo(); any thread.
  */
 #ifndef APP_TOOLS_UNDO_H
 #define APP_TOOLS_UNDO_H
@@ -32,7 +32,8 @@ bool file_side_eq(const struct file_side *a, const struct file_side *b); /* what
 struct undo_file {
 	struct str root, path; /* of a workspace, and below it: bytes, without links */
 	struct file_side now, then;
-	uint64_t made_dirs; /* where it does not exist then: folders to remove, if they are empty */
+	uint64_t made_dirs; /* where it does not exist then: folders to remove, if they are
+			       empty */
 	struct str content; /* of `then`; JOB_PREPARE does not look at it */
 };
 

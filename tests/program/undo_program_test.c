@@ -1,5 +1,5 @@
-/* File edits taken back and made again as a user meets it: in line mode, on the screen and in a JSON
- * Lines session, with the program's own runner. */
+/* File edits taken back and made again as a user meets it: in line mode, on the screen and in a
+ * JSON Lines session, with the program's own runner. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,8 @@
 	" \"old\": \"milk\", \"new\": \"tea\"}}}\n"                                            \
 	"{\"call\": {\"name\": \"write_file\", \"arguments\": {\"path\": \"new.txt\","         \
 	" \"content\": \"made\"}}}\n" DONE "{\"text\": \"Changed.\"}\n" DONE
-#define HEARS(text, says) "{\"turn\": {\"expect\": \"" text "\"}}\n{\"text\": \"" says "\"}\n" DONE
+#define HEARS(text, says)                                                                      \
+	"{\"turn\": {\"expect\": \"" text "\"}}\n{\"text\": \"" says "\"}\n" DONE
 
 static struct tmpdir d;
 
@@ -185,20 +186,24 @@ static void who_says_no_is_left_alone_and_a_session_of_lines_has_events(void **s
 	expect_files("buy tea\n", true);
 	quit_lines(&st);
 	tmpdir_write_text(&d, "work/notes.txt", "theirs\n");
-	tmpdir_write_text(&d, "lines", "{\"undo\": 1}\n{\"redo\": 1}\n{\"undo\": 0}\n"
-				       "{\"undo\": 1, \"text\": \"x\"}\n{\"undo\": 2}\n");
+	tmpdir_write_text(&d, "lines",
+			  "{\"undo\": 1}\n{\"redo\": 1}\n{\"undo\": 0}\n"
+			  "{\"undo\": 1, \"text\": \"x\"}\n{\"undo\": 2}\n");
 	program_live_in(d.path);
 	tmpdir_write_text(&d, "engine", DONE);
-	buf_addf(&line, "cd '%s' && '%s' --tools --engine-script '%s' -c --input-format jsonl <'%s'"
-			" 2>&1",
+	buf_addf(&line,
+		 "cd '%s' && '%s' --tools --engine-script '%s' -c --input-format jsonl <'%s'"
+		 " 2>&1",
 		 tmpdir_file(&d, "work"), program, tmpdir_file(&d, "engine"),
 		 tmpdir_file(&d, "lines"));
 	assert_int_equal(program_shell(buf_z(&line), &out), 2);
-	assert_non_null(strstr(buf_z(&out), "{\"type\": \"undo\", \"files\": [{\"path\": \"new.txt\", "
-					    "\"state\": \"removed\"}, {\"path\": \"notes.txt\", "
-					    "\"state\": \"changed\"}]}"));
-	assert_non_null(strstr(buf_z(&out), "{\"type\": \"redo\", \"files\": [{\"path\": \"new.txt\", "
-					    "\"state\": \"made\"}]}"));
+	assert_non_null(strstr(buf_z(&out),
+			       "{\"type\": \"undo\", \"files\": [{\"path\": \"new.txt\", "
+			       "\"state\": \"removed\"}, {\"path\": \"notes.txt\", "
+			       "\"state\": \"changed\"}]}"));
+	assert_non_null(strstr(buf_z(&out),
+			       "{\"type\": \"redo\", \"files\": [{\"path\": \"new.txt\", "
+			       "\"state\": \"made\"}]}"));
 	assert_non_null(strstr(buf_z(&out), "line 3: undo: expected a number of questions"));
 	assert_non_null(strstr(buf_z(&out), "line 4: undo: expected a number of questions"));
 	expect_files("theirs\n", false);

@@ -1,6 +1,6 @@
 /*
- * A conversation whose model calls tools that change files, with the store, and the process that
- * does it, in a workspace of its own ("ws" in the stage's folder).
+ * A conversation whose model calls tools that change files, with the store, and the process
+ * that does it, in a workspace of its own ("ws" in the stage's folder).
  */
 #ifndef TESTS_SUPPORT_EDIT_STAGE_H
 #define TESTS_SUPPORT_EDIT_STAGE_H
@@ -158,7 +158,7 @@ static inline int end(void **state)
 }
 
 static inline void say_calls(struct stage *s, const char *const *tools, const char *const *args,
-		      size_t n)
+			     size_t n)
 {
 	struct talk_message *m = talk_message_new(CHAT_ASSISTANT, &err);
 	struct agent_answer a = {.done = true, .stop = STOP_END};

@@ -1,5 +1,5 @@
-/* Edits taken back and made again: which, what is said of them, what the model is told, and what a
- * killed program leaves, with the process that does it. */
+/* Edits taken back and made again: which, what is said of them, what the model is told, and
+ * what a killed program leaves, with the process that does it. */
 #include "tests/support/edit_stage.h"
 
 #include <signal.h>
@@ -104,8 +104,9 @@ static void what_an_edit_made_goes_with_its_folders(void **state)
 	struct stage *s = *state;
 
 	write_new(s, "d/e/new", "x");
-	assert_string_equal(undo(s, UNDO_BACK, 1), "  d/e/new: goes, since an edit made it\n--\n"
-						   "  d/e/new: removed\n");
+	assert_string_equal(undo(s, UNDO_BACK, 1),
+			    "  d/e/new: goes, since an edit made it\n--\n"
+			    "  d/e/new: removed\n");
 	expect_missing(s, "d");
 	assert_string_equal(undo(s, UNDO_AGAIN, 1), "  d/e/new: comes again\n--\n"
 						    "  d/e/new: made again\n");
@@ -226,8 +227,9 @@ static void commands_of_the_same_turn_are_not_covered_and_it_says_so(void **stat
 
 	tmpdir_write_text(&s->d, "ws/a", "one\n");
 	turn(s, DECIDE_YES, 2, tools, args);
-	assert_non_null(strstr(undo(s, UNDO_BACK, 1),
-			       "Commands ran in the same turns: what they changed is not covered"));
+	assert_non_null(
+		strstr(undo(s, UNDO_BACK, 1),
+		       "Commands ran in the same turns: what they changed is not covered"));
 	tmpdir_write_text(&s->d, "ws/a", "one\n");
 	edit(s, EDIT("one", "1"));
 	assert_null(strstr(undo(s, UNDO_BACK, 1), "Commands"));
@@ -267,7 +269,8 @@ static void without_tools_or_while_they_work_nothing_is_taken_back(void **state)
 	struct stage *s = *state;
 	struct undo *u;
 
-	assert_int_equal(undo_look(&u, NULL, &s->talks, s->talk, UNDO_BACK, 1, &err), ERR_USAGE);
+	assert_int_equal(undo_look(&u, NULL, &s->talks, s->talk, UNDO_BACK, 1, &err),
+			 ERR_USAGE);
 	assert_non_null(strstr(err.text, "--tools"));
 	agent_begin(s->agent);
 	assert_int_equal(undo_look(&u, s->agent, &s->talks, s->talk, UNDO_BACK, 1, &err),

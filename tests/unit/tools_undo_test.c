@@ -1,5 +1,5 @@
-/* Files taken back to what they were: any bytes, modes and sequences of edits; what is not as it has
- * to be; and a process that is killed on the way. */
+/* Files taken back to what they were: any bytes, modes and sequences of edits; what is not as
+ * it has to be; and a process that is killed on the way. */
 #include "tests/support/shared_files.h"
 
 #include <dirent.h>
@@ -140,12 +140,13 @@ static void edit(struct stage *s, const char *tool, const char *args, struct buf
 static void add(const struct stage *s, struct buf *plan, const char *name,
 		const struct copy *now, const struct copy *then, uint64_t made_dirs)
 {
-	undo_add_file(plan, &(struct undo_file){.root = str_of(s->w.roots[0].path),
-						.path = str_of(name),
-						.now = now->side,
-						.then = then->side,
-						.made_dirs = made_dirs,
-						.content = {buf_z(&then->bytes), then->bytes.len}});
+	undo_add_file(plan,
+		      &(struct undo_file){.root = str_of(s->w.roots[0].path),
+					  .path = str_of(name),
+					  .now = now->side,
+					  .then = then->side,
+					  .made_dirs = made_dirs,
+					  .content = {buf_z(&then->bytes), then->bytes.len}});
 }
 
 static enum undo_outcome only(const struct stage *s)
@@ -159,7 +160,8 @@ static enum undo_outcome only(const struct stage *s)
 }
 
 static enum undo_outcome take(struct stage *s, enum job_phase phase, const char *name,
-			      const struct copy *now, const struct copy *then, uint64_t made_dirs)
+			      const struct copy *now, const struct copy *then,
+			      uint64_t made_dirs)
 {
 	struct buf plan = {0};
 
@@ -173,7 +175,8 @@ static enum undo_outcome take(struct stage *s, enum job_phase phase, const char 
 
 static void make_file(struct stage *s, const char *name)
 {
-	static const char *const kinds[] = {"a", "b\n", "b\r\n", "\xEF\xBB\xBF", "\xff\x01", "\n"};
+	static const char *const kinds[] = {"a",        "b\n", "b\r\n", "\xEF\xBB\xBF",
+					    "\xff\x01", "\n"};
 	struct buf file = {0};
 
 	for (uint32_t n = next_number(s, 20); n; n--)
@@ -199,8 +202,8 @@ static void edit_some(struct stage *s, const char *name, bool is_new, struct buf
 	}
 	for (uint32_t i = 0, n = 1 + next_number(s, 4); i < n; i++) {
 		snprintf(args, sizeof(args),
-			 "{\"path\": \"%s\", \"old\": \"HERE%u.\", \"new\": \"%sHERE%u.\"}", name, i,
-			 i % 2 ? "more\\n" : "", i + 1);
+			 "{\"path\": \"%s\", \"old\": \"HERE%u.\", \"new\": \"%sHERE%u.\"}",
+			 name, i, i % 2 ? "more\\n" : "", i + 1);
 		edit(s, "edit_file", args, shown);
 	}
 }
@@ -309,7 +312,8 @@ static void what_no_edit_may_write_is_not_taken_back(void **state)
 
 static void what_is_no_list_is_refused(void **state)
 {
-	static const char *const lists[] = {"x", "\1\0\0\0\0\0\0\0", "0123456789abcdef0123456789"};
+	static const char *const lists[] = {"x", "\1\0\0\0\0\0\0\0",
+					    "0123456789abcdef0123456789"};
 	struct stage *s = *state;
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
