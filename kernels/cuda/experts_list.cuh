@@ -84,45 +84,85 @@ static __device__ __forceinline__ void list_few(const struct expert_list &l, int
 		*l.n_item = n_shared + __popc(all);
 }
 
-/* To which choice's item each choice belongs. */
-static __device__ __forceinline__ void list_leads(const struct expert_list &l, int n_choice)
+/* The lanes whose choice k0 + lane names expert e. */
+static __device__ __forceinline__ unsigned list_same(const struct expert_list &l, int k0, int n,
+						     int e)
 {
-	for (int i = (int)threadIdx.x; i < n_choice; i += (int)blockDim.x) {
-		int e = l.chosen[i], lead = i, before = 0, all = 0;
+	int k = k0 + (int)threadIdx.x % WARP;
 
-#pragma unroll 4
-		for (int k = 0; k < n_choice; k++) {
-			int same = l.chosen[k] == e;
+	return __ballot_sync(ALL_LANES, k < n && l.chosen[k] == e);
+}
 
-			if (k < i) {
-				lead = same && before % ITEM_ROWS == 0 ? k : lead;
-				before += same;
-			}
-			all += same;
+/* The choice that is the `number`-th of those that name e. */
+static __device__ __forceinline__ int list_nth(const struct expert_list &l, int n, int e,
+					       int number)
+{
+	unsigned below = (1u << threadIdx.x % WARP) - 1;
+	int before = 0;
+
+	for (int k0 = 0; k0 < n; k0 += WARP) {
+		unsigned same = list_same(l, k0, n, e);
+		int it = same >> threadIdx.x % WARP & 1 &&
+			 before + __popc(same & below) == number;
+		unsigned here = __ballot_sync(ALL_LANES, it);
+
+		if (here)
+			return k0 + __ffs((int)here) - 1;
+		before += __popc(same);
+	}
+	return 0;
+}
+
+/* To which choice's item each choice belongs: a warp for each. */
+static __device__ __forceinline__ void list_leads(const struct expert_list &l, int n)
+{
+	int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
+
+	for (int i = warp; i < n; i += (int)blockDim.x / WARP) {
+		int e = l.chosen[i], before = 0, all = 0, lead = i, place;
+
+		for (int k0 = 0; k0 < n; k0 += WARP) {
+			unsigned same = list_same(l, k0, n, e);
+			int ahead = min(max(i - k0, 0), WARP);
+
+			all += __popc(same);
+			before += __popc(ahead < WARP ? same & ((1u << ahead) - 1) : same);
 		}
-		if (before % ITEM_ROWS == 0)
-			lead = i;
-		l.lead[i] = lead * ITEM_ROWS + before % ITEM_ROWS;
-		l.count[i] = lead == i ? min(all - before, ITEM_ROWS) : 0;
+		place = before % ITEM_ROWS;
+		if (place)
+			lead = list_nth(l, n, e, before - place);
+		if (lane == 0) {
+			l.lead[i] = lead * ITEM_ROWS + place;
+			l.count[i] = place ? 0 : min(all - before, ITEM_ROWS);
+		}
 	}
 }
 
-/* Items and order, from the leads. */
-static __device__ __forceinline__ void list_items(const struct expert_list &l, int n_tok,
-						  int n_used, int n_shared)
+/* The items from the leads' counts, by one warp; leaves in `count` where each begins. */
+static __device__ __forceinline__ void list_items(const struct expert_list &l, int n, int n_tok,
+						  int n_shared)
 {
-	for (int i = (int)threadIdx.x; i < n_tok * n_used; i += (int)blockDim.x) {
-		int lead = l.lead[i] / ITEM_ROWS, first = n_tok, number = n_shared;
+	int lane = (int)threadIdx.x, first = n_tok, number = n_shared;
 
-#pragma unroll 4
-		for (int k = 0; k < lead; k++) {
-			first += l.count[k];
-			number += l.count[k] > 0;
+	for (int k0 = 0; k0 < n; k0 += WARP) {
+		int k = k0 + lane, count = k < n ? l.count[k] : 0, sum = count;
+		unsigned leads = __ballot_sync(ALL_LANES, count > 0);
+
+		for (int o = 1; o < WARP; o *= 2) {
+			int v = __shfl_up_sync(ALL_LANES, sum, (unsigned)o);
+
+			sum += lane >= o ? v : 0;
 		}
-		l.order[first + l.lead[i] % ITEM_ROWS] = i / n_used * (n_used + 1) + i % n_used;
-		if (lead == i)
-			l.items[number] = {l.chosen[i], first, l.count[i]};
+		if (count)
+			l.items[number + __popc(leads & ((1u << lane) - 1))] = {
+				l.chosen[k], first + sum - count, count};
+		if (k < n)
+			l.count[k] = first + sum - count;
+		first += __shfl_sync(ALL_LANES, sum, WARP - 1);
+		number += __popc(leads);
 	}
+	if (lane == 0)
+		*l.n_item = number;
 }
 
 /* All threads; a barrier of the caller's makes the list known to all. */
@@ -130,7 +170,7 @@ static __device__ __forceinline__ void list_make(const struct expert_list &l,
 						 const struct experts_job &j)
 {
 	int n_choice = j.n_tok * j.n_used, n_shared = (j.n_tok + ITEM_ROWS - 1) / ITEM_ROWS;
-	int i = (int)threadIdx.x, n = n_shared;
+	int i = (int)threadIdx.x;
 
 	list_shared(l, j.n_tok, j.n_used);
 	for (int k = i; k < n_choice; k += (int)blockDim.x)
@@ -141,16 +181,17 @@ static __device__ __forceinline__ void list_make(const struct expert_list &l,
 				 n_shared);
 		return;
 	}
-	for (; i < n_choice; i += (int)blockDim.x)
-		l.chosen[i] = j.chosen[i];
+	for (int k = i; k < n_choice; k += (int)blockDim.x)
+		l.chosen[k] = j.chosen[k];
 	__syncthreads();
 	list_leads(l, n_choice);
 	__syncthreads();
-	for (int k = 0; k < n_choice; k++)
-		n += l.count[k] > 0;
-	if (threadIdx.x == 0)
-		*l.n_item = n;
-	list_items(l, j.n_tok, j.n_used, n_shared);
+	if (i < WARP)
+		list_items(l, n_choice, j.n_tok, n_shared);
+	__syncthreads();
+	for (int k = i; k < n_choice; k += (int)blockDim.x)
+		l.order[l.count[l.lead[k] / ITEM_ROWS] + l.lead[k] % ITEM_ROWS] =
+			k / j.n_used * (j.n_used + 1) + k % j.n_used;
 }
 
 #endif
