@@ -2,6 +2,7 @@
  * sample: the choice of a token from each row of logits, with common noise.
  *
  *   best   64 blocks a row: the best token of each, and the lowest whose logit is not finite
+ *   mass   where top_p alone decides, 64 blocks a row: its tokens' first digits, by mass
  *   limit  a block a row: the best of all; the alternatives; where top_k and top_p end
  *   race   64 blocks a row: argmax of (logit - best) / T + G over what is kept; the last
  *          block to end compares their winners
@@ -15,68 +16,20 @@
  * Floor: the logits over the memory's bandwidth, and their noise: 26 integer products for two
  * tokens.
  */
-#include "kernels/cuda/device.cuh"
-#include "kernels/noise.h"
-
-#define SAMPLE_BLOCKS  64
-#define SAMPLE_THREADS 256
-#define LIMIT_THREADS  1024
-#define DIGITS         2048 /* of 11 bits */
-
-typedef unsigned long long order_t;
-
-struct sample_job {
-	int n_tok, vocab, first, n_top;
-	const struct step *step;
-	const struct sample_how *how;
-	const float *logits;
-	struct choice *out;
-	struct sample_row *rows; /* [n_tok], scratch */
-	uint32_t *counters;      /* [n_tok], 0 */
-};
-
-/* What the three kernels tell each other of a row. */
-struct sample_row {
-	order_t best[SAMPLE_BLOCKS];
-	int bad[SAMPLE_BLOCKS];
-	double sum[SAMPLE_BLOCKS]; /* of each block's winner */
-	int id[SAMPLE_BLOCKS];
-	order_t limit; /* the last that top_k and top_p keep */
-	int best_id;
-	int races; /* 0: the choice has been written */
-};
-
-static __device__ __forceinline__ const float *row_logits(const struct sample_job &j, int row)
-{
-	return j.logits + (size_t)row * (size_t)j.vocab;
-}
-
-/* Tokens that may be chosen: at least one. */
-static __device__ __forceinline__ int n_choice(const struct sample_job &j)
-{
-	return max(1, min(j.how->n_choice, j.vocab));
-}
-
-/* -0 is as good as +0. */
-static __device__ __forceinline__ order_t order_of(float logit, int id)
-{
-	uint32_t u = __float_as_uint(logit + 0.0f);
-	uint32_t rising = u & 0x80000000u ? ~u : u | 0x80000000u;
-
-	return (order_t)~rising << 32 | (uint32_t)id;
-}
-
-static __device__ __forceinline__ int id_of(order_t o)
-{
-	return (int)(uint32_t)o;
-}
-
-static __device__ __forceinline__ int is_finite(float v)
-{
-	return (__float_as_uint(v) & 0x7f800000u) != 0x7f800000u;
-}
+#include "kernels/cuda/sample_limit.cuh"
 
 /* ------------------------------------------------------------------------- best */
+
+/* This block's share of what the next kernel adds to. */
+static __device__ __forceinline__ void clear_digits(struct first_digits *d)
+{
+	int each = DIGITS / SAMPLE_BLOCKS, i = (int)blockIdx.x * each + (int)threadIdx.x;
+
+	if ((int)threadIdx.x < each) {
+		d->mass[i] = 0;
+		d->count[i] = 0;
+	}
+}
 
 static __global__ void __launch_bounds__(SAMPLE_THREADS) sample_best(struct sample_job j)
 {
@@ -87,6 +40,8 @@ static __global__ void __launch_bounds__(SAMPLE_THREADS) sample_best(struct samp
 	int n = n_choice(j), bad = INT32_MAX, warp = (int)threadIdx.x / WARP;
 	order_t best = ~(order_t)0;
 
+	if (spreads(j, (int)blockIdx.y, *j.how))
+		clear_digits(j.digits + blockIdx.y);
 	for (int i = (int)(blockIdx.x * SAMPLE_THREADS + threadIdx.x); i < n;
 	     i += SAMPLE_BLOCKS * SAMPLE_THREADS) {
 		float v = logits[i];
@@ -113,252 +68,6 @@ static __global__ void __launch_bounds__(SAMPLE_THREADS) sample_best(struct samp
 	}
 	j.rows[blockIdx.y].best[blockIdx.x] = best;
 	j.rows[blockIdx.y].bad[blockIdx.x] = bad;
-}
-
-/* ------------------------------------------------------------------------ limit */
-
-struct limit_shared {
-	uint32_t count[DIGITS], low[DIGITS], high[DIGITS]; /* mass in two words */
-	order_t warp_sum[LIMIT_THREADS / WARP];
-	order_t base; /* weight of all better digits */
-	int digit, n; /* the digit found (-1: none), how many tokens share it */
-};
-
-/* One row's logits as the search sees them; T: what a mass is made with. */
-struct ranked {
-	const float *logits;
-	int n;
-	float best;
-	double temperature;
-};
-
-/* Adds to a mass of two words; what is lost in the lower one is carried. */
-static __device__ __forceinline__ void add_mass(uint32_t *low, uint32_t *high, uint64_t mass)
-{
-	uint32_t add = (uint32_t)mass, old = atomicAdd(low, add);
-
-	atomicAdd(high, (uint32_t)(mass >> 32) + (old + add < old));
-}
-
-/* The weight of a digit: tokens, or their mass. */
-static __device__ __forceinline__ order_t digit_weight(const struct limit_shared *s, int digit,
-						       int by_mass)
-{
-	return by_mass ? (order_t)s->high[digit] << 32 | s->low[digit] : s->count[digit];
-}
-
-/* Finds the first digit whose weight, with base and all before it, reaches `target`. */
-static __device__ __forceinline__ void find_digit(struct limit_shared *s, order_t base,
-						  order_t target, int by_mass)
-{
-	int b = 2 * (int)threadIdx.x, lane = (int)threadIdx.x % WARP;
-	order_t one = digit_weight(s, b, by_mass), two = digit_weight(s, b + 1, by_mass);
-	order_t sum = one + two;
-
-	for (int o = 1; o < WARP; o *= 2) {
-		order_t v = __shfl_up_sync(ALL_LANES, sum, o);
-
-		sum += lane >= o ? v : 0;
-	}
-	if (lane == WARP - 1)
-		s->warp_sum[threadIdx.x / WARP] = sum;
-	if (threadIdx.x == 0)
-		s->digit = -1;
-	__syncthreads();
-	sum += base - one - two;
-	for (int w = 0; w < (int)threadIdx.x / WARP; w++)
-		sum += s->warp_sum[w];
-	/* sum: all that is better than digit b */
-	if (sum < target && target <= sum + one + two) {
-		int second = target > sum + one;
-
-		s->digit = b + second;
-		s->base = sum + (second ? one : 0);
-		s->n = (int)s->count[b + second];
-	}
-	__syncthreads();
-}
-
-/* Counts a digit (below `shift`, of `bits` bits) of the tokens up to `within` whose digits
- * before it are `prefix`. */
-static __device__ __forceinline__ void count_digits(struct limit_shared *s,
-						    const struct ranked &r, order_t within,
-						    order_t prefix, int shift, int bits,
-						    int by_mass)
-{
-	for (int i = (int)threadIdx.x; i < DIGITS; i += LIMIT_THREADS)
-		s->count[i] = s->low[i] = s->high[i] = 0;
-	__syncthreads();
-	for (int i = (int)threadIdx.x; i < r.n; i += LIMIT_THREADS) {
-		order_t o = order_of(r.logits[i], i);
-		int digit = (int)(o >> shift) & ((1 << bits) - 1);
-
-		/* the first digit has nothing before it */
-		if (o > within || (shift + bits < 64 && o >> (shift + bits) != prefix))
-			continue;
-		atomicAdd(&s->count[digit], 1u);
-		if (by_mass) {
-			uint64_t mass =
-				noise_mass(noise_behind(r.logits[i], r.best, r.temperature));
-
-			if (mass)
-				add_mass(&s->low[digit], &s->high[digit], mass);
-		}
-	}
-	__syncthreads();
-}
-
-/*
- * The end of the shortest prefix of the order whose weight reaches `target` (> 0): as an order
- * number that keeps just its tokens.  `within` where all up to that weigh less.
- */
-static __device__ __forceinline__ order_t find_limit(struct limit_shared *s,
-						     const struct ranked &r, order_t within,
-						     order_t target, int by_mass)
-{
-	order_t prefix = 0, base = 0;
-
-	for (int shift = 64; shift > 0;) {
-		int bits = shift == 64 || shift > 11 ? 11 : shift;
-
-		shift -= bits;
-		count_digits(s, r, within, prefix, shift, bits, by_mass);
-		find_digit(s, base, target, by_mass);
-		if (s->digit < 0)
-			return within;
-		prefix = prefix << bits | (order_t)s->digit;
-		base = s->base;
-		if (s->n == 1 || shift == 0)
-			return min(within, ((prefix + 1) << shift) - 1);
-		__syncthreads(); /* digit, base and n are read before they are set again */
-	}
-	return within;
-}
-
-static __device__ __forceinline__ order_t mass_up_to(struct limit_shared *s,
-						     const struct ranked &r, order_t limit)
-{
-	order_t sum = 0;
-
-	for (int i = (int)threadIdx.x; i < r.n; i += LIMIT_THREADS) {
-		if (order_of(r.logits[i], i) <= limit)
-			sum += noise_mass(noise_behind(r.logits[i], r.best, r.temperature));
-	}
-	for (int o = WARP / 2; o; o /= 2)
-		sum += __shfl_xor_sync(ALL_LANES, sum, o);
-	__syncthreads();
-	if (threadIdx.x % WARP == 0)
-		s->warp_sum[threadIdx.x / WARP] = sum;
-	__syncthreads();
-	sum = 0;
-	for (int w = 0; w < LIMIT_THREADS / WARP; w++)
-		sum += s->warp_sum[w];
-	__syncthreads();
-	return sum;
-}
-
-/* The n_top best of the row, in their order. */
-static __device__ __forceinline__ void list_top(struct limit_shared *s, const struct ranked &r,
-						int n_top, struct choice *out)
-{
-	order_t *found = s->warp_sum; /* LIMIT_THREADS / WARP of them: more than SAMPLE_TOP */
-	order_t limit = find_limit(s, r, ~(order_t)0, (order_t)n_top, 0);
-
-	__syncthreads();
-	if (threadIdx.x == 0)
-		s->n = 0;
-	__syncthreads();
-	for (int i = (int)threadIdx.x; i < r.n; i += LIMIT_THREADS) {
-		order_t o = order_of(r.logits[i], i);
-
-		if (o <= limit)
-			found[atomicAdd(&s->n, 1)] = o;
-	}
-	__syncthreads();
-	if ((int)threadIdx.x < s->n) {
-		int rank = 0, id = id_of(found[threadIdx.x]);
-
-		for (int i = 0; i < s->n; i++)
-			rank += found[i] < found[threadIdx.x];
-		out->top[rank].id = id;
-		out->top[rank].logit = r.logits[id];
-	}
-	if (threadIdx.x == 0)
-		out->n_top = s->n;
-	__syncthreads();
-}
-
-/* Where top_k and top_p end. */
-static __device__ __forceinline__ order_t kept_limit(struct limit_shared *s,
-						     const struct ranked &r,
-						     const struct sample_how &how)
-{
-	order_t limit = ~(order_t)0;
-
-	if (how.top_k > 0 && how.top_k < r.n)
-		limit = find_limit(s, r, limit, (order_t)how.top_k, 0);
-	__syncthreads();
-	if (how.top_p < 1.0) {
-		order_t share = noise_share(how.top_p, mass_up_to(s, r, limit));
-
-		limit = find_limit(s, r, limit, max(share, (order_t)1), 1);
-	}
-	return limit;
-}
-
-/* The best of all blocks, and the lowest bad one, to all threads: each warp looks for itself.
- */
-static __device__ __forceinline__ void combine_best(const struct sample_row *row, order_t *best,
-						    int *bad)
-{
-	*best = ~(order_t)0;
-	*bad = INT32_MAX;
-	for (int b = (int)threadIdx.x % WARP; b < SAMPLE_BLOCKS; b += WARP) {
-		*best = min(*best, row->best[b]);
-		*bad = min(*bad, row->bad[b]);
-	}
-	for (int o = WARP / 2; o; o /= 2) {
-		*best = min(*best, __shfl_xor_sync(ALL_LANES, *best, o));
-		*bad = min(*bad, __shfl_xor_sync(ALL_LANES, *bad, o));
-	}
-}
-
-static __global__ void __launch_bounds__(LIMIT_THREADS) sample_limit(struct sample_job j)
-{
-	kernel_begin();
-	__shared__ struct limit_shared s;
-	struct sample_row *row = j.rows + blockIdx.x;
-	struct choice *out = j.out + blockIdx.x;
-	struct sample_how how = *j.how;
-	struct ranked r = {row_logits(j, (int)blockIdx.x), n_choice(j), 0.0f, how.temperature};
-	order_t best, limit = ~(order_t)0;
-	int bad, races;
-
-	combine_best(row, &best, &bad);
-	races = bad == INT32_MAX && how.temperature > 0.0;
-	/* best is no token where none is finite; then there is a bad one */
-	if (bad == INT32_MAX)
-		r.best = r.logits[id_of(best)];
-	if ((int)threadIdx.x < SAMPLE_TOP) {
-		out->top[threadIdx.x].id = 0;
-		out->top[threadIdx.x].logit = 0.0f;
-	}
-	if (threadIdx.x == 0) {
-		out->id = bad == INT32_MAX ? id_of(best) : -1;
-		out->bad = bad == INT32_MAX ? -1 : bad;
-		out->logit = bad == INT32_MAX ? r.best : r.logits[bad];
-		out->n_top = 0;
-	}
-	__syncthreads();
-	if (bad == INT32_MAX && j.n_top > 0)
-		list_top(&s, r, j.n_top, out);
-	if (races)
-		limit = kept_limit(&s, r, how);
-	if (threadIdx.x == 0) {
-		row->limit = limit;
-		row->best_id = id_of(best);
-		row->races = races;
-	}
 }
 
 /* ------------------------------------------------------------------------- race */
@@ -528,10 +237,25 @@ static __global__ void __launch_bounds__(SAMPLE_THREADS) sample_race(struct samp
 
 /* --------------------------------------------------------------------- launches */
 
+static size_t rows_bytes(int n_tok)
+{
+	return (size_t)n_tok * sizeof(struct sample_row);
+}
+
+static int spread_rows(int n_tok)
+{
+	return n_tok < SAMPLE_SPREAD ? n_tok : SAMPLE_SPREAD;
+}
+
+static size_t digits_bytes(int n_tok)
+{
+	return (size_t)spread_rows(n_tok) * sizeof(struct first_digits);
+}
+
 size_t cuda_sample_scratch(const struct cuda *c, const struct pass_shape *shape)
 {
 	(void)c;
-	return (size_t)shape->rows * sizeof(struct sample_row);
+	return rows_bytes(shape->rows) + digits_bytes(shape->rows);
 }
 
 int cuda_sample(struct backend *be, const struct sample_args *a, struct err *err)
@@ -548,7 +272,7 @@ int cuda_sample(struct backend *be, const struct sample_args *a, struct err *err
 	if (a->n_top < 0 || a->n_top > SAMPLE_TOP)
 		return cuda_refuse(err, "sample", "%d alternatives, expected 0 to %d", a->n_top,
 				   SAMPLE_TOP);
-	rc = cuda_scratch(c, (size_t)a->n_tok * sizeof(struct sample_row), "sample", &scratch,
+	rc = cuda_scratch(c, rows_bytes(a->n_tok) + digits_bytes(a->n_tok), "sample", &scratch,
 			  err);
 	if (rc)
 		return rc;
@@ -557,8 +281,11 @@ int cuda_sample(struct backend *be, const struct sample_args *a, struct err *err
 	j.logits = (const float *)(const void *)a->logits;
 	j.out = (struct choice *)(void *)a->out;
 	j.rows = (struct sample_row *)scratch;
+	j.digits = (struct first_digits *)(void *)(j.rows + a->n_tok);
 	j.counters = c->counters;
 	launch_kernel(c, sample_best, blocks, SAMPLE_THREADS, 0, j);
+	launch_kernel(c, sample_mass, dim3(SAMPLE_BLOCKS, (unsigned)spread_rows(a->n_tok)),
+		      LIMIT_THREADS, 0, j);
 	launch_kernel(c, sample_limit, (unsigned)a->n_tok, LIMIT_THREADS, 0, j);
 	launch_kernel(c, sample_race, blocks, SAMPLE_THREADS, 0, j);
 	return cuda_check_launch(c, "sample", err);
