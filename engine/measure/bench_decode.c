@@ -175,6 +175,8 @@ static int time_phases(struct bench *b, int n, int rows, struct err *err)
 		rc = decode_steps(b, &t, 1, rows, err);
 		if (!rc)
 			rc = phases_stop(b->m, err);
+		if (b->m->clock.n_sums) /* a replay issues none */
+			b->sums = (double)b->m->clock.n_sums / (i ? i : 1);
 	}
 	return rc;
 }
@@ -234,7 +236,6 @@ static int time_step(struct bench *b, const double bytes[N_PHASES], struct err *
 		return rc;
 	b->read = bench_median(reads, STEPS);
 	b->step = bench_median(t, STEPS);
-	b->sums = (double)b->m->clock.n_sums / STEPS;
 	b->summing = sum[PHASE_RANKS] / STEPS;
 	b->layers = b->step *
 		    (1 - (sum[PHASE_START] + sum[PHASE_HEAD] + sum[PHASE_DRAFT]) / sum_of(sum));
