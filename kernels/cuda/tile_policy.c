@@ -21,6 +21,8 @@ static const struct {
 /* A chunk costs about half a megabyte a row, and weights are read once a chunk. */
 static int prefill_rows(uint64_t memory_bytes)
 {
+	if (memory_bytes >= 100 * GIB)
+		return 4096;
 	return memory_bytes >= 40 * GIB ? 2048 : memory_bytes >= 15 * GIB ? 1024 : 512;
 }
 

@@ -53,7 +53,7 @@ static void a_prefill_chunk_grows_with_the_memory(void **state)
 		int rows;
 	} cases[] = {
 		{8 * GIB, 512},   {12 * GIB, 512},  {16 * GIB, 1024},  {24 * GIB, 1024},
-		{48 * GIB, 2048}, {80 * GIB, 2048}, {140 * GIB, 2048},
+		{48 * GIB, 2048}, {80 * GIB, 2048}, {140 * GIB, 4096},
 	};
 
 	(void)state;
