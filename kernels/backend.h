@@ -59,6 +59,7 @@ struct pass_shape {
 	int d, inner, n_expert, n_used, n_head, n_group, group_rank, q_rank;
 	int index_heads, top_k, vocab;
 	int64_t ctx;          /* most tokens of a sequence */
+	int n_ranks;          /* this one included: what they hand over counts, too */
 };
 
 #define RUN_ONCE UINT64_C(0)

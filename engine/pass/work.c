@@ -105,6 +105,7 @@ static uint64_t backend_scratch(const struct model *m)
 		.top_k = c->index_topk,
 		.vocab = c->vocab,
 		.ctx = m->ctx,
+		.n_ranks = m->shard.n_ranks,
 	};
 
 	return m->be->scratch_bytes(m->be, &shape);

@@ -31,7 +31,7 @@ static uint64_t scratch_bytes(struct backend *be, const struct pass_shape *shape
 	struct cuda *c = cuda_of(be);
 
 	c->scratch.planned = c->target->scratch(c, shape);
-	return c->scratch.planned;
+	return c->scratch.planned + comm_bytes(shape->n_ranks);
 }
 
 static void close_cuda(struct backend *be)

@@ -10,8 +10,6 @@
 
 #include <stdlib.h>
 
-#define INBOX_BYTES(n_ranks) (2 * (size_t)(n_ranks)*PEER_VALUES * sizeof(uint64_t))
-
 struct cuda_comm {
 	struct comm base; /* first: a struct comm * is a struct cuda_comm * */
 	struct group *group;
@@ -32,6 +30,12 @@ struct group {
 	struct words *words;
 	struct cuda_comm end[];
 };
+
+/* Two inboxes, which are used in turns. */
+size_t comm_bytes(int n_ranks)
+{
+	return n_ranks > 1 ? 2 * (size_t)n_ranks * PEER_VALUES * sizeof(uint64_t) : 0;
+}
 
 static struct cuda_comm *comm_of(struct comm *c)
 {
@@ -126,7 +130,7 @@ static int reset(struct cuda_comm *k, struct err *err)
 
 	if (!rc)
 		rc = cuda_fail(cudaMemsetAsync(k->view.inbox[k->base.rank], 0,
-					       INBOX_BYTES(k->group->n), k->c->stream),
+					       comm_bytes(k->group->n), k->c->stream),
 			       "ranks", err);
 	if (!rc)
 		rc = cuda_fail(
@@ -246,7 +250,7 @@ static int make_end(struct group *g, int i, struct err *err)
 	if (!rc)
 		rc = reach_all(k, err);
 	if (!rc)
-		rc = cuda_fail(cudaMalloc(&inbox, INBOX_BYTES(g->n)), "inbox of a rank", err);
+		rc = cuda_fail(cudaMalloc(&inbox, comm_bytes(g->n)), "inbox of a rank", err);
 	for (int r = 0; r < g->n; r++)
 		g->end[r].view.inbox[i] = inbox;
 	if (!rc)

@@ -28,6 +28,7 @@ int graph_phase_seconds(struct backend *be, double *sum, int n, struct err *err)
 /* comm.c: ranks, one on each GPU; and the hosts' meeting around each run (graph.c) */
 int comm_new(struct backend *const *ranks, int n, struct comm **out, struct err *err);
 int comm_meet(struct cuda_comm *k, struct err *err);
+size_t comm_bytes(int n_ranks); /* on each GPU */
 
 /* place.c: weights on their way into device memory */
 int place_begin(struct backend *be, uint64_t bytes, struct err *err);
