@@ -133,6 +133,7 @@ void machine_ask(struct agent *a, enum agent_question question)
 		p.layer = machine_layer(a);
 		p.diff = buf_str(&a->prepared.diff);
 		p.always = machine_class(a) == TOOL_LEAVE && p.cls == TOOL_EDIT;
+		p.rule = a->rule;
 		p.place = a->at + 1;
 		p.n = a->calls.n;
 	}

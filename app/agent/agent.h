@@ -68,6 +68,7 @@ struct approval {
 	struct str diff; /* of a change of a file: what would change; "" */
 	bool always;     /* … which is asked about in every mode: tools_always_ask() */
 	enum sandbox_layer layer; /* of a command: what is around it; else OFF */
+	struct str rule; /* that wants it asked; "" */
 	size_t place, n; /* which call of how many in the answer; from 1 */
 	int64_t rounds;
 };

@@ -129,8 +129,11 @@ void approval_add_text(struct buf *out, const struct approval *p)
 	buf_addc(out, '\n');
 	add_arguments(out, p);
 	tool_grade_add(&grade, p->grade);
-	buf_addf(out, "  (%s%s%s)\n", buf_z(&grade), around(p),
-		 p->always ? "; always asked about: other programs run it, or are told by it" : "");
+	buf_addf(out, "  (%s%s%s%s%.*s)\n", buf_z(&grade), around(p),
+		 p->always ? "; always asked about: other programs run it, or are told by it"
+			   : "",
+		 p->rule.n ? "; as you want it: " : "", (int)p->rule.n,
+		 p->rule.n ? p->rule.p : "");
 	out->failed |= buf_failed(&grade);
 	buf_release(&grade);
 }

@@ -81,6 +81,7 @@ int machine_store_start(struct agent *a, const struct agent_news *n, const char 
 		.name = n->tool,
 		.cls = str_of(tool_class_name(machine_class(a))),
 		.by = str_of(by),
+		.rule = a->rule,
 		.edit_id = &a->edit,
 	};
 	struct history_edit edit;

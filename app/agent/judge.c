@@ -9,8 +9,8 @@
 struct ruling {
 	enum verdict verdict;
 	const char *by;
-	struct str rule; /* that denies */
-	unsigned grade;  /* that a rule adds */
+	struct str rule; /* that decides; "": none */
+	unsigned grade;  /* that it adds */
 };
 
 static bool sandboxed(const struct agent *a)
@@ -63,7 +63,7 @@ static void judge_edit(const struct agent *a, enum tool_class *cls, struct rules
 
 	add_argument(a, "path", &written);
 	add_true_path(a, &led, &below);
-	if (rules_protected(below.n ? below : buf_str(&written)))
+	if (tools_always_ask(below.n ? below : buf_str(&written)))
 		*cls = TOOL_LEAVE;
 	if (a->config.rules)
 		rules_judge_edit(a->config.rules, buf_str(&written), v);
@@ -102,12 +102,15 @@ static struct ruling rule_on(const struct agent *a)
 	if (cls == TOOL_EDIT)
 		judge_edit(a, &cls, &v);
 	r.verdict = call_judge(a->config.mode, bare ? TOOL_LEAVE : cls);
+	r.rule = v.rule;
 	if (v.kind == RULES_DENY)
-		r = (struct ruling){VERDICT_DENY, "rule", v.rule, 0};
-	else if (v.kind == RULES_ASK && r.verdict == VERDICT_RUN)
+		return (struct ruling){VERDICT_DENY, "rule", v.rule, 0};
+	if (v.kind == RULES_RUN && !bare)
+		return (struct ruling){VERDICT_RUN, "rule", v.rule, v.grade};
+	if (v.kind != RULES_ASK)
+		r.rule = (struct str){0};
+	else if (r.verdict == VERDICT_RUN)
 		r.verdict = VERDICT_ASK;
-	else if (v.kind == RULES_RUN && !bare)
-		r = (struct ruling){VERDICT_RUN, "rule", {"", 0}, v.grade};
 	return r;
 }
 
@@ -176,12 +179,13 @@ static bool judge(struct agent *a, bool changes)
 {
 	struct ruling r = rule_on(a);
 
-	if (r.verdict == VERDICT_DENY && r.rule.n)
+	if (r.verdict == VERDICT_DENY && str_is(str_of(r.by), "rule"))
 		return refuse_by_rule(a, r.rule);
 	if (r.verdict == VERDICT_DENY || (r.verdict == VERDICT_ASK && !a->ops->ask_user))
 		return refuse(a);
 	if (changes)
 		return look(a);
+	a->rule = r.rule;
 	if (r.verdict == VERDICT_RUN) {
 		a->widened = r.grade;
 		return machine_run(a, r.by);

@@ -41,7 +41,9 @@ struct agent {
 	const char *by;    /* who let it */
 	uint64_t question; /* the number of the last one */
 	enum agent_question asks;
-	unsigned widened; /* by a rule: what the call at hand has beside its own grade */
+	/* Of the call at hand: */
+	unsigned widened; /* by a rule: what it has beside its own grade */
+	struct str rule;  /* that decided, or wants it asked: borrowed from the configuration; "" */
 };
 
 /* agent.c */

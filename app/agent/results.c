@@ -71,6 +71,7 @@ void machine_answer(struct agent *a, struct agent_news *n, const char *by)
 	job_news_release(&a->prepared);
 	a->edit = 0;
 	a->widened = 0;
+	a->rule = (struct str){0};
 }
 
 void machine_answer_not_run(struct agent *a, enum tool_state state, const char *what,

@@ -85,6 +85,7 @@ int talk_store_begin_call(struct talks *ts, struct talk *t, const struct talk_ca
 		.cls = c->cls,
 		.grade = c->grade,
 		.layer = c->layer,
+		.rule = c->rule,
 		.decided = c->by,
 	};
 	int64_t id;

@@ -103,7 +103,8 @@ struct talk_call {
 	struct str ref, name;
 	struct str cls, grade; /* what it could do, and may */
 	struct str layer;      /* what is around it, of a command */
-	struct str by;         /* who let it */
+	struct str by;         /* who let it … */
+	struct str rule;       /* … by which rule, or in spite of it; "" */
 	/* Of a change of a file, else NULL: stored as planned, and *edit_id names it. */
 	const struct history_edit *edit;
 	int64_t *edit_id;

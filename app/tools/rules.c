@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "app/tools/glob.h"
-#include "app/tools/protect.h"
 #include "app/tools/rule.h"
 
 #define NESTED 4 /* command lines that are a word of a command line */
@@ -118,16 +117,6 @@ static bool path_of(const struct rules *r, struct str text, struct path *p)
 	return true;
 }
 
-bool rules_protected(struct str path)
-{
-	struct str name;
-
-	while (path_next(&path, &name))
-		if (protect_from_commands(name))
-			return true;
-	return false;
-}
-
 /* A rule that allows means the file itself, another one also what lies below. */
 static bool is_of_path(const struct rule *rule, const struct path *p)
 {
@@ -174,7 +163,7 @@ void rules_judge_edit(const struct rules *r, struct str path, struct rules_verdi
 		else if (known && is_of_path(rule, &p))
 			say(v, kind_of(rule->says), rule, "a rule");
 	}
-	if (v->kind == RULES_RUN && (!p.inside || rules_protected(p.rel)))
+	if (v->kind == RULES_RUN && (!p.inside || tools_always_ask(p.rel)))
 		*v = (struct rules_verdict){.rule = {"", 0},
 					    .why = "such a file is always asked about"};
 }

@@ -50,10 +50,9 @@ struct rules_verdict {
 };
 
 void rules_judge_command(const struct rules *r, struct str command, struct rules_verdict *v);
-/* Of a file: as it is written, or (better) its true path; relative ones are the workspace's. */
+/* Of a file: as it is written, or its true path; relative ones are the workspace's.  Nothing
+ * allows what is always asked about (tools_always_ask()). */
 void rules_judge_edit(const struct rules *r, struct str path, struct rules_verdict *v);
-/* Does the path have a name that the user's other programs believe, .vscode, AGENTS.md …? */
-bool rules_protected(struct str path);
 
 /*
  * Appends, for people, how a command is split and what the rules say of it: lines.  Text of the

@@ -370,6 +370,29 @@ static void an_edit_is_ruled_by_its_name_and_its_true_path(void **state)
 	buf_release(&out);
 }
 
+static void the_rule_that_decided_is_kept(void **state)
+{
+	struct buf line = {0}, out = {0};
+
+	(void)state;
+	if (!tools_landlock())
+		skip();
+	if (run_kept(CALL("edit_file", "{\"path\": \"notes.txt\", \"old\": \"milk\", "
+				       "\"new\": \"tea\"}") DONE GIVES("replaced 1", "A."),
+		     "--allow 'edit *.txt'", &out))
+		fail_msg("%s", buf_z(&out));
+	buf_addf(&line,
+		 "HOME='%s' XDG_DATA_HOME= XDG_STATE_HOME= XDG_CACHE_HOME= XDG_CONFIG_HOME= "
+		 "'%s' history export --format json",
+		 tmpdir_file(&d, "home"), program_path());
+	buf_reset(&out);
+	assert_int_equal(program_shell(buf_z(&line), &out), 0);
+	if (!strstr(buf_z(&out), "allow = edit *.txt"))
+		fail_msg("%s", buf_z(&out));
+	buf_release(&line);
+	buf_release(&out);
+}
+
 static void the_verb_tells_how_a_command_is_split_and_judged(void **state)
 {
 	struct buf line = {0}, out = {0};
@@ -557,6 +580,7 @@ static void the_small_model_uses_the_tools_that_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_rule_that_decided_is_kept, begin, end),
 		cmocka_unit_test_setup_teardown(rules_and_modes_decide_which_commands_run,
 						begin, end),
 		cmocka_unit_test_setup_teardown(an_edit_is_ruled_by_its_name_and_its_true_path,

@@ -77,9 +77,10 @@ static void ask_user(void *ctx, const struct approval *p)
 	if (p->question == AGENT_ASKS_ROUNDS)
 		buf_addf(&o->log, "more than %d rounds?\n", (int)p->rounds);
 	else
-		buf_addf(&o->log, "%.*s %.*s (%s, %zu of %zu)?\n", (int)p->tool.n, p->tool.p,
-			 (int)p->arguments.n, p->arguments.p, tool_class_name(p->cls), p->place,
-			 p->n);
+		buf_addf(&o->log, "%.*s %.*s (%s, %zu of %zu%s%.*s)?\n", (int)p->tool.n,
+			 p->tool.p, (int)p->arguments.n, p->arguments.p,
+			 tool_class_name(p->cls), p->place, p->n, p->rule.n ? "; " : "",
+			 (int)p->rule.n, p->rule.n ? p->rule.p : "");
 	buf_adds(&o->log, p->diff);
 }
 
@@ -125,6 +126,7 @@ static int begin_call(void *ctx, const struct talk_call *c, struct err *e)
 	struct owner *o = ctx;
 
 	assert_true(c->name.n && c->cls.n && c->grade.n && c->by.n);
+	assert_int_equal(str_is(c->by, "rule"), c->rule.n && !str_is(c->by, "once"));
 	if (++o->n_begun != o->play->begin_fails_at)
 		return 0;
 	return err_set(e, ERR_STORE, "the disk is full");
@@ -615,8 +617,17 @@ static const struct play plays[] = {
 	 .mode = AGENT_EDITS,
 	 .ask = "edit a",
 	 .decides = "n",
-	 .log = "edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"} (edit, 1 of 1)?\n"
+	 .log = "edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"} (edit, 1 of 1; "
+		"ask = edit a)?\n"
 		"-b\n+c\n0 denied: error: denied by the user\nround 1\nask\ndone\n"},
+	{.answers = {EDIT, "text a"},
+	 .jobs = TWO_JOBS,
+	 .mode = AGENT_EDITS,
+	 .ask = "edit a",
+	 .decides = "y",
+	 .log = "edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"} "
+		"(edit, 1 of 1; ask = edit a)?\n"
+		"run edit_file\nprints A\n0 ok: A\nround 1\nask\ndone\n"},
 	{.answers = {EDIT, "text a"},
 	 .mode = AGENT_AUTO,
 	 .nobody = true,
@@ -1042,11 +1053,15 @@ static void what_holds_a_command_is_said(void **state)
 		enum sandbox_layer layer;
 		unsigned grade;
 		const char *text;
+		const char *rule;
 	} rows[] = {
-		{SANDBOX_BWRAP, GRADE_READ, "\n  (read; in the sandbox, no network)\n"},
+		{SANDBOX_BWRAP, GRADE_READ, "\n  (read; in the sandbox, no network)\n", ""},
 		{SANDBOX_LANDLOCK, GRADE_WRITE | GRADE_NET,
-		 "\n  (write+net; in the sandbox, with the network)\n"},
-		{SANDBOX_OFF, GRADE_WRITE, "\n  (write; without a sandbox)\n"},
+		 "\n  (write+net; in the sandbox, with the network)\n", ""},
+		{SANDBOX_OFF, GRADE_WRITE, "\n  (write; without a sandbox)\n", ""},
+		{SANDBOX_OFF, GRADE_WRITE,
+		 "\n  (write; without a sandbox; as you want it: ask = shell make)\n",
+		 "ask = shell make"},
 	};
 
 	(void)state;
@@ -1055,7 +1070,8 @@ static void what_holds_a_command_is_said(void **state)
 				     .arguments = STR_LIT("{\"command\": \"make\"}"),
 				     .cls = TOOL_RUN,
 				     .grade = rows[i].grade,
-				     .layer = rows[i].layer};
+				     .layer = rows[i].layer,
+				     .rule = str_of(rows[i].rule)};
 		struct buf text = {0};
 
 		approval_add_text(&text, &p);

@@ -220,6 +220,8 @@ static void a_file_is_judged_by_where_it_is(void **state)
 		{"allow edit *.md", "sub/a.md", "-"},
 		{"allow edit **/*.md", "sub/a.md", "run"},
 		{"allow edit **", "AGENTS.md", "-"},
+		{"allow edit Makefile", "Makefile", "-"},
+		{"deny edit Makefile", "Makefile", "deny"},
 		{"allow edit **", "sub/.vscode/tasks.json", "-"},
 		{"allow edit /home/u/**", "/home/u/other/x", "-"},
 		{"allow edit /home/u/**", "src/x", "run"},
