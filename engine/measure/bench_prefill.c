@@ -51,7 +51,7 @@ static int read_prompt(struct bench *b, int64_t len, int n, double *t, struct er
 	const struct sample_how how = {.top_p = 1, .n_choice = b->m->cfg.vocab};
 	int chunk = b->m->chunk;
 	token_id *ids = malloc((size_t)chunk * sizeof(*ids));
-	struct choice next;
+	struct choice next = {0};
 	double start;
 	int rc = ids ? 0 : err_nomem(err, "token ids", (size_t)chunk * sizeof(*ids));
 
