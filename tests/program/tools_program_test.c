@@ -460,6 +460,8 @@ static void a_command_runs_when_the_user_agrees(void **state)
 		 "[exit code 1]", false},
 		{"--sandbox", "off", "touch made && echo yes", "write; without a sandbox",
 		 "yes", true},
+		{"--ask", "shell touch", "touch made && echo yes",
+		 "no network; as you want it: ask = shell touch)", "yes", true},
 	};
 
 	(void)state;
@@ -485,6 +487,27 @@ static void a_command_runs_when_the_user_agrees(void **state)
 		assert_int_equal(unlink(tmpdir_file(&d, "home/work/made")) == 0, rows[i].made);
 		assert_int_equal(access(tmpdir_file(&d, "home/outside"), F_OK), -1);
 		buf_release(&script);
+	}
+}
+
+static void what_needs_no_question_runs_without_one_at_a_terminal(void **state)
+{
+	static const char *const ways[][2] = {{"--approve", "auto"},
+					      {"--allow", "shell touch *"}};
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		struct stage st;
+
+		open_asked(&st, ways[i][0], ways[i][1],
+			   CALL("shell", "{\"command\": \"touch made\"}")
+				   DONE GIVES("(no output)", "There."));
+		stage_wait_for(&st, "→ shell touch made  (");
+		stage_wait_for(&st, "There.");
+		assert_int_equal(stage_close(&st), 0);
+		assert_int_equal(unlink(tmpdir_file(&d, "home/work/made")), 0);
 	}
 }
 
@@ -580,6 +603,8 @@ static void the_small_model_uses_the_tools_that_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			what_needs_no_question_runs_without_one_at_a_terminal, begin, end),
 		cmocka_unit_test_setup_teardown(the_rule_that_decided_is_kept, begin, end),
 		cmocka_unit_test_setup_teardown(rules_and_modes_decide_which_commands_run,
 						begin, end),
