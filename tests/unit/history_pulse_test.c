@@ -270,6 +270,28 @@ static int call_edit_before(void)
 	return rc;
 }
 
+static int call_edits_step(void)
+{
+	const struct history_edit_step back = {
+		edit_id, HISTORY_EDIT_UNDONE, STR_LIT("then"), true};
+
+	return history_edits_step(s.h, &back, 1, &err);
+}
+
+static int call_edit_after(void)
+{
+	struct buf bytes = {0};
+	int rc = history_edit_after(s.h, edit_id, &bytes, &err);
+
+	buf_release(&bytes);
+	return rc;
+}
+
+static int call_edits_told(void)
+{
+	return history_edits_told(s.h, conversation, &err);
+}
+
 static int call_fork(void)
 {
 	struct history_tree *t = NULL;
@@ -424,6 +446,9 @@ static const struct {
 	{"history_edit_settle", call_edit_settle},
 	{"history_edits", call_edits},
 	{"history_edit_before", call_edit_before},
+	{"history_edits_step", call_edits_step},
+	{"history_edit_after", call_edit_after},
+	{"history_edits_told", call_edits_told},
 	{"history_tree_fork", call_fork},
 	{"history_tree_keep", call_keep},
 	{"history_set_pinned", call_pin},
