@@ -48,7 +48,8 @@ static void every_table_is_there(void **state)
 	rows_cost_more(text);
 	assert_true(behind(text, "    4096 tokens ") > 0);
 	assert_true(behind(text, "prefill of 512 tokens, ") > 0);
-	assert_true(behind(text, "a prompt of   1024 tokens ") > 0);
+	if (behind(text, "tokens, 512 at a time: ") < 1500) /* a longer one takes seconds else */
+		assert_true(behind(text, "a prompt of   1024 tokens ") > 0);
 	assert_null(strstr(text, "derived")); /* all of its layers were run */
 	assert_null(strstr(text, " nan"));
 	assert_null(strstr(text, " inf"));
