@@ -83,12 +83,11 @@ int64_t plan_ctx_that_fits(const struct memory_plan *p)
 
 static int check_host(const struct memory_plan *p, struct err *err)
 {
-	uint64_t all = times(plan_hosted(p), (uint64_t)(p->n_ranks ? p->n_ranks : 1));
 	char need[32], have[32];
 
-	if (all <= p->host_available)
+	if (plan_hosted(p) <= p->host_available)
 		return 0;
-	bytes_text(need, all);
+	bytes_text(need, plan_hosted(p));
 	bytes_text(have, p->host_available);
 	return err_set(err, ERR_MODEL,
 		       "memory: %d of the %d experts of each layer are to lie on the host and need "

@@ -29,7 +29,7 @@ struct memory_plan {
 	 * n_experts is 0 where that cannot be. */
 	int n_hosted, n_experts;
 	uint64_t expert;                  /* bytes of one of them, over all layers */
-	uint64_t host_available;
+	uint64_t host_available;          /* to a rank: its part of the host's memory */
 };
 
 uint64_t plan_weights(const struct memory_plan *p); /* wherever they lie */
