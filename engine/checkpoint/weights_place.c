@@ -70,10 +70,10 @@ static int bring_experts(struct placing *p, const struct expert_weights *e, int 
 	return rc;
 }
 
-/* The draft layers' experts, which each step reads, are not among those. */
-static int hosted(const struct placing *p, const struct weight_part *part)
+/* How many of a part's experts the host keeps: of the draft layers', which each step reads, none. */
+static int hosted(const struct weight_part *part, int n_hosted)
 {
-	return part->table && part->is_main ? p->n_hosted : 0;
+	return part->is_main ? n_hosted : 0;
 }
 
 static int place(struct placing *p, const struct weight_part *part)
@@ -91,8 +91,9 @@ static int place(struct placing *p, const struct weight_part *part)
 	case PART_EXPERTS:
 		rc = bring_experts(p, part->experts, part->n);
 		return rc ? rc
-			  : be->place_experts(be, part->experts, part->n, hosted(p, part),
-					      part->table, p->err);
+			  : be->place_experts(be, part->experts, part->n,
+					      hosted(part, p->n_hosted), part->table,
+					      p->err);
 	}
 	BUG("a part of no kind");
 }
@@ -105,8 +106,8 @@ static uint64_t hosted_bytes(const struct weights *w, int n_hosted)
 	for (size_t i = 0; i < w->n_parts; i++) {
 		const struct weight_part *part = &w->parts[i];
 
-		if (part->kind == PART_EXPERTS && part->table && part->is_main)
-			sum += part->bytes / (size_t)part->n * (size_t)n_hosted;
+		if (part->kind == PART_EXPERTS)
+			sum += part->bytes / (size_t)part->n * (size_t)hosted(part, n_hosted);
 	}
 	return sum;
 }

@@ -115,7 +115,6 @@ static int run_forward(struct model *m, void *ctx, struct err *err)
 	const struct call *c = ctx;
 	struct forward own = *c->f;
 	struct forward_cycle cycle = c->cycle;
-
 	int rc;
 
 	own.cycle = own.cycle ? &cycle : NULL;
