@@ -29,12 +29,16 @@ double bench_median(double *v, int n)
 	return v[n / 2];
 }
 
+token_id bench_draw_id(const struct model *m, uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+	return (token_id)((*seed >> 33) % (uint64_t)m->cfg.vocab);
+}
+
 void bench_draw_ids(struct bench *b, token_id *ids, int n)
 {
-	for (int i = 0; i < n; i++) {
-		b->seed = b->seed * 6364136223846793005u + 1442695040888963407u;
-		ids[i] = (token_id)((b->seed >> 33) % (uint64_t)b->m->cfg.vocab);
-	}
+	for (int i = 0; i < n; i++)
+		ids[i] = bench_draw_id(b->m, &b->seed);
 }
 
 /* ------------------------------------------------------------- what bounds it */

@@ -7,13 +7,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "engine/base/clock.h"
 #include "engine/cache/disk.h"
-#include "engine/measure/bench.h"
-#include "engine/pass/model.h"
+#include "engine/measure/bench_internal.h"
 #include "engine/store/kvdir.h"
 #include "engine/text/prompt.h"
 
@@ -37,18 +35,10 @@ struct cache_bench {
 	struct buf *out;
 };
 
-static int by_size(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* Milliseconds. */
 static void tell(struct cache_bench *b, const char *what, double *s, int n)
 {
-	qsort(s, (size_t)n, sizeof(*s), by_size);
-	buf_addf(b->out, "  %-28s %10.2f ms\n", what, 1e3 * s[n / 2]);
+	buf_addf(b->out, "  %-28s %10.2f ms\n", what, 1e3 * bench_median(s, n));
 }
 
 static int from_memory(struct cache_bench *b, int64_t len, struct err *err)
@@ -148,12 +138,6 @@ static int time_round(struct cache_bench *b, struct disk *d, int64_t len, double
 	return rc;
 }
 
-static double median(double *v, int n)
-{
-	qsort(v, (size_t)n, sizeof(*v), by_size);
-	return n ? v[n / 2] : 0;
-}
-
 static int beside_decoding(struct cache_bench *b, struct disk *d, int64_t len, struct err *err)
 {
 	double alone[ROUNDS * STEPS], beside[MOST_STEPS], x, y;
@@ -169,12 +153,13 @@ static int beside_decoding(struct cache_bench *b, struct disk *d, int64_t len, s
 		rc = time_round(b, d, len, alone + (size_t)i * STEPS, beside, &n_beside, err);
 	if (rc)
 		return rc;
-	x = median(alone, ROUNDS * STEPS);
-	y = median(beside, n_beside);
+	x = bench_median(alone, ROUNDS * STEPS);
 	buf_addf(b->out, "  %-28s %10.2f ms\n", "a step", 1e3 * x);
-	if (n_beside)
-		buf_addf(b->out, "  %-28s %10.2f ms, %+.1f %% (%d steps)\n",
-			 "a step beside writing", 1e3 * y, 100 * (y / x - 1), n_beside);
+	if (!n_beside)
+		return 0;
+	y = bench_median(beside, n_beside);
+	buf_addf(b->out, "  %-28s %10.2f ms, %+.1f %% (%d steps)\n", "a step beside writing",
+		 1e3 * y, 100 * (y / x - 1), n_beside);
 	return 0;
 }
 

@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "engine/base/clock.h"
-#include "engine/cache/seq.h"
 #include "engine/engine.h"
-#include "engine/pass/model_internal.h"
+#include "engine/measure/bench_internal.h"
 
 /* Rounds of every depth: so many where they take no longer than these seconds, and a few. */
 #define ROUNDS     24
@@ -33,25 +32,12 @@ struct timing {
 	double t[1 + DRAFT_MAX][ROUNDS];
 };
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static token_id draw_id(struct timing *k)
-{
-	k->seed = k->seed * 6364136223846793005u + 1442695040888963407u;
-	return (token_id)((k->seed >> 33) % (uint64_t)k->m->cfg.vocab);
-}
-
 static int time_cycle(struct timing *k, int depth, double *t, struct err *err)
 {
 	const struct sample_how how = {.top_p = 1, .n_choice = k->m->cfg.vocab};
 	struct choice choices[1 + DRAFT_MAX];
 	struct forward_cycle cycle = {.depth = depth};
-	token_id id = draw_id(k);
+	token_id id = bench_draw_id(k->m, &k->seed);
 	const struct forward f = {
 		.ids = &id,
 		.n = 1,
@@ -97,10 +83,8 @@ static void show(struct timing *k, int most, struct buf *out)
 		 (long long)k->at, k->n_rounds, "draft", "ms", "of no draft", "tokens a step",
 		 "tokens/s");
 	for (int depth = 0; depth <= most; depth++) {
-		double t;
+		double t = bench_median(k->t[depth], k->n_rounds);
 
-		qsort(k->t[depth], (size_t)k->n_rounds, sizeof(double), by_size);
-		t = k->t[depth][k->n_rounds / 2];
 		first = depth ? first : t;
 		buf_addf(out, "  %5d %9.2f %10.2f", depth, 1e3 * t, t / first);
 		if (depth < N_GIVES)

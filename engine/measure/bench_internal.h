@@ -33,7 +33,8 @@ struct bench {
 /* The middle one; sorts them. */
 double bench_median(double *v, int n);
 
-/* Random ids below the vocabulary's size. */
+/* A random id below the vocabulary's size; so many. */
+token_id bench_draw_id(const struct model *m, uint64_t *seed);
 void bench_draw_ids(struct bench *b, token_id *ids, int n);
 
 /*
