@@ -2,7 +2,6 @@
 #include "engine/measure/bench_draft.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/base/clock.h"
 #include "engine/engine.h"

@@ -30,17 +30,22 @@ static void rows_cost_more(const char *text)
 	assert_true(eight > one);
 }
 
+/* What it prints; the run is to be released. */
+static const char *printed(struct program_run *run, const char *const *argv)
+{
+	program_run(run, argv, (struct str){0}, 110);
+	assert_int_equal(run->status, 0);
+	return buf_z(&run->out);
+}
+
 static void every_table_is_there(void **state)
 {
 	static const char *const argv[] = {"bench", "--model",   "share/nano", "--ctx",
 					   "4096",  "--threads", "1",          NULL};
 	struct program_run run;
-	const char *text;
+	const char *text = printed(&run, argv);
 
 	(void)state;
-	program_run(&run, argv, (struct str){0}, 110);
-	assert_int_equal(run.status, 0);
-	text = buf_z(&run.out);
 	assert_true(behind(text, "memory reads ") > 0);
 	assert_true(behind(text, "wq_b and wo_b ") > 0);
 	assert_true(behind(text, "\n  experts ") > 0);
@@ -62,12 +67,9 @@ static void ranks_have_a_table(void **state)
 	static const char *const argv[] = {"bench", "--model",   "share/nano", "--ctx", "1024",
 					   "--threads", "2", "--backend", "cpu", "--ranks", "2", NULL};
 	struct program_run run;
-	const char *text;
+	const char *text = printed(&run, argv);
 
 	(void)state;
-	program_run(&run, argv, (struct str){0}, 110);
-	assert_int_equal(run.status, 0);
-	text = buf_z(&run.out);
 	assert_true(behind(text, "\n2 ranks: each holds ") > 0);
 	assert_true(behind(text, " of weights and reads ") > 0);
 	assert_true(behind(text, "\n  ranks ") > 0);

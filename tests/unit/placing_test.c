@@ -382,23 +382,30 @@ static void caps_with_hosting(const struct backend *be, struct backend_caps *cap
 	caps->hosts_experts = 1;
 }
 
-/* Of the model's own layers; the draft layer's are read in every step. */
-static void experts_that_the_gpu_is_not_to_hold_stay_on_the_host(void **state)
+/* With three experts of each layer on the device, the rest on the host. */
+static struct model *open_hosting(void)
 {
 	struct model_options opt = {
 		.dir = GOLDEN, .n_threads = 1, .ctx_tokens = 1024, .gpu_experts = 3};
-	const struct model_config *cfg;
 	struct err err = {0};
 	struct model *m;
-	uint64_t moved;
 
-	(void)state;
 	opt.be = placing_backend(0);
 	it.caps = opt.be->caps;
 	opt.be->caps = caps_with_hosting;
 	if (model_open(&m, &opt, &err))
 		fail_msg("%s", err.text);
-	cfg = model_config(m);
+	return m;
+}
+
+/* Of the model's own layers; the draft layer's are read in every step. */
+static void experts_that_the_gpu_is_not_to_hold_stay_on_the_host(void **state)
+{
+	struct model *m = open_hosting();
+	const struct model_config *cfg = model_config(m);
+	uint64_t moved;
+
+	(void)state;
 	assert_int_equal(model_n_hosted(m), cfg->n_experts - 3);
 	assert_int_equal(it.n_hosted, cfg->n_layers * (cfg->n_experts - 3));
 	moved = it.taken - it.announced;
@@ -410,8 +417,6 @@ static void experts_that_the_gpu_is_not_to_hold_stay_on_the_host(void **state)
 /* Random tokens, of which few experts are chosen often enough: hence the same ones again. */
 static void hosted_experts_that_are_chosen_often_change_places(void **state)
 {
-	struct model_options opt = {
-		.dir = GOLDEN, .n_threads = 1, .ctx_tokens = 1024, .gpu_experts = 3};
 	struct hosting_count first, second;
 	const struct model_config *cfg;
 	float *mapped, *hosted;
@@ -425,11 +430,7 @@ static void hosted_experts_that_are_chosen_often_change_places(void **state)
 	assert_int_equal(first.chosen, 0);
 	mapped = logits_of(m);
 	model_close(m);
-	opt.be = placing_backend(0);
-	it.caps = opt.be->caps;
-	opt.be->caps = caps_with_hosting;
-	if (model_open(&m, &opt, &err))
-		fail_msg("%s", err.text);
+	m = open_hosting();
 	cfg = model_config(m);
 	free(logits_of(m));
 	assert_int_equal(hosting_take(m, &first, &err), 0);

@@ -16,29 +16,9 @@
 #include "engine/cache/seq.h"
 #include "engine/pass/model_internal.h"
 #include "tests/support/checkpoint.h"
+#include "tests/support/ranks.h"
 
 #define NANO "share/nano"
-
-static struct model *open_ranks(const char *dir, int n_ranks)
-{
-	const struct model_options opt = {
-		.dir = dir,
-		.backend = "cpu",
-		.n_threads = 1,
-		.ctx_tokens = 1024,
-		.prefill_chunk = 64,
-		.n_slots = 2,
-		.keeps = true,
-		.kept_bytes = 1,
-		.n_ranks = n_ranks,
-	};
-	struct err err = {0};
-	struct model *m;
-
-	if (model_open(&m, &opt, &err))
-		fail_msg("%s", err.text);
-	return m;
-}
 
 /* One rank's end of the ranks' talk, or its operations, that can be made to fail at the n-th.
  */
@@ -229,7 +209,7 @@ static void fail_once(struct talk *t, const struct talk *before, int rank, int a
 /* At so many of the calls of every rank, spread over all of them. */
 static void fail_everywhere(const char *dir, int n_ranks, int n_runs)
 {
-	struct talk t = {.m = open_ranks(dir, n_ranks)}, before;
+	struct talk t = {.m = ranks_open(dir, n_ranks)}, before;
 	struct err err = {0};
 	int n_calls;
 

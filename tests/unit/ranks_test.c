@@ -3,6 +3,7 @@
  * time however tokens come in; each rank holds its part, and has a plan of its own.
  */
 #include "tests/support/golden.h"
+#include "tests/support/ranks.h"
 
 #include <string.h>
 
@@ -89,35 +90,9 @@ static void bits_depend_on_the_count_of_ranks_alone(void **state)
 
 /* ------------------------------------------------------------------------- opening */
 
-static struct model_options options_of(const char *dir, int n_ranks)
-{
-	return (struct model_options){
-		.dir = dir,
-		.backend = "cpu",
-		.n_threads = 1,
-		.ctx_tokens = 1024,
-		.prefill_chunk = 64,
-		.n_slots = 2,
-		.keeps = true,
-		.kept_bytes = 1,
-		.n_ranks = n_ranks,
-	};
-}
-
-static struct model *open_ranks(const char *dir, int n_ranks)
-{
-	const struct model_options opt = options_of(dir, n_ranks);
-	struct err err = {0};
-	struct model *m;
-
-	if (model_open(&m, &opt, &err))
-		fail_msg("%s", err.text);
-	return m;
-}
-
 static void a_count_that_does_not_divide_is_refused_with_those_that_do(void **state)
 {
-	const struct model_options opt = options_of(NANO, 3);
+	const struct model_options opt = ranks_options(NANO, 3);
 	struct err err = {0};
 	struct model *m;
 
@@ -132,7 +107,7 @@ static void a_count_that_does_not_divide_is_refused_with_those_that_do(void **st
 
 static void ranks_share_the_weights_and_have_all_of_the_caches(void **state)
 {
-	struct model *one = open_ranks(NANO, 1), *four = open_ranks(NANO, 4);
+	struct model *one = ranks_open(NANO, 1), *four = ranks_open(NANO, 4);
 	struct model_memory whole = model_memory(one), all = model_memory(four);
 
 	(void)state;
@@ -147,7 +122,7 @@ static void ranks_share_the_weights_and_have_all_of_the_caches(void **state)
 
 static void the_plan_is_of_each_rank(void **state)
 {
-	struct model_options opt = options_of(NANO, 1);
+	struct model_options opt = ranks_options(NANO, 1);
 	struct memory_plan one, two;
 	struct err err = {0};
 
@@ -171,7 +146,7 @@ static int stop_halfway(void *ctx, uint64_t done, uint64_t all)
 
 static void an_interrupted_load_leaves_nothing(void **state)
 {
-	struct model_options opt = options_of(NANO, 2);
+	struct model_options opt = ranks_options(NANO, 2);
 	struct err err = {0};
 	struct model *m;
 
