@@ -1,7 +1,6 @@
 /* The list, and what is hidden outside of the roots; cover_scan.c looks through these. */
 #include "app/tools/cover.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/tools/folder.h"
 #include "app/tools/secrets.h"
 
 /* ---- the list ---- */
@@ -158,9 +158,7 @@ static int hide_in(struct cover *c, const struct workspace *w, struct str folder
 
 	buf_adds(&path, folder);
 	dir = buf_failed(&path) ? NULL : opendir(buf_z(&path));
-	while (!rc && dir && (e = readdir(dir))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
+	while (!rc && (e = folder_next(dir))) {
 		buf_reset(&path);
 		buf_adds(&path, folder);
 		buf_addf(&path, "/%s", e->d_name);

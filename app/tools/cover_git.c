@@ -1,14 +1,13 @@
 /* A repository's own folder that git may write: what it runs, or is told by, stays as it is. */
 #include "app/tools/cover.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/tools/folder.h"
 #include "app/tools/protect.h"
 
 #define MODULES_DEPTH 8 /* folders between "modules" and a repository's own */
@@ -49,11 +48,9 @@ static int add_modules(struct cover *c, const char *folder, int depth, struct er
 	struct dirent *e;
 	int rc = 0;
 
-	while (!rc && dir && (e = readdir(dir))) {
+	while (!rc && (e = folder_next(dir))) {
 		struct buf path = {0};
 
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
 		buf_addf(&path, "%s/%s", folder, e->d_name);
 		rc = buf_failed(&path) ? err_nomem(err, "paths", path.len)
 				       : add_module(c, buf_z(&path), depth, err);
@@ -72,9 +69,7 @@ static int add_worktrees(struct cover *c, const char *folder, struct err *err)
 	struct dirent *e;
 	int rc = 0;
 
-	while (!rc && dir && (e = readdir(dir))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
+	while (!rc && (e = folder_next(dir))) {
 		for (size_t i = 0; !rc && i < sizeof(parts) / sizeof(*parts); i++) {
 			char name[NAME_MAX + 32];
 

@@ -4,13 +4,13 @@
  */
 #include "app/tools/cover.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/tools/folder.h"
 #include "app/tools/protect.h"
 #include "app/tools/secrets.h"
 #include "app/tools/walk.h"
@@ -118,11 +118,9 @@ static int read_folder(struct scan *k, DIR *dir, struct err *err)
 	struct dirent *e;
 	int rc = 0;
 
-	while (!rc && *k->left && (e = readdir(dir))) {
+	while (!rc && *k->left && (e = folder_next(dir))) {
 		bool folder = is_folder(dirfd(dir), e), enter = false;
 
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
 		--*k->left;
 		buf_addz(&k->path, e->d_name);
 		rc = buf_failed(&k->path) ? err_nomem(err, "paths", n)
@@ -139,20 +137,16 @@ static int read_folder(struct scan *k, DIR *dir, struct err *err)
 static int enter(struct scan *k, const char *rel, struct err *err)
 {
 	DIR *dir;
-	int fd, rc = 0;
+	int rc = 0;
 
 	buf_truncate(&k->path, k->n_root);
 	buf_addz(&k->path, rel);
 	if (buf_failed(&k->path))
 		return err_nomem(err, "paths", k->path.len);
-	fd = open(buf_z(&k->path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) { /* not ours to read, or gone */
-		if (fd >= 0)
-			close(fd);
+	dir = folder_open(AT_FDCWD, buf_z(&k->path));
+	if (!dir) /* not ours to read, or gone */
 		return 0;
-	}
-	if (protect_is_repository(fd)) {
+	if (protect_is_repository(dirfd(dir))) {
 		if (!*rel)
 			buf_truncate(&k->path, k->n_root - 1);
 		rc = keep(k, true, err);

@@ -1,12 +1,13 @@
 /* A list of settings, and a reader that understands no more than git writes. */
 #include "app/tools/plain.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "app/tools/folder.h"
 
 #define SETTINGS_BYTES (64u << 10)
 
@@ -146,24 +147,17 @@ static bool has_plain_settings(int folder)
 /* None, or those that come with git, which nothing runs. */
 static bool has_plain_hooks(int folder)
 {
-	int fd = openat(folder, "hooks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = folder_open(folder, "hooks");
 	struct stat st;
 	struct dirent *e;
 	bool plain = true;
-	DIR *dir;
 
-	if (fd < 0)
+	if (!dir)
 		return fstatat(folder, "hooks", &st, AT_SYMLINK_NOFOLLOW) != 0;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return false;
-	}
-	while ((e = readdir(dir))) {
+	while ((e = folder_next(dir))) {
 		size_t n = strlen(e->d_name);
 
-		plain = plain && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-				  (n > 7 && strcmp(e->d_name + n - 7, ".sample") == 0));
+		plain = plain && n > 7 && strcmp(e->d_name + n - 7, ".sample") == 0;
 	}
 	closedir(dir);
 	return plain;

@@ -7,14 +7,13 @@
  */
 #include "app/tools/sandbox.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/tools/folder.h"
 #include "app/tools/landlock.h"
 #include "app/tools/secrets.h"
 
@@ -49,11 +48,9 @@ static void allow_each(struct rules *r, const char *path, uint64_t what, int dep
 	DIR *dir = opendir(path);
 	struct dirent *e;
 
-	while (dir && (e = readdir(dir))) {
+	while ((e = folder_next(dir))) {
 		struct buf below = {0};
 
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
 		buf_addf(&below, "%s/%s", path, e->d_name);
 		if (buf_failed(&below))
 			r->l.failed = true;

@@ -1,7 +1,6 @@
 /* A folder of random name; what is taken away is never more than two folders deep. */
 #include "app/tools/scratch.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/tools/folder.h"
 #include "engine/base/buf.h"
 
 #define PREFIX "dsv4chat-tools-"
@@ -42,20 +42,6 @@ static void make_usable(int at, const char *name)
 		fchmodat(at, name, 0700, 0);
 }
 
-static DIR *open_folder(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir && fd >= 0)
-		close(fd);
-	return dir;
-}
-
-static bool is_itself(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
 static bool remove_one(int at, const char *name)
 {
 	return unlinkat(at, name, 0) == 0 || unlinkat(at, name, AT_REMOVEDIR) == 0;
@@ -64,13 +50,13 @@ static bool remove_one(int at, const char *name)
 /* Folders in it that have something in them go to `top`, so that nothing gets deep. */
 static void flatten(int top, const char *name, unsigned *n_moved)
 {
-	DIR *dir = open_folder(top, name);
+	DIR *dir = folder_open(top, name);
 	struct dirent *e;
 
-	while (dir && (e = readdir(dir))) {
+	while ((e = folder_next(dir))) {
 		char other[32];
 
-		if (is_itself(e->d_name) || remove_one(dirfd(dir), e->d_name))
+		if (remove_one(dirfd(dir), e->d_name))
 			continue;
 		snprintf(other, sizeof(other), ".%u", ++*n_moved);
 		make_usable(dirfd(dir), e->d_name);
@@ -83,13 +69,11 @@ static void flatten(int top, const char *name, unsigned *n_moved)
 /* True: something was taken away. */
 static bool sweep(int top, unsigned *n_moved)
 {
-	DIR *dir = open_folder(top, ".");
+	DIR *dir = folder_open(top, ".");
 	bool any = false;
 	struct dirent *e;
 
-	while (dir && (e = readdir(dir))) {
-		if (is_itself(e->d_name))
-			continue;
+	while ((e = folder_next(dir))) {
 		if (!remove_one(top, e->d_name)) {
 			make_usable(top, e->d_name);
 			flatten(top, e->d_name, n_moved);
@@ -124,7 +108,7 @@ static void remove_left(const char *tmp)
 	DIR *dir = opendir(tmp);
 	struct dirent *e;
 
-	while (dir && (e = readdir(dir))) {
+	while ((e = folder_next(dir))) {
 		struct buf path = {0};
 		struct stat st;
 		int hold;

@@ -1,7 +1,6 @@
 /* Numbered files in a folder for each conversation. */
 #include "app/tools/spill.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/tools/folder.h"
 #include "app/tools/tools.h"
 
 #define PREFIX     "OUT:"
@@ -45,17 +45,6 @@ unsigned spill_number(struct str name)
 							    : 0;
 }
 
-/* A stream over the folder that leaves `fd` as it is; NULL: there is none. */
-static DIR *stream(int fd, const char *name)
-{
-	int own = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = own < 0 ? NULL : fdopendir(own);
-
-	if (!dir && own >= 0)
-		close(own);
-	return dir;
-}
-
 bool spill_folder_is(struct str name)
 {
 	for (size_t i = 0; i < name.n; i++) {
@@ -70,11 +59,11 @@ bool spill_folder_is(struct str name)
 
 static unsigned last_number(int folder)
 {
-	DIR *dir = stream(folder, ".");
+	DIR *dir = folder_open(folder, ".");
 	unsigned last = 0;
 	struct dirent *e;
 
-	while (dir && (e = readdir(dir))) {
+	while ((e = folder_next(dir))) {
 		unsigned n = number(e->d_name, strlen(e->d_name));
 
 		last = n > last ? n : last;
@@ -151,7 +140,7 @@ static bool note(struct spilled_list *l, const struct spilled *s)
 
 static void note_folder(struct spilled_list *l, int root, const char *name)
 {
-	DIR *dir = stream(root, name);
+	DIR *dir = folder_open(root, name);
 	struct spilled s = {0};
 	struct dirent *e;
 	struct stat st;
@@ -159,7 +148,7 @@ static void note_folder(struct spilled_list *l, int root, const char *name)
 	if (!dir)
 		return;
 	snprintf(s.folder, sizeof(s.folder), "%s", name);
-	while ((e = readdir(dir))) {
+	while ((e = folder_next(dir))) {
 		s.n = number(e->d_name, strlen(e->d_name));
 		if (!s.n || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 		    !S_ISREG(st.st_mode))
@@ -196,11 +185,11 @@ static void remove_one(int root, const struct spilled *s)
 
 void spill_trim(int root, uint64_t max_bytes)
 {
-	DIR *dir = stream(root, ".");
+	DIR *dir = folder_open(root, ".");
 	struct spilled_list l = {0};
 	struct dirent *e;
 
-	while (dir && (e = readdir(dir)))
+	while ((e = folder_next(dir)))
 		if (e->d_name[0] != '.')
 			note_folder(&l, root, e->d_name);
 	if (dir)
@@ -216,10 +205,10 @@ void spill_trim(int root, uint64_t max_bytes)
 
 static void empty_folder(int folder)
 {
-	DIR *dir = stream(folder, ".");
+	DIR *dir = folder_open(folder, ".");
 	struct dirent *e;
 
-	while (dir && (e = readdir(dir))) {
+	while ((e = folder_next(dir))) {
 		unsigned n = number(e->d_name, strlen(e->d_name));
 
 		if (n)

@@ -1,7 +1,6 @@
 /* Depth first; a folder's names are read and sorted before any is entered. */
 #include "app/tools/walk.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/tools/folder.h"
 #include "app/tools/glob.h"
 
 const char *const walk_skips[6] = {
@@ -49,22 +49,15 @@ void names_sort(struct names *l)
 
 int names_read(struct names *l, int fd, size_t most, bool *more)
 {
-	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = own < 0 ? NULL : fdopendir(own);
+	DIR *dir = folder_open(fd, ".");
 	struct dirent *e;
 	int rc = 0;
 
 	*l = (struct names){0};
 	*more = false;
-	if (!dir) {
-		rc = errno == ENOMEM ? ERR_NOMEM : ERR_IO;
-		if (own >= 0)
-			close(own);
-		return rc;
-	}
-	while (!rc && !*more && (e = readdir(dir))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
+	if (!dir)
+		return errno == ENOMEM ? ERR_NOMEM : ERR_IO;
+	while (!rc && !*more && (e = folder_next(dir))) {
 		if (l->n == most)
 			*more = true;
 		else
