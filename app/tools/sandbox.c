@@ -33,9 +33,14 @@
 
 #define OPTION_WORDS 8000 /* bubblewrap takes 9000 in all */
 
-static bool is_bwrap(enum sandbox_layer layer)
+enum sandbox_layer sandbox_layer_for(const struct sandbox *s, unsigned grade)
 {
-	return layer == SANDBOX_BWRAP || layer == SANDBOX_BWRAP_PROC;
+	return grade & GRADE_OUTSIDE ? SANDBOX_OFF : s->layer;
+}
+
+bool launch_has_above(const struct launch *l)
+{
+	return l->layer == SANDBOX_BWRAP || l->layer == SANDBOX_BWRAP_PROC;
 }
 
 /* ---- words ---- */
@@ -63,7 +68,7 @@ static int make_words(struct launch *l, struct str command, struct err *err)
 		return err_nomem(err, "command", command.n);
 	if (strlen(buf_z(&l->words)) != command.n)
 		return err_set(err, ERR_USAGE, "the command has a NUL in it");
-	if (is_bwrap(l->layer)) {
+	if (launch_has_above(l)) {
 		l->argv[n++] = BWRAP_PATH;
 		l->argv[n++] = "--args";
 		l->argv[n++] = "6";
@@ -180,12 +185,12 @@ int launch_make(struct launch *l, const struct sandbox *s, const struct workspac
 	int rc;
 
 	*l = launch_none;
-	l->layer = grade & GRADE_OUTSIDE ? SANDBOX_OFF : s->layer;
+	l->layer = sandbox_layer_for(s, grade);
 	l->dir = w->roots[0].fd;
 	if (c->full && l->layer != SANDBOX_OFF)
 		return err_set(err, ERR_USAGE,
 			       "there is more to be kept from it than the sandbox can keep");
-	buf_addf(&tmp, "%s/tmp", is_bwrap(l->layer) ? "" : s->scratch);
+	buf_addf(&tmp, "%s/tmp", launch_has_above(l) ? "" : s->scratch);
 	if (!buf_failed(&tmp))
 		l->env = environ_make(w, buf_z(&tmp),
 				      (grade & (GRADE_WRITE | GRADE_OUTSIDE)) != 0);
@@ -237,7 +242,7 @@ static bool place_descriptors(const struct launch *l)
 	for (int i = 0; i < 4; i++)
 		ok = ok && (from[i] < 0 || (up[i] >= 0 && dup2(up[i], to[i]) >= 0));
 	/* What is open would be a way out of any sandbox. */
-	return ok && close_range(is_bwrap(l->layer) ? AT_END : AT_SAID, ~0u, 0) == 0;
+	return ok && close_range(launch_has_above(l) ? AT_END : AT_SAID, ~0u, 0) == 0;
 }
 
 /* A user that is root has no more rights than another. */

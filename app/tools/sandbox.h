@@ -31,15 +31,20 @@ struct launch {
 	 * below; for Landlock's layer its rules, and the filter.  -1: none. */
 	int options, filter, rules, said, gate;
 	/*
-	 * Within bubblewrap the command has a shell above it that stays when it has ended, so
-	 * that what it left behind can be told from what is around it.  That one writes a line
-	 * to `hear` when it is there and waits for a line in `tell`, runs the command, writes
-	 * its exit code, and waits again.  -1: there is none.
+	 * Within bubblewrap the command has a shell above it (launch_has_above()) that stays
+	 * when it has ended, so that what it left behind can be told from what is around it.
+	 * That one writes a line to `hear` when it is there and waits for a line in `tell`, runs
+	 * the command, writes its exit code, and waits again.  -1: there is none.
 	 */
 	int hear, tell;
 };
 
 extern const struct launch launch_none;
+
+/* What would be around a command of that grade. */
+enum sandbox_layer sandbox_layer_for(const struct sandbox *s, unsigned grade);
+/* The command has a shell above it. */
+bool launch_has_above(const struct launch *l);
 
 /*
  * `grade`: enum tool_grade, bits.  ERR_USAGE: there is more to be kept from it than can be;

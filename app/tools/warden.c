@@ -160,7 +160,7 @@ static void hear_children(struct watch *v)
 			continue;
 		if (WIFSIGNALED(status))
 			has_exited(v, -1, WTERMSIG(status));
-		else if (watch_has_above(v))
+		else if (launch_has_above(&v->launch))
 			has_exited_as(v, WEXITSTATUS(status));
 		else
 			has_exited(v, WEXITSTATUS(status), 0);
@@ -283,7 +283,8 @@ static void end_others(struct watch *v)
 		return;
 	v->left = kids_signal(SIGTERM);
 	/* They were to end anyway, or end with what is around them. */
-	if (v->why != TOOL_OK || v->broke.len || (watch_has_above(v) && !v->above_told))
+	if (v->why != TOOL_OK || v->broke.len ||
+	    (launch_has_above(&v->launch) && !v->above_told))
 		v->left = 0;
 	if (!v->left && v->above_told)
 		let_go(v);

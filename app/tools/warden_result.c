@@ -15,17 +15,12 @@
 
 bool warden_keeps(const struct warden *w)
 {
-	return w->sandbox->layer != SANDBOX_OFF && !(w->grade & GRADE_OUTSIDE);
+	return sandbox_layer_for(w->sandbox, w->grade) != SANDBOX_OFF;
 }
 
 bool warden_is_for_git(const struct warden *w)
 {
 	return warden_keeps(w) && w->grade & GRADE_GIT;
-}
-
-bool watch_has_above(const struct watch *v)
-{
-	return v->launch.layer == SANDBOX_BWRAP || v->launch.layer == SANDBOX_BWRAP_PROC;
 }
 
 void watch_tell(struct watch *v, bool done, struct job_news *n)
@@ -140,7 +135,7 @@ void result_tell_not_run(struct watch *v, const char *why, struct str more)
 
 bool watch_is_unmade(const struct watch *v)
 {
-	return watch_has_above(v) && !v->begun && v->why == TOOL_OK;
+	return launch_has_above(&v->launch) && !v->begun && v->why == TOOL_OK;
 }
 
 static void tell_unmade(struct watch *v)

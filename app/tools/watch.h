@@ -38,8 +38,6 @@ struct watch {
 /* Is the command kept from anything? */
 bool warden_keeps(const struct warden *w);
 bool warden_is_for_git(const struct warden *w);
-/* It has a shell above it (see struct launch). */
-bool watch_has_above(const struct watch *v);
 
 /* To the runner; `done`: it is the last word, which waits until there is room. */
 void watch_tell(struct watch *v, bool done, struct job_news *n);
