@@ -35,7 +35,7 @@ static _Noreturn void be_file_tool(struct server *s, const struct job *j, pid_t 
 	close(s->sock);
 	close(s->signals);
 	confine_file_tool(parent);
-	if (s->landlock &&
+	if (s->sandbox.landlock &&
 	    !(j->phase == JOB_APPLY ? confine_to_writing(&s->w)
 				    : confine_to_reading(&s->w, s->spills, j->outside)))
 		_exit(3);

@@ -194,6 +194,7 @@ static int find_sandbox(struct server *s, const struct parcel_config *c, struct 
 {
 	struct sandbox_found found = {.layer = c->c.sandbox};
 	struct err why = {0};
+
 	s->sandbox.scratch = strndup(c->scratch.p, c->scratch.n);
 	if (!s->sandbox.scratch)
 		return err_nomem(err, "path", c->scratch.n);
@@ -203,7 +204,6 @@ static int find_sandbox(struct server *s, const struct parcel_config *c, struct 
 		buf_addf(&found.why, "%s\n", why.text);
 	}
 	s->sandbox.layer = found.layer;
-	s->sandbox.landlock = s->landlock;
 	s->why = found.why;
 	return 0;
 }
@@ -245,7 +245,7 @@ static bool prepare(struct server *s)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	s->signals = kids_watch();
-	s->landlock = tools_landlock();
+	s->sandbox.landlock = tools_landlock();
 	task_none(s);
 	return s->signals >= 0 && fcntl(s->sock, F_SETFD, FD_CLOEXEC) == 0;
 }

@@ -35,7 +35,6 @@ struct server {
 	struct workspace w;
 	int spill_root, spills; /* -1: none */
 	char spill_folder[80];  /* of the job; "": none */
-	int landlock;
 	struct task task;
 	struct buf waiting; /* a JOB_DONE that the socket had no room for */
 	uint64_t waiting_id;
