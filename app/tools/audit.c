@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "app/tools/file_tool.h"
@@ -18,7 +17,6 @@
 #define ROUNDS     64 /* of looking again, since no more is found at once than COVER_MOST */
 #define MARK       ".from-sandbox-"
 #define NAMES      1000
-#define NO_REPLACE 1u /* RENAME_NOREPLACE */
 #define LINES      10
 #define PATH_BYTES 400
 
@@ -69,8 +67,7 @@ static bool put_away(const char *path, struct buf *to)
 		buf_addf(to, "%s" MARK "%d", path, i);
 		if (buf_failed(to))
 			return false;
-		if (syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, buf_z(to), NO_REPLACE) ==
-		    0)
+		if (renameat2(AT_FDCWD, path, AT_FDCWD, buf_z(to), RENAME_NOREPLACE) == 0)
 			return true;
 		if (errno != EEXIST && errno != ENOTEMPTY)
 			return false;
