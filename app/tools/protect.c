@@ -46,10 +46,16 @@ static const char *const run_by[] = {
 #define N(list) (sizeof(list) / sizeof(*(list)))
 
 /* Some file systems take one for the other. */
-static bool is_one_of(const char *const *list, size_t n, struct str name)
+static struct str without_end(struct str name)
 {
 	while (name.n && (name.p[name.n - 1] == '.' || name.p[name.n - 1] == ' '))
 		name.n--;
+	return name;
+}
+
+static bool is_one_of(const char *const *list, size_t n, struct str name)
+{
+	name = without_end(name);
 	for (size_t i = 0; i < n; i++)
 		if (name.n == strlen(list[i]) && strncasecmp(name.p, list[i], name.n) == 0)
 			return true;
@@ -73,8 +79,7 @@ bool protect_from_commands(struct str name)
 
 static bool is_run(struct str name)
 {
-	while (name.n && (name.p[name.n - 1] == '.' || name.p[name.n - 1] == ' '))
-		name.n--;
+	name = without_end(name);
 	for (size_t i = 0; i < N(run_by); i++)
 		if (glob_match(str_of(run_by[i]), name, true))
 			return true;
