@@ -63,8 +63,7 @@ static void judge_edit(const struct agent *a, enum tool_class *cls, struct rules
 
 	add_argument(a, "path", &written);
 	add_true_path(a, &led, &below);
-	if (tools_always_ask(below.n ? below : buf_str(&written)))
-		*cls = TOOL_LEAVE;
+	*cls = call_edit_class(below.n ? below : buf_str(&written));
 	if (a->config.rules)
 		rules_judge_edit(a->config.rules, buf_str(&written), v);
 	if (a->config.rules && led.len)
