@@ -91,14 +91,6 @@ static bool is_folder(int dir, const struct dirent *e)
 	return fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
-static bool is_filled(const char *name)
-{
-	for (size_t i = 0; i < sizeof(walk_skips) / sizeof(*walk_skips); i++)
-		if (strcmp(name, walk_skips[i]) == 0)
-			return true;
-	return false;
-}
-
 /* Their turn, or that of being sealed. */
 static bool take_filled(struct scan *k)
 {
@@ -126,7 +118,7 @@ static int read_folder(struct scan *k, DIR *dir, struct err *err)
 		rc = buf_failed(&k->path) ? err_nomem(err, "paths", n)
 					  : look_at(k, e->d_name, folder, &enter, err);
 		if (!rc && enter &&
-		    names_add(is_filled(e->d_name) ? &k->filled : &k->folders,
+		    names_add(walk_skip_of(e->d_name) < 0 ? &k->folders : &k->filled,
 			      strdup(buf_z(&k->path) + k->n_root)) != 0)
 			rc = err_nomem(err, "paths", k->path.len);
 		buf_truncate(&k->path, n);

@@ -11,9 +11,17 @@
 #include "app/tools/folder.h"
 #include "app/tools/glob.h"
 
-const char *const walk_skips[6] = {
+static const char *const skips[WALK_SKIPS] = {
 	".git", "node_modules", "target", "build", ".venv", "__pycache__",
 };
+
+int walk_skip_of(const char *name)
+{
+	for (int i = 0; i < WALK_SKIPS; i++)
+		if (strcmp(name, skips[i]) == 0)
+			return i;
+	return -1;
+}
 
 /* ---- names ---- */
 
@@ -82,13 +90,11 @@ static int enter(struct walk *k, int fd, int depth);
 
 static bool is_skipped(struct walk *k, const char *name)
 {
-	for (size_t i = 0; i < sizeof(walk_skips) / sizeof(*walk_skips); i++) {
-		if (strcmp(name, walk_skips[i]) == 0) {
-			k->skipped[i] = true;
-			return true;
-		}
-	}
-	return false;
+	int i = walk_skip_of(name);
+
+	if (i >= 0)
+		k->skipped[i] = true;
+	return i >= 0;
 }
 
 static struct str ignored_path(const struct walk *k)
@@ -233,9 +239,9 @@ void walk_add_note(const struct walk *k, const char *what, struct buf *out)
 {
 	struct buf list = {0};
 
-	for (size_t i = 0; i < sizeof(walk_skips) / sizeof(*walk_skips); i++)
+	for (int i = 0; i < WALK_SKIPS; i++)
 		if (k->skipped[i])
-			buf_addf(&list, "%s%s", list.len ? ", " : "", walk_skips[i]);
+			buf_addf(&list, "%s%s", list.len ? ", " : "", skips[i]);
 	if (k->n_ignored)
 		buf_addf(&list, "%swhat .gitignore leaves out", list.len ? ", " : "");
 	if (k->n_hidden)

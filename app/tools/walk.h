@@ -16,6 +16,7 @@
 #include "engine/base/buf.h"
 
 #define WALK_DEPTH   16
+#define WALK_SKIPS   6
 #define WALK_ENTRIES 200000 /* looked at in all */
 
 struct walk_entry {
@@ -30,10 +31,10 @@ struct walk {
 	int (*visit)(void *ctx, const struct walk_entry *e); /* not 0: the walk ends with it */
 	void *ctx;
 	/* what was left out: */
-	bool skipped[6];  /* of the folders of walk_skips, in its order */
-	size_t n_ignored; /* files and folders that .gitignore leaves out */
-	size_t n_hidden;  /* folders that are hidden; files are visited */
-	size_t n_deep;    /* folders too far down */
+	bool skipped[WALK_SKIPS]; /* see walk_skip_of() */
+	size_t n_ignored;         /* files and folders that .gitignore leaves out */
+	size_t n_hidden;          /* folders that are hidden; files are visited */
+	size_t n_deep;            /* folders too far down */
 	size_t n_entries;
 	bool full; /* there are more than WALK_ENTRIES */
 	/* its own: */
@@ -43,7 +44,8 @@ struct walk {
 	size_t n_start;  /* of the folder it began in, with '/' */
 };
 
-extern const char *const walk_skips[6];
+/* A folder that programs fill: its number, below WALK_SKIPS; -1: it is none. */
+int walk_skip_of(const char *name);
 
 /* Begins at a place that is a folder, open as `fd`.  0, what visit() returned, or ERR_NOMEM. */
 int walk_run(struct walk *k, const struct place *start, int fd);
