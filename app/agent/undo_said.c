@@ -34,13 +34,14 @@ static const char *what_of(const struct undoing_file *f)
 	return "refused";
 }
 
-static void add_path(const struct undo *u, const struct undoing_file *f, struct buf *out)
+/* From the workspace on; of another root, whole. */
+static void add_path(const struct agent *a, struct str root, struct str path, struct buf *out)
 {
-	if (!str_is(f->root, u->agent->config.place.workspace)) {
-		prompt_add_path(out, f->root);
+	if (!str_is(root, a->config.place.workspace)) {
+		prompt_add_path(out, root);
 		buf_addc(out, '/');
 	}
-	prompt_add_path(out, f->path);
+	prompt_add_path(out, path);
 }
 
 bool undo_line(const struct undo *u, size_t i, struct undo_line *out)
@@ -49,7 +50,7 @@ bool undo_line(const struct undo *u, size_t i, struct undo_line *out)
 	if (i >= u->n_files)
 		return false;
 	out->what = what_of(&u->files[i]);
-	add_path(u, &u->files[i], &out->path);
+	add_path(u->agent, u->files[i].root, u->files[i].path, &out->path);
 	buf_adds(&out->why, buf_str(&u->files[i].why));
 	return true;
 }
@@ -91,7 +92,7 @@ void undo_add_text(const struct undo *u, struct buf *out)
 		const struct undoing_file *f = &u->files[i];
 
 		buf_addz(out, "  ");
-		add_path(u, f, out);
+		add_path(u->agent, f->root, f->path, out);
 		buf_addz(out, words_of(u, f));
 		if (f->outcome == UNDO_REFUSED)
 			buf_adds(out, buf_str(&f->why));
@@ -139,11 +140,7 @@ static void add_news(const struct agent *a, const struct history_edits *edits, b
 		else
 			buf_addf(out, "%s[the user %s the edits of ", out->len ? "\n" : "",
 				 back ? "took back" : "made again");
-		if (!str_is(e->root, a->config.place.workspace)) {
-			prompt_add_path(out, e->root);
-			buf_addc(out, '/');
-		}
-		prompt_add_path(out, e->path);
+		add_path(a, e->root, e->path, out);
 	}
 	if (n > TOLD_FILES)
 		buf_addf(out, " and %zu more files", n - TOLD_FILES);
