@@ -26,6 +26,8 @@ void rule_release(struct rule *r);
 /* In this order. */
 enum rule_match { RULE_NO, RULE_MAYBE, RULE_SURE };
 
+/* Is the program, by whatever path, one of those names?  NULL ends them. */
+bool rule_is_program(struct str word, const char *const *names);
 /* These very words, of a rule that allows. */
 bool rule_is(const struct rule *r, const struct shell_command *c);
 /* Somewhere in it, of one that asks or denies. */

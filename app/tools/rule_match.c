@@ -106,7 +106,7 @@ static enum rule_match find_from(const struct rule *r, const struct shell_comman
 	return maybe < end && follow(r, c, maybe + 1, RULE_MAYBE) ? RULE_MAYBE : RULE_NO;
 }
 
-static bool is_any(struct str word, const char *const *names)
+bool rule_is_program(struct str word, const char *const *names)
 {
 	struct str base = base_of(word);
 
@@ -126,11 +126,11 @@ static size_t runs_from(const struct shell_command *c)
 	static const char *const execs[] = {"-exec", "-execdir", "-ok", "-okdir", NULL};
 	size_t at = 1;
 
-	if (is_any(c->words[0].text, wrappers))
+	if (rule_is_program(c->words[0].text, wrappers))
 		return 1;
 	if (!str_is(base_of(c->words[0].text), "find"))
 		return c->n_words;
-	while (at < c->n_words && !is_any(c->words[at].text, execs))
+	while (at < c->n_words && !rule_is_program(c->words[at].text, execs))
 		at++;
 	return at;
 }

@@ -204,16 +204,11 @@ static void guard_text(const struct rules *r, struct str text, int depth, bool s
 
 static bool is_shell(struct str word)
 {
-	static const char *const names[] = {"sh",  "bash", "dash",  "zsh",      "ksh", "eval",
-					    "ssh", "su",   "watch", "parallel", "env", "trap"};
-	const char *slash = word.n ? memrchr(word.p, '/', word.n) : NULL;
+	static const char *const names[] = {"sh",   "bash", "dash", "zsh",   "ksh",
+					    "eval", "ssh",  "su",   "watch", "parallel",
+					    "env",  "trap", NULL};
 
-	if (slash)
-		word = (struct str){slash + 1, word.n - (size_t)(slash + 1 - word.p)};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (str_is(word, names[i]))
-			return true;
-	return false;
+	return rule_is_program(word, names);
 }
 
 /* Words that are command lines themselves: behind a shell, or whatever gives them to one. */
