@@ -89,14 +89,6 @@ int change_needs_text(struct change *c)
 
 /* ---- the plan ---- */
 
-static void put_hash(char z[16], XXH128_hash_t hash)
-{
-	XXH128_canonical_t c;
-
-	XXH128_canonicalFromHash(&c, hash);
-	memcpy(z, c.digest, sizeof(c.digest));
-}
-
 static mode_t mode_of_new(void)
 {
 	mode_t mask = umask(0);
@@ -113,11 +105,11 @@ static mode_t mode_after(const struct change *c)
 static void add_plan(const struct change *c, struct buf *plan)
 {
 	bool existed = c->t.fd >= 0;
-	char before[16] = {0}, after[16];
+	unsigned char before[16] = {0}, after[16];
 
 	if (existed)
-		put_hash(before, c->hash);
-	put_hash(after, XXH3_128bits(buf_z(&c->after), c->after.len));
+		swap_put_hash(before, c->hash);
+	swap_put_hash(after, XXH3_128bits(buf_z(&c->after), c->after.len));
 	wire_add_text(plan, str_of(c->t.root->path));
 	wire_add_text(plan, target_rel(&c->t));
 	wire_add_number(plan, existed);
@@ -127,9 +119,9 @@ static void add_plan(const struct change *c, struct buf *plan)
 	wire_add_number(plan, existed ? (uint64_t)c->t.st.st_dev : 0);
 	wire_add_number(plan, existed ? (uint64_t)c->t.st.st_ino : 0);
 	wire_add_number(plan, existed ? c->t.st.st_mode & 07777 : 0);
-	wire_add_text(plan, (struct str){before, existed ? sizeof(before) : 0});
+	wire_add_text(plan, (struct str){(const char *)before, existed ? sizeof(before) : 0});
 	wire_add_number(plan, mode_after(c));
-	wire_add_text(plan, (struct str){after, sizeof(after)});
+	wire_add_text(plan, (struct str){(const char *)after, sizeof(after)});
 }
 
 bool file_plan_take(struct str plan, struct file_plan *p)

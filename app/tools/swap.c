@@ -46,6 +46,14 @@ bool swap_hash(int fd, XXH128_hash_t *hash)
 	return n == 0;
 }
 
+void swap_put_hash(unsigned char out[sizeof(XXH128_canonical_t)], XXH128_hash_t hash)
+{
+	XXH128_canonical_t canonical;
+
+	XXH128_canonicalFromHash(&canonical, hash);
+	memcpy(out, canonical.digest, sizeof(canonical.digest));
+}
+
 /* ---- the new one ---- */
 
 static bool name_temp(char name[24])

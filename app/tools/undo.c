@@ -143,7 +143,6 @@ static bool is_root(const struct workspace *w, struct str root)
 static int read_file(struct undo *u)
 {
 	size_t size = (size_t)u->t.st.st_size;
-	XXH128_canonical_t hash;
 
 	if (u->t.st.st_size > (off_t)FILE_BYTES)
 		return UNDO_CHANGED; /* no edit left it so */
@@ -162,9 +161,8 @@ static int read_file(struct undo *u)
 		u->bytes.len += (size_t)n;
 	}
 	u->hash = XXH3_128bits(buf_z(&u->bytes), u->bytes.len);
-	XXH128_canonicalFromHash(&hash, u->hash);
 	u->is = (struct file_side){.exists = true, .mode = u->t.st.st_mode & 07777};
-	memcpy(u->is.hash, hash.digest, sizeof(u->is.hash));
+	swap_put_hash(u->is.hash, u->hash);
 	return u->bytes.len == size ? 0 : UNDO_CHANGED;
 }
 
@@ -275,10 +273,10 @@ static int remove_it(struct undo *u)
 /* Is what it is to become what was kept? */
 static bool is_content(const struct undo_file *f)
 {
-	XXH128_canonical_t hash;
+	unsigned char hash[UNDO_HASH_BYTES];
 
-	XXH128_canonicalFromHash(&hash, XXH3_128bits(f->content.p, f->content.n));
-	return !f->then.exists || memcmp(hash.digest, f->then.hash, sizeof(f->then.hash)) == 0;
+	swap_put_hash(hash, XXH3_128bits(f->content.p, f->content.n));
+	return !f->then.exists || memcmp(hash, f->then.hash, sizeof(hash)) == 0;
 }
 
 static int begin(struct undo *u)

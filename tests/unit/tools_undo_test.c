@@ -85,7 +85,6 @@ static void copy_release(struct copy *c)
 
 static void copy_take(struct copy *c, const char *path)
 {
-	XXH128_canonical_t hash;
 	struct stat st;
 
 	copy_release(c);
@@ -93,8 +92,7 @@ static void copy_take(struct copy *c, const char *path)
 		return;
 	assert_true(whole_file(path, &c->bytes));
 	c->side = (struct file_side){.exists = true, .mode = st.st_mode & 07777};
-	XXH128_canonicalFromHash(&hash, XXH3_128bits(buf_z(&c->bytes), c->bytes.len));
-	memcpy(c->side.hash, hash.digest, sizeof(c->side.hash));
+	swap_put_hash(c->side.hash, XXH3_128bits(buf_z(&c->bytes), c->bytes.len));
 }
 
 static void expect_copy(const struct copy *c, const char *path)
