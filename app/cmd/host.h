@@ -10,6 +10,8 @@
 #include "app/options.h"
 #include "app/talk/store.h"
 
+#define CMD_UNDO_TURNS 1000 /* of one undo() */
+
 struct cmd_host;
 
 struct cmd_host_ops {
@@ -52,7 +54,7 @@ struct cmd_host_ops {
 	int (*go_on_calls)(struct cmd_host *h, bool *did, struct err *err);
 	/*
 	 * Shows which file edits of the last `turns` questions with any can be taken back
-	 * (again: made again), and does it where the user says yes.
+	 * (again: made again), and does it where the user says yes; 1 to CMD_UNDO_TURNS.
 	 */
 	int (*undo)(struct cmd_host *h, bool again, size_t turns, struct err *err);
 	/* Its text comes back to the input; NULL: not in this mode. */

@@ -3,8 +3,6 @@
 
 #include "app/cmd/cmd.h"
 
-#define MOST_TURNS 1000
-
 /* "" is one. */
 static int take_number(const char *name, const char *arg, size_t *n, struct err *err)
 {
@@ -14,11 +12,11 @@ static int take_number(const char *name, const char *arg, size_t *n, struct err 
 	*n = 1;
 	if (!*arg)
 		return 0;
-	if (!end || *end || v < 1 || v > MOST_TURNS)
+	if (!end || *end || v < 1 || v > CMD_UNDO_TURNS)
 		return err_set(err, ERR_USAGE,
 			       "/%s %.40s: expected nothing, or a number of "
 			       "questions, 1 to %d",
-			       name, arg, MOST_TURNS);
+			       name, arg, CMD_UNDO_TURNS);
 	*n = v;
 	return 0;
 }

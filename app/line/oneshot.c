@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/agent/undo.h"
+#include "app/cmd/host.h"
 #include "app/exit.h"
 #include "app/line/given.h"
 #include "app/line/rounds.h"
@@ -227,8 +228,6 @@ static int take_message(const json_t *root, struct said *m, struct err *err)
 		       : 0;
 }
 
-#define MOST_TURNS 1000
-
 /* False: it is about no edits. */
 static bool take_undo(const struct json_doc *doc, struct said *m, int *rc, struct err *err)
 {
@@ -239,19 +238,20 @@ static bool take_undo(const struct json_doc *doc, struct said *m, int *rc, struc
 
 	if (!undo && !redo)
 		return false;
-	for (size_t i = 0; i < number.n && n <= MOST_TURNS; i++)
+	for (size_t i = 0; i < number.n && n <= CMD_UNDO_TURNS; i++)
 		n = number.p[i] >= '0' && number.p[i] <= '9' ? n * 10 + (size_t)(number.p[i] - '0')
-							     : MOST_TURNS + 1;
+							     : CMD_UNDO_TURNS + 1;
 	*rc = 0;
-	if (json_object_size(doc->root) != 1 || n < 1 || n > MOST_TURNS)
+	if (json_object_size(doc->root) != 1 || n < 1 || n > CMD_UNDO_TURNS)
 		*rc = err_set(err, ERR_USAGE, "%s: expected a number of questions, 1 to %d, alone",
-			      undo ? "undo" : "redo", MOST_TURNS);
+			      undo ? "undo" : "redo", CMD_UNDO_TURNS);
 	m->undo = *rc ? 0 : n;
 	m->again = !undo;
 	return true;
 }
 
-/* {"undo": N}, {"redo": N}, {"text": …}, or {"role": "user" | "system", "content": …}; and {…, "prefill": …} */
+/* {"undo": N}, {"redo": N}, {"text": …}, or {"role": "user" | "system", "content": …}; and
+ * {…, "prefill": …} */
 static int read_message(struct str line, struct said *m, struct err *err)
 {
 	struct json_doc doc = {0};
