@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -175,6 +176,35 @@ void jobs_expect(const struct job_news *n, enum tool_state state, const char *te
 {
 	assert_string_equal(buf_z(&n->text), text);
 	assert_int_equal(n->state, state);
+}
+
+void jobs_expect_ends(struct jobs *s, const struct jobs_end *ends, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct job_news *news = jobs_shell(s, ends[i].command);
+
+		jobs_expect(news, ends[i].state, ends[i].text);
+		assert_int_equal(news->exit, ends[i].exit);
+		assert_int_equal(news->signal, ends[i].signal);
+	}
+}
+
+void jobs_expect_usual_ends(struct jobs *s)
+{
+	static const struct jobs_end ends[] = {
+		{"echo out; echo err >&2; echo more", "out\nerr\nmore\n", TOOL_OK, 0, 0},
+		{"true", "(no output)", TOOL_OK, 0, 0},
+		{"printf x; exit 3", "x\n[exit code 3]", TOOL_ERROR, 3, 0},
+		{"exit 255", "[exit code 255]", TOOL_ERROR, 255, 0},
+		{"echo a; kill -SEGV $$", "a\n[killed by SIGSEGV]", TOOL_ERROR, -1, SIGSEGV},
+		{"cat", "(no output)", TOOL_OK, 0, 0},
+		{"pwd | sed 's,.*/,,'", "ws\n", TOOL_OK, 0, 0},
+		{"(: < /dev/tty) 2>/dev/null", "[exit code 1]", TOOL_ERROR, 1, 0},
+		{"kill 0", "[killed by SIGTERM]", TOOL_ERROR, -1, SIGTERM},
+		{"exec >&- 2>&-; sleep 0.1; exit 4", "[exit code 4]", TOOL_ERROR, 4, 0},
+	};
+
+	jobs_expect_ends(s, ends, sizeof(ends) / sizeof(*ends));
 }
 
 void jobs_wait_for_output(struct jobs *s)

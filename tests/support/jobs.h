@@ -44,6 +44,16 @@ const struct job_news *jobs_finish(struct jobs *s, size_t *n_output);
 const struct job_news *jobs_shell(struct jobs *s, const char *command);
 void jobs_expect(const struct job_news *n, enum tool_state state, const char *text);
 
+/* Commands, and what is told of how they ended. */
+struct jobs_end {
+	const char *command, *text;
+	enum tool_state state;
+	int exit, signal;
+};
+void jobs_expect_ends(struct jobs *s, const struct jobs_end *ends, size_t n);
+/* Those that are told the same whatever is around a command. */
+void jobs_expect_usual_ends(struct jobs *s);
+
 /* The command with the mark where it says MARK; until the next one. */
 const char *jobs_marked(const struct jobs *s, const char *command);
 /* Processes whose command line begins with the mark. */

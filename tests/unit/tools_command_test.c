@@ -2,7 +2,6 @@
 #include "tests/support/shared_files.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,35 +19,16 @@ static void must(int rc)
 
 static void a_command_is_told_as_it_ended(void **state)
 {
-	static const struct {
-		const char *command, *text;
-		enum tool_state state;
-		int exit, signal;
-	} rows[] = {
-		{"echo out; echo err >&2; echo more", "out\nerr\nmore\n", TOOL_OK, 0, 0},
-		{"true", "(no output)", TOOL_OK, 0, 0},
-		{"printf x; exit 3", "x\n[exit code 3]", TOOL_ERROR, 3, 0},
-		{"exit 255", "[exit code 255]", TOOL_ERROR, 255, 0},
-		{"echo a; kill -SEGV $$", "a\n[killed by SIGSEGV]", TOOL_ERROR, -1, SIGSEGV},
+	static const struct jobs_end ends[] = {
 		{"printf '\\033[31mred\\033[0m\\r\\n'", "red\n", TOOL_OK, 0, 0},
 		{"no-such-program 2>/dev/null", "[exit code 127]", TOOL_ERROR, 127, 0},
-		{"cat", "(no output)", TOOL_OK, 0, 0},
-		{"pwd | sed 's,.*/,,'", "ws\n", TOOL_OK, 0, 0},
 		{"tty", "not a tty\n[exit code 1]", TOOL_ERROR, 1, 0},
-		{"(: < /dev/tty) 2>/dev/null", "[exit code 1]", TOOL_ERROR, 1, 0},
-		{"kill 0", "[killed by SIGTERM]", TOOL_ERROR, -1, SIGTERM},
 		{"kill -TERM $PPID; kill -HUP $PPID; echo on", "on\n", TOOL_OK, 0, 0},
-		{"exec >&- 2>&-; sleep 0.1; exit 4", "[exit code 4]", TOOL_ERROR, 4, 0},
 	};
 	struct jobs *s = *state;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		const struct job_news *n = jobs_shell(s, rows[i].command);
-
-		jobs_expect(n, rows[i].state, rows[i].text);
-		assert_int_equal(n->exit, rows[i].exit);
-		assert_int_equal(n->signal, rows[i].signal);
-	}
+	jobs_expect_usual_ends(s);
+	jobs_expect_ends(s, ends, sizeof(ends) / sizeof(*ends));
 }
 
 static void a_command_inherits_no_descriptor_and_little_else(void **state)
