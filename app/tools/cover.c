@@ -1,8 +1,6 @@
 /* The list, and what is hidden outside of the roots; cover_scan.c looks through these. */
 #include "app/tools/cover.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 /* A repository's own folder that git may write: what it runs, or is told by, stays as it is. */
 #include "app/tools/cover.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>

@@ -5,7 +5,6 @@
 #include "app/tools/cover.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,7 +1,6 @@
 /* From a command to what is executed: descriptors, words, and the child's last steps. */
 #include "app/tools/sandbox.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>

@@ -7,15 +7,12 @@
  */
 #include "app/tools/sandbox.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/tools/folder.h"
 #include "app/tools/landlock.h"
-#include "app/tools/secrets.h"
 
 #define READS (LANDLOCK_TO_READ | LANDLOCK_EXECUTE)
 #define WRITES                                                                                 \

@@ -2,7 +2,6 @@
 #include "app/tools/sandbox_try.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>

@@ -1,7 +1,6 @@
 /* Any bytes as a command line. */
 #include "app/tools/shellwords.h"
 
-#include <string.h>
 
 #include "engine/base/err.h"
 #include "tests/fuzz/fuzz.h"

@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
