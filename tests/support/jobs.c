@@ -37,6 +37,11 @@ void jobs_start(struct jobs *s)
 
 int jobs_set_up(void **state)
 {
+	return jobs_set_up_in(state, SANDBOX_OFF);
+}
+
+int jobs_set_up_in(void **state, enum sandbox_layer layer)
+{
 	static unsigned n;
 	struct jobs *s = calloc(1, sizeof(*s));
 
@@ -44,7 +49,7 @@ int jobs_set_up(void **state)
 	tmpdir_init(&s->d);
 	assert_int_equal(mkdir(tmpdir_file(&s->d, "ws"), 0700), 0);
 	snprintf(s->mark, sizeof(s->mark), "marked-%d-%u", (int)getpid(), ++n);
-	s->sandbox = SANDBOX_OFF;
+	s->sandbox = layer;
 	jobs_start(s);
 	*state = s;
 	return 0;

@@ -17,13 +17,15 @@
 struct jobs {
 	struct tmpdir d; /* with "ws", the workspace, and "spills" */
 	struct runner *r;
-	enum sandbox_layer sandbox; /* around commands: OFF */
+	enum sandbox_layer sandbox; /* around commands */
 	unsigned grade; /* of its jobs */
 	char mark[64]; /* a name for processes: no one else's has it */
 };
 
-/* A test's own, started; in the end no process that is marked is left. */
+/* A test's own, started, without a sandbox, or with that layer as the strongest; in the end no
+ * process that is marked is left. */
 int jobs_set_up(void **state);
+int jobs_set_up_in(void **state, enum sandbox_layer layer);
 int jobs_tear_down(void **state);
 /* Another in its place, which is gone. */
 void jobs_start(struct jobs *s);

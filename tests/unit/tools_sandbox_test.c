@@ -36,11 +36,8 @@ static int set_up(void **state)
 	struct jobs *s;
 	struct str why;
 
-	jobs_set_up(state);
+	jobs_set_up_in(state, layer);
 	s = *state;
-	runner_close(s->r);
-	s->sandbox = layer;
-	jobs_start(s);
 	assert_int_equal(mkdir(tmpdir_file(&s->d, "ws/src"), 0700), 0);
 	return runner_sandbox(s->r, &why) == layer ? 0 : -1;
 }
