@@ -1,8 +1,6 @@
 /*
- * What kernels share: numbers of the checkpoint and of the caches as float32, reductions whose
- * order is fixed, loads of weights that are read once, the step.
- *
- * All conversions are done with integer instructions, so they are the same on every chip.
+ * What kernels share: how they are launched, bf16 as float32 and back, loads of weights that
+ * are read once, reductions whose order is fixed, the step.
  */
 #ifndef KERNELS_CUDA_DEVICE_CUH
 #define KERNELS_CUDA_DEVICE_CUH
@@ -56,11 +54,6 @@ static inline void launch_kernel(struct cuda *c, void (*kernel)(params...), dim3
 
 /* ------------------------------------------------------------------ numbers */
 
-static __device__ __forceinline__ float f32_of_bits(uint32_t u)
-{
-	return __uint_as_float(u);
-}
-
 static __device__ __forceinline__ float f32_of_bf16(uint16_t h)
 {
 	return __uint_as_float((uint32_t)h << 16);
@@ -86,34 +79,6 @@ static __device__ __forceinline__ uint16_t bf16_of_f32(float f)
 static __device__ __forceinline__ uint32_t bf16_pair(float low, float high)
 {
 	return (uint32_t)bf16_of_f32(low) | (uint32_t)bf16_of_f32(high) << 16;
-}
-
-/* 2^(e - 127); 0 is 2^-127, 255 NaN. */
-static __device__ __forceinline__ float f32_of_e8m0(uint8_t e)
-{
-	return e == 0     ? __uint_as_float(0x00400000u)
-	       : e == 255 ? __uint_as_float(0x7fc00000u)
-			  : __uint_as_float((uint32_t)e << 23);
-}
-
-/*
- * e4m3 (no infinity; 0x7f and 0xff NaN): exponent and mantissa moved to where float32 has them,
- * then 2^120 for the difference of the biases, which makes subnormals right too.
- */
-static __device__ __forceinline__ float f32_of_e4m3(uint32_t b)
-{
-	float m = __uint_as_float((b & 0x7f) << 20) * 0x1p120f;
-
-	m = (b & 0x7f) == 0x7f ? __uint_as_float(0x7fc00000u) : m;
-	return __uint_as_float(__float_as_uint(m) | (b & 0x80) << 24);
-}
-
-/* e2m1: 0, ½, 1, 1½, 2, 3, 4, 6 and their negatives, in the low 4 bits. */
-static __device__ __forceinline__ float f32_of_e2m1(uint32_t b)
-{
-	float m = __uint_as_float((b & 7) << 22) * 0x1p126f;
-
-	return __uint_as_float(__float_as_uint(m) | (b & 8) << 28);
 }
 
 /* -------------------------------------------------------------------- loads */
