@@ -178,7 +178,7 @@ static __global__ void __launch_bounds__(GEMM_THREADS, 2)
 
 	if (tile.n <= 0)
 		return;
-	tile_product<TYPE, MT>(acc, x, w, j.d, shared);
+	gemm_tile<tile_w<TYPE>, MT>(acc, x, w, j.d, shared);
 #pragma unroll
 	for (int i = 0; i < MT; i++) {
 #pragma unroll
@@ -250,7 +250,7 @@ static __global__ void __launch_bounds__(GEMM_THREADS, 2)
 
 	if (tile.n <= 0)
 		return;
-	tile_product<TYPE, MT>(acc, x, w, j.inner, shared);
+	gemm_tile<tile_w<TYPE>, MT>(acc, x, w, j.inner, shared);
 #pragma unroll
 	for (int i = 0; i < MT; i++) {
 #pragma unroll

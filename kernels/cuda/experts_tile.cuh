@@ -1,7 +1,5 @@
-/*
- * A tile of Y = X Wᵀ as in gemm.cuh, of packed weights (packed.h): W's units come through
- * registers, are turned to bf16 and stored where their columns stand.
- */
+/* W of a tile of gemm.cuh where weights are packed (packed.h): a unit is turned to bf16 and
+ * stored where its columns stand. */
 #ifndef KERNELS_CUDA_EXPERTS_TILE_CUH
 #define KERNELS_CUDA_EXPERTS_TILE_CUH
 
@@ -11,6 +9,7 @@
 /* A thread's units of W, all of the same row of a tile: whose, and the codes that are on their
  * way. */
 template <int TYPE> struct tile_w {
+	static const int type = TYPE;
 	static const int each = gemm_codes<TYPE>::each;
 	const unsigned char *w,
 		*s;      /* of the first: its tile of 16 rows, and this one's scales */
@@ -24,7 +23,7 @@ template <int TYPE> struct tile_w {
 /* Of: codes(r), scales(r): of the matrix that row r of the tile is of; at(r): which row of it,
  * perhaps behind the last. */
 template <int TYPE, class OF>
-static __device__ __forceinline__ void tile_w_begin(tile_w<TYPE> &g, const OF &of, int in)
+static __device__ __forceinline__ void gemm_w_begin(tile_w<TYPE> &g, const OF &of, int in)
 {
 	size_t units = (size_t)(in / gemm_codes<TYPE>::columns);
 	int first = (int)threadIdx.x / gemm_codes<TYPE>::row;
@@ -49,7 +48,7 @@ static __device__ __forceinline__ void tile_w_begin(tile_w<TYPE> &g, const OF &o
 }
 
 template <int TYPE>
-static __device__ __forceinline__ void tile_w_load(tile_w<TYPE> &g, int k, int in)
+static __device__ __forceinline__ void gemm_w_load(tile_w<TYPE> &g, int k, int in)
 {
 	int units = in / gemm_codes<TYPE>::columns;
 
@@ -96,7 +95,7 @@ static __device__ __forceinline__ void tile_put(unsigned char *to, int r, int un
 
 /* The units of columns k …, that were loaded. */
 template <int TYPE>
-static __device__ __forceinline__ void tile_w_store(const tile_w<TYPE> &g, unsigned char *to,
+static __device__ __forceinline__ void gemm_w_store(const tile_w<TYPE> &g, unsigned char *to,
 						    int k)
 {
 #pragma unroll
@@ -121,52 +120,6 @@ static __device__ __forceinline__ void tile_w_store(const tile_w<TYPE> &g, unsig
 			tile_put(to, r, at + (flip ^ 2), tile_e2m1(c.z, s));
 			tile_put(to, r, at + (flip ^ 3), tile_e2m1(c.w, s));
 		}
-	}
-}
-
-/* As gemm_tile() of gemm.cuh: acc, `shared` and who makes what are the same. */
-template <int TYPE, int MT, class X, class W>
-static __device__ __forceinline__ void tile_product(float (&acc)[MT][4][4], const X &x_of,
-						    const W &w_of, int in,
-						    unsigned char *shared)
-{
-	const int x_bytes = gemm_size<MT>::x_bytes, w_bytes = gemm_size<MT>::w_bytes;
-	unsigned char *w_shared = shared + GEMM_X_STAGES * x_bytes;
-	uint32_t xs = shared_address(shared), ws = shared_address(w_shared);
-	int n = (in + GEMM_K - 1) / GEMM_K;
-	gemm_x<MT> x;
-	tile_w<TYPE> w;
-
-	gemm_x_begin(x, x_of);
-	tile_w_begin(w, w_of, in);
-	gemm_x_copy(x, xs, 0, in);
-	copy_commit();
-	if (n > 1)
-		gemm_x_copy(x, xs + (uint32_t)x_bytes, GEMM_K, in);
-	copy_commit();
-	tile_w_load(w, 0, in);
-	tile_w_store(w, w_shared, 0);
-	if (n > 1)
-		tile_w_load(w, GEMM_K, in);
-	for (int k = 0; k < n; k++) {
-		copy_wait_but<1>();
-		__syncthreads(); /* stage k is there for all; none reads stage k - 1 any more */
-		if (k + 2 < n)
-			gemm_x_copy(x, xs + (uint32_t)((k + 2) % GEMM_X_STAGES * x_bytes),
-				    (k + 2) * GEMM_K, in);
-		copy_commit();
-		gemm_step<MT>(acc, xs + (uint32_t)(k % GEMM_X_STAGES * x_bytes),
-			      ws + (uint32_t)(k % 2 * w_bytes));
-		if (k + 1 < n)
-			tile_w_store(w, w_shared + (k + 1) % 2 * w_bytes, (k + 1) * GEMM_K);
-		if (k + 2 < n)
-			tile_w_load(w, (k + 2) * GEMM_K, in);
-	}
-#pragma unroll
-	for (int i = 0; i < MT; i++) {
-#pragma unroll
-		for (int j = 0; j < 16; j++)
-			acc[i][j / 4][j % 4] *= code_factor<TYPE>();
 	}
 }
 

@@ -93,7 +93,8 @@ static __device__ __forceinline__ int distance_16(const unsigned char *from,
 
 /* A thread's pieces of W: where its rows begin, and the codes that are on their way.  Rows of
  * one thread are of one matrix. */
-template <int TYPE> struct gemm_w {
+template <int TYPE, int LAYOUT> struct gemm_w {
+	static const int type = TYPE;
 	static const int each = gemm_codes<TYPE>::each;
 	const unsigned char *w, *s; /* of the first; others as far behind: */
 	int w_far[each];            /* in 16 bytes */
@@ -102,9 +103,10 @@ template <int TYPE> struct gemm_w {
 	uint32_t scale[each];
 };
 
-/* Of: row(r), the tile's r-th row's codes, and scale(r), its scales. */
-template <int TYPE, class OF>
-static __device__ __forceinline__ void gemm_w_begin(gemm_w<TYPE> &g, const OF &of)
+/* Of: row(r), where the first 16 bytes of the tile's r-th row stand, and scale(r), its scales.
+ */
+template <int TYPE, int LAYOUT, class OF>
+static __device__ __forceinline__ void gemm_w_begin(gemm_w<TYPE, LAYOUT> &g, const OF &of, int)
 {
 	g.w = of.row((int)threadIdx.x / gemm_codes<TYPE>::row);
 	g.s = of.scale((int)threadIdx.x / gemm_codes<TYPE>::row);
@@ -131,7 +133,7 @@ template <int LAYOUT> static __device__ __forceinline__ int gemm_chunk_far(int c
 }
 
 template <int TYPE, int LAYOUT>
-static __device__ __forceinline__ void gemm_w_load(gemm_w<TYPE> &g, int k, int in)
+static __device__ __forceinline__ void gemm_w_load(gemm_w<TYPE, LAYOUT> &g, int k, int in)
 {
 #pragma unroll
 	for (int i = 0; i < g.each; i++) {
@@ -156,7 +158,8 @@ static __device__ __forceinline__ uint2 gemm_f8(uint32_t w, uint32_t scale)
 }
 
 template <int TYPE, int LAYOUT>
-static __device__ __forceinline__ void gemm_w_store(const gemm_w<TYPE> &g, unsigned char *to)
+static __device__ __forceinline__ void gemm_w_store(const gemm_w<TYPE, LAYOUT> &g,
+						    unsigned char *to, int)
 {
 #pragma unroll
 	for (int i = 0; i < g.each; i++) {
@@ -250,31 +253,33 @@ static __device__ __forceinline__ void gemm_step(float (&acc)[MT][4][4], uint32_
 /*
  * acc[i][j][0 … 3]: rows 16 i + lane/4 (and 8 more) of the warp's rows of x, columns 8 j +
  * 2 (lane%4) and the next of its 32 of W: gemm_row() and gemm_column() say which of the tile.
- * LAYOUT is the weight's; w_of.row() is where a row's first 16 bytes stand.
+ * W is what a thread has of the weights on their way: gemm_w, or another with a type and a
+ * gemm_w_begin(w, w_of, in), gemm_w_load(w, k, in), gemm_w_store(w, to, k) of its own.
  * `shared`: gemm_size<MT>::bytes, aligned to 128.
  */
-template <int TYPE, int MT, int LAYOUT = 0, class X, class W>
-static __device__ __forceinline__ void gemm_tile(float (&acc)[MT][4][4], const X &x_of,
-						 const W &w_of, int in, unsigned char *shared)
+template <class W, int MT, class X_OF, class W_OF>
+static __device__ __forceinline__ void gemm_tile(float (&acc)[MT][4][4], const X_OF &x_of,
+						 const W_OF &w_of, int in,
+						 unsigned char *shared)
 {
 	const int x_bytes = gemm_size<MT>::x_bytes, w_bytes = gemm_size<MT>::w_bytes;
 	unsigned char *w_shared = shared + GEMM_X_STAGES * x_bytes;
 	uint32_t xs = shared_address(shared), ws = shared_address(w_shared);
 	int n = (in + GEMM_K - 1) / GEMM_K;
 	gemm_x<MT> x;
-	gemm_w<TYPE> w;
+	W w;
 
 	gemm_x_begin(x, x_of);
-	gemm_w_begin(w, w_of);
+	gemm_w_begin(w, w_of, in);
 	gemm_x_copy(x, xs, 0, in);
 	copy_commit();
 	if (n > 1)
 		gemm_x_copy(x, xs + (uint32_t)x_bytes, GEMM_K, in);
 	copy_commit();
-	gemm_w_load<TYPE, LAYOUT>(w, 0, in);
-	gemm_w_store<TYPE, LAYOUT>(w, w_shared);
+	gemm_w_load(w, 0, in);
+	gemm_w_store(w, w_shared, 0);
 	if (n > 1)
-		gemm_w_load<TYPE, LAYOUT>(w, GEMM_K, in);
+		gemm_w_load(w, GEMM_K, in);
 	for (int k = 0; k < n; k++) {
 		copy_wait_but<1>();
 		__syncthreads(); /* stage k is there for all; none reads stage k - 1 any more */
@@ -285,15 +290,15 @@ static __device__ __forceinline__ void gemm_tile(float (&acc)[MT][4][4], const X
 		gemm_step<MT>(acc, xs + (uint32_t)(k % GEMM_X_STAGES * x_bytes),
 			      ws + (uint32_t)(k % 2 * w_bytes));
 		if (k + 1 < n)
-			gemm_w_store<TYPE, LAYOUT>(w, w_shared + (k + 1) % 2 * w_bytes);
+			gemm_w_store(w, w_shared + (k + 1) % 2 * w_bytes, (k + 1) * GEMM_K);
 		if (k + 2 < n)
-			gemm_w_load<TYPE, LAYOUT>(w, (k + 2) * GEMM_K, in);
+			gemm_w_load(w, (k + 2) * GEMM_K, in);
 	}
 #pragma unroll
 	for (int i = 0; i < MT; i++) {
 #pragma unroll
 		for (int j = 0; j < 16; j++)
-			acc[i][j / 4][j % 4] *= code_factor<TYPE>();
+			acc[i][j / 4][j % 4] *= code_factor<W::type>();
 	}
 }
 

@@ -86,7 +86,7 @@ static __global__ void __launch_bounds__(GEMM_THREADS, 2) linear_many(struct gem
 	};
 	float acc[MT][4][4] = {};
 
-	gemm_tile<TYPE, MT, LAYOUT>(acc, x, w, j.in, shared);
+	gemm_tile<gemm_w<TYPE, LAYOUT>, MT>(acc, x, w, j.in, shared);
 #pragma unroll
 	for (int i = 0; i < MT; i++) {
 #pragma unroll
