@@ -1,6 +1,6 @@
 /*
- * How the products of 1 … 16 rows lay their operands out for mma.m16n8k16: plain index
- * arithmetic, for kernels and for the host's tests alike.
+ * How the products of 1 … 16 rows with weights as the checkpoint has them lay their operands
+ * out for mma.m16n8k16: plain index arithmetic, for kernels and for the host's tests alike.
  *
  * A lane of a quad (lane % 4 = q) loads 16 bytes of a row of W: 8 columns of BF16, 16 of F8 or
  * 32 of FP4.  The quad's four loads are a step, four steps are a round.  The columns within a

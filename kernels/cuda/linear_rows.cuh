@@ -42,14 +42,14 @@ static __device__ __forceinline__ void rows_block(const struct rows_job &j, int 
 		shared->row_list[threadIdx.x] = (int)threadIdx.x;
 	__syncthreads();
 	product<TYPE, NT>(sum, m, x, slice, warp % j.n_warp, j.n_warp);
-	product_store<NT>(shared->part[warp], sum);
+	part_store<NT>(shared->part[warp], sum);
 	__syncthreads();
 	for (int i = (int)threadIdx.x; i < tiles * PRODUCT_ROWS * j.n_tok;
 	     i += PRODUCT_THREADS) {
 		int row = i % PRODUCT_ROWS, tile = i / PRODUCT_ROWS % tiles;
 		int t = i / PRODUCT_ROWS / tiles, o = (tile0 + tile) * PRODUCT_ROWS + row;
 		size_t at = (size_t)t * (size_t)j.out + (size_t)(first + o);
-		float v = product_sum<NT>(shared->part[tile * j.n_warp], j.n_warp, row, t);
+		float v = part_sum<NT>(shared->part[tile * j.n_warp], j.n_warp, row, t);
 
 		if (o >= group_rows)
 			continue;
@@ -95,10 +95,12 @@ static size_t rows_room(const struct cuda *c)
 static int make_job(struct cuda *c, const struct linear_args *a, struct rows_job *j,
 		    unsigned *blocks, size_t *bytes, struct err *err)
 {
-	int type = (int)a->w.type, group_rows = a->w.out / a->n_group;
+	int type = (int)a->w.type, columns = fragment_round(type);
+	int group_rows = a->w.out / a->n_group;
 	int tiles = (group_rows + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
 	int n_warp = warps_of_tile(type, a->w.in, tiles * a->n_group);
-	int rounds = slice_rounds(type, a->w.in, a->n_tok, n_warp, rows_room(c));
+	int rounds = slice_rounds(columns, (a->w.in + columns - 1) / columns, a->n_tok, n_warp,
+				  rows_room(c));
 	int each = PRODUCT_WARPS / n_warp;
 
 	if (rounds == 0)
@@ -108,7 +110,7 @@ static int make_job(struct cuda *c, const struct linear_args *a, struct rows_job
 	*j = {a->w.w,     a->w.scale, a->x,       a->y,   a->w.out, a->w.in,
 	      a->n_group, a->n_tok,   a->out_f32, n_warp, rounds};
 	*blocks = (unsigned)((tiles + each - 1) / each);
-	*bytes = (size_t)a->n_tok * slice_row_bytes(type, rounds);
+	*bytes = (size_t)a->n_tok * slice_row_bytes(columns, rounds);
 	return 0;
 }
 

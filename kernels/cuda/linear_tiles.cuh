@@ -62,21 +62,20 @@ tiles_block(const struct tiles_batch &b, const struct tiles_job &j, unsigned blo
 			     b.eps,
 			     shared->inverse};
 	struct stream_ring ring = {room + warp * j.slots * ROUND_BYTES, j.slots};
-	struct stream_slice slice = {room + STREAM_WARPS * j.slots * ROUND_BYTES,
-				     j.slice_rounds};
+	struct slice slice = {room + STREAM_WARPS * j.slots * ROUND_BYTES, j.slice_rounds};
 	float sum[NT][4];
 
 	stream_product<TYPE, NT>(sum, m, x, slice, ring, warp % j.n_warp, j.n_warp);
-	stream_store<NT>(shared->part[warp], sum);
+	part_store<NT>(shared->part[warp], sum);
 	__syncthreads();
 	for (int i = (int)threadIdx.x; i < tiles * TILE_ROWS * b.n_tok; i += STREAM_THREADS) {
 		int row = i % TILE_ROWS, tile = i / TILE_ROWS % tiles;
 		int t = i / TILE_ROWS / tiles, o = (tile0 + tile) * TILE_ROWS + row;
 
 		if (o < group_rows)
-			tiles_put(j, (size_t)t * (size_t)j.out + (size_t)(first + o),
-				  stream_sum<NT>(shared->part[tile * j.n_warp], j.n_warp, row,
-						 t));
+			tiles_put(
+				j, (size_t)t * (size_t)j.out + (size_t)(first + o),
+				part_sum<NT>(shared->part[tile * j.n_warp], j.n_warp, row, t));
 	}
 }
 
@@ -115,43 +114,30 @@ static int warps_of_tiles(int type, int in, int tiles)
 	return n;
 }
 
-/* Rounds of x in a slice for n rows in so many bytes: all, or whole turns of the warps, or as
- * many as fit (then some warps wait through a slice); 0 where none fits. */
-static int tiles_slice(int type, int n_round, int n, int n_warp, size_t bytes)
-{
-	size_t row = bytes / (size_t)n;
-	int fit = row < STREAM_PAD
-			  ? 0
-			  : (int)((row - STREAM_PAD) / (size_t)(round_columns(type) * 2));
-
-	if (n_round <= fit)
-		return n_round;
-	return fit >= n_warp ? fit / n_warp * n_warp : fit;
-}
-
 #define RING_BYTES ((size_t)STREAM_WARPS * ROUND_BYTES) /* of a slot of each warp */
 
 /* A deep ring where x fits beside it, else a shallow one with as much of x as fits; in half of
  * the shared memory that a block may have, so that two of them fit, or else in all. */
 static void tiles_room(struct tiles_job *j, int n_round, int n_tok, size_t most, size_t *bytes)
 {
+	int columns = round_columns(j->type);
 	size_t half = most / 2, x;
 
 	for (j->slots = STREAM_SLOTS; j->slots > 1; j->slots--) {
 		x = (size_t)j->slots * RING_BYTES +
-		    (size_t)n_tok * stream_row_bytes(j->type, n_round);
+		    (size_t)n_tok * slice_row_bytes(columns, n_round);
 		if (x <= half)
 			break;
 	}
 	j->slice_rounds = 0;
 	if (half > (size_t)j->slots * RING_BYTES)
-		j->slice_rounds = tiles_slice(j->type, n_round, n_tok, j->n_warp,
-					      half - (size_t)j->slots * RING_BYTES);
+		j->slice_rounds = slice_rounds(columns, n_round, n_tok, j->n_warp,
+					       half - (size_t)j->slots * RING_BYTES);
 	if (!j->slice_rounds && most > RING_BYTES)
 		j->slice_rounds =
-			tiles_slice(j->type, n_round, n_tok, j->n_warp, most - RING_BYTES);
+			slice_rounds(columns, n_round, n_tok, j->n_warp, most - RING_BYTES);
 	*bytes = (size_t)j->slots * RING_BYTES +
-		 (size_t)n_tok * stream_row_bytes(j->type, j->slice_rounds);
+		 (size_t)n_tok * slice_row_bytes(columns, j->slice_rounds);
 }
 
 /* What a block may take beside what it shares anyway; the system takes 1 KB of each. */

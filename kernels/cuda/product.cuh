@@ -1,5 +1,5 @@
 /*
- * y[t, o] = sum_k W[o, k] x[t, k] for 1 … 16 rows of x: what `linear` and `experts` share.
+ * y[t, o] = sum_k W[o, k] x[t, k] for 1 … 16 rows of x, W as the checkpoint has it.
  *
  * A warp takes 16 rows of W as the first operand of mma.m16n8k16 and up to 8 (or 16) rows of x
  * as the second; the warps of a tile share its columns out by rounds (fragment.h), round r to
@@ -16,11 +16,11 @@
 #define KERNELS_CUDA_PRODUCT_CUH
 
 #include "kernels/cuda/codes.cuh"
+#include "kernels/cuda/slice.cuh"
 
 #define PRODUCT_THREADS 256
 #define PRODUCT_WARPS   (PRODUCT_THREADS / WARP)
 #define PRODUCT_ROWS    16 /* rows of W of one tile */
-#define PRODUCT_PAD     64 /* bytes between rows of x: no two rows of a phase share a bank */
 
 /* The two rows of W that a lane loads: lane / 4 and 8 more. */
 struct strip {
@@ -36,17 +36,6 @@ struct rows {
 	const int *row;
 	int n;
 };
-
-/* Where x is kept: `rounds` of them at a time. */
-struct slice {
-	unsigned char *p;
-	int rounds;
-};
-
-static __host__ __device__ __forceinline__ size_t slice_row_bytes(int type, int rounds)
-{
-	return (size_t)rounds * (size_t)fragment_round(type) * 2 + PRODUCT_PAD;
-}
 
 static __device__ __forceinline__ struct strip strip_of(int type, const unsigned char *w,
 							const unsigned char *s, int row0,
@@ -121,7 +110,7 @@ static __device__ __forceinline__ void slice_fill(const struct slice &to, const 
 						  int r0, int in)
 {
 	const int step_units = fragment_step(TYPE) / 8;
-	size_t row_bytes = slice_row_bytes(TYPE, to.rounds);
+	size_t row_bytes = slice_row_bytes(fragment_round(TYPE), to.rounds);
 	int first = r0 * fragment_round(TYPE);
 	int rounds =
 		min(to.rounds, (in - first + fragment_round(TYPE) - 1) / fragment_round(TYPE));
@@ -233,7 +222,7 @@ static __device__ __forceinline__ void product(float (&sum)[NT][4], const struct
 			/* rows behind the last are computed like it and not stored */
 			row[n] = to.p +
 				 (size_t)min(lane / 4 + 8 * n, x.n - 1) *
-					 slice_row_bytes(TYPE, to.rounds) +
+					 slice_row_bytes(fragment_round(TYPE), to.rounds) +
 				 lane % 4 * 16;
 		if (r0)
 			__syncthreads();
@@ -272,46 +261,6 @@ static __device__ __forceinline__ void product(float (&sum)[NT][4], const struct
 		for (int i = 0; i < 4; i++)
 			sum[n][i] = (acc[0][n][i] + acc[1][n][i]) * code_factor<TYPE>();
 	}
-}
-
-/* part[row of W][row of x] of a warp, 16 × 8 NT floats in shared memory. */
-template <int NT>
-static __device__ __forceinline__ void product_store(float *part, const float (&sum)[NT][4])
-{
-	int lane = (int)threadIdx.x % WARP;
-
-	for (int n = 0; n < NT; n++) {
-		for (int i = 0; i < 4; i++)
-			part[(lane / 4 + i / 2 * 8) * (8 * NT) + n * 8 + lane % 4 * 2 + i % 2] =
-				sum[n][i];
-	}
-}
-
-/* The sum over the n_warp warps that share a tile, in their order. */
-template <int NT>
-static __device__ __forceinline__ float product_sum(const float *part, int n_warp, int row,
-						    int t)
-{
-	float v = part[row * (8 * NT) + t];
-
-	for (int w = 1; w < n_warp; w++)
-		v += part[w * (PRODUCT_ROWS * 8 * NT) + row * (8 * NT) + t];
-	return v;
-}
-
-/*
- * Rounds of a slice for n rows of x in so many bytes of shared memory: all, or whole turns of
- * the n_warp warps, or as many as fit (then some warps wait through a slice); 0 where none
- * fits.
- */
-static inline int slice_rounds(int type, int in, int n, int n_warp, size_t bytes)
-{
-	int rounds = (in + fragment_round(type) - 1) / fragment_round(type);
-	int fit = (int)((bytes / (size_t)n - PRODUCT_PAD) / (size_t)(fragment_round(type) * 2));
-
-	if (rounds <= fit)
-		return rounds;
-	return fit >= n_warp ? fit / n_warp * n_warp : fit;
 }
 
 #endif

@@ -24,12 +24,12 @@
 
 #include "kernels/cuda/codes.cuh"
 #include "kernels/cuda/copy.cuh"
+#include "kernels/cuda/slice.cuh"
 #include "kernels/cuda/tiles.h"
 
 #define STREAM_THREADS 256
 #define STREAM_WARPS   (STREAM_THREADS / WARP)
-#define STREAM_SLOTS   2  /* more would keep the next kernel's blocks out for longer */
-#define STREAM_PAD     64 /* bytes between rows of x: no two rows of a phase share a bank */
+#define STREAM_SLOTS   2 /* more would keep the next kernel's blocks out for longer */
 
 /* A tile's first byte, the scales of its rows (F8), and how many rounds it has. */
 struct stream_tile {
@@ -47,22 +47,11 @@ struct stream_x {
 	float *inverse; /* shared, [n]: what stream_norm() finds */
 };
 
-/* Where x is kept: `rounds` of them at a time. */
-struct stream_slice {
-	unsigned char *p;
-	int rounds;
-};
-
 /* Rounds of W that are on their way: one to STREAM_SLOTS, ROUND_BYTES each. */
 struct stream_ring {
 	unsigned char *p;
 	int slots;
 };
-
-static __host__ __device__ __forceinline__ size_t stream_row_bytes(int type, int rounds)
-{
-	return (size_t)rounds * (size_t)round_columns(type) * 2 + STREAM_PAD;
-}
 
 /* ----------------------------------------------------------------- x in shared memory */
 
@@ -135,10 +124,10 @@ static __device__ __forceinline__ uint4 stream_normed(uint4 v, uint4 norm, float
  * row to row without dividing: that would take longer than the loads. */
 template <int TYPE, bool NORM>
 static __device__ __forceinline__ void
-stream_fill(const struct stream_slice &to, const struct stream_x &x, int r0, int n_round)
+stream_fill(const struct slice &to, const struct stream_x &x, int r0, int n_round)
 {
 	const int round_units = round_columns(TYPE) / 8;
-	int row_bytes = (int)stream_row_bytes(TYPE, to.rounds);
+	int row_bytes = (int)slice_row_bytes(round_columns(TYPE), to.rounds);
 	int units = min(to.rounds, n_round - r0) * round_units;
 	int t = (int)threadIdx.x / units, u = (int)threadIdx.x % units;
 	int more_t = STREAM_THREADS / units, more_u = STREAM_THREADS % units;
@@ -276,8 +265,7 @@ static __device__ __forceinline__ uint32_t stream_scales(const struct stream_til
 template <int TYPE, int NT>
 static __device__ __forceinline__ void
 stream_product(float (&sum)[NT][4], const struct stream_tile &m, const struct stream_x &x,
-	       const struct stream_slice &to, const struct stream_ring &ring, int warp,
-	       int n_warp)
+	       const struct slice &to, const struct stream_ring &ring, int warp, int n_warp)
 {
 	int lane = (int)threadIdx.x % WARP, r = warp, slot = 0, i = 0;
 	uint32_t mine = shared_address(ring.p) + (uint32_t)(lane * 16), scales = 0;
@@ -302,7 +290,8 @@ stream_product(float (&sum)[NT][4], const struct stream_tile &m, const struct st
 			/* rows behind the last are computed like it and not stored */
 			row[n] = shared_address(to.p) + (uint32_t)(lane % 4 * 16) +
 				 (uint32_t)min(lane / 4 + 8 * n, x.n - 1) *
-					 (uint32_t)stream_row_bytes(TYPE, to.rounds);
+					 (uint32_t)slice_row_bytes(round_columns(TYPE),
+								   to.rounds);
 		if (r0)
 			__syncthreads();
 		if (x.norm)
@@ -332,31 +321,6 @@ stream_product(float (&sum)[NT][4], const struct stream_tile &m, const struct st
 		for (int k = 0; k < 4; k++)
 			sum[n][k] = acc[0][n][k] + acc[1][n][k];
 	}
-}
-
-/* part[row of W][row of x] of a warp, 16 × 8 NT floats in shared memory. */
-template <int NT>
-static __device__ __forceinline__ void stream_store(float *part, const float (&sum)[NT][4])
-{
-	int lane = (int)threadIdx.x % WARP;
-
-	for (int n = 0; n < NT; n++) {
-		for (int i = 0; i < 4; i++)
-			part[(lane / 4 + i / 2 * 8) * (8 * NT) + n * 8 + lane % 4 * 2 + i % 2] =
-				sum[n][i];
-	}
-}
-
-/* The sum over the n_warp warps that share a tile, in their order. */
-template <int NT>
-static __device__ __forceinline__ float stream_sum(const float *part, int n_warp, int row,
-						   int t)
-{
-	float v = part[row * (8 * NT) + t];
-
-	for (int w = 1; w < n_warp; w++)
-		v += part[w * (TILE_ROWS * 8 * NT) + row * (8 * NT) + t];
-	return v;
 }
 
 #endif
