@@ -145,7 +145,7 @@ static __device__ __forceinline__ void write_marked(struct chooser *c, int width
 	if (width < 64)
 		bits &= ((uint64_t)1 << width) - 1;
 	n = __popcll(bits);
-	at = sum_upto(n);
+	at = warp_sum_upto(n);
 	at += sum_before(c, __shfl_sync(ALL_LANES, at, WARP - 1), 0) - n;
 	for (; bits; bits &= bits - 1) {
 		int32_t i = from + __ffsll((long long)bits) - 1;
@@ -244,7 +244,7 @@ static __device__ __forceinline__ void list_groups(struct chooser *c, const int 
 	}
 	__syncthreads();
 	bits = ((const unsigned char *)c->flags)[threadIdx.x];
-	at = sum_upto(__popc(bits));
+	at = warp_sum_upto(__popc(bits));
 	at += sum_before(c, __shfl_sync(ALL_LANES, at, WARP - 1), 0) - __popc(bits);
 	if (threadIdx.x == CHOOSERS - 1)
 		c->n = at + __popc(bits);
@@ -258,7 +258,7 @@ static __device__ __forceinline__ void list_groups(struct chooser *c, const int 
 static __device__ __forceinline__ void list_values(struct chooser *c, const float *v,
 						   uint32_t in, int from, int lane)
 {
-	int32_t upto = sum_upto(__popc(in)), at = 0;
+	int32_t upto = warp_sum_upto(__popc(in)), at = 0;
 
 	if (lane == WARP - 1 && upto)
 		at = atomicAdd(&c->n_ranked, upto);

@@ -46,26 +46,12 @@ static __device__ __forceinline__ int32_t sum_before(struct chooser *c, int32_t 
 	return __reduce_add_sync(ALL_LANES, lane < warp ? v : 0);
 }
 
-/* Sum of v over the lanes up to this one. */
-static __device__ __forceinline__ int32_t sum_upto(int32_t v)
-{
-	int lane = (int)threadIdx.x % WARP;
-
-#pragma unroll
-	for (int o = 1; o < WARP; o *= 2) {
-		int32_t u = __shfl_up_sync(ALL_LANES, v, o);
-
-		v += lane >= o ? u : 0;
-	}
-	return v;
-}
-
 /* The bin of the need-th of all counted, from the highest on, and how many are above. */
 static __device__ void find_bin(struct chooser *c, int32_t need)
 {
 	int i = (int)threadIdx.x;
 	int2 pair = ((const int2 *)c->count)[CHOOSERS - 1 - i];
-	int32_t both = pair.x + pair.y, upto = sum_upto(both);
+	int32_t both = pair.x + pair.y, upto = warp_sum_upto(both);
 
 	upto += sum_before(c, __shfl_sync(ALL_LANES, upto, WARP - 1), 0);
 	if (upto >= need && upto - both < need) {

@@ -104,6 +104,19 @@ static __device__ __forceinline__ float warp_sum(float v)
 	return v;
 }
 
+/* Sum of integers over the lanes up to this one; who has its number at hand gives it. */
+template <class T>
+static __device__ __forceinline__ T warp_sum_upto(T v, int lane = (int)threadIdx.x % WARP)
+{
+#pragma unroll
+	for (int o = 1; o < WARP; o *= 2) {
+		T u = __shfl_up_sync(ALL_LANES, v, o);
+
+		v += lane >= o ? u : 0;
+	}
+	return v;
+}
+
 static __device__ __forceinline__ float warp_max(float v)
 {
 	for (int o = WARP / 2; o; o /= 2)

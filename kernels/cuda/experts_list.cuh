@@ -68,14 +68,9 @@ static __device__ __forceinline__ void list_few(const struct expert_list &l, int
 	int before = __popc(same & below), leads = here && before % ITEM_ROWS == 0;
 	unsigned all = __ballot_sync(ALL_LANES, leads);
 	int lead = here ? WARP - 1 - __clz((int)(same & all & (below | 1u << i))) : 0;
-	int count = leads ? min(__popc(same) - before, ITEM_ROWS) : 0, sum = count, first;
-
-	for (int o = 1; o < WARP; o *= 2) {
-		int v = __shfl_up_sync(ALL_LANES, sum, (unsigned)o);
-
-		sum += i >= o ? v : 0;
-	}
-	first = n_tok + __shfl_sync(ALL_LANES, sum - count, lead);
+	int count = leads ? min(__popc(same) - before, ITEM_ROWS) : 0;
+	int sum = warp_sum_upto(count, i);
+	int first = n_tok + __shfl_sync(ALL_LANES, sum - count, lead);
 	if (here)
 		l.order[first + before % ITEM_ROWS] = i / n_used * (n_used + 1) + i % n_used;
 	if (leads)
@@ -145,14 +140,10 @@ static __device__ __forceinline__ void list_items(const struct expert_list &l, i
 	int lane = (int)threadIdx.x, first = n_tok, number = n_shared;
 
 	for (int k0 = 0; k0 < n; k0 += WARP) {
-		int k = k0 + lane, count = k < n ? l.count[k] : 0, sum = count;
+		int k = k0 + lane, count = k < n ? l.count[k] : 0;
 		unsigned leads = __ballot_sync(ALL_LANES, count > 0);
+		int sum = warp_sum_upto(count, lane);
 
-		for (int o = 1; o < WARP; o *= 2) {
-			int v = __shfl_up_sync(ALL_LANES, sum, (unsigned)o);
-
-			sum += lane >= o ? v : 0;
-		}
 		if (count)
 			l.items[number + __popc(leads & ((1u << lane) - 1))] = {
 				l.chosen[k], first + sum - count, count};

@@ -45,13 +45,8 @@ static __device__ __forceinline__ void find_digit(struct limit_shared *s, order_
 {
 	int b = 2 * (int)threadIdx.x, lane = (int)threadIdx.x % WARP;
 	order_t one = digit_weight(s, b, by_mass), two = digit_weight(s, b + 1, by_mass);
-	order_t sum = one + two;
+	order_t sum = warp_sum_upto(one + two);
 
-	for (int o = 1; o < WARP; o *= 2) {
-		order_t v = __shfl_up_sync(ALL_LANES, sum, o);
-
-		sum += lane >= o ? v : 0;
-	}
 	if (lane == WARP - 1)
 		s->warp_sum[threadIdx.x / WARP] = sum;
 	if (threadIdx.x == 0)
