@@ -63,10 +63,10 @@ static __device__ __forceinline__ uint4 unpack_codes(uint2 v, uint32_t e)
 	uint32_t s = round_f8_scale(e);
 
 	s |= s << 16;
-	return make_uint4(bf16_pair_product(round_f8_pair(__byte_perm(v.x, 0, 0x1404)), s),
-			  bf16_pair_product(round_f8_pair(__byte_perm(v.x, 0, 0x3424)), s),
-			  bf16_pair_product(round_f8_pair(__byte_perm(v.y, 0, 0x1404)), s),
-			  bf16_pair_product(round_f8_pair(__byte_perm(v.y, 0, 0x3424)), s));
+	return make_uint4(bf16_pair_mul(round_f8_pair(__byte_perm(v.x, 0, 0x1404)), s),
+			  bf16_pair_mul(round_f8_pair(__byte_perm(v.x, 0, 0x3424)), s),
+			  bf16_pair_mul(round_f8_pair(__byte_perm(v.y, 0, 0x1404)), s),
+			  bf16_pair_mul(round_f8_pair(__byte_perm(v.y, 0, 0x3424)), s));
 }
 
 /* Two columns of the result, turned back where they are rotary ones. */

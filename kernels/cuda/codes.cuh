@@ -28,15 +28,6 @@ template <int TYPE> static __device__ __forceinline__ uint32_t code_scale(uint32
 	return min(field, 255u) * 0x00800080u;
 }
 
-/* a · b in both halves; exact here.  (A product of bf16 alone is younger than 8.0.) */
-static __device__ __forceinline__ uint32_t bf16_pair_mul(uint32_t a, uint32_t b)
-{
-	uint32_t d;
-
-	asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(0x80008000u));
-	return d;
-}
-
 /* c += A B, 16 × 16 by 16 × 8; what a lane holds is as the instruction m16n8k16 has it. */
 static __device__ __forceinline__ void mma_bf16(float (&c)[4], uint32_t a0, uint32_t a1,
 						uint32_t a2, uint32_t a3, uint32_t b0,

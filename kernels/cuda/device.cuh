@@ -81,6 +81,16 @@ static __device__ __forceinline__ uint32_t bf16_pair(float low, float high)
 	return (uint32_t)bf16_of_f32(low) | (uint32_t)bf16_of_f32(high) << 16;
 }
 
+/* a · b in both halves, rounded once; subnormal inputs count.  (A product of bf16 alone is
+ * younger than 8.0.) */
+static __device__ __forceinline__ uint32_t bf16_pair_mul(uint32_t a, uint32_t b)
+{
+	uint32_t d;
+
+	asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(0x80008000u));
+	return d;
+}
+
 /* -------------------------------------------------------------------- loads */
 
 /* 16 bytes that nobody reads again soon: weights.  Aligned to 16. */

@@ -28,15 +28,6 @@ static __device__ __forceinline__ void tensor_bf16(float c[4], const uint32_t a[
 	    : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/* a · b of two pairs of bf16, rounded once; subnormal inputs count. */
-static __device__ __forceinline__ uint32_t bf16_pair_product(uint32_t a, uint32_t b)
-{
-	uint32_t d;
-
-	asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(0x80008000u));
-	return d;
-}
-
 /*
  * Four 8 × 8 matrices of 16-bit numbers: lane l gives the address (16-byte aligned) of row l
  * mod 8 of matrix l / 8, and gets of each matrix elements 2 t, 2 t + 1 of row g; transposed: of
