@@ -46,6 +46,14 @@ struct cuda_expert {
 	const unsigned char *w3, *s3; /* up [inner, d]                  */
 };
 
+static inline struct cuda_expert cuda_expert_of(const struct expert_weights *e)
+{
+	struct cuda_expert row = {e->w1.w,     e->w1.scale, e->w2.w,
+				  e->w2.scale, e->w3.w,     e->w3.scale};
+
+	return row;
+}
+
 struct cuda_target; /* kernels/cuda/launch.h */
 struct cuda_blaslt; /* kernels/cuda/blaslt.c */
 struct recording;   /* kernels/cuda/graph.c  */

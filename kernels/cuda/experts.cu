@@ -145,8 +145,7 @@ int cuda_experts(struct backend *be, const struct experts_args *a, struct err *e
 	    (rc = cuda_scratch(c, r.bytes, "experts", &scratch, err)))
 		return rc;
 	j.limit = a->limit;
-	j.shared = {a->shared->w1.w,     a->shared->w1.scale, a->shared->w2.w,
-		    a->shared->w2.scale, a->shared->w3.w,     a->shared->w3.scale};
+	j.shared = cuda_expert_of(a->shared);
 	j.experts = (const struct cuda_expert *)(const void *)a->table;
 	j.x = a->x;
 	j.chosen = (const int32_t *)(const void *)a->expert;

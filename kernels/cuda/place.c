@@ -396,12 +396,6 @@ static int same_kind(const struct weight *a, const struct weight *b)
 	return a->type == b->type && a->out == b->out && a->in == b->in;
 }
 
-struct cuda_expert place_row(const struct expert_weights *e)
-{
-	return (struct cuda_expert){e->w1.w,     e->w1.scale, e->w2.w,
-				    e->w2.scale, e->w3.w,     e->w3.scale};
-}
-
 /* The experts' addresses, in device memory, and that they are to be packed. */
 static int table_of(struct backend *be, const struct expert_weights *e, int n,
 		    const struct cuda_expert *rows, dbuf *table, struct err *err)
@@ -464,7 +458,7 @@ int place_experts(struct backend *be, struct expert_weights *e, int n, int n_hos
 					 i);
 		if (!rc)
 			rc = place_expert(be, &e[i], i >= n - n_hosted, err);
-		rows[i] = place_row(&e[i]);
+		rows[i] = cuda_expert_of(&e[i]);
 	}
 	if (!rc)
 		rc = table_of(be, e, n, rows, table, err);

@@ -38,7 +38,6 @@ int place_experts(struct backend *be, struct expert_weights *e, int n, int n_hos
 		  dbuf *table, struct err *err);
 int place_end(struct backend *be, struct err *err);
 void place_sizes(const struct weight *w, size_t *values, size_t *scales); /* bytes; adds none */
-struct cuda_expert place_row(const struct expert_weights *e); /* of an experts' table */
 void place_close(struct cuda *c); /* also ends a placing that was given up */
 
 /* packing.c */

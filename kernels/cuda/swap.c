@@ -36,7 +36,7 @@ static int exchange(struct cuda *c, struct weight *a, struct weight *b, struct e
 static int put_row(struct backend *be, const struct expert_weights *e, int i, dbuf table,
 		   struct err *err)
 {
-	struct cuda_expert row = place_row(&e[i]);
+	struct cuda_expert row = cuda_expert_of(&e[i]);
 
 	return be->put(be, table + (size_t)i * sizeof(row), &row, sizeof(row), err);
 }
