@@ -78,21 +78,19 @@ static __global__ void __launch_bounds__(PACK_THREADS) pack_tile(struct pack_exp
 
 extern "C" int cuda_pack(struct cuda *c, const struct pack_experts *p, struct err *err)
 {
-	int in = p->d > p->inner ? p->d : p->inner;
-	size_t bytes = (size_t)(in / packed_columns(p->type)) * PACKED_ROWS * 17;
+	int most = p->d > p->inner ? p->d : p->inner;
+	size_t bytes = (size_t)(most / packed_columns(p->type)) * PACKED_ROWS * 17;
 	cudaError_t rc;
 
 	if (bytes > (size_t)c->block_shared)
 		return cuda_refuse(err, "experts",
-				   "%d columns: 16 rows take %zu bytes, a block has %d", in,
+				   "%d columns: 16 rows take %zu bytes, a block has %d", most,
 				   bytes, c->block_shared);
 	rc = cudaFuncSetAttribute(pack_tile, cudaFuncAttributeMaxDynamicSharedMemorySize,
 				  (int)bytes);
 	if (rc != cudaSuccess)
 		return cuda_fail(rc, "packing experts", err);
-	launch_kernel(c, pack_tile,
-		      dim3((unsigned)((p->d > p->inner ? p->d : p->inner) / PACKED_ROWS),
-			   (unsigned)p->n, 3),
+	launch_kernel(c, pack_tile, dim3((unsigned)(most / PACKED_ROWS), (unsigned)p->n, 3),
 		      PACK_THREADS, bytes, *p);
 	return cuda_check_launch(c, "packing experts", err);
 }
