@@ -33,7 +33,7 @@ struct first_digits {
 	uint32_t count[DIGITS];
 };
 
-/* What the three kernels tell each other of a row. */
+/* What the kernels tell each other of a row. */
 struct sample_row {
 	order_t best[SAMPLE_BLOCKS];
 	int bad[SAMPLE_BLOCKS];
