@@ -86,8 +86,11 @@ struct pair bench_step(struct bench *b, int64_t pos0, int slot);
 /* The 32 frequencies of the rotary embedding (f64), and for each row its (cos, sin) pairs. */
 struct pair bench_freq(struct bench *b);
 struct pair bench_rope(struct bench *b, int64_t pos0, int n_tok);
-/* Pages of a slot's table in a scrambled order: i32 [slots, max_pages], each < n_physical. */
+/* Pages of a slot's table in a scrambled order: i32 [slots, max_pages], no two alike. */
 struct pair bench_pages(struct bench *b, int slots, int64_t max_pages);
+/* The same of so many pages in all: those of one call are neighbours, so none meets another. */
+#define BENCH_FEW_PAGES 16
+struct pair bench_few_pages(struct bench *b, int slots, int64_t max_pages);
 /* Cache rows as stored, with random contents (kv: KV_ROW_BYTES, else INDEX_ROW_BYTES). */
 struct pair bench_rows(struct bench *b, size_t n_rows, bool kv);
 

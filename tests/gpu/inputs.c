@@ -227,6 +227,16 @@ struct pair bench_pages(struct bench *b, int slots, int64_t max_pages)
 	return bench_ints(b, page, n);
 }
 
+struct pair bench_few_pages(struct bench *b, int slots, int64_t max_pages)
+{
+	size_t n = (size_t)slots * (size_t)max_pages;
+	int32_t *page = bench_block(b, n * sizeof(*page));
+
+	for (size_t i = 0; i < n; i++)
+		page[i] = (int32_t)(i * 5 % BENCH_FEW_PAGES);
+	return bench_ints(b, page, n);
+}
+
 /* Any e4m3 but NaN; mostly small exponents, as values that were divided by their scale have. */
 static unsigned char some_e4m3(struct bench *b)
 {

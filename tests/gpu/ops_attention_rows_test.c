@@ -4,11 +4,8 @@
  */
 #include "tests/gpu/harness.h"
 
-#include <stdlib.h>
-
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define SLOTS    2
-#define PHYSICAL 16 /* pages: those of one call are neighbours, so none meets another */
 #define RING     144
 
 static const int rows[] = {1, 2, 3, 4, 5, 8, 9, 10, 16, 17};
@@ -99,20 +96,6 @@ static int make_rows(struct backend *be, int side, int t0, int n, void *ctx, str
 	return rc || !a.index.n_head ? rc : be->ops->index_query(be, &a.index, err);
 }
 
-static struct pair make_pages(struct bench *b, int64_t max_pages)
-{
-	size_t n = SLOTS * (size_t)max_pages;
-	int32_t *page = malloc(n * sizeof(*page));
-	struct pair p;
-
-	assert_non_null(page);
-	for (size_t i = 0; i < n; i++)
-		page[i] = (int32_t)(i * 5 % PHYSICAL);
-	p = bench_ints(b, page, n);
-	free(page);
-	return p;
-}
-
 static struct pooled make_pooled(struct bench *b, int n_tok, int ratio, int dim)
 {
 	size_t c = (size_t)(ratio == 4 ? 2 : 1) * (size_t)dim, n = (size_t)n_tok * c;
@@ -125,7 +108,8 @@ static struct pooled make_pooled(struct bench *b, int n_tok, int ratio, int dim)
 	p.ring = bench_normal(b, PAIR_F32,
 			      SLOTS * COMPRESS_RING * (ratio == 4 ? 2 * c : 3 * (size_t)dim),
 			      1.0);
-	p.rows = bench_rows(b, PHYSICAL * (size_t)(PAGE_TOKENS / ratio), dim == HEAD_DIM);
+	p.rows =
+		bench_rows(b, BENCH_FEW_PAGES * (size_t)(PAGE_TOKENS / ratio), dim == HEAD_DIM);
 	return p;
 }
 
@@ -147,7 +131,7 @@ static struct rows_case make(struct bench *b, int layer, int64_t pos, int n_tok)
 	k.norm = bench_normal(b, PAIR_BF16, HEAD_DIM, 1.0);
 	k.ring = bench_rows(b, SLOTS * RING, true);
 	k.freq = bench_freq(b);
-	k.pages = make_pages(b, k.max_pages);
+	k.pages = bench_few_pages(b, SLOTS, k.max_pages);
 	if (ratio)
 		k.pooled[k.n_pooled++] = make_pooled(b, n_tok, ratio, HEAD_DIM);
 	if (ih) {

@@ -7,7 +7,6 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define SLOTS    2
-#define PHYSICAL 16 /* pages: those of one call are neighbours, so none meets another */
 
 static const int rows[] = {1, 2, 3, 5, 8, 9, 10, 15, 16, 17, 127, 129, 511};
 static const int64_t positions[] = {0, 1, 2, 3, 6, 121, 127, 128, 1000, 65533, 1048000};
@@ -45,21 +44,6 @@ static int compress(struct backend *be, int side, int t0, int n, void *ctx, stru
 	return be->ops->compress(be, &a, err);
 }
 
-/* Pages of every slot, which the first ones of a slot share with none of its next 15. */
-static struct pair make_pages(struct bench *b, int64_t max_pages)
-{
-	size_t n = SLOTS * (size_t)max_pages;
-	int32_t *page = malloc(n * sizeof(*page));
-	struct pair p;
-
-	assert_non_null(page);
-	for (size_t i = 0; i < n; i++)
-		page[i] = (int32_t)(i * 5 % PHYSICAL);
-	p = bench_ints(b, page, n);
-	free(page);
-	return p;
-}
-
 /* Maxima, sums (of terms up to 1, one of them 1) and weighted sums. */
 static struct pair make_states(struct bench *b, int dim)
 {
@@ -94,8 +78,9 @@ static void run_case(struct bench *b, int ratio, int dim, int64_t pos, int n_tok
 	k.freq = bench_freq(b);
 	k.ring = ratio == 4 ? bench_normal(b, PAIR_F32, SLOTS * COMPRESS_RING * 2 * c, 1.0)
 			    : make_states(b, dim);
-	k.pages = make_pages(b, k.max_pages);
-	k.rows = bench_rows(b, PHYSICAL * (size_t)(PAGE_TOKENS / ratio), dim == HEAD_DIM);
+	k.pages = bench_few_pages(b, SLOTS, k.max_pages);
+	k.rows =
+		bench_rows(b, BENCH_FEW_PAGES * (size_t)(PAGE_TOKENS / ratio), dim == HEAD_DIM);
 	bench_run(b, n_tok, compress, &k);
 	bench_compare(b, "ring", &k.ring, SLOTS * COMPRESS_RING,
 		      k.ring.n / (SLOTS * COMPRESS_RING), 0, 0);
@@ -127,8 +112,8 @@ static void a_ratio_that_no_model_has_is_refused(void **state)
 	k.norm = bench_normal(b, PAIR_BF16, HEAD_DIM, 1.0);
 	k.freq = bench_freq(b);
 	k.ring = make_states(b, HEAD_DIM);
-	k.pages = make_pages(b, 1);
-	k.rows = bench_rows(b, PHYSICAL * 32, true);
+	k.pages = bench_few_pages(b, SLOTS, 1);
+	k.rows = bench_rows(b, BENCH_FEW_PAGES * 32, true);
 	bench_refuses(b, compress, &k);
 }
 
