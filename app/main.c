@@ -120,11 +120,21 @@ static int run_mode(struct app *app)
 	return oneshot_run(app, !isatty(STDIN_FILENO));
 }
 
+static int open_tools(struct app *app, struct err *err)
+{
+	const struct options *o = &app->opt;
+
+	if (o->approve_host && (!o->tools || o->input_format != INPUT_JSONL))
+		return err_set(err, ERR_USAGE,
+			       "--approve-host: expected beside --tools and --input-format jsonl");
+	return app_open_tools(app, err);
+}
+
 /* Help and version need none. */
 static int run_with_tools(struct app *app)
 {
 	struct err err = {0};
-	int rc = app->opt.help || app->opt.version ? 0 : app_open_tools(app, &err);
+	int rc = app->opt.help || app->opt.version ? 0 : open_tools(app, &err);
 
 	if (rc)
 		app_tell(err.text);

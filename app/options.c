@@ -152,6 +152,12 @@ const struct option_row option_rows[] = {
 	 "tools that need no question: ask (default: those that read), edits, auto (commands in the "
 	 "sandbox, too), never (and nothing else runs)",
 	 .choices = approvals},
+	{NULL, "approve-host", 0, OPTION_SWITCH, AT(approve_host), OPTION_FLAG, NULL,
+	 "with --input-format jsonl: events ask, and lines answer, what you would be asked",
+	 .most = 0},
+	{NULL, "approve-timeout", 0, OPTION_REAL, AT(approve_timeout_s), OPTION_FLAG, "S",
+	 "… and what has no answer after S seconds is refused (default 600; 0 = never)",
+	 .most = 1e9},
 	{NULL, "allow", 0, OPTION_LIST, AT(allow), AT_START | OPTION_NO_ENV, "RULE",
 	 "what needs no question: 'shell make', 'edit src/**'; may be given again",
 	 .check = check_allow},
@@ -222,6 +228,7 @@ void options_default(struct options *o)
 			      .titles = 1,
 			      .cache_disk = 8,
 			      .tool_rounds = 25,
+			      .approve_timeout_s = 600,
 			      .ranks = 1,
 			      .sampling = sampling_default(),
 			      .log_level = LOG_INFO};

@@ -50,6 +50,8 @@ struct options {
 	char *engine_script;
 	bool tools;              /* the model is offered tools, and they run */
 	int approve;             /* enum agent_mode */
+	bool approve_host;       /* who writes JSON lines answers for the user */
+	double approve_timeout_s; /* … by then; 0 = whenever */
 	char **allow;            /* rules, as rules_add() takes them */
 	size_t n_allow;
 	char **ask;

@@ -376,6 +376,11 @@ static void decide_call(struct agent *a, enum decision d, struct str reason)
 			machine_go_on_behind(a);
 		return;
 	}
+	if (d == DECIDE_NOBODY) {
+		machine_refuse(a);
+		machine_go_on_behind(a);
+		return;
+	}
 	a->good = true;
 	if (d == DECIDE_STOP)
 		stop_round(a);
@@ -395,6 +400,16 @@ void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str 
 		decide_rounds(a, d);
 	else
 		decide_call(a, d, reason);
+}
+
+bool agent_widen(struct agent *a, uint64_t number, unsigned grade)
+{
+	if (a->state != AGENT_WAITS || number != a->question || a->asks != AGENT_ASKS_CALL ||
+	    call_class(buf_str(&a->calls.v[a->at].name)) != TOOL_RUN ||
+	    machine_layer(a) == SANDBOX_OFF)
+		return false;
+	a->widened |= grade;
+	return true;
 }
 
 void agent_stop(struct agent *a)

@@ -77,6 +77,7 @@ enum decision {
 	DECIDE_YES,
 	DECIDE_NO,
 	DECIDE_STOP, /* no, and the turn ends */
+	DECIDE_NOBODY, /* to a call: whoever was asked did not answer; it is refused */
 };
 
 enum agent_news_kind {
@@ -181,6 +182,9 @@ void agent_answered(struct agent *a, const struct agent_answer *m);
 /* What the user said to the approval of that number; `reason` goes to the model.  Another
  * number is ignored. */
 void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str reason);
+/* … and before a yes: the command it is about is given `grade` besides.  False: it is another
+ * number, or no command in a sandbox. */
+bool agent_widen(struct agent *a, uint64_t number, unsigned grade);
 /* From any state, any number of times: the second time a command is killed at once. */
 void agent_stop(struct agent *a);
 /* The program ends now: what runs is left to its end by the runner, and is told as lost. */

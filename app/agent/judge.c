@@ -140,7 +140,7 @@ static void add_allowed(const struct agent *a, struct buf *out)
 	}
 }
 
-static bool refuse(struct agent *a)
+void machine_refuse(struct agent *a)
 {
 	static const char never[] = "denied: only what reads may run here";
 	static const char nobody[] =
@@ -159,7 +159,6 @@ static bool refuse(struct agent *a)
 		machine_give_up_with(a, AGENT_REFUSED, ERR_REFUSED,
 				     "three calls were refused, since nobody could be asked",
 				     "too much was refused");
-	return true;
 }
 
 /* ---- what becomes of it ---- */
@@ -180,8 +179,10 @@ static bool judge(struct agent *a, bool changes)
 
 	if (r.verdict == VERDICT_DENY && str_is(str_of(r.by), "rule"))
 		return refuse_by_rule(a, r.rule);
-	if (r.verdict == VERDICT_DENY || (r.verdict == VERDICT_ASK && !a->ops->ask_user))
-		return refuse(a);
+	if (r.verdict == VERDICT_DENY || (r.verdict == VERDICT_ASK && !a->ops->ask_user)) {
+		machine_refuse(a);
+		return true;
+	}
 	if (changes)
 		return look(a);
 	a->rule = r.rule;

@@ -70,6 +70,9 @@ bool machine_judge(struct agent *a);
 /* The same of a change of which is known what it would be. */
 bool machine_judge_prepared(struct agent *a);
 
+/* Nobody could be asked, or nobody may be. */
+void machine_refuse(struct agent *a);
+
 /* results.c: of the call at hand */
 
 /* What is around it; of what is no command, OFF. */

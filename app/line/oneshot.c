@@ -5,22 +5,16 @@
 #include <unistd.h>
 
 #include "app/agent/undo.h"
-#include "app/cmd/host.h"
 #include "app/exit.h"
 #include "app/line/given.h"
+#include "app/line/peer.h"
 #include "app/line/rounds.h"
 #include "app/line/show.h"
-#include "app/linereader.h"
 #include "app/output.h"
 #include "app/signals.h"
 #include "app/talk/request.h"
 #include "app/talk/turn.h"
 #include "engine/base/clock.h"
-#include "engine/base/jsonr.h"
-#include "engine/base/utf8.h"
-
-/* stdin is waited for in such pieces. */
-#define WAIT_MS 60000
 
 /* What both have: a conversation, and how it is shown. */
 struct oneshot {
@@ -181,133 +175,49 @@ int oneshot_run(struct app *app, bool stdin_too)
 	return finish(&o, rc, &err);
 }
 
-/* A line of a session. */
-struct said {
-	enum chat_role role;
-	struct buf text;
-	struct buf prefill;
-	bool has_prefill; /* else the option holds */
-	size_t undo;      /* of so many questions the edits are taken back; 0: it says something */
-	bool again;       /* … or made again */
-};
-
-static void said_release(struct said *m)
-{
-	buf_release(&m->text);
-	buf_release(&m->prefill);
-}
-
-static struct str string_of(const json_t *v)
-{
-	return (struct str){json_string_value(v), json_string_length(v)};
-}
-
-static int take_message(const json_t *root, struct said *m, struct err *err)
-{
-	const char *name = json_string_value(json_object_get(root, "role"));
-	const json_t *content =
-		json_object_get(root, json_object_get(root, "text") ? "text" : "content");
-	const json_t *prefill = json_object_get(root, "prefill");
-
-	if (!json_is_object(root) || !json_is_string(content))
-		return err_set(
-			err, ERR_USAGE,
-			"an object with \"text\", or \"role\" and \"content\", expected");
-	if (name && !str_is(str_of(name), "user") && !str_is(str_of(name), "system"))
-		return err_set(err, ERR_USAGE, "role: '%.40s', expected user or system", name);
-	m->role = name && str_is(str_of(name), "system") ? CHAT_SYSTEM : CHAT_USER;
-	if (prefill && (!json_is_string(prefill) || m->role == CHAT_SYSTEM))
-		return err_set(err, ERR_USAGE,
-			       "prefill: expected a string, with a user's message");
-	utf8_add_clean(&m->text, string_of(content));
-	m->has_prefill = prefill != NULL;
-	if (prefill)
-		utf8_add_clean(&m->prefill, string_of(prefill));
-	return buf_failed(&m->text) || buf_failed(&m->prefill)
-		       ? err_nomem(err, "message", m->text.len)
-		       : 0;
-}
-
-/* False: it is about no edits. */
-static bool take_undo(const struct json_doc *doc, struct said *m, int *rc, struct err *err)
-{
-	const json_t *undo = json_object_get(doc->root, "undo");
-	const json_t *redo = json_object_get(doc->root, "redo");
-	struct str number = json_doc_number(doc, undo ? undo : redo);
-	size_t n = 0;
-
-	if (!undo && !redo)
-		return false;
-	for (size_t i = 0; i < number.n && n <= CMD_UNDO_TURNS; i++)
-		n = number.p[i] >= '0' && number.p[i] <= '9' ? n * 10 + (size_t)(number.p[i] - '0')
-							     : CMD_UNDO_TURNS + 1;
-	*rc = 0;
-	if (json_object_size(doc->root) != 1 || n < 1 || n > CMD_UNDO_TURNS)
-		*rc = err_set(err, ERR_USAGE, "%s: expected a number of questions, 1 to %d, alone",
-			      undo ? "undo" : "redo", CMD_UNDO_TURNS);
-	m->undo = *rc ? 0 : n;
-	m->again = !undo;
-	return true;
-}
-
-/* {"undo": N}, {"redo": N}, {"text": …}, or {"role": "user" | "system", "content": …}; and
- * {…, "prefill": …} */
-static int read_message(struct str line, struct said *m, struct err *err)
-{
-	struct json_doc doc = {0};
-	int rc = json_doc_parse(&doc, line, err);
-
-	if (rc == ERR_FAILED) /* whoever wrote the line can mend it */
-		rc = err->code = ERR_USAGE;
-	if (!rc && !take_undo(&doc, m, &rc, err))
-		rc = take_message(doc.root, m, err);
-	json_doc_release(&doc);
-	return rc;
-}
-
-/* A signal or the time's end interrupts the waiting for stdin. */
-static int await_stdin(void *ctx, struct err *err)
-{
-	int rc;
-
-	while ((rc = given_await_stdin(ctx, WAIT_MS, err)) == 0)
-		;
-	return rc < 0 ? rc : 0;
-}
-
 /* Whoever says so in a line is asked no more; what was done, and not, is told. */
 static int undo(struct oneshot *o, const struct said *m, struct err *err)
 {
+	bool again = m->kind == SAID_REDO;
 	struct undo *u;
 	int rc = undo_look(&u, o->rounds.agent, &o->talks, o->talk,
-			   m->again ? UNDO_AGAIN : UNDO_BACK, m->undo, err);
+			   again ? UNDO_AGAIN : UNDO_BACK, m->turns, err);
 
 	if (!rc) {
 		rc = undo_do(u, err);
-		show_undo(&o->show, u, m->again);
+		show_undo(&o->show, u, again);
 	}
 	undo_free(u);
 	return rc;
 }
 
-static int session_line(struct oneshot *o, struct str line, struct err *err)
+static int ask_said(struct oneshot *o, const struct said *m, struct err *err)
 {
 	char *option = o->app->opt.prefill;
-	struct said m = {0};
-	int rc = read_message(line, &m, err);
+	int rc;
 
-	if (!rc && m.undo) {
-		rc = undo(o, &m, err);
-	} else if (!rc && m.role == CHAT_SYSTEM) {
-		rc = talk_set_system(o->talk, buf_str(&m.text), err);
-	} else if (!rc) {
-		if (m.has_prefill)
-			o->app->opt.prefill = m.prefill.data;
-		rc = ask_text(o, buf_str(&m.text), err);
-		o->app->opt.prefill = option;
-	}
-	said_release(&m);
+	if (m->has_prefill)
+		o->app->opt.prefill = m->prefill.data;
+	rc = ask_text(o, buf_str(&m->text), err);
+	o->app->opt.prefill = option;
 	return rc;
+}
+
+static int do_said(struct oneshot *o, const struct said *m, struct err *err)
+{
+	switch (m->kind) {
+	case SAID_TEXT:
+		return ask_said(o, m, err);
+	case SAID_SYSTEM:
+		return talk_set_system(o->talk, buf_str(&m->text), err);
+	case SAID_UNDO:
+	case SAID_REDO:
+		return undo(o, m, err);
+	case SAID_ANSWER:
+		break;
+	}
+	return err_set(err, ERR_USAGE, "tool_answer: '%.40s', but no call waits for an answer",
+		       buf_z(&m->id));
 }
 
 /* What would be asked beside stdin's lines is refused rather than forgotten. */
@@ -321,37 +231,57 @@ static int check_session(const struct options *o, struct err *err)
 		     : 0;
 }
 
+/* A bad line, a cut answer or a refused call ends neither the session nor its record of failure;
+ * an answer that comes too late is none. */
+static bool goes_on(struct peer *p, const struct said *m, int rc, struct err *err)
+{
+	if (rc != ERR_USAGE && rc != ERR_LIMIT && rc != ERR_REFUSED)
+		return false;
+	if (rc == ERR_USAGE)
+		peer_complain(p, m->line, err);
+	else
+		show_error(p->show, err);
+	if (m->kind != SAID_ANSWER && !(p->worst && rc == ERR_REFUSED))
+		p->worst = rc;
+	return true;
+}
+
+static int run_session(struct oneshot *o, struct peer *p, struct err *err)
+{
+	struct said *m;
+	int rc;
+
+	while ((rc = peer_next(p, &m, err)) > 0) {
+		rc = do_said(o, m, err);
+		if (rc && goes_on(p, m, rc, err))
+			rc = 0;
+		said_free(m);
+		if (rc)
+			return rc;
+	}
+	return rc;
+}
+
 int oneshot_session(struct app *app)
 {
-	struct linereader in = linereader_stdin();
 	struct err err = {0};
 	struct oneshot o;
-	struct str line = {0};
-	int rc, worst = 0;
+	struct peer peer;
+	int rc;
 
-	in.json = true;
-	in.wait = await_stdin;
-	in.ctx = app;
 	oneshot_init(&o, app);
+	peer_open(&peer, app, &o.show);
 	rc = check_session(&app->opt, &err);
 	if (!rc)
 		rc = open_talk(&o, &err);
 	if (!rc)
 		rc = ready(&o, &err);
-	while (!rc && (rc = linereader_next(&in, &line, &err)) > 0) {
-		rc = session_line(&o, line, &err);
-		/* A bad line, a cut answer or a refused call ends neither the session nor its
-		 * record of failure. */
-		if (rc == ERR_USAGE || rc == ERR_LIMIT || rc == ERR_REFUSED) {
-			if (rc == ERR_USAGE)
-				err_prefix(&err, "line %zu", in.n);
-			show_error(&o.show, &err);
-			worst = worst && rc == ERR_REFUSED ? worst : rc;
-			rc = 0;
-		}
-	}
-	tell_replaced(in.n_replaced);
+	if (!rc && app->opt.approve_host)
+		rounds_ask_peer(&o.rounds, &peer);
+	if (!rc)
+		rc = run_session(&o, &peer, &err);
+	tell_replaced(peer.in.n_replaced);
 	rc = finish(&o, rc, &err);
-	linereader_release(&in);
-	return rc ? rc : exit_code_of(worst);
+	peer_close(&peer);
+	return rc ? rc : exit_code_of(peer.worst);
 }

@@ -27,7 +27,7 @@ static void stop_model(void *ctx)
 	turn_stop(((struct rounds *)ctx)->turn);
 }
 
-/* It is asked when nothing else is to be done: see wait_for_user(). */
+/* It is asked when nothing else is to be done: see wait_for_user() and wait_for_peer(). */
 static void ask_user(void *ctx, const struct approval *p)
 {
 	struct rounds *r = ctx;
@@ -35,7 +35,14 @@ static void ask_user(void *ctx, const struct approval *p)
 	r->number = p->number;
 	r->question = p->question;
 	buf_reset(&r->asked);
-	approval_add_text(&r->asked, p);
+	if (!r->peer) {
+		approval_add_text(&r->asked, p);
+	} else if (p->question == AGENT_ASKS_CALL) {
+		double wait_s = r->opt->approve_timeout_s;
+
+		show_request(r->show, p, r->asked_id);
+		r->answer_by_ms = wait_s > 0 ? clock_ms() + (int64_t)(wait_s * 1000) : 0;
+	}
 }
 
 static void show(void *ctx, const struct agent_news *n)
@@ -187,12 +194,118 @@ static void take_signals(struct rounds *r)
 		agent_stop(r->agent);
 }
 
+/* ---- the peer ---- */
+
+/* Of what the call at hand is not about, it is told. */
+static void take_answer(struct rounds *r, const struct said *m)
+{
+	bool asked = agent_state(r->agent) == AGENT_WAITS && r->question == AGENT_ASKS_CALL;
+	struct err err = {0};
+
+	if (!asked || !str_is(buf_str(&m->id), r->asked_id))
+		err_set(&err, ERR_USAGE, "tool_answer: '%.40s', but %s waits for an answer",
+			buf_z(&m->id), asked ? r->asked_id : "no call");
+	else if (m->grade && !agent_widen(r->agent, r->number, m->grade))
+		err_set(&err, ERR_USAGE, "with: network, but only a command in a sandbox takes it");
+	if (err.code) {
+		peer_complain(r->peer, m->line, &err);
+		return;
+	}
+	r->stopped = m->decision == DECIDE_STOP;
+	agent_decide(r->agent, r->number, m->decision, buf_str(&m->text));
+}
+
+/* What is there of the peer's lines. */
+static void hear_peer(struct rounds *r)
+{
+	struct said *answer;
+
+	while (r->peer && !signals_seen() && time_left_ms(r) && peer_hear(r->peer, &answer)) {
+		if (answer)
+			take_answer(r, answer);
+		said_free(answer);
+	}
+}
+
+/* What it said to the model meanwhile follows the results. */
+static int join(void *ctx, struct err *err)
+{
+	struct rounds *r = ctx;
+	struct said *m;
+	size_t n = 0;
+	int rc = 0;
+
+	hear_peer(r);
+	while (!rc && (m = peer_take_joining(r->peer))) {
+		struct talk_message *said = talk_message_say(CHAT_USER, buf_str(&m->text), err);
+
+		said_free(m);
+		if (said)
+			talk_say(r->talk, said, clock_wall_ms());
+		rc = said ? talk_store_save(r->turn->talks, r->talk, err) : ERR_NOMEM;
+		n++;
+	}
+	if (n)
+		show_joined(r->show, n);
+	return rc;
+}
+
+void rounds_ask_peer(struct rounds *r, struct peer *peer)
+{
+	r->peer = peer;
+	r->ops.ask_user = ask_user;
+	r->ops.join = join;
+}
+
+/* -1: neither. */
+static int sooner_ms(int a, int b)
+{
+	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
+static bool still_asks(const struct rounds *r, uint64_t number)
+{
+	return agent_state(r->agent) == AGENT_WAITS && r->number == number;
+}
+
+static void wait_for_peer(struct rounds *r)
+{
+	struct pollfd fds[2] = {{.fd = signals_fd(), .events = POLLIN}, {.events = POLLIN}};
+	uint64_t number = r->number;
+
+	hear_peer(r);
+	if (!still_asks(r, number))
+		return;
+	/* More rounds are the option's to give. */
+	if (r->question == AGENT_ASKS_ROUNDS) {
+		agent_decide(r->agent, number, DECIDE_NO, (struct str){0});
+		return;
+	}
+	if (peer_ended(r->peer))
+		r->ops.ask_user = NULL;
+	if (peer_ended(r->peer) || !clock_left_ms(r->answer_by_ms)) {
+		agent_decide(r->agent, number, DECIDE_NOBODY, (struct str){0});
+		return;
+	}
+	fds[1].fd = peer_fd(r->peer);
+	poll(fds, 2, sooner_ms(time_left_ms(r), clock_left_ms(r->answer_by_ms)));
+	if (!time_left_ms(r)) {
+		r->late = true;
+		agent_stop(r->agent);
+	} else if (fds[0].revents) {
+		take_signals(r);
+	}
+}
+
+/* ---- what runs ---- */
+
 static void wait_for_runner(struct rounds *r)
 {
-	struct pollfd fds[2] = {{.fd = signals_fd(), .events = POLLIN}};
-	size_t n = agent_fds(r->agent, fds + 1, 1);
+	struct pollfd fds[3] = {{.fd = signals_fd(), .events = POLLIN},
+				{.fd = r->peer ? peer_fd(r->peer) : -1, .events = POLLIN}};
+	size_t n = agent_fds(r->agent, fds + 2, 1);
 
-	if (poll(fds, 1 + n, time_left_ms(r)) < 0 && errno != EINTR) {
+	if (poll(fds, 2 + n, time_left_ms(r)) < 0 && errno != EINTR) {
 		/* The tool is ended, since it cannot be waited for. */
 		err_errno(&r->trouble, "poll", "waiting for a tool");
 		agent_stop(r->agent);
@@ -205,7 +318,9 @@ static void wait_for_runner(struct rounds *r)
 		r->late = true;
 		agent_stop(r->agent);
 	}
-	if (n && fds[1].revents)
+	if (fds[1].revents)
+		hear_peer(r);
+	if (n && fds[2].revents)
 		agent_poll(r->agent);
 	if (r->show->lost && !r->gone) {
 		r->gone = true;
@@ -239,6 +354,8 @@ static int outcome(const struct rounds *r, int rc, struct err *err)
 	case AGENT_CUT:
 		return 0;
 	case AGENT_STOPPED:
+		if (r->stopped)
+			return 0;
 		if (r->trouble.code) {
 			*err = r->trouble;
 			return err->code;
@@ -262,7 +379,7 @@ static void take_up(struct rounds *r, struct talk *talk, struct show *s,
 	r->talk = talk;
 	r->show = s;
 	r->watch = watch;
-	r->ended = r->late = r->gone = false;
+	r->ended = r->late = r->gone = r->stopped = false;
 	r->trouble = (struct err){0};
 }
 
@@ -274,11 +391,15 @@ static int run_all(struct rounds *r, struct turn_outcome *out, struct err *err)
 	while (!r->ended) {
 		if (turn_runs(r->turn))
 			rc = run_turn(r, out, err);
+		else if (agent_state(r->agent) == AGENT_WAITS && r->peer)
+			wait_for_peer(r);
 		else if (agent_state(r->agent) == AGENT_WAITS)
 			wait_for_user(r);
 		else
 			wait_for_runner(r);
 	}
+	if (r->stopped)
+		r->show->last.stop = STOP_INTERRUPTED;
 	show_agent_end(r->show, agent_counts(r->agent));
 	r->show = NULL;
 	return outcome(r, rc, err);

@@ -7,6 +7,7 @@
 
 #include "app/agent/agent.h"
 #include "app/app.h"
+#include "app/line/peer.h"
 #include "app/line/show.h"
 #include "app/talk/turn.h"
 
@@ -17,6 +18,7 @@ struct rounds {
 	struct agent_ops ops;
 	int tty;             /* where the user is asked; -1: nobody can be */
 	bool opened_tty;
+	struct peer *peer; /* who answers for the user, without a terminal; NULL: nobody */
 	/* The question at hand: */
 	struct talk *talk;
 	struct show *show;
@@ -30,6 +32,10 @@ struct rounds {
 	struct buf asked; /* of the user, as text */
 	enum agent_question question;
 	uint64_t number;
+	/* Where the peer is: */
+	char asked_id[SHOW_ID_BYTES]; /* the call it was asked about */
+	int64_t answer_by_ms;         /* it is refused then; 0: never */
+	bool stopped;                 /* the peer said so */
 };
 
 /*
@@ -38,6 +44,11 @@ struct rounds {
  */
 int rounds_open(struct rounds *r, struct app *app, struct turn *turn, int tty, struct err *err);
 void rounds_close(struct rounds *r);
+/*
+ * From now on the peer, borrowed, is asked: an event tells it of a call, and what it says to the
+ * model while a question is answered is told behind the round's results.
+ */
+void rounds_ask_peer(struct rounds *r, struct peer *peer);
 
 /*
  * Before the question is asked in the talk: the model is offered what it may use, calls that have

@@ -9,6 +9,8 @@
 #include "app/talk/turn.h"
 #include "engine/base/jsonw.h"
 
+#define SHOW_ID_BYTES 16
+
 struct show {
 	const struct app *app;
 	bool json, hide_thinking;
@@ -46,6 +48,10 @@ void show_session(struct show *s, uint64_t seed, const char *uid);
 /* What the agent has to tell; and the end of its turn. */
 void show_agent(struct show *s, const struct agent_news *n);
 void show_agent_end(struct show *s, const struct agent_counts *counts);
+/* With JSON: a call is asked about; id: how it is called there. */
+void show_request(struct show *s, const struct approval *p, char id[SHOW_ID_BYTES]);
+/* With JSON: so many messages were told to the model behind its calls' results. */
+void show_joined(struct show *s, size_t n);
 /* What became of files whose edits were taken back, or made again; with JSON an event. */
 void show_undo(struct show *s, const struct undo *u, bool again);
 /* What went wrong, on stderr; with JSON an error event too. */
@@ -66,6 +72,7 @@ void show_send(struct show *s, struct jsonw *w);
 /* The end of one answer of the model, in an agent session. */
 void show_answer_end(struct show *s, const struct event *ev);
 /* "c7": a call of this answer, by its index. */
+void show_name_call(const struct show *s, int index, char id[SHOW_ID_BYTES]);
 void show_call_id(const struct show *s, int index, struct jsonw *w);
 
 #endif

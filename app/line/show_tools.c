@@ -99,11 +99,16 @@ void show_answer_end(struct show *s, const struct event *ev)
 
 /* ---- JSON ---- */
 
+void show_name_call(const struct show *s, int index, char id[SHOW_ID_BYTES])
+{
+	snprintf(id, SHOW_ID_BYTES, "c%d", s->calls_before + index + 1);
+}
+
 void show_call_id(const struct show *s, int index, struct jsonw *w)
 {
-	char id[16];
+	char id[SHOW_ID_BYTES];
 
-	snprintf(id, sizeof(id), "c%d", s->calls_before + index + 1);
+	show_name_call(s, index, id);
 	jsonw_kv_string(w, "id", str_of(id));
 }
 

@@ -151,6 +151,11 @@ bool file_plan_take(struct str plan, struct file_plan *p);
  * the names in its path, whatever the case of ASCII.  Pure.
  */
 bool tools_always_ask(struct str path);
+/*
+ * Is a command line one command, surely of these words, with nothing around them?  Then they are
+ * appended, as a JSON array.  Pure.
+ */
+bool tools_plain_words(struct str command, struct buf *out);
 
 enum job_news_kind {
 	JOB_OUTPUT, /* it goes on: text is the last of what it printed since (4 KiB at most) */

@@ -1,0 +1,210 @@
+/*
+ * A program that answers for the user, over JSON lines: what it is asked, what it may say, and
+ * what becomes of a call that it says nothing to.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/program.h"
+#include "tests/support/tmpdir.h"
+
+#define DONE "{\"done\": {}}\n"
+#define MAKE "{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"make -j2\"}}}\n"
+#define LIST                                                                                   \
+	"{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"ls *.c && "              \
+	"make\"}}}\n"
+#define MADE "{\"expect\": {\"tool\": \"shell\"}, \"output\": \"made\\n\"}\n"
+#define TOLD(what) "{\"turn\": {\"expect_tool\": \"" what "\"}}\n"
+#define ASKED(id) "{\"type\": \"tool_request\", \"id\": \"" id "\", \"tool\": \"shell\", "
+
+/* The lines are a shell's: `say LINE`, and `asked ID` waits until it is asked about that call. */
+#define HI         "say '{\"text\": \"hi\"}'; "
+#define SAYS(rest) "say '{\"tool_answer\": " rest "}'; "
+
+static const struct play {
+	const char *lines, *options, *engine, *runner;
+	int status;
+	const char *has[6]; /* stdout, in this order */
+	const char *lacks;
+} plays[] = {
+	/* What is asked has all that is needed to decide. */
+	{HI "asked c1; " SAYS("\"c1\", \"decision\": \"once\""),
+	 .engine = MAKE DONE TOLD("made") "{\"text\": \"A.\"}\n" DONE,
+	 .runner = MADE,
+	 .has = {ASKED("c1") "\"arguments\": {\"command\": \"make -j2\"}, \"class\": \"run\", "
+			     "\"grade\": [\"write\"], \"layer\": \"off\", \"command\": "
+			     "[\"make\", \"-j2\"], \"reason\": \"without a sandbox\"}",
+		 "\"tool_start\", \"id\": \"c1\"", "\"state\": \"ok\"", "\"A.\"",
+		 "\"refused\": 0"}},
+	/* Words are given where there can be no others. */
+	{HI "asked c1; " SAYS("\"c1\", \"decision\": \"no\", \"reason\": \"not *.c\""),
+	 .engine = LIST DONE TOLD("error: denied by the user: not *.c") "{\"text\": \"A.\"}\n" DONE,
+	 .has = {ASKED("c1") "\"arguments\": {\"command\": \"ls *.c && make\"}, \"class\": "
+			     "\"run\", \"grade\": [\"write\"], \"layer\": \"off\", \"reason\"",
+		 "\"state\": \"denied\"", "\"A.\""}},
+	{HI "asked c1; " SAYS("\"c1\", \"decision\": \"once\""),
+	 .options = "--ask 'shell make'",
+	 .engine = MAKE DONE "{\"text\": \"A.\"}\n" DONE,
+	 .runner = MADE,
+	 .has = {"\"reason\": \"ask = shell make\"}", "\"A.\""}},
+	/* Each call of an answer is asked about by itself; "stop" ends the turn, not the session. */
+	{HI "asked c1; " SAYS("\"c1\", \"decision\": \"once\"") "asked c2; " SAYS(
+		 "\"c2\", \"decision\": \"stop\"") "say '{\"text\": \"more\"}'; ",
+	 .engine = MAKE MAKE MAKE DONE
+	 "{\"turn\": {\"expect\": \"more\", \"expect_results\": \"0 1 2\"}}\n"
+	 "{\"text\": \"A.\"}\n" DONE,
+	 .runner = MADE,
+	 .has = {"\"id\": \"c1\", \"tool\": \"shell\", \"state\": \"ok\"", ASKED("c2"),
+		 "\"id\": \"c2\", \"tool\": \"shell\", \"state\": \"denied\"",
+		 "\"id\": \"c3\", \"tool\": \"shell\", \"state\": \"skipped\"",
+		 "{\"type\": \"done\", \"stop_reason\": \"interrupted\"", "\"A.\""}},
+	/* An answer to nothing, one that is none, and one that comes late: told, and ignored. */
+	{HI "asked c1; " SAYS("\"c2\", \"decision\": \"once\"") SAYS(
+		 "\"c1\", \"decision\": \"maybe\"")
+		 SAYS("\"c1\", \"decision\": \"once\", \"with\": [\"network\"]")
+			 SAYS("\"c1\", \"decision\": \"no\"")
+				 "answered c1; " SAYS("\"c1\", \"decision\": \"once\""),
+	 .engine = MAKE DONE TOLD("error: denied by the user") "{\"text\": \"A.\"}\n" DONE,
+	 .status = 2,
+	 .has = {"line 2: tool_answer: 'c2', but c1 waits for an answer",
+		 "line 3: decision: 'maybe', expected once, no or stop",
+		 "line 4: with: network, but only a command in a sandbox takes it",
+		 "\"state\": \"denied\"",
+		 "line 6: tool_answer: 'c1', but no call waits for an answer"}},
+	/* Late answers are no failure. */
+	{HI "asked c1; " SAYS("\"c1\", \"decision\": \"no\"")
+		 "answered c1; " SAYS("\"c1\", \"decision\": \"once\""),
+	 .engine = MAKE DONE "{\"text\": \"A.\"}\n" DONE,
+	 .has = {"\"state\": \"denied\"", "line 3: tool_answer: 'c1', but no call waits"}},
+	/* Nobody answers. */
+	{HI "asked c1; ",
+	 .engine = MAKE DONE TOLD("error: denied: nobody can be asked") "{\"text\": \"A.\"}\n" DONE,
+	 .status = 5,
+	 .has = {ASKED("c1"), "\"state\": \"refused\"", "\"A.\"", "\"refused\": 1"}},
+	{HI "answered c1; ",
+	 .options = "--approve-timeout 0.2",
+	 .engine = MAKE DONE TOLD("error: denied: nobody can be asked") "{\"text\": \"A.\"}\n" DONE,
+	 .status = 5,
+	 .has = {ASKED("c1"), "\"state\": \"refused\"", "\"A.\"", "\"refused\": 1"}},
+	{HI "sleep 5; ",
+	 .options = "--timeout 0.4",
+	 .engine = MAKE DONE,
+	 .status = 124,
+	 .has = {ASKED("c1"), "\"state\": \"denied\"", "\"code\": \"timeout\""}},
+	/* What is said meanwhile joins the results, but for what is to wait. */
+	{HI "asked c1; say '{\"text\": \"one more\"}'; say '{\"text\": \"then\", \"when\": "
+	    "\"after\"}'; " SAYS("\"c1\", \"decision\": \"once\""),
+	 .engine = MAKE DONE "{\"turn\": {\"expect\": \"one more\", \"expect_tool\": \"made\", "
+			     "\"expect_messages\": 5}}\n{\"text\": \"A.\"}\n" DONE
+			     "{\"turn\": {\"expect\": \"then\", \"expect_messages\": 7}}\n"
+			     "{\"text\": \"B.\"}\n" DONE,
+	 .runner = MADE,
+	 .has = {"\"state\": \"ok\"", "{\"type\": \"round\"",
+		 "{\"type\": \"joined\", \"messages\": 1}", "\"A.\"", "\"B.\""}},
+	/* More rounds are not its to give. */
+	{HI "asked c1; " SAYS("\"c1\", \"decision\": \"once\"") "sleep 0.2; ",
+	 .options = "--tool-rounds 1",
+	 .engine = MAKE DONE TOLD("answer now]") MAKE DONE,
+	 .runner = MADE,
+	 .status = 4,
+	 .has = {"\"state\": \"ok\"", "\"state\": \"skipped\"", "\"code\": \"limit\""}},
+	/* Without the option nobody is asked, and lines are one question after another. */
+	{HI "say '{\"text\": \"two\"}'; " SAYS("\"c1\", \"decision\": \"once\""),
+	 .options = "-",
+	 .engine = MAKE DONE "{\"text\": \"A.\"}\n" DONE
+			     "{\"turn\": {\"expect\": \"two\"}}\n{\"text\": \"B.\"}\n" DONE,
+	 .status = 5,
+	 .has = {"\"state\": \"refused\"", "\"A.\"", "\"B.\"",
+		 "line 3: tool_answer: 'c1', but no call waits for an answer"},
+	 .lacks = "tool_request"},
+};
+
+static int run(const struct play *p, struct buf *out)
+{
+	bool asks = !p->options || strcmp(p->options, "-") != 0;
+	struct buf line = {0};
+	int status;
+
+	tmpdir_write_text(&test_dir, "engine", p->engine);
+	tmpdir_write_text(&test_dir, "runner", p->runner ? p->runner : "# nothing\n");
+	buf_addf(&line,
+		 "out=%s/out; : >$out; say() { printf '%%s\\n' \"$1\"; }; "
+		 "wait_for() { for i in $(seq 500); do grep -q \"$1\" $out && return; sleep 0.02; "
+		 "done; }; "
+		 "asked() { wait_for \"tool_request.*id\\\": .$1\\\"\"; }; "
+		 "answered() { wait_for \"tool_result.*id\\\": .$1\\\"\"; }; "
+		 "{ %s } | %s --tools --ephemeral --nothink --engine-script %s/engine "
+		 "--runner-script %s/runner --input-format jsonl %s %s >$out 2>$out.err; s=$?; "
+		 "cat $out; exit $s",
+		 test_dir.path, p->lines, program_path(), test_dir.path, test_dir.path,
+		 asks ? "--approve-host" : "", asks && p->options ? p->options : "");
+	status = program_shell(buf_z(&line), out);
+	buf_release(&line);
+	return status;
+}
+
+static void a_program_answers_for_the_user(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(plays) / sizeof(plays[0]); i++) {
+		const struct play *p = &plays[i];
+		struct buf out = {0};
+		int status = run(p, &out);
+		const char *at = buf_z(&out);
+
+		for (size_t k = 0; k < 6 && p->has[k]; k++) {
+			const char *found = strstr(at, p->has[k]);
+
+			if (!found)
+				fail_msg("play %zu: '%s' lacks '%s'", i, at, p->has[k]);
+			at = found + strlen(p->has[k]);
+		}
+		if (status != p->status)
+			fail_msg("play %zu: status %d, expected %d: %s", i, status, p->status,
+				 buf_z(&out));
+		if (p->lacks && strstr(buf_z(&out), p->lacks))
+			fail_msg("play %zu: '%s' has '%s'", i, buf_z(&out), p->lacks);
+		buf_release(&out);
+	}
+}
+
+static void the_option_wants_lines_and_tools(void **state)
+{
+	static const char *const options[] = {"--tools --approve-host -p hi",
+					      "--approve-host --input-format jsonl"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct buf line = {0}, out = {0};
+
+		buf_addf(&line, "%s %s </dev/null 2>&1", program_path(), options[i]);
+		assert_int_equal(program_shell(buf_z(&line), &out), 2);
+		assert_string_equal(buf_z(&out), "dsv4chat: --approve-host: expected beside "
+						 "--tools and --input-format jsonl\n");
+		buf_release(&line);
+		buf_release(&out);
+	}
+}
+
+static int set_up(void **state)
+{
+	tmpdir_set_up(state);
+	program_live_in(test_dir.path);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_program_answers_for_the_user),
+		cmocka_unit_test(the_option_wants_lines_and_tools),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tmpdir_tear_down);
+}
