@@ -5,6 +5,7 @@
 #define APP_APP_H
 
 #include "app/options.h"
+#include "app/tools/reads.h"
 #include "app/tools/rules.h"
 #include "app/tools/tools.h"
 #include "engine/engine.h"
@@ -17,6 +18,7 @@ struct app {
 	struct runner *runner;
 	struct tool_set *tools;
 	struct rules *rules;
+	struct reads *reads;   /* which of their commands only look */
 	char *workspace;       /* the folder that they work in: an absolute path without links */
 	struct buf config_dir; /* of the program's configuration; "": there is none */
 };
@@ -46,6 +48,9 @@ void app_close_tools(struct app *app);
 /* The rules that the options have, of that workspace; for rules_free().  ERR_USAGE, ERR_NOMEM. */
 int app_rules(struct rules **out, const struct options *o, const char *workspace,
 	      struct err *err);
+
+/* Which commands only look, in that workspace; for reads_free().  ERR_USAGE, ERR_NOMEM. */
+int app_reads(struct reads **out, const char *workspace, struct err *err);
 
 /* "dsv4chat: TEXT" on stderr.  Messages quote files and models: nothing acts on a terminal. */
 void app_tell(const char *text);

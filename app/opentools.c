@@ -42,37 +42,72 @@ static int start_scripted(struct app *app, struct err *err)
 	return rc;
 }
 
-/* Nothing of the program's own is shown to a tool, wherever it is kept. */
-static int start_runner(struct app *app, struct err *err)
-{
-	struct buf folders[N_PATHS] = {0}, cache = {0}, outputs = {0};
+/* A workspace, and what its configuration borrows. */
+struct place {
+	struct workspace_config c;
+	struct buf folders[N_PATHS];
 	struct str own[N_PATHS];
-	struct err ignored;
-	struct runner_config c = {
-		.workspace = {.dir = str_of(app->workspace), .own = own},
-		.sandbox = app->opt.sandbox == SANDBOX_UNWANTED ? SANDBOX_OFF : SANDBOX_BWRAP};
+};
+
+/* Nothing of the program's own is shown to a tool, wherever it is kept.  To be released. */
+static int make_place(struct place *p, const char *workspace, struct err *err)
+{
 	int rc = 0;
 
-	c.workspace.home = str_of(getenv("HOME"));
+	*p = (struct place){.c = {.dir = str_of(workspace), .own = p->own}};
+	p->c.home = str_of(getenv("HOME"));
+	for (int kind = 0; kind < N_PATHS; kind++) {
+		struct buf *folder = &p->folders[kind];
+
+		path_folder((enum path_kind)kind, folder, NULL);
+		if (buf_failed(folder))
+			rc = err_nomem(err, "path", 0);
+		if (folder->len)
+			p->own[p->c.n_own++] = buf_str(folder);
+	}
+	return rc;
+}
+
+static void release_place(struct place *p)
+{
+	for (int kind = 0; kind < N_PATHS; kind++)
+		buf_release(&p->folders[kind]);
+}
+
+static int start_runner(struct app *app, struct err *err)
+{
+	struct buf cache = {0}, outputs = {0};
+	struct err ignored;
+	struct place place;
+	struct runner_config c = {
+		.sandbox = app->opt.sandbox == SANDBOX_UNWANTED ? SANDBOX_OFF : SANDBOX_BWRAP};
+	int rc = make_place(&place, app->workspace, err);
+
+	c.workspace = place.c;
 	/* Where nothing of a conversation is kept, neither is what its tools print. */
 	if (!app->opt.ephemeral && path_to_write(PATH_CACHE, &cache, &ignored) == 0 &&
 	    kept_outputs(&outputs, &ignored) == 0)
 		c.spill_root = buf_str(&outputs);
-	for (int kind = 0; kind < N_PATHS; kind++) {
-		path_folder((enum path_kind)kind, &folders[kind], NULL);
-		if (buf_failed(&folders[kind]))
-			rc = err_nomem(err, "path", 0);
-		if (folders[kind].len)
-			own[c.workspace.n_own++] = buf_str(&folders[kind]);
-	}
 	if (!rc)
 		rc = runner_start(&app->runner, &c, err);
 	if (rc)
 		err_prefix(err, "tools");
-	for (int kind = 0; kind < N_PATHS; kind++)
-		buf_release(&folders[kind]);
+	release_place(&place);
 	buf_release(&cache);
 	buf_release(&outputs);
+	return rc;
+}
+
+int app_reads(struct reads **out, const char *workspace, struct err *err)
+{
+	struct place place;
+	int rc = make_place(&place, workspace, err);
+
+	/* Whether tools may work there is the runner's to say. */
+	place.c.named = true;
+	if (!rc)
+		rc = reads_new(out, &place.c, err);
+	release_place(&place);
 	return rc;
 }
 
@@ -178,6 +213,8 @@ int app_open_tools(struct app *app, struct err *err)
 	rc = find_workspace(app, err);
 	if (!rc)
 		rc = app_rules(&app->rules, &app->opt, app->workspace, err);
+	if (!rc && !app->opt.runner_script)
+		rc = app_reads(&app->reads, app->workspace, err);
 	if (rc)
 		return rc;
 	return app->opt.runner_script ? start_script(app, err) : start_real(app, err);
@@ -188,10 +225,12 @@ void app_close_tools(struct app *app)
 	runner_close(app->runner);
 	tool_set_free(app->tools);
 	rules_free(app->rules);
+	reads_free(app->reads);
 	free(app->workspace);
 	buf_release(&app->config_dir);
 	app->workspace = NULL;
 	app->runner = NULL;
 	app->tools = NULL;
 	app->rules = NULL;
+	app->reads = NULL;
 }

@@ -128,11 +128,11 @@ void machine_ask(struct agent *a, enum agent_question question)
 
 		p.tool = n.tool;
 		p.arguments = n.arguments;
-		p.cls = call_class(n.tool);
+		p.cls = a->cls;
 		p.grade = n.grade;
 		p.layer = machine_layer(a);
 		p.diff = buf_str(&a->prepared.diff);
-		p.always = machine_class(a) == TOOL_LEAVE && p.cls == TOOL_EDIT;
+		p.always = a->cls == TOOL_LEAVE && call_class(n.tool) == TOOL_EDIT;
 		p.rule = a->rule;
 		p.place = a->at + 1;
 		p.n = a->calls.n;

@@ -24,6 +24,7 @@
 
 #include "app/app.h"
 #include "app/talk/talk.h"
+#include "app/tools/reads.h"
 #include "app/tools/rules.h"
 #include "app/tools/tools.h"
 #include "engine/event.h"
@@ -47,7 +48,7 @@ enum agent_end {
 
 /* What runs without a question. */
 enum agent_mode {
-	AGENT_ASK,   /* what only looks */
+	AGENT_ASK,   /* what only looks, commands too, where a sandbox holds them */
 	AGENT_EDITS, /* … and changes of files, but of those that other programs believe */
 	AGENT_AUTO,  /* … and commands, where a sandbox holds them */
 	AGENT_NEVER, /* what only looks, and nothing else is even asked about */
@@ -145,6 +146,7 @@ struct agent_config {
 	const struct tool_set *tools; /* what the model was offered */
 	enum agent_mode mode;         /* where no rule says otherwise */
 	const struct rules *rules;    /* borrowed; NULL: none */
+	const struct reads *reads;    /* borrowed; NULL: no command is known to only look */
 	bool read_only; /* commands write nothing, and no file is changed */
 	int64_t rounds; /* of one question; more where the user allows it */
 };

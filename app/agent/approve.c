@@ -1,5 +1,5 @@
 /* What the user is asked, as text in which nothing hides. */
-#include "app/agent/agent.h"
+#include "app/agent/calls.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,9 +54,16 @@ static void add_visible(struct buf *out, struct str s, const char *indent)
 	buf_addc(out, '\n');
 }
 
-static const char *question_of(enum tool_class cls)
+static bool is_command(const struct approval *p)
 {
-	switch (cls) {
+	return call_class(p->tool) == TOOL_RUN;
+}
+
+static const char *question_of(const struct approval *p)
+{
+	if (is_command(p))
+		return "Run this command?";
+	switch (call_class(p->tool)) {
 	case TOOL_RUN:
 		return "Run this command?";
 	case TOOL_EDIT:
@@ -91,7 +98,7 @@ static void add_arguments(struct buf *out, const struct approval *p)
 	json_object_foreach (tree.root, key, v) {
 		char *text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY);
 		struct str s = json_is_string(v) ? json_str(v) : str_of(text);
-		bool bare = p->cls == TOOL_RUN && str_is(str_of(key), "command");
+		bool bare = is_command(p) && str_is(str_of(key), "command");
 
 		if (!bare && !is_in_diff(p, key))
 			add_visible(out, str_of(key), "  ");
@@ -107,7 +114,7 @@ static void add_arguments(struct buf *out, const struct approval *p)
 /* Of a command, what holds it. */
 static const char *around(const struct approval *p)
 {
-	if (p->cls != TOOL_RUN)
+	if (!is_command(p))
 		return "";
 	if (p->layer == SANDBOX_OFF)
 		return "; without a sandbox";
@@ -123,13 +130,14 @@ void approval_add_text(struct buf *out, const struct approval *p)
 		buf_addf(out, "%lld rounds of tools: go on?\n", (long long)p->rounds);
 		return;
 	}
-	buf_addf(out, "%s  %.*s", question_of(p->cls), (int)p->tool.n, p->tool.p);
+	buf_addf(out, "%s  %.*s", question_of(p), (int)p->tool.n, p->tool.p);
 	if (p->n > 1)
 		buf_addf(out, ", %zu of %zu", p->place, p->n);
 	buf_addc(out, '\n');
 	add_arguments(out, p);
 	tool_grade_add(&grade, p->grade);
-	buf_addf(out, "  (%s%s%s%s%.*s)\n", buf_z(&grade), around(p),
+	buf_addf(out, "  (%s%s%s%s%s%.*s)\n", buf_z(&grade), around(p),
+		 p->cls == TOOL_READ_OUTSIDE ? "; looks outside of the workspace" : "",
 		 p->always ? "; always asked about: other programs run it, or are told by it"
 			   : "",
 		 p->rule.n ? "; as you want it: " : "", (int)p->rule.n,

@@ -64,14 +64,6 @@ static bool edit_of(const struct job_news *prepared, struct history_edit *e)
 	return true;
 }
 
-enum tool_class machine_class(const struct agent *a)
-{
-	struct history_edit edit;
-
-	return edit_of(&a->prepared, &edit) ? call_edit_class(edit.path)
-					    : call_class(buf_str(&a->calls.v[a->at].name));
-}
-
 int machine_store_start(struct agent *a, const struct agent_news *n, const char *by,
 			struct err *err)
 {
@@ -79,7 +71,7 @@ int machine_store_start(struct agent *a, const struct agent_news *n, const char 
 	struct talk_call c = {
 		.ref = n->ref,
 		.name = n->tool,
-		.cls = str_of(tool_class_name(machine_class(a))),
+		.cls = str_of(tool_class_name(a->cls)),
 		.by = str_of(by),
 		.rule = a->rule,
 		.edit_id = &a->edit,

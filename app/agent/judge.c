@@ -76,7 +76,8 @@ static void judge_edit(const struct agent *a, enum tool_class *cls, struct rules
 	buf_release(&led);
 }
 
-static void judge_command(const struct agent *a, struct rules_verdict *v)
+/* One that only looks is no more than that: it runs where nothing can be written. */
+static void judge_command(const struct agent *a, enum tool_class *cls, struct rules_verdict *v)
 {
 	struct buf command = {0};
 
@@ -85,21 +86,26 @@ static void judge_command(const struct agent *a, struct rules_verdict *v)
 		v->kind = RULES_ASK;
 	else if (a->config.rules)
 		rules_judge_command(a->config.rules, buf_str(&command), v);
+	if (!buf_failed(&command) && a->config.reads && sandboxed(a))
+		*cls = reads_judge(a->config.reads, buf_str(&command));
 	buf_release(&command);
 }
 
 /* Without a sandbox a command is asked about, whatever allows it. */
-static struct ruling rule_on(const struct agent *a)
+static struct ruling rule_on(struct agent *a)
 {
 	enum tool_class cls = call_class(buf_str(&a->calls.v[a->at].name));
-	bool bare = cls == TOOL_RUN && !sandboxed(a);
+	bool is_command = cls == TOOL_RUN, bare = is_command && !sandboxed(a);
 	struct ruling r = {.by = "mode"};
 	struct rules_verdict v = {.rule = {"", 0}};
 
-	if (cls == TOOL_RUN)
-		judge_command(a, &v);
-	if (cls == TOOL_EDIT)
+	if (is_command)
+		judge_command(a, &cls, &v);
+	else if (cls == TOOL_EDIT)
 		judge_edit(a, &cls, &v);
+	a->cls = cls;
+	/* Whoever allows a command means what commands may. */
+	a->looks = is_command && cls != TOOL_RUN && v.kind != RULES_RUN;
 	r.verdict = call_judge(a->config.mode, bare ? TOOL_LEAVE : cls);
 	r.rule = v.rule;
 	if (v.kind == RULES_DENY)
@@ -145,11 +151,15 @@ void machine_refuse(struct agent *a)
 	static const char never[] = "denied: only what reads may run here";
 	static const char nobody[] =
 		"denied: nobody can be asked; allowed are: read_file, list_files, search_files";
+	struct str why;
 	bool by_mode = a->config.mode == AGENT_NEVER;
 	struct buf allowed = {0};
 
 	a->good = true;
 	a->counts.refused++;
+	if (!by_mode && a->config.reads &&
+	    runner_sandbox(a->config.runner, &why) <= SANDBOX_LANDLOCK)
+		buf_addz(&allowed, ", commands that only read");
 	add_allowed(a, &allowed);
 	machine_answer_not_run(a, by_mode ? TOOL_DENIED : TOOL_REFUSED,
 			       by_mode ? never : nobody, buf_str(&allowed),

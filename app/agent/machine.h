@@ -41,7 +41,9 @@ struct agent {
 	const char *by;    /* who let it */
 	uint64_t question; /* the number of the last one */
 	enum agent_question asks;
-	/* Of the call at hand: */
+	/* Of the call at hand, once it was judged: */
+	enum tool_class cls;
+	bool looks;       /* a command that only looks, and is held to that */
 	unsigned widened; /* by a rule: what it has beside its own grade */
 	struct str rule;  /* that decided, or wants it asked: borrowed from the configuration; "" */
 };
@@ -86,9 +88,6 @@ void machine_answer_not_run(struct agent *a, enum tool_state state, const char *
 void machine_answer_skipped(struct agent *a, const char *why);
 
 /* jobs.c: of the call at hand */
-
-/* What it could do; of a change of a file, once that was looked at. */
-enum tool_class machine_class(const struct agent *a);
 
 /* That it begins is stored, whatever happens then. */
 int machine_store_start(struct agent *a, const struct agent_news *n, const char *by,

@@ -22,7 +22,7 @@ struct agent_news machine_news(const struct agent *a, enum agent_news_kind kind)
 		.ref = buf_str(&c->ref),
 		.tool = buf_str(&c->name),
 		.arguments = buf_str(a->arguments.len ? &a->arguments : &c->arguments),
-		.grade = call_grade(cls, a->config.read_only) | a->widened,
+		.grade = call_grade(cls, a->config.read_only || a->looks) | a->widened,
 		.layer = str_of(cls == TOOL_RUN ? sandbox_layer_name(machine_layer(a)) : NULL),
 		.exit = -1,
 		.ms = -1,
@@ -71,6 +71,7 @@ void machine_answer(struct agent *a, struct agent_news *n, const char *by)
 	job_news_release(&a->prepared);
 	a->edit = 0;
 	a->widened = 0;
+	a->looks = false;
 	a->rule = (struct str){0};
 }
 

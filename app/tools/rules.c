@@ -388,7 +388,8 @@ static void explain_command(const struct shell_command *c, bool first, struct bu
 	buf_addc(out, '\n');
 }
 
-void rules_explain(const struct rules *r, struct str command, struct buf *out)
+void rules_explain(const struct rules *r, struct str command, enum tool_class cls,
+		   struct buf *out)
 {
 	static const char *const kinds[] = {"as --approve says", "run", "ask", "deny"};
 	struct shell_line *l = malloc(sizeof(*l));
@@ -404,6 +405,10 @@ void rules_explain(const struct rules *r, struct str command, struct buf *out)
 	if (l->why)
 		buf_addf(out, "words    not understood: %s, at byte %zu\n", l->why, l->at + 1);
 	judge_line(r, l, &v);
+	buf_addf(out, "class    %s\n", tool_class_name(cls));
+	if (v.kind == RULES_SILENT && cls == TOOL_READ)
+		v = (struct rules_verdict){.kind = RULES_RUN,
+					   .why = "it only looks, where nothing can be written"};
 	buf_addf(out, "verdict  %s: ", kinds[v.kind]);
 	buf_adds(out, v.rule);
 	buf_addf(out, v.rule.n ? " (%s)\n" : "%s\n", v.why);

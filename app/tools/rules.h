@@ -55,9 +55,10 @@ void rules_judge_command(const struct rules *r, struct str command, struct rules
 void rules_judge_edit(const struct rules *r, struct str path, struct rules_verdict *v);
 
 /*
- * Appends, for people, how a command is split and what the rules say of it: lines.  Text of the
- * command stands in it as it is.
+ * Appends, for people, how a command is split, its class, and what the rules say of it: lines.
+ * Text of the command stands in it as it is.
  */
-void rules_explain(const struct rules *r, struct str command, struct buf *out);
+void rules_explain(const struct rules *r, struct str command, enum tool_class cls,
+		   struct buf *out);
 
 #endif

@@ -29,18 +29,22 @@ static void add_list(const struct rules *r, const struct options *o, struct buf 
 static int answer(const struct options *o, const char *command, struct err *err)
 {
 	char here[PATH_MAX];
+	struct reads *reads = NULL;
 	struct rules *r = NULL;
 	struct buf out = {0};
 	int rc = realpath(".", here) ? app_rules(&r, o, here, err)
 				     : err_errno(err, ".", "the folder that this runs in");
 
 	if (!rc && command)
-		rules_explain(r, str_of(command), &out);
+		rc = app_reads(&reads, here, err);
+	if (!rc && command)
+		rules_explain(r, str_of(command), reads_judge(reads, str_of(command)), &out);
 	else if (!rc)
 		add_list(r, o, &out);
 	if (!rc)
 		rc = verb_write(&out, err);
 	rules_free(r);
+	reads_free(reads);
 	buf_release(&out);
 	return rc;
 }

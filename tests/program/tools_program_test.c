@@ -314,6 +314,14 @@ static void rules_and_modes_decide_which_commands_run(void **state)
 		{"--sandbox off --approve auto", "touch made", "nobody can be asked", false},
 		{"--sandbox off --allow 'shell *'", "touch made", "nobody can be asked", false},
 		{"--sandbox read-only --allow 'shell *'", "touch made", "[exit code 1]", false},
+		/* What only looks needs none, and can do no more than that. */
+		{"", "cat notes.txt | head -n 1 && ls src", "buy milk\\nmain.py", false},
+		{"--approve never", "grep -c x src/*.py", "1", false},
+		{"--deny 'shell cat'", "cat notes.txt", "denied: deny = shell cat", false},
+		{"--ask 'shell cat'", "cat notes.txt", "nobody can be asked", false},
+		{"", "cat ../secret", "nobody can be asked", false},
+		{"", "cat .env", "nobody can be asked", false},
+		{"--sandbox off", "cat notes.txt", "nobody can be asked", false},
 		/* A rule widens its own command alone. */
 		{"--allow 'shell cat *'", "cat /proc/net/dev", "lo:", false},
 		{"--allow 'shell touch made with network'", "touch made", "(no output)", true},
@@ -403,7 +411,8 @@ static void the_verb_tells_how_a_command_is_split_and_judged(void **state)
 			  "allow = shell make\ndeny = shell git push\nallow = edit out/**\n");
 	buf_addf(&line,
 		 "export XDG_CONFIG_HOME='%s'; t() { '%s' tools \"$@\"; }; "
-		 "t check 'make > out/x'; t check 'a *.c; git push'; t check 'b $x'; t list; "
+		 "t check 'make > out/x'; t check 'a *.c; git push'; t check 'b $x'; t check "
+		 "'ls /usr'; t list; "
 		 "DSV4CHAT_ALLOW='shell rm' t check 'rm'; "
 		 "echo 'deny = shell a;b' > '%s/dsv4chat/config'; t check a 2>&1; echo $?; "
 		 "t check 2>&1 | head -c 6",
@@ -411,15 +420,20 @@ static void the_verb_tells_how_a_command_is_split_and_judged(void **state)
 	program_shell(buf_z(&line), &out);
 	buf_reset(&line);
 	buf_addf(&line,
-		 "words    [make] > out/x\nverdict  run: allow = shell make (a rule)\n"
+		 "words    [make] > out/x\nclass    run\nverdict  run: allow = shell make (a "
+		 "rule)\n"
 		 "words    [a] [*.c] (pattern)\nwords    ; [git] [push]\n"
-		 "verdict  deny: deny = shell git push (a rule)\n"
+		 "class    run\nverdict  deny: deny = shell git push (a rule)\n"
 		 "words    not understood: an expansion, at byte 3\n"
-		 "verdict  ask: it is not understood, and there are rules that ask or deny\n"
+		 "class    run\nverdict  ask: it is not understood, and there are rules that "
+		 "ask or deny\n"
+		 "words    [ls] [/usr]\nclass    read\n"
+		 "verdict  run: it only looks, where nothing can be written\n"
 		 "read     read_file list_files search_files\nedit     edit_file write_file\n"
 		 "run      shell\napprove  ask\nrule     deny = shell git push\n"
 		 "rule     allow = shell make\nrule     allow = edit out/**\n"
-		 "words    [rm]\nverdict  as --approve says: no rule allows all of it\n"
+		 "words    [rm]\nclass    run\nverdict  as --approve says: no rule allows all "
+		 "of it\n"
 		 "dsv4chat: tools: %s/dsv4chat/config: line 1: deny: column 8: ';', expected "
 		 "words "
 		 "without quotes and operators\n2\nusage:",

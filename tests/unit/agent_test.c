@@ -589,7 +589,7 @@ static const struct play plays[] = {
 	 .allow = "edit **",
 	 .decides = "n",
 	 .log = "edit_file {\"path\": \"x/AGENTS.md\", \"old\": \"b\", \"new\": \"c\"} "
-		"(edit, 1 of 1)?\n0 denied: error: denied by the user\nround 1\nask\ndone\n"},
+		"(leave, 1 of 1)?\n0 denied: error: denied by the user\nround 1\nask\ndone\n"},
 	{.answers = {MAKE, "text a"},
 	 .mode = AGENT_AUTO,
 	 .allow = "shell make",

@@ -1,0 +1,272 @@
+/* The words of commands that only look, and where they lead. */
+#include "app/tools/reads.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "app/tools/glob.h"
+#include "app/tools/place.h"
+#include "app/tools/readonly.h"
+#include "app/tools/secrets.h"
+#include "app/tools/workspace.h"
+
+#define FOLDER_MOST 4096 /* entries that a pattern is held against */
+
+struct reads {
+	struct workspace w;
+};
+
+int reads_new(struct reads **out, const struct workspace_config *c, struct err *err)
+{
+	struct reads *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (!r)
+		return err_nomem(err, "workspace", sizeof(*r));
+	rc = workspace_init(&r->w, c, err);
+	if (rc) {
+		reads_free(r);
+		return rc;
+	}
+	*out = r;
+	return 0;
+}
+
+void reads_free(struct reads *r)
+{
+	if (!r)
+		return;
+	workspace_close(&r->w);
+	free(r);
+}
+
+/* ---- one path ---- */
+
+struct looking {
+	const struct workspace *w;
+	char cwd[PATH_MAX]; /* true, absolute; where the command at hand runs */
+	bool outside;       /* something that is looked at lies elsewhere */
+};
+
+/* Absolute; false: it is too long, or has a NUL. */
+static bool make_whole(const struct looking *l, struct str path, char whole[PATH_MAX])
+{
+	bool absolute = path.n && path.p[0] == '/';
+	size_t n = absolute ? 0 : strlen(l->cwd);
+
+	if (n + 1 + path.n >= PATH_MAX || (path.n && memchr(path.p, '\0', path.n)))
+		return false;
+	memcpy(whole, l->cwd, n);
+	if (!absolute)
+		whole[n++] = '/';
+	memcpy(whole + n, path.n ? path.p : "", path.n);
+	whole[n + path.n] = '\0';
+	return true;
+}
+
+static bool has_climb(struct str path)
+{
+	struct str name;
+
+	while (path_next(&path, &name))
+		if (str_is(name, ".."))
+			return true;
+	return false;
+}
+
+/* What lies at a path without links. */
+static bool take_class(struct looking *l, enum tool_class cls)
+{
+	l->outside = l->outside || cls == TOOL_READ_OUTSIDE;
+	return cls == TOOL_READ || cls == TOOL_READ_OUTSIDE;
+}
+
+/* What is not there shows nothing; but what would be is judged all the same. */
+static bool look_at_nothing(struct looking *l, const char *whole)
+{
+	struct stat st;
+
+	if (errno != ENOENT || lstat(whole, &st) == 0 || has_climb(str_of(whole)))
+		return false;
+	return take_class(l, workspace_judge(l->w, str_of(whole)));
+}
+
+static bool look_at(struct looking *l, const char *whole, bool file)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (strcmp(whole, "/dev/null") == 0)
+		return true;
+	if (!realpath(whole, path))
+		return look_at_nothing(l, whole);
+	if (file && (stat(path, &st) != 0 || S_ISDIR(st.st_mode)))
+		return false;
+	return take_class(l, workspace_judge(l->w, str_of(path)));
+}
+
+/* ---- patterns ---- */
+
+/* An entry that the pattern may stand for. */
+static bool look_at_entry(struct looking *l, const char *folder, const char *pattern, bool bare,
+			  bool file, const struct dirent *e)
+{
+	char path[PATH_MAX];
+	size_t n = strlen(folder), more = strlen(e->d_name);
+
+	/* What a quote made plain is a pattern here: with brackets it may be any. */
+	if (!strchr(pattern, '[') &&
+	    fnmatch(pattern, e->d_name, FNM_NOESCAPE | FNM_PERIOD) != 0)
+		return true;
+	/* It would be taken for an option. */
+	if (bare && e->d_name[0] == '-')
+		return false;
+	if (n + 1 + more >= sizeof(path))
+		return false;
+	memcpy(path, folder, n);
+	path[n] = '/';
+	memcpy(path + n + 1, e->d_name, more + 1);
+	return look_at(l, path, file);
+}
+
+static bool look_through(struct looking *l, const char *folder, const char *pattern, bool bare,
+			 bool file)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *e;
+	bool fine = true;
+	size_t n = 0;
+
+	while (dir && fine && (e = readdir(dir))) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		fine = ++n <= FOLDER_MOST && look_at_entry(l, folder, pattern, bare, file, e);
+	}
+	if (dir)
+		closedir(dir);
+	return dir && fine;
+}
+
+/* Wild in its last name alone: what it stands for is looked up. */
+static bool look_at_pattern(struct looking *l, const char *whole, bool bare, bool file)
+{
+	char folder[PATH_MAX];
+	const char *last = strrchr(whole, '/');
+	size_t n = (size_t)(last - whole);
+
+	if (strcspn(whole, "*?[") < n)
+		return false;
+	memcpy(folder, n ? whole : "/", n ? n : 1);
+	folder[n ? n : 1] = '\0';
+	return look_at(l, folder, false) && look_through(l, folder, last + 1, bare, file);
+}
+
+static bool operand(void *ctx, const struct shell_word *w, bool file)
+{
+	struct looking *l = ctx;
+	char whole[PATH_MAX];
+
+	if (!make_whole(l, w->text, whole))
+		return false;
+	if (!w->glob)
+		return look_at(l, whole, file);
+	return look_at_pattern(l, whole, !memchr(w->text.p, '/', w->text.n), file);
+}
+
+/* ---- lines ---- */
+
+/* The path with . and doubled slashes left out is the true one: no link is on the way. */
+static bool is_straight(const char *whole, const char *path)
+{
+	struct str rest = str_of(whole), name;
+	size_t at = 0;
+
+	while (path_next(&rest, &name)) {
+		if (!name.n || str_is(name, "."))
+			continue;
+		if (path[at] != '/' || strncmp(path + at + 1, name.p, name.n) != 0)
+			return false;
+		at += 1 + name.n;
+	}
+	return path[at] == '\0';
+}
+
+/* Only to where it is certain to arrive, and where .. leads back. */
+static bool move(struct looking *l, const struct shell_command *c)
+{
+	char whole[PATH_MAX], path[PATH_MAX];
+	struct stat st;
+	struct str rel;
+
+	if (c->n_words != 2 || c->n_redirects || c->words[1].glob ||
+	    (c->words[1].text.n && c->words[1].text.p[0] == '-') ||
+	    !make_whole(l, c->words[1].text, whole) || !realpath(whole, path) ||
+	    !is_straight(whole, path) || stat(path, &st) != 0 || !S_ISDIR(st.st_mode) ||
+	    !workspace_root_of(l->w, str_of(path), &rel))
+		return false;
+	memcpy(l->cwd, path, strlen(path) + 1);
+	return true;
+}
+
+static bool look_at_redirects(struct looking *l, const struct shell_command *c)
+{
+	for (size_t i = 0; i < c->n_redirects; i++) {
+		const struct shell_redirect *to = &c->redirects[i];
+		const struct shell_word w = {.text = to->target};
+
+		if (to->how == SHELL_FROM ? !operand(l, &w, false)
+					  : !str_is(to->target, "/dev/null"))
+			return false;
+	}
+	return true;
+}
+
+static bool only_looks(struct looking *l, const struct shell_line *line)
+{
+	const struct readonly_look look = {operand, l};
+	size_t moves = 0;
+
+	/* In a pipe, or behind what may not come to it, cd is not for what follows. */
+	while (moves < line->n && str_is(line->commands[moves].words[0].text, "cd")) {
+		const struct shell_command *c = &line->commands[moves];
+		const struct shell_command *next = moves + 1 < line->n ? c + 1 : NULL;
+
+		if (!move(l, c) ||
+		    (next && next->joint != SHELL_THEN && next->joint != SHELL_AND))
+			return false;
+		moves++;
+	}
+	for (size_t i = moves; i < line->n; i++) {
+		const struct shell_command *c = &line->commands[i];
+
+		/* What lies in a folder may be a repository, with settings of its own. */
+		if (moves && str_is(c->words[0].text, "git"))
+			return false;
+		if (!readonly_is(c, &look) || !look_at_redirects(l, c))
+			return false;
+	}
+	return true;
+}
+
+enum tool_class reads_judge(const struct reads *r, struct str command)
+{
+	struct shell_line *line = malloc(sizeof(*line));
+	struct looking *l = calloc(1, sizeof(*l));
+	enum tool_class cls = TOOL_RUN;
+
+	if (line && l) {
+		l->w = &r->w;
+		strncpy(l->cwd, r->w.roots[0].path, sizeof(l->cwd) - 1);
+		if (shellwords_parse(command, line) == SHELL_UNDERSTOOD && only_looks(l, line))
+			cls = l->outside ? TOOL_READ_OUTSIDE : TOOL_READ;
+		shellwords_release(line);
+	}
+	free(line);
+	free(l);
+	return cls;
+}
