@@ -1,89 +1,15 @@
 /*
- * What was pushed waits in `pending` until it is decided.  Outside of values
- * that is never more than the beginning of a word of the grammar; a value waits
- * whole for its end.  Each state consumes from the front of `pending` or asks
- * for more; what it does depends on the bytes alone, not on where they were cut.
- *
- *   THINKING ⇄ BLOCK ⇄ CALL ⇄ VALUE      <tag> = TAG, entered from all of them
- *   TEXT     ⇄
- *
- * A tag in an unexpected place does what its name says (an invoke opens a call
- * with or without a block around it) and leaves a note of what was wrong.  What
- * begins like a tag and does not read on as one is text.
+ * An answer's parser is fed and asked.  What it makes of the bytes is read in dsml_steps.c; here
+ * is what comes before: the end token, behind which nothing is read, and control tokens.
  */
-#include "engine/text/dsml.h"
+#include "engine/text/dsml_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/text/dsml_calls.h"
 #include "engine/text/dsml_tag.h"
 
-enum state {
-	STATE_THINKING,
-	STATE_TEXT,
-	STATE_BLOCK, /* in a call block or a call, between tags */
-	STATE_TAG,   /* behind <｜DSML｜ or </｜DSML｜ */
-	STATE_VALUE, /* behind a parameter's head */
-};
-
-struct dsml_private {
-	enum dsml_mode mode;
-	dsml_event_fn fn;
-	void *ctx;
-	enum state state;
-	struct buf input;   /* not read yet: perhaps the beginning of the end token */
-	struct buf pending; /* read, not decided from `front` on */
-	size_t front;
-	size_t scanned;       /* tag, value: of what waits, this much holds no end */
-	struct buf raw;       /* all that was read, for the official grammar */
-	struct buf parameter; /* the name of the parameter whose value is read */
-	struct dsml_calls calls;
-	bool parameter_string;
-	bool in_thinking;  /* block, tag, value: what is around them is thinking */
-	bool in_block;     /* a block is open */
-	bool in_call;      /* a call is open */
-	const struct stop *tag_word; /* tag: what it began with */
-	bool tag_control;  /* tag: the ｜DSML｜ of that was the control token */
-	bool value_end;    /* tag: it closes a value */
-	bool stray;        /* block: there was text since the last tag */
-	bool any;          /* something was pushed */
-	bool ended;        /* the end token came: nothing more is read */
-	bool finishing;    /* no more will come */
-	bool no_value_end; /* finishing: nothing that is left ends a value */
-	bool told_control; /* the notice about control tokens was given */
-};
-
-/* Words that end a run of text, and what they lead to. */
-struct stop {
-	struct str word;
-	bool closes_thinking;
-	bool tag_closes;
-};
-
-#define WORD(z)                                                                                \
-	{                                                                                      \
-		z, sizeof(z) - 1                                                               \
-	}
-enum { STOP_BLOCK, STOP_OPEN, STOP_CLOSE, STOP_THINK_END };
-static const struct stop stops[] = {
-	[STOP_BLOCK] = {WORD("\n\n" DSML_OPEN), false, false},
-	[STOP_OPEN] = {WORD(DSML_OPEN), false, false},
-	[STOP_CLOSE] = {WORD(DSML_CLOSE), false, true},
-	[STOP_THINK_END] = {WORD(TOKEN_THINK_END), true, false},
-};
-static const struct str value_end = WORD("/" TOKEN_DSML DSML_PARAMETER);
-static const struct str end_token = WORD(TOKEN_EOS);
-static const struct str tag_open = WORD(DSML_OPEN), tag_close = WORD(DSML_CLOSE);
-static const struct str tag_invoke = WORD(DSML_INVOKE), tag_parameter = WORD(DSML_PARAMETER);
-static const struct str tag_name = WORD("name=\""), tag_dsml = WORD(TOKEN_DSML);
-
-/* Names whose tags are known without their ">", the last of them often mistaken for the first. */
-static const struct str tag_names[] = {WORD(DSML_WRAPPER), WORD(DSML_INVOKE), WORD(DSML_PARAMETER),
-				       WORD("function_calls")};
-
-/* More blanks than this between a tag's name and its attribute are no tag's. */
-#define TAG_BLANKS_MAX 16
+static const struct str end_token = {TOKEN_EOS, sizeof(TOKEN_EOS) - 1};
 
 int dsml_init(struct dsml *d, enum dsml_mode mode, dsml_event_fn fn, void *ctx, struct err *err)
 {
@@ -110,479 +36,6 @@ void dsml_release(struct dsml *d)
 	d->p = NULL;
 }
 
-static void notice(struct dsml_private *p, const char *text)
-{
-	p->fn(p->ctx, EV_NOTICE, -1, str_of(text));
-}
-
-static void notice_control(struct dsml_private *p)
-{
-	if (!p->told_control)
-		notice(p, "a control token in an unexpected place was left out");
-	p->told_control = true;
-}
-
-static bool thinks(const struct dsml_private *p)
-{
-	return p->state == STATE_THINKING || (p->state != STATE_TEXT && p->in_thinking);
-}
-
-static void say(struct dsml_private *p, struct str text)
-{
-	if (text.n)
-		p->fn(p->ctx, thinks(p) ? EV_THINKING : EV_TEXT, -1, text);
-}
-
-static struct str rest(const struct dsml_private *p)
-{
-	return str_from(buf_str(&p->pending), p->front);
-}
-
-static void consume(struct dsml_private *p, size_t n)
-{
-	p->front += n;
-	p->scanned = 0;
-}
-
-/*
- * The first stop in `text`: NULL if there is none.  *at is where it begins, or where one may
- * begin that is not complete, or the text's end.
- */
-static const struct stop *find_stop(struct str text, bool think_end, size_t *at)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		struct str here = str_from(text, i);
-
-		if (here.p[0] != '<' && here.p[0] != '\n')
-			continue;
-		for (size_t k = 0; k < sizeof(stops) / sizeof(*stops); k++) {
-			struct str word = stops[k].word;
-			size_t n = word.n < here.n ? word.n : here.n;
-
-			if ((stops[k].closes_thinking && !think_end) ||
-			    memcmp(here.p, word.p, n) != 0)
-				continue;
-			*at = i;
-			return n == word.n ? &stops[k] : NULL;
-		}
-	}
-	*at = text.n;
-	return NULL;
-}
-
-static void begin_tag(struct dsml_private *p, const struct stop *word)
-{
-	p->state = STATE_TAG;
-	p->tag_word = word;
-	p->tag_control = false;
-	p->value_end = false;
-}
-
-static void enter_block(struct dsml_private *p)
-{
-	p->in_block = true;
-	p->stray = false;
-	p->state = STATE_BLOCK;
-}
-
-static void leave_block(struct dsml_private *p)
-{
-	p->in_call = false;
-	p->in_block = false;
-	p->state = p->in_thinking ? STATE_THINKING : STATE_TEXT;
-}
-
-/* Each step returns whether it got anywhere; false asks for more bytes. */
-
-static bool step_prose(struct dsml_private *p)
-{
-	bool thinking = p->state == STATE_THINKING;
-	size_t at;
-	const struct stop *stop = find_stop(rest(p), thinking, &at);
-
-	if (!stop && p->finishing)
-		at = rest(p).n;
-	say(p, (struct str){rest(p).p, at});
-	consume(p, at + (stop ? stop->word.n : 0));
-	if (!stop)
-		return false;
-	if (stop->closes_thinking) {
-		p->state = STATE_TEXT;
-		return true;
-	}
-	p->in_thinking = thinking;
-	begin_tag(p, stop);
-	return true;
-}
-
-static bool is_blank(struct str text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		if (!memchr(" \t\r\n", text.p[i], 4))
-			return false;
-	}
-	return true;
-}
-
-/* Between tags only white space belongs; anything else is said, and noted. */
-static bool step_block(struct dsml_private *p)
-{
-	size_t at;
-	const struct stop *stop = find_stop(rest(p), p->in_thinking, &at);
-	struct str text;
-
-	if (!stop && p->finishing)
-		at = rest(p).n;
-	text = (struct str){rest(p).p, at};
-	if (!p->stray && !is_blank(text)) {
-		p->stray = true;
-		dsml_calls_trouble(&p->calls, "text between the tags of a call block");
-	}
-	if (!p->stray && !stop)
-		return false; /* white space: it depends on what follows */
-	if (p->stray)
-		say(p, text);
-	consume(p, at + (stop ? stop->word.n : 0));
-	if (!stop)
-		return false;
-	p->stray = false;
-	if (stop->closes_thinking) {
-		leave_block(p);
-		p->state = STATE_TEXT;
-	} else {
-		begin_tag(p, stop);
-	}
-	return true;
-}
-
-static bool may_become(struct str text, struct str word)
-{
-	return memcmp(text.p, word.p, text.n < word.n ? text.n : word.n) == 0;
-}
-
-static size_t name_length(struct str tag)
-{
-	size_t n = 0;
-
-	while (n < tag.n && ((tag.p[n] >= 'a' && tag.p[n] <= 'z') ||
-			     (tag.p[n] >= 'A' && tag.p[n] <= 'Z') ||
-			     (tag.p[n] >= '0' && tag.p[n] <= '9') || tag.p[n] == '_'))
-		n++;
-	return n;
-}
-
-/* Behind a name: does `name="` follow, or may it still?  *sure: it does. */
-static bool attribute_follows(struct str text, bool *sure)
-{
-	size_t blanks = dsml_space(text);
-
-	text = str_from(text, blanks);
-	*sure = str_starts(text, tag_name);
-	return blanks <= TAG_BLANKS_MAX && may_become(text, tag_name);
-}
-
-/* Is `tag` the head of a call or of a parameter, or may it become one?  *sure: it is. */
-static bool has_name(const struct dsml_private *p, struct str tag, bool *sure)
-{
-	*sure = false;
-	if (p->tag_word->tag_closes)
-		return false;
-	if (str_starts(tag, tag_invoke))
-		return attribute_follows(str_from(tag, tag_invoke.n), sure);
-	if (str_starts(tag, tag_parameter))
-		return attribute_follows(str_from(tag, tag_parameter.n), sure);
-	return may_become(tag, tag_invoke) || may_become(tag, tag_parameter);
-}
-
-/*
- * Where the tag that `tag` begins with ends: its bytes without the last ">", or 0 for not yet.
- * *whole tells whether that ">" is there; else the next tag, or the line's end, is.
- *
- * Names may hold anything, so that the tags of calls and parameters end at `">`.
- */
-static bool find_tag_end(struct dsml_private *p, struct str tag, size_t *end, bool *whole,
-			 bool *named)
-{
-	bool sure;
-
-	*named = has_name(p, tag, &sure);
-	/* While that is not sure all of it is looked at again: it is short. */
-	if (*named && !sure)
-		p->scanned = 0;
-	if (*named && !sure && !p->finishing)
-		return false;
-
-	for (size_t i = p->scanned; i < tag.n; i++) {
-		struct str here = str_from(tag, i);
-		bool quoted = *named && memchr(tag.p, '"', i);
-
-		*end = i;
-		*whole = here.p[0] == '>';
-		if (*whole && (!quoted || tag.p[i - 1] == '"'))
-			return true;
-		*whole = false;
-		if (str_starts(here, tag_open) || str_starts(here, tag_close))
-			return true;
-		if (!*named && (here.p[0] == '\n' || here.p[0] == '<'))
-			return true;
-	}
-	*end = tag.n;
-	*whole = false;
-	/* An unfinished <｜DSML｜ at the end has to be seen whole. */
-	p->scanned = tag.n > tag_close.n ? tag.n - tag_close.n : 0;
-	return p->finishing;
-}
-
-static void begin_call(struct dsml_private *p, struct str tag)
-{
-	struct str name = {"", 0};
-	bool good = false;
-	size_t at;
-
-	if (p->in_call)
-		dsml_calls_trouble(&p->calls, "the call is not closed before the next one");
-	if (dsml_invoke_head(str_from(tag, tag_invoke.n), &at)) {
-		name = str_from(tag, tag_invoke.n + at);
-		good = name.n && name.p[name.n - 1] == '"';
-		name.n -= good;
-	}
-	enter_block(p);
-	dsml_calls_begin(&p->calls, name);
-	p->in_call = !p->calls.failed;
-	if (!p->in_call)
-		return;
-	if (!good)
-		dsml_calls_trouble(&p->calls, "the call's tag does not give a name=\"…\"");
-	p->fn(p->ctx, EV_CALL_BEGIN, (int)p->calls.n - 1, name);
-}
-
-/* A head that is not as it should be: what stands between the first two quotes is its name. */
-static struct str guess_name(struct str tag)
-{
-	size_t from = str_find(tag, 0, STR_LIT("\"")), to;
-
-	if (from == tag.n)
-		return (struct str){"", 0};
-	to = str_find(tag, from + 1, STR_LIT("\""));
-	return (struct str){tag.p + from + 1, to - from - 1};
-}
-
-static void begin_value(struct dsml_private *p, struct str tag, bool whole)
-{
-	struct str name;
-	struct str head = str_from(tag, tag_parameter.n);
-	size_t at = 0;
-
-	head.n += whole; /* the ">" lies behind it */
-	if (!dsml_parameter_head(head, &name, &p->parameter_string, &at) || at != head.n) {
-		name = guess_name(tag);
-		p->parameter_string = str_find(tag, 0, STR_LIT("string=\"false")) == tag.n;
-		dsml_calls_trouble(&p->calls,
-				   "a parameter's tag is not name=\"…\" string=\"true|false\"");
-	}
-	if (!p->in_call)
-		dsml_calls_trouble(&p->calls, "a parameter outside of a call");
-	enter_block(p);
-	p->state = STATE_VALUE;
-	buf_reset(&p->parameter);
-	buf_adds(&p->parameter, name);
-}
-
-static bool is_tag_name(struct str name, bool whole_name)
-{
-	for (size_t i = 0; i < sizeof(tag_names) / sizeof(*tag_names); i++) {
-		if (whole_name ? str_eq(name, tag_names[i]) : may_become(name, tag_names[i]))
-			return name.n > 0;
-	}
-	return false;
-}
-
-/*
- * Does it read on as a tag, up to *end?  A name and its attribute; a name alone, known or with
- * its ">".  Behind a known name the tag may end without one.
- */
-static bool is_tag(const struct dsml_private *p, struct str tag, bool named, size_t *end,
-		   bool *whole)
-{
-	size_t n = name_length(tag);
-	struct str name = {tag.p, n}, after = {tag.p + n, *end - n};
-	bool cut = p->finishing && *end == tag.n && !*whole;
-	/* `<｜DSML｜invoke me later` is what somebody says, not a call. */
-	bool alone = p->tag_word->tag_closes ||
-		     (!str_eq(name, tag_invoke) && !str_eq(name, tag_parameter));
-
-	if (p->value_end)
-		return true;
-	if (!n)
-		return false;
-	if (named)
-		return true;
-	if (is_blank(after))
-		return *whole || (alone && is_tag_name(name, !cut || after.n));
-	if (!alone || !is_tag_name(name, true))
-		return false;
-	*end = n;
-	*whole = false;
-	return true;
-}
-
-/* It was no tag: what it began with is said, and the rest read again. */
-static bool say_no_tag(struct dsml_private *p)
-{
-	struct str word = p->tag_word->word;
-
-	if (p->in_block) {
-		p->stray = true;
-		dsml_calls_trouble(&p->calls, "text between the tags of a call block");
-	}
-	if (p->tag_control) { /* which is never shown */
-		notice_control(p);
-		word.n -= tag_dsml.n;
-	}
-	say(p, word);
-	p->scanned = 0;
-	p->state = p->in_block ? STATE_BLOCK : p->in_thinking ? STATE_THINKING : STATE_TEXT;
-	return true;
-}
-
-static bool step_tag(struct dsml_private *p)
-{
-	struct str tag = rest(p);
-	bool whole, named, opens = !p->tag_word->tag_closes;
-	size_t end;
-
-	if (!find_tag_end(p, tag, &end, &whole, &named))
-		return false;
-	if (!is_tag(p, tag, named, &end, &whole))
-		return say_no_tag(p);
-	tag.n = end;
-	if (!whole)
-		dsml_calls_trouble(&p->calls, "a tag without its >");
-	if (!whole && p->finishing && end == rest(p).n) {
-		notice(p, "the answer ends within a tag");
-		consume(p, end);
-		if (p->in_block)
-			enter_block(p);
-		else
-			leave_block(p);
-		return true;
-	}
-	consume(p, end + whole);
-	if (opens && str_starts(tag, tag_invoke)) {
-		begin_call(p, tag);
-	} else if (opens && str_starts(tag, tag_parameter)) {
-		begin_value(p, tag, whole);
-	} else if (opens) {
-		if (p->in_call)
-			dsml_calls_trouble(&p->calls,
-					   "the call is not closed before the next block");
-		p->in_call = false;
-		enter_block(p);
-	} else if (!p->in_block) {
-		leave_block(p);
-	} else if (str_starts(tag, tag_parameter)) {
-		if (!p->value_end)
-			dsml_calls_trouble(&p->calls,
-					   "a parameter is closed that was not open");
-		enter_block(p);
-	} else if (str_starts(tag, tag_invoke)) {
-		p->in_call = false;
-		enter_block(p);
-	} else {
-		leave_block(p);
-	}
-	return true;
-}
-
-static void end_value(struct dsml_private *p, struct str value)
-{
-	struct buf shown = {0}, text = {0};
-
-	if (!p->in_call) {
-		say(p, value);
-		return;
-	}
-	if (!dsml_calls_argument(&p->calls, buf_str(&p->parameter), p->parameter_string, value,
-				 &shown)) {
-		buf_addf(&text, "argument \"%s\" is not JSON and is kept as a string",
-			 buf_z(&p->parameter));
-		notice(p, buf_z(&text));
-	}
-	p->calls.failed = p->calls.failed || buf_failed(&shown) || buf_failed(&p->parameter);
-	p->fn(p->ctx, EV_CALL_PARAM, (int)p->calls.n - 1, buf_str(&shown));
-	buf_release(&shown);
-	buf_release(&text);
-}
-
-static size_t find_tag(struct str text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		struct str here = str_from(text, i);
-
-		if (str_starts(here, tag_open) || str_starts(here, tag_close))
-			return i;
-	}
-	return text.n;
-}
-
-/* A value is whatever stands before the end of its parameter, tags included. */
-static bool step_value(struct dsml_private *p)
-{
-	struct str text = rest(p), value;
-	size_t at = p->no_value_end ? text.n : str_find(text, p->scanned, value_end), n;
-
-	if (at < text.n) {
-		value = (struct str){text.p, at};
-		n = at > 1 && text.p[at - 1] == '\n' ? at - 1 : at;
-		if (n && text.p[n - 1] == '<')
-			value.n = n - 1;
-		else
-			dsml_calls_trouble(&p->calls, "a parameter's end without its <");
-		end_value(p, value);
-		consume(p, at + value_end.n - tag_parameter.n);
-		begin_tag(p, &stops[STOP_CLOSE]);
-		p->value_end = true;
-		return true;
-	}
-	if (!p->finishing) {
-		p->scanned = text.n >= value_end.n ? text.n - value_end.n + 1 : 0;
-		return false;
-	}
-	/* It never ends: then the first tag within it ends it. */
-	p->no_value_end = true;
-	n = find_tag(text);
-	dsml_calls_trouble(&p->calls, "a parameter is not closed");
-	end_value(p, (struct str){text.p, n});
-	consume(p, n);
-	enter_block(p);
-	return true;
-}
-
-static void run(struct dsml_private *p)
-{
-	bool more = true;
-
-	while (more) {
-		switch (p->state) {
-		case STATE_THINKING:
-		case STATE_TEXT:
-			more = step_prose(p);
-			break;
-		case STATE_BLOCK:
-			more = step_block(p);
-			break;
-		case STATE_TAG:
-			more = step_tag(p);
-			break;
-		case STATE_VALUE:
-			more = step_value(p);
-			break;
-		}
-	}
-	buf_remove(&p->pending, 0, p->front);
-	p->front = 0;
-}
-
 static void feed(struct dsml_private *p, struct str text)
 {
 	if (!text.n)
@@ -590,7 +43,7 @@ static void feed(struct dsml_private *p, struct str text)
 	p->any = true;
 	buf_adds(&p->raw, text);
 	buf_adds(&p->pending, text);
-	run(p);
+	dsml_run(p);
 }
 
 /* How many bytes at the end of `text` begin the end token. */
@@ -637,13 +90,10 @@ static bool tag_begun(const struct dsml_private *p)
  */
 static bool belongs(const struct dsml_private *p, struct str token)
 {
-	bool in_thinking = thinks(p), sure;
-
-	if (p->state == STATE_VALUE ||
-	    (p->state == STATE_TAG && has_name(p, buf_str(&p->pending), &sure) && sure))
+	if (p->state == STATE_VALUE || dsml_in_head(p))
 		return true;
 	if (str_is(token, TOKEN_THINK_END))
-		return in_thinking;
+		return dsml_thinks(p);
 	return str_is(token, TOKEN_DSML) && tag_begun(p);
 }
 
@@ -676,7 +126,7 @@ void dsml_push_id(struct dsml *d, struct detok *detok, token_id id)
 	} else {
 		/* Left out for people, but the official grammar shall see it. */
 		buf_adds(&p->raw, token);
-		notice_control(p);
+		dsml_notice_control(p);
 	}
 }
 
@@ -688,7 +138,7 @@ int dsml_finish(struct dsml *d, enum dsml_end end, struct err *err)
 	p->finishing = true;
 	if (p->input.len && !p->ended)
 		feed(p, buf_str(&p->input));
-	run(p);
+	dsml_run(p);
 	if (!cut)
 		buf_adds(&p->raw, end_token);
 	p->calls.failed = p->calls.failed || buf_failed(&p->raw) || buf_failed(&p->pending) ||
@@ -699,7 +149,7 @@ int dsml_finish(struct dsml *d, enum dsml_end end, struct err *err)
 
 bool dsml_in_thinking(const struct dsml *d)
 {
-	return thinks(d->p);
+	return dsml_thinks(d->p);
 }
 
 int dsml_n_calls(const struct dsml *d)

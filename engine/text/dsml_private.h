@@ -1,0 +1,55 @@
+/*
+ * An answer's parser, inside: what it has, and what dsml.c, which feeds it, and dsml_steps.c,
+ * which reads, do for each other.
+ */
+#ifndef ENGINE_TEXT_DSML_PRIVATE_H
+#define ENGINE_TEXT_DSML_PRIVATE_H
+
+#include "engine/text/dsml_calls.h"
+
+enum dsml_state {
+	STATE_THINKING,
+	STATE_TEXT,
+	STATE_BLOCK, /* in a call block or a call, between tags */
+	STATE_TAG,   /* behind <｜DSML｜ or </｜DSML｜ */
+	STATE_VALUE, /* behind a parameter's head */
+};
+
+struct dsml_private {
+	enum dsml_mode mode;
+	dsml_event_fn fn;
+	void *ctx;
+	enum dsml_state state;
+	struct buf input;   /* not read yet: perhaps the beginning of the end token */
+	struct buf pending; /* read, not decided from `front` on */
+	size_t front;
+	size_t scanned;       /* tag, value: of what waits, this much holds no end */
+	struct buf raw;       /* all that was read, for the official grammar */
+	struct buf parameter; /* the name of the parameter whose value is read */
+	struct dsml_calls calls;
+	bool parameter_string;
+	bool in_thinking;  /* block, tag, value: what is around them is thinking */
+	bool in_block;     /* a block is open */
+	bool in_call;      /* a call is open */
+	const struct stop *tag_word; /* tag: what it began with */
+	bool tag_control;  /* tag: the ｜DSML｜ of that was the control token */
+	bool value_end;    /* tag: it closes a value */
+	bool stray;        /* block: there was text since the last tag */
+	bool any;          /* something was pushed */
+	bool ended;        /* the end token came: nothing more is read */
+	bool finishing;    /* no more will come */
+	bool no_value_end; /* finishing: nothing that is left ends a value */
+	bool told_control; /* the notice about control tokens was given */
+};
+
+/* Reads as far as what waits decides. */
+void dsml_run(struct dsml_private *p);
+
+bool dsml_thinks(const struct dsml_private *p);
+/* What waits and is not decided. */
+struct str dsml_rest(const struct dsml_private *p);
+/* Within a tag of which it is certain that it has a name="…". */
+bool dsml_in_head(const struct dsml_private *p);
+void dsml_notice_control(struct dsml_private *p);
+
+#endif
