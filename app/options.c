@@ -172,6 +172,8 @@ const struct option_row option_rows[] = {
 
 	{"In and out", "json", 0, OPTION_SWITCH, AT(json), OPTION_FLAG, NULL,
 	 "one JSON event a line on stdout", .most = 0},
+	{NULL, "partial", 0, OPTION_SWITCH, AT(partial), OPTION_FLAG, NULL,
+	 "with --json: also the pieces of a call while the model writes it", .most = 0},
 	{NULL, "input-format", 0, OPTION_CHOICE, AT(input_format), OPTION_FLAG, "FORMAT",
 	 "of stdin: text, or jsonl: a message a line, events out", .choices = formats},
 	{NULL, "plain", 0, OPTION_SWITCH, AT(plain), AT_START, NULL,

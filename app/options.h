@@ -41,7 +41,7 @@ struct options {
 	bool pick;               /* --resume without one: it is asked for */
 	bool fork, ephemeral;
 	int titles;              /* 1: by the model, while nothing else is to do; 0 = off */
-	bool json;
+	bool json, partial;
 	int input_format;        /* enum input_format */
 	bool plain;
 	int color;               /* enum color_when */

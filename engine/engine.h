@@ -119,6 +119,12 @@ struct engine_ops {
 	void (*cancel)(struct engine *e, uint64_t turn);
 	/* The model closes its thinking now and answers; nothing outside thinking. */
 	void (*end_thinking)(struct engine *e, uint64_t turn);
+	/*
+	 * The call that the model writes is not wanted, however it goes on: it is closed as soon as
+	 * it can be, and the answer ends with it (EV_CALL_CUT).  The ids that close it are the
+	 * answer's as well, so that it can be replayed.  Nothing before a call was begun.
+	 */
+	void (*end_call)(struct engine *e, uint64_t turn);
 	/* The conversation was removed: so is what was computed of it alone, as soon as no turn
 	 * runs.  Closing waits for it. */
 	void (*forget)(struct engine *e, struct str conversation);

@@ -112,7 +112,7 @@ static void lower_fd(const struct event_queue *q)
 
 static bool is_stream(enum event_kind kind)
 {
-	return kind == EV_TEXT || kind == EV_THINKING;
+	return kind == EV_TEXT || kind == EV_THINKING || kind == EV_CALL_TEXT;
 }
 
 static bool merge_ids(struct event *into, struct event *ev)
@@ -137,7 +137,7 @@ static bool merge_ids(struct event *into, struct event *ev)
  */
 static bool merge(struct event *into, struct event *ev)
 {
-	if (into->kind != ev->kind || into->turn != ev->turn)
+	if (into->kind != ev->kind || into->turn != ev->turn || into->call != ev->call)
 		return false;
 	if (is_stream(ev->kind)) {
 		/* What its maker had no memory for stays known as such. */

@@ -2,8 +2,8 @@
  * What the engine tells its user, in order, through a bounded queue with an
  * eventfd.
  *
- * Neighbouring EV_TEXT or EV_THINKING events of one turn merge while they wait,
- * and so do EV_TOKENS, EV_PREFILL and EV_LOAD; text and tokens that alternate
+ * Neighbouring EV_TEXT, EV_THINKING or EV_CALL_TEXT (of one call) events of one turn merge while
+ * they wait, and so do EV_TOKENS, EV_PREFILL and EV_LOAD; text and tokens that alternate
  * merge each with its like.  Nothing is dropped: a full queue makes the engine
  * wait, and merged events stop growing at 64 KiB.  Each turn ends with exactly
  * one EV_DONE or EV_ERROR, and the next may be submitted once it is popped.
@@ -35,9 +35,12 @@ enum event_kind {
 	EV_THINKING,   /* text: more of the reasoning                                      */
 	EV_TEXT,       /* text: more of the answer                                         */
 	EV_CALL_BEGIN, /* call: its index; text: the tool's name                           */
+	EV_CALL_TEXT,  /* call: its index; text: more of an argument that is written, as it is */
 	EV_CALL_PARAM, /* call: its index; text: a whole argument, `"name": value` as JSON */
 	EV_CALL_END,   /* call: its index; text: all arguments as one JSON object          */
 	EV_CALL_BAD,   /* call: its index; text: why it is malformed or cut; never run it  */
+	EV_CALL_CUT,   /* call: its index; text: why it was ended before it was whole; never run
+			  it; the answer is well-formed, and those before it stand         */
 	EV_PRICE,      /* of a glance: progress of progress_all tokens would be read; what it
 			  read ahead from disk, in how many ms; and where messages lie     */
 	EV_NOTICE,     /* text: something the user should know; the turn goes on           */
@@ -48,7 +51,7 @@ enum event_kind {
 
 enum stop_reason {
 	STOP_END,         /* the model ended its answer                    */
-	STOP_CALLS,       /* it ended with at least one well-formed call   */
+	STOP_CALLS,       /* it ended with at least one call, well-formed or cut */
 	STOP_LENGTH,      /* max_tokens                                    */
 	STOP_CONTEXT,     /* the context is full                           */
 	STOP_INTERRUPTED, /* cancelled; what was said stands               */
@@ -80,6 +83,9 @@ struct event {
 	uint64_t turn;   /* the number submit gave; 0 = the engine itself */
 	struct buf text; /* UTF-8, whole characters */
 	int call;        /* index within the turn, from 0 */
+	/* EV_CALL_BEGIN, EV_CALL_PARAM: the answer is well-formed so far, so that the call can be
+	 * ended before it is whole (engine_ops.end_call) */
+	bool early;
 	uint64_t progress, progress_all, cached; /* EV_LOAD: bytes; EV_PREFILL: tokens */
 	uint64_t disk, disk_ms;                  /* EV_PREFILL, EV_PRICE */
 	/* EV_PRICE: of the request's messages, the first so many lie in memory, or on disk */

@@ -97,8 +97,8 @@ void history_answer_call_end(struct history_answer *a, size_t call, struct str a
 	buf_adds(&p->text, arguments);
 }
 
-void history_answer_call_bad(struct history_answer *a, size_t call, struct str arguments,
-			     struct str why)
+static void end_badly(struct history_answer *a, size_t call, struct str arguments,
+		      const char *how, struct str why)
 {
 	struct growing_part *p = end_call(a, call);
 
@@ -107,9 +107,21 @@ void history_answer_call_bad(struct history_answer *a, size_t call, struct str a
 	buf_reset(&p->text);
 	buf_adds(&p->text, arguments);
 	buf_reset(&p->info);
-	buf_addz(&p->info, "{\"bad\": ");
+	buf_addf(&p->info, "{\"%s\": ", how);
 	json_add_quoted(&p->info, why);
 	buf_addz(&p->info, "}");
+}
+
+void history_answer_call_bad(struct history_answer *a, size_t call, struct str arguments,
+			     struct str why)
+{
+	end_badly(a, call, arguments, "bad", why);
+}
+
+void history_answer_call_ended(struct history_answer *a, size_t call, struct str arguments,
+			       struct str why)
+{
+	end_badly(a, call, arguments, "ended", why);
 }
 
 void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t n)

@@ -169,7 +169,8 @@ struct history_part {
 	struct str ref;  /* call: its id; result: the id of the call it answers */
 	struct str text;
 	/*
-	 * "" or a JSON object.  Calls: {"cut": true}: it never ended, {"bad": WHY}: malformed;
+	 * "" or a JSON object.  Calls: {"cut": true}: it never ended, {"bad": WHY}: malformed,
+	 * {"ended": WHY}: ended before it was whole, with what there is of its arguments;
 	 * thinking: {"ms": N} it took; notices: {"error": true}: the answer failed with it.
 	 */
 	struct str info;
@@ -317,6 +318,8 @@ void history_answer_call_begin(struct history_answer *a, struct str name, struct
 void history_answer_call_end(struct history_answer *a, size_t call, struct str arguments);
 void history_answer_call_bad(struct history_answer *a, size_t call, struct str arguments,
 			     struct str why);
+void history_answer_call_ended(struct history_answer *a, size_t call, struct str arguments,
+			       struct str why);
 void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t n);
 
 /* The answer so far, as parts and ids; borrowed until the next call on it. */

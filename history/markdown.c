@@ -134,12 +134,15 @@ static void add_call_end(struct buf *out, struct str info)
 	struct json_doc doc = {0};
 	struct buf said = {0};
 	struct err ignored;
-	const json_t *bad;
+	const json_t *bad, *ended;
 
 	if (info.n && json_doc_parse(&doc, info, &ignored) == 0) {
 		bad = json_object_get(doc.root, "bad");
+		ended = json_object_get(doc.root, "ended");
 		if (json_is_string(bad))
 			buf_addf(&said, "malformed call: %s", json_string_value(bad));
+		else if (json_is_string(ended))
+			buf_addz(&said, json_string_value(ended));
 		else if (json_object_get(doc.root, "cut"))
 			buf_addz(&said, "the call was cut");
 		if (said.len)

@@ -25,6 +25,7 @@ void agent_close(struct agent *a)
 		return;
 	BUG_ON(a->state != AGENT_IDLE);
 	calls_release(&a->calls);
+	early_reset(&a->early);
 	buf_release(&a->arguments);
 	buf_release(&a->shown);
 	job_news_release(&a->prepared);
@@ -50,6 +51,7 @@ void agent_begin(struct agent *a)
 	a->allowed = a->config.rounds;
 	a->wrong_rounds = 0;
 	a->retried = a->restarted = false;
+	early_reset(&a->early);
 }
 
 static void finish(struct agent *a, enum agent_end why, const struct err *err)
@@ -208,6 +210,8 @@ static bool take_call(struct agent *a)
 		answer_malformed(a);
 	} else if (a->at >= LIMITS_CALLS) {
 		machine_answer_skipped(a, "more than 16 calls");
+	} else if (a->calls.v[a->at].cut) {
+		machine_answer_cut(a);
 	} else if (!is_wrong(a) && !repeats(a)) {
 		return machine_judge(a);
 	}
@@ -238,6 +242,7 @@ static void ask_model(struct agent *a, bool again)
 	struct err err = {0};
 
 	calls_release(&a->calls);
+	early_reset(&a->early);
 	a->state = AGENT_ANSWERING;
 	if (a->ops->ask_model(a->ctx, again, &err))
 		finish(a, AGENT_FAILED, &err);

@@ -112,6 +112,7 @@ struct agent_ops {
 	 */
 	int (*ask_model)(void *ctx, bool again, struct err *err);
 	void (*stop_model)(void *ctx); /* the turn that runs ends; any number of times */
+	void (*end_call)(void *ctx);   /* the call that it writes is closed; NULL: none can be */
 	void (*ask_user)(void *ctx, const struct approval *a); /* NULL: nobody can be asked */
 	void (*show)(void *ctx, const struct agent_news *n);
 	/* Says the result after the leaf, and stores it.  Said also where it fails. */
@@ -179,6 +180,11 @@ void agent_close(struct agent *a);
 
 /* The question is asked, and the model's turn runs. */
 void agent_begin(struct agent *a);
+/*
+ * An event of the model's turn: a call that is refused, however it goes on, is ended while it is
+ * written.
+ */
+void agent_event(struct agent *a, const struct event *ev);
 /* The model's turn is over. */
 void agent_answered(struct agent *a, const struct agent_answer *m);
 /* What the user said to the approval of that number; `reason` goes to the model.  Another

@@ -13,7 +13,8 @@ static int take(struct calls *c, const struct talk_part *p, struct err *err)
 	buf_adds(&to->name, buf_str(&p->name));
 	buf_adds(&to->arguments, buf_str(&p->text));
 	buf_adds(&to->why, buf_str(&p->why));
-	to->bad = p->call != CALL_WHOLE;
+	to->cut = p->call == CALL_CUT;
+	to->bad = p->call != CALL_WHOLE && !to->cut;
 	c->any_bad |= to->bad;
 	if (buf_failed(&to->ref) || buf_failed(&to->name) || buf_failed(&to->arguments) ||
 	    buf_failed(&to->why))

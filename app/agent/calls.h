@@ -11,7 +11,8 @@ struct call {
 	struct buf ref, name, arguments;
 	bool done;      /* it has its result already */
 	bool bad;       /* malformed, never to run: */
-	struct buf why; /* what is wrong with it */
+	bool cut;       /* ended before it was whole, never to run: */
+	struct buf why; /* what is wrong with it, or why it was */
 };
 
 struct calls {

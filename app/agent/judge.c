@@ -121,11 +121,10 @@ static struct ruling rule_on(struct agent *a)
 
 /* ---- refusing ---- */
 
-static bool refuse_by_rule(struct agent *a, struct str rule)
+void machine_deny(struct agent *a, struct str rule)
 {
 	a->good = true;
 	machine_answer_not_run(a, TOOL_DENIED, "denied: ", rule, "rule");
-	return true;
 }
 
 /* So that the model can choose another way. */
@@ -187,8 +186,10 @@ static bool judge(struct agent *a, bool changes)
 {
 	struct ruling r = rule_on(a);
 
-	if (r.verdict == VERDICT_DENY && str_is(str_of(r.by), "rule"))
-		return refuse_by_rule(a, r.rule);
+	if (r.verdict == VERDICT_DENY && str_is(str_of(r.by), "rule")) {
+		machine_deny(a, r.rule);
+		return true;
+	}
 	if (r.verdict == VERDICT_DENY || (r.verdict == VERDICT_ASK && !a->ops->ask_user)) {
 		machine_refuse(a);
 		return true;

@@ -6,6 +6,24 @@
 #include "app/agent/calls.h"
 #include "app/agent/limits.h"
 
+/* Why the call that the model wrote was ended. */
+enum early_word {
+	EARLY_NONE,
+	EARLY_UNKNOWN,   /* there is no such tool */
+	EARLY_RULE,      /* a rule denies it */
+	EARLY_REFUSED,   /* the mode does, or nobody can be asked */
+	EARLY_PROTECTED, /* nobody can allow it: of a path */
+	EARLY_LATE,      /* nothing runs any more in this answer, or in this turn */
+};
+
+struct early {
+	enum early_word word;
+	int call;         /* which of the answer's */
+	struct buf name;  /* of the one that is written */
+	struct buf path;  /* EARLY_PROTECTED */
+	struct str rule;  /* EARLY_RULE: borrowed from the configuration */
+};
+
 struct agent {
 	struct agent_config config;
 	const struct agent_ops *ops;
@@ -19,6 +37,7 @@ struct agent {
 	int wrong_rounds;   /* in a row */
 	bool retried;       /* an empty answer was */
 	bool restarted;     /* the runner was */
+	struct early early; /* of the answer that is written, or was last */
 	/* The round: */
 	struct calls calls;
 	size_t at;            /* the call that is judged, asked about or run */
@@ -65,6 +84,12 @@ bool machine_run(struct agent *a, const char *by);
 void machine_go_on_behind(struct agent *a);
 bool machine_is_last_round(const struct agent *a);
 
+/* early.c */
+
+void early_reset(struct early *e);
+/* The call at hand was cut: it has its result, and why. */
+void machine_answer_cut(struct agent *a);
+
 /* judge.c: of the call at hand */
 
 /* By rules and mode: it runs, is asked about, is first looked into, or (true) has its result. */
@@ -74,6 +99,7 @@ bool machine_judge_prepared(struct agent *a);
 
 /* Nobody could be asked, or nobody may be. */
 void machine_refuse(struct agent *a);
+void machine_deny(struct agent *a, struct str rule);
 
 /* results.c: of the call at hand */
 

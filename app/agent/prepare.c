@@ -70,7 +70,7 @@ static int settle_all(const struct prepare *a, const struct talk *t, bool lost,
 	for (size_t i = 0; !rc && m && i < m->n_parts; i++) {
 		const struct talk_part *p = &m->parts[i];
 
-		if (p->kind == HISTORY_CALL && p->call == CALL_WHOLE &&
+		if (p->kind == HISTORY_CALL && (p->call == CALL_WHOLE || p->call == CALL_CUT) &&
 		    !talk_message_has_result(t->leaf, buf_str(&p->ref)))
 			rc = settle(a, m, p, lost, err);
 	}

@@ -77,6 +77,8 @@ static void say_message(const struct talk_message *m)
 			line_say("call: %s", buf_z(&p->name));
 			if (p->call == CALL_WHOLE)
 				line_say("with: %s", buf_z(&p->text));
+			else if (p->call == CALL_CUT)
+				line_say("cut: %s", buf_z(&p->why));
 			else
 				line_say("malformed call: %s", buf_z(&p->why));
 			break;

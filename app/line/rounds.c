@@ -27,6 +27,11 @@ static void stop_model(void *ctx)
 	turn_stop(((struct rounds *)ctx)->turn);
 }
 
+static void end_call(void *ctx)
+{
+	turn_end_call(((struct rounds *)ctx)->turn);
+}
+
 /* It is asked when nothing else is to be done: see wait_for_user() and wait_for_peer(). */
 static void ask_user(void *ctx, const struct approval *p)
 {
@@ -94,6 +99,7 @@ static void ended(void *ctx, enum agent_end why, const struct err *err)
 static const struct agent_ops ops = {
 	.ask_model = ask_model,
 	.stop_model = stop_model,
+	.end_call = end_call,
 	.ask_user = ask_user,
 	.show = show,
 	.keep = keep,
@@ -328,10 +334,32 @@ static void wait_for_runner(struct rounds *r)
 	}
 }
 
+/* What the turn says is heard by the agent, too. */
+static int hear_event(void *ctx, const struct event *ev)
+{
+	struct rounds *r = ctx;
+
+	agent_event(r->agent, ev);
+	return r->watch->event(r->watch->ctx, ev);
+}
+
+static int ask_stopped(void *ctx)
+{
+	const struct turn_watch *watch = ((struct rounds *)ctx)->watch;
+
+	return watch->stopped ? watch->stopped(watch->ctx) : 0;
+}
+
 static int run_turn(struct rounds *r, struct turn_outcome *out, struct err *err)
 {
 	struct agent_answer a = {.ctx_tokens = ctx_tokens(r)};
-	int rc = show_turn(r->turn, r->watch, out, err);
+	struct turn_watch watch = *r->watch;
+	int rc;
+
+	watch.event = hear_event;
+	watch.stopped = ask_stopped;
+	watch.ctx = r;
+	rc = show_turn(r->turn, &watch, out, err);
 
 	a.said = out->said;
 	a.done = out->done && (!rc || rc == ERR_CANCELLED || rc == ERR_TIMEOUT);

@@ -136,11 +136,16 @@ static void show_text(struct show *s, const struct event *ev)
 		show_put(s, t);
 		s->midline = t.n && t.p[t.n - 1] != '\n';
 		return;
+	case EV_CALL_TEXT:
+		show_writing(s, ev);
+		return;
 	case EV_CALL_BEGIN:
 	case EV_CALL_PARAM:
 	case EV_CALL_END:
 	case EV_CALL_BAD:
+	case EV_CALL_CUT:
 	case EV_NOTICE:
+		show_writing(s, ev);
 		clear_bar(s);
 		end_thinking(s);
 		/* In an agent session a call is told with its result. */
@@ -150,6 +155,7 @@ static void show_text(struct show *s, const struct event *ev)
 		tell(ev->kind == EV_CALL_BEGIN ? "call: "
 		      : ev->kind == EV_CALL_END ? "with: "
 		      : ev->kind == EV_CALL_BAD ? "malformed call: "
+		      : ev->kind == EV_CALL_CUT ? "cut: "
 						: "note: ");
 		output_safe(STDERR_FILENO, t);
 		tell("\n");
@@ -204,6 +210,8 @@ static void show_json(struct show *s, const struct event *ev)
 		[EV_CALL_PARAM] = NULL,
 		[EV_CALL_END] = "tool_call",
 		[EV_CALL_BAD] = "tool_call_error",
+		[EV_CALL_CUT] = "tool_call_error",
+		[EV_CALL_TEXT] = "tool_call_text",
 		[EV_NOTICE] = "notice",
 		[EV_DONE] = "done",
 		[EV_ERROR] = NULL,
@@ -211,7 +219,8 @@ static void show_json(struct show *s, const struct event *ev)
 	struct buf line = {0};
 	struct jsonw w;
 
-	if (!types[ev->kind] || (ev->kind == EV_THINKING && s->hide_thinking))
+	if (!types[ev->kind] || (ev->kind == EV_THINKING && s->hide_thinking) ||
+	    (ev->kind == EV_CALL_TEXT && !s->app->opt.partial))
 		return;
 	show_begin(&w, &line, types[ev->kind]);
 	if (ev->kind == EV_PREFILL) {
@@ -224,8 +233,9 @@ static void show_json(struct show *s, const struct event *ev)
 		jsonw_kv_string(&w, "stop_reason", str_of(stop_reason_name(ev->stop)));
 		usage_write(&w, &ev->usage);
 	} else {
-		if (ev->kind == EV_CALL_BEGIN || ev->kind == EV_CALL_END ||
-		    ev->kind == EV_CALL_BAD)
+		if (ev->kind == EV_CALL_BEGIN || ev->kind == EV_CALL_TEXT ||
+		    ev->kind == EV_CALL_END || ev->kind == EV_CALL_BAD ||
+		    ev->kind == EV_CALL_CUT)
 			add_call(s, ev, &w);
 		if (ev->kind == EV_CALL_END) {
 			jsonw_key(&w, "arguments");
@@ -349,6 +359,7 @@ int show_finish(struct show *s, struct err *err)
 	clear_bar(s);
 	end_thinking(s);
 	buf_release(&s->held);
+	buf_release(&s->writes);
 	if (s->midline && !s->json)
 		show_put(s, STR_LIT("\n"));
 	s->midline = false;

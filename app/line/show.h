@@ -20,6 +20,9 @@ struct show {
 	bool midline;     /* stdout's last line lacks its newline */
 	bool bar;         /* a progress line stands on stderr */
 	int64_t bar_ms;   /* when it was last drawn */
+	/* The call that is written, on stderr's progress line: */
+	struct buf writes;
+	uint64_t written;
 	bool tells_price; /* of the next turn, once it is known, on stderr */
 	bool lost;        /* stdout did not take what was written: */
 	int lost_errno;   /* why, 0 = unknown */
@@ -69,6 +72,8 @@ void show_make_way(struct show *s);
 /* An event's line, and the end of it. */
 void show_begin(struct jsonw *w, struct buf *line, const char *type);
 void show_send(struct show *s, struct jsonw *w);
+/* A call that the model writes: a terminal is told how far it is. */
+void show_writing(struct show *s, const struct event *ev);
 /* The end of one answer of the model, in an agent session. */
 void show_answer_end(struct show *s, const struct event *ev);
 /* "c7": a call of this answer, by its index. */

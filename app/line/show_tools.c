@@ -8,6 +8,9 @@
 
 #include "app/output.h"
 #include "app/usage.h"
+#include "engine/base/clock.h"
+
+#define SUBJECT_MAX 120 /* bytes of a call that is written */
 
 /* ---- text ---- */
 
@@ -35,6 +38,9 @@ static void add_call(struct buf *out, const struct agent_news *n)
 	buf_adds(out, n->tool);
 	buf_addc(out, ' ');
 	agent_add_subject(out, n->arguments);
+	/* One that was cut may have none. */
+	if (out->len && out->data[out->len - 1] == ' ')
+		buf_truncate(out, out->len - 1);
 }
 
 /* Where it can be taken away again, what runs stands there. */
@@ -50,6 +56,54 @@ static void tell_start(struct show *s, const struct agent_news *n)
 	output_safe(STDERR_FILENO, buf_str(&line));
 	s->bar = true;
 	buf_release(&line);
+}
+
+/* "→ write_file main.c, 312 lines …": ten times a second at most, where it can be taken away. */
+static void draw_writing(struct show *s)
+{
+	struct buf line = {0};
+	int64_t now = clock_ms();
+
+	if (!s->color_err || !isatty(STDERR_FILENO) || now - s->bar_ms < 100)
+		return;
+	buf_addz(&line, "→ ");
+	buf_adds(&line, buf_str(&s->writes));
+	buf_addf(&line, ", %llu lines …", (unsigned long long)s->written + 1);
+	output_own(STDERR_FILENO, "\r\033[K");
+	output_safe(STDERR_FILENO, buf_str(&line));
+	s->bar = true;
+	s->bar_ms = now;
+	buf_release(&line);
+}
+
+/* `"path": "main.c"`, as it is said of a call: main.c */
+static void note_subject(struct show *s, struct str parameter)
+{
+	struct buf object = {0};
+
+	buf_addc(&object, '{');
+	buf_adds(&object, parameter);
+	buf_addc(&object, '}');
+	buf_addc(&s->writes, ' ');
+	agent_add_subject(&s->writes, buf_str(&object));
+	buf_release(&object);
+}
+
+void show_writing(struct show *s, const struct event *ev)
+{
+	if (ev->kind == EV_CALL_TEXT) {
+		for (size_t i = 0; i < ev->text.len; i++)
+			s->written += ev->text.data[i] == '\n';
+		draw_writing(s);
+		return;
+	}
+	s->written = 0;
+	if (ev->kind == EV_CALL_BEGIN) {
+		buf_reset(&s->writes);
+		buf_adds(&s->writes, buf_str(&ev->text));
+	} else if (ev->kind == EV_CALL_PARAM && s->writes.len < SUBJECT_MAX) {
+		note_subject(s, buf_str(&ev->text));
+	}
 }
 
 /* "→ shell make  (exit 2, 3.1 s)" */

@@ -197,8 +197,12 @@ static void hear_turn(struct screen *s, const struct event *ev)
 
 	if (turn_hear(&s->turn, ev, &part, &err))
 		screen_error(s, err.text);
+	else if (ev->kind == EV_CALL_TEXT && turn_is_shown(s))
+		screen_live_writing(s, part, buf_str(&ev->text));
 	else if (part != ANSWER_NO_PART && turn_is_shown(s))
 		screen_live_part(s, part, buf_str(&ev->text));
+	if (screen_acts(s))
+		agent_event(s->acts.agent, ev);
 	if (ev->kind == EV_PREFILL)
 		hear_progress(s, ev);
 	else if (ev->kind == EV_TOKENS)

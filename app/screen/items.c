@@ -297,9 +297,27 @@ void screen_live_part(struct screen *s, size_t k, struct str more)
 
 	if (k >= n_said(m) || !live_begin(s, m, k))
 		return;
+	s->live.written = 0;
 	item_grow(s, &m->parts[k], s->live.items[k], more);
 	if (m->parts[k].kind == HISTORY_CALL && m->parts[k].call != CALL_OPEN)
 		item_end(s, m, k, s->live.items[k]);
+}
+
+void screen_live_writing(struct screen *s, size_t k, struct str more)
+{
+	const struct talk_message *m = s->turn.answer;
+	struct buf text = {0};
+
+	if (k >= n_said(m) || !live_begin(s, m, k) || s->live.items[k] == TRANSCRIPT_NONE)
+		return;
+	for (size_t i = 0; i < more.n; i++)
+		s->live.written += more.p[i] == '\n';
+	/* What is short is there at once. */
+	if (!s->live.written)
+		return;
+	buf_addf(&text, "writing, %zu lines …", s->live.written + 1);
+	transcript_set_text(s->said, s->live.items[k], buf_str(&text));
+	buf_release(&text);
 }
 
 void screen_live_again(struct screen *s)

@@ -45,6 +45,7 @@ struct queued {
 struct live {
 	size_t *items;
 	size_t n, cap;
+	size_t written; /* lines of the argument that is written */
 };
 
 /* The loop of calls, in an agent session. */
@@ -123,6 +124,8 @@ void screen_add_queued(struct screen *s, const struct queued *q);
 void screen_add_stop(struct screen *s);
 /* Part k of the answer that comes has `more`, or (a call) is another. */
 void screen_live_part(struct screen *s, size_t k, struct str more);
+/* … or, of a call, a value that is written has. */
+void screen_live_writing(struct screen *s, size_t k, struct str more);
 void screen_live_again(struct screen *s); /* all of it, at the end of the transcript */
 /* It is m of the tree now: its items become those of a message. */
 void screen_live_end(struct screen *s, const struct talk_message *m);

@@ -54,6 +54,11 @@ static void stop_model(void *ctx)
 	turn_stop(&((struct screen *)ctx)->turn);
 }
 
+static void end_call(void *ctx)
+{
+	turn_end_call(&((struct screen *)ctx)->turn);
+}
+
 static void show_asked(struct screen *s)
 {
 	add_notice(s, buf_str(&s->acts.asked));
@@ -224,6 +229,7 @@ static void ended(void *ctx, enum agent_end why, const struct err *err)
 static const struct agent_ops ops = {
 	.ask_model = ask_model,
 	.stop_model = stop_model,
+	.end_call = end_call,
 	.ask_user = ask_user,
 	.show = show,
 	.keep = keep,

@@ -32,11 +32,10 @@ static void take_call(struct talk_part *p, const struct event *ev)
 		buf_reset(&p->text);
 		buf_adds(&p->text, text);
 		p->call = CALL_WHOLE;
-	} else {
-		if (p->text.len)
-			buf_addc(&p->text, '}');
+	} else if (ev->kind != EV_CALL_TEXT) {
+		buf_addz(&p->text, p->text.len ? "}" : ev->kind == EV_CALL_CUT ? "{}" : "");
 		buf_adds(&p->why, text);
-		p->call = CALL_BAD;
+		p->call = ev->kind == EV_CALL_CUT ? CALL_CUT : CALL_BAD;
 	}
 }
 
@@ -100,9 +99,11 @@ static int take(struct talk_message *m, const struct event *ev, int64_t now_ms, 
 	case EV_NOTICE:
 		return take_text(m, HISTORY_NOTICE, text, now_ms, part, err);
 	case EV_CALL_BEGIN:
+	case EV_CALL_TEXT:
 	case EV_CALL_PARAM:
 	case EV_CALL_END:
 	case EV_CALL_BAD:
+	case EV_CALL_CUT:
 		return take_call_event(m, ev, part, err);
 	case EV_TOKENS:
 		return talk_message_add_ids(m, ev->ids, ev->n_ids, err);
@@ -172,6 +173,9 @@ static void keep_call(struct history_answer *a, const struct talk_message *m, bo
 	else if (kind == EV_CALL_BAD)
 		history_answer_call_bad(a, number_of(m, part), buf_str(&p->text),
 					buf_str(&p->why));
+	else if (kind == EV_CALL_CUT)
+		history_answer_call_ended(a, number_of(m, part), buf_str(&p->text),
+					  buf_str(&p->why));
 }
 
 void answer_keep(struct history_answer *a, const struct talk_message *m,

@@ -150,6 +150,10 @@ void talk_part_note(struct talk_part *p)
 			buf_addz(&p->info, "{\"bad\": ");
 			json_add_quoted(&p->info, buf_str(&p->why));
 			buf_addz(&p->info, "}");
+		} else if (p->call == CALL_CUT) {
+			buf_addz(&p->info, "{\"ended\": ");
+			json_add_quoted(&p->info, buf_str(&p->why));
+			buf_addz(&p->info, "}");
 		} else if (p->call != CALL_WHOLE) {
 			buf_addz(&p->info, "{\"cut\": true}");
 		}
@@ -170,7 +174,7 @@ static int64_t whole_number(const struct json_doc *doc, const char *key)
 int talk_part_read_info(struct talk_part *p, struct err *err)
 {
 	struct json_doc doc = {0};
-	const json_t *bad, *state;
+	const json_t *bad, *ended, *state;
 	int rc;
 
 	p->call = CALL_WHOLE;
@@ -178,12 +182,14 @@ int talk_part_read_info(struct talk_part *p, struct err *err)
 		return 0;
 	rc = json_doc_parse(&doc, buf_str(&p->info), err);
 	bad = json_object_get(doc.root, "bad");
+	ended = json_object_get(doc.root, "ended");
 	state = json_object_get(doc.root, "state");
 	/* What cannot be read is not run. */
 	if (rc || bad || json_object_get(doc.root, "cut"))
 		p->call = CALL_BAD;
-	if (json_is_string(bad))
-		buf_adds(&p->why, json_str(bad));
+	else if (ended)
+		p->call = CALL_CUT;
+	buf_adds(&p->why, json_str(bad ? bad : ended));
 	p->error = json_is_true(json_object_get(doc.root, "error")) ||
 		   (json_is_string(state) && strcmp(json_string_value(state), "ok") != 0);
 	if (!rc) {

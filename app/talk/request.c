@@ -130,7 +130,8 @@ static void add_answer(struct request *r, const struct place *at)
 		const struct talk_part *p = &m->parts[i];
 
 		if (p->kind != HISTORY_CALL ||
-		    (p->call != CALL_WHOLE && !(is_answered_slip(at, p) && is_readable(p))))
+		    (p->call != CALL_WHOLE && p->call != CALL_CUT &&
+		     !(is_answered_slip(at, p) && is_readable(p))))
 			continue;
 		r->calls[r->n_calls++] = (struct chat_call){
 			buf_str(&p->ref), buf_str(&p->name), buf_str(&p->text)};

@@ -23,6 +23,7 @@ enum talk_call_state {
 	CALL_OPEN,  /* its end has not come, or never came */
 	CALL_WHOLE, /* may be run */
 	CALL_BAD,   /* malformed or cut: never run */
+	CALL_CUT,   /* ended before it was whole, in an answer that is well-formed: never run */
 };
 
 /* A piece of a message, as the store keeps it (struct history_part). */
@@ -31,7 +32,8 @@ struct talk_part {
 	struct buf name, ref, text; /* a call's ref: "0", "1", … within its answer */
 	struct buf info;            /* "" or a JSON object; what of it is known here: */
 	enum talk_call_state call;
-	struct buf why;  /* a bad call: what is wrong with it; "" where it was cut */
+	struct buf why;  /* a bad call: what is wrong with it; "" where the answer was cut; one that
+			    was cut: why */
 	bool error;      /* a notice: the turn failed with it; a result: the call did */
 	int64_t exit;    /* a result: of a command; -1 = unknown */
 	int64_t took_ms; /* thinking, a result; -1 = unknown */

@@ -265,9 +265,11 @@ static void go(struct turn *t, enum event_kind kind)
 		t->state = TURN_ANSWERING;
 		break;
 	case EV_CALL_BEGIN:
+	case EV_CALL_TEXT:
 	case EV_CALL_PARAM:
 	case EV_CALL_END:
 	case EV_CALL_BAD:
+	case EV_CALL_CUT:
 		t->state = TURN_CALLING;
 		break;
 	case EV_PREFILL:
@@ -344,6 +346,12 @@ void turn_end_thinking(struct turn *t)
 		return;
 	t->engine->ops->end_thinking(t->engine, t->number);
 	t->answer->made.run.thinking_ended = 1;
+}
+
+void turn_end_call(struct turn *t)
+{
+	if (t->state == TURN_CALLING)
+		t->engine->ops->end_call(t->engine, t->number);
 }
 
 /* ---- the end ---- */

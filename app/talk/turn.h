@@ -109,6 +109,8 @@ int turn_pause_ms(const struct turn *t);
 void turn_stop(struct turn *t);        /* the engine ends it; any number of times */
 /* The model is to close its thinking now, where it has not: the answer's run has a note of it. */
 void turn_end_thinking(struct turn *t);
+/* The call that the model writes is closed, and the answer with it: engine_ops.end_call. */
+void turn_end_call(struct turn *t);
 
 /*
  * The turn is over, by `last`, its EV_DONE or EV_ERROR, or (NULL) because the program leaves.

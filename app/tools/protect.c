@@ -62,6 +62,11 @@ static bool is_one_of(const char *const *list, size_t n, struct str name)
 	return false;
 }
 
+bool tools_never_write(struct str path)
+{
+	return protect_by_name(path);
+}
+
 bool protect_by_name(struct str path)
 {
 	struct str name;

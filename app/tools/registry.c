@@ -108,6 +108,15 @@ struct str tool_set_json(const struct tool_set *s)
 	return buf_str(&s->json);
 }
 
+bool tool_set_has(const struct tool_set *s, struct str name)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (str_eq(name_of(s->functions[i]), name))
+			return true;
+	}
+	return false;
+}
+
 static int unknown(const struct tool_set *s, struct str name, struct buf *why)
 {
 	buf_reset(why);

@@ -69,6 +69,37 @@ struct str rules_at(const struct rules *r, size_t i, enum rule_says *says)
 	return buf_str(&r->v[i].text);
 }
 
+static bool is_about(const struct rule *rule, enum tool_class cls)
+{
+	return rule->about == (cls == TOOL_EDIT ? RULE_EDIT : RULE_SHELL) &&
+	       (cls == TOOL_EDIT || cls == TOOL_RUN);
+}
+
+static bool is_of_all(const struct rule *rule)
+{
+	if (rule->about == RULE_SHELL)
+		return !rule->n_words && rule->rest;
+	return str_is(rule->words[0], "**");
+}
+
+struct str rules_deny_all(const struct rules *r, enum tool_class cls)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->v[i].says == RULE_DENY && is_about(&r->v[i], cls) && is_of_all(&r->v[i]))
+			return buf_str(&r->v[i].text);
+	}
+	return (struct str){"", 0};
+}
+
+bool rules_allow_any(const struct rules *r, enum tool_class cls)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->v[i].says == RULE_ALLOW && is_about(&r->v[i], cls))
+			return true;
+	}
+	return false;
+}
+
 /* ---- paths ---- */
 
 struct path {

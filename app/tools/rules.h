@@ -54,6 +54,11 @@ void rules_judge_command(const struct rules *r, struct str command, struct rules
  * allows what is always asked about (tools_always_ask()). */
 void rules_judge_edit(const struct rules *r, struct str path, struct rules_verdict *v);
 
+/* Whatever they are: the rule that denies all commands (RUN) or edits (EDIT), "": none does; and
+ * does a rule allow any of them? */
+struct str rules_deny_all(const struct rules *r, enum tool_class cls);
+bool rules_allow_any(const struct rules *r, enum tool_class cls);
+
 /*
  * Appends, for people, how a command is split, its class, and what the rules say of it: lines.
  * Text of the command stands in it as it is.

@@ -67,6 +67,8 @@ struct tool_set_config {
 int tool_set_new(struct tool_set **out, const struct tool_set_config *c, struct err *err);
 void tool_set_free(struct tool_set *s);
 
+/* Is there a tool of that name? */
+bool tool_set_has(const struct tool_set *s, struct str name);
 /* What the prompt and the store get: a JSON array of functions.  Borrowed. */
 struct str tool_set_json(const struct tool_set *s);
 
@@ -151,6 +153,8 @@ bool file_plan_take(struct str plan, struct file_plan *p);
  * the names in its path, whatever the case of ASCII.  Pure.
  */
 bool tools_always_ask(struct str path);
+/* Is it one that no tool writes, by a name in its path: what a version control keeps?  Pure. */
+bool tools_never_write(struct str path);
 /*
  * Is a command line one command, surely of these words, with nothing around them?  Then they are
  * appended, as a JSON array.  Pure.

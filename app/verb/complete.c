@@ -123,7 +123,7 @@ static void write_malformed(struct jsonw *w, const struct talk_message *m)
 	for (size_t i = 0; i < m->n_parts; i++) {
 		const struct talk_part *p = &m->parts[i];
 
-		if (p->kind != HISTORY_CALL || p->call != CALL_BAD)
+		if (p->kind != HISTORY_CALL || p->call == CALL_WHOLE)
 			continue;
 		begin_once(w, "malformed_calls", &open);
 		jsonw_begin_object(w);

@@ -16,6 +16,9 @@ enum {
 	ID_SPAN = 100000
 };
 
+/* So long a call that is to be ended waits for it. */
+#define EXPECT_CALL_ENDED_MS 5000
+
 static void push(struct play *p, struct event *ev)
 {
 	ev->turn = p->number;
@@ -223,19 +226,90 @@ static bool begin_call(struct play *p, const struct script_step *st, int *call)
 	return !p->over;
 }
 
+/* The first events of a call and its arguments: it is well-formed. */
+static void send_early(struct play *p, enum event_kind kind, struct str text, int call)
+{
+	struct event ev = {.kind = kind, .call = call, .early = true};
+
+	buf_adds(&ev.text, text);
+	push(p, &ev);
+}
+
+/* A piece of the call; false: it goes no further, the turn is over or the call was ended. */
+static bool call_goes_on(struct play *p, const struct script_step *st)
+{
+	return !p->over && !desk_call_ended(p->desk, p->number) && before_piece(p, st) &&
+	       !desk_call_ended(p->desk, p->number);
+}
+
+/* What is written of a text argument as it comes, where the script says in which pieces. */
+static void play_value(struct play *p, const struct script_step *st, size_t i, int call)
+{
+	struct str rest = buf_str(&st->values[i]);
+
+	while (st->chunk && rest.n && call_goes_on(p, st)) {
+		struct str piece = first_piece(rest, st->chunk);
+
+		produce(p, text_id(p->n_ids));
+		if (!p->over)
+			send(p, EV_CALL_TEXT, piece, call);
+		rest.p += piece.n;
+		rest.n -= piece.n;
+	}
+}
+
+static void play_params(struct play *p, const struct script_step *st, int call)
+{
+	for (size_t i = 0; i < st->n_params; i++) {
+		play_value(p, st, i, call);
+		if (!call_goes_on(p, st))
+			return;
+		produce(p, text_id(p->n_ids));
+		if (!p->over)
+			send_early(p, EV_CALL_PARAM, buf_str(&st->params[i]), call);
+	}
+}
+
+/* Whether it was, and is told as such: the turn ends with it.  One that is to be is waited for. */
+static bool cut_call(struct play *p, const struct script_step *st, int call)
+{
+	struct err why;
+
+	if (p->over)
+		return false;
+	if (st->expect_call_ended)
+		desk_pause(p->desk, p->number, EXPECT_CALL_ENDED_MS, false);
+	if (desk_cancelled(p->desk, p->number)) {
+		stop_for(p, STOP_INTERRUPTED);
+		return false;
+	}
+	if (desk_call_ended(p->desk, p->number)) {
+		produce(p, text_id(p->n_ids));
+		produce(p, ID_END);
+		if (p->over)
+			return false;
+		send(p, EV_CALL_CUT, STR_LIT("the call was ended"), call);
+		finish(p, STOP_CALLS, NULL);
+		return true;
+	}
+	if (st->expect_call_ended) {
+		err_set(&why, ERR_USAGE, "script line %d: the call was not ended", st->line);
+		play_fail(p, &why);
+	}
+	return false;
+}
+
 static void play_call(struct play *p, const struct script_step *st)
 {
 	int call;
 
 	if (!begin_call(p, st, &call))
 		return;
-	send(p, EV_CALL_BEGIN, buf_str(&st->name), call);
-	for (size_t i = 0; i < st->n_params && before_piece(p, st); i++) {
-		produce(p, text_id(p->n_ids));
-		if (!p->over)
-			send(p, EV_CALL_PARAM, buf_str(&st->params[i]), call);
-	}
-	if (before_piece(p, st))
+	send_early(p, EV_CALL_BEGIN, buf_str(&st->name), call);
+	play_params(p, st, call);
+	if (cut_call(p, st, call))
+		return;
+	if (!p->over && before_piece(p, st))
 		produce(p, text_id(p->n_ids));
 	if (!p->over)
 		send(p, EV_CALL_END, buf_str(&st->text), call);

@@ -73,6 +73,8 @@ static int read_step(struct script_reader *r, const struct script_step_row *row,
 	if (!rc)
 		rc = script_get_int(r, o, "repeat", 1, SCRIPT_MAX_COUNT, &st->repeat);
 	if (!rc)
+		rc = script_get_bool(r, o, "expect_call_ended", &st->expect_call_ended);
+	if (!rc)
 		rc = row->fill(r, st, json_object_get(o, row->name));
 	if (row->ends_turn)
 		r->in_turn = false;
@@ -285,9 +287,12 @@ void script_close(struct script *s)
 	for (size_t i = 0; i < s->n_steps; i++) {
 		struct script_step *st = &s->steps[i];
 
-		for (size_t j = 0; j < st->n_params; j++)
+		for (size_t j = 0; j < st->n_params; j++) {
 			buf_release(&st->params[j]);
+			buf_release(&st->values[j]);
+		}
 		free(st->params);
+		free(st->values);
 		buf_release(&st->text);
 		buf_release(&st->name);
 	}

@@ -15,7 +15,8 @@
  *   {"prefill": {"tokens": N, "cached": N}, "delay_ms": N, "chunk": N}
  *   {"thinking": TEXT, "delay_ms": N, "chunk": N, "repeat": N}
  *   {"text": TEXT, "delay_ms": N, "chunk": N, "repeat": N}
- *   {"call": {"name": S, "arguments": {…} or TEXT}, "delay_ms": N, "repeat": N}
+ *   {"call": {"name": S, "arguments": {…} or TEXT}, "delay_ms": N, "chunk": N, "repeat": N,
+ *    "expect_call_ended": true}
  *   {"bad_call": TEXT or {"name": S, "why": TEXT}, "delay_ms": N, "repeat": N}
  *   {"notice": TEXT, "delay_ms": N, "repeat": N}
  *   {"pause": MS}                    (-1: until cancelled)
@@ -24,8 +25,10 @@
  *
  * `delay_ms` is waited before each piece: a text's piece is `chunk` characters (4) and counts
  * as one token, a prefill's is `chunk` tokens (512).  A call's pieces are its beginning, each
- * argument and its end; arguments given as TEXT are passed on as they are, which may be no
- * JSON.  Ended thinking leaves out what is left of it, pauses after thinking included.
+ * argument and its end, and with `chunk` so many characters of each argument that is a string;
+ * arguments given as TEXT are passed on as they are, which may be no JSON.  A call that is ended
+ * from outside (engine_ops.end_call) is cut there, and the turn ends; one of which that is expected
+ * waits for it at its end, five seconds, and fails the turn where it does not come.  Ended thinking leaves out what is left of it, pauses after thinking included.
  * `repeat` plays the step so often; a flood is a large number there.  Error codes are
  * failed, usage, model, limit, nomem, io, refused, store, cancelled, timeout.  "done" without
  * "stop" means "tool_calls" after a good call, else "stop"; usage fields that are not given
@@ -77,7 +80,9 @@ struct script_step {
 			       bad_call: why; error: the message */
 	struct buf name;    /* call, bad_call: the tool */
 	struct buf *params; /* call: `"name": value` each */
+	struct buf *values; /* … and the value's text, where it is a string; as many */
 	size_t n_params;
+	bool expect_call_ended; /* call */
 	bool of_thinking; /* pause: it follows thinking, so ended thinking leaves it out */
 	int delay_ms;     /* before each piece; -1: until cancelled (pause) */
 	int chunk;        /* thinking, text: characters a token; prefill: tokens an event */

@@ -92,17 +92,20 @@ static int fill_params(struct script_reader *r, struct script_step *st, json_t *
 	if (json_object_size(args) == 0)
 		return 0;
 	st->params = calloc(json_object_size(args), sizeof(*st->params));
-	if (!st->params)
+	st->values = calloc(json_object_size(args), sizeof(*st->values));
+	if (!st->params || !st->values)
 		return err_nomem(r->err, "script", json_object_size(args));
 	json_object_foreach (args, key, v) {
-		struct buf *p = &st->params[st->n_params++];
+		struct buf *text = &st->values[st->n_params], *p = &st->params[st->n_params++];
 		struct jsonw w;
 
 		json_add_quoted(p, str_of(key));
 		buf_addz(p, ": ");
 		jsonw_init(&w, p);
 		write_json(&w, v);
-		if (buf_failed(p))
+		if (json_is_string(v))
+			buf_add(text, json_string_value(v), json_string_length(v));
+		if (buf_failed(p) || buf_failed(text))
 			return err_nomem(r->err, "script", p->len);
 	}
 	return 0;
@@ -220,7 +223,7 @@ static const struct script_step_row rows[] = {
 	{"prefill", STEP_PREFILL, "prefill delay_ms chunk", 512, false, fill_prefill},
 	{"thinking", STEP_THINKING, "thinking delay_ms chunk repeat", 4, false, fill_text},
 	{"text", STEP_TEXT, "text delay_ms chunk repeat", 4, false, fill_text},
-	{"call", STEP_CALL, "call delay_ms repeat", 1, false, fill_call},
+	{"call", STEP_CALL, "call delay_ms chunk repeat expect_call_ended", 0, false, fill_call},
 	{"bad_call", STEP_BAD_CALL, "bad_call delay_ms repeat", 1, false, fill_bad_call},
 	{"notice", STEP_NOTICE, "notice delay_ms repeat", 1, false, fill_text},
 	{"pause", STEP_PAUSE, "pause", 1, false, fill_pause},

@@ -119,6 +119,11 @@ static void scripted_end_thinking(struct engine *e, uint64_t turn)
 	desk_end_thinking(&of(e)->desk, turn);
 }
 
+static void scripted_end_call(struct engine *e, uint64_t turn)
+{
+	desk_end_call(&of(e)->desk, turn);
+}
+
 /* It reads nothing, and so has no price. */
 static int scripted_glance(struct engine *e, const struct turn_request *req, bool ahead,
 			   uint64_t *number, struct err *err)
@@ -165,6 +170,7 @@ static const struct engine_ops scripted_ops = {
 	.submit = scripted_submit,
 	.cancel = scripted_cancel,
 	.end_thinking = scripted_end_thinking,
+	.end_call = scripted_end_call,
 	.glance = scripted_glance,
 	.forget = scripted_forget,
 	.info = scripted_info,

@@ -34,6 +34,9 @@ static void on_dsml(void *ctx, enum event_kind kind, int call, struct str text)
 	struct answer *a = ctx;
 	struct event ev = {.kind = kind, .call = call < 0 ? 0 : call};
 
+	if (kind == EV_CALL_BEGIN || kind == EV_CALL_PARAM)
+		ev.early = dsml_early(&a->dsml);
+
 	if (kind == EV_TEXT || kind == EV_THINKING) {
 		struct answer_part *part = kind == EV_THINKING ? &a->thinking : &a->text;
 
@@ -169,17 +172,22 @@ int answer_resume(struct answer *a, const token_id *ids, size_t n, const struct 
 	return rc;
 }
 
-void answer_send_id(struct answer *a, token_id id)
+void answer_send_ids(struct answer *a, const token_id *ids, size_t n)
 {
-	struct event ev = {.kind = EV_TOKENS, .n_ids = 1};
+	struct event ev = {.kind = EV_TOKENS, .n_ids = n};
 
-	ev.ids = malloc(sizeof(*ev.ids));
+	ev.ids = malloc(n * sizeof(*ev.ids));
 	if (!ev.ids) {
 		a->nomem = true;
 		return;
 	}
-	ev.ids[0] = id;
+	memcpy(ev.ids, ids, n * sizeof(*ids));
 	send(a, &ev);
+}
+
+void answer_send_id(struct answer *a, token_id id)
+{
+	answer_send_ids(a, &id, 1);
 }
 
 static void push_raw(struct answer *a, token_id id)
@@ -195,10 +203,28 @@ static void push_raw(struct answer *a, token_id id)
 
 void answer_push(struct answer *a, token_id id)
 {
-	if (a->raw)
+	if (a->raw) {
 		push_raw(a, id);
-	else
-		dsml_push_id(&a->dsml, &a->detok, id);
+		return;
+	}
+	dsml_push_id(&a->dsml, &a->detok, id);
+	a->n_block = dsml_in_block(&a->dsml) ? a->n_block + 1 : 0;
+}
+
+const char *answer_too_long(const struct answer *a)
+{
+	if (a->raw)
+		return NULL;
+	if (dsml_value_bytes(&a->dsml) > ANSWER_VALUE_BYTES)
+		return "the call was cut: longer than 1 MiB";
+	if (a->n_block > ANSWER_BLOCK_IDS)
+		return "the call was cut: longer than 32768 tokens";
+	return NULL;
+}
+
+enum dsml_closing answer_closing(const struct answer *a, struct buf *out)
+{
+	return a->raw || a->detok.n_partial ? DSML_CLOSES_LATER : dsml_closing(&a->dsml, out);
 }
 
 bool answer_in_thinking(const struct answer *a)

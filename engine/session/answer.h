@@ -33,6 +33,7 @@ struct answer {
 	struct detok detok;
 	bool muted;  /* earlier ids of a resumed answer */
 	struct answer_part text, thinking;
+	int64_t n_block; /* ids since a call block was opened; 0: none is open */
 	bool closed; /* the queue refused an event, or memory ran out */
 	bool nomem;
 };
@@ -52,6 +53,20 @@ int answer_resume(struct answer *a, const token_id *ids, size_t n, const struct 
 /* One more id: its text goes out.  Say first with answer_send_id() that it was produced. */
 void answer_push(struct answer *a, token_id id);
 void answer_send_id(struct answer *a, token_id id);
+/* Several at once: a journal has all of them, or none. */
+void answer_send_ids(struct answer *a, const token_id *ids, size_t n);
+
+/* The most that a call may say. */
+#define ANSWER_VALUE_BYTES ((size_t)1 << 20)
+#define ANSWER_BLOCK_IDS   32768
+
+/* Why the call that is written is to be ended here and now, since it is too long; NULL: it isn't. */
+const char *answer_too_long(const struct answer *a);
+/*
+ * Can the answer end here?  By what text, as dsml_closing() has it; within a character it closes
+ * later.
+ */
+enum dsml_closing answer_closing(const struct answer *a, struct buf *out);
 
 bool answer_in_thinking(const struct answer *a);
 

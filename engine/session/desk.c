@@ -89,6 +89,11 @@ void desk_end_thinking(struct desk *d, uint64_t turn)
 	note(d, &d->answer_turn, turn);
 }
 
+void desk_end_call(struct desk *d, uint64_t turn)
+{
+	note(d, &d->call_turn, turn);
+}
+
 void desk_close(struct desk *d)
 {
 	pthread_mutex_lock(&d->lock);
@@ -203,6 +208,11 @@ bool desk_thinking_ended(const struct desk *d, uint64_t turn)
 	return turn && atomic_load(&d->answer_turn) == turn;
 }
 
+bool desk_call_ended(const struct desk *d, uint64_t turn)
+{
+	return turn && atomic_load(&d->call_turn) == turn;
+}
+
 void desk_pause(struct desk *d, uint64_t turn, int ms, bool until_answer)
 {
 	struct timespec until;
@@ -211,7 +221,8 @@ void desk_pause(struct desk *d, uint64_t turn, int ms, bool until_answer)
 		return;
 	until = clock_after_ms(ms > 0 ? ms : 0);
 	pthread_mutex_lock(&d->lock);
-	while (!desk_cancelled(d, turn) && !(until_answer && desk_thinking_ended(d, turn))) {
+	while (!desk_cancelled(d, turn) && !desk_call_ended(d, turn) &&
+	       !(until_answer && desk_thinking_ended(d, turn))) {
 		if (ms < 0)
 			pthread_cond_wait(&d->changed, &d->lock);
 		else if (pthread_cond_timedwait(&d->changed, &d->lock, &until) == ETIMEDOUT)

@@ -1,7 +1,7 @@
 /*
  * The desk between the UI thread and an engine's thread: a request is put on
- * it, the engine takes it, and while the turn runs the UI may lay down two
- * notes, "stop" and "end the thinking", which the engine reads at each step.
+ * it, the engine takes it, and while the turn runs the UI may lay down three
+ * notes, "stop", "end the thinking" and "end the call", which the engine reads at each step.
  * Both engines, the real and the scripted one, work from it.
  */
 #ifndef ENGINE_SESSION_DESK_H
@@ -34,7 +34,7 @@ struct desk {
 	struct forgotten *forgotten; /* conversations that were removed, and nobody has heard of */
 	struct err failed; /* code != 0: the engine answers no more */
 	/* Written under the lock, read anywhere: */
-	_Atomic uint64_t cancel_turn, answer_turn;
+	_Atomic uint64_t cancel_turn, answer_turn, call_turn;
 	_Atomic bool closing;
 	_Atomic uint64_t glance_wanted; /* its number; 0: none is */
 };
@@ -47,6 +47,7 @@ int desk_submit(struct desk *d, const struct turn_request *req, uint64_t *turn,
 		struct err *err);
 void desk_cancel(struct desk *d, uint64_t turn);
 void desk_end_thinking(struct desk *d, uint64_t turn);
+void desk_end_call(struct desk *d, uint64_t turn);
 /* ERR_USAGE while a turn waits or runs.  It takes the place of the one before. */
 int desk_glance(struct desk *d, const struct turn_request *req, bool ahead, uint64_t *number,
 		struct err *err);
@@ -68,9 +69,10 @@ struct forgotten *desk_take_forgotten(struct desk *d);
 /* Turn 0, the engine itself, is cancelled by closing alone. */
 bool desk_cancelled(const struct desk *d, uint64_t turn);
 bool desk_thinking_ended(const struct desk *d, uint64_t turn);
+bool desk_call_ended(const struct desk *d, uint64_t turn);
 /*
- * Waits `ms` (-1: for ever); returns early when the turn is cancelled or, with
- * `until_answer`, its thinking is ended.
+ * Waits `ms` (-1: for ever); returns early when the turn is cancelled, its call is
+ * ended or, with `until_answer`, its thinking is.
  */
 void desk_pause(struct desk *d, uint64_t turn, int ms, bool until_answer);
 /* The turn is over: the next may be submitted.  Call before its last event is pushed. */

@@ -262,6 +262,11 @@ static void session_end_thinking(struct engine *e, uint64_t turn)
 	desk_end_thinking(&of(e)->desk, turn);
 }
 
+static void session_end_call(struct engine *e, uint64_t turn)
+{
+	desk_end_call(&of(e)->desk, turn);
+}
+
 static void session_forget(struct engine *e, struct str conversation)
 {
 	if (!desk_forget(&of(e)->desk, conversation))
@@ -297,6 +302,7 @@ static const struct engine_ops session_ops = {
 	.glance = session_look,
 	.cancel = session_cancel,
 	.end_thinking = session_end_thinking,
+	.end_call = session_end_call,
 	.forget = session_forget,
 	.info = session_info,
 	.close = session_close,

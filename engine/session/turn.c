@@ -12,157 +12,15 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/pass/hosting.h"
-#include "engine/session/sampler.h"
-#include "engine/session/session.h"
-#include "engine/session/answer.h"
+#include "engine/session/ending.h"
+#include "engine/session/turn.h"
 
 _Static_assert(USAGE_PLACES == DRAFT_MAX, "usage has a place for each draft of a step");
-
-struct turn {
-	struct session *s;
-	const struct turn_request *req;
-	uint64_t number;
-	struct tokens prompt; /* the ids of a resumed answer included */
-	size_t resume_at;     /* where the answer's ids after the opening one begin */
-	token_id opening;     /* <think> or </think>, -1: none (raw, tasks) */
-	size_t prefill_at;    /* where the text that a fresh answer begins with is */
-	struct sample_how how;
-	/*
-	 * What was chosen behind the last row that ran and, where it drafted, behind each row that
-	 * was accepted: ahead[at] is next, and with at < n_accepted the sequence holds it already.
-	 */
-	struct forward_cycle cycle;
-	struct choice ahead[1 + DRAFT_MAX];
-	int at;
-	struct answer answer;
-	int64_t n_out;
-	int64_t started_ms, decode_ms;
-	struct turn_usage usage;
-	bool stopped;
-	enum stop_reason stop;
-	struct err err;
-};
 
 static void stop_with(struct turn *t, enum stop_reason stop)
 {
 	t->stopped = true;
 	t->stop = stop;
-}
-
-static bool is_stop_id(const struct session *s, token_id id)
-{
-	for (size_t i = 0; i < s->n_stop_ids; i++) {
-		if (s->stop_ids[i] == id)
-			return true;
-	}
-	return false;
-}
-
-static bool is_opening(const struct session *s, token_id id)
-{
-	return id >= 0 && (id == s->think || id == s->think_end);
-}
-
-static void push(struct turn *t, struct event *ev)
-{
-	ev->turn = t->number;
-	event_queue_push(t->s->base.events, ev);
-}
-
-static void notice_replaced(struct turn *t, size_t n_replaced)
-{
-	struct event ev = {.kind = EV_NOTICE};
-
-	if (n_replaced == 0)
-		return;
-	buf_addf(&ev.text, "%zu byte sequence%s of the prompt %s not UTF-8 and became U+FFFD",
-		 n_replaced, n_replaced == 1 ? "" : "s", n_replaced == 1 ? "was" : "were");
-	push(t, &ev);
-}
-
-/* The ids of an unfinished answer, in place of the opening one the prompt ends with. */
-static int add_resumed(struct turn *t)
-{
-	const struct turn_request *req = t->req;
-
-	if (req->n_resume_ids == 0)
-		return 0;
-	if (t->opening >= 0) {
-		if (!is_opening(t->s, req->resume_ids[0]))
-			return err_set(&t->err, ERR_USAGE,
-				       "resumed answer: its first id is %d, "
-				       "expected <think> or </think>",
-				       (int)req->resume_ids[0]);
-		t->opening = req->resume_ids[0];
-		t->prompt.n--;
-	}
-	for (size_t i = 0; i < req->n_resume_ids; i++) {
-		if (is_stop_id(t->s, req->resume_ids[i]))
-			return err_set(&t->err, ERR_USAGE,
-				       "resumed answer: id %zu of %zu ends it: "
-				       "nothing is left to resume",
-				       i, req->n_resume_ids);
-	}
-	t->resume_at = t->prompt.n + (t->opening >= 0);
-	tokens_add_all(&t->prompt, req->resume_ids, req->n_resume_ids);
-	return 0;
-}
-
-/* The text a fresh answer begins with, behind thinking that is empty. */
-static int add_prefill(struct turn *t, size_t *n_replaced)
-{
-	const struct turn_request *req = t->req;
-
-	t->prefill_at = t->prompt.n;
-	if (!req->prefill.n || req->is_raw || req->n_resume_ids)
-		return 0;
-	if (t->opening >= 0 && t->opening == t->s->think) {
-		if (t->s->think_end < 0)
-			return err_set(&t->err, ERR_MODEL,
-				       "the tokenizer has no control token " TOKEN_THINK_END);
-		tokens_add(&t->prompt, t->s->think_end);
-	}
-	return tokenizer_encode(t->s->tok, req->prefill, &t->prompt, n_replaced, &t->err);
-}
-
-static int encode(struct turn *t)
-{
-	const struct turn_request *req = t->req;
-	struct session *s = t->s;
-	int64_t ctx = model_ctx_tokens(s->model);
-	size_t n_replaced = 0;
-	int rc;
-
-	if (req->is_raw)
-		rc = prompt_encode_raw(req->raw, s->tok, &t->prompt, &n_replaced, &t->err);
-	else
-		rc = prompt_encode(&req->chat, s->flavour, s->tok, &t->prompt, &n_replaced,
-				   &t->err);
-	if (rc)
-		return rc;
-	if (t->prompt.n == 0)
-		return err_set(&t->err, ERR_USAGE, "prompt: no tokens");
-	if (!req->is_raw && is_opening(s, t->prompt.ids[t->prompt.n - 1]))
-		t->opening = t->prompt.ids[t->prompt.n - 1];
-	if (!req->is_raw && is_stop_id(s, t->prompt.ids[t->prompt.n - 1]))
-		return err_set(&t->err, ERR_USAGE,
-			       "the last message is an answer: nothing asks for another");
-	t->resume_at = t->prompt.n;
-	rc = add_resumed(t);
-	if (!rc)
-		rc = add_prefill(t, &n_replaced);
-	if (rc)
-		return rc;
-	if (tokens_failed(&t->prompt))
-		return err_nomem(&t->err, "prompt", t->prompt.n * sizeof(token_id));
-	t->usage.prompt_tokens = (int64_t)t->prompt.n;
-	if (t->usage.prompt_tokens >= ctx)
-		return err_set(&t->err, ERR_LIMIT,
-			       "the conversation has %lld tokens, the context "
-			       "holds %lld",
-			       (long long)t->usage.prompt_tokens, (long long)ctx);
-	notice_replaced(t, n_replaced);
-	return 0;
 }
 
 static int open_answer(struct turn *t)
@@ -196,7 +54,7 @@ static void send_prefill(struct turn *t, int64_t done, int64_t all)
 			   .disk = (uint64_t)t->usage.disk_tokens,
 			   .disk_ms = (uint64_t)t->usage.disk_ms};
 
-	push(t, &ev);
+	session_tell(t, &ev);
 }
 
 /* Runs n ids and holds them; with `choose`, the token that follows is chosen. */
@@ -290,7 +148,7 @@ static void recall(struct turn *t)
 		t->usage.disk_ms = clock_ms() - began;
 	}
 	if (disk_in_trouble(s->disk, &notice.text))
-		push(t, &notice);
+		session_tell(t, &notice);
 }
 
 static int prefill(struct turn *t)
@@ -382,6 +240,38 @@ static void send_beginning(struct turn *t)
 	}
 }
 
+/* The answer ends here where its call is not wanted, or too long: true. */
+static bool ends_call(struct turn *t, struct ending *e)
+{
+	const struct session *s = t->s;
+	const char *why = answer_too_long(&t->answer);
+
+	if (desk_call_ended(&s->desk, t->number))
+		why = "the call was ended";
+	return why && s->n_stop_ids && ending_of(e, &t->answer, s->stop_ids[0], why);
+}
+
+/* By ids that nobody chose: they are said at once, and held but for the last. */
+static int end_call(struct turn *t, const struct ending *e, int64_t room)
+{
+	int64_t n = (int64_t)e->n - 1, chunk = model_prefill_chunk(t->s->model);
+	int rc = drop_ahead(t);
+
+	if (rc || t->n_out + n >= room) {
+		stop_with(t, STOP_CONTEXT);
+		return rc;
+	}
+	answer_send_ids(&t->answer, e->ids, e->n);
+	t->n_out += n + 1;
+	t->usage.output_tokens += n + 1;
+	stop_with(t, STOP_END);
+	for (int64_t i = 0; i < n; i++)
+		answer_push(&t->answer, e->ids[i]);
+	for (int64_t i = 0; !rc && i < n; i += chunk)
+		rc = feed(t, e->ids + i, n - i < chunk ? n - i : chunk, false);
+	return rc;
+}
+
 static int decode(struct turn *t)
 {
 	struct session *s = t->s;
@@ -391,6 +281,7 @@ static int decode(struct turn *t)
 
 	send_beginning(t);
 	while (!t->stopped) {
+		struct ending ending;
 		token_id id;
 		int rc;
 
@@ -398,6 +289,8 @@ static int decode(struct turn *t)
 			stop_with(t, STOP_INTERRUPTED);
 			break;
 		}
+		if (ends_call(t, &ending))
+			return end_call(t, &ending, room);
 		rc = choose(t, &id);
 		if (rc)
 			return rc;
@@ -421,7 +314,7 @@ static int run(struct turn *t)
 {
 	struct session *s = t->s;
 	int n_calls = 0;
-	int rc = encode(t);
+	int rc = session_encode(t);
 
 	if (!rc)
 		rc = open_answer(t);
@@ -489,5 +382,5 @@ void session_turn(struct session *s, const struct turn_request *req, uint64_t nu
 	tokens_release(&t.prompt);
 	answer_release(&t.answer);
 	desk_done(&s->desk);
-	push(&t, &ev);
+	session_tell(&t, &ev);
 }

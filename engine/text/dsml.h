@@ -57,10 +57,11 @@ void dsml_message_release(struct dsml_message *m);
 void dsml_message_write(const struct dsml_message *m, struct jsonw *w);
 
 /*
- * Receives events in order.  `kind` is one of EV_THINKING, EV_TEXT, EV_CALL_BEGIN,
- * EV_CALL_PARAM, EV_CALL_END, EV_CALL_BAD, EV_NOTICE; `call` is the call's index, -1 for the
+ * Receives events in order.  `kind` is one of EV_THINKING, EV_TEXT, EV_CALL_BEGIN, EV_CALL_TEXT,
+ * EV_CALL_PARAM, EV_CALL_END, EV_CALL_BAD, EV_CALL_CUT, EV_NOTICE; `call` is the call's index, -1 for the
  * others; `text` is borrowed for the call.  Each EV_CALL_BEGIN is followed, at the latest by
- * dsml_finish(), by one EV_CALL_END or EV_CALL_BAD of the same index.
+ * dsml_finish(), by one EV_CALL_END, EV_CALL_BAD or EV_CALL_CUT of the same index; the pieces of
+ * EV_CALL_TEXT before an EV_CALL_PARAM make up its value as it was written.
  */
 typedef void (*dsml_event_fn)(void *ctx, enum event_kind kind, int call, struct str text);
 
@@ -98,6 +99,28 @@ int dsml_finish(struct dsml *d, enum dsml_end end, struct err *err);
 
 bool dsml_in_thinking(const struct dsml *d);
 int dsml_n_calls(const struct dsml *d);      /* begun so far */
-int dsml_n_good_calls(const struct dsml *d); /* ended well; known after dsml_finish() */
+int dsml_n_good_calls(const struct dsml *d); /* ended well or cut; known after dsml_finish() */
+
+/* While EV_CALL_BEGIN or EV_CALL_PARAM is told: can the official grammar still accept the answer? */
+bool dsml_early(const struct dsml *d);
+
+/* A call block is open; and how many bytes there are of the value that is written, 0: of none. */
+bool dsml_in_block(const struct dsml *d);
+size_t dsml_value_bytes(const struct dsml *d);
+
+enum dsml_closing {
+	DSML_CLOSES,       /* with what was appended, and the end token                       */
+	DSML_CLOSES_LATER, /* not within a tag or what may be the end token; or no call was begun */
+	DSML_CLOSES_NEVER, /* the official grammar would not accept it; or there is no memory */
+};
+
+/*
+ * Can the answer end here, with the calls that it has and what there is of the last one?  By what
+ * text: the shortest that closes value, parameter, call and block.  It spells control tokens.
+ */
+enum dsml_closing dsml_closing(const struct dsml *d, struct buf *out);
+
+/* The call that is open, if one is, is not whole, however it ends: EV_CALL_CUT says `why`. */
+void dsml_cut_call(struct dsml *d, const char *why);
 
 #endif

@@ -12,6 +12,7 @@ void dsml_calls_release(struct dsml_calls *c)
 		buf_release(&c->calls[i].name);
 		buf_release(&c->calls[i].arguments);
 		buf_release(&c->calls[i].trouble);
+		buf_release(&c->calls[i].cut);
 	}
 	free(c->calls);
 	*c = (struct dsml_calls){0};
@@ -91,6 +92,25 @@ static bool agrees(const struct dsml_calls *c, const struct dsml_message *m)
 	return true;
 }
 
+/* How it ends, and with what text. */
+static enum event_kind end_of(const struct dsml_calls *c, const struct dsml_open_call *call,
+			      const char *why, struct buf *text)
+{
+	if (c->failed)
+		buf_addz(text, "out of memory");
+	else if (call->trouble.len)
+		buf_adds(text, buf_str(&call->trouble));
+	else if (why)
+		buf_addz(text, why);
+	else if (call->cut.len)
+		buf_adds(text, buf_str(&call->cut));
+	else
+		buf_addf(text, "{%s}", buf_z(&call->arguments));
+	if (c->failed || buf_failed(text) || call->trouble.len || why)
+		return EV_CALL_BAD;
+	return call->cut.len ? EV_CALL_CUT : EV_CALL_END;
+}
+
 void dsml_calls_end(struct dsml_calls *c, struct str completion, enum dsml_mode mode, bool cut,
 		    dsml_event_fn fn, void *ctx)
 {
@@ -110,29 +130,17 @@ void dsml_calls_end(struct dsml_calls *c, struct str completion, enum dsml_mode 
 	for (size_t i = 0; i < c->n; i++) {
 		struct dsml_open_call *call = &c->calls[i];
 
-		c->failed =
-			c->failed || buf_failed(&call->name) || buf_failed(&call->arguments);
+		c->failed = c->failed || buf_failed(&call->name) ||
+			    buf_failed(&call->arguments) || buf_failed(&call->cut);
 	}
 	for (size_t i = 0; i < c->n; i++) {
-		struct dsml_open_call *call = &c->calls[i];
+		enum event_kind kind;
 
 		buf_reset(&text);
-		if (c->failed)
-			buf_addz(&text, "out of memory");
-		else if (call->trouble.len)
-			buf_adds(&text, buf_str(&call->trouble));
-		else if (why)
-			buf_addz(&text, why);
-		else
-			buf_addf(&text, "{%s}", buf_z(&call->arguments));
-		if (buf_failed(&text))
-			c->failed = true;
-		if (c->failed || call->trouble.len || why) {
-			fn(ctx, EV_CALL_BAD, (int)i, buf_str(&text));
-			continue;
-		}
-		c->n_good++;
-		fn(ctx, EV_CALL_END, (int)i, buf_str(&text));
+		kind = end_of(c, &c->calls[i], why, &text);
+		c->failed = c->failed || buf_failed(&text);
+		c->n_good += kind != EV_CALL_BAD;
+		fn(ctx, kind, (int)i, buf_str(&text));
 	}
 	if (c->failed)
 		c->n_good = 0;

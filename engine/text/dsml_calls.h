@@ -14,6 +14,7 @@ struct dsml_open_call {
 	struct buf name;
 	struct buf arguments; /* `"name": value, …` so far */
 	struct buf trouble;   /* "" = none; the first thing that was wrong */
+	struct buf cut;       /* "" = it is as the model ended it; else why it is not */
 	bool kept_string;     /* an argument that claims to be JSON is none */
 };
 
@@ -41,7 +42,8 @@ void dsml_calls_trouble(struct dsml_calls *c, const char *what);
 
 /*
  * Ends every call: well if the official grammar accepts `completion` (its end token included)
- * and reads the very same calls, else badly.  With `cut` all end badly.
+ * and reads the very same calls, else badly; those that were cut are told as such.  With `cut`
+ * all end badly.
  */
 void dsml_calls_end(struct dsml_calls *c, struct str completion, enum dsml_mode mode, bool cut,
 		    dsml_event_fn fn, void *ctx);

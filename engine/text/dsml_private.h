@@ -23,6 +23,7 @@ struct dsml_private {
 	struct buf input;   /* not read yet: perhaps the beginning of the end token */
 	struct buf pending; /* read, not decided from `front` on */
 	size_t front;
+	size_t told;          /* value: of what waits, this much was told as it came */
 	size_t scanned;       /* tag, value: of what waits, this much holds no end */
 	struct buf raw;       /* all that was read, for the official grammar */
 	struct buf parameter; /* the name of the parameter whose value is read */
@@ -39,6 +40,7 @@ struct dsml_private {
 	bool ended;        /* the end token came: nothing more is read */
 	bool finishing;    /* no more will come */
 	bool no_value_end; /* finishing: nothing that is left ends a value */
+	bool early;        /* a call or its parameter was well-formed so far */
 	bool told_control; /* the notice about control tokens was given */
 };
 
@@ -51,5 +53,12 @@ struct str dsml_rest(const struct dsml_private *p);
 /* Within a tag of which it is certain that it has a name="…". */
 bool dsml_in_head(const struct dsml_private *p);
 void dsml_notice_control(struct dsml_private *p);
+
+/*
+ * dsml_end.c: is no call wrong, and does the official grammar accept the first n bytes of what was
+ * read, `closing` and the end token?
+ */
+bool dsml_accepts(const struct dsml_private *p, size_t n, struct str closing);
+extern const struct str dsml_close_value, dsml_close_call, dsml_close_block;
 
 #endif

@@ -17,6 +17,7 @@
 
 #include <string.h>
 
+#include "engine/base/utf8.h"
 #include "engine/text/dsml_tag.h"
 
 /* Words that end a run of text, and what they lead to. */
@@ -292,6 +293,7 @@ static void begin_call(struct dsml_private *p, struct str tag)
 		return;
 	if (!good)
 		dsml_calls_trouble(&p->calls, "the call's tag does not give a name=\"…\"");
+	p->early = good && dsml_accepts(p, p->raw.len - dsml_rest(p).n, dsml_close_call);
 	p->fn(p->ctx, EV_CALL_BEGIN, (int)p->calls.n - 1, name);
 }
 
@@ -323,6 +325,7 @@ static void begin_value(struct dsml_private *p, struct str tag, bool whole)
 		dsml_calls_trouble(&p->calls, "a parameter outside of a call");
 	enter_block(p);
 	p->state = STATE_VALUE;
+	p->told = 0;
 	buf_reset(&p->parameter);
 	buf_adds(&p->parameter, name);
 }
@@ -433,6 +436,14 @@ static bool step_tag(struct dsml_private *p)
 	return true;
 }
 
+/* `value` is surely of the value that is read, and more than what was told of it. */
+static void tell_value(struct dsml_private *p, struct str value)
+{
+	if (value.n > p->told)
+		p->fn(p->ctx, EV_CALL_TEXT, (int)p->calls.n - 1, str_from(value, p->told));
+	p->told = value.n;
+}
+
 static void end_value(struct dsml_private *p, struct str value)
 {
 	struct buf shown = {0}, text = {0};
@@ -441,6 +452,7 @@ static void end_value(struct dsml_private *p, struct str value)
 		say(p, value);
 		return;
 	}
+	tell_value(p, value);
 	if (!dsml_calls_argument(&p->calls, buf_str(&p->parameter), p->parameter_string, value,
 				 &shown)) {
 		buf_addf(&text, "argument \"%s\" is not JSON and is kept as a string",
@@ -448,6 +460,7 @@ static void end_value(struct dsml_private *p, struct str value)
 		notice(p, buf_z(&text));
 	}
 	p->calls.failed = p->calls.failed || buf_failed(&shown) || buf_failed(&p->parameter);
+	p->early = dsml_accepts(p, p->raw.len - dsml_rest(p).n + value.n, dsml_close_value);
 	p->fn(p->ctx, EV_CALL_PARAM, (int)p->calls.n - 1, buf_str(&shown));
 	buf_release(&shown);
 	buf_release(&text);
@@ -462,6 +475,21 @@ static size_t find_tag(struct str text)
 			return i;
 	}
 	return text.n;
+}
+
+/* Of a value that goes on, what cannot be the beginning of its end, nor of a tag that ends it. */
+static void tell_more(struct dsml_private *p, struct str text)
+{
+	size_t held = value_end.n + 1, n, tag;
+
+	if (!p->in_call || text.n < p->told + held)
+		return;
+	n = text.n - held;
+	tag = p->told + find_tag(str_from(text, p->told));
+	n = tag < n ? tag : n;
+	n -= utf8_partial_tail((struct str){text.p, n});
+	if (n > p->told)
+		tell_value(p, (struct str){text.p, n});
 }
 
 /* A value is whatever stands before the end of its parameter, tags included. */
@@ -485,6 +513,7 @@ static bool step_value(struct dsml_private *p)
 	}
 	if (!p->finishing) {
 		p->scanned = text.n >= value_end.n ? text.n - value_end.n + 1 : 0;
+		tell_more(p, text);
 		return false;
 	}
 	/* It never ends: then the first tag within it ends it. */

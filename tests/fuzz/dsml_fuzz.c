@@ -18,7 +18,7 @@ struct record {
 static void on_event(void *ctx, enum event_kind kind, int call, struct str text)
 {
 	struct record *r = ctx;
-	bool run = kind == EV_TEXT || kind == EV_THINKING;
+	bool run = kind == EV_TEXT || kind == EV_THINKING || kind == EV_CALL_TEXT;
 
 	if (!run || kind != r->last)
 		buf_addf(&r->events, "\n%d %d ", (int)kind, call);

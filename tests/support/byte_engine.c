@@ -136,7 +136,7 @@ static void add_ids(struct turn_log *log, const struct event *ev)
 
 bool turn_log_event(struct turn_log *log, struct event *ev)
 {
-	if (ev->kind == EV_THINKING || ev->kind == EV_TEXT)
+	if (ev->kind == EV_THINKING || ev->kind == EV_TEXT || ev->kind == EV_CALL_TEXT)
 		assert_true(utf8_valid(buf_str(&ev->text)));
 	if (ev->kind == EV_THINKING)
 		buf_adds(&log->thinking, buf_str(&ev->text));

@@ -177,8 +177,18 @@ static void ended(void *ctx, enum agent_end why, const struct err *e)
 	buf_addf(&o->log, "%s%s%s\n", names[why], e->code ? ": " : "", e->text);
 }
 
-static const struct agent_ops all_ops = {ask_model, stop_model, ask_user,  show,    keep,
-					 join,      begin_call, find_call, outputs, ended};
+static const struct agent_ops all_ops = {
+	.ask_model = ask_model,
+	.stop_model = stop_model,
+	.ask_user = ask_user,
+	.show = show,
+	.keep = keep,
+	.join = join,
+	.begin = begin_call,
+	.find = find_call,
+	.outputs = outputs,
+	.ended = ended,
+};
 
 static struct rules *rules_for(const struct play *p)
 {

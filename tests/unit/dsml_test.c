@@ -16,7 +16,8 @@ struct record {
 	enum event_kind kind;
 	bool open;
 	struct buf thinking, answer; /* all of each */
-	int n_end, n_bad;
+	struct buf more; /* of the value that is read */
+	int n_begun, n_end, n_bad;
 };
 
 static const char *kind_name(enum event_kind kind)
@@ -24,6 +25,8 @@ static const char *kind_name(enum event_kind kind)
 	return kind == EV_THINKING     ? "thinking"
 	       : kind == EV_TEXT       ? "text"
 	       : kind == EV_CALL_BEGIN ? "begin"
+	       : kind == EV_CALL_TEXT  ? "more"
+	       : kind == EV_CALL_CUT   ? "cut"
 	       : kind == EV_CALL_PARAM ? "param"
 	       : kind == EV_CALL_END   ? "end"
 	       : kind == EV_CALL_BAD   ? "bad"
@@ -41,11 +44,42 @@ static void record_close(struct record *r)
 	r->open = false;
 }
 
+/* A value's pieces are all of it: as it is, or in quotes. */
+static void check_pieces(struct record *r, struct str parameter)
+{
+	struct buf quoted = {0};
+	struct str as_is = buf_str(&r->more), end = parameter;
+
+	json_add_quoted(&quoted, as_is);
+	for (int i = 0; i < 2; i++) {
+		struct str want = i ? as_is : buf_str(&quoted);
+
+		if (want.n > end.n)
+			continue;
+		if (str_eq((struct str){end.p + end.n - want.n, want.n}, want))
+			end.n = 0;
+	}
+	if (end.n)
+		fail_msg("the pieces '%s' are not those of %.*s", buf_z(&r->more),
+			 (int)parameter.n, parameter.p);
+	buf_reset(&r->more);
+	buf_release(&quoted);
+}
+
 static void on_event(void *ctx, enum event_kind kind, int call, struct str text)
 {
 	struct record *r = ctx;
 	bool run = kind == EV_THINKING || kind == EV_TEXT;
 
+	/* In pieces, which the value that follows is made of. */
+	if (kind == EV_CALL_TEXT) {
+		assert_int_equal(call, r->n_begun - 1);
+		buf_adds(&r->more, text);
+		return;
+	}
+	if (kind == EV_CALL_PARAM)
+		check_pieces(r, text);
+	r->n_begun += kind == EV_CALL_BEGIN;
 	if (!run || !r->open || r->kind != kind)
 		record_close(r);
 	if (run) {
@@ -72,6 +106,7 @@ static void record_release(struct record *r)
 	buf_release(&r->text);
 	buf_release(&r->thinking);
 	buf_release(&r->answer);
+	buf_release(&r->more);
 }
 
 static bool str_find_z(struct str text, const char *z)
@@ -672,9 +707,112 @@ static void the_official_grammar_says_what_it_missed(void **state)
 	}
 }
 
+/* ---- an answer that is ended where it stands ---- */
+
+static const char two_calls[] =
+	"I look." CALLS INVOKE("read_file") PARAM("path", "true", "a <b>/｜</x") INVOKE_END
+		INVOKE("write_file") PARAM("path", "true", "ä.c") "\n"
+			PARAM("content", "true", "one\ntwo</｜DSML") "\n"
+				PARAM("n", "false", "[1, 2]") INVOKE_END CALLS_END;
+
+/* The answer's first n bytes, and what closes them; *cut: a call was open. */
+static enum dsml_closing close_at(struct record *r, size_t n, struct buf *closing, bool *cut)
+{
+	enum dsml_closing how;
+	struct dsml d;
+
+	assert_int_equal(dsml_init(&d, DSML_CHAT, on_event, r, NULL), 0);
+	dsml_push(&d, (struct str){two_calls, n});
+	how = dsml_closing(&d, closing);
+	if (how == DSML_CLOSES)
+		dsml_cut_call(&d, "enough");
+	dsml_push(&d, buf_str(closing));
+	assert_int_equal(dsml_finish(&d, DSML_END_STOP, NULL), 0);
+	*cut = strstr(buf_z(&r->lines), "cut ") != NULL;
+	dsml_release(&d);
+	return how;
+}
+
+/* At each byte: it closes, or a tag stands in the way; what was whole stays so. */
+static void an_answer_closes_wherever_no_tag_is_open(void **state)
+{
+	const char *first_end = strstr(two_calls, "</" TOKEN_DSML "invoke>"),
+		   *second = strstr(two_calls, "write_file\">");
+	size_t n_closed = 0, n_cut = 0;
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(two_calls); n++) {
+		struct buf closing = {0};
+		struct record r = {0};
+		bool cut, early = two_calls + n < strstr(two_calls, "read_file\">") + 11;
+		enum dsml_closing how = close_at(&r, n, &closing, &cut);
+
+		if (how == DSML_CLOSES_NEVER)
+			fail_msg("%.*s: closes never", (int)n, two_calls);
+		n_closed += how == DSML_CLOSES;
+		n_cut += cut;
+		if (early)
+			assert_int_equal(how, DSML_CLOSES_LATER);
+		if (how == DSML_CLOSES) {
+			assert_true(closing.len <= 120);
+			if (r.n_bad)
+				fail_msg("%.*s: %s", (int)n, two_calls, buf_z(&r.lines));
+			assert_int_equal(r.n_end + cut, two_calls + n >= second + 12 ? 2 : 1);
+		}
+		if (how == DSML_CLOSES && two_calls + n > first_end + 30)
+			assert_non_null(strstr(buf_z(&r.lines), "end 0 \"{\\\"path\\\": "
+								"\\\"a <b>/｜</x\\\"}\""));
+		buf_release(&closing);
+		record_release(&r);
+	}
+	assert_in_range(n_cut, 40, sizeof(two_calls));
+	assert_in_range(n_closed, n_cut, sizeof(two_calls));
+}
+
+/* What the grammar does not accept cannot be closed, nor is it early. */
+static void a_slip_is_neither_early_nor_closed(void **state)
+{
+	static const struct {
+		enum dsml_mode mode;
+		const char *text;
+		enum dsml_closing how;
+	} rows[] = {
+		{DSML_CHAT, CALLS INVOKE("f"), DSML_CLOSES},
+		{DSML_CHAT, INVOKE("f"), DSML_CLOSES_NEVER},
+		{DSML_THINKING, "hm" CALLS INVOKE("f"),
+		 DSML_CLOSES_NEVER},
+		{DSML_THINKING, "hm</think>" CALLS INVOKE("f"),
+		 DSML_CLOSES},
+		{DSML_CHAT, CALLS "text<" TOKEN_DSML "invoke name=\"f\">\n",
+		 DSML_CLOSES_NEVER},
+		{DSML_CHAT, CALLS INVOKE("f") INVOKE_END CALLS_END, DSML_CLOSES},
+		{DSML_CHAT, CALLS INVOKE("f") INVOKE_END CALLS_END "more", DSML_CLOSES_NEVER},
+		{DSML_CHAT, "no call", DSML_CLOSES_LATER},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf closing = {0};
+		struct record r = {0};
+		struct dsml d;
+
+		assert_int_equal(dsml_init(&d, rows[i].mode, on_event, &r, NULL), 0);
+		dsml_push(&d, str_of(rows[i].text));
+		if (dsml_closing(&d, &closing) != rows[i].how)
+			fail_msg("%s: not as expected", rows[i].text);
+		assert_int_equal(dsml_early(&d), rows[i].how == DSML_CLOSES ||
+							 strstr(rows[i].text, "more") != NULL);
+		dsml_release(&d);
+		buf_release(&closing);
+		record_release(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_answer_closes_wherever_no_tag_is_open),
+		cmocka_unit_test(a_slip_is_neither_early_nor_closed),
 		cmocka_unit_test(golden_completions_are_read_as_the_official_parser_does),
 		cmocka_unit_test(every_slip_is_survived_and_reported),
 		cmocka_unit_test(random_answers_are_read_the_same_in_any_pieces),

@@ -76,6 +76,12 @@ static bool log_event(struct turn_log *log, struct event *ev)
 	case EV_CALL_BEGIN:
 		buf_addf(&log->calls, "%d begin %s\n", ev->call, buf_z(&ev->text));
 		break;
+	case EV_CALL_TEXT:
+		buf_addf(&log->calls, "%d more %s\n", ev->call, buf_z(&ev->text));
+		break;
+	case EV_CALL_CUT:
+		buf_addf(&log->calls, "%d cut %s\n", ev->call, buf_z(&ev->text));
+		break;
 	case EV_CALL_PARAM:
 		buf_addf(&log->calls, "%d param %s\n", ev->call, buf_z(&ev->text));
 		break;
@@ -589,9 +595,78 @@ static void the_sample_script_of_the_tour_is_a_good_one(void **state)
 	e->ops->close(e);
 }
 
+#define WRITE                                                                                  \
+	"{\"call\": {\"name\": \"w\", \"arguments\": {\"path\": \"a\", \"content\": "              \
+	"\"onetwothree\"}}, \"chunk\": 3, "
+
+static void a_call_streams_its_values_in_pieces(void **state)
+{
+	struct engine *e = open_script(WRITE "\"delay_ms\": 1}\n{\"done\": {}}\n");
+	struct turn_request req = say_hello();
+	struct turn_log log = {0};
+
+	(void)state;
+	play(e, &req, &log);
+	assert_string_equal(buf_z(&log.calls),
+			    "0 begin w\n0 more a\n0 param \"path\": \"a\"\n0 more one\n0 more two\n"
+			    "0 more thr\n0 more ee\n0 param \"content\": \"onetwothree\"\n"
+			    "0 end {\"path\": \"a\", \"content\": \"onetwothree\"}\n");
+	log_release(&log);
+	e->ops->close(e);
+}
+
+/* As soon as it is told of it is ended: there, and the turn with it. */
+static void a_call_that_is_ended_is_cut_and_the_turn_over(void **state)
+{
+	struct engine *e = open_script(
+		WRITE "\"delay_ms\": 50, \"expect_call_ended\": true}\n"
+		      "{\"text\": \"never\"}\n{\"done\": {}}\n");
+	struct turn_request req = say_hello();
+	struct turn_log log = {0};
+	uint64_t turn = submit(e, &req);
+	bool over = false;
+
+	(void)state;
+	while (!over) {
+		struct event ev;
+
+		pop(e, &ev);
+		if (ev.kind == EV_CALL_BEGIN) {
+			assert_true(ev.early);
+			e->ops->end_call(e, turn);
+		}
+		over = log_event(&log, &ev);
+		event_release(&ev);
+	}
+	assert_null(strstr(buf_z(&log.calls), "param \"content\""));
+	assert_non_null(strstr(buf_z(&log.calls), "0 cut the call was ended\n"));
+	assert_int_equal(log.last.stop, STOP_CALLS);
+	assert_int_equal(log.ids[log.n_ids - 1], 0);
+	assert_int_equal(log.text.len, 0);
+	log_release(&log);
+	e->ops->close(e);
+}
+
+static void a_call_that_was_to_be_ended_and_was_not_fails_the_turn(void **state)
+{
+	struct engine *e = open_script(WRITE "\"expect_call_ended\": true}\n{\"done\": {}}\n");
+	struct turn_request req = say_hello();
+	struct turn_log log = {0};
+
+	(void)state;
+	play(e, &req, &log);
+	assert_int_equal(log.last.kind, EV_ERROR);
+	assert_string_equal(log.last.err.text, "script line 1: the call was not ended");
+	log_release(&log);
+	e->ops->close(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_call_streams_its_values_in_pieces),
+		cmocka_unit_test(a_call_that_is_ended_is_cut_and_the_turn_over),
+		cmocka_unit_test(a_call_that_was_to_be_ended_and_was_not_fails_the_turn),
 		cmocka_unit_test(a_turn_gives_its_thinking_text_and_ids_in_order),
 		cmocka_unit_test(without_effort_there_is_no_thinking),
 		cmocka_unit_test(a_call_streams_its_name_each_argument_and_the_whole),

@@ -89,7 +89,7 @@ static void log_release(struct turn_log *log)
 /* Neighbours of one kind are one, however they were cut. */
 static void log_text(struct turn_log *log, const struct event *ev, enum event_kind *before)
 {
-	if (ev->kind != *before || ev->kind >= EV_CALL_BEGIN)
+	if (ev->kind != *before || (ev->kind >= EV_CALL_BEGIN && ev->kind != EV_CALL_TEXT))
 		buf_addf(&log->said, "\n%d %d ", (int)ev->kind, ev->call);
 	buf_adds(&log->said, buf_str(&ev->text));
 	*before = ev->kind;
