@@ -35,6 +35,7 @@ static const char *const gpu_kernels[] = {"auto", "general", NULL};
 /* As struct sampling has it. */
 static const char *const drafts[] = {"auto", "off", "1", "2", "3", "4", "5", "6", "7", "8", NULL};
 static const char *const moe_backends[] = {"auto", "fused", "grouped", "reference", NULL};
+static const char *const comms[] = {"auto", "peer", "nccl", NULL};
 
 /* Read once more where they are used. */
 static int check_rule(enum rule_says says, const char *value, struct err *err)
@@ -126,6 +127,8 @@ const struct option_row option_rows[] = {
 	{NULL, "ranks", 0, OPTION_SMALL, AT(ranks), AT_START, "N",
 	 "cut the model into N parts that compute together (default 1; auto = one for each GPU)",
 	 .least = 1, .most = 64, .zero = "auto"},
+	{NULL, "comm", 0, OPTION_CHOICE, AT(comm), AT_START, "HOW",
+	 "how GPUs that are ranks add up: auto (default), peer, nccl", .choices = comms},
 	{NULL, "kernels", 0, OPTION_CHOICE, AT(kernels), AT_START, "WHICH",
 	 "a GPU's code: auto (default, made for its chip), general", .choices = gpu_kernels},
 	{NULL, "moe-backend", 0, OPTION_CHOICE, AT(moe_backend), AT_START, "HOW",
@@ -264,6 +267,7 @@ void options_engine(const struct options *o, struct engine_config *config)
 	config->kernels = chosen(gpu_kernels, o->kernels);
 	config->gpu_experts = o->gpu_experts;
 	config->moe_backend = chosen(moe_backends, o->moe_backend);
+	config->comm = chosen(comms, o->comm);
 	config->gpu = o->gpu;
 	config->n_threads = (int)o->threads;
 	config->n_ranks = o->ranks ? o->ranks : RANKS_AUTO;

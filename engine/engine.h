@@ -80,7 +80,8 @@ struct engine_config {
 	const char *backend;   /* "cpu", "cuda" or NULL for the best there is */
 	const char *kernels;   /* GPU: "general", or NULL for those made for its chip */
 	const char *moe_backend; /* GPU: "fused", "grouped", "reference", or NULL for its choice */
-	int gpu;               /* which one */
+	const char *comm;      /* GPUs: how ranks add up: "peer", "nccl", or NULL for the best */
+	int gpu;               /* which one; of several ranks, the first one's */
 	int gpu_experts;       /* GPU: of each layer's experts, how many its own memory holds, the
 				  rest being read from the host's; 0 = as many as fit */
 	int n_threads;         /* CPU: 0 = one for each physical core */

@@ -163,11 +163,14 @@ struct backend {
 struct backend_options {
 	const char *name;    /* "cpu", "cuda"; NULL: the best that works here */
 	int n_threads;       /* CPU: 0 = one for each physical core that this process may run on */
-	int n_sharing;       /* CPU: so many backends share threads and memory evenly; 0 = 1 */
+	int n_sharing;       /* so many ranks of one model, 0 = 1: CPUs share threads and memory */
+	                     /* evenly, GPUs are dealt out from `device` on */
+	int rank;            /* which of them */
 	const char *isa;     /* CPU: "v2", "v3", "v4", "generic"; NULL: the best there is */
 	const char *kernels; /* GPU: NULL or "auto": made for this chip; "general": for any */
 	const char *experts; /* GPU: NULL or "auto", "fused", "grouped", "reference" */
-	int device;          /* GPU: which of those that are visible */
+	const char *comm;    /* GPU: how ranks add up: NULL or "auto", "peer", "nccl" */
+	int device;          /* GPU: which of those that are visible; the first rank's */
 };
 
 /* ERR_USAGE names what there is no backend of; ERR_MODEL why the one named does not work here. */

@@ -57,6 +57,7 @@ int verb_status(const char *name, int rc, const struct err *err);
 	{"backend", required_argument, NULL, VERB_ENGINE},                                    \
 		{"threads", required_argument, NULL, VERB_ENGINE},                            \
 		{"ranks", required_argument, NULL, VERB_ENGINE},                              \
+		{"comm", required_argument, NULL, VERB_ENGINE},                               \
 		{"gpu", required_argument, NULL, VERB_ENGINE},                                \
 		{"gpu-experts", required_argument, NULL, VERB_ENGINE},                        \
 		{"kernels", required_argument, NULL, VERB_ENGINE},                            \

@@ -20,7 +20,9 @@ static int open_backend(struct model *m, const struct model_options *opt, struct
 		.isa = opt->isa,
 		.kernels = opt->kernels,
 		.experts = opt->experts,
-		.device = opt->device + m->shard.rank,
+		.comm = opt->comm,
+		.device = opt->device,
+		.rank = m->shard.rank,
 		.n_sharing = m->shard.n_ranks,
 	};
 	int rc = m->be ? 0 : backend_open(&m->be, &o, err);
@@ -113,6 +115,7 @@ struct model_options model_options_of(const struct engine_config *config)
 		.n_threads = config->n_threads,
 		.kernels = config->kernels,
 		.experts = config->moe_backend,
+		.comm = config->comm,
 		.device = config->gpu,
 		.gpu_experts = config->gpu_experts,
 		.n_ranks = config->n_ranks,

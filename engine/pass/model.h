@@ -50,7 +50,7 @@ struct model_options {
 	const char *backend;  /* as engine_config */
 	int n_threads;
 	const char *isa;      /* CPU: NULL for the best there is; see backend_open_cpu() */
-	const char *kernels, *experts; /* GPU: as in backend_options; and which one: */
+	const char *kernels, *experts, *comm; /* GPU: as in backend_options; and which one: */
 	int device;
 	struct backend *be;   /* instead of all these: an open one, the model's to close */
 	int gpu_experts;      /* of each layer's, how many the GPU's own memory holds; 0: what fits */

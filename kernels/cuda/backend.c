@@ -121,21 +121,55 @@ static int read_options(struct cuda *c, const struct backend_options *o, int *ge
 			       "experts: \"%s\", expected auto, fused, grouped or reference",
 			       o->experts);
 	c->moe = (enum cuda_moe)i;
-	c->device = o->device;
 	return 0;
 }
 
-static int choose_device(struct cuda *c, int general, struct err *err)
+static int read_comm(struct cuda *c, const struct backend_options *o, struct err *err)
 {
-	struct device_facts f;
-	struct tile_policy policy;
-	int n = 0;
+	static const char *const names[] = {
+		[CUDA_COMM_AUTO] = "auto", [CUDA_COMM_PEER] = "peer", [CUDA_COMM_NCCL] = "nccl"};
+	size_t n = sizeof(names) / sizeof(names[0]), i = 0;
+
+	while (o->comm && i < n && strcmp(o->comm, names[i]) != 0)
+		i++;
+	if (i == n)
+		return err_set(err, ERR_USAGE, "comm: \"%s\", expected auto, peer or nccl",
+			       o->comm);
+	c->comm_way = (enum cuda_comm_way)i;
+	return 0;
+}
+
+/* Ranks are dealt out over the GPUs from the first one's on. */
+static int deal_device(struct cuda *c, const struct backend_options *o, struct err *err)
+{
+	int n = 0, left;
 
 	if (device_count(&n, err))
 		return err->code;
-	if (c->device < 0 || c->device >= n)
+	if (o->device < 0 || o->device >= n)
 		return err_set(err, ERR_USAGE, "gpu %d: there are %d, counted from 0",
-			       c->device, n);
+			       o->device, n);
+	left = n - o->device;
+	c->device = o->device + o->rank % left;
+	c->n_here = o->n_sharing > 1 ? (o->n_sharing - o->rank % left + left - 1) / left : 1;
+	return 0;
+}
+
+static void name_device(struct cuda *c, const char *gpu)
+{
+	char shared[24] = "";
+
+	if (c->n_here > 1)
+		snprintf(shared, sizeof(shared), " shared by %d", c->n_here);
+	snprintf(c->name, sizeof(c->name), "cuda %d%s: %.22s, %s kernels", c->device, shared, gpu,
+		 c->target->name);
+}
+
+static int choose_kernels(struct cuda *c, int general, struct err *err)
+{
+	struct device_facts f;
+	struct tile_policy policy;
+
 	if (device_facts(c->device, &f, err))
 		return err->code;
 	policy = tile_policy(f.sm, f.memory, general);
@@ -150,8 +184,7 @@ static int choose_device(struct cuda *c, int general, struct err *err)
 	c->prefill_rows = policy.prefill_rows;
 	c->begins_early = policy.variant == VARIANT_SM90A;
 	c->target = policy.variant == VARIANT_SM90A ? &cuda_target_sm90a : &cuda_target_general;
-	snprintf(c->name, sizeof(c->name), "cuda %d: %.30s, %s kernels", c->device, f.name,
-		 c->target->name);
+	name_device(c, f.name);
 	return cuda_fail(cudaSetDevice(c->device), "device", err);
 }
 
@@ -165,7 +198,11 @@ int cuda_open(struct backend **out, const struct backend_options *o, struct err 
 		return err_nomem(err, "cuda backend", sizeof(*c));
 	rc = read_options(c, o, &general, err);
 	if (!rc)
-		rc = choose_device(c, general, err);
+		rc = read_comm(c, o, err);
+	if (!rc)
+		rc = deal_device(c, o, err);
+	if (!rc)
+		rc = choose_kernels(c, general, err);
 	if (!rc)
 		rc = cuda_fail(cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking),
 			       "stream", err);

@@ -39,6 +39,9 @@ extern "C" {
 /* How the products of the experts are computed (--moe-backend). */
 enum cuda_moe { CUDA_MOE_AUTO, CUDA_MOE_FUSED, CUDA_MOE_GROUPED, CUDA_MOE_REFERENCE };
 
+/* How ranks add up (--comm). */
+enum cuda_comm_way { CUDA_COMM_AUTO, CUDA_COMM_PEER, CUDA_COMM_NCCL };
+
 /* Where an expert's weights lie, in device memory: place_experts() makes an array of these. */
 struct cuda_expert {
 	const unsigned char *w1, *s1; /* gate [inner, d] and its scales */
@@ -91,6 +94,8 @@ struct cuda {
 	int begins_early; /* kernels may begin before the last one has ended: device.cuh */
 	int behind_other; /* what was issued last is no kernel */
 	enum cuda_moe moe;
+	enum cuda_comm_way comm_way;
+	int n_here; /* ranks that have this GPU together, this one included */
 	cudaStream_t stream;
 	uint32_t *counters; /* [CUDA_COUNTERS], 0 between operations: who counts puts it back */
 	struct cuda_blaslt *lt; /* ask cuda_blaslt_here() first */

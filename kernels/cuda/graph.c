@@ -1,5 +1,6 @@
 /*
  * Runs: issued once, recorded as a graph, replayed from then on; and what their phases took.
+ * Where ranks' hosts meet within a run, it is issued each time instead.
  *
  * A mark is an event in the recording, so a replay writes it anew.  Events are read before the
  * recording runs again or another one does: only timing pays for that wait.
@@ -49,6 +50,11 @@ void graph_forget(struct backend *be)
 	scratch_forget(c);
 }
 
+static int meets_within(const struct cuda *c)
+{
+	return c->comm && comm_meets_in_runs(c->comm);
+}
+
 /* -------------------------------------------------------------------- marks */
 
 static int add_mark(struct cuda *c, struct recording *r, int phase, struct err *err)
@@ -70,7 +76,9 @@ static int add_mark(struct cuda *c, struct recording *r, int phase, struct err *
 		return rc;
 	r->marks[r->n_marks++] = (struct mark){event, phase};
 	c->behind_other = 1;
-	return cuda_fail(cudaEventRecordWithFlags(event, c->stream, cudaEventRecordExternal),
+	return cuda_fail(cudaEventRecordWithFlags(event, c->stream,
+						  meets_within(c) ? cudaEventRecordDefault
+								  : cudaEventRecordExternal),
 			 "mark", err);
 }
 
@@ -129,6 +137,22 @@ int graph_phase_seconds(struct backend *be, double *sum, int n, struct err *err)
 
 /* --------------------------------------------------------------------- runs */
 
+/* What body issues, with its marks. */
+static int issue(struct cuda *c, struct recording *r, int (*body)(void *, struct err *),
+		 void *ctx, struct err *err)
+{
+	int rc = 0;
+
+	c->recording = r;
+	c->behind_other = 1;
+	if (c->timing)
+		rc = add_mark(c, r, -1, err);
+	if (!rc)
+		rc = body(ctx, err);
+	c->recording = NULL;
+	return rc;
+}
+
 /*
  * Records what body issues.  The capture is relaxed, so that it may load a kernel or let
  * scratch grow; what body returns counts before what became of the capture.
@@ -143,13 +167,7 @@ static int record(struct cuda *c, struct recording *r, int (*body)(void *, struc
 
 	if (rc)
 		return rc;
-	c->recording = r;
-	c->behind_other = 1;
-	if (c->timing)
-		rc = add_mark(c, r, -1, err);
-	if (!rc)
-		rc = body(ctx, err);
-	c->recording = NULL;
+	rc = issue(c, r, body, ctx, err);
 	ended = cudaStreamEndCapture(c->stream, &graph);
 	if (!rc)
 		rc = cuda_fail(ended, "recording a run", err);
@@ -184,8 +202,11 @@ static void keep(struct cuda *c, struct recording *r)
  */
 static int launch(struct cuda *c, const struct recording *r, struct err *err)
 {
-	int rc = c->comm ? comm_meet(c->comm, err) : 0;
+	int rc;
 
+	if (!r->exec) /* it was issued, and not recorded */
+		return 0;
+	rc = c->comm ? comm_meet(c->comm, err) : 0;
 	c->behind_other = 1;
 	if (!rc)
 		rc = cuda_fail(cudaGraphLaunch(r->exec, c->stream), "run", err);
@@ -211,7 +232,8 @@ int graph_run(struct backend *be, uint64_t key, int (*body)(void *ctx, struct er
 	      void *ctx, struct err *err)
 {
 	struct cuda *c = cuda_of(be);
-	struct recording *r = key == RUN_ONCE ? NULL : find(c, key);
+	int direct = meets_within(c);
+	struct recording *r = direct || key == RUN_ONCE ? NULL : find(c, key);
 	int rc = 0;
 
 	if (c->recording)
@@ -224,8 +246,8 @@ int graph_run(struct backend *be, uint64_t key, int (*body)(void *ctx, struct er
 		r = calloc(1, sizeof(*r));
 		if (!r)
 			return err_nomem(err, "recording", sizeof(*r));
-		r->key = key;
-		rc = record(c, r, body, ctx, err);
+		r->key = direct ? RUN_ONCE : key;
+		rc = direct ? issue(c, r, body, ctx, err) : record(c, r, body, ctx, err);
 		if (rc) {
 			recording_free(r);
 			return rc;

@@ -26,16 +26,30 @@ struct pack_experts {
 };
 
 /* What a kernel knows of the ranks: kernels/cuda/peer.cu. */
-#define PEER_MAX    8         /* GPUs that reach each other's memory */
-#define PEER_VALUES (1 << 20) /* float32 of one call, at most */
+#define PEER_MAX    8         /* ranks on GPUs */
+#define PEER_VALUES (1 << 18) /* float32 of one call that goes through inboxes, at most */
+#define PEER_BLOCKS 256       /* blocks of a rank, at most */
 struct peer_view {
 	int rank, n_ranks;
+	int n_blocks;              /* of a rank, at most: as many as run at once on each GPU */
 	uint64_t *inbox[PEER_MAX]; /* of each rank, on its own GPU: [2, n_ranks, PEER_VALUES] */
+	uint32_t *flags[PEER_MAX]; /* likewise: [2, PEER_MAX, PEER_BLOCKS] */
 	uint32_t *turn;            /* calls so far; on this GPU */
 	uint32_t *done;            /* blocks of this call that have ended; 0 between calls */
 	const uint32_t *poisoned;  /* host memory: nobody waits any more */
 	uint32_t *missing;         /* host memory: 1 + the rank that did not come */
 	uint64_t patience_ns;
+};
+
+/* Where each rank has the values of a call, aligned to 16 bytes. */
+struct peer_rows {
+	float *x[PEER_MAX];
+};
+
+/* What each rank has brought: kernels/cuda/mail.cu. */
+struct mail_view {
+	int rank, n_ranks;
+	const float *box[PEER_MAX];
 };
 
 struct cuda_target {
@@ -52,8 +66,16 @@ struct cuda_target {
 	/* x = the sum over the ranks of n float32, at most PEER_VALUES. */
 	int (*peer_sum)(struct cuda *c, const struct peer_view *v, float *x, size_t n,
 			struct err *err);
+	/* The same, x being rows->x[rank]: any multiple of 4. */
+	int (*peer_sum_slices)(struct cuda *c, const struct peer_view *v,
+			       const struct peer_rows *rows, size_t n, struct err *err);
 	int (*peer_gather)(struct cuda *c, const struct peer_view *v, const struct gather_args *a,
 			   struct err *err);
+	int (*mail_sum)(struct cuda *c, const struct mail_view *v, float *x, size_t n,
+			struct err *err);
+	/* Of each rank's values the n from `at` on are what its box has. */
+	int (*mail_gather)(struct cuda *c, const struct mail_view *v,
+			   const struct gather_args *a, size_t at, size_t n, struct err *err);
 };
 
 extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
@@ -97,7 +119,10 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_multiply          CUDA_NAME(cuda_multiply)
 #define cuda_pack              CUDA_NAME(cuda_pack)
 #define cuda_peer_sum          CUDA_NAME(cuda_peer_sum)
+#define cuda_peer_sum_slices   CUDA_NAME(cuda_peer_sum_slices)
 #define cuda_peer_gather       CUDA_NAME(cuda_peer_gather)
+#define cuda_mail_sum          CUDA_NAME(cuda_mail_sum)
+#define cuda_mail_gather       CUDA_NAME(cuda_mail_gather)
 #define cuda_mhc_scratch       CUDA_NAME(cuda_mhc_scratch)
 #define cuda_linear_scratch    CUDA_NAME(cuda_linear_scratch)
 #define cuda_index_scratch     CUDA_NAME(cuda_index_scratch)
@@ -144,8 +169,13 @@ int cuda_read(struct backend *, dbuf p, size_t bytes, struct err *);
 int cuda_multiply(struct backend *, double *n_op, struct err *);
 int cuda_pack(struct cuda *, const struct pack_experts *, struct err *);
 int cuda_peer_sum(struct cuda *, const struct peer_view *, float *x, size_t n, struct err *);
+int cuda_peer_sum_slices(struct cuda *, const struct peer_view *, const struct peer_rows *,
+			 size_t n, struct err *);
 int cuda_peer_gather(struct cuda *, const struct peer_view *, const struct gather_args *,
 		     struct err *);
+int cuda_mail_sum(struct cuda *, const struct mail_view *, float *x, size_t n, struct err *);
+int cuda_mail_gather(struct cuda *, const struct mail_view *, const struct gather_args *,
+		     size_t at, size_t n, struct err *);
 
 /* Bytes that the largest call of a pass of this shape asks of cuda_scratch(). */
 size_t cuda_mhc_scratch(const struct cuda *, const struct pass_shape *);

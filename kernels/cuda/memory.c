@@ -153,10 +153,9 @@ uint64_t memory_free_bytes(const struct backend *be)
 {
 	size_t left = 0, all = 0;
 
-	(void)be;
 	if (cudaMemGetInfo(&left, &all) != cudaSuccess)
 		return 0;
-	return left;
+	return left / (size_t)((const struct cuda *)be)->n_here;
 }
 
 /* ------------------------------------------------------------------- in, out */
@@ -226,7 +225,8 @@ int memory_get(struct backend *be, void *dst, dbuf src, size_t bytes, struct err
 			       "get", err);
 	}
 	if (!rc)
-		rc = cuda_fail(cudaStreamSynchronize(c->stream), what, err);
+		rc = c->comm ? comm_wait(c->comm, what, err)
+			     : cuda_fail(cudaStreamSynchronize(c->stream), what, err);
 	if (rc)
 		return rc;
 	m->put_at = 0;

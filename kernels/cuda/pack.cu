@@ -86,8 +86,9 @@ extern "C" int cuda_pack(struct cuda *c, const struct pack_experts *p, struct er
 		return cuda_refuse(err, "experts",
 				   "%d columns: 16 rows take %zu bytes, a block has %d", most,
 				   bytes, c->block_shared);
+	/* The same each time: another rank's thread may launch it on this GPU meanwhile. */
 	rc = cudaFuncSetAttribute(pack_tile, cudaFuncAttributeMaxDynamicSharedMemorySize,
-				  (int)bytes);
+				  c->block_shared);
 	if (rc != cudaSuccess)
 		return cuda_fail(rc, "packing experts", err);
 	launch_kernel(c, pack_tile, dim3((unsigned)(most / PACKED_ROWS), (unsigned)p->n, 3),

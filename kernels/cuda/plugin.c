@@ -2,7 +2,7 @@
  * What the program opens the plug-in by, and what is known of the GPUs and the libraries: for
  * doctor, a line each.
  */
-#include "kernels/cuda/private.h"
+#include "kernels/cuda/comm.h"
 #include "kernels/cuda/blaslt.h"
 #include "kernels/cuda/tile_policy.h"
 
@@ -95,6 +95,7 @@ static void describe_libraries(struct buf *out)
 		 major_of(CUDART_VERSION), minor_of(CUDART_VERSION), major_of(driver),
 		 minor_of(driver));
 	blaslt_describe(out);
+	nccl_describe(out);
 }
 
 int cuda_describe(struct buf *out)

@@ -25,9 +25,12 @@ void graph_time_phases(struct backend *be, int on);
 int graph_mark(struct backend *be, int phase, struct err *err);
 int graph_phase_seconds(struct backend *be, double *sum, int n, struct err *err);
 
-/* comm.c: ranks, one on each GPU; and the hosts' meeting around each run (graph.c) */
+/* comm.c: ranks; the hosts' meeting around each run (graph.c), or within one; a wait for what
+ * was issued, which ends where some rank will not come */
 int comm_new(struct backend *const *ranks, int n, struct comm **out, struct err *err);
 int comm_meet(struct cuda_comm *k, struct err *err);
+int comm_meets_in_runs(const struct cuda_comm *k);
+int comm_wait(struct cuda_comm *k, const char *what, struct err *err);
 size_t comm_bytes(int n_ranks); /* on each GPU */
 
 /* place.c: weights on their way into device memory */

@@ -68,5 +68,8 @@ const struct cuda_target CUDA_NAME(cuda_target) = {
 	.multiply = cuda_multiply,
 	.pack = cuda_pack,
 	.peer_sum = cuda_peer_sum,
+	.peer_sum_slices = cuda_peer_sum_slices,
 	.peer_gather = cuda_peer_gather,
+	.mail_sum = cuda_mail_sum,
+	.mail_gather = cuda_mail_gather,
 };
