@@ -13,6 +13,8 @@ CUDA_HOME = $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
 CUDART = $(firstword $(wildcard $(addsuffix /libcudart_static.a,$(CUDA_HOME)/lib64 $(CUDA_HOME)/lib \
 	$(CUDA_HOME)/targets/x86_64-linux/lib /usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null))))
 
+CUDA_LINK = $(CUDART) -Wl,-Bstatic -lstdc++ -Wl,-Bdynamic -pthread -lrt -ldl -lm
+
 # Each kernel file is compiled for each target: code for 9.0a alone; general code for 8.0 and, as
 # PTX, for whatever comes later.
 CUDA_TARGETS := sm90a general
@@ -50,8 +52,7 @@ $(B)/plugin/%.o: %.c $(B)/flags | $(B)/packages.ok
 
 $(B)/dsv4chat-cuda.so: $(CUDA_OBJS) kernels/cuda
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -o $@ $(filter %.o,$^) $(CUDART) -Wl,--no-undefined,--exclude-libs,ALL \
-		-Wl,-Bstatic -lstdc++ -Wl,-Bdynamic -pthread -lrt -ldl -lm
+	$(Q)$(CC) -shared -o $@ $(filter %.o,$^) -Wl,--no-undefined,--exclude-libs,ALL $(CUDA_LINK)
 
 # What decides without a GPU is tested without one.
 $(B)/lib/kernels-cuda.a: $(B)/kernels/cuda/tile_policy.o $(B)/kernels/cuda/tiles.o

@@ -24,11 +24,18 @@ HOSTILE_TOOLS := $(B)/tests/hostile/run $(B)/tests/hostile/attack
 
 # Tests of a GPU are compiled everywhere, and run from the kit (mk/cuda.mk), which brings its
 # libraries.
-GPU_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/gpu/*_test.c))
+# The one with kernels of its own needs nvcc.
+GPU_TESTS := $(patsubst %.c,$(B)/%,$(filter-out $(if $(HAS_NVCC),,%/peer_rounds_test.c),$(wildcard tests/gpu/*_test.c)))
 GPU_SHARED := $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(wildcard tests/gpu/*.c)))
 $(B)/tests/gpu/%: $(B)/tests/gpu/%.o $(GPU_SHARED) $(TEST_ARCHIVES)
 	$(call say,LD,$@)
-	$(call link,$< $(GPU_SHARED),$(TEST_ARCHIVES),$(KIT_RPATH) -lcmocka)
+	$(call link,$< $(GPU_SHARED) $(filter %.cu.o,$^),$(TEST_ARCHIVES),$(KIT_RPATH) -lcmocka \
+		$(if $(filter %.cu.o,$^),$(CUDA_LINK)))
+$(B)/tests/gpu/peer_rounds_test: $(B)/tests/gpu/peer_rounds.cu.o
+$(B)/tests/gpu/%.cu.o: tests/gpu/%.cu mk/cuda.mk $(B)/flags | $(B)/packages.ok
+	@mkdir -p $(@D)
+	$(call say,NVCC,$@)
+	$(Q)$(NVCC_RUN) $(NVCC_FLAGS) $(CUDA_CODE_sm90a) $(CUDA_CODE_general) -DCUDA_TARGET=test -MF $(@:.o=.d) -c -o $@ $<
 
 # What lets a program's calls fail, see there.
 FAULTS := $(B)/tests/faults/faults.so
