@@ -38,7 +38,8 @@ enum event_kind {
 	EV_CALL_TEXT,  /* call: its index; text: more of an argument that is written, as it is */
 	EV_CALL_PARAM, /* call: its index; text: a whole argument, `"name": value` as JSON */
 	EV_CALL_END,   /* call: its index; text: all arguments as one JSON object          */
-	EV_CALL_BAD,   /* call: its index; text: why it is malformed or cut; never run it  */
+	EV_CALL_BAD,   /* call: its index; text: why it is malformed or cut; never run it;
+			  alone, of an answer that was to have a call, and has none        */
 	EV_CALL_CUT,   /* call: its index; text: why it was ended before it was whole; never run
 			  it; the answer is well-formed, and those before it stand         */
 	EV_PRICE,      /* of a glance: progress of progress_all tokens would be read; what it

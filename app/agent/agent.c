@@ -2,6 +2,7 @@
 #include "app/agent/machine.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/agent/prepare.h"
 
@@ -300,9 +301,18 @@ static void begin_round(struct agent *a, const struct talk_message *m)
 
 /* ---- what happens ---- */
 
+/* But for thinking. */
 static bool says_nothing(const struct talk_message *m)
 {
-	return !talk_message_bytes(m, HISTORY_TEXT) && talk_message_bytes(m, HISTORY_THINKING);
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_parts; i++) {
+		const struct buf *text = &m->parts[i].text;
+
+		n += m->parts[i].kind == HISTORY_TEXT &&
+		     strspn(buf_z(text), " \t\r\n") < text->len;
+	}
+	return !n && talk_message_bytes(m, HISTORY_THINKING);
 }
 
 static void retry(struct agent *a)

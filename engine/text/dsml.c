@@ -139,6 +139,9 @@ int dsml_finish(struct dsml *d, enum dsml_end end, struct err *err)
 	if (p->input.len && !p->ended)
 		feed(p, buf_str(&p->input));
 	dsml_run(p);
+	/* What was to have a call, and has none, is one of which nothing could be read. */
+	if (p->asked && !cut && !p->calls.n && !dsml_accepts(p, p->raw.len, STR_LIT("")))
+		dsml_calls_begin(&p->calls, STR_LIT(""));
 	if (!cut)
 		buf_adds(&p->raw, end_token);
 	p->calls.failed = p->calls.failed || buf_failed(&p->raw) || buf_failed(&p->pending) ||

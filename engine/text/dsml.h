@@ -61,7 +61,9 @@ void dsml_message_write(const struct dsml_message *m, struct jsonw *w);
  * EV_CALL_PARAM, EV_CALL_END, EV_CALL_BAD, EV_CALL_CUT, EV_NOTICE; `call` is the call's index, -1 for the
  * others; `text` is borrowed for the call.  Each EV_CALL_BEGIN is followed, at the latest by
  * dsml_finish(), by one EV_CALL_END, EV_CALL_BAD or EV_CALL_CUT of the same index; the pieces of
- * EV_CALL_TEXT before an EV_CALL_PARAM make up its value as it was written.
+ * EV_CALL_TEXT before an EV_CALL_PARAM make up its value as it was written.  An answer with the
+ * beginning of a call block, in which no call begins and which the official grammar rejects, ends
+ * with EV_CALL_BAD of index 0 alone.
  */
 typedef void (*dsml_event_fn)(void *ctx, enum event_kind kind, int call, struct str text);
 

@@ -32,6 +32,7 @@ struct dsml_private {
 	bool in_thinking;  /* block, tag, value: what is around them is thinking */
 	bool in_block;     /* a block is open */
 	bool in_call;      /* a call is open */
+	bool asked;        /* a block, or a parameter, was begun outside of thinking */
 	const struct stop *tag_word; /* tag: what it began with */
 	bool tag_control;  /* tag: the ｜DSML｜ of that was the control token */
 	bool value_end;    /* tag: it closes a value */

@@ -121,6 +121,7 @@ static void begin_tag(struct dsml_private *p, const struct stop *word)
 static void enter_block(struct dsml_private *p)
 {
 	p->in_block = true;
+	p->asked = p->asked || !p->in_thinking;
 	p->stray = false;
 	p->state = STATE_BLOCK;
 }

@@ -27,6 +27,8 @@ static void on_event(void *ctx, enum event_kind kind, int call, struct str text)
 	r->n_begun += kind == EV_CALL_BEGIN;
 	r->n_good += kind == EV_CALL_END;
 	r->n_bad += kind == EV_CALL_BAD;
+	/* A block without a call. */
+	r->n_begun += kind == EV_CALL_BAD && !call && !r->n_begun;
 	if (call >= r->n_begun)
 		abort();
 }

@@ -57,6 +57,13 @@ static const struct play {
 		   "{\"turn\": {\"expect_tool\": \"error: unknown tool: nope\"}}\n"
 		   "{\"text\": \"Sorry.\"}\n" DONE,
 	 .has = {"Sorry.\n→ nope", "(error)"}},
+	/* Where nothing of a call could be read, its error stands alone. */
+	{{"-p", "hi"},
+	 .engine = "{\"bad_call\": \"no call in it\"}\n" DONE
+		   "{\"turn\": {\"expect_messages\": 4, \"expect_results\": \"\", \"expect_tool\": "
+		   "\"error: the calls were not well formed: no call in it. None was run. Write "
+		   "the calls again.\"}}\n{\"text\": \"Sorry.\"}\n" DONE,
+	 .has = {"Sorry.\n", "(error)"}},
 	/* The pieces of one that is not, where they are wanted. */
 	{{"-p", "hi", "--json", "--partial"},
 	 .engine = READ "{\"text\": \"x\"}\n" DONE "{\"text\": \"A.\"}\n" DONE,

@@ -474,6 +474,8 @@ static const struct play plays[] = {
 	/* An empty answer is asked for once more. */
 	{.answers = {"think hm", "text yes"},
 	 .log = "note the answer was empty after thinking: asked once more\nask again\ndone\n"},
+	{.answers = {"think hm\ntext  ", "text x"},
+	 .log = "note the answer was empty after thinking: asked once more\nask again\ndone\n"},
 	{.answers = {"think hm", "think hm"},
 	 .log = "note the answer was empty after thinking: asked once more\nask again\ndone\n"},
 	{.answers = {"think hm\ntext yes"}, .log = "done\n"},
