@@ -77,7 +77,8 @@ void transcript_set_siblings(struct transcript *t, size_t i, int pos, int n);
 /* Where the cache of its message lies, which the ruler shows. */
 enum item_place { PLACE_UNKNOWN, PLACE_MEMORY, PLACE_DISK, PLACE_COLD };
 void transcript_set_place(struct transcript *t, size_t i, enum item_place place);
-/* Why it was cut, which its foot says: a text that stays; NULL = "interrupted". */
+/* Why it was cut, or for what it waits, which its foot says: a text that stays; NULL = "interrupted",
+ * "waits for its turn". */
 void transcript_set_why(struct transcript *t, size_t i, const char *why);
 
 int transcript_siblings(const struct transcript *t, size_t i); /* 0: its foot says nothing */

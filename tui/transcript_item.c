@@ -254,7 +254,7 @@ static void draw_foot(const struct item *it, struct view v, int y)
 	if (it->state == ITEM_STOPPED && it->kind != ITEM_THINKING)
 		view_putz(v, x, y, "; /continue goes on with it", STYLE_NOTICE);
 	else if (it->state == ITEM_QUEUED)
-		view_putz(v, x, y, "waits for its turn", STYLE_FAINT);
+		view_putz(v, x, y, it->why ? it->why : "waits for its turn", STYLE_FAINT);
 }
 
 void item_draw_row(struct transcript *t, struct item *it, const struct item_rows *r, size_t row,

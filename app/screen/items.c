@@ -257,6 +257,7 @@ void screen_add_queued(struct screen *s, const struct queued *q)
 	question_add_text(q->question, &text);
 	transcript_add_waiting(s->said, buf_str(&text));
 	buf_release(&text);
+	screen_tell_queue(s);
 }
 
 /* ---- an answer that comes ---- */

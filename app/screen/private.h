@@ -242,6 +242,8 @@ bool screen_busy(const struct screen *s); /* that, or a turn runs */
 bool screen_asks(const struct screen *s); /* a call waits for the user */
 /* Of a conversation that is shown again: the calls that have yet to run, and what is asked. */
 void screen_show_acts(struct screen *s);
+/* Messages that wait say for what. */
+void screen_tell_queue(struct screen *s);
 void screen_poll_tools(struct screen *s); /* what runs has something to tell */
 /* Before the question: the model is offered the tools, calls without a result get one, and the
  * question says which edits were taken back. */

@@ -54,6 +54,18 @@ static void stop_model(void *ctx)
 	turn_stop(&((struct screen *)ctx)->turn);
 }
 
+/* What is sent while tools run follows their results; while the model answers nobody knows yet. */
+void screen_tell_queue(struct screen *s)
+{
+	bool joins = screen_acts(s) && !turn_runs(&s->turn) && is_shown(s);
+
+	for (size_t i = transcript_n(s->said); i-- > 0;) {
+		if (transcript_state(s->said, i) != ITEM_QUEUED)
+			return;
+		transcript_set_why(s->said, i, joins ? "joins after this round" : NULL);
+	}
+}
+
 static void end_call(void *ctx)
 {
 	turn_end_call(&((struct screen *)ctx)->turn);
@@ -80,6 +92,7 @@ static void ask_user(void *ctx, const struct approval *p)
 	buf_reset(&s->acts.asked);
 	approval_add_text(&s->acts.asked, p);
 	s->acts.asks = true;
+	screen_tell_queue(s);
 	if (is_shown(s))
 		show_asked(s);
 	else
@@ -127,10 +140,12 @@ static void show_running(struct screen *s, const struct agent_news *n)
 
 	if (i == TRANSCRIPT_NONE)
 		return;
-	if (n->kind == AGENT_STARTS)
+	if (n->kind == AGENT_STARTS) {
 		transcript_finish(s->said, i, ITEM_OPEN, -1, -1, -1);
-	else
+		screen_tell_queue(s);
+	} else {
 		transcript_append(s->said, i, n->text);
+	}
 }
 
 static void show(void *ctx, const struct agent_news *n)

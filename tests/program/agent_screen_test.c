@@ -138,14 +138,35 @@ static void other_words_are_no_decision_and_join_behind_the_results(void **state
 	begin(&st, engine, "{\"output\": \"made\\n\"}\n", false);
 	wait_for_question(&st);
 	stage_type(&st, "yes, but with tests\r");
-	stage_wait_for(&st, "waits for its turn");
+	stage_wait_for(&st, "joins after this round");
 	assert_true(stage_shows(&st, "asks you"));
 	stage_type(&st, "\r");
 	assert_true(stage_shows(&st, "asks you"));
 	stage_type(&st, "y\r");
 	stage_wait_for(&st, "Good.");
 	stage_wait_for(&st, "ready");
-	assert_false(stage_shows(&st, "waits for its turn"));
+	assert_false(stage_shows(&st, "joins after this round"));
+	stage_quit(&st);
+}
+
+/* Sent while the model answers it waits for its turn, until there are calls to join behind. */
+static void what_was_sent_before_the_calls_joins_behind_them(void **state)
+{
+	static const char engine[] =
+		"{\"text\": \"I look at it, and at that.\", \"chunk\": 1, \"delay_ms\": 60}\n" MAKE DONE
+		"{\"turn\": {\"expect\": \"and this\", \"expect_tool\": \"made\", "
+		"\"expect_messages\": 5}}\n{\"text\": \"Good.\"}\n" DONE;
+	struct stage st;
+
+	(void)state;
+	begin(&st, engine, "{\"output\": \"made\\n\"}\n", false);
+	stage_wait_for(&st, "I look");
+	stage_type(&st, "and this\r");
+	stage_wait_for(&st, "waits for its turn");
+	wait_for_question(&st);
+	assert_true(stage_shows(&st, "joins after this round"));
+	stage_type(&st, "y\r");
+	stage_wait_for(&st, "Good.");
 	stage_quit(&st);
 }
 
@@ -343,6 +364,7 @@ int main(void)
 		T(a_word_from_the_input_decides_about_a_call),
 		T(a_file_is_changed_after_what_would_change_was_seen),
 		T(other_words_are_no_decision_and_join_behind_the_results),
+		T(what_was_sent_before_the_calls_joins_behind_them),
 		T(what_came_up_just_now_is_not_answered_by_chance),
 		T(esc_at_the_question_is_no_and_stops),
 		T(esc_stops_what_runs_and_keeps_what_it_printed),
