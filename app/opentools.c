@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/allowed.h"
 #include "app/kept.h"
 #include "app/paths.h"
 #include "engine/base/file.h"
@@ -204,6 +205,26 @@ int app_rules(struct rules **out, const struct options *o, const char *workspace
 	return 0;
 }
 
+/* The options' first, then those of the user's earlier answers. */
+static int open_rules(struct app *app, struct err *err)
+{
+	struct buf warnings = {0};
+	int rc = app_rules(&app->rules, &app->opt, app->workspace, err);
+
+	if (!rc)
+		rc = allowed_load(app->rules, app->workspace, &warnings, err);
+	if (warnings.len) {
+		buf_truncate(&warnings, warnings.len - 1);
+		app_tell(buf_z(&warnings));
+	}
+	if (!rc && !app->opt.runner_script)
+		rc = app_reads(&app->reads, app->workspace, err);
+	if (!rc)
+		rules_set_reads(app->rules, app->reads);
+	buf_release(&warnings);
+	return rc;
+}
+
 int app_open_tools(struct app *app, struct err *err)
 {
 	int rc;
@@ -212,9 +233,7 @@ int app_open_tools(struct app *app, struct err *err)
 		return 0;
 	rc = find_workspace(app, err);
 	if (!rc)
-		rc = app_rules(&app->rules, &app->opt, app->workspace, err);
-	if (!rc && !app->opt.runner_script)
-		rc = app_reads(&app->reads, app->workspace, err);
+		rc = open_rules(app, err);
 	if (rc)
 		return rc;
 	return app->opt.runner_script ? start_script(app, err) : start_real(app, err);

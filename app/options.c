@@ -151,7 +151,7 @@ const struct option_row option_rows[] = {
 	{NULL, "sandbox", 0, OPTION_CHOICE, AT(sandbox), AT_START | OPTION_NO_ENV, "HOW",
 	 "around commands: workspace (default: they write there alone), read-only, off",
 	 .choices = sandboxes},
-	{NULL, "approve", 0, OPTION_CHOICE, AT(approve), AT_START | OPTION_NO_ENV, "MODE",
+	{NULL, "approve", 0, OPTION_CHOICE, AT(approve), EVERYWHERE | OPTION_NO_ENV, "MODE",
 	 "tools that need no question: ask (default: those that read), edits, auto (commands in the "
 	 "sandbox, too), never (and nothing else runs)",
 	 .choices = approvals},

@@ -13,6 +13,7 @@ static const struct {
 } kinds[N_PATHS] = {
 	[PATH_CONFIG] = {"config", "XDG_CONFIG_HOME", ".config", "config"},
 	[PATH_HISTORY] = {"history", "XDG_DATA_HOME", ".local/share", "history.db"},
+	[PATH_RULES] = {"rules", "XDG_DATA_HOME", ".local/share", "rules"},
 	[PATH_LOG] = {"log", "XDG_STATE_HOME", ".local/state", "log"},
 	[PATH_CACHE] = {"cache", "XDG_CACHE_HOME", ".cache", "kv"},
 	[PATH_INPUTS] = {"inputs", "XDG_STATE_HOME", ".local/state", "input_history"},

@@ -11,6 +11,7 @@
 enum path_kind {
 	PATH_CONFIG,  /* $XDG_CONFIG_HOME/dsv4chat/config       */
 	PATH_HISTORY, /* $XDG_DATA_HOME/dsv4chat/history.db     */
+	PATH_RULES,   /* $XDG_DATA_HOME/dsv4chat/rules          */
 	PATH_LOG,     /* $XDG_STATE_HOME/dsv4chat/log           */
 	PATH_INPUTS,  /* $XDG_STATE_HOME/dsv4chat/input_history */
 	PATH_CACHE,   /* $XDG_CACHE_HOME/dsv4chat/kv            */

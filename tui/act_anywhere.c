@@ -70,6 +70,11 @@ void act_unfold_tools(struct tui *t)
 	transcript_unfold_tools(t->said);
 }
 
+void act_approve_mode(struct tui *t)
+{
+	tui_want(t, TUI_APPROVE_MODE);
+}
+
 void act_new(struct tui *t)
 {
 	tui_want(t, TUI_NEW);

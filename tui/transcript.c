@@ -208,6 +208,16 @@ void transcript_follow(struct transcript *t)
 	t->chosen = TRANSCRIPT_NONE;
 }
 
+bool transcript_saw_first(const struct transcript *t, size_t i)
+{
+	return i < t->n && t->items[i]->saw_first;
+}
+
+bool transcript_saw_last(const struct transcript *t, size_t i)
+{
+	return i < t->n && t->items[i]->saw_last;
+}
+
 bool transcript_following(const struct transcript *t)
 {
 	return t->follow;
@@ -471,6 +481,8 @@ void transcript_draw(struct transcript *t, struct view v, bool focused, int64_t 
 			size_t line = item_line_at(it, &r, row);
 
 			item_draw_row(t, it, &r, row, v, y, now_ms);
+			it->saw_first = it->saw_first || row == 0;
+			it->saw_last = it->saw_last || row + 2 >= r.n;
 			if (line != SIZE_MAX && t->query.len > 0) {
 				item_match(t, it);
 				item_draw_matches(t, item, line, v, y);

@@ -102,6 +102,9 @@ void transcript_set_ruler(struct transcript *t, bool on);
 
 /* `focused`: the chosen item is marked. */
 void transcript_draw(struct transcript *t, struct view v, bool focused, int64_t now_ms);
+/* Has the item's beginning been drawn, and its end?  Since it was added. */
+bool transcript_saw_first(const struct transcript *t, size_t i);
+bool transcript_saw_last(const struct transcript *t, size_t i);
 void transcript_scroll(struct transcript *t, int rows); /* < 0: up */
 void transcript_page(struct transcript *t, int pages);
 void transcript_top(struct transcript *t);

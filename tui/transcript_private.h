@@ -28,6 +28,7 @@ struct item {
 	int64_t started_ms, ms, number;
 	enum item_place place;
 	bool folded;
+	bool saw_first, saw_last; /* these rows of it have been drawn */
 	bool held_cr; /* the text ended in '\r': what follows says what it means */
 	struct match *matches;
 	size_t n_matches, n_numbers;

@@ -50,6 +50,7 @@ enum tui_intent_kind {
 	TUI_DELETE,
 	TUI_UNDELETE,
 	TUI_CHOSEN,  /* step: the question that tui_ask() asked; id: the choice's value */
+	TUI_APPROVE_MODE, /* the next one */
 	TUI_OPTIONS, /* give them to tui_show_options()                      */
 	TUI_SET,     /* name, text: an option's new value                    */
 	TUI_EDITOR,  /* text: what stands in the composer; id as for TUI_SEND  */

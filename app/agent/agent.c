@@ -30,12 +30,23 @@ void agent_close(struct agent *a)
 	buf_release(&a->arguments);
 	buf_release(&a->shown);
 	job_news_release(&a->prepared);
+	buf_release(&a->suggest);
 	free(a);
 }
 
 enum agent_state agent_state(const struct agent *a)
 {
 	return a->state;
+}
+
+enum agent_mode agent_mode(const struct agent *a)
+{
+	return a->config.mode;
+}
+
+void agent_set_mode(struct agent *a, enum agent_mode mode)
+{
+	a->config.mode = mode;
 }
 
 const struct agent_counts *agent_counts(const struct agent *a)
@@ -137,6 +148,8 @@ void machine_ask(struct agent *a, enum agent_question question)
 		p.diff = buf_str(&a->prepared.diff);
 		p.always = a->cls == TOOL_LEAVE && call_class(n.tool) == TOOL_EDIT;
 		p.rule = a->rule;
+		machine_suggest(a);
+		p.suggest = buf_str(&a->suggest);
 		p.place = a->at + 1;
 		p.n = a->calls.n;
 	}
@@ -382,12 +395,47 @@ static void decide_rounds(struct agent *a, enum decision d)
 	go_on(a);
 }
 
+static void tell(const struct agent *a, const char *what, const struct err *err)
+{
+	struct buf text = {0};
+	const struct agent_news n = {.kind = AGENT_NOTICE, .exit = -1, .ms = -1};
+	struct agent_news told = n;
+
+	buf_addf(&text, "%s: %s", what, err->text);
+	told.text = buf_str(&text);
+	a->ops->show(a->ctx, &told);
+	buf_release(&text);
+}
+
+/* Who is to be said to have let the call run. */
+static const char *learn(struct agent *a, enum decision d, struct str rules)
+{
+	bool always = d == DECIDE_ALWAYS;
+	struct err err = {0};
+
+	if (!rules.n)
+		rules = buf_str(&a->suggest);
+	if (!a->config.rules || !rules.n)
+		return "once";
+	if (rules_learn(a->config.rules, always ? RULES_HERE : RULES_SESSION, rules, &err)) {
+		tell(a, "no rule was made", &err);
+		return "once";
+	}
+	if (always && !a->ops->learn)
+		err_set(&err, ERR_USAGE, "nothing keeps it");
+	else if (always && !a->ops->learn(a->ctx, rules, &err))
+		return "always";
+	if (always)
+		tell(a, "the rule holds until the program ends", &err);
+	return "session";
+}
+
 static void decide_call(struct agent *a, enum decision d, struct str reason)
 {
 	struct buf why = {0};
 
-	if (d == DECIDE_YES) {
-		if (machine_run(a, "once"))
+	if (d == DECIDE_YES || d == DECIDE_SESSION || d == DECIDE_ALWAYS) {
+		if (machine_run(a, d == DECIDE_YES ? "once" : learn(a, d, reason)))
 			machine_go_on_behind(a);
 		return;
 	}
@@ -407,14 +455,14 @@ static void decide_call(struct agent *a, enum decision d, struct str reason)
 	machine_go_on_behind(a);
 }
 
-void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str reason)
+void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str text)
 {
 	if (a->state != AGENT_WAITS || number != a->question)
 		return;
 	if (a->asks == AGENT_ASKS_ROUNDS)
 		decide_rounds(a, d);
 	else
-		decide_call(a, d, reason);
+		decide_call(a, d, text);
 }
 
 bool agent_widen(struct agent *a, uint64_t number, unsigned grade)

@@ -24,7 +24,6 @@
 
 #include "app/app.h"
 #include "app/talk/talk.h"
-#include "app/tools/reads.h"
 #include "app/tools/rules.h"
 #include "app/tools/tools.h"
 #include "engine/event.h"
@@ -70,6 +69,7 @@ struct approval {
 	bool always;     /* … which is asked about in every mode: tools_always_ask() */
 	enum sandbox_layer layer; /* of a command: what is around it; else OFF */
 	struct str rule; /* that wants it asked; "" */
+	struct str suggest; /* rules that would let it be, for DECIDE_SESSION and _ALWAYS; "": none */
 	size_t place, n; /* which call of how many in the answer; from 1 */
 	int64_t rounds;
 };
@@ -79,6 +79,8 @@ enum decision {
 	DECIDE_NO,
 	DECIDE_STOP, /* no, and the turn ends */
 	DECIDE_NOBODY, /* to a call: whoever was asked did not answer; it is refused */
+	DECIDE_SESSION, /* yes, and its rules hold until the program ends */
+	DECIDE_ALWAYS,  /* yes, and they hold in this workspace from now on */
 };
 
 enum agent_news_kind {
@@ -130,6 +132,8 @@ struct agent_ops {
 	const char *(*outputs)(void *ctx);
 	/* The turn is over; err->code is 0 but for LIMIT, REFUSED, CUT and FAILED. */
 	void (*ended)(void *ctx, enum agent_end why, const struct err *err);
+	/* Keeps rules for this workspace, as rules_learn() takes them; NULL: they cannot be kept. */
+	int (*learn)(void *ctx, struct str rules, struct err *err);
 };
 
 /* Where an agent works; all borrowed. */
@@ -146,11 +150,21 @@ struct agent_config {
 	struct runner *runner;        /* borrowed, as is */
 	const struct tool_set *tools; /* what the model was offered */
 	enum agent_mode mode;         /* where no rule says otherwise */
-	const struct rules *rules;    /* borrowed; NULL: none */
-	const struct reads *reads;    /* borrowed; NULL: no command is known to only look */
+	struct rules *rules;          /* borrowed; NULL: none, and none is learned */
 	bool read_only; /* commands write nothing, and no file is changed */
 	int64_t rounds; /* of one question; more where the user allows it */
 };
+
+struct agent;
+
+/*
+ * /approve: "" tells the mode and the rules, a mode sets it (in opt, too), "rm N" takes back the
+ * Nth rule that the user's answers made.  *out: lines.  a NULL, or another word: ERR_USAGE.
+ */
+int agent_approve(struct agent *a, struct options *opt, const char *arg, struct buf *out,
+		  struct err *err);
+/* For agent_ops.learn: in the file of rules (app/allowed.h). */
+int agent_keep_rules(const struct agent *a, struct str rules, struct err *err);
 
 /* Since agent_begin(). */
 struct agent_counts {
@@ -166,8 +180,6 @@ struct agent_answer {
 	struct err kept;    /* why it could not be; code 0: it is, or nothing was said */
 	int64_t ctx_tokens; /* that the model can hold; 0: not known */
 };
-
-struct agent;
 
 /* As the options say; borrows from app.  False: this is no agent session. */
 bool agent_config_for(struct agent_config *c, const struct app *app);
@@ -187,9 +199,13 @@ void agent_begin(struct agent *a);
 void agent_event(struct agent *a, const struct event *ev);
 /* The model's turn is over. */
 void agent_answered(struct agent *a, const struct agent_answer *m);
-/* What the user said to the approval of that number; `reason` goes to the model.  Another
- * number is ignored. */
-void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str reason);
+/*
+ * What the user said to the approval of that number.  `text`: of a no the reason, which goes to
+ * the model; of SESSION and ALWAYS the rules (rules_check() takes them), "": those that were
+ * suggested.  Where they cannot be kept, a notice says so, and it is a yes.  Another number is
+ * ignored.
+ */
+void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str text);
 /* … and before a yes: the command it is about is given `grade` besides.  False: it is another
  * number, or no command in a sandbox. */
 bool agent_widen(struct agent *a, uint64_t number, unsigned grade);
@@ -199,6 +215,9 @@ void agent_stop(struct agent *a);
 void agent_leave(struct agent *a);
 
 enum agent_state agent_state(const struct agent *a);
+/* What runs without a question from the next call on. */
+enum agent_mode agent_mode(const struct agent *a);
+void agent_set_mode(struct agent *a, enum agent_mode mode);
 const struct agent_counts *agent_counts(const struct agent *a);
 
 /* Descriptors to poll for reading; returns how many, fills at most max. */

@@ -136,6 +136,10 @@ void approval_add_text(struct buf *out, const struct approval *p)
 	buf_addc(out, '\n');
 	add_arguments(out, p);
 	tool_grade_add(&grade, p->grade);
+	if (p->suggest.n) {
+		buf_addz(out, "  s and a allow from now on");
+		add_visible(out, p->suggest, ": ");
+	}
 	buf_addf(out, "  (%s%s%s%s%s%.*s)\n", buf_z(&grade), around(p),
 		 p->cls == TOOL_READ_OUTSIDE ? "; looks outside of the workspace" : "",
 		 p->always ? "; always asked about: other programs run it, or are told by it"

@@ -86,8 +86,8 @@ static void judge_command(const struct agent *a, enum tool_class *cls, struct ru
 		v->kind = RULES_ASK;
 	else if (a->config.rules)
 		rules_judge_command(a->config.rules, buf_str(&command), v);
-	if (!buf_failed(&command) && a->config.reads && sandboxed(a))
-		*cls = reads_judge(a->config.reads, buf_str(&command));
+	if (!buf_failed(&command) && a->config.rules && sandboxed(a))
+		*cls = v->cls;
 	buf_release(&command);
 }
 
@@ -117,6 +117,28 @@ static struct ruling rule_on(struct agent *a)
 	else if (r.verdict == VERDICT_RUN)
 		r.verdict = VERDICT_ASK;
 	return r;
+}
+
+void machine_suggest(struct agent *a)
+{
+	struct str tool = buf_str(&a->calls.v[a->at].name);
+	struct file_plan p;
+	struct buf command = {0};
+
+	buf_reset(&a->suggest);
+	/* What a rule wants asked, and what is asked whatever allows it, is asked again. */
+	if (!a->config.rules || a->rule.n || a->cls == TOOL_LEAVE)
+		return;
+	if (call_class(tool) == TOOL_RUN && sandboxed(a)) {
+		add_argument(a, "command", &command);
+		rules_suggest(a->config.rules, buf_str(&command), &a->suggest);
+	} else if (call_class(tool) == TOOL_EDIT && a->prepared.plan.len &&
+		   file_plan_take(buf_str(&a->prepared.plan), &p)) {
+		rules_suggest_edit(a->config.rules, p.path, &a->suggest);
+	}
+	if (buf_failed(&command) || buf_failed(&a->suggest))
+		buf_reset(&a->suggest);
+	buf_release(&command);
 }
 
 /* ---- refusing ---- */
@@ -156,8 +178,7 @@ void machine_refuse(struct agent *a)
 
 	a->good = true;
 	a->counts.refused++;
-	if (!by_mode && a->config.reads &&
-	    runner_sandbox(a->config.runner, &why) <= SANDBOX_LANDLOCK)
+	if (!by_mode && runner_sandbox(a->config.runner, &why) <= SANDBOX_LANDLOCK)
 		buf_addz(&allowed, ", commands that only read");
 	add_allowed(a, &allowed);
 	machine_answer_not_run(a, by_mode ? TOOL_DENIED : TOOL_REFUSED,

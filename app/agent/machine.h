@@ -63,6 +63,7 @@ struct agent {
 	/* Of the call at hand, once it was judged: */
 	enum tool_class cls;
 	bool looks;       /* a command that only looks, and is held to that */
+	struct buf suggest; /* rules that would let it be */
 	unsigned widened; /* by a rule: what it has beside its own grade */
 	struct str rule;  /* that decided, or wants it asked: borrowed from the configuration; "" */
 };
@@ -91,6 +92,9 @@ void early_reset(struct early *e);
 void machine_answer_cut(struct agent *a);
 
 /* judge.c: of the call at hand */
+
+/* Rules that would let it be from now on, into a->suggest. */
+void machine_suggest(struct agent *a);
 
 /* By rules and mode: it runs, is asked about, is first looked into, or (true) has its result. */
 bool machine_judge(struct agent *a);

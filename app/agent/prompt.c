@@ -19,7 +19,6 @@ bool agent_config_for(struct agent_config *c, const struct app *app)
 		.runner = app->runner,
 		.tools = app->tools,
 		.rules = app->rules,
-		.reads = app->reads,
 		.mode = (enum agent_mode)app->opt.approve,
 		.read_only = app->opt.sandbox == SANDBOX_READ_ONLY,
 		.rounds = app->opt.tool_rounds,

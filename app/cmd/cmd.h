@@ -53,6 +53,7 @@ int cmd_regen(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_continue(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_undo(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_redo(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_approve(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_title(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_export(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_rm(struct cmd_host *h, const char *arg, struct err *err);

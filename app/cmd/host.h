@@ -57,6 +57,8 @@ struct cmd_host_ops {
 	 * (again: made again), and does it where the user says yes; 1 to CMD_UNDO_TURNS.
 	 */
 	int (*undo)(struct cmd_host *h, bool again, size_t turns, struct err *err);
+	/* Tells what of the tools needs no question, and changes that: agent_approve(). */
+	int (*approve)(struct cmd_host *h, const char *arg, struct err *err);
 	/* Its text comes back to the input; NULL: not in this mode. */
 	void (*edit)(struct cmd_host *h, const struct talk_message *m);
 

@@ -10,6 +10,7 @@
 
 #include "app/output.h"
 #include "app/signals.h"
+#include "app/tools/rules.h"
 #include "engine/base/clock.h"
 #include "engine/base/utf8.h"
 
@@ -66,8 +67,9 @@ static bool begins(const struct buf *line, const char *word)
 	return n && strncasecmp(z, word, n) == 0;
 }
 
-/* "r", and the reason behind it, or in the next line. */
-static bool read_reason(int fd, int64_t deadline_ms, struct buf *line, struct buf *reason)
+/* What stands behind the first word, else the next line, after `ask`. */
+static bool read_rest(const struct askuser *q, const char *ask, struct buf *line,
+		      struct buf *rest)
 {
 	const char *z = buf_z(line);
 	size_t n = 0;
@@ -77,44 +79,92 @@ static bool read_reason(int fd, int64_t deadline_ms, struct buf *line, struct bu
 	while (z[n] == ' ')
 		n++;
 	if (!z[n]) {
-		output_own(STDERR_FILENO, "why not? ");
+		output_safe(STDERR_FILENO, str_of(ask));
 		n = 0;
-		if (!read_line(fd, deadline_ms, line))
+		if (!read_line(q->fd, q->deadline_ms, line))
 			return false;
 	}
-	utf8_add_clean(reason, (struct str){buf_z(line) + n, line->len - n});
+	utf8_add_clean(rest, (struct str){buf_z(line) + n, line->len - n});
 	return true;
 }
 
-static bool answered(int fd, bool reasons, int64_t deadline_ms, struct buf *line,
-		     struct buf *reason, enum decision *d)
+/* The rules may be changed before they are kept.  False: what was typed is none. */
+static bool read_rules(const struct askuser *q, struct buf *line, struct buf *rules,
+		       enum decision *d)
 {
+	struct buf ask = {0};
+	struct err err;
+	bool fine = true;
+
+	buf_addz(&ask, "allow here from now on, or type another [");
+	buf_adds(&ask, q->suggest);
+	buf_addz(&ask, "]: ");
+	if (!read_rest(q, buf_z(&ask), line, rules))
+		*d = DECIDE_STOP;
+	else if (rules->len && rules_check(buf_str(rules), &err)) {
+		output_format(STDERR_FILENO, "%s\n", err.text);
+		buf_reset(rules);
+		fine = false;
+	}
+	buf_release(&ask);
+	return fine;
+}
+
+/* One more time; `view`: what it is about, too. */
+static void ask(const struct askuser *q, bool view)
+{
+	const char *choices = "[y]es, [n]o (Ctrl-C stops): ";
+
+	if (q->call)
+		choices =
+			q->suggest.n
+				? "[y]es [s]ession [a]lways here [n]o [r]eason [v]iew "
+				  "(Ctrl-C stops): "
+				: "[y]es [n]o [r]eason [v]iew (Ctrl-C stops): ";
+	tcflush(q->fd, TCIFLUSH);
+	if (view)
+		output_safe(STDERR_FILENO, q->text);
+	output_safe(STDERR_FILENO, str_of(choices));
+}
+
+static bool answered(const struct askuser *q, struct buf *line, struct buf *text,
+		     enum decision *d, bool *view)
+{
+	bool rules = q->call && q->suggest.n;
+
 	*d = DECIDE_STOP;
-	if (!read_line(fd, deadline_ms, line)) {
+	if (!read_line(q->fd, q->deadline_ms, line)) {
 		output_own(STDERR_FILENO, "\n");
 		return true;
 	}
+	*view = q->call && begins(line, "view");
 	*d = begins(line, "yes") ? DECIDE_YES : DECIDE_NO;
 	if (begins(line, "yes") || begins(line, "no"))
 		return true;
-	if (!reasons || !begins(line, "reason"))
+	if (rules && begins(line, "session")) {
+		*d = DECIDE_SESSION;
+		return true;
+	}
+	if (rules && begins(line, "always")) {
+		*d = DECIDE_ALWAYS;
+		return read_rules(q, line, text, d);
+	}
+	if (!q->call || !begins(line, "reason"))
 		return false;
-	if (!read_reason(fd, deadline_ms, line, reason))
+	if (!read_rest(q, "why not? ", line, text))
 		*d = DECIDE_STOP;
 	return true;
 }
 
-enum decision askuser(int fd, bool reasons, int64_t deadline_ms, struct buf *reason)
+enum decision askuser(const struct askuser *q, struct buf *text)
 {
-	const char *choices = reasons ? "[y]es, [n]o, no with a [r]eason (Ctrl-C stops): "
-				      : "[y]es, [n]o (Ctrl-C stops): ";
 	struct buf line = {0};
+	bool view = true;
 	enum decision d;
 
 	do {
-		tcflush(fd, TCIFLUSH);
-		output_safe(STDERR_FILENO, str_of(choices));
-	} while (!answered(fd, reasons, deadline_ms, &line, reason, &d));
+		ask(q, view);
+	} while (!answered(q, &line, text, &d, &view));
 	buf_release(&line);
 	return d;
 }

@@ -4,14 +4,24 @@
 
 #include "app/agent/agent.h"
 
-/* The terminal of whoever started the program, for reading; the caller closes it.  -1: there is none. */
+/* The terminal of whoever started the program, for reading; the caller closes it.  -1: there is
+ * none. */
 int askuser_open(void);
 
+struct askuser {
+	int fd;          /* the terminal */
+	bool call;       /* about one: a no may have a reason */
+	struct str text; /* what is asked, whole */
+	struct str
+		suggest; /* rules that session and always would make; "": neither is offered */
+	int64_t deadline_ms; /* CLOCK_MONOTONIC; 0: none */
+};
+
 /*
- * Asks on stderr until the answer on `fd` is one; what was typed before is dropped, an empty
- * line asks again.  `reasons`: no may be said with a reason, which is appended, clean.  The end
- * of the input, a signal and the deadline (CLOCK_MONOTONIC, ms; 0: none) are DECIDE_STOP.
+ * Asks on stderr until the answer is one; what was typed before is dropped, an empty line asks
+ * again.  *text: of a no the reason, of ALWAYS the rules as the user would have them, clean.
+ * The end of the input, a signal and the deadline are DECIDE_STOP.
  */
-enum decision askuser(int fd, bool reasons, int64_t deadline_ms, struct buf *reason);
+enum decision askuser(const struct askuser *q, struct buf *text);
 
 #endif

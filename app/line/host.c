@@ -91,10 +91,13 @@ static void host_show_option(struct cmd_host *h, const struct option_row *row)
 	buf_release(&value);
 }
 
-/* Each of them is asked for where it is needed. */
+/* The others are asked for where they are needed. */
 static void host_options_changed(struct cmd_host *h)
 {
-	(void)h;
+	struct agent *agent = line_of(h)->rounds.agent;
+
+	if (agent)
+		agent_set_mode(agent, (enum agent_mode)h->opt->approve);
 }
 
 /* Commands are read between answers. */
@@ -195,6 +198,17 @@ static int host_undo(struct cmd_host *h, bool again, size_t turns, struct err *e
 	return line_undo(line_of(h), again, turns, err);
 }
 
+static int host_approve(struct cmd_host *h, const char *arg, struct err *err)
+{
+	struct buf out = {0};
+	int rc = agent_approve(line_of(h)->rounds.agent, h->opt, arg, &out, err);
+
+	if (!rc)
+		output_safe(STDOUT_FILENO, buf_str(&out));
+	buf_release(&out);
+	return rc;
+}
+
 static void host_quit(struct cmd_host *h)
 {
 	line_of(h)->quit = true;
@@ -220,6 +234,7 @@ const struct cmd_host_ops line_host = {
 	.go_on = host_go_on,
 	.go_on_calls = host_go_on_calls,
 	.undo = host_undo,
+	.approve = host_approve,
 	.edit = NULL,
 	.quit = host_quit,
 };

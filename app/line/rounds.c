@@ -40,8 +40,10 @@ static void ask_user(void *ctx, const struct approval *p)
 	r->number = p->number;
 	r->question = p->question;
 	buf_reset(&r->asked);
+	buf_reset(&r->suggest);
 	if (!r->peer) {
 		approval_add_text(&r->asked, p);
+		buf_adds(&r->suggest, p->suggest);
 	} else if (p->question == AGENT_ASKS_CALL) {
 		double wait_s = r->opt->approve_timeout_s;
 
@@ -87,6 +89,11 @@ static int find_call(void *ctx, const struct talk_message *answer, struct str re
 	return talk_store_find_call(r->turn->talks, answer, ref, begun, err);
 }
 
+static int learn(void *ctx, struct str rules, struct err *err)
+{
+	return agent_keep_rules(((struct rounds *)ctx)->agent, rules, err);
+}
+
 static void ended(void *ctx, enum agent_end why, const struct err *err)
 {
 	struct rounds *r = ctx;
@@ -107,6 +114,7 @@ static const struct agent_ops ops = {
 	.find = find_call,
 	.outputs = outputs,
 	.ended = ended,
+	.learn = learn,
 };
 
 /* ---- life ---- */
@@ -140,6 +148,7 @@ void rounds_close(struct rounds *r)
 	if (r->opened_tty)
 		close(r->tty);
 	buf_release(&r->asked);
+	buf_release(&r->suggest);
 	*r = (struct rounds){0};
 }
 
@@ -176,15 +185,19 @@ static void wait_for_user(struct rounds *r)
 {
 	enum decision d = DECIDE_STOP;
 	struct buf reason = {0};
+	const struct askuser q = {.fd = r->tty,
+				  .call = r->question == AGENT_ASKS_CALL,
+				  .text = buf_str(&r->asked),
+				  .suggest = buf_str(&r->suggest),
+				  .deadline_ms = r->watch->deadline_ms};
 
-	if (buf_failed(&r->asked)) {
+	if (buf_failed(&r->asked) || buf_failed(&r->suggest)) {
 		/* What cannot be shown is not asked. */
 		agent_decide(r->agent, r->number, DECIDE_NO, STR_LIT("there is no memory"));
 		return;
 	}
 	show_make_way(r->show);
-	output_safe(STDERR_FILENO, buf_str(&r->asked));
-	d = askuser(r->tty, r->question == AGENT_ASKS_CALL, r->watch->deadline_ms, &reason);
+	d = askuser(&q, &reason);
 	r->late = !time_left_ms(r);
 	agent_decide(r->agent, r->number, d, buf_str(&reason));
 	buf_release(&reason);
@@ -467,7 +480,7 @@ int rounds_check_refused(const struct rounds *r, struct err *err)
 {
 	int64_t n = r->agent ? agent_counts(r->agent)->refused : 0;
 
-	if (!n || r->opt->approve == AGENT_NEVER)
+	if (!n || agent_mode(r->agent) == AGENT_NEVER)
 		return 0;
 	return err_set(err, ERR_REFUSED, "%lld call%s refused, since nobody could be asked",
 		       (long long)n, n == 1 ? " was" : "s were");

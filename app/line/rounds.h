@@ -29,7 +29,7 @@ struct rounds {
 	bool ended;
 	enum agent_end end;
 	struct err err;
-	struct buf asked; /* of the user, as text */
+	struct buf asked, suggest; /* of the user, as text; and its rules */
 	enum agent_question question;
 	uint64_t number;
 	/* Where the peer is: */

@@ -107,7 +107,11 @@ static int take_decision(const json_t *root, struct said *m, struct err *err)
 	static const struct {
 		const char *name;
 		enum decision d;
-	} rows[] = {{"once", DECIDE_YES}, {"no", DECIDE_NO}, {"stop", DECIDE_STOP}};
+	} rows[] = {{"once", DECIDE_YES},
+		    {"session", DECIDE_SESSION},
+		    {"always", DECIDE_ALWAYS},
+		    {"no", DECIDE_NO},
+		    {"stop", DECIDE_STOP}};
 	struct str word = json_str(json_object_get(root, "decision"));
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -116,7 +120,8 @@ static int take_decision(const json_t *root, struct said *m, struct err *err)
 		m->decision = rows[i].d;
 		return 0;
 	}
-	return err_set(err, ERR_USAGE, "decision: '%.40s', expected once, no or stop",
+	return err_set(err, ERR_USAGE,
+		       "decision: '%.40s', expected once, session, always, no or stop",
 		       word.n ? word.p : "");
 }
 

@@ -43,7 +43,7 @@ static void add_reason(const struct show *s, struct jsonw *w, const struct appro
 		buf_adds(&reason, p->rule);
 	} else if (p->always) {
 		buf_addz(&reason, "always asked about: other programs run it, or are told by it");
-	} else if (p->cls == TOOL_RUN && p->layer == SANDBOX_OFF) {
+	} else if (str_is(p->tool, "shell") && p->layer == SANDBOX_OFF) {
 		buf_addz(&reason, "without a sandbox");
 	} else {
 		buf_addz(&reason, "no rule; the mode is ");
@@ -69,13 +69,15 @@ void show_request(struct show *s, const struct approval *p, char id[SHOW_ID_BYTE
 	jsonw_raw(&w, p->arguments);
 	jsonw_kv_string(&w, "class", str_of(tool_class_name(p->cls)));
 	add_grades(&w, p->grade);
-	if (p->cls == TOOL_RUN) {
+	if (str_is(p->tool, "shell")) {
 		jsonw_kv_string(&w, "layer", str_of(sandbox_layer_name(p->layer)));
 		add_words(&w, p->arguments);
 	}
 	if (p->diff.n)
 		jsonw_kv_string(&w, "diff", p->diff);
 	add_reason(s, &w, p);
+	if (p->suggest.n)
+		jsonw_kv_string(&w, "suggest", p->suggest);
 	show_send(s, &w);
 }
 

@@ -17,7 +17,7 @@ static bool agrees(const struct line_mode *l, enum undo_way way)
 			output_own(STDERR_FILENO, "Take these edits back? ");
 		else
 			output_own(STDERR_FILENO, "Make these edits again? ");
-		d = askuser(l->rounds.tty, false, 0, &reason);
+		d = askuser(&(struct askuser){.fd = l->rounds.tty}, &reason);
 	}
 	buf_release(&reason);
 	return d == DECIDE_YES;

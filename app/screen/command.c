@@ -148,6 +148,17 @@ static int host_undo(struct cmd_host *h, bool again, size_t turns, struct err *e
 	return screen_undo(screen_of(h), again, turns, err);
 }
 
+static int host_approve(struct cmd_host *h, const char *arg, struct err *err)
+{
+	struct buf out = {0};
+	int rc = agent_approve(screen_of(h)->acts.agent, h->opt, arg, &out, err);
+
+	if (!rc && out.len)
+		screen_notice(screen_of(h), (struct str){out.data, out.len - 1});
+	buf_release(&out);
+	return rc;
+}
+
 static void host_edit(struct cmd_host *h, const struct talk_message *m)
 {
 	screen_edit(screen_of(h), m);
@@ -178,6 +189,7 @@ const struct cmd_host_ops screen_host = {
 	.go_on = host_go_on,
 	.go_on_calls = host_go_on_calls,
 	.undo = host_undo,
+	.approve = host_approve,
 	.edit = host_edit,
 	.quit = host_quit,
 };

@@ -227,6 +227,12 @@ static void on_new(struct screen *s, const struct tui_intent *in)
 	screen_new(s);
 }
 
+static void on_approve_mode(struct screen *s, const struct tui_intent *in)
+{
+	(void)in;
+	screen_next_mode(s);
+}
+
 static void on_options(struct screen *s, const struct tui_intent *in)
 {
 	(void)in;
@@ -301,6 +307,7 @@ static const struct {
 	[TUI_DELETE] = {NULL, row_delete},
 	[TUI_UNDELETE] = {want_back, NULL},
 	[TUI_CHOSEN] = {screen_chosen, NULL},
+	[TUI_APPROVE_MODE] = {on_approve_mode, NULL},
 	[TUI_OPTIONS] = {on_options, NULL},
 	[TUI_SET] = {want_set, NULL},
 	[TUI_EDITOR] = {on_editor, NULL},

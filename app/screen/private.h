@@ -16,7 +16,8 @@
  *   editor.c         the external editor, a job of its own
  *   draftfile.c      … and its file
  *   price.c          what Enter would read
- *   tools.c          an agent session: calls that are asked about and run
+ *   tools.c          an agent session: calls that run
+ *   decide.c         … what they are asked about, and the user's word
  *   undo.c           file edits taken back and made again
  *   script.c         keys and waits from a file
  */
@@ -55,6 +56,9 @@ struct acts {
 	bool asks;           /* the user is asked something: */
 	bool asks_reason;
 	struct buf asked; /* … as text */
+	size_t asked_item; /* … in the transcript */
+	bool saw_first, saw_last; /* of it */
+	struct buf suggest; /* rules that would let the call be; "" */
 	uint64_t number;
 	int64_t asked_ms;
 	struct buf notices; /* of what a question will say first; a line each */
@@ -258,6 +262,12 @@ void screen_begin_tools(struct screen *s); /* a turn was begun in the talk that 
 void screen_answered(struct screen *s, const struct event *last, const struct talk_message *said,
 		     const struct err *unkept);
 void screen_leave_tools(struct screen *s);
+
+/* decide.c */
+void screen_ask_user(void *ctx, const struct approval *p); /* of struct agent_ops */
+void screen_show_asked(struct screen *s);
+void screen_note_seen(struct screen *s); /* the screen was drawn */
+void screen_next_mode(struct screen *s); /* ask, edits, auto */
 /* What was sent answers what is asked: it was done. */
 bool screen_decides(struct screen *s, struct str typed);
 

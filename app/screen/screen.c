@@ -84,6 +84,7 @@ static void draw(struct screen *s)
 	s->status.turn = screen_busy(s);
 	tui_set_status(s->tui, &s->status);
 	tui_draw(s->tui, &s->surface, now);
+	screen_note_seen(s);
 	s->drawn_ms = now;
 	s->dirty = false;
 	if (s->terminal && s->failed.code == 0) {

@@ -1,22 +1,10 @@
-/*
- * An agent session on the screen: what the agent asks for, what is shown of it, and the user's
- * word to a call.
- *
- * A call is asked about in the transcript, whole, and answered from the composer, so that
- * nothing that was typed for something else is a yes, and nothing typed is lost.
- */
+/* An agent session on the screen: what the agent asks for, and what is shown of it. */
 #include "app/agent/undo.h"
 #include "app/screen/private.h"
 
-#include <ctype.h>
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
 #include "engine/base/clock.h"
-
-/* So long a question has been in sight before it can be answered. */
-#define SEEN_MS 600
 
 static bool is_shown(const struct screen *s)
 {
@@ -71,35 +59,6 @@ static void end_call(void *ctx)
 	turn_end_call(&((struct screen *)ctx)->turn);
 }
 
-static void show_asked(struct screen *s)
-{
-	add_notice(s, buf_str(&s->acts.asked));
-	if (s->acts.asks_reason)
-		add_notice(s,
-			   STR_LIT("y and Enter: yes.  n: no.  n REASON: no, and the model is "
-				   "told why.  Esc: no, and stop."));
-	else
-		add_notice(s, STR_LIT("y and Enter: yes.  n: no.  Esc: no, and stop."));
-}
-
-static void ask_user(void *ctx, const struct approval *p)
-{
-	struct screen *s = ctx;
-
-	s->acts.number = p->number;
-	s->acts.asks_reason = p->question == AGENT_ASKS_CALL;
-	s->acts.asked_ms = clock_ms();
-	buf_reset(&s->acts.asked);
-	approval_add_text(&s->acts.asked, p);
-	s->acts.asks = true;
-	screen_tell_queue(s);
-	if (is_shown(s))
-		show_asked(s);
-	else
-		tui_say(s->tui, STYLE_NOTICE, "a tool waits for your word in \"%s\"",
-			buf_z(&s->acts.talk->title));
-}
-
 /* The answer whose calls run, or ran last. */
 static const struct talk_message *answer_of(const struct screen *s)
 {
@@ -130,7 +89,7 @@ void screen_show_acts(struct screen *s)
 		return;
 	open_cards(s);
 	if (screen_asks(s))
-		show_asked(s);
+		screen_show_asked(s);
 }
 
 static void show_running(struct screen *s, const struct agent_news *n)
@@ -227,6 +186,11 @@ static int join(void *ctx, struct err *err)
 	return rc;
 }
 
+static int learn(void *ctx, struct str rules, struct err *err)
+{
+	return agent_keep_rules(((struct screen *)ctx)->acts.agent, rules, err);
+}
+
 static void ended(void *ctx, enum agent_end why, const struct err *err)
 {
 	struct screen *s = ctx;
@@ -245,7 +209,7 @@ static const struct agent_ops ops = {
 	.ask_model = ask_model,
 	.stop_model = stop_model,
 	.end_call = end_call,
-	.ask_user = ask_user,
+	.ask_user = screen_ask_user,
 	.show = show,
 	.keep = keep,
 	.begin = begin_call,
@@ -253,6 +217,7 @@ static const struct agent_ops ops = {
 	.outputs = outputs,
 	.join = join,
 	.ended = ended,
+	.learn = learn,
 };
 
 /* ---- life ---- */
@@ -269,6 +234,7 @@ void screen_close_tools(struct screen *s)
 	screen_drop_undo(s);
 	agent_close(s->acts.agent);
 	buf_release(&s->acts.asked);
+	buf_release(&s->acts.suggest);
 	buf_release(&s->acts.notices);
 }
 
@@ -366,57 +332,4 @@ void screen_poll_tools(struct screen *s)
 	agent_poll(s->acts.agent);
 	s->status.phase = screen_phase(s);
 	s->dirty = true;
-}
-
-/* ---- the user's word ---- */
-
-static struct str trimmed(struct str s)
-{
-	while (s.n && isspace((unsigned char)s.p[0]))
-		s = (struct str){s.p + 1, s.n - 1};
-	while (s.n && isspace((unsigned char)s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
-static bool is_word(struct str s, const char *word)
-{
-	return s.n && (s.n == 1 || s.n == strlen(word)) && strncasecmp(s.p, word, s.n) == 0;
-}
-
-/* "n REASON" */
-static bool says_why(struct str s, struct str *reason)
-{
-	size_t n = 0;
-
-	while (n < s.n && s.p[n] != ' ')
-		n++;
-	if (n == s.n || !is_word((struct str){s.p, n}, "no"))
-		return false;
-	*reason = trimmed((struct str){s.p + n, s.n - n});
-	return true;
-}
-
-bool screen_decides(struct screen *s, struct str typed)
-{
-	struct str reason = {0};
-	bool yes, no;
-
-	if (!screen_asks(s) || !is_shown(s))
-		return false;
-	typed = trimmed(typed);
-	yes = is_word(typed, "yes");
-	no = is_word(typed, "no") || (s->acts.asks_reason && says_why(typed, &reason));
-	if (!yes && !no)
-		return false;
-	if (clock_ms() - s->acts.asked_ms < SEEN_MS) {
-		tui_edit(s->tui, 0, typed);
-		tui_say(s->tui, STYLE_NOTICE, "this came up just now: Enter again answers it");
-		return true;
-	}
-	s->acts.asks = false;
-	agent_decide(s->acts.agent, s->acts.number, yes ? DECIDE_YES : DECIDE_NO, reason);
-	screen_show_talk(s);
-	s->status.phase = screen_phase(s);
-	return true;
 }

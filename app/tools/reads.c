@@ -226,47 +226,71 @@ static bool look_at_redirects(struct looking *l, const struct shell_command *c)
 	return true;
 }
 
-static bool only_looks(struct looking *l, const struct shell_line *line)
+/*
+ * How many commands from the first on are a cd that is certain to be done, for all that
+ * follows: in a pipe, or behind what may not come to it, it is not.  False: where the rest runs
+ * is not known.
+ */
+static bool move_all(struct looking *l, const struct shell_line *line, size_t *n)
 {
-	const struct readonly_look look = {operand, l};
-	size_t moves = 0;
-
-	/* In a pipe, or behind what may not come to it, cd is not for what follows. */
-	while (moves < line->n && str_is(line->commands[moves].words[0].text, "cd")) {
-		const struct shell_command *c = &line->commands[moves];
-		const struct shell_command *next = moves + 1 < line->n ? c + 1 : NULL;
+	for (*n = 0; *n < line->n && str_is(line->commands[*n].words[0].text, "cd"); ++*n) {
+		const struct shell_command *c = &line->commands[*n];
+		const struct shell_command *next = *n + 1 < line->n ? c + 1 : NULL;
 
 		if (!move(l, c) ||
 		    (next && next->joint != SHELL_THEN && next->joint != SHELL_AND))
-			return false;
-		moves++;
-	}
-	for (size_t i = moves; i < line->n; i++) {
-		const struct shell_command *c = &line->commands[i];
-
-		/* What lies in a folder may be a repository, with settings of its own. */
-		if (moves && str_is(c->words[0].text, "git"))
-			return false;
-		if (!readonly_is(c, &look) || !look_at_redirects(l, c))
 			return false;
 	}
 	return true;
 }
 
-enum tool_class reads_judge(const struct reads *r, struct str command)
+static enum tool_class look_at_command(struct looking *l, const struct shell_command *c,
+				       bool moved)
 {
-	struct shell_line *line = malloc(sizeof(*line));
-	struct looking *l = calloc(1, sizeof(*l));
+	const struct readonly_look look = {operand, l};
+
+	l->outside = false;
+	/* What lies in a folder may be a repository, with settings of its own. */
+	if (moved && str_is(c->words[0].text, "git"))
+		return TOOL_RUN;
+	if (!readonly_is(c, &look) || !look_at_redirects(l, c))
+		return TOOL_RUN;
+	return l->outside ? TOOL_READ_OUTSIDE : TOOL_READ;
+}
+
+static enum tool_class look_at_line(struct looking *l, const struct shell_line *line,
+				    bool looks[SHELLWORDS_COMMANDS])
+{
+	enum tool_class all = TOOL_READ;
+	size_t moves;
+
+	if (!move_all(l, line, &moves))
+		return TOOL_RUN;
+	for (size_t i = 0; i < line->n; i++) {
+		enum tool_class cls = TOOL_READ;
+
+		if (i >= moves && str_is(line->commands[i].words[0].text, "cd"))
+			return TOOL_RUN;
+		if (i >= moves)
+			cls = look_at_command(l, &line->commands[i], moves > 0);
+		looks[i] = cls == TOOL_READ;
+		all = cls > all ? cls : all;
+	}
+	return all;
+}
+
+enum tool_class reads_look(const struct reads *r, const struct shell_line *line,
+			   bool looks[SHELLWORDS_COMMANDS])
+{
+	struct looking *l = r ? calloc(1, sizeof(*l)) : NULL;
 	enum tool_class cls = TOOL_RUN;
 
-	if (line && l) {
+	memset(looks, 0, SHELLWORDS_COMMANDS * sizeof(*looks));
+	if (l && !line->why && line->n) {
 		l->w = &r->w;
 		strncpy(l->cwd, r->w.roots[0].path, sizeof(l->cwd) - 1);
-		if (shellwords_parse(command, line) == SHELL_UNDERSTOOD && only_looks(l, line))
-			cls = l->outside ? TOOL_READ_OUTSIDE : TOOL_READ;
-		shellwords_release(line);
+		cls = look_at_line(l, line, looks);
 	}
-	free(line);
 	free(l);
 	return cls;
 }

@@ -8,6 +8,7 @@
 #ifndef APP_TOOLS_READS_H
 #define APP_TOOLS_READS_H
 
+#include "app/tools/shellwords.h"
 #include "app/tools/tools.h"
 
 struct reads;
@@ -17,8 +18,12 @@ struct reads;
 int reads_new(struct reads **out, const struct workspace_config *c, struct err *err);
 void reads_free(struct reads *r);
 
-/* READ: within the workspace, or the system's own files.  READ_OUTSIDE: elsewhere, too.  RUN:
- * whatever else.  Without memory it is RUN. */
-enum tool_class reads_judge(const struct reads *r, struct str command);
+/*
+ * Of a whole line.  READ: within the workspace, or the system's own files.  READ_OUTSIDE:
+ * elsewhere, too.  RUN: whatever else; without memory, and where r is NULL, that is all there
+ * is.  looks[i]: its command i is for certain no more than READ, or a cd on the way.
+ */
+enum tool_class reads_look(const struct reads *r, const struct shell_line *line,
+			   bool looks[SHELLWORDS_COMMANDS]);
 
 #endif

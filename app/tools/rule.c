@@ -46,13 +46,21 @@ static int read_grade(struct rule *r, struct str with, struct err *err)
 	return 0;
 }
 
+const char *rule_odd_byte(struct str word)
+{
+	for (size_t i = 0; i < word.n; i++)
+		if ((unsigned char)word.p[i] <= ' ' || word.p[i] == 0x7F ||
+		    strchr("'\"\\;|&<>$`()", word.p[i]))
+			return word.p + i;
+	return NULL;
+}
+
 static int add_word(struct rule *r, struct str w, struct err *err)
 {
-	for (size_t i = 0; i < w.n; i++)
-		if ((unsigned char)w.p[i] <= ' ' || w.p[i] == 0x7F ||
-		    strchr("'\"\\;|&<>$`()", w.p[i]))
-			return bad(r, w.p + i, (struct str){w.p + i, 1},
-				   "words without quotes and operators", err);
+	const char *odd = rule_odd_byte(w);
+
+	if (odd)
+		return bad(r, odd, (struct str){odd, 1}, "words without quotes and operators", err);
 	if (r->n_words == RULE_WORDS)
 		return bad(r, w.p, w, "16 words at most", err);
 	r->words[r->n_words++] = w;

@@ -16,6 +16,7 @@ struct rule {
 	struct str words[RULE_WORDS]; /* in it; of an edit the pattern alone */
 	size_t n_words;
 	bool rest; /* any words may follow */
+	enum rules_from from;
 	unsigned grade;
 };
 
@@ -28,6 +29,8 @@ enum rule_match { RULE_NO, RULE_MAYBE, RULE_SURE };
 
 /* Is the program, by whatever path, one of those names?  NULL ends them. */
 bool rule_is_program(struct str word, const char *const *names);
+/* The first byte that no word of a rule may have, a quote's or an operator's; NULL: none. */
+const char *rule_odd_byte(struct str word);
 /* These very words, of a rule that allows. */
 bool rule_is(const struct rule *r, const struct shell_command *c);
 /* Somewhere in it, of one that asks or denies. */

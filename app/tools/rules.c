@@ -6,16 +6,9 @@
 #include <string.h>
 
 #include "app/tools/glob.h"
-#include "app/tools/rule.h"
+#include "app/tools/rules_inside.h"
 
 #define NESTED 4 /* command lines that are a word of a command line */
-
-struct rules {
-	char *workspace;
-	struct rule *v;
-	size_t n;
-	bool guards; /* one asks about or denies commands */
-};
 
 int rules_new(struct rules **out, struct str workspace, struct err *err)
 {
@@ -59,6 +52,16 @@ int rules_add(struct rules *r, enum rule_says says, struct str text, struct err 
 	r->guards = r->guards || (says != RULE_ALLOW && r->v[r->n].about == RULE_SHELL);
 	r->n++;
 	return 0;
+}
+
+void rules_set_reads(struct rules *r, const struct reads *reads)
+{
+	r->reads = reads;
+}
+
+enum rules_from rules_from(const struct rules *r, size_t i)
+{
+	return r->v[i].from;
 }
 
 struct str rules_at(const struct rules *r, size_t i, enum rule_says *says)
@@ -328,7 +331,7 @@ static bool may_redirect(const struct rules *r, const struct shell_redirect *to,
 	return v.kind == RULES_RUN;
 }
 
-static const struct rule *allowing(const struct rules *r, const struct shell_command *c)
+const struct rule *rules_allowing(const struct rules *r, const struct shell_command *c)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		const struct rule *rule = &r->v[i];
@@ -339,16 +342,26 @@ static const struct rule *allowing(const struct rules *r, const struct shell_com
 	return NULL;
 }
 
+bool rules_redirects(const struct rules *r, const struct shell_command *c, bool moved)
+{
+	for (size_t k = 0; k < c->n_redirects; k++)
+		if (!may_redirect(r, &c->redirects[k], moved))
+			return false;
+	return true;
+}
+
 /* A program of the workspace: behind a cd it is another. */
 static bool is_found_here(struct str program)
 {
 	return is_relative(program) && memchr(program.p, '/', program.n);
 }
 
-/* Every command and every file, and all with the same grade: what one rule adds is not for
- * another's command. */
+/*
+ * Every command and every file, and all with the same grade: what one rule adds is not for
+ * another's command.  What only looks needs no rule.
+ */
 static void allow_line(const struct rules *r, const struct shell_line *l,
-		       struct rules_verdict *v)
+		       const bool looks[SHELLWORDS_COMMANDS], struct rules_verdict *v)
 {
 	const struct rule *first = NULL;
 	bool moved = false;
@@ -356,19 +369,20 @@ static void allow_line(const struct rules *r, const struct shell_line *l,
 	v->why = "no rule allows all of it";
 	for (size_t i = 0; i < l->n; i++) {
 		const struct shell_command *c = &l->commands[i];
-		const struct rule *rule = allowing(r, c);
+		const struct rule *rule = rules_allowing(r, c);
 
-		if (!rule || (moved && is_found_here(c->words[0].text)))
+		if (rule && moved && is_found_here(c->words[0].text))
 			return;
-		for (size_t k = 0; k < c->n_redirects; k++)
-			if (!may_redirect(r, &c->redirects[k], moved))
-				return;
+		if (rule ? !rules_redirects(r, c, moved) : !looks[i])
+			return;
+		moved = moved || moves(c);
+		if (!rule)
+			continue;
 		first = first ? first : rule;
 		if (first->grade != rule->grade) {
 			v->why = "its rules differ in what they allow";
 			return;
 		}
-		moved = moved || moves(c);
 	}
 	if (!first)
 		return;
@@ -379,10 +393,13 @@ static void allow_line(const struct rules *r, const struct shell_line *l,
 static void judge_line(const struct rules *r, const struct shell_line *l,
 		       struct rules_verdict *v)
 {
+	bool looks[SHELLWORDS_COMMANDS];
+
 	*v = (struct rules_verdict){.rule = {"", 0}, .why = "it is not understood"};
 	guard_line(r, l, 0, true, v);
+	v->cls = reads_look(r->reads, l, looks);
 	if (v->kind == RULES_SILENT && !l->why)
-		allow_line(r, l, v);
+		allow_line(r, l, looks, v);
 }
 
 void rules_judge_command(const struct rules *r, struct str command, struct rules_verdict *v)
@@ -390,7 +407,7 @@ void rules_judge_command(const struct rules *r, struct str command, struct rules
 	struct shell_line *l = malloc(sizeof(*l));
 
 	*v = (struct rules_verdict){
-		.kind = RULES_ASK, .rule = {"", 0}, .why = "there is no memory"};
+		.kind = RULES_ASK, .rule = {"", 0}, .why = "there is no memory", .cls = TOOL_RUN};
 	if (!l)
 		return;
 	shellwords_parse(command, l);
@@ -419,8 +436,7 @@ static void explain_command(const struct shell_command *c, bool first, struct bu
 	buf_addc(out, '\n');
 }
 
-void rules_explain(const struct rules *r, struct str command, enum tool_class cls,
-		   struct buf *out)
+void rules_explain(const struct rules *r, struct str command, struct buf *out)
 {
 	static const char *const kinds[] = {"as --approve says", "run", "ask", "deny"};
 	struct shell_line *l = malloc(sizeof(*l));
@@ -436,8 +452,8 @@ void rules_explain(const struct rules *r, struct str command, enum tool_class cl
 	if (l->why)
 		buf_addf(out, "words    not understood: %s, at byte %zu\n", l->why, l->at + 1);
 	judge_line(r, l, &v);
-	buf_addf(out, "class    %s\n", tool_class_name(cls));
-	if (v.kind == RULES_SILENT && cls == TOOL_READ)
+	buf_addf(out, "class    %s\n", tool_class_name(v.cls));
+	if (v.kind == RULES_SILENT && v.cls == TOOL_READ)
 		v = (struct rules_verdict){.kind = RULES_RUN,
 					   .why = "it only looks, where nothing can be written"};
 	buf_addf(out, "verdict  %s: ", kinds[v.kind]);

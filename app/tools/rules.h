@@ -17,9 +17,14 @@
 #ifndef APP_TOOLS_RULES_H
 #define APP_TOOLS_RULES_H
 
-#include "app/tools/tools.h"
+#include "app/tools/reads.h"
 
 enum rule_says { RULE_ALLOW, RULE_ASK, RULE_DENY };
+enum rules_from {
+	RULES_OPTIONS, /* the configuration, or a flag         */
+	RULES_SESSION, /* the user said so, until it ends      */
+	RULES_HERE,    /* the user said so, for this workspace */
+};
 
 struct rules;
 
@@ -32,8 +37,33 @@ void rules_free(struct rules *r);
  * and what was expected.  ERR_NOMEM. */
 int rules_add(struct rules *r, enum rule_says says, struct str text, struct err *err);
 
-/* The rule at i, "allow = shell make", borrowed from r; "" behind the last. */
+/* The rule at i, "allow = shell make", borrowed from r until one is forgotten; "" behind the
+ * last. */
 struct str rules_at(const struct rules *r, size_t i, enum rule_says *says);
+enum rules_from rules_from(const struct rules *r, size_t i);
+
+/* What only looks is told by these, borrowed from now on; NULL: nothing. */
+void rules_set_reads(struct rules *r, const struct reads *reads);
+
+/*
+ * What the user lets be done without a question from now on: rules that allow, without "allow =",
+ * apart by ';'.  All of them or, ERR_USAGE, ERR_NOMEM, none.
+ */
+int rules_learn(struct rules *r, enum rules_from from, struct str list, struct err *err);
+/* Could they be?  ERR_USAGE, ERR_NOMEM. */
+int rules_check(struct str list, struct err *err);
+/* Takes the first one off such a list; false: there is none left. */
+bool rules_next(struct str *list, struct str *text);
+/* One that was learned is there no more. */
+void rules_forget(struct rules *r, size_t i);
+
+/*
+ * Appends such a list: what would allow just this command, by its very words, and nothing where
+ * that is not certain, or they would be code, or read it.
+ */
+void rules_suggest(struct rules *r, struct str command, struct buf *out);
+/* The same of a change of that file, below the workspace. */
+void rules_suggest_edit(struct rules *r, struct str path, struct buf *out);
 
 enum rules_kind {
 	RULES_SILENT, /* none is about it, or none allows all of it */
@@ -47,6 +77,7 @@ struct rules_verdict {
 	struct str rule; /* as rules_at() has it; "": none, see why */
 	const char *why; /* a constant */
 	unsigned grade;  /* enum tool_grade, bits */
+	enum tool_class cls; /* of a command: what it could do at most, as reads_look() says */
 };
 
 void rules_judge_command(const struct rules *r, struct str command, struct rules_verdict *v);
@@ -63,7 +94,6 @@ bool rules_allow_any(const struct rules *r, enum tool_class cls);
  * Appends, for people, how a command is split, its class, and what the rules say of it: lines.
  * Text of the command stands in it as it is.
  */
-void rules_explain(const struct rules *r, struct str command, enum tool_class cls,
-		   struct buf *out);
+void rules_explain(const struct rules *r, struct str command, struct buf *out);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/allowed.h"
 #include "app/app.h"
 #include "app/verb/io.h"
 #include "app/verb/verb.h"
@@ -19,7 +20,7 @@ static void add_list(const struct rules *r, const struct options *o, struct buf 
 	option_get(o, option_find("approve"), out);
 	buf_addz(out, "\n");
 	for (size_t i = 0; (rule = rules_at(r, i, &says)).n; i++) {
-		buf_addz(out, "rule     ");
+		buf_addz(out, rules_from(r, i) == RULES_HERE ? "here     " : "rule     ");
 		buf_adds(out, rule);
 		buf_addc(out, '\n');
 	}
@@ -31,14 +32,20 @@ static int answer(const struct options *o, const char *command, struct err *err)
 	char here[PATH_MAX];
 	struct reads *reads = NULL;
 	struct rules *r = NULL;
-	struct buf out = {0};
+	struct buf out = {0}, warnings = {0};
 	int rc = realpath(".", here) ? app_rules(&r, o, here, err)
 				     : err_errno(err, ".", "the folder that this runs in");
 
+	if (!rc)
+		rc = allowed_load(r, here, &warnings, err);
+	if (warnings.len)
+		app_tell(buf_z(&warnings));
 	if (!rc && command)
 		rc = app_reads(&reads, here, err);
-	if (!rc && command)
-		rules_explain(r, str_of(command), reads_judge(reads, str_of(command)), &out);
+	if (!rc && command) {
+		rules_set_reads(r, reads);
+		rules_explain(r, str_of(command), &out);
+	}
 	else if (!rc)
 		add_list(r, o, &out);
 	if (!rc)
@@ -46,6 +53,7 @@ static int answer(const struct options *o, const char *command, struct err *err)
 	rules_free(r);
 	reads_free(reads);
 	buf_release(&out);
+	buf_release(&warnings);
 	return rc;
 }
 

@@ -59,7 +59,7 @@ static void check(const struct rules *r, struct str command)
 	BUG_ON(v.kind == RULES_DENY && more.kind < RULES_ASK);
 	rules_judge_edit(r, command, &v);
 	buf_reset(&text);
-	rules_explain(r, command, TOOL_RUN, &text);
+	rules_explain(r, command, &text);
 	BUG_ON(!text.len);
 	buf_release(&text);
 }

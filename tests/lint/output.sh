@@ -11,7 +11,7 @@ BEGIN {
     # The way itself; the last words of a bug, which are constants; libedit, which echoes keys.
     stream["app/output.c"] = stream["engine/base/err.c"] = stream["app/line/lineinput.c"] = 1
     # The way itself and the screen; then files, pipes and event counters that are ours.
-    split("app/output.c tui/terminal.c tui/terminal_crash.c app/clipboard.c " \
+    split("app/output.c app/allowed.c tui/terminal.c tui/terminal_crash.c app/clipboard.c " \
           "app/inputs.c app/screen/draftfile.c app/signals.c engine/base/log.c engine/event.c " \
           "app/tools/confine.c app/tools/output.c app/tools/runner_file.c app/tools/sandbox.c " \
           "app/tools/sandbox_probe.c app/tools/sandbox_try.c app/tools/swap.c app/tools/warden.c app/tools/wire.c " \

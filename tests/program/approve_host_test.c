@@ -73,7 +73,7 @@ static const struct play {
 	 .engine = MAKE DONE TOLD("error: denied by the user") "{\"text\": \"A.\"}\n" DONE,
 	 .status = 2,
 	 .has = {"line 2: tool_answer: 'c2', but c1 waits for an answer",
-		 "line 3: decision: 'maybe', expected once, no or stop",
+		 "line 3: decision: 'maybe', expected once, session, always, no or stop",
 		 "line 4: with: network, but only a command in a sandbox takes it",
 		 "\"state\": \"denied\"",
 		 "line 6: tool_answer: 'c1', but no call waits for an answer"}},

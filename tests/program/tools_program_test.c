@@ -16,6 +16,7 @@
 
 #include "app/tools/tools.h"
 #include "tests/support/program.h"
+#include "tests/support/sandboxed.h"
 #include "tests/support/shared_files.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
@@ -47,20 +48,6 @@ static int end(void **state)
 	(void)state;
 	tmpdir_release(&d);
 	return 0;
-}
-
-/* Without one on this machine no command runs at all, and doctor says so. */
-static bool has_sandbox(void)
-{
-	struct buf line = {0}, out = {0};
-	bool has;
-
-	buf_addf(&line, "'%s' doctor --model /nowhere", program_path());
-	program_shell(buf_z(&line), &out);
-	buf_release(&line);
-	has = strstr(buf_z(&out), "ways out refused") != NULL;
-	buf_release(&out);
-	return has;
 }
 
 /* Runs it in that folder with HOME beside; stderr goes to stdout.  The exit status. */

@@ -75,7 +75,9 @@ static void edit_in_lines(struct stage *st, const char *engine)
 	stage_wait_for(st, "(Ctrl-C stops):");
 	stage_type(st, "y\n");
 	/* What is typed before the question is dropped. */
-	stage_wait_for(st, "\\ No newline at end of file\n  (write)\n[y]es, [n]o");
+	stage_wait_for(st, "\\ No newline at end of file\n"
+			   "  s and a allow from now on: edit new.txt\n  (write)\n"
+			   "[y]es [s]ession");
 	stage_type(st, "y\n");
 	stage_wait_for(st, "Changed.");
 	stage_settle(st);

@@ -19,7 +19,9 @@
  */
 struct play {
 	const char *answers[12], *jobs; /* the runner's script */
-	const char *decides;            /* y, n, s(top), r (no, with a reason), one each */
+	/* y, n, s(top), r (no, with a reason), S(ession), A(lways), e (always, a rule of one's
+	 * own), one each */
+	const char *decides;
 	enum agent_mode mode;
 	const char *allow, *ask, *deny; /* a rule of each */
 	bool nobody;
@@ -320,8 +322,12 @@ static void decide(struct owner *o)
 	agent_decide(o->agent, o->question,
 		     c == 'y'   ? DECIDE_YES
 		     : c == 's' ? DECIDE_STOP
+		     : c == 'S' ? DECIDE_SESSION
+		     : c == 'A' || c == 'e' ? DECIDE_ALWAYS
 				: DECIDE_NO,
-		     c == 'r' ? STR_LIT("use make") : (struct str){0});
+		     c == 'r'	? STR_LIT("use make")
+		     : c == 'e' ? STR_LIT("edit b*")
+				: (struct str){0});
 }
 
 static void await_runner(struct owner *o)
@@ -585,6 +591,22 @@ static const struct play plays[] = {
 		"(edit, 1 of 1)?\n"
 		"0 skipped: error: not run: that it begins could not be kept\n"
 		"failed: the disk is full\n"},
+	/* An answer that makes a rule: the next such call is not asked about. */
+	{.answers = {EDIT, "call edit_file {\"path\": \"b1\", \"old\": \"b\", \"new\": \"c\"}",
+		     "text a"},
+	 .jobs = TWO_JOBS "\n" TWO_JOBS,
+	 .decides = "e",
+	 .log = "edit_file {\"path\": \"a\", \"old\": \"b\", \"new\": \"c\"} (edit, 1 of 1)?\n"
+		"note the rule holds until the program ends: nothing keeps it\n"
+		"run edit_file\nprints A\n0 ok: A\nround 1\nask\n"
+		"run edit_file\nprints A\n0 ok: A\nround 2\nask\ndone\n"},
+	/* Where none was suggested, it is a yes. */
+	{.answers = {MAKE "\n" MAKE, "text a"},
+	 .jobs = "{}\n{}",
+	 .decides = "Sy",
+	 .log = "shell {\"command\": \"make\"} (run, 1 of 2)?\nrun shell\n0 ok: (no output)\n"
+		"shell {\"command\": \"make\"} (run, 2 of 2)?\nrun shell\n1 ok: (no output)\n"
+		"round 1\nask\ndone\n"},
 	/* Modes and rules: a script has no sandbox, so that a command is asked about in any. */
 	{.answers = {EDIT, "text a"},
 	 .jobs = TWO_JOBS,

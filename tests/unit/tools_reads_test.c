@@ -63,6 +63,24 @@ static int end(void **state)
 
 /* ---- what it is taken for ---- */
 
+static enum tool_class reads_judge(const struct reads *r, struct str command)
+{
+	bool looks[SHELLWORDS_COMMANDS];
+	enum tool_class cls, whole;
+	struct shell_line line;
+
+	shellwords_parse(command, &line);
+	whole = reads_look(r, &line, looks);
+	/* The whole is what its commands are. */
+	cls = line.why || !line.n ? TOOL_RUN : TOOL_READ;
+	for (size_t i = 0; i < line.n; i++)
+		cls = looks[i] ? cls : TOOL_RUN;
+	if ((whole == TOOL_READ) != (cls == TOOL_READ))
+		fail_msg("%.*s: its commands are told otherwise", (int)command.n, command.p);
+	shellwords_release(&line);
+	return whole;
+}
+
 static void check_all(const char *const *lines, size_t n, enum tool_class expected)
 {
 	for (size_t i = 0; i < n; i++) {

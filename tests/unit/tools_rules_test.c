@@ -107,6 +107,113 @@ static void what_is_allowed_fits_every_command_for_certain(void **state)
 	judge_rows(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
+/* ---- what answers make ---- */
+
+/* For a line, and with it again: it runs, and nothing else does that did not. */
+static void the_rule_of_an_answer_means_these_words_alone(void **state)
+{
+	static const struct {
+		const char *rules, *command, *suggest;
+	} rows[] = {
+		{"", "npm ci", "shell npm ci"},
+		{"", "npm ci && npm test", "shell npm ci; shell npm test"},
+		{"allow shell npm ci", "npm ci && npm test", "shell npm test"},
+		{"", "./run.sh --fast a/b.c", "shell ./run.sh --fast a/b.c"},
+		{"", "make 2>&1", "shell make"},
+		{"", "make > out", ""},
+		{"allow edit out", "make > out", "shell make"},
+		{"", "python3 tests/x.py -v", "shell python3 tests/x.py -v"},
+		{"", "python3 -m pytest", "shell python3 -m pytest"},
+		/* Code, or what reads it. */
+		{"", "python3 -c x", ""},
+		{"", "sh -c make", ""},
+		{"", "node -e x", ""},
+		{"", "cat x | sh", ""},
+		{"", "cat x | xargs rm", ""},
+		{"", "cat x | python3", ""},
+		{"", "/usr/bin/env sh", "shell /usr/bin/env sh"},
+		/* No rule can say just that. */
+		{"", "make $x", ""},
+		{"", "make *.c", ""},
+		{"", "make 'a*'", ""},
+		{"", "echo 'a b'", ""},
+		{"", "make with x", ""},
+		{"", "make ''", ""},
+		{"", "a b c d e f g h i j k l m n o p q", ""},
+		{"", "eval make", ""},
+		{"", "cd x && ./t", ""},
+		{"deny shell rm", "rm x", ""},
+		{"ask shell rm", "rm x", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct rules *r = rules_of(rows[i].rules);
+		struct rules_verdict v;
+		struct buf suggest = {0}, other = {0};
+
+		rules_suggest(r, str_of(rows[i].command), &suggest);
+		if (strcmp(buf_z(&suggest), rows[i].suggest) != 0)
+			fail_msg("%s: '%s'", rows[i].command, buf_z(&suggest));
+		if (suggest.len) {
+			assert_int_equal(rules_learn(r, RULES_SESSION, buf_str(&suggest), &err), 0);
+			rules_judge_command(r, str_of(rows[i].command), &v);
+			assert_int_equal(v.kind, RULES_RUN);
+			buf_addf(&other, "%s x", rows[i].command);
+			rules_judge_command(r, buf_str(&other), &v);
+			assert_int_equal(v.kind, RULES_SILENT);
+		}
+		buf_release(&suggest);
+		buf_release(&other);
+		rules_free(r);
+	}
+}
+
+static void a_file_that_was_allowed_is_that_one_file(void **state)
+{
+	static const struct {
+		const char *path, *suggest;
+	} rows[] = {{"src/a.c", "edit src/a.c"}, {"a b", ""}, {"a*", ""}, {"a[b]", ""}, {"a;b", ""},
+		    {"", ""},		  {"AGENTS.md", ""}, {"a/../b", ""}, {"~x", ""}};
+	struct rules *r = rules_of("");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf suggest = {0};
+
+		rules_suggest_edit(r, str_of(rows[i].path), &suggest);
+		if (strcmp(buf_z(&suggest), rows[i].suggest) != 0)
+			fail_msg("%s: '%s'", rows[i].path, buf_z(&suggest));
+		buf_release(&suggest);
+	}
+	rules_free(r);
+}
+
+static void learned_rules_are_all_or_none_and_can_be_forgotten(void **state)
+{
+	struct rules *r = rules_of("allow shell a");
+	struct rules_verdict v;
+	enum rule_says says;
+
+	(void)state;
+	assert_int_equal(rules_learn(r, RULES_HERE, STR_LIT("shell b; nothing"), &err), ERR_USAGE);
+	assert_int_equal(rules_learn(r, RULES_HERE, STR_LIT(" ; "), &err), ERR_USAGE);
+	assert_int_equal(rules_at(r, 1, &says).n, 0);
+	assert_int_equal(rules_learn(r, RULES_HERE, STR_LIT("shell b; edit c"), &err), 0);
+	assert_int_equal(rules_from(r, 0), RULES_OPTIONS);
+	assert_int_equal(rules_from(r, 2), RULES_HERE);
+	rules_forget(r, 0);
+	rules_forget(r, 7);
+	assert_true(str_is(rules_at(r, 2, &says), "allow = edit c"));
+	rules_forget(r, 1);
+	assert_true(str_is(rules_at(r, 1, &says), "allow = edit c"));
+	rules_judge_command(r, STR_LIT("b"), &v);
+	assert_int_equal(v.kind, RULES_SILENT);
+	rules_judge_command(r, STR_LIT("a"), &v);
+	assert_int_equal(v.kind, RULES_RUN);
+	rules_free(r);
+}
+
 static void what_is_denied_is_found_behind_what_stands_around_it(void **state)
 {
 	static const struct row rows[] = {
@@ -391,6 +498,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_allowed_fits_every_command_for_certain),
+		cmocka_unit_test(the_rule_of_an_answer_means_these_words_alone),
+		cmocka_unit_test(a_file_that_was_allowed_is_that_one_file),
+		cmocka_unit_test(learned_rules_are_all_or_none_and_can_be_forgotten),
 		cmocka_unit_test(what_is_denied_is_found_behind_what_stands_around_it),
 		cmocka_unit_test(limits_never_turn_a_denial_into_less_than_a_question),
 		cmocka_unit_test(a_file_is_judged_by_where_it_is),

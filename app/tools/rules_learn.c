@@ -1,0 +1,177 @@
+/* Rules that the user's answers make: which they would be, and keeping them. */
+#include "app/tools/rules_inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- lists ---- */
+
+static struct str trimmed(struct str s)
+{
+	while (s.n && (*s.p == ' ' || *s.p == '\t'))
+		s = (struct str){s.p + 1, s.n - 1};
+	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
+bool rules_next(struct str *list, struct str *text)
+{
+	do {
+		const char *end = list->n ? memchr(list->p, ';', list->n) : NULL;
+		size_t n = end ? (size_t)(end - list->p) : list->n, taken = n + (end != NULL);
+
+		if (!list->n)
+			return false;
+		*text = trimmed((struct str){list->p, n});
+		*list = (struct str){list->p + taken, list->n - taken};
+	} while (!text->n);
+	return true;
+}
+
+int rules_check(struct str list, struct err *err)
+{
+	struct str text;
+	int n = 0, rc = 0;
+
+	for (; !rc && rules_next(&list, &text); n++) {
+		struct rule rule;
+
+		rc = rule_read(&rule, RULE_ALLOW, text, err);
+		rule_release(&rule);
+	}
+	return rc || n ? rc
+		       : err_set(err, ERR_USAGE, "nothing, expected a rule, like shell make");
+}
+
+int rules_learn(struct rules *r, enum rules_from from, struct str list, struct err *err)
+{
+	size_t before = r->n;
+	struct str text;
+	int rc = rules_check(list, err);
+
+	while (!rc && rules_next(&list, &text)) {
+		rc = rules_add(r, RULE_ALLOW, text, err);
+		if (!rc)
+			r->v[r->n - 1].from = from;
+	}
+	while (rc && r->n > before)
+		rule_release(&r->v[--r->n]);
+	return rc;
+}
+
+void rules_forget(struct rules *r, size_t i)
+{
+	if (i >= r->n || r->v[i].from == RULES_OPTIONS)
+		return;
+	rule_release(&r->v[i]);
+	memmove(&r->v[i], &r->v[i + 1], (r->n - i - 1) * sizeof(*r->v));
+	r->n--;
+}
+
+/* ---- suggesting ---- */
+
+/* They run what they are given, as an argument or to read: the same words are another thing the
+ * next time. */
+static bool runs_what_it_is_given(const struct shell_command *c)
+{
+	static const char *const runs[] = {"sh",      "bash",   "dash",      "zsh",   "ksh",
+					   "fish",    "python", "python3",   "perl",  "ruby",
+					   "node",    "deno",   "bun",       "php",   "lua",
+					   "Rscript", "psql",   "sqlite3",   "mysql", "ssh",
+					   "su",      "bc",     "osascript", "tclsh", NULL};
+	static const char *const always[] = {"xargs", "parallel", "eval", "awk",
+					     "gawk",  "mawk",     "gdb",  NULL};
+
+	if (rule_is_program(c->words[0].text, always))
+		return true;
+	if (!rule_is_program(c->words[0].text, runs))
+		return false;
+	/* A file that they run, or a module, is named first. */
+	return c->n_words < 2 || (c->words[1].text.n && c->words[1].text.p[0] == '-' &&
+				  !(str_is(c->words[1].text, "-m") && c->n_words > 2));
+}
+
+/* False: no rule means these very words. */
+static bool add_exact(const struct shell_command *c, struct buf *out)
+{
+	if (c->n_words > RULE_WORDS || runs_what_it_is_given(c) ||
+	    (c->n_words > 1 && str_is(c->words[c->n_words - 2].text, "with")))
+		return false;
+	buf_addz(out, out->len ? "; shell" : "shell");
+	for (size_t i = 0; i < c->n_words; i++) {
+		struct str w = c->words[i].text;
+
+		if (!w.n || c->words[i].glob || rule_odd_byte(w) || memchr(w.p, '*', w.n))
+			return false;
+		buf_addc(out, ' ');
+		buf_adds(out, w);
+	}
+	return true;
+}
+
+static bool add_line(const struct rules *r, const struct shell_line *l, struct buf *out)
+{
+	bool looks[SHELLWORDS_COMMANDS];
+
+	reads_look(r->reads, l, looks);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct shell_command *c = &l->commands[i];
+
+		if (looks[i] || (rules_allowing(r, c) && rules_redirects(r, c, i > 0)))
+			continue;
+		if (!rules_redirects(r, c, i > 0) || !add_exact(c, out))
+			return false;
+	}
+	return l->n > 0;
+}
+
+/* With these, would it run?  Then they are appended. */
+static void add_if_it_runs(struct rules *r, const struct buf *list, struct str command,
+			   struct buf *out)
+{
+	size_t before = r->n;
+	struct rules_verdict v = {.kind = RULES_ASK};
+	struct err err;
+
+	if (!buf_failed(list) && rules_learn(r, RULES_SESSION, buf_str(list), &err) == 0)
+		rules_judge_command(r, command, &v);
+	if (v.kind == RULES_RUN)
+		buf_adds(out, buf_str(list));
+	while (r->n > before)
+		rule_release(&r->v[--r->n]);
+}
+
+void rules_suggest(struct rules *r, struct str command, struct buf *out)
+{
+	struct shell_line *l = malloc(sizeof(*l));
+	struct buf list = {0};
+
+	if (!l)
+		return;
+	if (shellwords_parse(command, l) == SHELL_UNDERSTOOD && add_line(r, l, &list))
+		add_if_it_runs(r, &list, command, out);
+	buf_release(&list);
+	shellwords_release(l);
+	free(l);
+}
+
+void rules_suggest_edit(struct rules *r, struct str path, struct buf *out)
+{
+	size_t before = r->n;
+	struct rules_verdict v = {.kind = RULES_ASK};
+	struct buf text = {0};
+	struct err err;
+
+	buf_addz(&text, "edit ");
+	buf_adds(&text, path);
+	/* As a pattern, and in a list, it is to mean itself. */
+	if (!buf_failed(&text) && path.n && strcspn(buf_z(&text), ";*?[\\") == text.len &&
+	    rules_learn(r, RULES_SESSION, buf_str(&text), &err) == 0)
+		rules_judge_edit(r, path, &v);
+	if (v.kind == RULES_RUN)
+		buf_adds(out, buf_str(&text));
+	while (r->n > before)
+		rule_release(&r->v[--r->n]);
+	buf_release(&text);
+}

@@ -1,0 +1,245 @@
+/*
+ * Answers that hold: for the session, for the folder, taken back again; and the mode.  With the
+ * program's own runner, a line at a time and on the full screen.
+ */
+#include "tests/support/shared_files.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/sandboxed.h"
+#include "tests/support/stage.h"
+#include "tests/support/tmpdir.h"
+
+#define DONE "{\"done\": {}}\n"
+#define SHELL(command)                                                                         \
+	"{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"" command "\"}}}\n"
+#define TURN(expected) "{\"turn\": {\"expect_tool\": \"" expected "\"}}\n"
+#define SAYS(text)     "{\"text\": \"" text "\"}\n"
+
+static int begin(void **state)
+{
+	int rc = tmpdir_set_up(state);
+
+	mkdir(tmpdir_file(&test_dir, "work"), 0700);
+	return rc;
+}
+
+/* Nothing is left of an earlier one. */
+static void forget(void)
+{
+	unlink(tmpdir_file(&test_dir, "dsv4chat/rules"));
+	unlink(tmpdir_file(&test_dir, "work/made"));
+}
+
+static bool made(void)
+{
+	return unlink(tmpdir_file(&test_dir, "work/made")) == 0;
+}
+
+/* `how`: "--plain", or NULL, the full screen; "hi" is asked. */
+static void open_stage(struct stage *st, const char *how, const char *engine)
+{
+	const char *args[] = {"--tools", "--titles", "off", "--ephemeral", how, NULL};
+	struct stage_setup su = {.args = args,
+				 .home = test_dir.path,
+				 .folder = tmpdir_file(&test_dir, "work"),
+				 .engine_script = engine};
+
+	if (!how) {
+		stage_begin(st, &su);
+		stage_type(st, "hi\r");
+		return;
+	}
+	stage_open(st, &su);
+	stage_wait_for(st, "/help lists the commands");
+	stage_pause(st, 100);
+	stage_type(st, "hi\n");
+}
+
+static void answer(struct stage *st, const char *prompt, const char *typed)
+{
+	stage_wait_for(st, prompt);
+	stage_settle(st);
+	stage_type(st, typed);
+}
+
+static void quit_line(struct stage *st)
+{
+	stage_settle(st);
+	stage_type(st, "\004");
+	assert_int_equal(stage_close(st), 0);
+}
+
+/* The question on the screen has been in sight for as long as it takes. */
+static void wait_for_question(struct stage *st)
+{
+	stage_wait_for(st, "Run this command?");
+	stage_wait_for(st, "asks you");
+	stage_pause(st, 700);
+}
+
+#define TWICE                                                                                  \
+	SHELL("touch made")                                                                    \
+	DONE TURN("(no output)") SHELL("touch made && ls") DONE TURN("made") SAYS("There.")    \
+		DONE
+
+static void a_yes_for_the_session_holds_until_it_ends(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	for (int i = 0; i < 2; i++) {
+		open_stage(&st, "--plain", TWICE);
+		stage_wait_for(&st, "s and a allow from now on: shell touch made");
+		answer(&st, "[v]iew (Ctrl-C stops):", "s\n");
+		stage_wait_for(&st, "There.");
+		quit_line(&st);
+		assert_true(made());
+		assert_int_equal(access(tmpdir_file(&test_dir, "dsv4chat/rules"), F_OK), -1);
+	}
+}
+
+static void a_yes_for_the_folder_holds_in_the_next_session_until_it_is_taken_back(void **state)
+{
+	struct stat st_rules;
+	struct stage st;
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	forget();
+	open_stage(&st, "--plain", TWICE);
+	answer(&st, "[v]iew (Ctrl-C stops):", "v\n");
+	answer(&st, "[v]iew (Ctrl-C stops):", "a\n");
+	/* What is no rule is said, and asked again; another one is taken in its place. */
+	answer(&st, "type another [shell touch made]:", "touch\n");
+	stage_wait_for(&st, "column 1: 'touch', expected");
+	answer(&st, "[v]iew (Ctrl-C stops):", "a shell touch *\n");
+	stage_wait_for(&st, "There.");
+	quit_line(&st);
+	assert_true(made());
+	assert_int_equal(stat(tmpdir_file(&test_dir, "dsv4chat/rules"), &st_rules), 0);
+	assert_int_equal(st_rules.st_mode & 0777, 0600);
+
+	open_stage(&st, "--plain", TWICE);
+	stage_wait_for(&st, "There.");
+	assert_true(made());
+	stage_settle(&st);
+	stage_type(&st, "/approve\n");
+	stage_wait_for(&st, "1  allow = shell touch *  (always here)");
+	answer(&st, "takes one back", "/approve rm 1\n");
+	stage_wait_for(&st, "no longer: allow = shell touch *");
+	answer(&st, "> ", "/approve rm 1\n");
+	stage_wait_for(&st, "expected the number of a rule");
+	quit_line(&st);
+
+	open_stage(&st, "--plain", TWICE);
+	answer(&st, "[v]iew (Ctrl-C stops):", "y\n");
+	answer(&st, "[v]iew (Ctrl-C stops):", "n\n");
+	quit_line(&st);
+}
+
+static void on_the_screen_the_rule_stands_in_the_input_before_it_is_kept(void **state)
+{
+	struct buf text = {0};
+	struct stage st;
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	forget();
+	open_stage(&st, NULL, TWICE);
+	wait_for_question(&st);
+	/* No answer is one that begins like it. */
+	stage_type(&st, "a\r");
+	stage_wait_for(&st, "always shell touch made");
+	assert_false(made());
+	stage_type(&st, "\r");
+	stage_wait_for(&st, "There.");
+	assert_true(made());
+	assert_true(whole_file(tmpdir_file(&test_dir, "dsv4chat/rules"), &text));
+	assert_non_null(strstr(buf_z(&text), "\"rule\": \"shell touch made\""));
+	stage_type(&st, "/approve\r");
+	stage_wait_for(&st, "allow = shell touch made  (always here)");
+	stage_assert_clean(&st);
+	stage_quit(&st);
+	buf_release(&text);
+}
+
+/* Each line a command: more than the screen has rows. */
+static void a_call_is_agreed_to_only_when_all_of_it_was_in_sight(void **state)
+{
+	struct buf script = {0};
+	struct stage st;
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	forget();
+	buf_addz(&script,
+		 "{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"touch made");
+	for (int i = 0; i < 60; i++)
+		buf_addf(&script, "\\ntouch made # %d", i);
+	buf_addz(&script, "\"}}}\n" DONE TURN("(no output)") SAYS("There.") DONE);
+	open_stage(&st, NULL, buf_z(&script));
+	stage_wait_for(&st, "asks you");
+	stage_pause(&st, 700);
+	stage_type(&st, "y\r");
+	stage_wait_for(&st, "not all of it was in sight yet");
+	assert_false(made());
+	for (int i = 0; i < 6; i++) {
+		stage_type(&st, "\033[5~");
+		stage_pause(&st, 50);
+	}
+	stage_wait_for(&st, "Run this command?");
+	stage_type(&st, "\r");
+	stage_wait_for(&st, "There.");
+	assert_true(made());
+	stage_quit(&st);
+	buf_release(&script);
+}
+
+static void a_key_and_a_command_change_what_needs_no_question(void **state)
+{
+	static const char *const modes[] = {"approve: edits", "approve: auto", "approve: ask",
+					    "approve: edits", "approve: auto"};
+	struct stage st;
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	forget();
+	open_stage(&st, NULL, SAYS("Hello.") DONE "{\"turn\": {}}\n" TWICE);
+	stage_wait_for(&st, "Hello.");
+	stage_wait_for(&st, "ready");
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		stage_type(&st, "\033[Z");
+		stage_wait_for(&st, modes[i]);
+	}
+	stage_type(&st, "now\r");
+	stage_wait_for(&st, "There.");
+	assert_true(made());
+	stage_type(&st, "/approve never\r");
+	stage_wait_for(&st, "approve: never");
+	stage_type(&st, "/approve sometimes\r");
+	stage_wait_for(&st, "expected ask, edits, auto, never");
+	stage_quit(&st);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_yes_for_the_session_holds_until_it_ends),
+		cmocka_unit_test(
+			a_yes_for_the_folder_holds_in_the_next_session_until_it_is_taken_back),
+		cmocka_unit_test(on_the_screen_the_rule_stands_in_the_input_before_it_is_kept),
+		cmocka_unit_test(a_call_is_agreed_to_only_when_all_of_it_was_in_sight),
+		cmocka_unit_test(a_key_and_a_command_change_what_needs_no_question),
+	};
+
+	return cmocka_run_group_tests(tests, begin, tmpdir_tear_down);
+}
