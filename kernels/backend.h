@@ -45,6 +45,7 @@ enum memory_kind {
 	MEMORY_PLAIN,
 	MEMORY_LAZY,   /* may be address space that is filled on first touch            */
 	MEMORY_RESULT, /* written by operations, read by get: lies where get is quick   */
+	MEMORY_HOSTED, /* lies where hosted experts do                                  */
 };
 
 /* One copy of several, on the device. */
@@ -139,12 +140,21 @@ struct backend {
 			     dbuf *table, struct err *err);
 	int (*place_end)(struct backend *be, struct err *err);
 	/*
-	 * Experts a and b of a layer change places, one of them being hosted: memory, their entries
-	 * in `e`, and those in the table.  In order with operations; never inside a run.  May be NULL
-	 * where no experts are hosted.
+	 * Experts a and b of a layer's n change places, one of them being hosted: memory, their
+	 * entries in `e`, and those in the table.  In order with operations; never inside a run.  May
+	 * be NULL where no experts are hosted.
 	 */
-	int (*swap_experts)(struct backend *be, struct expert_weights *e, int a, int b, dbuf table,
-			    struct err *err);
+	int (*swap_experts)(struct backend *be, struct expert_weights *e, int n, int a, int b,
+			    dbuf table, struct err *err);
+	/*
+	 * Hosted experts that are placed from now on are computed by `cpu`, the CPU's backend, while
+	 * the device computes the others, in calls of few rows; for those of many they are read.  Of
+	 * each layer one at least is not hosted then.  What such an expert adds is the CPU's
+	 * arithmetic, so a row's bits depend on who lies where.  `cpu` is the backend's from then on,
+	 * also after a failure; what goes wrong there is told by the next get.  Once at most.  May be
+	 * NULL where no experts are hosted.
+	 */
+	int (*compute_hosted)(struct backend *be, struct backend *cpu, struct err *err);
 
 	/* Reads every byte once, as fast as it can: measures the bandwidth that bounds a step. */
 	int (*read)(struct backend *be, dbuf p, size_t bytes, struct err *err);
@@ -163,6 +173,7 @@ struct backend {
 struct backend_options {
 	const char *name;    /* "cpu", "cuda"; NULL: the best that works here */
 	int n_threads;       /* CPU: 0 = one for each physical core that this process may run on */
+	int n_left;          /* CPU: with n_threads 0, so many cores fewer */
 	int n_sharing;       /* so many ranks of one model, 0 = 1: CPUs share threads and memory */
 	                     /* evenly, GPUs are dealt out from `device` on */
 	int rank;            /* which of them */

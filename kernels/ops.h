@@ -336,7 +336,12 @@ struct expert_weights {
 	struct weight w1, w2, w3; /* gate [inner, d], down [d, inner], up [inner, d] */
 };
 
-/* y = sum over the chosen experts, in their order, plus the shared one with weight 1. */
+/*
+ * y = sum over the chosen experts, in their order, plus the shared one with weight 1.
+ *
+ * On the CPU a part of it can be asked for, too: a choice that is -1 adds nothing, nor does a
+ * shared expert that is NULL.
+ */
 struct experts_args {
 	int n_tok, d, inner, n_expert, n_used;
 	float limit;                           /* swiglu_limit */

@@ -23,7 +23,7 @@ CUDA_CODE_general := -gencode arch=compute_80,code=[sm_80,compute_80]
 CUDA_KERNELS := $(wildcard kernels/cuda/*.cu)
 CUDA_HOST := $(filter-out kernels/cuda/target.c,$(wildcard kernels/cuda/*.c))
 # The plug-in brings its own copies of what it uses of the ground floor, and of how threads meet.
-CUDA_BASE := engine/base/err.c engine/base/buf.c engine/base/clock.c kernels/comm/loopback.c
+CUDA_BASE := engine/base/err.c engine/base/buf.c engine/base/clock.c engine/base/thread.c kernels/comm/loopback.c
 CUDA_OBJS := $(foreach t,$(CUDA_TARGETS),$(CUDA_KERNELS:%.cu=$(B)/%.$(t).o) $(B)/kernels/cuda/target.$(t).o) \
 	$(CUDA_HOST:%.c=$(B)/plugin/%.o) $(CUDA_BASE:%.c=$(B)/plugin/%.o)
 CUDA_PLUGIN := $(if $(HAS_NVCC),$(B)/dsv4chat-cuda.so)
@@ -55,7 +55,7 @@ $(B)/dsv4chat-cuda.so: $(CUDA_OBJS) kernels/cuda
 	$(Q)$(CC) -shared -o $@ $(filter %.o,$^) -Wl,--no-undefined,--exclude-libs,ALL $(CUDA_LINK)
 
 # What decides without a GPU is tested without one.
-$(B)/lib/kernels-cuda.a: $(B)/kernels/cuda/tile_policy.o $(B)/kernels/cuda/tiles.o
+$(B)/lib/kernels-cuda.a: $(B)/kernels/cuda/hosted.o $(B)/kernels/cuda/tile_policy.o $(B)/kernels/cuda/tiles.o
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^

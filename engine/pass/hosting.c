@@ -135,7 +135,7 @@ static int settle_rank(struct model *m, void *ctx, struct err *err)
 
 		if (s.gain <= 0)
 			break;
-		rc = m->be->swap_experts(m->be, w->experts, (int)(s.in % per),
+		rc = m->be->swap_experts(m->be, w->experts, (int)per, (int)(s.in % per),
 					 (int)(s.out % per), w->expert_table, err);
 		h->hosted[s.in] = false;
 		h->hosted[s.out] = true;

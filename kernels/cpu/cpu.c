@@ -301,7 +301,7 @@ static const struct isa *isa_choose(const char *name, struct err *err)
 
 static int n_threads(const struct backend_options *o)
 {
-	int all = o->n_threads ? o->n_threads : pool_physical_cores();
+	int all = o->n_threads ? o->n_threads : pool_physical_cores() - o->n_left;
 	int n = o->n_sharing > 1 ? all / o->n_sharing : all;
 
 	return n > 0 ? n : 1;

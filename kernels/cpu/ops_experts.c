@@ -129,7 +129,7 @@ static void gate_and_up(void *ctx, int worker, int64_t i0, int64_t i1)
 	}
 }
 
-/* Output rows of every job, added up per token in the jobs' order. */
+/* Output rows of every job, added up per token in the jobs' order; zeros where it has none. */
 static void down(void *ctx, int worker, int64_t i0, int64_t i1)
 {
 	const struct experts *x = ctx;
@@ -195,6 +195,8 @@ static void list_jobs(struct experts *x, const struct room *room)
 		if (n > first)
 			x->jobs[x->n_job++] = (struct job){&a->experts[e], n - first, first};
 	}
+	if (!a->shared)
+		return;
 	x->jobs[x->n_job++] = (struct job){a->shared, a->n_tok, n};
 	for (int t = 0; t < a->n_tok; t++)
 		add_row(x, a->shared, room, &n, t, 1.0f);

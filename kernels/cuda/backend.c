@@ -40,6 +40,7 @@ static void close_cuda(struct backend *be)
 
 	if (c->stream) {
 		graph_forget(be);
+		hosted_close(c);
 		place_close(c);
 		memory_close(c);
 		blaslt_close(c->lt);
@@ -90,6 +91,7 @@ static const struct backend entries = {
 	.place_experts = place_experts,
 	.place_end = place_end,
 	.swap_experts = swap_experts,
+	.compute_hosted = hosted_compute,
 	.read = probe_read,
 	.multiply = probe_multiply,
 	.comm_new = comm_new,

@@ -63,6 +63,24 @@ struct recording;   /* kernels/cuda/graph.c  */
 struct place;       /* kernels/cuda/place.c  */
 struct allocation;  /* kernels/cuda/memory.c */
 struct cuda_comm;   /* kernels/cuda/comm.c   */
+struct hosted;      /* kernels/cuda/hosted.h */
+struct hosted_mail; /* kernels/cuda/hosted.h */
+
+/* What the GPU has asked the host last; on the GPU. */
+struct hosted_state {
+	uint32_t number, rows;
+};
+
+/* Where the host computes the experts that lie there: both ends of that. */
+struct hosted_ends {
+	struct hosted *host; /* NULL: it computes none */
+	struct hosted_mail *mail;
+	struct hosted_state *state;
+	int records;           /* what is issued is recorded, and runs later */
+	uint32_t asks;         /* of that recording */
+	unsigned char *staged; /* where their weights are brought to for many rows; NULL: none */
+	size_t staged_bytes;
+};
 
 /* Buffers that are there, and pinned host memory on their way in and out. */
 struct memory {
@@ -109,6 +127,7 @@ struct cuda {
 	double phase[CUDA_PHASES];    /* seconds since they were last asked for */
 	struct place *place;
 	struct cuda_comm *comm;       /* this rank's end; NULL: it is alone */
+	struct hosted_ends hosted;
 	char name[64];
 };
 

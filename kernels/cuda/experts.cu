@@ -2,19 +2,26 @@
  * experts: y = sum over the chosen experts, in their order, plus the shared one with weight 1.
  *
  * moe.h chooses between the products of 1 … 16 rows (experts_rows.cuh) and those of many
- * (experts_many.cuh).
+ * (experts_many.cuh).  Where the host computes some of them, hosted.cuh stands around these.
  */
 #include "kernels/cuda/moe.h"
 #include "kernels/cuda/experts_rows.cuh"
 #include "kernels/cuda/experts_many.cuh"
+#include "kernels/cuda/hosted.cuh"
 
 /* Slots a token may have, so that a call of 16 rows has few enough pairs to look through. */
 #define MOST_USED 64
 
+static_assert(HOSTED_ROWS >= CUDA_DECODE_ROWS && HOSTED_USED >= MOST_USED &&
+		      HOSTED_COLUMNS >= MOST_COLUMNS,
+	      "what the GPU computes at once, the host can be asked");
+
 /* -------------------------------------------------------------------- scratch */
 
 struct room {
-	size_t t, part, count, order, tiles, n_tiles, bytes;
+	size_t t, part, count, order, tiles, n_tiles;
+	size_t chosen, weight; /* of few rows, as they are without the host's experts */
+	size_t bytes;
 };
 
 static struct room room_of(int n_tok, int d, int inner, int n_expert, int n_used)
@@ -32,6 +39,9 @@ static struct room room_of(int n_tok, int d, int inner, int n_expert, int n_used
 		cuda_part(&at, sizeof(struct expert_tile) *
 				       most_tiles((int)n_choice, n_expert, gemm_size<2>::rows));
 	r.n_tiles = cuda_part(&at, 4);
+	n_choice = (size_t)CUDA_DECODE_ROWS * (size_t)n_used;
+	r.chosen = cuda_part(&at, n_choice * 4);
+	r.weight = cuda_part(&at, n_choice * 4);
 	r.bytes = at;
 	return r;
 }
@@ -44,7 +54,7 @@ size_t cuda_experts_scratch(const struct cuda *c, const struct pass_shape *s)
 
 /* ---------------------------------------------------------------------- checks */
 
-static int type_of(const struct expert_weights *e, const char *which, int *type,
+static int type_of(const struct expert_weights *e, const char *which, int hosted, int *type,
 		   struct err *err)
 {
 	if (e->w1.type == WEIGHT_F32 || e->w1.type != e->w2.type || e->w1.type != e->w3.type)
@@ -52,8 +62,8 @@ static int type_of(const struct expert_weights *e, const char *which, int *type,
 			err, "experts",
 			"%s weights of types %d, %d, %d: one of BF16, F8, FP4 expected", which,
 			(int)e->w1.type, (int)e->w2.type, (int)e->w3.type);
-	if (e->w1.layout != PACKED_LAYOUT || e->w2.layout != PACKED_LAYOUT ||
-	    e->w3.layout != PACKED_LAYOUT)
+	if (!hosted && (e->w1.layout != PACKED_LAYOUT || e->w2.layout != PACKED_LAYOUT ||
+			e->w3.layout != PACKED_LAYOUT))
 		return cuda_refuse(err, "experts", "%s weights in layout %d, expected %d",
 				   which, e->w1.layout, PACKED_LAYOUT);
 	*type = (int)e->w1.type;
@@ -131,17 +141,45 @@ static int by_expert(struct cuda *c, const struct experts_job *j, const struct r
 	return cuda_check_launch(c, "experts", err);
 }
 
+/* All that is chosen, the weights of all being where *j says. */
+static int by_policy(struct cuda *c, const struct experts_job *j, const struct room *r,
+		     unsigned char *scratch, float *y, struct err *err)
+{
+	enum cuda_moe way = cuda_moe_choose(c->moe, j->n_tok);
+
+	if (way == CUDA_MOE_GROUPED)
+		return by_expert(c, j, r, scratch, y, err);
+	return by_rows(c, j, way == CUDA_MOE_REFERENCE ? 1 : CUDA_DECODE_ROWS, y, err);
+}
+
+/* The same where the host computes some of them. */
+static int with_hosted(struct cuda *c, const struct experts_args *a, struct experts_job *j,
+		       const struct room *r, unsigned char *scratch, struct err *err)
+{
+	struct hosted_view v = {};
+	int asks = a->n_tok <= CUDA_DECODE_ROWS, rc;
+
+	if (asks)
+		rc = launch_hosted_ask(c, a, j, &v, (int32_t *)(void *)(scratch + r->chosen),
+				       (float *)(void *)(scratch + r->weight), err);
+	else
+		rc = launch_hosted_bring(c, a, j, err);
+	if (!rc)
+		rc = by_policy(c, j, r, scratch, (float *)(void *)a->y, err);
+	return rc || !asks ? rc : launch_hosted_add(c, a, &v, err);
+}
+
 int cuda_experts(struct backend *be, const struct experts_args *a, struct err *err)
 {
 	struct cuda *c = cuda_of(be);
 	struct experts_job j = {a->n_tok, a->d, a->inner, a->n_expert, a->n_used};
-	enum cuda_moe way = cuda_moe_choose(c->moe, a->n_tok);
 	struct room r = room_of(a->n_tok, a->d, a->inner, a->n_expert, a->n_used);
+	int hosted = hosted_here(c, a);
 	void *scratch;
 	int rc = check(a, err);
 
-	if (rc || (rc = type_of(a->experts, "routed", &j.type, err)) ||
-	    (rc = type_of(a->shared, "shared", &j.shared_type, err)) ||
+	if (rc || (rc = type_of(a->experts, "routed", hosted, &j.type, err)) ||
+	    (rc = type_of(a->shared, "shared", 0, &j.shared_type, err)) ||
 	    (rc = cuda_scratch(c, r.bytes, "experts", &scratch, err)))
 		return rc;
 	j.limit = a->limit;
@@ -152,9 +190,7 @@ int cuda_experts(struct backend *be, const struct experts_args *a, struct err *e
 	j.weight = (const float *)(const void *)a->weight;
 	j.t = (uint16_t *)(void *)((unsigned char *)scratch + r.t);
 	j.part = (float *)(void *)((unsigned char *)scratch + r.part);
-	if (way == CUDA_MOE_GROUPED)
-		return by_expert(c, &j, &r, (unsigned char *)scratch, (float *)(void *)a->y,
-				 err);
-	return by_rows(c, &j, way == CUDA_MOE_REFERENCE ? 1 : CUDA_DECODE_ROWS,
-		       (float *)(void *)a->y, err);
+	if (hosted)
+		return with_hosted(c, a, &j, &r, (unsigned char *)scratch, err);
+	return by_policy(c, &j, &r, (unsigned char *)scratch, (float *)(void *)a->y, err);
 }

@@ -5,6 +5,7 @@
  * A mark is an event in the recording, so a replay writes it anew.  Events are read before the
  * recording runs again or another one does: only timing pays for that wait.
  */
+#include "kernels/cuda/hosted.h"
 #include "kernels/cuda/private.h"
 
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct recording {
 	cudaGraphExec_t exec;
 	struct mark *marks;
 	int n_marks, cap;
+	uint32_t asks; /* of the host, see hosted.h */
 };
 
 static void recording_free(struct recording *r)
@@ -167,7 +169,11 @@ static int record(struct cuda *c, struct recording *r, int (*body)(void *, struc
 
 	if (rc)
 		return rc;
+	c->hosted.records = 1;
+	c->hosted.asks = 0;
 	rc = issue(c, r, body, ctx, err);
+	c->hosted.records = 0;
+	r->asks = c->hosted.asks;
 	ended = cudaStreamEndCapture(c->stream, &graph);
 	if (!rc)
 		rc = cuda_fail(ended, "recording a run", err);
@@ -197,8 +203,8 @@ static void keep(struct cuda *c, struct recording *r)
 }
 
 /*
- * Ranks launch when all have issued, and go on when all have launched: so none allocates or loads
- * code while another's kernel waits for what it has not launched.
+ * Ranks launch when all have issued, and go on when all have launched: so none allocates or
+ * loads code while another's kernel waits for what it has not launched.
  */
 static int launch(struct cuda *c, const struct recording *r, struct err *err)
 {
@@ -210,6 +216,8 @@ static int launch(struct cuda *c, const struct recording *r, struct err *err)
 	c->behind_other = 1;
 	if (!rc)
 		rc = cuda_fail(cudaGraphLaunch(r->exec, c->stream), "run", err);
+	if (!rc && r->asks)
+		hosted_due(c->hosted.host, r->asks);
 	return rc || !c->comm ? rc : comm_meet(c->comm, err);
 }
 

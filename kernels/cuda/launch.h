@@ -19,10 +19,16 @@
 extern "C" {
 #endif
 
-/* Experts whose weights lie as the checkpoint has them; sizes in 32s. */
+/* Experts whose weights lie as the checkpoint has them; sizes in 32s.  Tables are in device
+ * memory. */
 struct pack_experts {
-	const struct cuda_expert *table; /* [n], in device memory */
+	const struct cuda_expert *table; /* [n] */
+	const struct cuda_expert *to;    /* [n]: where they are to lie; may be table */
 	int n, type, d, inner;           /* enum weight_type, of all three matrices */
+	int back;                        /* to the checkpoint's order from that of packed.h */
+	const int32_t *only;             /* [n]: those where it is not negative; NULL: all … */
+	const int32_t *named;            /* [n_named]: … that are named here; NULL: all */
+	int n_named;
 };
 
 /* What a kernel knows of the ranks: kernels/cuda/peer.cu. */
@@ -61,7 +67,7 @@ struct cuda_target {
 			 struct err *err);
 	int (*read)(struct backend *be, dbuf p, size_t bytes, struct err *err);
 	int (*multiply)(struct backend *be, double *n_op, struct err *err);
-	/* Puts them, in place, into the order of packed.h. */
+	/* Puts them into the order of packed.h. */
 	int (*pack)(struct cuda *c, const struct pack_experts *p, struct err *err);
 	/* x = the sum over the ranks of n float32, at most PEER_VALUES. */
 	int (*peer_sum)(struct cuda *c, const struct peer_view *v, float *x, size_t n,

@@ -107,7 +107,8 @@ int memory_alloc(struct backend *be, size_t bytes, enum memory_kind kind, dbuf *
 	int rc;
 
 	*out = NULL;
-	a.pinned = kind == MEMORY_RESULT && bytes <= RESULT_PINNED_BYTES;
+	a.pinned = kind == MEMORY_HOSTED ||
+		   (kind == MEMORY_RESULT && bytes <= RESULT_PINNED_BYTES);
 	rc = cuda_fail(a.pinned ? cudaHostAlloc(&p, a.bytes, cudaHostAllocMapped)
 				: cudaMalloc(&p, a.bytes),
 		       "buffer", err);
@@ -227,6 +228,8 @@ int memory_get(struct backend *be, void *dst, dbuf src, size_t bytes, struct err
 	if (!rc)
 		rc = c->comm ? comm_wait(c->comm, what, err)
 			     : cuda_fail(cudaStreamSynchronize(c->stream), what, err);
+	if (!rc)
+		rc = hosted_settle(c, err);
 	if (rc)
 		return rc;
 	m->put_at = 0;
@@ -255,8 +258,8 @@ void scratch_forget(struct cuda *c)
 
 /*
  * A recording's capture is of the relaxed kind, in which memory may be allocated.  The old area
- * stays until the recordings are forgotten, also where one is being made that names both; beyond
- * what was planned, each is at least twice as large as the last.
+ * stays until the recordings are forgotten, also where one is being made that names both;
+ * beyond what was planned, each is at least twice as large as the last.
  */
 int cuda_scratch(struct cuda *c, size_t bytes, const char *op, void **out, struct err *err)
 {

@@ -192,4 +192,29 @@ PACKED_FN void packed_words(int type, int u, const uint32_t from[4], uint32_t to
 	}
 }
 
+/* ------------------------------------------------------- the other way, for what is rare */
+
+/* Packing only moves bits about: where bit `bit` of unit u's 128 is then. */
+PACKED_FN int packed_bit(int type, int u, int bit)
+{
+	uint32_t from[4] = {0, 0, 0, 0}, to[4];
+	int at = 0;
+
+	from[bit / 32] = (uint32_t)1 << bit % 32;
+	packed_words(type, u, from, to);
+	while (at < 127 && !(to[at / 32] >> at % 32 & 1))
+		at++;
+	return at;
+}
+
+/* The exponent that is packed as p.  Those that overflow there are the same from then on. */
+PACKED_FN uint8_t packed_scale_back(uint8_t p)
+{
+	int e = 0;
+
+	while (e < 255 && packed_scale((uint8_t)e) != p)
+		e++;
+	return packed_scale((uint8_t)e) == p ? (uint8_t)e : 0;
+}
+
 #endif

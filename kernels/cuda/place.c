@@ -396,25 +396,47 @@ static int same_kind(const struct weight *a, const struct weight *b)
 	return a->type == b->type && a->out == b->out && a->in == b->in;
 }
 
-/* The experts' addresses, in device memory, and that they are to be packed. */
-static int table_of(struct backend *be, const struct expert_weights *e, int n,
-		    const struct cuda_expert *rows, dbuf *table, struct err *err)
+/* The experts' addresses, in device memory. */
+static int put_rows(struct backend *be, const struct expert_weights *e, int n, dbuf *device,
+		    struct err *err)
 {
+	struct cuda_expert *rows = calloc((size_t)n, sizeof(*rows));
 	size_t bytes = (size_t)n * sizeof(*rows);
-	struct place *p = cuda_of(be)->place;
-	struct pack_experts what = {
-		NULL, n, (int)e->w1.type, e->w1.in, e->w1.out,
-	};
-	unsigned char *device = NULL;
+	int rc;
 
-	if (arena_take(&p->own, bytes, &device, err) || be->put(be, device, rows, bytes, err))
-		return err->code;
-	what.table = (const struct cuda_expert *)(const void *)device;
-	if (packing_add(&p->packings, &what, err))
-		return err->code;
-	if (table)
+	if (!rows)
+		return err_nomem(err, "table of experts", bytes);
+	for (int i = 0; i < n; i++)
+		rows[i] = cuda_expert_of(&e[i]);
+	rc = arena_take(&cuda_of(be)->place->own, bytes, device, err);
+	if (!rc)
+		rc = be->put(be, *device, rows, bytes, err);
+	free(rows);
+	return rc;
+}
+
+/* That, and that they are to be packed, but for those that the host computes. */
+static int table_of(struct backend *be, const struct expert_weights *e, int n, int n_hosted,
+		    dbuf *table, struct err *err)
+{
+	struct cuda *c = cuda_of(be);
+	struct pack_experts what = {
+		.n = n, .type = (int)e->w1.type, .d = e->w1.in, .inner = e->w1.out};
+	dbuf device = NULL;
+	int rc;
+
+	if (n_hosted && c->hosted.host) {
+		what.n = n - n_hosted;
+		rc = hosted_table(c, &c->place->own, e, n, n_hosted, &device, err);
+	} else {
+		rc = put_rows(be, e, n, &device, err);
+	}
+	what.table = what.to = (const struct cuda_expert *)(const void *)device;
+	if (!rc)
+		rc = packing_add(&c->place->packings, &what, err);
+	if (!rc && table)
 		*table = device;
-	return 0;
+	return rc;
 }
 
 static int place_expert(struct backend *be, struct expert_weights *e, int to_host,
@@ -425,7 +447,9 @@ static int place_expert(struct backend *be, struct expert_weights *e, int to_hos
 	for (int i = 0; i < 3; i++) {
 		if (place_plain(be, w[i], to_host, err))
 			return err->code;
-		w[i]->layout = PACKED_LAYOUT;
+		/* what the host computes stays as the CPU reads it */
+		if (!to_host || !cuda_of(be)->hosted.host)
+			w[i]->layout = PACKED_LAYOUT;
 	}
 	return 0;
 }
@@ -434,7 +458,6 @@ int place_experts(struct backend *be, struct expert_weights *e, int n, int n_hos
 		  dbuf *table, struct err *err)
 {
 	struct place *p = cuda_of(be)->place;
-	struct cuda_expert *rows;
 	int rc = 0;
 
 	if (!p || !p->running)
@@ -447,9 +470,6 @@ int place_experts(struct backend *be, struct expert_weights *e, int n, int n_hos
 			"one type of BF16, F8, FP4",
 			e->w1.out, e->w1.in, e->w2.out, e->w2.in, (int)e->w1.type,
 			(int)e->w2.type);
-	rows = calloc((size_t)n, sizeof(*rows));
-	if (!rows)
-		return err_nomem(err, "table of experts", (size_t)n * sizeof(*rows));
 	for (int i = 0; i < n && !rc; i++) {
 		if (!same_kind(&e[i].w1, &e[0].w1) || !same_kind(&e[i].w2, &e[0].w2) ||
 		    !same_kind(&e[i].w3, &e[0].w1))
@@ -458,10 +478,6 @@ int place_experts(struct backend *be, struct expert_weights *e, int n, int n_hos
 					 i);
 		if (!rc)
 			rc = place_expert(be, &e[i], i >= n - n_hosted, err);
-		rows[i] = cuda_expert_of(&e[i]);
 	}
-	if (!rc)
-		rc = table_of(be, e, n, rows, table, err);
-	free(rows);
-	return rc;
+	return rc ? rc : table_of(be, e, n, n_hosted, table, err);
 }

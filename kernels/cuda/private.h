@@ -50,8 +50,26 @@ int packing_run(const struct packing *list, struct cuda *c, struct err *err); /*
 void packing_drop(struct packing **list);
 
 /* swap.c */
-int swap_experts(struct backend *be, struct expert_weights *e, int a, int b, dbuf table,
+int swap_experts(struct backend *be, struct expert_weights *e, int n, int a, int b, dbuf table,
 		 struct err *err);
+
+/* arena.h, packing.h's: what hosted_place.c takes memory from */
+struct arena;
+
+/*
+ * hosted_place.c: experts that the host computes.  hosted_compute() is the backend's entry.
+ * hosted_table() makes what device memory is told of a layer, taken from `own`; hosted_swap()
+ * is what swap_experts() is then.
+ */
+int hosted_compute(struct backend *be, struct backend *cpu, struct err *err);
+void hosted_close(struct cuda *c);
+int hosted_settle(struct cuda *c, struct err *err); /* behind a wait for the stream */
+int hosted_table(struct cuda *c, struct arena *own, const struct expert_weights *e, int n,
+		 int n_hosted, dbuf *table, struct err *err);
+int hosted_swap(struct cuda *c, struct expert_weights *e, int n, int a, int b, dbuf table,
+		struct err *err);
+int swap_bytes(struct cuda *c, struct expert_weights *a, struct expert_weights *b,
+	       struct err *err); /* of w1, w2, w3, and the entries */
 
 /* plugin.c: what is there */
 struct device_facts {

@@ -33,6 +33,16 @@ static int exchange(struct cuda *c, struct weight *a, struct weight *b, struct e
 	return 0;
 }
 
+int swap_bytes(struct cuda *c, struct expert_weights *a, struct expert_weights *b,
+	       struct err *err)
+{
+	int rc = exchange(c, &a->w1, &b->w1, err);
+
+	if (!rc)
+		rc = exchange(c, &a->w2, &b->w2, err);
+	return rc ? rc : exchange(c, &a->w3, &b->w3, err);
+}
+
 static int put_row(struct backend *be, const struct expert_weights *e, int i, dbuf table,
 		   struct err *err)
 {
@@ -41,7 +51,7 @@ static int put_row(struct backend *be, const struct expert_weights *e, int i, db
 	return be->put(be, table + (size_t)i * sizeof(row), &row, sizeof(row), err);
 }
 
-int swap_experts(struct backend *be, struct expert_weights *e, int a, int b, dbuf table,
+int swap_experts(struct backend *be, struct expert_weights *e, int n, int a, int b, dbuf table,
 		 struct err *err)
 {
 	struct cuda *c = cuda_of(be);
@@ -49,11 +59,9 @@ int swap_experts(struct backend *be, struct expert_weights *e, int a, int b, dbu
 
 	if (a == b || !table || c->recording)
 		return cuda_refuse(err, "swap_experts", "BUG: %d and %d", a, b);
-	rc = exchange(c, &e[a].w1, &e[b].w1, err);
-	if (!rc)
-		rc = exchange(c, &e[a].w2, &e[b].w2, err);
-	if (!rc)
-		rc = exchange(c, &e[a].w3, &e[b].w3, err);
+	if (e[a].w1.layout != e[b].w1.layout)
+		return hosted_swap(c, e, n, a, b, table, err);
+	rc = swap_bytes(c, &e[a], &e[b], err);
 	if (!rc)
 		rc = put_row(be, e, a, table, err);
 	return rc ? rc : put_row(be, e, b, table, err);

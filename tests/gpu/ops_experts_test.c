@@ -218,11 +218,53 @@ static void experts_that_change_places_give_the_same(void **state)
 		bench_run(b, rows[i], experts, &k);
 		bench_compare(b, "y before", &k.y, rows[i], d, 0.0025, 0.005);
 		for (int e = 0; e < 2; e++)
-			if (gpu->swap_experts(gpu, k.routed.e[GPU], e, 5 - e, k.routed.table[GPU],
-					      &err))
+			if (gpu->swap_experts(gpu, k.routed.e[GPU], 6, e, 5 - e,
+					      k.routed.table[GPU], &err))
 				fail_msg("%s", err.text);
 		bench_run(b, rows[i], experts, &k);
 		bench_compare(b, "y then", &k.y, rows[i], d, 0.0025, 0.005);
+	}
+}
+
+/* As above, but that third is computed by the host. */
+static void experts_that_the_host_computes_agree_with_the_reference(void **state)
+{
+	static const struct shape shapes[] = {
+		{WEIGHT_FP4, 4096, 2048, 9, 6}, {WEIGHT_F8, 1024, 512, 6, 3},
+		{WEIGHT_BF16, 160, 224, 6, 2},  {WEIGHT_FP4, 544, 96, 3, 1},
+		{WEIGHT_FP4, 96, 160, 30, 8},
+	};
+	static const int rows[] = {1, 2, 5, 16, 17, 129};
+	const struct backend_options o = bench_options(CPU);
+	struct bench *b = *state;
+	struct backend *gpu = bench_backend(b, GPU), *cpu;
+	struct err err = {0};
+
+	if (!gpu->compute_hosted) {
+		printf("skipped: the backend tested hosts no experts\n");
+		return;
+	}
+	if (backend_open(&cpu, &o, &err) || gpu->compute_hosted(gpu, cpu, &err))
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < COUNT(shapes); i++) {
+		for (size_t r = 0; r < COUNT(rows); r++) {
+			struct experts_case k = {.s = shapes[i], .limit = 2.0f};
+			int n = k.s.n_expert, rows_here = rows[r];
+			enum chosen how = r % 2 ? TOGETHER : APART;
+			size_t d = (size_t)k.s.d;
+
+			bench_case(b, "the host's experts, type %d, %d x %d, %d of %d, %d rows",
+				   (int)k.s.type, k.s.inner, k.s.d, k.s.n_used, n, rows_here);
+			make_weights(b, &k, WEIGHT_F8);
+			make_rows(b, &k, rows_here, how);
+			bench_run(b, rows_here, experts, &k);
+			bench_compare(b, "y", &k.y, rows_here, d, 0.0025, 0.005);
+			if (gpu->swap_experts(gpu, k.routed.e[GPU], n, 0, n - 1,
+					      k.routed.table[GPU], &err))
+				fail_msg("%s", err.text);
+			bench_run(b, rows_here, experts, &k);
+			bench_compare(b, "y then", &k.y, rows_here, d, 0.0025, 0.005);
+		}
 	}
 }
 
@@ -233,6 +275,7 @@ int main(int argc, char **argv)
 		BENCH_TEST(a_table_may_name_an_expert_twice_for_a_token),
 		BENCH_TEST(fused_and_reference_give_the_same_bits),
 		BENCH_TEST(experts_that_change_places_give_the_same),
+		BENCH_TEST(experts_that_the_host_computes_agree_with_the_reference),
 		BENCH_TEST(flash_and_pro_shapes_agree_with_the_reference),
 	};
 

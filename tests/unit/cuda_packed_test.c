@@ -165,6 +165,29 @@ static void a_scale_is_the_field_of_its_factor(void **state)
 	assert_int_equal(packed_scale(255), 255);
 }
 
+static void what_was_packed_can_be_had_back(void **state)
+{
+	(void)state;
+	for (int n = 0; n < 3 * 40; n++) {
+		enum weight_type type = types[n % 3];
+		uint32_t unit[4], packed[4], back[4] = {0};
+		int u = n / 3 % 9;
+
+		for (int i = 0; i < 4; i++)
+			unit[i] = draw();
+		packed_words((int)type, u, unit, packed);
+		for (int b = 0; b < 128; b++) {
+			int at = packed_bit((int)type, u, b);
+
+			assert_int_equal(at, packed_bit((int)type, u % PACKED_UNITS, b));
+			back[b / 32] |= (packed[at / 32] >> at % 32 & 1) << b % 32;
+		}
+		assert_memory_equal(unit, back, sizeof(unit));
+	}
+	for (int e = 0; e <= 145; e++)
+		assert_int_equal(packed_scale_back(packed_scale((uint8_t)e)), e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +196,7 @@ int main(void)
 		cmocka_unit_test(a_full_step_is_in_the_order_of_the_lanes),
 		cmocka_unit_test(no_two_lanes_of_two_rows_meet_a_bank),
 		cmocka_unit_test(a_scale_is_the_field_of_its_factor),
+		cmocka_unit_test(what_was_packed_can_be_had_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

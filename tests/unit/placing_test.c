@@ -182,8 +182,8 @@ static void exchange(struct weight *a, struct weight *b)
 	*b = w;
 }
 
-static int swap_experts(struct backend *be, struct expert_weights *e, int a, int b, dbuf table,
-			struct err *err)
+static int swap_experts(struct backend *be, struct expert_weights *e, int n, int a, int b,
+			dbuf table, struct err *err)
 {
 	struct expert_weights *t = (struct expert_weights *)(void *)table;
 
@@ -191,6 +191,8 @@ static int swap_experts(struct backend *be, struct expert_weights *e, int a, int
 	(void)e; /* its addresses went when they were placed */
 	(void)err;
 	assert_int_not_equal(a, b);
+	assert_in_range(a, 0, n - 1);
+	assert_in_range(b, 0, n - 1);
 	exchange(&t[a].w1, &t[b].w1);
 	exchange(&t[a].w2, &t[b].w2);
 	exchange(&t[a].w3, &t[b].w3);
