@@ -34,6 +34,7 @@ static const char *const backends[] = {"auto", "cpu", "cuda", NULL};
 static const char *const gpu_kernels[] = {"auto", "general", NULL};
 /* As struct sampling has it. */
 static const char *const drafts[] = {"auto", "off", "1", "2", "3", "4", "5", "6", "7", "8", NULL};
+static const char *const expert_homes[] = {"auto", "gpu", "host", "cpu", NULL};
 static const char *const moe_backends[] = {"auto", "fused", "grouped", "reference", NULL};
 static const char *const comms[] = {"auto", "peer", "nccl", NULL};
 
@@ -139,6 +140,10 @@ const struct option_row option_rows[] = {
 	 "of each layer's experts the GPU's memory holds N, the host's the rest (default auto: what "
 	 "fits)",
 	 .least = 1, .most = 65536, .zero = "auto"},
+	{NULL, "experts", 0, OPTION_CHOICE, AT(experts), AT_START, "WHERE",
+	 "that rest: auto (default, the faster), gpu (there is none), host (the GPU reads it there), "
+	 "cpu (computes it)",
+	 .choices = expert_homes},
 
 	{NULL, "draft", 0, OPTION_CHOICE, AT(sampling.draft), EVERYWHERE, "N",
 	 "tokens drafted a step: auto (default), off, 1 to 8; the text is the same",
@@ -266,6 +271,7 @@ void options_engine(const struct options *o, struct engine_config *config)
 	config->backend = chosen(backends, o->backend);
 	config->kernels = chosen(gpu_kernels, o->kernels);
 	config->gpu_experts = o->gpu_experts;
+	config->experts = chosen(expert_homes, o->experts);
 	config->moe_backend = chosen(moe_backends, o->moe_backend);
 	config->comm = chosen(comms, o->comm);
 	config->gpu = o->gpu;

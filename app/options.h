@@ -23,7 +23,8 @@ struct options {
 	int64_t threads, ctx;    /* 0 = one thread for each physical core; the model's context */
 	double cache_memory;     /* GB; 0 = a part of what is free */
 	double cache_disk;       /* GB; 0 = nothing is kept on disk */
-	int backend, kernels, moe_backend, comm; /* which of their choices; 0 = the engine's */
+	int backend, kernels, moe_backend, comm, experts; /* which of their choices; 0 = the
+							     engine's */
 	int gpu;
 	int gpu_experts;         /* of each layer's, those in its own memory; 0 = auto */
 	int ranks;               /* 0 = auto */

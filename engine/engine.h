@@ -83,7 +83,10 @@ struct engine_config {
 	const char *comm;      /* GPUs: how ranks add up: "peer", "nccl", or NULL for the best */
 	int gpu;               /* which one; of several ranks, the first one's */
 	int gpu_experts;       /* GPU: of each layer's experts, how many its own memory holds, the
-				  rest being read from the host's; 0 = as many as fit */
+				  rest lying in the host's; 0 = as many as fit */
+	const char *experts;   /* GPU: what of that rest: "gpu": there may be none, "host": it is
+				  read over the bus, "cpu": the host's processors compute it; NULL
+				  for the faster of the last two */
 	int n_threads;         /* CPU: 0 = one for each physical core */
 	int n_ranks;           /* shards of the model that compute together; 0 = 1 */
 	int64_t ctx_tokens;    /* 0 = the model's own limit, as far as memory allows */

@@ -60,6 +60,7 @@ int verb_status(const char *name, int rc, const struct err *err);
 		{"comm", required_argument, NULL, VERB_ENGINE},                               \
 		{"gpu", required_argument, NULL, VERB_ENGINE},                                \
 		{"gpu-experts", required_argument, NULL, VERB_ENGINE},                        \
+		{"experts", required_argument, NULL, VERB_ENGINE},                            \
 		{"kernels", required_argument, NULL, VERB_ENGINE},                            \
 	{                                                                                     \
 		"moe-backend", required_argument, NULL, VERB_ENGINE                           \

@@ -38,6 +38,12 @@ uint64_t plan_hosted(const struct memory_plan *p)
 	return times(p->expert, (uint64_t)p->n_hosted);
 }
 
+/* What hosting takes off the GPU. */
+static uint64_t plan_off(const struct memory_plan *p)
+{
+	return times(p->expert - p->staged, (uint64_t)p->n_hosted);
+}
+
 uint64_t plan_cache(const struct memory_plan *p)
 {
 	return add(p->cache_fixed, times(p->cache_page, pages(p->ctx_tokens)));
@@ -45,7 +51,7 @@ uint64_t plan_cache(const struct memory_plan *p)
 
 uint64_t plan_total(const struct memory_plan *p)
 {
-	return add(plan_weights(p), add(plan_cache(p), p->scratch)) - plan_hosted(p);
+	return add(plan_weights(p), add(plan_cache(p), p->scratch)) - plan_off(p);
 }
 
 /* What is not counted, like the memory of graphs, takes less than this. */
@@ -53,23 +59,23 @@ uint64_t plan_total(const struct memory_plan *p)
 
 void plan_host_experts(struct memory_plan *p, int n_on_gpu)
 {
-	uint64_t all, n = 0;
+	uint64_t all, n = 0, each = p->expert - p->staged;
 
 	p->n_hosted = 0;
-	if (!p->n_experts || !p->expert)
+	if (p->n_experts < 2 || !each)
 		return;
 	all = plan_total(p);
 	if (n_on_gpu)
 		n = n_on_gpu < p->n_experts ? (uint64_t)(p->n_experts - n_on_gpu) : 0;
 	else if (all > p->available)
-		n = (add(all, SLACK) - p->available - 1) / p->expert + 1;
-	p->n_hosted = n < (uint64_t)p->n_experts ? (int)n : p->n_experts;
+		n = (add(all, SLACK) - p->available - 1) / each + 1;
+	p->n_hosted = n < (uint64_t)p->n_experts ? (int)n : p->n_experts - 1;
 }
 
 int64_t plan_ctx_that_fits(const struct memory_plan *p)
 {
 	uint64_t without =
-		add(plan_weights(p), add(p->cache_fixed, p->scratch)) - plan_hosted(p);
+		add(plan_weights(p), add(p->cache_fixed, p->scratch)) - plan_off(p);
 	uint64_t n;
 
 	if (plan_total(p) <= p->available)
@@ -145,6 +151,7 @@ void plan_add_table(const struct memory_plan *p, struct buf *out)
 	snprintf(name, sizeof(name), "%d of %d experts, host", p->n_hosted, p->n_experts);
 	add_line(out, name, plan_hosted(p));
 	add_line(out, "available there", p->host_available);
+	plan_add_hosting(p, out);
 }
 
 const char *bytes_text(char text[32], uint64_t bytes)

@@ -17,6 +17,21 @@
 #include "engine/base/err.h"
 #include "engine/checkpoint/weights.h"
 
+/* Who computes the experts that lie in the host's memory. */
+enum hosted_by {
+	HOSTING_AUTO,
+	HOSTING_NONE,     /* none lie there */
+	HOSTING_READ,     /* the GPU, which reads them over the bus */
+	HOSTING_COMPUTED, /* the host's processors, for few rows */
+};
+
+/* Bytes a second; 0: not measured. */
+struct hosting_rates {
+	double own; /* that the GPU reads of its own memory */
+	double bus; /* … and of the host's */
+	double cpu; /* of experts that the host computes */
+};
+
 struct memory_plan {
 	uint64_t weights[N_WEIGHT_KINDS]; /* weights_measure() */
 	uint64_t cache_fixed;             /* windows and compressor states of one sequence */
@@ -30,6 +45,10 @@ struct memory_plan {
 	int n_hosted, n_experts;
 	uint64_t expert;                  /* bytes of one of them, over all layers */
 	uint64_t host_available;          /* to a rank: its part of the host's memory */
+	int n_used;                       /* experts of a layer that a token takes */
+	uint64_t staged;                  /* on the GPU, for each hosted one of a layer */
+	enum hosted_by hosting;             /* of the hosted ones, where there are any */
+	struct hosting_rates rates;
 };
 
 uint64_t plan_weights(const struct memory_plan *p); /* wherever they lie */
@@ -42,12 +61,23 @@ int64_t plan_ctx_that_fits(const struct memory_plan *p);
 
 /*
  * Sets n_hosted: all but n_on_gpu of a layer's experts, or, with 0, as few as must, so that the
- * rest fits, the whole context included.
+ * rest fits, the whole context included.  One at least is not.
  */
 void plan_host_experts(struct memory_plan *p, int n_on_gpu);
 
 /* ERR_MODEL says what is needed, what there is, and what would fit. */
 int plan_check(const struct memory_plan *p, struct err *err);
+
+/* Who is faster where nobody wants something else; and in words. */
+enum hosted_by plan_hosting(enum hosted_by want, const struct hosting_rates *r);
+const char *plan_hosting_text(enum hosted_by hosting);
+
+/*
+ * Seconds that a decode step takes at the least, where experts are hosted, each being chosen as
+ * often as another: bytes over the rates alone.  0: there are none, or no rates.
+ */
+double plan_step_s(const struct memory_plan *p);
+void plan_add_hosting(const struct memory_plan *p, struct buf *out); /* lines of the table */
 
 /* The plan as a table, a line for each part that is not 0 and one for the sum. */
 void plan_add_table(const struct memory_plan *p, struct buf *out);

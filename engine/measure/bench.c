@@ -335,8 +335,9 @@ static int open_model(struct bench *b, const struct bench_request *req, struct e
 		 req->dummy ? ", random" : "", (double)model_memory(b->m).weight_bytes / 1e6,
 		 (long long)b->m->ctx);
 	if (model_n_hosted(b->m))
-		buf_addf(b->out, "%d of %d experts of each layer lie in the host's memory\n",
-			 model_n_hosted(b->m), b->m->cfg.n_experts);
+		buf_addf(b->out, "%d of %d experts of each layer lie in the host's memory, %s\n",
+			 model_n_hosted(b->m), b->m->cfg.n_experts,
+			 plan_hosting_text(b->m->hosting.by));
 	if (b->whole_layers && !req->layers)
 		buf_addf(b->out, "(of %d layers, as many as fit)\n", b->whole_layers);
 	return 0;

@@ -2,7 +2,8 @@
  * Experts that lie in the host's memory: how often each expert is chosen is counted, and those
  * that are chosen most change places with those that are chosen least of the GPU's own.
  *
- * Which expert lies where changes no result.  Nothing here does anything where all experts lie
+ * Which expert lies where changes no result, but for rounding where the host computes those that
+ * lie there (hosting_choice.h).  Nothing here does anything where all experts lie
  * at hand (model_n_hosted() is 0).  Engine thread only, between calls of the model.
  */
 #ifndef ENGINE_PASS_HOSTING_H
@@ -12,12 +13,14 @@
 #include <stdint.h>
 
 #include "engine/base/err.h"
+#include "engine/checkpoint/plan.h"
 #include "kernels/backend.h"
 
 struct layer_weights;
 struct model;
 
 struct hosting {
+	enum hosted_by by; /* who computes hosted ones; HOSTING_AUTO: there are none */
 	dbuf uses; /* i32 [layers, experts]: choices since they were last taken; NULL: none are
 		      counted */
 	int32_t *taken; /* host memory, like uses */

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/checkpoint/plan.h"
 #include "engine/pass/draft.h"
+#include "engine/pass/hosting_choice.h"
 #include "engine/pass/model_internal.h"
 #include "engine/pass/sizes.h"
 
@@ -117,6 +118,7 @@ struct model_options model_options_of(const struct engine_config *config)
 		.experts = config->moe_backend,
 		.comm = config->comm,
 		.device = config->gpu,
+		.hosting = config->experts,
 		.gpu_experts = config->gpu_experts,
 		.n_ranks = config->n_ranks,
 		.ctx_tokens = config->ctx_tokens,
@@ -217,8 +219,10 @@ int model_plan(const struct model_options *opt, struct memory_plan *plan, struct
 /* A rank's part of the rest.  None goes on before all are ready. */
 static int open_rank(struct model *m, void *ctx, struct err *err)
 {
-	int rc = open_weights(m, ctx, err);
+	int rc = hosting_lend(m, err);
 
+	if (!rc)
+		rc = open_weights(m, ctx, err);
 	if (!rc)
 		rc = hosting_new(m, err);
 	if (!rc)
@@ -277,6 +281,8 @@ static int close_rank(struct model *m, void *ctx, struct err *err)
 	dummy_free(m->dummy);
 	if (m->be)
 		m->be->close(m->be);
+	if (m->helper)
+		m->helper->close(m->helper);
 	return 0;
 }
 

@@ -53,6 +53,7 @@ struct model_options {
 	const char *kernels, *experts, *comm; /* GPU: as in backend_options; and which one: */
 	int device;
 	struct backend *be;   /* instead of all these: an open one, the model's to close */
+	const char *hosting;  /* of experts that are not there: as engine_config's `experts` */
 	int gpu_experts;      /* of each layer's, how many the GPU's own memory holds; 0: what fits */
 	int64_t ctx_tokens;   /* 0: the model's own */
 	int prefill_chunk;    /* 0: the backend's choice */

@@ -120,6 +120,7 @@ struct model {
 	struct dummy *dummy;       /* those, or NULL */
 	struct weights *weights;
 	struct backend *be;
+	struct backend *helper;    /* the CPU's, until it is lent to `be`; NULL: there is none */
 	struct backend_caps caps;
 	char name[64];  /* of what computes, all ranks */
 	int64_t ctx;    /* tokens a sequence can hold */

@@ -2,9 +2,9 @@
  */
 #include "engine/pass/sizes.h"
 
-#include "engine/base/memory.h"
 #include "engine/checkpoint/plan.h"
 #include "engine/pass/draft.h"
+#include "engine/pass/hosting_choice.h"
 #include "engine/pass/model_internal.h"
 
 /* Page numbers are 32 bits. */
@@ -62,19 +62,6 @@ static void keep_bytes(struct model *m, int64_t bytes, struct memory_plan *p)
 	m->n_pages += n_pages;
 }
 
-/* Where experts lie, on a backend that reads them on the host, too. */
-static void host_experts(struct model *m, const struct model_options *opt,
-			 struct memory_plan *p)
-{
-	if (!m->caps.hosts_experts)
-		return;
-	p->n_experts = m->cfg.n_experts;
-	p->expert = p->weights[WEIGHT_KIND_EXPERTS] / (uint64_t)m->cfg.n_experts;
-	p->host_available = memory_available() / (uint64_t)m->shard.n_ranks;
-	plan_host_experts(p, opt->gpu_experts);
-	m->n_hosted = p->n_hosted;
-}
-
 int sizes_plan(struct model *m, const struct model_options *opt, struct memory_plan *p,
 	       struct err *err)
 {
@@ -95,7 +82,8 @@ int sizes_plan(struct model *m, const struct model_options *opt, struct memory_p
 		return ERR_NOMEM;
 	if (opt->keeps && opt->kept_bytes)
 		keep_bytes(m, opt->kept_bytes, p);
-	host_experts(m, opt, p);
+	if (hosting_choose(m, opt, p, err))
+		return err->code;
 	fits = plan_ctx_that_fits(p);
 	if (!opt->ctx_tokens && fits > 0 && fits < m->ctx) {
 		m->ctx = fits;

@@ -1,6 +1,7 @@
 /* The plan of memory: sums, refusals, its table. */
 #include <stdarg.h>
 #include <stddef.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
@@ -134,9 +135,64 @@ static void as_few_experts_as_must_lie_on_the_host(void **state)
 	assert_non_null(strstr(err.text, "5 of the 10 experts"));
 	p.available = 5 * GB; /* not even without any of them */
 	plan_host_experts(&p, 0);
-	assert_int_equal(p.n_hosted, 10);
+	assert_int_equal(p.n_hosted, 9); /* all but one */
 	assert_int_equal(plan_check(&p, &err), ERR_MODEL);
-	assert_non_null(strstr(err.text, "needs 8.00 GB"));
+	assert_non_null(strstr(err.text, "needs 9.00 GB"));
+}
+
+static void what_the_host_computes_needs_some_room_on_the_gpu(void **state)
+{
+	struct memory_plan p = hosting_example();
+
+	(void)state;
+	p.staged = GB / 4;
+	p.available = 15 * GB;
+	plan_host_experts(&p, 0); /* 4 GB by three quarters of one each */
+	assert_int_equal(p.n_hosted, 6);
+	assert_int_equal(plan_hosted(&p), 6 * GB);
+	assert_int_equal(plan_total(&p), 18 * GB - 6 * (GB - GB / 4));
+}
+
+static void the_faster_one_computes_unless_somebody_is_named(void **state)
+{
+	static const struct hosting_rates bus = {4e12, 40e9, 20e9}, cpu = {4e12, 40e9, 150e9},
+					  no_cpu = {4e12, 40e9, 0};
+
+	(void)state;
+	assert_int_equal(plan_hosting(HOSTING_AUTO, &bus), HOSTING_READ);
+	assert_int_equal(plan_hosting(HOSTING_AUTO, &cpu), HOSTING_COMPUTED);
+	assert_int_equal(plan_hosting(HOSTING_AUTO, &no_cpu), HOSTING_READ);
+	assert_int_equal(plan_hosting(HOSTING_READ, &cpu), HOSTING_READ);
+	assert_int_equal(plan_hosting(HOSTING_COMPUTED, &bus), HOSTING_COMPUTED);
+}
+
+/* Half of the experts on the host; a token takes two of ten, so of ten GB it takes two. */
+static void a_step_takes_what_its_bytes_take(void **state)
+{
+	struct memory_plan p = hosting_example();
+	struct buf out = {0};
+
+	(void)state;
+	memset(p.weights, 0, sizeof(p.weights));
+	p.weights[WEIGHT_KIND_ATTENTION] = 8 * GB;
+	p.weights[WEIGHT_KIND_EMBED] = p.weights[WEIGHT_KIND_DRAFT] = 1 * GB;
+	p.weights[WEIGHT_KIND_EXPERTS] = 10 * GB;
+	p.n_used = 2;
+	p.rates = (struct hosting_rates){1e12, 50e9, 200e9};
+	assert_true(plan_step_s(&p) == 0);
+	plan_host_experts(&p, 5);
+	p.hosting = HOSTING_READ;
+	assert_true(fabs(plan_step_s(&p) - (0.008 + 0.001 + 0.020)) < 1e-9);
+	plan_add_table(&p, &out);
+	assert_non_null(strstr(buf_z(&out), "read over the bus       50.0 GB/s\n"
+					    "decode, at most              34.5 tokens/s\n"));
+	buf_reset(&out);
+	p.hosting = HOSTING_COMPUTED;
+	assert_true(fabs(plan_step_s(&p) - (0.008 + 0.005)) < 1e-9);
+	plan_add_table(&p, &out);
+	assert_non_null(strstr(buf_z(&out), "computed there         200.0 GB/s\n"
+					    "decode, at most              76.9 tokens/s\n"));
+	buf_release(&out);
 }
 
 static void how_many_the_gpu_holds_can_be_said(void **state)
@@ -161,9 +217,14 @@ static void bytes_are_written_in_decimal_units(void **state)
 		uint64_t bytes;
 		const char *text;
 	} cases[] = {
-		{0, "0 B"},	      {999, "999 B"},	    {1000, "1.00 KB"},
-		{3510, "3.51 KB"},    {999949, "999.9 KB"}, {999951, "1.00 MB"},
-		{160 * GB, "160.0 GB"}, {UINT64_MAX, "18.4 EB"},
+		{0, "0 B"},
+		{999, "999 B"},
+		{1000, "1.00 KB"},
+		{3510, "3.51 KB"},
+		{999949, "999.9 KB"},
+		{999951, "1.00 MB"},
+		{160 * GB, "160.0 GB"},
+		{UINT64_MAX, "18.4 EB"},
 	};
 	char text[32];
 
@@ -188,6 +249,9 @@ int main(void)
 		cmocka_unit_test(the_table_has_a_line_for_each_part),
 		cmocka_unit_test(as_few_experts_as_must_lie_on_the_host),
 		cmocka_unit_test(how_many_the_gpu_holds_can_be_said),
+		cmocka_unit_test(what_the_host_computes_needs_some_room_on_the_gpu),
+		cmocka_unit_test(the_faster_one_computes_unless_somebody_is_named),
+		cmocka_unit_test(a_step_takes_what_its_bytes_take),
 		cmocka_unit_test(bytes_are_written_in_decimal_units),
 		cmocka_unit_test(this_machine_has_some_memory),
 	};
