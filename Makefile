@@ -115,9 +115,10 @@ $(B)/%.o: %.c $(B)/flags | $(B)/packages.ok
 
 # Kernels: strict arithmetic, so that a row's bits depend on the source alone.  -Wno-psabi: wide
 # vectors pass between static functions of one file only, so no object sees another's ABI.
-# Only a release build unrolls them in full: under a sanitizer that takes minutes to compile.
-$(B)/kernels/cpu/%.o: CFLAGS += $(if $(filter release,$(VARIANT)),-O3) -ffp-contract=off \
-	-fno-math-errno -Wno-psabi
+# Only a release build unrolls them in full: under a sanitizer that takes minutes to compile, while
+# what -O2 takes there is back after one long test.
+$(B)/kernels/cpu/%.o: CFLAGS += $(if $(filter release,$(VARIANT)),-O3,$(if $(filter asan tsan,$(VARIANT)),-O2)) \
+	-ffp-contract=off -fno-math-errno -Wno-psabi
 
 define vec_rule
 $(B)/kernels/cpu/vec_%.$(1).o: CFLAGS += $(if $(filter v%,$(1)),-march=x86-64-$(1))

@@ -17,6 +17,7 @@
 #include "engine/pass/model_internal.h"
 #include "engine/text/tokenizer.h"
 #include "tests/support/recorder.h"
+#include "tests/support/sanitized.h"
 
 /* What takes minutes of this file's tests runs under DSV4CHAT_SLOW. */
 #define NANO "share/nano"
@@ -221,12 +222,8 @@ static void same_caches(struct steps *single, struct steps *cycled, const char *
 
 #define LENGTH 40
 
-/* Prompts that cycles are tried behind: a sanitizer takes twenty times as long for each. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FEW 4
-#else
-#define FEW 12
-#endif
+/* Prompts that cycles are tried behind. */
+#define FEW (SANITIZED ? 4 : 12)
 
 static const struct sample_how hows[] = {
 	{.temperature = 0},

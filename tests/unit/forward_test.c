@@ -1,9 +1,13 @@
 /* The forward pass against golden data, and "one row, one result" by bits. */
 #include "tests/support/golden.h"
+#include "tests/support/sanitized.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Of neighbouring lengths and depths, one of so many. */
+#define EACH (SANITIZED ? 3 : 1)
 
 /* The bounds of the golden data's bounds.json. */
 static void logits_are_the_golden_ones(void **state)
@@ -102,8 +106,12 @@ static void bits_do_not_depend_on_prefill_chunks_or_threads(void **state)
 	for (size_t p = 0; p < sizeof(prefills) / sizeof(prefills[0]); p++) {
 		for (size_t c = 0; c < sizeof(chunks) / sizeof(chunks[0]); c++, k++) {
 			struct setup s = {GOLDEN, NULL, threads[k % 3], chunks[c], 1};
-			struct golden_rows got = golden_rows_of(s, g.ids, g.n, prefills[p]);
+			struct golden_rows got;
 
+			/* each of the three is among those on the diagonal */
+			if (SANITIZED && c != p % 4)
+				continue;
+			got = golden_rows_of(s, g.ids, g.n, prefills[p]);
 			golden_same_bits(&want, &got, "case", (int)k);
 			golden_rows_free(&got);
 		}
@@ -195,15 +203,15 @@ static void a_roll_back_leaves_no_trace(void **state)
 	(void)state;
 	/* around the borders of blocks of 4 and 128, and the window's wrap; every depth, and
 	 * going on in batches of 1 to 8 rows */
-	for (int len = 120; len <= 137; len++)
+	for (int len = 120; len <= 137; len += EACH)
 		roll_back_at(m, &g, len, 1 + len % 8, 1 + (len * 5) % 8, &want);
-	for (int k = 1; k <= 8; k++) {
+	for (int k = EACH; k <= 8; k += EACH) {
 		roll_back_at(m, &g, 128, k, 9 - k, &want);
 		roll_back_at(m, &g, 127, k, k, &want);
 		roll_back_at(m, &g, 253, k, k, &want);
 		roll_back_at(m, &g, 1 + k, k, 3, &want);
 	}
-	for (int len = 246; len <= 260; len += 2)
+	for (int len = 246; len <= 260; len += 2 * EACH)
 		roll_back_at(m, &g, len, 8, 1 + len % 7, &want);
 	golden_rows_free(&want);
 	model_close(m);
@@ -218,9 +226,9 @@ static void draft_rows_that_nobody_reads_leave_what_later_ones_see(void **state)
 	struct model *m = golden_model((struct setup){GOLDEN, NULL, 2, 300, 1});
 
 	(void)state;
-	for (int len = 136; len <= 139; len++)
+	for (int len = 136; len <= 139; len += EACH)
 		roll_back_at(m, &g, len, 8, 1, &want);
-	for (int k = 1; k <= 8; k++) {
+	for (int k = EACH; k <= 8; k += EACH) {
 		roll_back_at(m, &g, 300, k, k, &want);
 		roll_back_at(m, &g, 300 + 20 * k / 3, 8, 9 - k, &want);
 	}

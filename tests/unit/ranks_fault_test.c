@@ -17,6 +17,7 @@
 #include "engine/pass/model_internal.h"
 #include "tests/support/checkpoint.h"
 #include "tests/support/ranks.h"
+#include "tests/support/sanitized.h"
 
 #define NANO "share/nano"
 
@@ -182,6 +183,9 @@ static int say(struct talk *t, struct err *err)
 	return rc;
 }
 
+/* Of the calls that fail, one of so many. */
+#define EACH (SANITIZED ? 2 : 1)
+
 static bool slow(void)
 {
 	return getenv("DSV4CHAT_SLOW") != NULL;
@@ -230,8 +234,8 @@ static void fail_everywhere(const char *dir, int n_ranks, int n_runs)
 static void a_rank_that_fails_anywhere_ends_the_call_and_the_next_works(void **state)
 {
 	(void)state;
-	fail_everywhere(NANO, 2, slow() ? 500 : 40);
-	fail_everywhere(NANO, 4, slow() ? 500 : 24);
+	fail_everywhere(NANO, 2, slow() ? 500 : 40 / EACH);
+	fail_everywhere(NANO, 4, slow() ? 500 : 24 / EACH);
 }
 
 static struct tmpdir blocks; /* a random model that drafts blocks */
@@ -255,7 +259,7 @@ static int remove_blocks(void **state)
 static void so_does_one_that_drafts_blocks(void **state)
 {
 	(void)state;
-	fail_everywhere(blocks.path, 2, slow() ? 500 : 30);
+	fail_everywhere(blocks.path, 2, slow() ? 500 : 30 / EACH);
 }
 
 int main(void)

@@ -4,6 +4,7 @@
  */
 #include "tests/support/golden.h"
 #include "tests/support/ranks.h"
+#include "tests/support/sanitized.h"
 
 #include <string.h>
 
@@ -30,6 +31,8 @@ static void logits_are_the_golden_ones(void **state)
 		golden_compare(&g, "a32.logits", r.logits, 260, 1e-4, 1e-3);
 		golden_compare(&g, "a32.mtp_logits", r.draft, 260, 6e-4, 2e-3);
 		golden_rows_free(&r);
+		if (SANITIZED && i)
+			continue; /* a long text is the same code for each count */
 		r = golden_rows_of(s, g.long_ids, g.n_long, 1920);
 		golden_compare(&g, "a32.long_logits", r.logits, g.n_long - 18, 2.5e-4, 5e-3);
 		golden_compare(&g, "a32.long_mtp_logits", r.draft, g.n_long - 18, 2.5e-3, 2e-2);
@@ -76,9 +79,11 @@ static void bits_depend_on_the_count_of_ranks_alone(void **state)
 		for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
 			const struct setup s = {GOLDEN, NULL, cases[k].threads, cases[k].chunk,
 						counts[i]};
-			struct golden_rows got =
-				golden_rows_of(s, g.ids, g.n, cases[k].prefill);
+			struct golden_rows got;
 
+			if (SANITIZED && k % N_COUNTS != (size_t)i)
+				continue;
+			got = golden_rows_of(s, g.ids, g.n, cases[k].prefill);
 			golden_same_bits(&want, &got, "ranks and case",
 					 100 * counts[i] + (int)k);
 			golden_rows_free(&got);

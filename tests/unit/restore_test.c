@@ -11,6 +11,7 @@
 #include "engine/cache/disk.h"
 #include "engine/cache/prefix.h"
 #include "engine/pass/model_internal.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/tmpdir.h"
 
 #define IDENTITY "v2-test"
@@ -341,18 +342,22 @@ static bool is_slow(void)
 	return getenv("DSV4CHAT_SLOW") != NULL;
 }
 
+/* Beside the lengths where something begins or ends. */
+static int n_random(void)
+{
+	return is_slow() ? N_RANDOM : SANITIZED ? 1 : 3;
+}
+
 static void every_length_of_the_small_model(void **state)
 {
 	(void)state;
-	comes_back_everywhere("share/nano", is_slow() ? N_RANDOM : 3,
-			      is_slow() ? LONGEST : 257);
+	comes_back_everywhere("share/nano", n_random(), is_slow() ? LONGEST : 257);
 }
 
 static void every_length_of_random_weights(void **state)
 {
 	(void)state;
-	comes_back_everywhere("tests/golden/pro-micro", is_slow() ? N_RANDOM : 3,
-			      is_slow() ? LONGEST : 129);
+	comes_back_everywhere("tests/golden/pro-micro", n_random(), is_slow() ? LONGEST : 129);
 }
 
 /* Where it is; in short it goes as far as the first wrap of a window. */
@@ -367,8 +372,7 @@ static void shared_golden(const char *name)
 	buf_release(&config);
 	if (there) {
 		*strrchr(path.data, '/') = '\0';
-		comes_back_everywhere(path.data, is_slow() ? N_RANDOM : 2,
-				      is_slow() ? LONGEST : 129);
+		comes_back_everywhere(path.data, n_random(), is_slow() ? LONGEST : 129);
 	} else {
 		print_message("skipped: no %s\n", buf_z(&path));
 	}
@@ -397,7 +401,7 @@ static void every_length_of_one_with_a_block_drafter(void **state)
 
 /* ------------------------------------------------------------------- held once */
 
-enum { SHARED = 2000, OWN = 150, USER = 319 };
+enum { SHARED = SANITIZED ? 1000 : 2000, OWN = 150, USER = 319 };
 
 /* Reads ids[0 … SHARED + OWN); returns how many were found. */
 static int64_t read_prompt(struct prefix *p)

@@ -12,6 +12,7 @@
 #include "tests/support/checkpoint.h"
 #include "tests/support/ready_engine.h"
 #include "tests/support/recorder.h"
+#include "tests/support/sanitized.h"
 
 #define LENGTH 9 /* tokens of the answer */
 #define BLOCK  5
@@ -297,12 +298,8 @@ static struct head head_of(bool drafts_blocks)
 					     {DRAFT_OFF + 3, DRAFT_OFF + DRAFT_MAX}};
 }
 
-/* Of the operations, one of so many: a sanitizer takes twenty times as long for each. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FEW 29
-#else
-#define FEW 9
-#endif
+/* Of the operations, one of so many. */
+#define FEW (SANITIZED ? 29 : 9)
 
 static int each(void)
 {

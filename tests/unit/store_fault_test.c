@@ -39,7 +39,8 @@
 #define SLOW_PROGRAM false
 #endif
 
-#define AT_ONCE     32 /* children; most of the time they wait for their engines */
+#define AT_ONCE     128 /* children at most; so many where all they do is wait for a lock */
+#define AT_A_TIME   32  /* else; most of the time they wait for their engines */
 #define PATIENCE_MS 60000
 
 /* The pause is longer than a journal interval, so that the journal is written too. */
@@ -275,14 +276,14 @@ static void hear(struct play *p)
 	p->tty = -1;
 }
 
-static void converse(struct play plays[AT_ONCE])
+static void converse(struct play *plays, int n_plays)
 {
 	int64_t end = clock_ms() + PATIENCE_MS;
-	int n_open = AT_ONCE;
+	int n_open = n_plays;
 
 	while (n_open) {
 		n_open = 0;
-		for (int i = 0; i < AT_ONCE; i++) {
+		for (int i = 0; i < n_plays; i++) {
 			if (plays[i].tty < 0)
 				continue;
 			hear(&plays[i]);
@@ -312,20 +313,21 @@ static void finish(struct play *p)
 
 static void every_call_fails(enum mode mode, const struct fault *fault, int step)
 {
+	const int n_plays = fault->slow ? AT_ONCE : AT_A_TIME;
 	struct play plays[AT_ONCE];
 	long at = 0, n_struck = 0, n_failed = 0;
 	bool more = true;
 	bool all = getenv("DSV4CHAT_SLOW") != NULL && !SLOW_PROGRAM;
 
 	while (more) {
-		for (int i = 0; i < AT_ONCE; i++) {
+		for (int i = 0; i < n_plays; i++) {
 			plays[i] = (struct play){
 				.mode = mode, .fault = fault, .at = at, .vfs = &slots[i]};
 			begin(&plays[i]);
 			at += all ? 1 : step;
 		}
-		converse(plays);
-		for (int i = 0; i < AT_ONCE; i++) {
+		converse(plays, n_plays);
+		for (int i = 0; i < n_plays; i++) {
 			finish(&plays[i]);
 			more &= plays[i].vfs->struck;
 			n_struck += plays[i].vfs->struck;

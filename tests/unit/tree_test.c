@@ -13,18 +13,15 @@
 #include "engine/cache/policy.h"
 #include "engine/cache/tree.h"
 #include "engine/pass/model_internal.h"
+#include "tests/support/sanitized.h"
 
 #define MODEL   "tests/golden/pro-micro"
 #define PROBE   24  /* tokens compared after each return */
 #define N_MARKS 16  /* that there is room for */
 #define AWAY    300 /* tokens read before it: past the window's and every ring's wrap */
 
-/* Of neighbouring lengths, one of so many: a sanitizer takes twenty times as long for each. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define EACH 3
-#else
-#define EACH 1
-#endif
+/* Of neighbouring lengths, one of so many. */
+#define EACH (SANITIZED ? 3 : 1)
 
 static struct safetensors *golden;
 static const token_id *ids;
