@@ -88,10 +88,11 @@ MAN_PAGES := $(wildcard man/*.[1-8])
 UNIT_LINES = $(foreach t,$(TESTS),'$(1) $(VARIANT)-$(notdir $(t)) DSV4CHAT_PROGRAM=$(B)/dsv4chat $(t)')
 REPLAY_LINES = $(foreach f,$(FUZZERS),'$(1) $(VARIANT)-$(f)-corpus $(B)/tests/fuzz/$(f)_replay tests/fuzz/corpus/$(f)')
 # Each script in each layer, as root and as nobody; what there is not on this machine is skipped.
-HOSTILE := $(filter-out lib files,$(basename $(notdir $(wildcard tests/hostile/*.sh))))
+HOSTILE := $(filter-out lib files session,$(basename $(notdir $(wildcard tests/hostile/*.sh))))
 HOSTILE_LINES = $(foreach l,bubblewrap bubblewrap-proc landlock,$(foreach u,root nobody,$(foreach s,$(HOSTILE), \
 	'$(1) hostile-$(s)-$(l)-$(u) HOSTILE=$(B)/tests/hostile sh tests/hostile/$(s).sh $(l) $(u)'))) \
-	$(foreach u,root nobody,'$(1) hostile-files-$(u) HOSTILE=$(B)/tests/hostile sh tests/hostile/files.sh off $(u)')
+	$(foreach u,root nobody,'$(1) hostile-files-$(u) HOSTILE=$(B)/tests/hostile sh tests/hostile/files.sh off $(u)' \
+	'$(1) hostile-session-$(u) HOSTILE=$(B)/tests/hostile DSV4CHAT_PROGRAM=$(B)/dsv4chat sh tests/hostile/session.sh off $(u)')
 LINT_LINES = $(foreach l,$(LINTS),'60 lint-$(basename $(notdir $(l))) sh $(l)') \
 	$(foreach m,$(MAN_PAGES),'20 man-$(notdir $(m)) mandoc -T lint -W warning $(m)')
 

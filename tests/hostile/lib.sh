@@ -1,4 +1,5 @@
-# What the hostile tests share: SCRIPT LAYER USER, with the folder of `run` and `attack` in $HOSTILE.
+# What the hostile tests share: SCRIPT LAYER USER, with the folder of `run` and `attack` in $HOSTILE,
+# and, for whole sessions, the program in $DSV4CHAT_PROGRAM.
 #
 # LAYER is one of run's; USER is root, or nobody: who it is if not root.  Each attack has to fail
 # and to leave all that lies outside of the workspace as it was.  Exits 0; 1: something got
@@ -32,6 +33,7 @@ if [ -z "${BASE:-}" ]; then
     owns=1
     cp "$hostile/run" "$hostile/attack" "$BASE/" || exit 2
     chmod 755 "$BASE" "$BASE/run" "$BASE/attack"
+    [ -z "${DSV4CHAT_PROGRAM:-}" ] || install -m 755 "$DSV4CHAT_PROGRAM" "$BASE/dsv4chat" || exit 2
     if [ "$user" = nobody ] && [ "$(id -u)" = 0 ]; then
         command -v setpriv >/dev/null || {
             echo "skipped: no setpriv(1)"
