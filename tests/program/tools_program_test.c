@@ -1,6 +1,6 @@
 /*
  * Tools as a user meets them: the program's own runner in a real folder, called by the scripted
- * engine and by the small model.
+ * engine.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -531,30 +531,6 @@ static void a_command_that_is_refused_does_not_run(void **state)
 	assert_int_equal(access(tmpdir_file(&d, "home/work/made"), F_OK), -1);
 }
 
-/* The small model, at temperature 0. */
-static void the_small_model_runs_make(void **state)
-{
-	const char *args[] = {"--tools", "--ephemeral", "--temp", "0", "run `make`", NULL};
-	struct stage_setup su = {
-		.args = args, .home = d.path, .folder = tmpdir_file(&d, "home/work")};
-	struct stage st;
-
-	(void)state;
-	if (!has_sandbox())
-		skip();
-	tmpdir_write_text(&d, "home/work/Makefile", "all:\n\t@echo x > made; echo built\n");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "Run this command?  shell");
-	stage_wait_for(&st, "  make");
-	stage_wait_for(&st, "(Ctrl-C stops):");
-	stage_settle(&st);
-	stage_type(&st, "y\n");
-	stage_wait_for(&st, "→ shell make  (");
-	stage_wait_for(&st, "The command printed: built");
-	assert_int_equal(stage_close(&st), 0);
-	assert_int_equal(access(tmpdir_file(&d, "home/work/made"), F_OK), 0);
-}
-
 static void a_home_is_no_workspace(void **state)
 {
 	struct buf out = {0};
@@ -563,37 +539,6 @@ static void a_home_is_no_workspace(void **state)
 	assert_int_equal(run_in("home", "-p hi", &out), 2);
 	if (!strstr(buf_z(&out), "has your home in it: start in the folder of a project"))
 		fail_msg("%s", buf_z(&out));
-	buf_release(&out);
-}
-
-/* The small model, at temperature 0: what it says to these is known. */
-static void the_small_model_uses_the_tools_that_read(void **state)
-{
-	static const struct {
-		const char *question, *text;
-	} rows[] = {
-		{"show me notes.txt", "\nThe result has 2 lines.\n"
-				      "`notes.txt` contains:\n```\nbuy milk\ncall Ann\n```\n"},
-		{"list the python files in src", "main.py"},
-		{"search for TODO", "I found `TODO` in 1 place: src/main.py line 1.\n"},
-	};
-	/* and does so over several ranks */
-	static const char *const ways[] = {"", "--backend cpu --ranks 2",
-					   "--backend cpu --ranks 4"};
-	struct buf out = {0};
-
-	(void)state;
-	/* A note on a file that was not searched is more than it understands. */
-	unlink(tmpdir_file(&d, "home/work/.env"));
-	for (size_t i = 0; i < 3 * sizeof(rows) / sizeof(*rows); i++) {
-		char args[200];
-
-		snprintf(args, sizeof(args), "--ephemeral --temp 0 %s '%s'", ways[i % 3],
-			 rows[i / 3].question);
-		if (run_in("home/work", args, &out) != 0 ||
-		    !strstr(buf_z(&out), rows[i / 3].text))
-			fail_msg("%s: %s", args, buf_z(&out));
-	}
 	buf_release(&out);
 }
 
@@ -621,10 +566,7 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(a_command_that_is_refused_does_not_run, begin,
 						end),
-		cmocka_unit_test_setup_teardown(the_small_model_runs_make, begin, end),
 		cmocka_unit_test_setup_teardown(a_home_is_no_workspace, begin, end),
-		cmocka_unit_test_setup_teardown(the_small_model_uses_the_tools_that_read, begin,
-						end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
