@@ -25,7 +25,7 @@ static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL}
 static const char *const key_styles[] = {"emacs", "vi", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const sandboxes[] = {"workspace", "read-only", "off", NULL};
-static const char *const approvals[] = {"ask", "edits", "auto", "never", NULL}; /* enum agent_mode */
+static const char *const approvals[] = {"ask", "edits", "auto", "never", "plan", NULL}; /* enum agent_mode */
 /* As enum tui_ruler has it. */
 static const char *const rulers[] = {"auto", "on", "off", NULL};
 static const char *const formats[] = {"text", "jsonl", NULL};
@@ -158,7 +158,7 @@ const struct option_row option_rows[] = {
 	 .choices = sandboxes},
 	{NULL, "approve", 0, OPTION_CHOICE, AT(approve), EVERYWHERE | OPTION_NO_ENV, "MODE",
 	 "tools that need no question: ask (default: those that read), edits, auto (commands in the "
-	 "sandbox, too), never (and nothing else runs)",
+	 "sandbox, too), never (and nothing else runs), plan (so, and the model is told to plan)",
 	 .choices = approvals},
 	{NULL, "approve-host", 0, OPTION_SWITCH, AT(approve_host), OPTION_FLAG, NULL,
 	 "with --input-format jsonl: events ask, and lines answer, what you would be asked",

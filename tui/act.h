@@ -20,6 +20,7 @@ void act_end_thinking(struct tui *t);
 void act_fold_thinking(struct tui *t);
 void act_unfold_tools(struct tui *t);
 void act_approve_mode(struct tui *t);
+void act_plan(struct tui *t);
 void act_new(struct tui *t);
 void act_toggle_list(struct tui *t);
 void act_focus_list(struct tui *t);

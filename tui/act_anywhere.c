@@ -75,6 +75,11 @@ void act_approve_mode(struct tui *t)
 	tui_want(t, TUI_APPROVE_MODE);
 }
 
+void act_plan(struct tui *t)
+{
+	tui_want(t, TUI_PLAN);
+}
+
 void act_new(struct tui *t)
 {
 	tui_want(t, TUI_NEW);

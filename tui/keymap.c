@@ -30,6 +30,8 @@ static const struct action_row rows[ACTION_N] = {
 	[ACTION_APPROVE_MODE] = {"approve-mode", ANY, "S-Tab",
 				 "what tools do unasked: reading, edits, commands", true,
 				 act_approve_mode},
+	[ACTION_PLAN] = {"plan", ANY, "F5", "plan mode: only look; again: go ahead", true,
+			 act_plan},
 	[ACTION_NEW] = {"new", ANY, "M-n", "begin a new conversation", true, act_new},
 	[ACTION_TOGGLE_LIST] = {"toggle-list", ANY, "F3", "show or hide the conversations",
 				true, act_toggle_list},

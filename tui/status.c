@@ -6,7 +6,7 @@
 
 #include "tui/glyph.h"
 
-#define MAX_PARTS   12
+#define MAX_PARTS   14
 #define BAR_COLUMNS 12
 
 struct part {
@@ -90,6 +90,8 @@ static int collect(const struct status *s, struct part *parts)
 		progress(p, s, names[s->phase], "tok");
 	else
 		snprintf(p->text, sizeof(p->text), "%s", names[s->phase]);
+	if (s->mode)
+		snprintf(add(parts, &n, 92)->text, sizeof(p->text), "%s", s->mode);
 	if (s->queued > 0)
 		snprintf(add(parts, &n, 95)->text, sizeof(p->text), "%d queued", s->queued);
 	if (s->reads_of > 0) {

@@ -38,6 +38,7 @@ struct status {
 	int64_t memory;  /* bytes; 0 = unknown */
 	bool turn;       /* one runs or waits for the model: it can be stopped */
 	int queued;      /* messages that wait */
+	const char *mode; /* in which tools work, borrowed; NULL: nothing is said */
 };
 
 /* `hint`: behind all, e.g. "F1 help". */

@@ -51,6 +51,7 @@ enum tui_intent_kind {
 	TUI_UNDELETE,
 	TUI_CHOSEN,  /* step: the question that tui_ask() asked; id: the choice's value */
 	TUI_APPROVE_MODE, /* the next one */
+	TUI_PLAN,         /* plan mode begins, or ends */
 	TUI_OPTIONS, /* give them to tui_show_options()                      */
 	TUI_SET,     /* name, text: an option's new value                    */
 	TUI_EDITOR,  /* text: what stands in the composer; id as for TUI_SEND  */
@@ -74,7 +75,7 @@ struct tui_option {
 	const char *const *choices; /* ends with NULL; NULL = any text */
 };
 
-enum tui_question { TUI_ASK_RESUME, TUI_ASK_QUIT, TUI_ASK_UNDO };
+enum tui_question { TUI_ASK_RESUME, TUI_ASK_QUIT, TUI_ASK_UNDO, TUI_ASK_PLAN };
 
 struct tui;
 

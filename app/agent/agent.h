@@ -51,6 +51,7 @@ enum agent_mode {
 	AGENT_EDITS, /* … and changes of files, but of those that other programs believe */
 	AGENT_AUTO,  /* … and commands, where a sandbox holds them */
 	AGENT_NEVER, /* what only looks, and nothing else is even asked about */
+	AGENT_PLAN,  /* so, whatever rules allow, and the model is told to plan */
 };
 
 enum agent_question {
@@ -165,6 +166,18 @@ int agent_approve(struct agent *a, struct options *opt, const char *arg, struct 
 		  struct err *err);
 /* For agent_ops.learn: in the file of rules (app/allowed.h). */
 int agent_keep_rules(const struct agent *a, struct str rules, struct err *err);
+
+#define AGENT_GO_AHEAD "Go ahead with the plan."
+
+/*
+ * Before a question is asked, behind agent_prepare(): it tells the model that it is to plan from
+ * here on, or that this is over, where the branch has it otherwise.  The system prompt stays as it
+ * is.  ERR_NOMEM.  a NULL: nothing.
+ */
+int agent_tell_plan(const struct agent *a, const struct talk *t, struct talk_message *question,
+		    struct err *err);
+/* Does the branch end with an answer that was to be a plan? */
+bool agent_has_plan(const struct talk *t);
 
 /* Since agent_begin(). */
 struct agent_counts {

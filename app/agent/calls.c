@@ -84,6 +84,7 @@ enum verdict call_judge(enum agent_mode mode, enum tool_class cls)
 		[AGENT_EDITS] = VERDICT_RUN,
 		[AGENT_AUTO] = VERDICT_RUN,
 		[AGENT_NEVER] = VERDICT_DENY,
+		[AGENT_PLAN] = VERDICT_DENY,
 	};
 
 	switch (cls) {
@@ -92,10 +93,11 @@ enum verdict call_judge(enum agent_mode mode, enum tool_class cls)
 	case TOOL_EDIT:
 		return edits[mode];
 	case TOOL_READ_OUTSIDE:
+		return mode == AGENT_EDITS || mode == AGENT_PLAN ? VERDICT_ASK : edits[mode];
 	case TOOL_RUN:
 		return mode == AGENT_EDITS ? VERDICT_ASK : edits[mode];
 	case TOOL_LEAVE:
-		return mode == AGENT_NEVER ? VERDICT_DENY : VERDICT_ASK;
+		return mode == AGENT_NEVER || mode == AGENT_PLAN ? VERDICT_DENY : VERDICT_ASK;
 	case TOOL_FORBIDDEN:
 		break;
 	}

@@ -103,6 +103,9 @@ static struct ruling rule_on(struct agent *a)
 		judge_command(a, &cls, &v);
 	else if (cls == TOOL_EDIT)
 		judge_edit(a, &cls, &v);
+	/* A plan changes nothing, whatever is allowed otherwise. */
+	if (a->config.mode == AGENT_PLAN && v.kind == RULES_RUN)
+		v = (struct rules_verdict){.rule = {"", 0}};
 	a->cls = cls;
 	/* Whoever allows a command means what commands may. */
 	a->looks = is_command && cls != TOOL_RUN && v.kind != RULES_RUN;
@@ -170,19 +173,24 @@ static void add_allowed(const struct agent *a, struct buf *out)
 void machine_refuse(struct agent *a)
 {
 	static const char never[] = "denied: only what reads may run here";
+	static const char plan[] = "denied: plan mode: only what reads runs; say what you would do";
 	static const char nobody[] =
 		"denied: nobody can be asked; allowed are: read_file, list_files, search_files";
 	struct str why;
-	bool by_mode = a->config.mode == AGENT_NEVER;
+	bool plans = a->config.mode == AGENT_PLAN;
+	bool by_mode = plans || a->config.mode == AGENT_NEVER;
 	struct buf allowed = {0};
 
 	a->good = true;
 	a->counts.refused++;
 	if (!by_mode && runner_sandbox(a->config.runner, &why) <= SANDBOX_LANDLOCK)
 		buf_addz(&allowed, ", commands that only read");
-	add_allowed(a, &allowed);
+	if (!plans)
+		add_allowed(a, &allowed);
 	machine_answer_not_run(a, by_mode ? TOOL_DENIED : TOOL_REFUSED,
-			       by_mode ? never : nobody, buf_str(&allowed),
+			       plans     ? plan
+			       : by_mode ? never
+					 : nobody, buf_str(&allowed),
 			       by_mode ? "mode" : "nobody");
 	buf_release(&allowed);
 	if (!by_mode && a->counts.refused >= LIMITS_REFUSED)

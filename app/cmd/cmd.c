@@ -18,6 +18,7 @@ const struct cmd cmds[] = {
 	{"redo", "[N]", "make them again, until the next edit", cmd_redo},
 	{"approve", "[MODE|rm N]", "what needs no question: show, set the mode, take a rule back",
 	 cmd_approve},
+	{"plan", "", "only what reads runs, until it is said again: then go ahead", cmd_plan},
 	{"title", "[TEXT]", "show or set the conversation's title", cmd_title},
 	{"copy", "[N|code [N]]", "copy the last answer, the Nth last, or its code", cmd_copy},
 	{"export", "FILE", "write it to FILE (.md, .json, .jsonl)", cmd_export},

@@ -54,6 +54,7 @@ int cmd_continue(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_undo(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_redo(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_approve(struct cmd_host *h, const char *arg, struct err *err);
+int cmd_plan(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_title(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_export(struct cmd_host *h, const char *arg, struct err *err);
 int cmd_rm(struct cmd_host *h, const char *arg, struct err *err);

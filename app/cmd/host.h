@@ -59,6 +59,8 @@ struct cmd_host_ops {
 	int (*undo)(struct cmd_host *h, bool again, size_t turns, struct err *err);
 	/* Tells what of the tools needs no question, and changes that: agent_approve(). */
 	int (*approve)(struct cmd_host *h, const char *arg, struct err *err);
+	/* Begins plan mode; else leaves it, and asks whether to go ahead with the plan. */
+	int (*plan)(struct cmd_host *h, struct err *err);
 	/* Its text comes back to the input; NULL: not in this mode. */
 	void (*edit)(struct cmd_host *h, const struct talk_message *m);
 

@@ -209,6 +209,11 @@ static int host_approve(struct cmd_host *h, const char *arg, struct err *err)
 	return rc;
 }
 
+static int host_plan(struct cmd_host *h, struct err *err)
+{
+	return line_plan(line_of(h), err);
+}
+
 static void host_quit(struct cmd_host *h)
 {
 	line_of(h)->quit = true;
@@ -235,6 +240,7 @@ const struct cmd_host_ops line_host = {
 	.go_on_calls = host_go_on_calls,
 	.undo = host_undo,
 	.approve = host_approve,
+	.plan = host_plan,
 	.edit = NULL,
 	.quit = host_quit,
 };

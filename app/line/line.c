@@ -179,6 +179,8 @@ static int finish_turn(struct line_mode *l, bool tells_price, bool resumes, stru
 	if (l->turn.refused)
 		tell_refused(l, rc, err);
 	l->answered = !rc && out.done && (out.stop == STOP_END || out.stop == STOP_CALLS);
+	if (l->answered && l->rounds.agent && agent_mode(l->rounds.agent) == AGENT_PLAN)
+		line_say("(plan mode: /plan goes ahead with this plan)");
 	return rc;
 }
 

@@ -24,6 +24,7 @@ struct line_mode {
 	struct history_list offered; /* the line that comes names one to go on with */
 	bool asks_quit; /* … says whether to end, after "exit" alone */
 	struct buf doubted; /* what was not sent, since it seems to name a file */
+	enum agent_mode before_plan; /* what plan mode took the place of */
 	struct err refused; /* the first question that could not be kept, and was not asked */
 };
 
@@ -42,6 +43,8 @@ int line_answer(struct line_mode *l, struct talk_message *resume, struct err *er
 int line_go_on_calls(struct line_mode *l, bool *did, struct err *err);
 /* /undo, /redo: app/line/undo.c.  Asks on the terminal that is typed on. */
 int line_undo(struct line_mode *l, bool again, size_t turns, struct err *err);
+/* /plan: app/line/plan.c */
+int line_plan(struct line_mode *l, struct err *err);
 /* Goes over to another conversation and says which. */
 int line_open(struct line_mode *l, struct talk *t, struct err *err);
 /* Prints one line of text that may hold anything. */

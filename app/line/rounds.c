@@ -171,7 +171,9 @@ int rounds_prepare(struct rounds *r, struct talk *talk, struct talk_message *que
 	r->show = s;
 	rc = agent_prepare(r->agent, talk, r->opt->system, ctx_tokens(r), err);
 	r->show = NULL;
-	return rc ? rc : undo_tell(r->agent, r->turn->talks, talk, question, err);
+	if (!rc)
+		rc = undo_tell(r->agent, r->turn->talks, talk, question, err);
+	return rc ? rc : agent_tell_plan(r->agent, talk, question, err);
 }
 
 /* ---- waiting ---- */
@@ -480,7 +482,7 @@ int rounds_check_refused(const struct rounds *r, struct err *err)
 {
 	int64_t n = r->agent ? agent_counts(r->agent)->refused : 0;
 
-	if (!n || agent_mode(r->agent) == AGENT_NEVER)
+	if (!n || agent_mode(r->agent) == AGENT_NEVER || agent_mode(r->agent) == AGENT_PLAN)
 		return 0;
 	return err_set(err, ERR_REFUSED, "%lld call%s refused, since nobody could be asked",
 		       (long long)n, n == 1 ? " was" : "s were");

@@ -91,6 +91,9 @@ void screen_chosen(struct screen *s, const struct tui_intent *in)
 	case TUI_ASK_QUIT:
 		answer_quit(s, in->id);
 		break;
+	case TUI_ASK_PLAN:
+		screen_answer_plan(s, in->id);
+		break;
 	case TUI_ASK_UNDO:
 		screen_answer_undo(s, in->id);
 		break;

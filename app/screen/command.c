@@ -155,8 +155,16 @@ static int host_approve(struct cmd_host *h, const char *arg, struct err *err)
 
 	if (!rc && out.len)
 		screen_notice(screen_of(h), (struct str){out.data, out.len - 1});
+	screen_show_mode(screen_of(h));
 	buf_release(&out);
 	return rc;
+}
+
+static int host_plan(struct cmd_host *h, struct err *err)
+{
+	(void)err;
+	screen_plan(screen_of(h));
+	return 0;
 }
 
 static void host_edit(struct cmd_host *h, const struct talk_message *m)
@@ -190,6 +198,7 @@ const struct cmd_host_ops screen_host = {
 	.go_on_calls = host_go_on_calls,
 	.undo = host_undo,
 	.approve = host_approve,
+	.plan = host_plan,
 	.edit = host_edit,
 	.quit = host_quit,
 };

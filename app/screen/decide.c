@@ -183,27 +183,3 @@ bool screen_decides(struct screen *s, struct str typed)
 	s->status.phase = screen_phase(s);
 	return true;
 }
-
-/* ---- the mode ---- */
-
-void screen_next_mode(struct screen *s)
-{
-	static const char *const next[] = {[AGENT_ASK] = "edits",
-					   [AGENT_EDITS] = "auto",
-					   [AGENT_AUTO] = "ask",
-					   [AGENT_NEVER] = "ask"};
-	const char *mode;
-	struct err err;
-
-	if (!s->acts.agent) {
-		tui_say(s->tui, STYLE_NOTICE, "this session offers no tools (--tools)");
-		return;
-	}
-	mode = next[agent_mode(s->acts.agent)];
-	if (option_set(s->opt, option_find("approve"), mode, &err)) {
-		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
-		return;
-	}
-	screen_apply_options(s);
-	tui_say(s->tui, STYLE_FAINT, "approve: %s", mode);
-}

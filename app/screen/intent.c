@@ -233,6 +233,12 @@ static void on_approve_mode(struct screen *s, const struct tui_intent *in)
 	screen_next_mode(s);
 }
 
+static void on_plan(struct screen *s, const struct tui_intent *in)
+{
+	(void)in;
+	screen_plan(s);
+}
+
 static void on_options(struct screen *s, const struct tui_intent *in)
 {
 	(void)in;
@@ -308,6 +314,7 @@ static const struct {
 	[TUI_UNDELETE] = {want_back, NULL},
 	[TUI_CHOSEN] = {screen_chosen, NULL},
 	[TUI_APPROVE_MODE] = {on_approve_mode, NULL},
+	[TUI_PLAN] = {on_plan, NULL},
 	[TUI_OPTIONS] = {on_options, NULL},
 	[TUI_SET] = {want_set, NULL},
 	[TUI_EDITOR] = {on_editor, NULL},

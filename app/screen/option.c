@@ -47,6 +47,7 @@ void screen_apply_options(struct screen *s)
 {
 	if (s->acts.agent)
 		agent_set_mode(s->acts.agent, (enum agent_mode)s->opt->approve);
+	screen_show_mode(s);
 	tui_set_vi(s->tui, s->opt->keys == INPUT_VI);
 	tui_set_ruler(s->tui, (enum tui_ruler)s->opt->ruler);
 	if (s->terminal)

@@ -18,6 +18,7 @@
  *   price.c          what Enter would read
  *   tools.c          an agent session: calls that run
  *   decide.c         … what they are asked about, and the user's word
+ *   approving.c      … and what needs none
  *   undo.c           file edits taken back and made again
  *   script.c         keys and waits from a file
  */
@@ -267,9 +268,14 @@ void screen_leave_tools(struct screen *s);
 void screen_ask_user(void *ctx, const struct approval *p); /* of struct agent_ops */
 void screen_show_asked(struct screen *s);
 void screen_note_seen(struct screen *s); /* the screen was drawn */
-void screen_next_mode(struct screen *s); /* ask, edits, auto */
 /* What was sent answers what is asked: it was done. */
 bool screen_decides(struct screen *s, struct str typed);
+
+/* approving.c */
+void screen_show_mode(struct screen *s);
+void screen_next_mode(struct screen *s); /* ask, edits, auto */
+void screen_plan(struct screen *s);      /* begins plan mode, or leaves it */
+void screen_answer_plan(struct screen *s, int64_t choice); /* TUI_ASK_PLAN */
 
 /* undo.c */
 int screen_undo(struct screen *s, bool again, size_t turns, struct err *err); /* /undo, /redo */

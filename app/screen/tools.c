@@ -225,8 +225,10 @@ static const struct agent_ops ops = {
 int screen_open_tools(struct screen *s, struct err *err)
 {
 	const struct agent_config *config = s->config->agent;
+	int rc = config ? agent_open(&s->acts.agent, config, &ops, s, err) : 0;
 
-	return config ? agent_open(&s->acts.agent, config, &ops, s, err) : 0;
+	screen_show_mode(s);
+	return rc;
 }
 
 void screen_close_tools(struct screen *s)
@@ -262,7 +264,9 @@ int screen_prepare_tools(struct screen *s, struct talk_message *question, struct
 	s->acts.talk = s->talk;
 	screen_settle_edits(s);
 	rc = agent_prepare(s->acts.agent, s->talk, s->opt->system, s->status.context_all, err);
-	return rc ? rc : undo_tell(s->acts.agent, s->talks, s->talk, question, err);
+	if (!rc)
+		rc = undo_tell(s->acts.agent, s->talks, s->talk, question, err);
+	return rc ? rc : agent_tell_plan(s->acts.agent, s->talk, question, err);
 }
 
 int screen_look_at_tools(const struct screen *s, struct buf *system, struct str *tools,

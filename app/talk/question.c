@@ -100,6 +100,14 @@ int question_add_note(struct talk_message *m, struct str text, struct err *err)
 	return rc;
 }
 
+bool question_notes(const struct talk_message *m, struct str text)
+{
+	for (size_t i = 0; i < m->n_parts; i++)
+		if (is_note(&m->parts[i]) && str_eq(buf_str(&m->parts[i].text), text))
+			return true;
+	return false;
+}
+
 bool question_has_note(const struct talk_message *m)
 {
 	for (size_t i = 0; i < m->n_parts; i++)

@@ -24,6 +24,7 @@ int question_add_file(struct talk_message *m, const char *name, struct str bytes
  */
 int question_add_note(struct talk_message *m, struct str text, struct err *err);
 bool question_has_note(const struct talk_message *m);
+bool question_notes(const struct talk_message *m, struct str text); /* is one of them this? */
 
 /*
  * Whoever mistyped a file's name is told, once: ERR_USAGE, and `again` is what sends the text

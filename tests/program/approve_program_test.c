@@ -82,8 +82,7 @@ static void wait_for_question(struct stage *st)
 
 #define TWICE                                                                                  \
 	SHELL("touch made")                                                                    \
-	DONE TURN("(no output)") SHELL("touch made && ls") DONE TURN("made") SAYS("There.")    \
-		DONE
+	DONE TURN("(no output)") SHELL("touch made && ls") DONE TURN("made") SAYS("There.") DONE
 
 static void a_yes_for_the_session_holds_until_it_ends(void **state)
 {
@@ -230,6 +229,70 @@ static void a_key_and_a_command_change_what_needs_no_question(void **state)
 	stage_quit(&st);
 }
 
+/* The question has what the model is told; the system message stays. */
+#define PLANS                                                                                  \
+	"{\"turn\": {\"expect\": \"[plan mode: only what reads runs\"}}\n" SHELL("touch made") \
+		DONE TURN("error: denied: plan mode: only what reads runs") SHELL("ls")        \
+			DONE TURN("(no output)") SAYS("First, touch.") DONE
+#define GOES                                                                                   \
+	"{\"turn\": {\"expect\": \"Go ahead with the plan.\\n\\n[plan mode is "                \
+	"over\"}}\n" SHELL("touch made") DONE TURN("(no output)") SAYS("There.") DONE
+
+static void a_plan_only_looks_until_the_user_says_go_ahead(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	forget();
+	open_stage(&st, "--plain",
+		   SAYS("Hello.") DONE PLANS "{\"turn\": {}}\n" SAYS("More.") DONE GOES);
+	stage_wait_for(&st, "Hello.");
+	answer(&st, "> ", "/plan\n");
+	stage_wait_for(&st, "Plan mode: only what reads runs.");
+	answer(&st, "> ", "make it\n");
+	stage_wait_for(&st, "First, touch.");
+	assert_false(made());
+	answer(&st, "(plan mode: /plan goes ahead with this plan)", "and then?\n");
+	stage_wait_for(&st, "More.");
+	answer(&st, "> ", "/plan\n");
+	answer(&st, "Go ahead with this plan? [y]es, [n]o", "y\n");
+	answer(&st, "[v]iew (Ctrl-C stops):", "y\n");
+	stage_wait_for(&st, "There.");
+	quit_line(&st);
+	assert_true(made());
+}
+
+static void on_the_screen_the_box_says_how_to_go_ahead(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	forget();
+	open_stage(&st, NULL, SAYS("Hello.") DONE PLANS GOES);
+	stage_wait_for(&st, "Hello.");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "\033[15~");
+	stage_wait_for(&st, "approve: plan");
+	stage_type(&st, "make it\r");
+	stage_wait_for(&st, "First, touch.");
+	stage_wait_for(&st, "ready · plan");
+	/* Not the next mode, but the question. */
+	stage_type(&st, "\033[Z");
+	stage_wait_for(&st, "Go ahead with this plan?");
+	stage_type(&st, "\033[B\r");
+	stage_wait_for(&st, "edits unasked");
+	wait_for_question(&st);
+	stage_type(&st, "y\r");
+	stage_wait_for(&st, "There.");
+	assert_true(made());
+	stage_assert_clean(&st);
+	stage_quit(&st);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +302,8 @@ int main(void)
 		cmocka_unit_test(on_the_screen_the_rule_stands_in_the_input_before_it_is_kept),
 		cmocka_unit_test(a_call_is_agreed_to_only_when_all_of_it_was_in_sight),
 		cmocka_unit_test(a_key_and_a_command_change_what_needs_no_question),
+		cmocka_unit_test(a_plan_only_looks_until_the_user_says_go_ahead),
+		cmocka_unit_test(on_the_screen_the_box_says_how_to_go_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, begin, tmpdir_tear_down);

@@ -316,7 +316,7 @@ static void a_cut_call_never_runs(void **state)
 	struct owner o;
 
 	(void)state;
-	for (int mode = AGENT_ASK; mode <= AGENT_NEVER; mode++) {
+	for (int mode = AGENT_ASK; mode <= AGENT_PLAN; mode++) {
 		struct talk_message *m = talk_message_new(CHAT_ASSISTANT, &err);
 
 		owner_open(&o, (enum agent_mode)mode, false, "edit **", NULL, 25);

@@ -456,6 +456,14 @@ static const struct play plays[] = {
 		"2 denied: error: denied: only what reads may run here\n"
 		"3 denied: error: denied: only what reads may run here\n"
 		"round 1\nask\ndone\n"},
+	/* A plan: whatever is allowed otherwise. */
+	{.answers = {MAKE "\n" EDIT "\n" LS, "text sorry"},
+	 .jobs = "{}",
+	 .mode = AGENT_PLAN,
+	 .allow = "edit a",
+	 .log = "0 denied: error: denied: plan mode: only what reads runs; say what you would do\n"
+		"1 denied: error: denied: plan mode: only what reads runs; say what you would do\n"
+		"run read_file\n2 ok: (no output)\nround 1\nask\ndone\n"},
 	/* All or nothing. */
 	{.answers = {LS "\nbad shell no end", "text sorry"},
 	 .log = "0 error: error: the calls were not well formed: no end. None was run. Write "
