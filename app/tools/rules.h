@@ -90,6 +90,10 @@ void rules_judge_edit(const struct rules *r, struct str path, struct rules_verdi
 struct str rules_deny_all(const struct rules *r, enum tool_class cls);
 bool rules_allow_any(const struct rules *r, enum tool_class cls);
 
+/* What a rule, as rules_at() has it, allows beyond what it seems to: a constant; NULL: nothing that
+ * is known. */
+const char *rules_wide(struct str rule);
+
 /*
  * Appends, for people, how a command is split, its class, and what the rules say of it: lines.
  * Text of the command stands in it as it is.

@@ -224,6 +224,31 @@ static void check_sandbox(struct doctor *d)
 	sandbox_found_release(&f);
 }
 
+/* Of the configuration, in this folder. */
+static void check_rules(struct doctor *d, const struct options *o)
+{
+	struct rules *r = NULL;
+	struct err err = {0};
+	enum rule_says says;
+	struct str rule;
+	size_t n = 0, wide = 0;
+
+	if (app_rules(&r, o, "/", &err)) {
+		tell(d, FAIL, "rules", "%s", err.text);
+		return;
+	}
+	for (; (rule = rules_at(r, n, &says)).n; n++) {
+		const char *why = rules_wide(rule);
+
+		if (why)
+			tell(d, WARN, "rules", "%.*s: %s", (int)rule.n, rule.p, why);
+		wide += why != NULL;
+	}
+	if (n && !wide)
+		tell(d, GOOD, "rules", "%zu", n);
+	rules_free(r);
+}
+
 static void check_locale(struct doctor *d)
 {
 	struct buf why = {0};
@@ -361,6 +386,7 @@ static int check_all(struct doctor *d, struct options *o, struct err *err)
 	check_paths(d);
 	check_tools(d);
 	check_sandbox(d);
+	check_rules(d, o);
 	check_backends(d);
 	options_engine(o, &config);
 	if (app_model_dir(o, &dir, &why)) {

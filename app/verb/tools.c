@@ -1,4 +1,4 @@
-/* tools: which there are, and what the configured rules say of a command. */
+/* tools: which there are, what the configured rules say of a command, and whether they work. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 #include "app/allowed.h"
 #include "app/app.h"
 #include "app/verb/io.h"
+#include "app/verb/tools_test.h"
 #include "app/verb/verb.h"
 
 static void add_list(const struct rules *r, const struct options *o, struct buf *out)
@@ -57,6 +58,21 @@ static int answer(const struct options *o, const char *command, struct err *err)
 	return rc;
 }
 
+/* What it found is told also where that is bad. */
+static int run_test(struct err *err)
+{
+	struct buf out = {0};
+	struct err lost = {0};
+	int rc = tools_test(&out, err);
+
+	if (verb_write(&out, &lost) && !rc) {
+		*err = lost;
+		rc = lost.code;
+	}
+	buf_release(&out);
+	return rc;
+}
+
 int verb_tools(int argc, char **argv)
 {
 	bool check = argc == 3 && strcmp(argv[1], "check") == 0;
@@ -65,6 +81,10 @@ int verb_tools(int argc, char **argv)
 	struct err err = {0};
 	int rc;
 
+	if (argc == 2 && strcmp(argv[1], "test") == 0) {
+		rc = run_test(&err);
+		return verb_status(argv[0], rc, &err);
+	}
 	if (!check && !list)
 		return verb_usage(argv[0]);
 	rc = app_read_settings(&o, &err);

@@ -71,9 +71,10 @@ const struct verb verbs[] = {
 	 "[--model DIR] [--special] [--decode] [--json]",
 	 MODEL_ROW "--special\ttext that spells a control token is one\n"
 		   "--decode\tids in, text out\n--json\ta line each, \"text\" and \"ids\"\n"},
-	{"tools", verb_tools, "what of a model's calls needs a question", "[list | check COMMAND]",
+	{"tools", verb_tools, "what of a model's calls needs a question", "[list | check COMMAND | test]",
 	 "list\tthe tools and the configured rules\n"
-	 "check\thow a command is split, and what the rules say of it, in this folder\n"},
+	 "check\thow a command is split, and what the rules say of it, in this folder\n"
+	 "test\teach tool is tried, in a folder made for it\n"},
 	{0},
 };
 
