@@ -41,9 +41,9 @@ static void ask_user(void *ctx, const struct approval *p)
 	r->question = p->question;
 	buf_reset(&r->asked);
 	buf_reset(&r->suggest);
+	buf_adds(&r->suggest, p->suggest);
 	if (!r->peer) {
 		approval_add_text(&r->asked, p);
-		buf_adds(&r->suggest, p->suggest);
 	} else if (p->question == AGENT_ASKS_CALL) {
 		double wait_s = r->opt->approve_timeout_s;
 
@@ -221,11 +221,15 @@ static void take_signals(struct rounds *r)
 static void take_answer(struct rounds *r, const struct said *m)
 {
 	bool asked = agent_state(r->agent) == AGENT_WAITS && r->question == AGENT_ASKS_CALL;
+	bool learns = m->decision == DECIDE_SESSION || m->decision == DECIDE_ALWAYS;
 	struct err err = {0};
 
 	if (!asked || !str_is(buf_str(&m->id), r->asked_id))
 		err_set(&err, ERR_USAGE, "tool_answer: '%.40s', but %s waits for an answer",
 			buf_z(&m->id), asked ? r->asked_id : "no call");
+	else if (learns && !r->suggest.len)
+		err_set(&err, ERR_USAGE, "decision: no rule can be made of %s, expected once, no or "
+			"stop", r->asked_id);
 	else if (m->grade && !agent_widen(r->agent, r->number, m->grade))
 		err_set(&err, ERR_USAGE, "with: network, but only a command in a sandbox takes it");
 	if (err.code) {
@@ -233,7 +237,8 @@ static void take_answer(struct rounds *r, const struct said *m)
 		return;
 	}
 	r->stopped = m->decision == DECIDE_STOP;
-	agent_decide(r->agent, r->number, m->decision, buf_str(&m->text));
+	/* Its rule is the one that was suggested. */
+	agent_decide(r->agent, r->number, m->decision, learns ? (struct str){0} : buf_str(&m->text));
 }
 
 /* What is there of the peer's lines. */

@@ -141,7 +141,7 @@ static int take_grade(const json_t *root, struct said *m, struct err *err)
 		m->grade |= GRADE_NET;
 	}
 	if (m->grade && m->decision != DECIDE_YES)
-		return err_set(err, ERR_USAGE, "with: found beside a no");
+		return err_set(err, ERR_USAGE, "with: found without \"decision\": \"once\"");
 	return 0;
 }
 

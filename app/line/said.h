@@ -4,7 +4,8 @@
  *   {"text": …}, {"role": "user" | "system", "content": …}
  *     with a user's {…, "prefill": …, "when": "now" | "after"}
  *   {"undo": N}, {"redo": N}
- *   {"tool_answer": ID, "decision": "once" | "no" | "stop", "reason": …, "with": ["network"]}
+ *   {"tool_answer": ID, "decision": "once" | "session" | "always" | "no" | "stop",
+ *    "reason": …, "with": ["network"]}
  */
 #ifndef APP_LINE_SAID_H
 #define APP_LINE_SAID_H

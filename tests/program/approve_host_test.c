@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -82,6 +83,12 @@ static const struct play {
 		 "answered c1; " SAYS("\"c1\", \"decision\": \"once\""),
 	 .engine = MAKE DONE "{\"text\": \"A.\"}\n" DONE,
 	 .has = {"\"state\": \"denied\"", "line 3: tool_answer: 'c1', but no call waits"}},
+	/* Of what has no sandbox around it no rule is made. */
+	{HI "asked c1; " SAYS("\"c1\", \"decision\": \"always\"")
+		 SAYS("\"c1\", \"decision\": \"no\""),
+	 .engine = MAKE DONE TOLD("denied by the user") "{\"text\": \"A.\"}\n" DONE,
+	 .has = {"line 2: decision: no rule can be made of c1, expected once, no or stop",
+		 "\"state\": \"denied\"", "\"A.\""}},
 	/* Nobody answers. */
 	{HI "asked c1; ",
 	 .engine = MAKE DONE TOLD("error: denied: nobody can be asked") "{\"text\": \"A.\"}\n" DONE,
@@ -174,6 +181,44 @@ static void a_program_answers_for_the_user(void **state)
 	}
 }
 
+/* The answer's rule holds for the next call, and "always" in the next session, too. */
+static void an_answer_holds_for_the_session_or_the_folder(void **state)
+{
+#define TOUCH "{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": \"touch made\"}}}\n"
+	static const char *const decisions[] = {"session", "always", NULL};
+	char *program = realpath(program_path(), NULL);
+	struct buf line = {0}, out = {0};
+
+	(void)state;
+	assert_non_null(program);
+	mkdir(tmpdir_file(&test_dir, "ws"), 0700);
+	tmpdir_write_text(&test_dir, "engine", TOUCH TOUCH DONE "{\"text\": \"A.\"}\n" DONE);
+	for (int i = 0; i < 3; i++) {
+		buf_reset(&line);
+		buf_reset(&out);
+		buf_addf(&line,
+			 "cd %s/ws; out=%s/out; : >$out; { echo '{\"text\": \"hi\"}'; "
+			 "for i in $(seq 300); do grep -q 'tool_re[qs]' $out && break; sleep 0.02; "
+			 "done; echo '{\"tool_answer\": \"c1\", \"decision\": \"%s\", \"reason\": "
+			 "\"it is mine\"}'; sleep 0.5; } | %s --tools --ephemeral --nothink "
+			 "--engine-script %s/engine --input-format jsonl --approve-host >$out "
+			 "2>$out.err; cat $out $out.err",
+			 test_dir.path, test_dir.path, decisions[i] ? decisions[i] : "no", program,
+			 test_dir.path);
+		program_shell(buf_z(&line), &out);
+		if (strstr(buf_z(&out), "no sandbox works here"))
+			skip();
+		/* Asked once, at most; in the third session never. */
+		if (!strstr(buf_z(&out), ASKED("c1")) != (i == 2) ||
+		    strstr(buf_z(&out), ASKED("c2")) || strstr(buf_z(&out), "\"denied\"") ||
+		    (i < 2 && !strstr(buf_z(&out), "\"suggest\": \"shell touch made\"")))
+			fail_msg("session %d: %s", i, buf_z(&out));
+	}
+	free(program);
+	buf_release(&line);
+	buf_release(&out);
+}
+
 static void the_option_wants_lines_and_tools(void **state)
 {
 	static const char *const options[] = {"--tools --approve-host -p hi",
@@ -203,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_program_answers_for_the_user),
+		cmocka_unit_test(an_answer_holds_for_the_session_or_the_folder),
 		cmocka_unit_test(the_option_wants_lines_and_tools),
 	};
 

@@ -388,6 +388,56 @@ static void the_rule_that_decided_is_kept(void **state)
 	buf_release(&out);
 }
 
+/* Where a sandbox holds all is well; else that is what is wrong. */
+static void the_verb_tries_each_tool(void **state)
+{
+	struct buf line = {0}, out = {0};
+	int status;
+
+	(void)state;
+	buf_addf(&line, "TMPDIR='%s' '%s' tools test; s=$?; ls '%s'; exit $s",
+		 tmpdir_file(&d, "home"), program_path(), tmpdir_file(&d, "home"));
+	status = program_shell(buf_z(&line), &out);
+	assert_null(strstr(buf_z(&out), "dsv4chat-tools-"));
+	assert_non_null(strstr(buf_z(&out), "ok    read_file     refuses .env\n"));
+	if (strstr(buf_z(&out), "FAIL  sandbox       none"))
+		assert_int_equal(status, 1);
+	else if (status || strstr(buf_z(&out), "FAIL") || !strstr(buf_z(&out), "ok    shell"))
+		fail_msg("%d: %s", status, buf_z(&out));
+	buf_release(&line);
+	buf_release(&out);
+}
+
+static void doctor_warns_of_rules_that_allow_more_than_they_seem_to(void **state)
+{
+	static const struct {
+		const char *config, *line;
+	} rows[] = {
+		{"allow = shell git *\n", "warn  rules     allow = shell git *: allows all that"},
+		{"allow = shell *\n", "warn  rules     allow = shell *: allows every command"},
+		{"allow = shell python3 *\n", "allow = shell python3 *: allows whatever code"},
+		{"allow = shell env X *\n", "allow = shell env X *: allows every other program"},
+		{"allow = shell git status *\ndeny = shell git *\nallow = shell git\n",
+		 "ok    rules     3"},
+	};
+	struct buf line = {0}, out = {0};
+
+	(void)state;
+	mkdir(tmpdir_file(&d, "home/dsv4chat"), 0700);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		tmpdir_write_text(&d, "home/dsv4chat/config", rows[i].config);
+		buf_reset(&line);
+		buf_reset(&out);
+		buf_addf(&line, "XDG_CONFIG_HOME='%s' '%s' doctor --model /nonexistent",
+			 tmpdir_file(&d, "home"), program_path());
+		program_shell(buf_z(&line), &out);
+		if (!strstr(buf_z(&out), rows[i].line))
+			fail_msg("row %zu: %s", i, buf_z(&out));
+	}
+	buf_release(&line);
+	buf_release(&out);
+}
+
 static void the_verb_tells_how_a_command_is_split_and_judged(void **state)
 {
 	struct buf line = {0}, out = {0};
@@ -552,6 +602,9 @@ int main(void)
 						begin, end),
 		cmocka_unit_test_setup_teardown(an_edit_is_ruled_by_its_name_and_its_true_path,
 						begin, end),
+		cmocka_unit_test_setup_teardown(the_verb_tries_each_tool, begin, end),
+		cmocka_unit_test_setup_teardown(
+			doctor_warns_of_rules_that_allow_more_than_they_seem_to, begin, end),
 		cmocka_unit_test_setup_teardown(
 			the_verb_tells_how_a_command_is_split_and_judged, begin, end),
 		cmocka_unit_test_setup_teardown(
