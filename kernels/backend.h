@@ -173,7 +173,7 @@ struct backend {
 struct backend_options {
 	const char *name;    /* "cpu", "cuda"; NULL: the best that works here */
 	int n_threads;       /* CPU: 0 = one for each physical core that this process may run on */
-	int n_left;          /* CPU: with n_threads 0, so many cores fewer */
+	int n_left;          /* CPU: with n_threads 0, cores less; threads wait awake */
 	int n_sharing;       /* so many ranks of one model, 0 = 1: CPUs share threads and memory */
 	                     /* evenly, GPUs are dealt out from `device` on */
 	int rank;            /* which of them */

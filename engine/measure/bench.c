@@ -312,6 +312,23 @@ static int fitting_layers(const struct model_options *opt, int all, int *n, stru
 	return 0;
 }
 
+static void show_hosting(struct bench *b)
+{
+	const struct hosting *h = &b->m->hosting;
+
+	if (!model_n_hosted(b->m))
+		return;
+	buf_addf(b->out,
+		 "%d of %d experts of each layer lie in the host's memory, %s: the bus brings "
+		 "%.1f "
+		 "GB/s",
+		 model_n_hosted(b->m), b->m->cfg.n_experts, plan_hosting_text(h->by),
+		 h->rates.bus / 1e9);
+	if (h->rates.cpu > 0)
+		buf_addf(b->out, ", the host computes %.1f", h->rates.cpu / 1e9);
+	buf_addc(b->out, '\n');
+}
+
 static int open_model(struct bench *b, const struct bench_request *req, struct err *err)
 {
 	struct model_options opt = model_options_of(req->config);
@@ -334,10 +351,7 @@ static int open_model(struct bench *b, const struct bench_request *req, struct e
 		 req->dummy ? req->dummy : req->config->model_dir, b->m->cfg.n_layers,
 		 req->dummy ? ", random" : "", (double)model_memory(b->m).weight_bytes / 1e6,
 		 (long long)b->m->ctx);
-	if (model_n_hosted(b->m))
-		buf_addf(b->out, "%d of %d experts of each layer lie in the host's memory, %s\n",
-			 model_n_hosted(b->m), b->m->cfg.n_experts,
-			 plan_hosting_text(b->m->hosting.by));
+	show_hosting(b);
 	if (b->whole_layers && !req->layers)
 		buf_addf(b->out, "(of %d layers, as many as fit)\n", b->whole_layers);
 	return 0;

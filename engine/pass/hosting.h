@@ -21,6 +21,7 @@ struct model;
 
 struct hosting {
 	enum hosted_by by; /* who computes hosted ones; HOSTING_AUTO: there are none */
+	struct hosting_rates rates; /* as they were measured for that */
 	dbuf uses; /* i32 [layers, experts]: choices since they were last taken; NULL: none are
 		      counted */
 	int32_t *taken; /* host memory, like uses */

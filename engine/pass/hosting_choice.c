@@ -249,6 +249,7 @@ static int choose(struct model *m, const struct model_options *opt, enum hosted_
 	}
 	m->n_hosted = p->n_hosted;
 	m->hosting.by = p->hosting;
+	m->hosting.rates = p->rates;
 	log_add(LOG_INFO,
 		"experts on the host: %d of %d of each layer, %s; GPU reads %.1f GB/s, bus "
 		"%.1f, "

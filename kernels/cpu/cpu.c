@@ -321,7 +321,7 @@ int backend_open_cpu(struct backend **out, const struct backend_options *o, stru
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_nomem(err, "cpu backend", sizeof(*c));
-	rc = pool_new(&c->pool, n_threads(o), err);
+	rc = pool_new(&c->pool, n_threads(o), o->n_left > 0, err);
 	if (rc) {
 		free(c);
 		return rc;

@@ -88,8 +88,9 @@ struct experts {
 	struct cpu *c;
 	const struct experts_args *a;
 	struct job *jobs;
-	int n_job;
-	int blocks;       /* blocks of inner rows of one job */
+	int n_job, n_row;
+	int grain;        /* inner rows computed at once */
+	int blocks;       /* so many times in one job */
 	int32_t *tok;     /* which token a list row is */
 	float *w;         /* its weight */
 	const float **xs; /* its x, in FP4 order where its expert is FP4 */
@@ -98,8 +99,10 @@ struct experts {
 	float **part;     /* its contribution [d] */
 };
 
-/* Inner rows computed at once: whole blocks of what goes down. */
-#define INNER_GRAIN FP4_BLOCK
+/* Inner rows computed at once: whole blocks of what goes down; or, where that would leave
+ * threads idle, fewer, and what goes down is ordered afterwards. */
+#define INNER_GRAIN       FP4_BLOCK
+#define INNER_GRAIN_LEAST 32
 
 /* Output rows computed at once, one token and many. */
 #define DOWN_GRAIN      16
@@ -112,8 +115,8 @@ static void gate_and_up(void *ctx, int worker, int64_t i0, int64_t i1)
 
 	for (int64_t i = i0; i < i1; i++) {
 		const struct job *j = &x->jobs[i / x->blocks];
-		int o0 = (int)(i % x->blocks) * INNER_GRAIN;
-		int o1 = o0 + INNER_GRAIN < x->a->inner ? o0 + INNER_GRAIN : x->a->inner;
+		int o0 = (int)(i % x->blocks) * x->grain;
+		int o1 = o0 + x->grain < x->a->inner ? o0 + x->grain : x->a->inner;
 		float *scratch = x->c->own[worker].p;
 
 		leaf->matmul(&j->e->w1, o0, o1, j->n, x->xs + j->first, x->g + j->first,
@@ -123,10 +126,39 @@ static void gate_and_up(void *ctx, int worker, int64_t i0, int64_t i1)
 		for (int r = j->first; r < j->first + j->n; r++) {
 			leaf->swiglu(x->g[r] + o0, x->v[r] + o0, o1 - o0, x->a->limit, x->w[r],
 				     x->g[r] + o0);
-			if (x->t[r] == x->v[r])
+			if (x->t[r] == x->v[r] && x->grain == INNER_GRAIN)
 				leaf->fp4_order(x->g[r] + o0, o1 - o0, x->v[r] + o0);
 		}
 	}
+}
+
+/* What goes down of rows whose inner values have been computed in smaller pieces. */
+static void order_rows(void *ctx, int worker, int64_t i0, int64_t i1)
+{
+	const struct experts *x = ctx;
+
+	(void)worker;
+	for (int64_t r = i0; r < i1; r++) {
+		if (x->t[r] == x->v[r])
+			x->c->leaf->fp4_order(x->g[r], x->a->inner, x->v[r]);
+	}
+}
+
+static void inner_values(struct experts *x)
+{
+	const struct experts_args *a = x->a;
+	int n = pool_size(x->c->pool);
+	double work = 2.0 * x->n_row * (double)a->inner * (double)a->d;
+
+	x->grain = INNER_GRAIN;
+	x->blocks = (a->inner + x->grain - 1) / x->grain;
+	if (x->n_job * x->blocks < 4 * n && n > 1) {
+		x->grain = INNER_GRAIN_LEAST;
+		x->blocks = (a->inner + x->grain - 1) / x->grain;
+	}
+	pool_for(x->c->pool, (int64_t)x->n_job * x->blocks, 1, work, gate_and_up, x);
+	if (x->grain != INNER_GRAIN)
+		pool_for(x->c->pool, x->n_row, 1, (double)x->n_row * a->inner, order_rows, x);
 }
 
 /* Output rows of every job, added up per token in the jobs' order; zeros where it has none. */
@@ -195,11 +227,11 @@ static void list_jobs(struct experts *x, const struct room *room)
 		if (n > first)
 			x->jobs[x->n_job++] = (struct job){&a->experts[e], n - first, first};
 	}
-	if (!a->shared)
-		return;
-	x->jobs[x->n_job++] = (struct job){a->shared, a->n_tok, n};
-	for (int t = 0; t < a->n_tok; t++)
+	if (a->shared)
+		x->jobs[x->n_job++] = (struct job){a->shared, a->n_tok, n};
+	for (int t = 0; a->shared && t < a->n_tok; t++)
 		add_row(x, a->shared, room, &n, t, 1.0f);
+	x->n_row = n;
 }
 
 static size_t rows_of(const struct experts_args *a)
@@ -242,7 +274,6 @@ int cpu_experts(struct backend *be, const struct experts_args *a, struct err *er
 	struct experts x = {.c = cpu_of(be), .a = a};
 	int64_t pieces = (a->d + DOWN_GRAIN - 1) / DOWN_GRAIN, grain;
 	struct room room;
-	double work;
 
 	if (a->inner % 32 || a->d % 32)
 		return err_set(err, ERR_MODEL, "experts: %d x %d: sizes in 32s expected",
@@ -255,15 +286,13 @@ int cpu_experts(struct backend *be, const struct experts_args *a, struct err *er
 				     room.ordered + (size_t)t * FP4_ORDERED(a->d));
 	list_jobs(&x, &room);
 
-	x.blocks = (a->inner + INNER_GRAIN - 1) / INNER_GRAIN;
-	work = (double)a->n_tok * (a->n_used + 1) * (double)a->inner * (double)a->d;
-	pool_for(x.c->pool, (int64_t)x.n_job * x.blocks, 1, 2.0 * work, gate_and_up, &x);
+	inner_values(&x);
 	/* long pieces keep memory streaming, as long as every thread has a few */
 	grain = pieces / (8 * pool_size(x.c->pool));
 	if (grain > DOWN_GRAIN_MOST / DOWN_GRAIN)
 		grain = DOWN_GRAIN_MOST / DOWN_GRAIN;
 	if (grain < 1)
 		grain = 1;
-	pool_for(x.c->pool, pieces, grain, work, down, &x);
+	pool_for(x.c->pool, pieces, grain, (double)x.n_row * a->inner * (double)a->d, down, &x);
 	return 0;
 }

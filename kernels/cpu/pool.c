@@ -16,6 +16,9 @@
 /* Below this many multiply-adds waking another thread costs more than it saves. */
 #define MIN_WORK 40000.0
 
+/* Times as long as between two loops of a step that all run here: some milliseconds. */
+#define AWAKE 50
+
 struct pool {
 	int n;
 	int spins;
@@ -163,7 +166,7 @@ static void pin_workers(struct pool *p)
 	free(cores);
 }
 
-int pool_new(struct pool **out, int n_threads, struct err *err)
+int pool_new(struct pool **out, int n_threads, bool awake, struct err *err)
 {
 	struct pool *p = calloc(1, sizeof(*p));
 	sigset_t all, old;
@@ -176,6 +179,8 @@ int pool_new(struct pool **out, int n_threads, struct err *err)
 	p->n = 1;
 	/* As long as two loops of a decode step are apart; larger than the machine, never. */
 	p->spins = n_threads <= usable_cpus() ? SPIN_PAUSES : 0;
+	if (awake)
+		p->spins *= AWAKE;
 	p->threads = calloc((size_t)n_threads, sizeof(*p->threads));
 	if (!p->threads) {
 		rc = err_nomem(err, "thread pool", (size_t)n_threads * sizeof(*p->threads));

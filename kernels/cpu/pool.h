@@ -9,6 +9,7 @@
 #ifndef KERNELS_CPU_POOL_H
 #define KERNELS_CPU_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,9 @@ struct pool;
 /* Items i0 ≤ i < i1; worker < pool_size() is for scratch. */
 typedef void (*pool_fn)(void *ctx, int worker, int64_t i0, int64_t i1);
 
-int pool_new(struct pool **out, int n_threads, struct err *err);
+/* awake: loops come a fraction of a millisecond apart, and nobody minds that the others spin for
+ * so long. */
+int pool_new(struct pool **out, int n_threads, bool awake, struct err *err);
 void pool_free(struct pool *p);
 int pool_size(const struct pool *p);
 
