@@ -105,6 +105,10 @@ struct agent_news {
 	int64_t ms;            /* -1: it never ran */
 	struct str spill;
 	struct str file; /* JSON: which file was read, and what of it; "" */
+	/* Of a change of a file that was made: its path below the workspace, what changed, and
+	 * whether there was none before; path "": none was. */
+	struct str edited, diff;
+	bool made;
 	int64_t round;   /* the number of the one that ended */
 };
 

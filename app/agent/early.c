@@ -33,9 +33,12 @@ static enum early_word judge_name(struct agent *a, struct str name)
 	if (a->early.rule.n)
 		return EARLY_RULE;
 	/* Commands may only look, which needs no leave. */
-	if (cls == TOOL_EDIT && is_refused(a, cls) && !(rules && rules_allow_any(rules, cls)))
+	if (cls != TOOL_EDIT || !is_refused(a, cls))
+		return EARLY_NONE;
+	/* Nothing is allowed while there is but a plan. */
+	if (a->config.mode == AGENT_PLAN)
 		return EARLY_REFUSED;
-	return EARLY_NONE;
+	return rules && rules_allow_any(rules, cls) ? EARLY_NONE : EARLY_REFUSED;
 }
 
 static void begin(struct agent *a, const struct event *ev)

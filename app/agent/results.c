@@ -38,6 +38,19 @@ static enum history_edit_state edit_state(enum tool_state state)
 							   : HISTORY_EDIT_DROPPED;
 }
 
+/* Of a change that was made, what was. */
+static void add_edit(const struct agent *a, struct agent_news *n)
+{
+	struct file_plan p;
+
+	if (n->state != TOOL_OK || !a->prepared.plan.len ||
+	    !file_plan_take(buf_str(&a->prepared.plan), &p))
+		return;
+	n->edited = p.path;
+	n->diff = buf_str(&a->prepared.diff);
+	n->made = !p.existed;
+}
+
 void machine_answer(struct agent *a, struct agent_news *n, const char *by)
 {
 	struct buf text = {0}, info = {0};
@@ -64,6 +77,7 @@ void machine_answer(struct agent *a, struct agent_news *n, const char *by)
 	if (rc)
 		machine_give_up(a, AGENT_FAILED, &err,
 				"the result before it could not be kept");
+	add_edit(a, n);
 	a->ops->show(a->ctx, n);
 	buf_release(&text);
 	buf_release(&info);

@@ -360,6 +360,7 @@ int show_finish(struct show *s, struct err *err)
 	end_thinking(s);
 	buf_release(&s->held);
 	buf_release(&s->writes);
+	buf_release(&s->changed);
 	if (s->midline && !s->json)
 		show_put(s, STR_LIT("\n"));
 	s->midline = false;

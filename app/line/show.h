@@ -31,6 +31,8 @@ struct show {
 	bool holds;             /* a round's text waits in `held` until it is known what it is */
 	struct buf held;
 	int n_calls, calls_before; /* of this answer; of those before it */
+	struct buf changed;        /* files, with JSON: "\nPATH\n" each … */
+	int64_t n_changed;         /* … of this question */
 	struct event last;      /* the last answer's end: without text or ids */
 };
 

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "app/output.h"
 #include "app/usage.h"
 #include "engine/base/clock.h"
+#include "engine/base/utf8.h"
 
 #define SUBJECT_MAX 120 /* bytes of a call that is written */
 
@@ -223,6 +225,50 @@ static void send_result(struct show *s, const struct agent_news *n)
 	show_send(s, &w);
 }
 
+static int64_t count_lines(struct str diff, char sign)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < diff.n; i++)
+		n += diff.p[i] == sign && (!i || diff.p[i - 1] == '\n');
+	return n;
+}
+
+/* A file that was changed more than once is one. */
+static void count_file(struct show *s, struct str path)
+{
+	struct buf line = {0};
+
+	buf_addc(&line, '\n');
+	buf_adds(&line, path);
+	buf_addc(&line, '\n');
+	s->changed.failed |= buf_failed(&line);
+	if (!buf_failed(&line) && !strstr(buf_z(&s->changed), line.data)) {
+		buf_adds(&s->changed, buf_str(&line));
+		s->n_changed++;
+	}
+	buf_release(&line);
+}
+
+/* A path is bytes; JSON is text. */
+static void send_edit(struct show *s, const struct agent_news *n)
+{
+	struct buf line = {0}, path = {0};
+	struct jsonw w;
+
+	utf8_add_clean(&path, n->edited);
+	count_file(s, buf_str(&path));
+	begin_of_call(s, &w, &line, "file_edit", n);
+	jsonw_kv_string(&w, "path", buf_str(&path));
+	jsonw_kv_string(&w, "action", str_of(n->made ? "made" : "changed"));
+	jsonw_kv_string(&w, "diff", n->diff);
+	jsonw_kv_int(&w, "added", count_lines(n->diff, '+'));
+	jsonw_kv_int(&w, "removed", count_lines(n->diff, '-'));
+	line.failed |= buf_failed(&path);
+	buf_release(&path);
+	show_send(s, &w);
+}
+
 static void send_notice(struct show *s, const struct agent_news *n)
 {
 	struct buf line = {0};
@@ -272,6 +318,8 @@ void show_agent(struct show *s, const struct agent_news *n)
 			send_output(s, n);
 		break;
 	case AGENT_RESULT:
+		if (s->json && n->edited.n)
+			send_edit(s, n);
 		if (s->json)
 			send_result(s, n);
 		else
@@ -293,10 +341,13 @@ void show_agent(struct show *s, const struct agent_news *n)
 
 void show_agent_end(struct show *s, const struct agent_counts *counts)
 {
+	int64_t n_changed = s->n_changed;
 	struct buf line = {0};
 	struct jsonw w;
 
 	end_answer(s);
+	buf_reset(&s->changed);
+	s->n_changed = 0;
 	/* An error has an event of its own. */
 	if (!s->json || s->last.kind != EV_DONE)
 		return;
@@ -305,6 +356,7 @@ void show_agent_end(struct show *s, const struct agent_counts *counts)
 	jsonw_kv_int(&w, "tool_calls", counts->calls);
 	jsonw_kv_int(&w, "refused", counts->refused);
 	jsonw_kv_int(&w, "failed_calls", counts->failed);
+	jsonw_kv_int(&w, "files_changed", n_changed);
 	show_send(s, &w);
 }
 

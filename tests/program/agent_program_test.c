@@ -127,7 +127,7 @@ static const struct play plays[] = {
 		 "\"refused\"",
 		 "{\"type\": \"round\", \"stop_reason\": \"tool_calls\"",
 		 "{\"type\": \"done\", \"stop_reason\": \"stop\"",
-		 "\"rounds\": 1, \"tool_calls\": 1, \"refused\": 1, \"failed_calls\": 0}"}},
+		 "\"rounds\": 1, \"tool_calls\": 1, \"refused\": 1, \"failed_calls\": 0, \"files_changed\": 0}"}},
 	/* In a session each question has its rounds; ids go on. */
 	{{"--input-format", "jsonl"},
 	 .in = "{\"text\": \"one\"}\n{\"text\": \"two\"}\n",
@@ -139,11 +139,11 @@ static const struct play plays[] = {
 	 .has = {"{\"type\": \"tool_result\", \"id\": \"c1\", \"tool\": \"read_file\", "
 		 "\"state\": "
 		 "\"ok\"",
-		 "\"rounds\": 1, \"tool_calls\": 1, \"refused\": 0, \"failed_calls\": 0}",
+		 "\"rounds\": 1, \"tool_calls\": 1, \"refused\": 0, \"failed_calls\": 0, \"files_changed\": 0}",
 		 "{\"type\": \"tool_result\", \"id\": \"c2\", \"tool\": \"read_file\", "
 		 "\"state\": "
 		 "\"error\", \"exit\": 2",
-		 "\"rounds\": 1, \"tool_calls\": 1, \"refused\": 0, \"failed_calls\": 1}"}},
+		 "\"rounds\": 1, \"tool_calls\": 1, \"refused\": 0, \"failed_calls\": 1, \"files_changed\": 0}"}},
 	{{"--input-format", "jsonl"},
 	 .in = "{\"text\": \"one\"}\n{\"text\": \"two\"}\n",
 	 .engine = MAKE DONE "{\"text\": \"A.\"}\n" DONE "{\"text\": \"B.\"}\n" DONE,

@@ -219,6 +219,55 @@ static void an_answer_holds_for_the_session_or_the_folder(void **state)
 	buf_release(&out);
 }
 
+/* What a change was is told before its result; a file that is changed twice is one. */
+static void a_change_of_a_file_is_told(void **state)
+{
+	static const char *const has[] = {
+		"{\"type\": \"file_edit\", \"id\": \"c1\", \"tool\": \"write_file\", \"path\": "
+		"\"b.txt\", \"action\": \"made\", \"diff\": \"",
+		"+one\\n+two\\n\", \"added\": 2, \"removed\": 0}\n{\"type\": \"tool_result\", "
+		"\"id\": \"c1\"",
+		"\"id\": \"c2\", \"tool\": \"edit_file\", \"path\": \"b.txt\", \"action\": "
+		"\"changed\"",
+		"\"added\": 1, \"removed\": 1}",
+		"\"id\": \"c3\", \"tool\": \"edit_file\", \"state\": \"error\"",
+		"\"files_changed\": 1}",
+	};
+	char *program = realpath(program_path(), NULL);
+	struct buf line = {0}, out = {0};
+	const char *at;
+
+	(void)state;
+	assert_non_null(program);
+	mkdir(tmpdir_file(&test_dir, "edits"), 0700);
+	tmpdir_write_text(&test_dir, "engine",
+			  "{\"call\": {\"name\": \"write_file\", \"arguments\": {\"path\": "
+			  "\"b.txt\", \"content\": \"one\\ntwo\\n\"}}}\n"
+			  "{\"call\": {\"name\": \"edit_file\", \"arguments\": {\"path\": "
+			  "\"b.txt\", \"old\": \"two\", \"new\": \"three\"}}}\n"
+			  "{\"call\": {\"name\": \"edit_file\", \"arguments\": {\"path\": "
+			  "\"b.txt\", \"old\": \"two\", \"new\": \"three\"}}}\n" DONE
+			  "{\"text\": \"A.\"}\n" DONE);
+	buf_addf(&line,
+		 "cd %s/edits; %s --tools --ephemeral --nothink --engine-script %s/engine "
+		 "--approve edits --json -p hi 2>&1",
+		 test_dir.path, program, test_dir.path);
+	program_shell(buf_z(&line), &out);
+	if (strstr(buf_z(&out), "no sandbox works here") || strstr(buf_z(&out), "no Landlock"))
+		skip();
+	at = buf_z(&out);
+	for (size_t i = 0; i < sizeof(has) / sizeof(has[0]); i++) {
+		const char *found = strstr(at, has[i]);
+
+		if (!found)
+			fail_msg("'%s' lacks '%s'", at, has[i]);
+		at = found + strlen(has[i]);
+	}
+	free(program);
+	buf_release(&line);
+	buf_release(&out);
+}
+
 static void the_option_wants_lines_and_tools(void **state)
 {
 	static const char *const options[] = {"--tools --approve-host -p hi",
@@ -249,6 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_program_answers_for_the_user),
 		cmocka_unit_test(an_answer_holds_for_the_session_or_the_folder),
+		cmocka_unit_test(a_change_of_a_file_is_told),
 		cmocka_unit_test(the_option_wants_lines_and_tools),
 	};
 

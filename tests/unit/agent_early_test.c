@@ -194,6 +194,8 @@ static const struct row {
 	/* The mode, or nobody to ask. */
 	{AGENT_NEVER, false, NULL, NULL, "write_file", "a.c", 1,
 	 "denied: error: denied: only what reads may run here"},
+	{AGENT_PLAN, false, "edit **", NULL, "write_file", "a.c", 1,
+	 "denied: error: denied: plan mode: only what reads runs; say what you would do"},
 	{AGENT_ASK, true, NULL, NULL, "write_file", "a.c", 1, ASK_NOBODY},
 	{AGENT_ASK, true, "edit src/**", NULL, "write_file", "a.c", 2,
 	 ASK_NOBODY "; allow = edit src/**"},
