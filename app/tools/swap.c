@@ -66,10 +66,39 @@ static bool name_temp(char name[24])
 	return true;
 }
 
+/* What has no name yet goes with whoever is killed meanwhile; it gets one by way of /proc. */
+static void make_nameless(struct swapping *w, mode_t mode)
+{
+	if (access("/proc/self/fd", X_OK) == 0)
+		w->fd = openat(w->s.dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+	w->nameless = w->fd >= 0;
+}
+
+static bool give_name(const struct swapping *w, const char *name)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", w->fd);
+	return linkat(AT_FDCWD, path, w->s.dir, name, AT_SYMLINK_FOLLOW) == 0;
+}
+
+static bool name_nameless(struct swapping *w)
+{
+	for (int i = 0; i < TRIES && w->nameless; i++) {
+		if (!name_temp(w->temp))
+			return false;
+		w->nameless = !give_name(w, w->temp);
+		if (w->nameless && errno != EEXIST)
+			return false;
+	}
+	return !w->nameless;
+}
+
 static bool make_temp(struct swapping *w)
 {
 	mode_t mode = w->s.old < 0 ? w->s.mode : 0600;
 
+	make_nameless(w, mode);
 	for (int i = 0; i < TRIES && w->fd < 0; i++) {
 		if (!name_temp(w->temp))
 			return false;
@@ -142,9 +171,13 @@ static bool is_old(const struct swap *s, const char *name, const struct stat *ol
 
 static enum swap_end place_new(const struct swapping *w)
 {
-	int dir = w->s.dir, rc = renameat2(dir, w->temp, dir, w->s.name, RENAME_NOREPLACE);
+	int dir = w->s.dir, rc;
 
-	if (rc != 0 && lacks(errno)) {
+	if (w->nameless)
+		rc = give_name(w, w->s.name) ? 0 : -1;
+	else
+		rc = renameat2(dir, w->temp, dir, w->s.name, RENAME_NOREPLACE);
+	if (rc != 0 && !w->nameless && lacks(errno)) {
 		rc = linkat(dir, w->temp, dir, w->s.name, 0);
 		if (rc == 0)
 			unlinkat(dir, w->temp, 0);
@@ -154,13 +187,15 @@ static enum swap_end place_new(const struct swapping *w)
 	return errno == EEXIST ? SWAP_CHANGED : SWAP_FAILED;
 }
 
-static enum swap_end place_over(const struct swapping *w)
+static enum swap_end place_over(struct swapping *w)
 {
 	const char *name = w->s.name;
 	int dir = w->s.dir;
 
 	if (!is_old(&w->s, name, &w->old))
 		return SWAP_CHANGED;
+	if (!name_nameless(w))
+		return SWAP_FAILED;
 	if (renameat2(dir, w->temp, dir, name, RENAME_EXCHANGE) == 0) {
 		if (is_old(&w->s, w->temp, &w->old)) {
 			unlinkat(dir, w->temp, 0);
@@ -183,7 +218,7 @@ static void drop_temp(struct swapping *w)
 
 	if (w->fd < 0)
 		return;
-	if (fstatat(w->s.dir, w->temp, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (!w->nameless && fstatat(w->s.dir, w->temp, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    st.st_dev == w->st.st_dev && st.st_ino == w->st.st_ino)
 		unlinkat(w->s.dir, w->temp, 0);
 	close(w->fd);

@@ -1,6 +1,8 @@
 /*
- * One file's content for another's, whole or not at all: written beside it under a name of its
- * own, then exchanged with it, and what came out looked at.
+ * One file's content for another's, whole or not at all: written beside it without a name (or,
+ * where the file system has no such files, under one of its own), then exchanged with it, and
+ * what came out looked at.  A process that is killed meanwhile leaves both as they were, or, in
+ * the moment of the exchange, one of them whole under a name of its own.
  *
  * Nothing follows a link.  One thread at a time.
  */
@@ -44,6 +46,7 @@ struct swapping {
 	struct stat old, st;
 	char temp[24];
 	int fd;
+	bool nameless;  /* it has not been given `temp` yet */
 	bool synced;    /* swap_sync() was tried: */
 	int sync_errno; /* 0: it is on the disk */
 };

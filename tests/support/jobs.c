@@ -90,6 +90,31 @@ void jobs_expect_marked(const struct jobs *s, size_t want)
 				 want);
 }
 
+pid_t jobs_child_of(pid_t parent)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	pid_t found = 0;
+
+	assert_non_null(dir);
+	while (!found && (e = readdir(dir))) {
+		char path[300], text[256] = "";
+		const char *end;
+		int fd, up = 0;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (read(fd, text, sizeof(text) - 1) > 0 && (end = strrchr(text, ')')) &&
+		    sscanf(end, ") %*c %d", &up) == 1 && up == parent)
+			found = (pid_t)strtol(e->d_name, NULL, 10);
+		close(fd);
+	}
+	closedir(dir);
+	return found;
+}
+
 int jobs_tear_down(void **state)
 {
 	struct jobs *s = *state;

@@ -58,6 +58,8 @@ void jobs_expect_usual_ends(struct jobs *s);
 
 /* The command with the mark where it says MARK; until the next one. */
 const char *jobs_marked(const struct jobs *s, const char *command);
+/* A child of that process; 0: it has none. */
+pid_t jobs_child_of(pid_t parent);
 /* Processes whose command line begins with the mark. */
 size_t jobs_count_marked(const struct jobs *s);
 /* Waits until there are so many. */

@@ -102,32 +102,6 @@ static void a_warden_that_was_killed_leaves_nothing(void **state)
 	jobs_expect(jobs_shell(s, "echo on"), TOOL_OK, "on\n");
 }
 
-/* A child of that process; 0: it has none. */
-static pid_t child_of(pid_t parent)
-{
-	DIR *dir = opendir("/proc");
-	struct dirent *e;
-	pid_t found = 0;
-
-	assert_non_null(dir);
-	while (!found && (e = readdir(dir))) {
-		char path[300], text[256] = "";
-		const char *end;
-		int fd, up = 0;
-
-		snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (read(fd, text, sizeof(text) - 1) > 0 && (end = strrchr(text, ')')) &&
-		    sscanf(end, ") %*c %d", &up) == 1 && up == parent)
-			found = (pid_t)strtol(e->d_name, NULL, 10);
-		close(fd);
-	}
-	closedir(dir);
-	return found;
-}
-
 /*
  * A program that has one command after the other run, until it is killed or its runner is: then
  * it ends, and fails no test.
@@ -168,7 +142,7 @@ static pid_t choose_victim(pid_t program, int depth)
 	pid_t victim = program;
 
 	while (depth-- > 0) {
-		pid_t child = child_of(victim);
+		pid_t child = jobs_child_of(victim);
 
 		if (!child)
 			break;
@@ -214,7 +188,7 @@ static size_t start_program(struct jobs *s, pid_t chain[3])
 		if (clock_ms() > until)
 			fail_msg("no command runs");
 	for (; n < 3; n++)
-		if ((chain[n] = child_of(chain[n - 1])) == 0)
+		if ((chain[n] = jobs_child_of(chain[n - 1])) == 0)
 			break;
 	return n;
 }
