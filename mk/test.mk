@@ -161,8 +161,9 @@ eval-nano: $(B)/dsv4chat
 
 # What the screen and the history cost; prints figures beside their goals.
 .PHONY: bench-tui bench-history bench-tools
-bench-tools: $(B)/tests/bench/tools_bench
+bench-tools: $(B)/tests/bench/tools_bench $(B)/tests/bench/agent_bench $(B)/dsv4chat
 	$(B)/tests/bench/tools_bench
+	DSV4CHAT_PROGRAM=$(B)/dsv4chat $(B)/tests/bench/agent_bench
 
 bench-history: $(B)/tests/bench/history_bench
 	$(B)/tests/bench/history_bench

@@ -7,7 +7,6 @@
  */
 #include <dirent.h>
 #include <locale.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -61,30 +60,6 @@ static void figures(const char *what, double *got, size_t n, double goal)
 	figure(text, got[n / 2], goal, "ms");
 	snprintf(text, sizeof(text), "%s, slowest", what);
 	figure(text, got[n - 1], goal, "ms");
-}
-
-/* From typing `keys` to when the terminal has been sent `shown`. */
-static double answer_ms(struct stage *st, const char *keys, const char *shown)
-{
-	double start = clock_s() * 1e3;
-	size_t from = st->raw.len;
-
-	stage_type(st, keys);
-	for (;;) {
-		struct pollfd p = {.fd = st->fd, .events = POLLIN};
-		char bytes[65536];
-		ssize_t n;
-
-		if (poll(&p, 1, STAGE_PATIENCE_MS) <= 0)
-			fail_msg("no answer to a key");
-		n = read(st->fd, bytes, sizeof(bytes));
-		if (n <= 0)
-			fail_msg("the terminal is gone");
-		buf_add(&st->raw, bytes, (size_t)n);
-		vterm_input_write(st->vt, bytes, (size_t)n);
-		if (strstr(buf_z(&st->raw) + from, shown) != NULL)
-			return clock_s() * 1e3 - start;
-	}
 }
 
 static void die(const struct err *err)
@@ -145,12 +120,12 @@ static void bench_long(void)
 	stage_type(&st, "\x1B[1;3Dlong");
 	stage_wait_for(&st, "Enter opens");
 	stage_settle(&st);
-	figure("open 10,000 messages from the list", answer_ms(&st, "\r", "endmark"), 100,
+	figure("open 10,000 messages from the list", stage_answer_ms(&st, "\r", "endmark"), 100,
 	       "ms");
 	stage_settle(&st);
 	for (int i = 0; i < N_PAGES; i++) {
 		/* Every page has some of the answers' code in other places. */
-		ms[i] = answer_ms(&st, "\x1B[5~", "main");
+		ms[i] = stage_answer_ms(&st, "\x1B[5~", "main");
 		stage_settle(&st);
 	}
 	figures("scroll a page", ms, N_PAGES, 5);
@@ -223,7 +198,7 @@ static void bench_loaded(void)
 		/* Cyrillic letters, one after another. */
 		char key[3] = {(char)0xD0, (char)(0x90 + n % 0x30), '\0'};
 
-		ms[n++] = answer_ms(&st, key, key);
+		ms[n++] = stage_answer_ms(&st, key, key);
 		usleep(20000 + (useconds_t)(n * 7919 % 23) * 1000);
 		stage_read(&st, 0);
 		if (!stage_shows(&st, "reading"))

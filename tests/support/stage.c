@@ -268,7 +268,8 @@ void stage_wait_gone(struct stage *st, const char *text)
 	}
 }
 
-/* A loaded machine may take its time to read; one that does not is stopped, or waits for something. */
+/* A loaded machine may take its time to read; one that does not is stopped, or waits for
+ * something. */
 static void let_it_read(struct stage *st)
 {
 	int64_t end = clock_ms() + READ_PATIENCE_MS;
@@ -357,4 +358,19 @@ int stage_close(struct stage *st)
 	buf_release(&st->raw);
 	close(st->fd);
 	return status;
+}
+
+double stage_answer_ms(struct stage *st, const char *keys, const char *shown)
+{
+	double start = clock_s() * 1e3, ms;
+	size_t from = st->raw.len;
+
+	assert_int_equal(write(st->fd, keys, strlen(keys)), strlen(keys));
+	while (strstr(buf_z(&st->raw) + from, shown) == NULL)
+		if (!stage_read(st, STAGE_PATIENCE_MS) ||
+		    clock_s() * 1e3 - start > STAGE_PATIENCE_MS)
+			fail_msg("no answer to a key");
+	ms = clock_s() * 1e3 - start;
+	usleep(BETWEEN_KEYS_US);
+	return ms;
 }

@@ -73,6 +73,8 @@ bool stage_shows(struct stage *st, const char *text);
 void stage_wait_for(struct stage *st, const char *text);
 void stage_wait_gone(struct stage *st, const char *text);
 void stage_pause(struct stage *st, int ms); /* takes what comes meanwhile */
+/* From typing `keys` to when the terminal has been sent `shown`. */
+double stage_answer_ms(struct stage *st, const char *keys, const char *shown);
 void stage_settle(struct stage *st); /* until nothing comes any more */
 /* Everything on the terminal is as a complete repaint has it. */
 void stage_assert_clean(struct stage *st);
