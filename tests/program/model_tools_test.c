@@ -18,6 +18,7 @@
 
 #include "engine/base/file.h"
 #include "tests/support/program.h"
+#include "tests/support/sandboxed.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
@@ -39,20 +40,6 @@ static int begin(void **state)
 	tmpdir_write_text(&test_dir, "home/work/a.txt", "one\n");
 	tmpdir_write_text(&test_dir, "home/work/b.txt", "two\n");
 	return 0;
-}
-
-/* Without one on this machine no command runs at all, and doctor says so. */
-static bool has_sandbox(void)
-{
-	struct buf line = {0}, out = {0};
-	bool has;
-
-	buf_addf(&line, "'%s' doctor --model /nowhere", program_path());
-	program_shell(buf_z(&line), &out);
-	has = strstr(buf_z(&out), "ways out refused") != NULL;
-	buf_release(&line);
-	buf_release(&out);
-	return has;
 }
 
 /* "(0.3 s)" is told as "(T s)". */
