@@ -49,8 +49,10 @@ void app_close_tools(struct app *app);
 int app_rules(struct rules **out, const struct options *o, const char *workspace,
 	      struct err *err);
 
-/* Which commands only look, in that workspace; for reads_free().  ERR_USAGE, ERR_NOMEM. */
-int app_reads(struct reads **out, const char *workspace, struct err *err);
+/* Which commands only look, in that workspace, where the rules hide nothing; for reads_free().
+ * ERR_USAGE, ERR_NOMEM. */
+int app_reads(struct reads **out, const struct rules *rules, const char *workspace,
+	      struct err *err);
 
 /* "dsv4chat: TEXT" on stderr.  Messages quote files and models: nothing acts on a terminal. */
 void app_tell(const char *text);

@@ -19,6 +19,8 @@
  */
 #define MOST_OFFERED 6
 
+#define HIDDEN_MOST 256 /* patterns */
+
 /* Where the program was started; without a home there is no configuration. */
 static int find_workspace(struct app *app, struct err *err)
 {
@@ -48,14 +50,52 @@ struct place {
 	struct workspace_config c;
 	struct buf folders[N_PATHS];
 	struct str own[N_PATHS];
+	struct buf patterns; /* of what rules hide, one behind the other */
+	struct str hide[HIDDEN_MOST];
 };
 
-/* Nothing of the program's own is shown to a tool, wherever it is kept.  To be released. */
-static int make_place(struct place *p, const char *workspace, struct err *err)
+/* As a pattern of a whole path: what is special in the workspace's own is not. */
+static void add_pattern(struct buf *out, const char *workspace, struct str pattern)
 {
-	int rc = 0;
+	for (const char *c = workspace; pattern.p[0] != '/' && *c; c++) {
+		if (strchr("*?[\\", *c))
+			buf_addc(out, '\\');
+		buf_addc(out, *c);
+	}
+	if (pattern.p[0] != '/')
+		buf_addc(out, '/');
+	buf_adds(out, pattern);
+}
 
-	*p = (struct place){.c = {.dir = str_of(workspace), .own = p->own}};
+/* What may not be read is not there. */
+static int hide_denied(struct place *p, const struct rules *rules, const char *workspace,
+		       struct err *err)
+{
+	size_t ends[HIDDEN_MOST], from = 0;
+	struct str pattern;
+
+	for (size_t i = 0; rules_hidden(rules, i, &pattern); i++) {
+		if (i == HIDDEN_MOST)
+			return err_set(err, ERR_USAGE, "more than %d rules that deny reading",
+				       HIDDEN_MOST);
+		add_pattern(&p->patterns, workspace, pattern);
+		ends[p->c.n_hide++] = p->patterns.len;
+	}
+	if (buf_failed(&p->patterns))
+		return err_nomem(err, "rules", p->patterns.len);
+	for (size_t i = 0; i < p->c.n_hide; from = ends[i++])
+		p->hide[i] = (struct str){p->patterns.data + from, ends[i] - from};
+	return 0;
+}
+
+/* Nothing of the program's own is shown to a tool, wherever it is kept.  To be released. */
+static int make_place(struct place *p, const struct rules *rules, const char *workspace,
+		      struct err *err)
+{
+	int rc;
+
+	*p = (struct place){.c = {.dir = str_of(workspace), .own = p->own, .hide = p->hide}};
+	rc = hide_denied(p, rules, workspace, err);
 	p->c.home = str_of(getenv("HOME"));
 	for (int kind = 0; kind < N_PATHS; kind++) {
 		struct buf *folder = &p->folders[kind];
@@ -73,6 +113,7 @@ static void release_place(struct place *p)
 {
 	for (int kind = 0; kind < N_PATHS; kind++)
 		buf_release(&p->folders[kind]);
+	buf_release(&p->patterns);
 }
 
 static int start_runner(struct app *app, struct err *err)
@@ -82,7 +123,7 @@ static int start_runner(struct app *app, struct err *err)
 	struct place place;
 	struct runner_config c = {
 		.sandbox = app->opt.sandbox == SANDBOX_UNWANTED ? SANDBOX_OFF : SANDBOX_BWRAP};
-	int rc = make_place(&place, app->workspace, err);
+	int rc = make_place(&place, app->rules, app->workspace, err);
 
 	c.workspace = place.c;
 	/* Where nothing of a conversation is kept, neither is what its tools print. */
@@ -99,10 +140,11 @@ static int start_runner(struct app *app, struct err *err)
 	return rc;
 }
 
-int app_reads(struct reads **out, const char *workspace, struct err *err)
+int app_reads(struct reads **out, const struct rules *rules, const char *workspace,
+	      struct err *err)
 {
 	struct place place;
-	int rc = make_place(&place, workspace, err);
+	int rc = make_place(&place, rules, workspace, err);
 
 	/* Whether tools may work there is the runner's to say. */
 	place.c.named = true;
@@ -218,7 +260,7 @@ static int open_rules(struct app *app, struct err *err)
 		app_tell(buf_z(&warnings));
 	}
 	if (!rc && !app->opt.runner_script)
-		rc = app_reads(&app->reads, app->workspace, err);
+		rc = app_reads(&app->reads, app->rules, app->workspace, err);
 	if (!rc)
 		rules_set_reads(app->rules, app->reads);
 	buf_release(&warnings);

@@ -59,6 +59,7 @@ int tool_run_end(struct history *h, int64_t conversation, int64_t result,
 		       " result_id = excluded.result_id, state = excluded.state,"
 		       " exit_code = excluded.exit_code, signal = excluded.signal,"
 		       " output_bytes = excluded.output_bytes, spill = excluded.spill,"
+		       " grade = iif(excluded.grade = '', grade, excluded.grade),"
 		       " ended_ms = excluded.ended_ms WHERE result_id IS NULL",
 		       "iiissssssss"
 		       "zioiszii",

@@ -31,6 +31,7 @@ void agent_close(struct agent *a)
 	buf_release(&a->shown);
 	job_news_release(&a->prepared);
 	buf_release(&a->suggest);
+	job_news_release(&a->failed_run);
 	free(a);
 }
 
@@ -129,6 +130,12 @@ bool machine_run(struct agent *a, const char *by)
 	return false;
 }
 
+static bool can_widen(const struct agent *a)
+{
+	return call_class(buf_str(&a->calls.v[a->at].name)) == TOOL_RUN &&
+	       machine_layer(a) != SANDBOX_OFF;
+}
+
 void machine_ask(struct agent *a, enum agent_question question)
 {
 	struct approval p = {.number = ++a->question, .question = question};
@@ -145,11 +152,14 @@ void machine_ask(struct agent *a, enum agent_question question)
 		p.cls = a->cls;
 		p.grade = n.grade;
 		p.layer = machine_layer(a);
+		p.widens = can_widen(a);
 		p.diff = buf_str(&a->prepared.diff);
 		p.always = a->cls == TOOL_LEAVE && call_class(n.tool) == TOOL_EDIT;
 		p.rule = a->rule;
-		machine_suggest(a);
-		p.suggest = buf_str(&a->suggest);
+		if (question == AGENT_ASKS_CALL)
+			machine_suggest(a);
+		p.suggest = question == AGENT_ASKS_CALL ? buf_str(&a->suggest)
+							: (struct str){"", 0};
 		p.place = a->at + 1;
 		p.n = a->calls.n;
 	}
@@ -455,12 +465,25 @@ static void decide_call(struct agent *a, enum decision d, struct str reason)
 	machine_go_on_behind(a);
 }
 
+static void decide_wider(struct agent *a, enum decision d)
+{
+	if (d == DECIDE_YES && !machine_run_wider(a))
+		return;
+	if (d == DECIDE_STOP)
+		stop_round(a);
+	if (d != DECIDE_YES)
+		machine_keep_narrow(a);
+	machine_go_on_behind(a);
+}
+
 void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str text)
 {
 	if (a->state != AGENT_WAITS || number != a->question)
 		return;
 	if (a->asks == AGENT_ASKS_ROUNDS)
 		decide_rounds(a, d);
+	else if (a->asks == AGENT_ASKS_WIDER)
+		decide_wider(a, d);
 	else
 		decide_call(a, d, text);
 }
@@ -468,11 +491,23 @@ void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str 
 bool agent_widen(struct agent *a, uint64_t number, unsigned grade)
 {
 	if (a->state != AGENT_WAITS || number != a->question || a->asks != AGENT_ASKS_CALL ||
-	    call_class(buf_str(&a->calls.v[a->at].name)) != TOOL_RUN ||
-	    machine_layer(a) == SANDBOX_OFF)
+	    !can_widen(a))
 		return false;
 	a->widened |= grade;
 	return true;
+}
+
+unsigned agent_grade(struct str word)
+{
+	static const struct {
+		const char *name;
+		unsigned grade;
+	} rows[] = {{"network", GRADE_NET}, {"git", GRADE_GIT}, {"outside", GRADE_OUTSIDE}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (str_is(word, rows[i].name))
+			return rows[i].grade;
+	return 0;
 }
 
 void agent_stop(struct agent *a)
@@ -504,6 +539,9 @@ void agent_leave(struct agent *a)
 	a->skip = "the program ended";
 	if (a->job) {
 		machine_answer_lost(a, "the program ended while this ran; ");
+		machine_go_on_behind(a);
+	} else if (a->state == AGENT_WAITS && a->asks == AGENT_ASKS_WIDER) {
+		machine_keep_narrow(a);
 		machine_go_on_behind(a);
 	} else if (a->state == AGENT_WAITS) {
 		go_on(a);

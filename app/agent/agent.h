@@ -56,6 +56,7 @@ enum agent_mode {
 
 enum agent_question {
 	AGENT_ASKS_CALL,   /* may it run?                                      */
+	AGENT_ASKS_WIDER,  /* it failed for want of the network: again, with that? */
 	AGENT_ASKS_ROUNDS, /* so many rounds were used: may there be as many more? */
 };
 
@@ -71,6 +72,7 @@ struct approval {
 	enum sandbox_layer layer; /* of a command: what is around it; else OFF */
 	struct str rule; /* that wants it asked; "" */
 	struct str suggest; /* rules that would let it be, for DECIDE_SESSION and _ALWAYS; "": none */
+	bool widens;     /* a command in a sandbox: agent_widen() would take it */
 	size_t place, n; /* which call of how many in the answer; from 1 */
 	int64_t rounds;
 };
@@ -226,6 +228,8 @@ void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str 
 /* … and before a yes: the command it is about is given `grade` besides.  False: it is another
  * number, or no command in a sandbox. */
 bool agent_widen(struct agent *a, uint64_t number, unsigned grade);
+/* "network", "git", "outside": enum tool_grade; 0: none of these. */
+unsigned agent_grade(struct str word);
 /* From any state, any number of times: the second time a command is killed at once. */
 void agent_stop(struct agent *a);
 /* The program ends now: what runs is left to its end by the runner, and is told as lost. */

@@ -130,7 +130,11 @@ void approval_add_text(struct buf *out, const struct approval *p)
 		buf_addf(out, "%lld rounds of tools: go on?\n", (long long)p->rounds);
 		return;
 	}
-	buf_addf(out, "%s  %.*s", question_of(p), (int)p->tool.n, p->tool.p);
+	if (p->question == AGENT_ASKS_WIDER)
+		buf_addz(out, "It failed without the network.  Run it again with it?");
+	else
+		buf_addz(out, question_of(p));
+	buf_addf(out, "  %.*s", (int)p->tool.n, p->tool.p);
 	if (p->n > 1)
 		buf_addf(out, ", %zu of %zu", p->place, p->n);
 	buf_addc(out, '\n');

@@ -30,6 +30,7 @@ static int start_job(struct agent *a, const struct agent_news *n, struct err *er
 		.arguments = n->arguments,
 		.grade = a->prepares ? GRADE_READ : n->grade,
 		.limit = limits_result(a->ctx_tokens, a->used_tokens, a->given),
+		.outside = a->cls == TOOL_READ_OUTSIDE && call_class(n->tool) == TOOL_READ,
 		.phase = job_phase(a, n->tool),
 		.shown = buf_str(&a->shown),
 		.plan = buf_str(&a->prepared.plan),
@@ -170,12 +171,11 @@ static void take_prepared(struct agent *a, struct job_news *job)
 	machine_go_on_behind(a);
 }
 
-static void take_done(struct agent *a, const struct job_news *job)
+void machine_answer_job(struct agent *a, struct job_news *job)
 {
 	struct agent_news n = machine_news(a, AGENT_RESULT);
 	struct buf text = {0};
 
-	a->job = 0;
 	a->counts.failed += job->state != TOOL_OK;
 	buf_adds(&text, buf_str(&job->text));
 	if (job->state == TOOL_STOPPED)
@@ -194,6 +194,14 @@ static void take_done(struct agent *a, const struct job_news *job)
 	n.file = buf_str(&job->info);
 	machine_answer(a, &n, a->by);
 	buf_release(&text);
+}
+
+static void take_done(struct agent *a, struct job_news *job)
+{
+	a->job = 0;
+	if (machine_asks_wider(a, job))
+		return;
+	machine_answer_job(a, job);
 	machine_go_on_behind(a);
 }
 

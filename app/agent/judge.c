@@ -91,7 +91,33 @@ static void judge_command(const struct agent *a, enum tool_class *cls, struct ru
 	buf_release(&command);
 }
 
-/* Without a sandbox a command is asked about, whatever allows it. */
+/* Elsewhere than in the workspace it is asked about. */
+static void judge_read(const struct agent *a, enum tool_class *cls, struct rules_verdict *v)
+{
+	struct buf path = {0};
+
+	add_argument(a, "path", &path);
+	if (buf_failed(&path))
+		v->kind = RULES_ASK;
+	else if (a->config.rules && path.len)
+		rules_judge_read(a->config.rules, buf_str(&path), v);
+	if (v->cls == TOOL_READ_OUTSIDE)
+		*cls = TOOL_READ_OUTSIDE;
+	buf_release(&path);
+}
+
+/* By the tool's name, where that is stricter. */
+static void judge_name(const struct agent *a, struct rules_verdict *v)
+{
+	struct rules_verdict named = *v;
+
+	if (a->config.rules)
+		rules_judge_tool(a->config.rules, buf_str(&a->calls.v[a->at].name), &named);
+	if (strictness(named.kind) > strictness(v->kind) && named.kind != RULES_SILENT)
+		*v = named;
+}
+
+/* Without a sandbox a command is asked about, whatever allows it, but that it runs without one. */
 static struct ruling rule_on(struct agent *a)
 {
 	enum tool_class cls = call_class(buf_str(&a->calls.v[a->at].name));
@@ -103,6 +129,9 @@ static struct ruling rule_on(struct agent *a)
 		judge_command(a, &cls, &v);
 	else if (cls == TOOL_EDIT)
 		judge_edit(a, &cls, &v);
+	else if (cls == TOOL_READ)
+		judge_read(a, &cls, &v);
+	judge_name(a, &v);
 	/* A plan changes nothing, whatever is allowed otherwise. */
 	if (a->config.mode == AGENT_PLAN && v.kind == RULES_RUN)
 		v = (struct rules_verdict){.rule = {"", 0}};
@@ -113,7 +142,7 @@ static struct ruling rule_on(struct agent *a)
 	r.rule = v.rule;
 	if (v.kind == RULES_DENY)
 		return (struct ruling){VERDICT_DENY, "rule", v.rule, 0};
-	if (v.kind == RULES_RUN && !bare)
+	if (v.kind == RULES_RUN && (!bare || v.grade & GRADE_OUTSIDE))
 		return (struct ruling){VERDICT_RUN, "rule", v.rule, v.grade};
 	if (v.kind != RULES_ASK)
 		r.rule = (struct str){0};

@@ -64,6 +64,7 @@ struct agent {
 	enum tool_class cls;
 	bool looks;       /* a command that only looks, and is held to that */
 	struct buf suggest; /* rules that would let it be */
+	struct job_news failed_run; /* a command's, which may run again: AGENT_ASKS_WIDER */
 	unsigned widened; /* by a rule: what it has beside its own grade */
 	struct str rule;  /* that decided, or wants it asked: borrowed from the configuration; "" */
 };
@@ -124,6 +125,19 @@ int machine_store_start(struct agent *a, const struct agent_news *n, const char 
 			struct err *err);
 /* A job for it runs from here on.  False: none does, and it has its result. */
 bool machine_begin_job(struct agent *a, const struct agent_news *n);
+/* It has its result, as the job tells. */
+void machine_answer_job(struct agent *a, struct job_news *job);
+
+/* wider.c: of the call at hand, a command */
+
+/* It failed for want of the network, and the user is asked: then *job is taken over.  Where nobody
+ * is, the result says why. */
+bool machine_asks_wider(struct agent *a, struct job_news *job);
+/* The user's word to that: no, and it has its result; yes, and it runs again.  True: it could not be
+ * begun, and has its result. */
+void machine_keep_narrow(struct agent *a);
+bool machine_run_wider(struct agent *a);
+
 /* Its job is not heard of again: what it did is not known, since `what`. */
 void machine_answer_lost(struct agent *a, const char *what);
 

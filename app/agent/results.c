@@ -7,7 +7,8 @@ enum sandbox_layer machine_layer(const struct agent *a)
 {
 	struct str why;
 
-	return call_class(buf_str(&a->calls.v[a->at].name)) == TOOL_RUN
+	return call_class(buf_str(&a->calls.v[a->at].name)) == TOOL_RUN &&
+			       !(a->widened & GRADE_OUTSIDE && !a->config.read_only)
 		       ? runner_sandbox(a->config.runner, &why)
 		       : SANDBOX_OFF;
 }
@@ -16,13 +17,15 @@ struct agent_news machine_news(const struct agent *a, enum agent_news_kind kind)
 {
 	const struct call *c = &a->calls.v[a->at];
 	enum tool_class cls = call_class(buf_str(&c->name));
+	/* Where nothing may be written, no grade lets it be. */
+	unsigned more = a->widened & (a->config.read_only ? (unsigned)GRADE_NET : ~0u);
 
 	return (struct agent_news){
 		.kind = kind,
 		.ref = buf_str(&c->ref),
 		.tool = buf_str(&c->name),
 		.arguments = buf_str(a->arguments.len ? &a->arguments : &c->arguments),
-		.grade = call_grade(cls, a->config.read_only || a->looks) | a->widened,
+		.grade = call_grade(cls, a->config.read_only || a->looks) | more,
 		.layer = str_of(cls == TOOL_RUN ? sandbox_layer_name(machine_layer(a)) : NULL),
 		.exit = -1,
 		.ms = -1,

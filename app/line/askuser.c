@@ -110,28 +110,60 @@ static bool read_rules(const struct askuser *q, struct buf *line, struct buf *ru
 	return fine;
 }
 
+/* The same call, with more than the sandbox gives it.  False: what was typed is none. */
+static bool read_grade(const struct askuser *q, struct buf *line, enum decision *d,
+		       unsigned *grade)
+{
+	struct buf word = {0};
+
+	*d = DECIDE_STOP;
+	if (read_rest(q, "with network, git or outside of the sandbox? ", line, &word)) {
+		*grade = agent_grade(buf_str(&word));
+		*d = DECIDE_YES;
+	}
+	buf_release(&word);
+	return *d == DECIDE_STOP || *grade;
+}
+
 /* One more time; `view`: what it is about, too. */
 static void ask(const struct askuser *q, bool view)
 {
-	const char *choices = "[y]es, [n]o (Ctrl-C stops): ";
-
-	if (q->call)
-		choices =
-			q->suggest.n
-				? "[y]es [s]ession [a]lways here [n]o [r]eason [v]iew "
-				  "(Ctrl-C stops): "
-				: "[y]es [n]o [r]eason [v]iew (Ctrl-C stops): ";
 	tcflush(q->fd, TCIFLUSH);
 	if (view)
 		output_safe(STDERR_FILENO, q->text);
-	output_safe(STDERR_FILENO, str_of(choices));
+	if (q->call)
+		output_format(STDERR_FILENO, "[y]es %s%s[n]o [r]eason [v]iew (Ctrl-C stops): ",
+			      q->suggest.n ? "[s]ession [a]lways here " : "",
+			      q->widens ? "[w]ider " : "");
+	else
+		output_safe(STDERR_FILENO, q->no ? STR_LIT("[y]es, [N]o (Ctrl-C stops): ")
+						 : STR_LIT("[y]es, [n]o (Ctrl-C stops): "));
+}
+
+/* What is more than yes and no, about a call. */
+static bool answered_more(const struct askuser *q, struct buf *line, struct buf *text,
+			  enum decision *d, unsigned *grade)
+{
+	if (q->suggest.n && begins(line, "session")) {
+		*d = DECIDE_SESSION;
+		return true;
+	}
+	if (q->suggest.n && begins(line, "always")) {
+		*d = DECIDE_ALWAYS;
+		return read_rules(q, line, text, d);
+	}
+	if (q->widens && begins(line, "wider"))
+		return read_grade(q, line, d, grade);
+	if (!begins(line, "reason"))
+		return false;
+	if (!read_rest(q, "why not? ", line, text))
+		*d = DECIDE_STOP;
+	return true;
 }
 
 static bool answered(const struct askuser *q, struct buf *line, struct buf *text,
-		     enum decision *d, bool *view)
+		     enum decision *d, unsigned *grade, bool *view)
 {
-	bool rules = q->call && q->suggest.n;
-
 	*d = DECIDE_STOP;
 	if (!read_line(q->fd, q->deadline_ms, line)) {
 		output_own(STDERR_FILENO, "\n");
@@ -139,32 +171,21 @@ static bool answered(const struct askuser *q, struct buf *line, struct buf *text
 	}
 	*view = q->call && begins(line, "view");
 	*d = begins(line, "yes") ? DECIDE_YES : DECIDE_NO;
-	if (begins(line, "yes") || begins(line, "no"))
+	if (begins(line, "yes") || begins(line, "no") || (q->no && !line->len))
 		return true;
-	if (rules && begins(line, "session")) {
-		*d = DECIDE_SESSION;
-		return true;
-	}
-	if (rules && begins(line, "always")) {
-		*d = DECIDE_ALWAYS;
-		return read_rules(q, line, text, d);
-	}
-	if (!q->call || !begins(line, "reason"))
-		return false;
-	if (!read_rest(q, "why not? ", line, text))
-		*d = DECIDE_STOP;
-	return true;
+	return q->call && answered_more(q, line, text, d, grade);
 }
 
-enum decision askuser(const struct askuser *q, struct buf *text)
+enum decision askuser(const struct askuser *q, struct buf *text, unsigned *grade)
 {
 	struct buf line = {0};
 	bool view = true;
 	enum decision d;
 
+	*grade = 0;
 	do {
 		ask(q, view);
-	} while (!answered(q, &line, text, &d, &view));
+	} while (!answered(q, &line, text, &d, grade, &view));
 	buf_release(&line);
 	return d;
 }

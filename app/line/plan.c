@@ -10,10 +10,11 @@ static enum decision ask(const struct line_mode *l)
 	const struct askuser q = {.fd = l->rounds.tty,
 				  .text = STR_LIT("Go ahead with this plan? ")};
 	struct buf ignored = {0};
+	unsigned grade;
 	enum decision d = DECIDE_NO;
 
 	if (l->rounds.tty >= 0)
-		d = askuser(&q, &ignored);
+		d = askuser(&q, &ignored, &grade);
 	buf_release(&ignored);
 	return d;
 }

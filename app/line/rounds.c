@@ -40,6 +40,7 @@ static void ask_user(void *ctx, const struct approval *p)
 	r->number = p->number;
 	r->question = p->question;
 	buf_reset(&r->asked);
+	r->widens = p->widens && p->question == AGENT_ASKS_CALL;
 	buf_reset(&r->suggest);
 	buf_adds(&r->suggest, p->suggest);
 	if (!r->peer) {
@@ -187,8 +188,11 @@ static void wait_for_user(struct rounds *r)
 {
 	enum decision d = DECIDE_STOP;
 	struct buf reason = {0};
+	unsigned grade = 0;
 	const struct askuser q = {.fd = r->tty,
 				  .call = r->question == AGENT_ASKS_CALL,
+				  .widens = r->widens,
+				  .no = r->question == AGENT_ASKS_WIDER,
 				  .text = buf_str(&r->asked),
 				  .suggest = buf_str(&r->suggest),
 				  .deadline_ms = r->watch->deadline_ms};
@@ -199,7 +203,9 @@ static void wait_for_user(struct rounds *r)
 		return;
 	}
 	show_make_way(r->show);
-	d = askuser(&q, &reason);
+	d = askuser(&q, &reason, &grade);
+	if (d == DECIDE_YES && grade)
+		agent_widen(r->agent, r->number, grade);
 	r->late = !time_left_ms(r);
 	agent_decide(r->agent, r->number, d, buf_str(&reason));
 	buf_release(&reason);
@@ -302,8 +308,8 @@ static void wait_for_peer(struct rounds *r)
 	hear_peer(r);
 	if (!still_asks(r, number))
 		return;
-	/* More rounds are the option's to give. */
-	if (r->question == AGENT_ASKS_ROUNDS) {
+	/* More rounds are the option's to give, and a grade the answer's. */
+	if (r->question != AGENT_ASKS_CALL) {
 		agent_decide(r->agent, number, DECIDE_NO, (struct str){0});
 		return;
 	}

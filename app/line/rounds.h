@@ -31,6 +31,7 @@ struct rounds {
 	struct err err;
 	struct buf asked, suggest; /* of the user, as text; and its rules */
 	enum agent_question question;
+	bool widens; /* the call may be given more */
 	uint64_t number;
 	/* Where the peer is: */
 	char asked_id[SHOW_ID_BYTES]; /* the call it was asked about */

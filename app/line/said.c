@@ -135,8 +135,9 @@ static int take_grade(const json_t *root, struct said *m, struct err *err)
 	json_array_foreach (with, i, v) {
 		struct str word = json_str(v);
 
-		if (!str_is(word, "network"))
-			return err_set(err, ERR_USAGE, "with: '%.40s', expected network",
+		if (!agent_grade(word))
+			return err_set(err, ERR_USAGE,
+				       "with: '%.40s', expected network, git or outside",
 				       word.n ? word.p : "");
 		m->grade |= GRADE_NET;
 	}

@@ -10,6 +10,7 @@
 static bool agrees(const struct line_mode *l, enum undo_way way)
 {
 	struct buf reason = {0};
+	unsigned grade;
 	enum decision d = DECIDE_NO;
 
 	if (l->rounds.tty >= 0) {
@@ -17,7 +18,7 @@ static bool agrees(const struct line_mode *l, enum undo_way way)
 			output_own(STDERR_FILENO, "Take these edits back? ");
 		else
 			output_own(STDERR_FILENO, "Make these edits again? ");
-		d = askuser(&(struct askuser){.fd = l->rounds.tty}, &reason);
+		d = askuser(&(struct askuser){.fd = l->rounds.tty}, &reason, &grade);
 	}
 	buf_release(&reason);
 	return d == DECIDE_YES;

@@ -33,19 +33,20 @@ static size_t add_notice(struct screen *s, struct str text)
 
 void screen_show_asked(struct screen *s)
 {
+	struct buf keys = {0};
+
 	s->acts.asked_item = add_notice(s, buf_str(&s->acts.asked));
+	buf_addz(&keys, "y and Enter: yes.");
 	if (s->acts.suggest.len)
-		add_notice(
-			s,
-			STR_LIT("y and Enter: yes.  s: yes, in this session.  a: yes, always "
-				"here.  n: no.  n REASON: no, and the model is told why.  "
-				"Esc: no, and stop."));
-	else if (s->acts.asks_reason)
-		add_notice(s,
-			   STR_LIT("y and Enter: yes.  n: no.  n REASON: no, and the model is "
-				   "told why.  Esc: no, and stop."));
-	else
-		add_notice(s, STR_LIT("y and Enter: yes.  n: no.  Esc: no, and stop."));
+		buf_addz(&keys, "  s: yes, in this session.  a: yes, always here.");
+	if (s->acts.widens)
+		buf_addz(&keys, "  w network, w git, w outside: yes, with that.");
+	buf_addz(&keys, "  n: no.");
+	if (s->acts.asks_reason)
+		buf_addz(&keys, "  n REASON: no, and the model is told why.");
+	buf_addz(&keys, "  Esc: no, and stop.");
+	add_notice(s, buf_str(&keys));
+	buf_release(&keys);
 }
 
 void screen_ask_user(void *ctx, const struct approval *p)
@@ -60,6 +61,7 @@ void screen_ask_user(void *ctx, const struct approval *p)
 	buf_reset(&s->acts.suggest);
 	approval_add_text(&s->acts.asked, p);
 	buf_adds(&s->acts.suggest, p->suggest);
+	s->acts.widens = p->widens && s->acts.asks_reason;
 	s->acts.asks = true;
 	screen_tell_queue(s);
 	if (is_shown(s))
@@ -114,6 +116,10 @@ static bool read_word(const struct screen *s, struct str typed, enum decision *d
 	*d = DECIDE_YES;
 	if (is_word(typed, "yes", NULL))
 		return true;
+	/* "w network" */
+	if (s->acts.widens && is_word(typed, "wider", rest) && agent_grade(*rest))
+		return true;
+	*rest = (struct str){"", 0};
 	*d = DECIDE_SESSION;
 	if (rules && is_word(typed, "session", NULL))
 		return true;
@@ -177,6 +183,8 @@ bool screen_decides(struct screen *s, struct str typed)
 	}
 	if (d == DECIDE_ALWAYS && holds_rule(s, typed, rest))
 		return true;
+	if (d == DECIDE_YES && rest.n)
+		agent_widen(s->acts.agent, s->acts.number, agent_grade(rest));
 	s->acts.asks = false;
 	agent_decide(s->acts.agent, s->acts.number, d, rest);
 	screen_show_talk(s);

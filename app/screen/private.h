@@ -60,6 +60,7 @@ struct acts {
 	size_t asked_item; /* … in the transcript */
 	bool saw_first, saw_last; /* of it */
 	struct buf suggest; /* rules that would let the call be; "" */
+	bool widens; /* it may be given more than the sandbox gives */
 	uint64_t number;
 	int64_t asked_ms;
 	struct buf notices; /* of what a question will say first; a line each */

@@ -51,6 +51,8 @@ struct looking {
 	const struct workspace *w;
 	char cwd[PATH_MAX]; /* true, absolute; where the command at hand runs */
 	bool outside;       /* something that is looked at lies elsewhere */
+	bool (*let)(const void *ctx, struct str path);
+	const void *ctx;
 };
 
 /* Absolute; false: it is too long, or has a NUL. */
@@ -80,9 +82,12 @@ static bool has_climb(struct str path)
 }
 
 /* What lies at a path without links. */
-static bool take_class(struct looking *l, enum tool_class cls)
+static bool take_path(struct looking *l, const char *path)
 {
-	l->outside = l->outside || cls == TOOL_READ_OUTSIDE;
+	enum tool_class cls = workspace_judge(l->w, str_of(path));
+
+	if (cls == TOOL_READ_OUTSIDE && !(l->let && l->let(l->ctx, str_of(path))))
+		l->outside = true;
 	return cls == TOOL_READ || cls == TOOL_READ_OUTSIDE;
 }
 
@@ -93,7 +98,7 @@ static bool look_at_nothing(struct looking *l, const char *whole)
 
 	if (errno != ENOENT || lstat(whole, &st) == 0 || has_climb(str_of(whole)))
 		return false;
-	return take_class(l, workspace_judge(l->w, str_of(whole)));
+	return take_path(l, whole);
 }
 
 static bool look_at(struct looking *l, const char *whole, bool file)
@@ -107,7 +112,7 @@ static bool look_at(struct looking *l, const char *whole, bool file)
 		return look_at_nothing(l, whole);
 	if (file && (stat(path, &st) != 0 || S_ISDIR(st.st_mode)))
 		return false;
-	return take_class(l, workspace_judge(l->w, str_of(path)));
+	return take_path(l, path);
 }
 
 /* ---- patterns ---- */
@@ -280,6 +285,7 @@ static enum tool_class look_at_line(struct looking *l, const struct shell_line *
 }
 
 enum tool_class reads_look(const struct reads *r, const struct shell_line *line,
+			   bool (*let)(const void *ctx, struct str path), const void *ctx,
 			   bool looks[SHELLWORDS_COMMANDS])
 {
 	struct looking *l = r ? calloc(1, sizeof(*l)) : NULL;
@@ -288,9 +294,27 @@ enum tool_class reads_look(const struct reads *r, const struct shell_line *line,
 	memset(looks, 0, SHELLWORDS_COMMANDS * sizeof(*looks));
 	if (l && !line->why && line->n) {
 		l->w = &r->w;
+		l->let = let;
+		l->ctx = ctx;
 		strncpy(l->cwd, r->w.roots[0].path, sizeof(l->cwd) - 1);
 		cls = look_at_line(l, line, looks);
 	}
 	free(l);
 	return cls;
+}
+
+enum tool_class reads_judge_path(const struct reads *r, struct str path)
+{
+	enum tool_class cls = workspace_judge(&r->w, path);
+	struct buf written = {0};
+	char led[PATH_MAX];
+
+	/* A link of the workspace is followed nowhere else. */
+	if (cls != TOOL_READ_OUTSIDE)
+		return TOOL_READ;
+	place_write_out(&r->w, path, &written);
+	if (!buf_failed(&written) && realpath(buf_z(&written), led))
+		cls = workspace_judge(&r->w, str_of(led));
+	buf_release(&written);
+	return cls == TOOL_READ ? TOOL_READ : TOOL_READ_OUTSIDE;
 }

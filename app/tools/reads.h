@@ -21,9 +21,15 @@ void reads_free(struct reads *r);
 /*
  * Of a whole line.  READ: within the workspace, or the system's own files.  READ_OUTSIDE:
  * elsewhere, too.  RUN: whatever else; without memory, and where r is NULL, that is all there
- * is.  looks[i]: its command i is for certain no more than READ, or a cd on the way.
+ * is.  `let` says of true paths elsewhere whether they are as good as the workspace; NULL: none is.
+ * looks[i]: its command i is for certain no more than READ, or a cd on the way.
  */
 enum tool_class reads_look(const struct reads *r, const struct shell_line *line,
+			   bool (*let)(const void *ctx, struct str path), const void *ctx,
 			   bool looks[SHELLWORDS_COMMANDS]);
+
+/* Of one path that a tool is to look at: READ or READ_OUTSIDE.  What is hidden is told by the tool
+ * itself. */
+enum tool_class reads_judge_path(const struct reads *r, struct str path);
 
 #endif

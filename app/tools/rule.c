@@ -35,13 +35,26 @@ static struct str next_word(struct str *s)
 
 static int read_grade(struct rule *r, struct str with, struct err *err)
 {
+	static const struct {
+		const char *name;
+		unsigned grade;
+	} grades[] = {{"network", GRADE_NET}, {"git", GRADE_GIT}, {"outside", GRADE_OUTSIDE}};
 	struct str name = r->words[r->n_words - 1];
 
 	if (r->says != RULE_ALLOW)
 		return bad(r, with.p, with, "no 'with' in a rule that asks or denies", err);
-	if (!str_is(name, "network"))
-		return bad(r, name.p, name, "network", err);
-	r->grade = GRADE_NET;
+	while (name.n) {
+		const char *plus = memchr(name.p, '+', name.n);
+		struct str one = {name.p, plus ? (size_t)(plus - name.p) : name.n};
+		size_t i = 0;
+
+		while (i < 3 && !str_is(one, grades[i].name))
+			i++;
+		if (i == 3)
+			return bad(r, one.p, one, "network, git or outside, joined by +", err);
+		r->grade |= grades[i].grade;
+		name = plus ? (struct str){plus + 1, name.n - one.n - 1} : (struct str){"", 0};
+	}
 	r->n_words -= 2;
 	return 0;
 }
@@ -104,6 +117,20 @@ static int read_edit(struct rule *r, struct str rest, struct err *err)
 	return 0;
 }
 
+/* "NAME", or (n 2) "SERVER NAME" */
+static int read_tool(struct rule *r, struct str rest, size_t n, struct err *err)
+{
+	struct str w;
+	int rc = 0;
+
+	while (!rc && (w = next_word(&rest)).n)
+		rc = add_word(r, w, err);
+	if (!rc && r->n_words != n)
+		rc = bad(r, w.p, w,
+			 n == 2 ? "a server and one of its tools" : "the name of a tool", err);
+	return rc;
+}
+
 int rule_read(struct rule *r, enum rule_says says, struct str text, struct err *err)
 {
 	struct str rest, about;
@@ -124,7 +151,15 @@ int rule_read(struct rule *r, enum rule_says says, struct str text, struct err *
 		r->about = RULE_EDIT;
 		return read_edit(r, rest, err);
 	}
-	return bad(r, about.p, about, "shell or edit, and what it is about", err);
+	if (str_is(about, "read")) {
+		r->about = RULE_READ;
+		return read_edit(r, rest, err);
+	}
+	if (str_is(about, "tool") || str_is(about, "mcp")) {
+		r->about = RULE_TOOL;
+		return read_tool(r, rest, str_is(about, "mcp") ? 2 : 1, err);
+	}
+	return bad(r, about.p, about, "shell, edit, read, tool or mcp, and what it is about", err);
 }
 
 void rule_release(struct rule *r)

@@ -7,13 +7,18 @@
 
 #define RULE_WORDS 16
 
-enum rule_about { RULE_SHELL, RULE_EDIT };
+enum rule_about {
+	RULE_SHELL,
+	RULE_EDIT,
+	RULE_READ,
+	RULE_TOOL, /* by name: one word; of a server: two */
+};
 
 struct rule {
 	enum rule_says says;
 	enum rule_about about;
 	struct buf text;              /* "allow = shell make -j*" */
-	struct str words[RULE_WORDS]; /* in it; of an edit the pattern alone */
+	struct str words[RULE_WORDS]; /* in it; of an edit and a read the pattern alone */
 	size_t n_words;
 	bool rest; /* any words may follow */
 	enum rules_from from;
@@ -31,6 +36,8 @@ enum rule_match { RULE_NO, RULE_MAYBE, RULE_SURE };
 bool rule_is_program(struct str word, const char *const *names);
 /* The first byte that no word of a rule may have, a quote's or an operator's; NULL: none. */
 const char *rule_odd_byte(struct str word);
+/* That tool, of a rule about one. */
+bool rule_is_tool(const struct rule *r, struct str tool);
 /* These very words, of a rule that allows. */
 bool rule_is(const struct rule *r, const struct shell_command *c);
 /* Somewhere in it, of one that asks or denies. */

@@ -37,6 +37,21 @@ bool rule_is(const struct rule *r, const struct shell_command *c)
 	return true;
 }
 
+/* A server's are called SERVER__TOOL. */
+bool rule_is_tool(const struct rule *r, struct str tool)
+{
+	if (r->n_words == 1)
+		return fits(r->words[0], tool);
+	for (size_t i = 1; i + 2 < tool.n; i++) {
+		struct str server = {tool.p, i}, name = {tool.p + i + 2, tool.n - i - 2};
+
+		if (memcmp(tool.p + i, "__", 2) == 0 && fits(r->words[0], server) &&
+		    fits(r->words[1], name))
+			return true;
+	}
+	return false;
+}
+
 /* ---- found anywhere ---- */
 
 static struct str base_of(struct str s)

@@ -1,11 +1,9 @@
 /* All rules, and what they say together: deny, then ask, then allow. */
 #include "app/tools/rules.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/tools/glob.h"
 #include "app/tools/rules_inside.h"
 
 #define NESTED 4 /* command lines that are a word of a command line */
@@ -49,7 +47,8 @@ int rules_add(struct rules *r, enum rule_says says, struct str text, struct err 
 		rule_release(&r->v[r->n]);
 		return rc;
 	}
-	r->guards = r->guards || (says != RULE_ALLOW && r->v[r->n].about == RULE_SHELL);
+	r->guards = r->guards || (says != RULE_ALLOW && r->v[r->n].about == RULE_SHELL) ||
+		    (says == RULE_ASK && r->v[r->n].about == RULE_READ);
 	r->n++;
 	return 0;
 }
@@ -103,70 +102,9 @@ bool rules_allow_any(const struct rules *r, enum tool_class cls)
 	return false;
 }
 
-/* ---- paths ---- */
+/* ---- verdicts ---- */
 
-struct path {
-	char text[PATH_MAX]; /* absolute, without . and .. */
-	struct str whole;    /* it, without the first / */
-	struct str rel;      /* from the workspace … */
-	bool inside;         /* … where it lies in it */
-};
-
-static bool add_names(struct path *p, size_t *n, struct str names)
-{
-	struct str name;
-
-	while (path_next(&names, &name)) {
-		if (!name.n || str_is(name, "."))
-			continue;
-		if (str_is(name, "..")) {
-			while (*n && p->text[--*n] != '/')
-				;
-			continue;
-		}
-		if (*n + 1 + name.n >= sizeof(p->text))
-			return false;
-		p->text[(*n)++] = '/';
-		memcpy(p->text + *n, name.p, name.n);
-		*n += name.n;
-	}
-	return true;
-}
-
-/* False: it is too long for a path. */
-static bool path_of(const struct rules *r, struct str text, struct path *p)
-{
-	size_t n = 0, root = strlen(r->workspace);
-	bool absolute = text.n && text.p[0] == '/';
-
-	p->inside = false;
-	if ((!absolute && !add_names(p, &n, str_of(r->workspace))) || !add_names(p, &n, text))
-		return false;
-	p->whole = n ? (struct str){p->text + 1, n - 1} : (struct str){"", 0};
-	root -= root == 1;
-	if (n > root + 1 && memcmp(p->text, r->workspace, root) == 0 && p->text[root] == '/') {
-		p->inside = true;
-		p->rel = (struct str){p->text + root + 1, n - root - 1};
-	}
-	return true;
-}
-
-/* A rule that allows means the file itself, another one also what lies below. */
-static bool is_of_path(const struct rule *rule, const struct path *p)
-{
-	struct str pattern = rule->words[0], path = p->rel;
-
-	if (pattern.p[0] == '/') {
-		pattern = (struct str){pattern.p + 1, pattern.n - 1};
-		path = p->whole;
-	} else if (!p->inside) {
-		return false;
-	}
-	return rule->says == RULE_ALLOW ? glob_match(pattern, path, false)
-					: glob_covers(pattern, path, false);
-}
-
-static void say(struct rules_verdict *v, enum rules_kind kind, const struct rule *rule,
+void rules_say(struct rules_verdict *v, enum rules_kind kind, const struct rule *rule,
 		const char *why)
 {
 	if (kind <= v->kind)
@@ -176,30 +114,9 @@ static void say(struct rules_verdict *v, enum rules_kind kind, const struct rule
 	v->why = why;
 }
 
-static enum rules_kind kind_of(enum rule_says says)
+enum rules_kind rules_kind_of(enum rule_says says)
 {
 	return says == RULE_DENY ? RULES_DENY : says == RULE_ASK ? RULES_ASK : RULES_RUN;
-}
-
-void rules_judge_edit(const struct rules *r, struct str path, struct rules_verdict *v)
-{
-	struct path p;
-	bool known = path_of(r, path, &p);
-
-	*v = (struct rules_verdict){.rule = {"", 0}, .why = "no rule is about it"};
-	for (size_t i = 0; i < r->n; i++) {
-		const struct rule *rule = &r->v[i];
-
-		if (rule->about != RULE_EDIT)
-			continue;
-		if (!known && rule->says != RULE_ALLOW)
-			say(v, RULES_ASK, rule, "the path is too long to be judged");
-		else if (known && is_of_path(rule, &p))
-			say(v, kind_of(rule->says), rule, "a rule");
-	}
-	if (v->kind == RULES_RUN && (!p.inside || tools_always_ask(p.rel)))
-		*v = (struct rules_verdict){.rule = {"", 0},
-					    .why = "such a file is always asked about"};
 }
 
 /* ---- commands ---- */
@@ -230,7 +147,7 @@ static void guard_redirects(const struct rules *r, const struct shell_command *c
 	}
 	for (size_t i = 0; moved && c->n_redirects && i < r->n; i++)
 		if (r->v[i].about == RULE_EDIT && r->v[i].says != RULE_ALLOW)
-			say(v, RULES_ASK, &r->v[i], "a file that is written behind cd");
+			rules_say(v, RULES_ASK, &r->v[i], "a file that is written behind cd");
 }
 
 static void guard_text(const struct rules *r, struct str text, int depth, bool sure,
@@ -275,9 +192,9 @@ static void guard_command(const struct rules *r, const struct shell_command *c, 
 			continue;
 		m = rule_finds(rule, c);
 		if (m == RULE_SURE && sure)
-			say(v, kind_of(rule->says), rule, "a rule");
+			rules_say(v, rules_kind_of(rule->says), rule, "a rule");
 		else if (m != RULE_NO)
-			say(v, RULES_ASK, rule, "a rule that may be about it");
+			rules_say(v, RULES_ASK, rule, "a rule that may be about it");
 	}
 }
 
@@ -290,11 +207,12 @@ static void guard_line(const struct rules *r, const struct shell_line *l, int de
 	for (size_t i = 0; i < l->n; i++) {
 		guard_command(r, &l->commands[i], sure, v);
 		guard_redirects(r, &l->commands[i], moved, v);
+		rules_guard_reads(r, &l->commands[i], moved, sure, v);
 		guard_nested(r, &l->commands[i], depth, sure, v);
 		moved = moved || moves(&l->commands[i]);
 	}
 	if (l->why && r->guards)
-		say(v, RULES_ASK, NULL,
+		rules_say(v, RULES_ASK, NULL,
 		    "it is not understood, and there are rules that ask or deny");
 }
 
@@ -305,7 +223,7 @@ static void guard_text(const struct rules *r, struct str text, int depth, bool s
 
 	if (!l) {
 		if (r->guards)
-			say(v, RULES_ASK, NULL, "it is nested too deeply to be judged");
+			rules_say(v, RULES_ASK, NULL, "it is nested too deeply to be judged");
 		return;
 	}
 	shellwords_parse(text, l);
@@ -319,14 +237,13 @@ static void guard_text(const struct rules *r, struct str text, int depth, bool s
 static bool may_redirect(const struct rules *r, const struct shell_redirect *to, bool moved)
 {
 	struct rules_verdict v;
-	struct path p;
 
 	if (str_is(to->target, "/dev/null"))
 		return true;
 	if (moved && is_relative(to->target))
 		return false;
 	if (to->how == SHELL_FROM)
-		return path_of(r, to->target, &p) && p.inside;
+		return rules_is_inside(r, to->target);
 	rules_judge_edit(r, to->target, &v);
 	return v.kind == RULES_RUN;
 }
@@ -386,7 +303,7 @@ static void allow_line(const struct rules *r, const struct shell_line *l,
 	}
 	if (!first)
 		return;
-	say(v, RULES_RUN, first, "a rule");
+	rules_say(v, RULES_RUN, first, "a rule");
 	v->grade = first->grade;
 }
 
@@ -397,7 +314,7 @@ static void judge_line(const struct rules *r, const struct shell_line *l,
 
 	*v = (struct rules_verdict){.rule = {"", 0}, .why = "it is not understood"};
 	guard_line(r, l, 0, true, v);
-	v->cls = reads_look(r->reads, l, looks);
+	v->cls = reads_look(r->reads, l, rules_let_read, r, looks);
 	if (v->kind == RULES_SILENT && !l->why)
 		allow_line(r, l, looks, v);
 }

@@ -5,6 +5,8 @@
  *   ask   = shell rm                     ask and deny: also behind env, sudo, xargs, sh -c …,
  *   deny  = shell git push               with other words between
  *   allow = edit src/ **                 (without the blank) files, from the workspace
+ *   deny  = read **.sql                  files that are looked at, also by commands
+ *   deny  = tool write_file              a tool; mcp SERVER TOOL: one of a server's
  *
  * A * inside a word stands for a part of one.  A rule that allows has to fit every command of a
  * line for certain, and the line has to be understood (shellwords.h).  One that denies fits for
@@ -77,13 +79,21 @@ struct rules_verdict {
 	struct str rule; /* as rules_at() has it; "": none, see why */
 	const char *why; /* a constant */
 	unsigned grade;  /* enum tool_grade, bits */
-	enum tool_class cls; /* of a command: what it could do at most, as reads_look() says */
+	enum tool_class cls; /* of a command, and of a read: as reads_look() and reads_judge_path() */
 };
 
 void rules_judge_command(const struct rules *r, struct str command, struct rules_verdict *v);
 /* Of a file: as it is written, or its true path; relative ones are the workspace's.  Nothing
  * allows what is always asked about (tools_always_ask()). */
 void rules_judge_edit(const struct rules *r, struct str path, struct rules_verdict *v);
+
+/* Of a file that is looked at, in the same way.  What they deny lies hidden besides, where the
+ * runner was told so. */
+void rules_judge_read(const struct rules *r, struct str path, struct rules_verdict *v);
+/* The ith pattern of what may not be read; false: there are no more. */
+bool rules_hidden(const struct rules *r, size_t i, struct str *pattern);
+/* Of a tool by its name, whatever its arguments are. */
+void rules_judge_tool(const struct rules *r, struct str tool, struct rules_verdict *v);
 
 /* Whatever they are: the rule that denies all commands (RUN) or edits (EDIT), "": none does; and
  * does a rule allow any of them? */

@@ -114,7 +114,7 @@ static bool add_line(const struct rules *r, const struct shell_line *l, struct b
 {
 	bool looks[SHELLWORDS_COMMANDS];
 
-	reads_look(r->reads, l, looks);
+	reads_look(r->reads, l, rules_let_read, r, looks);
 	for (size_t i = 0; i < l->n; i++) {
 		const struct shell_command *c = &l->commands[i];
 

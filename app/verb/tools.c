@@ -42,7 +42,7 @@ static int answer(const struct options *o, const char *command, struct err *err)
 	if (warnings.len)
 		app_tell(buf_z(&warnings));
 	if (!rc && command)
-		rc = app_reads(&reads, here, err);
+		rc = app_reads(&reads, r, here, err);
 	if (!rc && command) {
 		rules_set_reads(r, reads);
 		rules_explain(r, str_of(command), &out);

@@ -94,7 +94,7 @@ static void a_yes_for_the_session_holds_until_it_ends(void **state)
 	for (int i = 0; i < 2; i++) {
 		open_stage(&st, "--plain", TWICE);
 		stage_wait_for(&st, "s and a allow from now on: shell touch made");
-		answer(&st, "[v]iew (Ctrl-C stops):", "s\n");
+		answer(&st, "[v]iew (Ctrl-C", "s\n");
 		stage_wait_for(&st, "There.");
 		quit_line(&st);
 		assert_true(made());
@@ -112,12 +112,12 @@ static void a_yes_for_the_folder_holds_in_the_next_session_until_it_is_taken_bac
 		skip();
 	forget();
 	open_stage(&st, "--plain", TWICE);
-	answer(&st, "[v]iew (Ctrl-C stops):", "v\n");
-	answer(&st, "[v]iew (Ctrl-C stops):", "a\n");
+	answer(&st, "[v]iew (Ctrl-C", "v\n");
+	answer(&st, "[v]iew (Ctrl-C", "a\n");
 	/* What is no rule is said, and asked again; another one is taken in its place. */
 	answer(&st, "type another [shell touch made]:", "touch\n");
 	stage_wait_for(&st, "column 1: 'touch', expected");
-	answer(&st, "[v]iew (Ctrl-C stops):", "a shell touch *\n");
+	answer(&st, "[v]iew (Ctrl-C", "a shell touch *\n");
 	stage_wait_for(&st, "There.");
 	quit_line(&st);
 	assert_true(made());
@@ -137,8 +137,8 @@ static void a_yes_for_the_folder_holds_in_the_next_session_until_it_is_taken_bac
 	quit_line(&st);
 
 	open_stage(&st, "--plain", TWICE);
-	answer(&st, "[v]iew (Ctrl-C stops):", "y\n");
-	answer(&st, "[v]iew (Ctrl-C stops):", "n\n");
+	answer(&st, "[v]iew (Ctrl-C", "y\n");
+	answer(&st, "[v]iew (Ctrl-C", "n\n");
 	quit_line(&st);
 }
 
@@ -229,6 +229,70 @@ static void a_key_and_a_command_change_what_needs_no_question(void **state)
 	stage_quit(&st);
 }
 
+#define OFFLINE "echo x >> made; echo Could not resolve host; exit 6"
+
+/* By default it does not. */
+static void what_failed_for_want_of_the_network_may_run_again_with_it(void **state)
+{
+	static const struct {
+		const char *typed, *told, *left;
+	} rows[] = {{"\n", "[the sandbox has no network]", "x\n"},
+		    {"n\n", "[the sandbox has no network]", "x\n"},
+		    {"y\n", "Could not resolve host\\n[exit code 6]", "x\nx\n"}};
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct buf script = {0}, left = {0};
+		struct stage st;
+
+		forget();
+		buf_addf(&script, SHELL(OFFLINE) DONE TURN("%s") SAYS("There.") DONE,
+			 rows[i].told);
+		open_stage(&st, "--plain", buf_z(&script));
+		answer(&st, "(Ctrl-C stops):", "y\n");
+		stage_wait_for(&st,
+			       "It failed without the network.  Run it again with it?  shell");
+		answer(&st, "[y]es, [N]o (Ctrl-C stops):", rows[i].typed);
+		stage_wait_for(&st, "There.");
+		quit_line(&st);
+		assert_true(whole_file(tmpdir_file(&test_dir, "work/made"), &left));
+		assert_string_equal(buf_z(&left), rows[i].left);
+		buf_release(&script);
+		buf_release(&left);
+	}
+}
+
+static void a_yes_may_give_more_than_the_sandbox_does(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	if (!has_sandbox())
+		skip();
+	forget();
+	for (int screen = 0; screen < 2; screen++) {
+		open_stage(&st, screen ? NULL : "--plain",
+			   SHELL("echo x > ../escaped") DONE TURN("(no output)") SAYS("There.")
+				   DONE);
+		if (screen) {
+			wait_for_question(&st);
+			stage_type(&st, "w outside\r");
+		} else {
+			answer(&st, "[w]ider [n]o", "w\n");
+			answer(&st, "with network, git or outside of the sandbox?", "all\n");
+			answer(&st, "[w]ider [n]o", "w outside\n");
+		}
+		stage_wait_for(&st, "There.");
+		assert_int_equal(unlink(tmpdir_file(&test_dir, "escaped")), 0);
+		if (screen)
+			stage_quit(&st);
+		else
+			quit_line(&st);
+	}
+}
+
 /* The question has what the model is told; the system message stays. */
 #define PLANS                                                                                  \
 	"{\"turn\": {\"expect\": \"[plan mode: only what reads runs\"}}\n" SHELL("touch made") \
@@ -258,7 +322,7 @@ static void a_plan_only_looks_until_the_user_says_go_ahead(void **state)
 	stage_wait_for(&st, "More.");
 	answer(&st, "> ", "/plan\n");
 	answer(&st, "Go ahead with this plan? [y]es, [n]o", "y\n");
-	answer(&st, "[v]iew (Ctrl-C stops):", "y\n");
+	answer(&st, "[v]iew (Ctrl-C", "y\n");
 	stage_wait_for(&st, "There.");
 	quit_line(&st);
 	assert_true(made());
@@ -302,6 +366,8 @@ int main(void)
 		cmocka_unit_test(on_the_screen_the_rule_stands_in_the_input_before_it_is_kept),
 		cmocka_unit_test(a_call_is_agreed_to_only_when_all_of_it_was_in_sight),
 		cmocka_unit_test(a_key_and_a_command_change_what_needs_no_question),
+		cmocka_unit_test(what_failed_for_want_of_the_network_may_run_again_with_it),
+		cmocka_unit_test(a_yes_may_give_more_than_the_sandbox_does),
 		cmocka_unit_test(a_plan_only_looks_until_the_user_says_go_ahead),
 		cmocka_unit_test(on_the_screen_the_box_says_how_to_go_ahead),
 	};

@@ -70,7 +70,7 @@ static enum tool_class reads_judge(const struct reads *r, struct str command)
 	struct shell_line line;
 
 	shellwords_parse(command, &line);
-	whole = reads_look(r, &line, looks);
+	whole = reads_look(r, &line, NULL, NULL, looks);
 	/* The whole is what its commands are. */
 	cls = line.why || !line.n ? TOOL_RUN : TOOL_READ;
 	for (size_t i = 0; i < line.n; i++)

@@ -107,6 +107,99 @@ static void what_is_allowed_fits_every_command_for_certain(void **state)
 	judge_rows(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
+static void files_that_are_read_have_rules_too(void **state)
+{
+	static const struct row rows[] = {
+		{"deny read **/*.sql", "cat db/x.sql", "deny"},
+		{"deny read **/*.sql", "cat ./db/../x.sql", "deny"},
+		{"deny read **/*.sql", "psql -f --file=db/x.sql", "deny"},
+		{"deny read **/*.sql", "psql < db/x.sql", "deny"},
+		{"deny read db", "cat db/deep/x", "deny"},
+		{"deny read db", "cd db && cat x", "deny"},
+		{"deny read db", "sh -c 'cat db/x'", "deny"},
+		{"deny read /etc", "cat /etc/passwd", "deny"},
+		{"deny read db", "ls src *.c", "-"},
+		{"ask read db", "ls src *.c", "ask"},
+		{"ask read db", "cd x && cat y", "ask"},
+		{"ask read db", "cat $x", "ask"},
+		{"ask read db", "cat src/x", "-"},
+		{"allow read db/**", "cat db/x", "-"},
+	};
+	static const struct {
+		const char *rules, *path, *verdict;
+	} paths[] = {
+		{"deny read **/*.sql", "a/b.sql", "deny"},
+		{"deny read **/*.sql", "a/b.txt", "-"},
+		{"deny read db", "db/x/y", "deny"},
+		{"allow read /srv/**", "/srv/x", "run"},
+		{"allow read /srv/**", "/srv/../etc/x", "-"},
+		{"allow read /srv/**\nask read /srv/x", "/srv/x/y", "ask"},
+	};
+
+	(void)state;
+	judge_rows(rows, sizeof(rows) / sizeof(rows[0]));
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct rules *r = rules_of(paths[i].rules);
+		struct rules_verdict v;
+
+		rules_judge_read(r, str_of(paths[i].path), &v);
+		if (strcmp(kinds[v.kind], paths[i].verdict) != 0)
+			fail_msg("%s: %s", paths[i].path, kinds[v.kind]);
+		rules_free(r);
+	}
+}
+
+static void tools_and_those_of_servers_are_named(void **state)
+{
+	static const struct {
+		const char *rules, *tool, *verdict;
+	} rows[] = {
+		{"deny tool write_file", "write_file", "deny"},
+		{"deny tool write_file", "edit_file", "-"},
+		{"ask tool *_file", "edit_file", "ask"},
+		{"allow mcp github get_*", "github__get_issue", "run"},
+		{"allow mcp github get_*", "github__set_issue", "-"},
+		{"allow mcp github get_*", "hub__get_issue", "-"},
+		{"allow mcp github get_*", "github__", "-"},
+		{"allow mcp github get_*", "get_issue", "-"},
+		{"deny mcp a__b c", "a__b__c", "deny"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct rules *r = rules_of(rows[i].rules);
+		struct rules_verdict v;
+
+		rules_judge_tool(r, str_of(rows[i].tool), &v);
+		if (strcmp(kinds[v.kind], rows[i].verdict) != 0)
+			fail_msg("%s, %s: %s", rows[i].rules, rows[i].tool, kinds[v.kind]);
+		rules_free(r);
+	}
+}
+
+static void a_rule_gives_the_grade_that_it_names(void **state)
+{
+	static const struct {
+		const char *rule;
+		unsigned grade;
+	} rows[] = {{"allow shell a with network", GRADE_NET},
+		    {"allow shell a with git", GRADE_GIT},
+		    {"allow shell a * with git+network", GRADE_GIT | GRADE_NET},
+		    {"allow shell a with outside", GRADE_OUTSIDE},
+		    {"allow shell a", 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct rules *r = rules_of(rows[i].rule);
+		struct rules_verdict v;
+
+		rules_judge_command(r, STR_LIT("a"), &v);
+		assert_int_equal(v.kind, RULES_RUN);
+		assert_int_equal(v.grade, rows[i].grade);
+		rules_free(r);
+	}
+}
+
 /* ---- what answers make ---- */
 
 /* For a line, and with it again: it runs, and nothing else does that did not. */
@@ -156,7 +249,8 @@ static void the_rule_of_an_answer_means_these_words_alone(void **state)
 		if (strcmp(buf_z(&suggest), rows[i].suggest) != 0)
 			fail_msg("%s: '%s'", rows[i].command, buf_z(&suggest));
 		if (suggest.len) {
-			assert_int_equal(rules_learn(r, RULES_SESSION, buf_str(&suggest), &err), 0);
+			assert_int_equal(rules_learn(r, RULES_SESSION, buf_str(&suggest), &err),
+					 0);
 			rules_judge_command(r, str_of(rows[i].command), &v);
 			assert_int_equal(v.kind, RULES_RUN);
 			buf_addf(&other, "%s x", rows[i].command);
@@ -173,8 +267,15 @@ static void a_file_that_was_allowed_is_that_one_file(void **state)
 {
 	static const struct {
 		const char *path, *suggest;
-	} rows[] = {{"src/a.c", "edit src/a.c"}, {"a b", ""}, {"a*", ""}, {"a[b]", ""}, {"a;b", ""},
-		    {"", ""},		  {"AGENTS.md", ""}, {"a/../b", ""}, {"~x", ""}};
+	} rows[] = {{"src/a.c", "edit src/a.c"},
+		    {"a b", ""},
+		    {"a*", ""},
+		    {"a[b]", ""},
+		    {"a;b", ""},
+		    {"", ""},
+		    {"AGENTS.md", ""},
+		    {"a/../b", ""},
+		    {"~x", ""}};
 	struct rules *r = rules_of("");
 
 	(void)state;
@@ -196,7 +297,8 @@ static void learned_rules_are_all_or_none_and_can_be_forgotten(void **state)
 	enum rule_says says;
 
 	(void)state;
-	assert_int_equal(rules_learn(r, RULES_HERE, STR_LIT("shell b; nothing"), &err), ERR_USAGE);
+	assert_int_equal(rules_learn(r, RULES_HERE, STR_LIT("shell b; nothing"), &err),
+			 ERR_USAGE);
 	assert_int_equal(rules_learn(r, RULES_HERE, STR_LIT(" ; "), &err), ERR_USAGE);
 	assert_int_equal(rules_at(r, 1, &says).n, 0);
 	assert_int_equal(rules_learn(r, RULES_HERE, STR_LIT("shell b; edit c"), &err), 0);
@@ -373,17 +475,27 @@ static void what_is_no_rule_says_where_and_why(void **state)
 		enum rule_says says;
 		const char *text, *what;
 	} rows[] = {
-		{RULE_ALLOW, "", "column 1: '', expected shell or edit, and what it is about"},
+		{RULE_ALLOW, "",
+		 "column 1: '', expected shell, edit, read, tool or mcp, and what it is about"},
 		{RULE_ALLOW, "make",
-		 "column 1: 'make', expected shell or edit, and what it is about"},
-		{RULE_DENY, "read x",
-		 "column 1: 'read', expected shell or edit, and what it is about"},
+		 "column 1: 'make', expected shell, edit, read, tool or mcp, and what it is "
+		 "about"},
+		{RULE_ALLOW, "write x",
+		 "column 1: 'write', expected shell, edit, read, tool or mcp, and what it is "
+		 "about"},
+		{RULE_DENY, "read",
+		 "column 5: '', expected one pattern of a path, like src/**"},
+		{RULE_DENY, "tool", "column 5: '', expected the name of a tool"},
+		{RULE_DENY, "mcp a", "column 6: '', expected a server and one of its tools"},
+		{RULE_DENY, "mcp a b c",
+		 "column 10: '', expected a server and one of its tools"},
 		{RULE_ALLOW, "shell", "column 6: '', expected a program, and its words"},
 		{RULE_ALLOW, "shell  'a b'",
 		 "column 8: ''', expected words without quotes and operators"},
 		{RULE_DENY, "shell git; rm",
 		 "column 10: ';', expected words without quotes and operators"},
-		{RULE_ALLOW, "shell a with wings", "column 14: 'wings', expected network"},
+		{RULE_ALLOW, "shell a with wings",
+		 "column 14: 'wings', expected network, git or outside, joined by +"},
 		{RULE_DENY, "shell a with network",
 		 "column 9: 'with', expected no 'with' in a rule that asks or denies"},
 		{RULE_DENY, "shell a b c d e f g h i j k l m n o p q",
@@ -498,6 +610,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_allowed_fits_every_command_for_certain),
+		cmocka_unit_test(files_that_are_read_have_rules_too),
+		cmocka_unit_test(tools_and_those_of_servers_are_named),
+		cmocka_unit_test(a_rule_gives_the_grade_that_it_names),
 		cmocka_unit_test(the_rule_of_an_answer_means_these_words_alone),
 		cmocka_unit_test(a_file_that_was_allowed_is_that_one_file),
 		cmocka_unit_test(learned_rules_are_all_or_none_and_can_be_forgotten),
