@@ -27,6 +27,19 @@ static void ok(int rc, const struct err *err)
 		fail_msg("%s", err->text);
 }
 
+/* Not so where the CPU is tried instead of a GPU. */
+static bool hosts_experts(void)
+{
+	struct backend_caps caps;
+	struct backend *be;
+	struct err err;
+
+	ok(bench_open(&be, GPU, &err), &err);
+	be->caps(be, &caps);
+	be->close(be);
+	return caps.hosts_experts;
+}
+
 /* gpu_experts 0: all.  NULL where there is no such model. */
 static struct model *open_model(const char *name, const char *hosting, int gpu_experts)
 {
@@ -38,8 +51,8 @@ static struct model *open_model(const char *name, const char *hosting, int gpu_e
 	struct model *m;
 	char dir[500];
 
-	if (!bench_model(name, dir, sizeof(dir))) {
-		print_message("no model %s\n", name);
+	if (!hosts_experts() || !bench_model(name, dir, sizeof(dir))) {
+		print_message("no model %s with experts on the host\n", name);
 		return NULL;
 	}
 	opt.dir = dir;
