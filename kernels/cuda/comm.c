@@ -394,8 +394,10 @@ static int choose_way(struct group *g, struct err *err)
 	g->way = asked == CUDA_COMM_NCCL ? WAY_NCCL : WAY_PEER;
 	for (int i = 0; i < g->n; i++)
 		for (int q = 0; q < i; q++)
-			if (g->end[i].c->device == g->end[q].c->device)
+			if (g->end[i].c->device == g->end[q].c->device) {
+				g->end[i].c->has_company = g->end[q].c->has_company = 1;
 				g->way = WAY_MAIL;
+			}
 	if (g->way == WAY_MAIL && asked != CUDA_COMM_AUTO)
 		return err_set(err, ERR_USAGE,
 			       "comm: %s, expected auto: some of the %d ranks have a GPU in common",

@@ -38,4 +38,20 @@ static __device__ __forceinline__ uint4 load_shared(uint32_t address)
 	return v;
 }
 
+static __device__ __forceinline__ uint32_t load_shared_u16(uint32_t address)
+{
+	uint16_t v;
+
+	asm volatile("ld.shared.u16 %0, [%1];" : "=h"(v) : "r"(address));
+	return v;
+}
+
+static __device__ __forceinline__ uint32_t load_shared_u8(uint32_t address)
+{
+	uint32_t v;
+
+	asm volatile("ld.shared.u8 %0, [%1];" : "=r"(v) : "r"(address));
+	return v;
+}
+
 #endif

@@ -30,7 +30,7 @@ extern "C" {
 /* Rows of one call, at most. */
 #define CUDA_MAX_ROWS 8192
 
-/* Counters for blocks that wait on no one: the last to arrive goes on with the work. */
+/* Counters of blocks that arrive somewhere: the last goes on with the work, or all do then. */
 #define CUDA_COUNTERS 65536
 
 /* Phases that marks may name. */
@@ -109,6 +109,7 @@ struct cuda {
 	int n_sm;         /* multiprocessors */
 	int block_shared; /* bytes of shared memory that one block may ask for */
 	int max_rows, prefill_rows;
+	int has_company;  /* another rank uses the same GPU: blocks may not wait for each other */
 	int begins_early; /* kernels may begin before the last one has ended: device.cuh */
 	int behind_other; /* what was issued last is no kernel */
 	enum cuda_moe moe;

@@ -7,6 +7,9 @@
 #include "kernels/cuda/moe.h"
 #include "kernels/cuda/experts_rows.cuh"
 #include "kernels/cuda/experts_many.cuh"
+#if CUDA_HOPPER
+#include "kernels/cuda/experts_ring.cuh"
+#endif
 #include "kernels/cuda/hosted.cuh"
 
 /* Slots a token may have, so that a call of 16 rows has few enough pairs to look through. */
@@ -92,11 +95,29 @@ static int check(const struct experts_args *a, struct err *err)
 
 /* -------------------------------------------------------------------- launches */
 
+typedef int launch_rows(struct cuda *c, const struct experts_job *j, float *y, struct err *err);
+
+/* Who computes up to `most` rows at a time, and how many: 0, shared memory holds none.  It
+ * depends on types and sizes alone, so that a row has one result. */
+static launch_rows *rows_launcher(const struct cuda *c, const struct experts_job *j, int most,
+				  int *fit)
+{
+#if CUDA_HOPPER
+	*fit = ring_rows_that_fit(c, j, most);
+	if (*fit > 0)
+		return launch_expert_ring;
+#endif
+	*fit = rows_that_fit(c, j, most);
+	return launch_expert_rows;
+}
+
 /* `most` rows at a time, or as many as there is shared memory for. */
 static int by_rows(struct cuda *c, const struct experts_job *all, int most, float *y,
 		   struct err *err)
 {
-	int fit = rows_that_fit(c, all, all->n_tok < most ? all->n_tok : most);
+	int fit;
+	launch_rows *launch =
+		rows_launcher(c, all, all->n_tok < most ? all->n_tok : most, &fit);
 
 	if (fit == 0)
 		return cuda_refuse(err, "experts",
@@ -112,7 +133,7 @@ static int by_rows(struct cuda *c, const struct experts_job *all, int most, floa
 		j.chosen += choice;
 		j.weight += choice;
 		j.t += (size_t)t * (size_t)(j.n_used + 1) * (size_t)j.inner;
-		rc = launch_expert_rows(c, &j, y + (size_t)t * (size_t)j.d, err);
+		rc = launch(c, &j, y + (size_t)t * (size_t)j.d, err);
 		if (rc)
 			return rc;
 	}

@@ -1,7 +1,7 @@
 /*
  * Which experts a call of few rows needs, each once, and which of its pairs they serve.
  *
- * An item is an expert with up to ITEM_ROWS pairs.  The shared expert's items come first, those
+ * An item is an expert with up to `rows` pairs, at most ITEM_ROWS.  The shared expert's items come first, those
  * of the others in the order in which a pair first names them; an expert that more pairs name
  * has further items.  Every block makes the same list, in shared memory.
  */
@@ -26,6 +26,7 @@ struct expert_list {
 	int *count; /* … and how many pairs it has, at the item's first choice; else 0 */
 	int *n_item;
 	float *weight; /* of each choice */
+	int rows; /* of an item of a routed expert, at most: a power of two; else ITEM_ROWS */
 };
 
 static __host__ __device__ __forceinline__ size_t expert_list_bytes(int pairs)
@@ -33,7 +34,8 @@ static __host__ __device__ __forceinline__ size_t expert_list_bytes(int pairs)
 	return (size_t)pairs * (sizeof(struct expert_item) + 5 * sizeof(int)) + sizeof(int);
 }
 
-static __device__ __forceinline__ struct expert_list expert_list_at(unsigned char *p, int pairs)
+static __device__ __forceinline__ struct expert_list expert_list_at(unsigned char *p, int pairs,
+								    int rows)
 {
 	struct expert_list l;
 
@@ -44,6 +46,7 @@ static __device__ __forceinline__ struct expert_list expert_list_at(unsigned cha
 	l.count = l.lead + pairs;
 	l.n_item = l.count + pairs;
 	l.weight = (float *)(void *)(l.n_item + 1);
+	l.rows = rows;
 	return l;
 }
 
@@ -65,14 +68,15 @@ static __device__ __forceinline__ void list_few(const struct expert_list &l, int
 	int i = (int)threadIdx.x, here = i < n_tok * n_used;
 	unsigned below = (1u << i) - 1;
 	unsigned same = __match_any_sync(ALL_LANES, here ? expert : -1 - i);
-	int before = __popc(same & below), leads = here && before % ITEM_ROWS == 0;
+	int before = __popc(same & below), place = before & (l.rows - 1);
+	int leads = here && place == 0;
 	unsigned all = __ballot_sync(ALL_LANES, leads);
 	int lead = here ? WARP - 1 - __clz((int)(same & all & (below | 1u << i))) : 0;
-	int count = leads ? min(__popc(same) - before, ITEM_ROWS) : 0;
+	int count = leads ? min(__popc(same) - before, l.rows) : 0;
 	int sum = warp_sum_upto(count, i);
 	int first = n_tok + __shfl_sync(ALL_LANES, sum - count, lead);
 	if (here)
-		l.order[first + before % ITEM_ROWS] = i / n_used * (n_used + 1) + i % n_used;
+		l.order[first + place] = i / n_used * (n_used + 1) + i % n_used;
 	if (leads)
 		l.items[n_shared + __popc(all & below)] = {expert, first, count};
 	if (i == 0)
@@ -123,12 +127,12 @@ static __device__ __forceinline__ void list_leads(const struct expert_list &l, i
 			all += __popc(same);
 			before += __popc(ahead < WARP ? same & ((1u << ahead) - 1) : same);
 		}
-		place = before % ITEM_ROWS;
+		place = before & (l.rows - 1);
 		if (place)
 			lead = list_nth(l, n, e, before - place);
 		if (lane == 0) {
 			l.lead[i] = lead * ITEM_ROWS + place;
-			l.count[i] = place ? 0 : min(all - before, ITEM_ROWS);
+			l.count[i] = place ? 0 : min(all - before, l.rows);
 		}
 	}
 }

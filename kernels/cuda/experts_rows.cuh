@@ -70,7 +70,7 @@ static __device__ __forceinline__ struct worker worker_of(const struct experts_j
 	w.room = room;
 	w.strips = (const struct strip *)(const void *)(shared + room.strips);
 	w.parts = parts;
-	w.list = expert_list_at(shared + room.list, j.n_tok * (j.n_used + 1));
+	w.list = expert_list_at(shared + room.list, j.n_tok * (j.n_used + 1), ITEM_ROWS);
 	if (i < 2 * STRIP_WARPS)
 		parts[i] = row_part_of(i < STRIP_WARPS ? j.type : j.shared_type, in,
 				       i % STRIP_WARPS);

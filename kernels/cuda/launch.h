@@ -88,6 +88,11 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 
 #ifdef CUDA_TARGET
 
+/* Whether this target is that of 9.0 alone. */
+#define CUDA_HOPPER_sm90a   1
+#define CUDA_HOPPER_general 0
+#define CUDA_HOPPER         CUDA_NAME_2(CUDA_HOPPER, CUDA_TARGET)
+
 #define cuda_embed             CUDA_NAME(cuda_embed)
 #define cuda_rope              CUDA_NAME(cuda_rope)
 #define cuda_mhc_pre           CUDA_NAME(cuda_mhc_pre)
