@@ -25,9 +25,11 @@ static void ask(struct screen *s, bool again)
 		       : "Take back the edits of %zu file%s?",
 		 n, n == 1 ? "" : "s");
 	tui_ask(s->tui, TUI_ASK_UNDO, buf_z(&title));
-	tui_add_choice(s->tui, again ? STR_LIT("make them again") : STR_LIT("take them back"),
+	/* Who types y or n, as at a call, means it. */
+	tui_add_choice(s->tui,
+		       again ? STR_LIT("yes, make them again") : STR_LIT("yes, take them back"),
 		       (struct str){0}, DO);
-	tui_add_choice(s->tui, STR_LIT("leave the files as they are"), (struct str){0}, LEAVE);
+	tui_add_choice(s->tui, STR_LIT("no, leave the files as they are"), (struct str){0}, LEAVE);
 	tui_asked(s->tui);
 	buf_release(&title);
 }
@@ -57,6 +59,8 @@ void screen_answer_undo(struct screen *s, int64_t choice)
 		if (undo_do(s->acts.undo, &err))
 			screen_error(s, err.text);
 		show_list(s);
+	} else {
+		tui_say(s->tui, STYLE_NOTICE, "no file is changed");
 	}
 	screen_drop_undo(s);
 }

@@ -158,8 +158,13 @@ static void on_the_screen_a_box_asks(void **state)
 	expect_files("buy tea\n", true);
 	stage_type(&st, "/undo\r");
 	stage_wait_for(&st, "Take back the edits of 2 files?");
+	stage_type(&st, "n\r");
+	stage_wait_for(&st, "no file is changed");
+	expect_files("buy tea\n", true);
+	stage_type(&st, "/undo\r");
+	stage_wait_for(&st, "Take back the edits of 2 files?");
 	stage_assert_clean(&st);
-	stage_type(&st, "\r");
+	stage_type(&st, "y\r");
 	stage_wait_for(&st, "new.txt: removed");
 	expect_files("buy milk\n", false);
 	stage_type(&st, "/undo\r");
