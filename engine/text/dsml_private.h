@@ -1,6 +1,6 @@
 /*
- * An answer's parser, inside: what it has, and what dsml.c, which feeds it, and dsml_steps.c,
- * which reads, do for each other.
+ * An answer's parser, inside: what it has, and what dsml.c, which feeds it, and those that read,
+ * dsml_steps.c and dsml_value.c, do for each other.
  */
 #ifndef ENGINE_TEXT_DSML_PRIVATE_H
 #define ENGINE_TEXT_DSML_PRIVATE_H
@@ -14,6 +14,8 @@ enum dsml_state {
 	STATE_TAG,   /* behind <｜DSML｜ or </｜DSML｜ */
 	STATE_VALUE, /* behind a parameter's head */
 };
+
+struct stop;
 
 struct dsml_private {
 	enum dsml_mode mode;
@@ -54,6 +56,20 @@ struct str dsml_rest(const struct dsml_private *p);
 /* Within a tag of which it is certain that it has a name="…". */
 bool dsml_in_head(const struct dsml_private *p);
 void dsml_notice_control(struct dsml_private *p);
+
+/* dsml_steps.c, for the next: what is said, by what state; the first n bytes that wait are read. */
+void dsml_say(struct dsml_private *p, struct str text);
+void dsml_notice(struct dsml_private *p, const char *text);
+void dsml_consume(struct dsml_private *p, size_t n);
+void dsml_enter_block(struct dsml_private *p);
+/* Behind <｜DSML｜ or </｜DSML｜, which dsml_stop_close is. */
+void dsml_begin_tag(struct dsml_private *p, const struct stop *word);
+extern const struct stop *const dsml_stop_close;
+
+/* dsml_value.c: `tag` is a parameter's, without the ">" that it has where it is `whole`; and a step
+ * of its value, whether it got anywhere. */
+void dsml_begin_value(struct dsml_private *p, struct str tag, bool whole);
+bool dsml_step_value(struct dsml_private *p);
 
 /*
  * dsml_end.c: is no call wrong, and does the official grammar accept the first n bytes of what was

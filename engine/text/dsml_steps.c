@@ -17,7 +17,6 @@
 
 #include <string.h>
 
-#include "engine/base/utf8.h"
 #include "engine/text/dsml_tag.h"
 
 /* Words that end a run of text, and what they lead to. */
@@ -38,7 +37,7 @@ static const struct stop stops[] = {
 	[STOP_CLOSE] = {WORD(DSML_CLOSE), false, true},
 	[STOP_THINK_END] = {WORD(TOKEN_THINK_END), true, false},
 };
-static const struct str value_end = WORD("/" TOKEN_DSML DSML_PARAMETER);
+const struct stop *const dsml_stop_close = &stops[STOP_CLOSE];
 static const struct str tag_open = WORD(DSML_OPEN), tag_close = WORD(DSML_CLOSE);
 static const struct str tag_invoke = WORD(DSML_INVOKE), tag_parameter = WORD(DSML_PARAMETER);
 static const struct str tag_name = WORD("name=\""), tag_dsml = WORD(TOKEN_DSML);
@@ -50,7 +49,7 @@ static const struct str tag_names[] = {WORD(DSML_WRAPPER), WORD(DSML_INVOKE), WO
 /* More blanks than this between a tag's name and its attribute are no tag's. */
 #define TAG_BLANKS_MAX 16
 
-static void notice(struct dsml_private *p, const char *text)
+void dsml_notice(struct dsml_private *p, const char *text)
 {
 	p->fn(p->ctx, EV_NOTICE, -1, str_of(text));
 }
@@ -58,7 +57,7 @@ static void notice(struct dsml_private *p, const char *text)
 void dsml_notice_control(struct dsml_private *p)
 {
 	if (!p->told_control)
-		notice(p, "a control token in an unexpected place was left out");
+		dsml_notice(p, "a control token in an unexpected place was left out");
 	p->told_control = true;
 }
 
@@ -67,7 +66,7 @@ bool dsml_thinks(const struct dsml_private *p)
 	return p->state == STATE_THINKING || (p->state != STATE_TEXT && p->in_thinking);
 }
 
-static void say(struct dsml_private *p, struct str text)
+void dsml_say(struct dsml_private *p, struct str text)
 {
 	if (text.n)
 		p->fn(p->ctx, dsml_thinks(p) ? EV_THINKING : EV_TEXT, -1, text);
@@ -78,7 +77,7 @@ struct str dsml_rest(const struct dsml_private *p)
 	return str_from(buf_str(&p->pending), p->front);
 }
 
-static void consume(struct dsml_private *p, size_t n)
+void dsml_consume(struct dsml_private *p, size_t n)
 {
 	p->front += n;
 	p->scanned = 0;
@@ -110,7 +109,7 @@ static const struct stop *find_stop(struct str text, bool think_end, size_t *at)
 	return NULL;
 }
 
-static void begin_tag(struct dsml_private *p, const struct stop *word)
+void dsml_begin_tag(struct dsml_private *p, const struct stop *word)
 {
 	p->state = STATE_TAG;
 	p->tag_word = word;
@@ -118,7 +117,7 @@ static void begin_tag(struct dsml_private *p, const struct stop *word)
 	p->value_end = false;
 }
 
-static void enter_block(struct dsml_private *p)
+void dsml_enter_block(struct dsml_private *p)
 {
 	p->in_block = true;
 	p->asked = p->asked || !p->in_thinking;
@@ -143,8 +142,8 @@ static bool step_prose(struct dsml_private *p)
 
 	if (!stop && p->finishing)
 		at = dsml_rest(p).n;
-	say(p, (struct str){dsml_rest(p).p, at});
-	consume(p, at + (stop ? stop->word.n : 0));
+	dsml_say(p, (struct str){dsml_rest(p).p, at});
+	dsml_consume(p, at + (stop ? stop->word.n : 0));
 	if (!stop)
 		return false;
 	if (stop->closes_thinking) {
@@ -152,7 +151,7 @@ static bool step_prose(struct dsml_private *p)
 		return true;
 	}
 	p->in_thinking = thinking;
-	begin_tag(p, stop);
+	dsml_begin_tag(p, stop);
 	return true;
 }
 
@@ -182,8 +181,8 @@ static bool step_block(struct dsml_private *p)
 	if (!p->stray && !stop)
 		return false; /* white space: it depends on what follows */
 	if (p->stray)
-		say(p, text);
-	consume(p, at + (stop ? stop->word.n : 0));
+		dsml_say(p, text);
+	dsml_consume(p, at + (stop ? stop->word.n : 0));
 	if (!stop)
 		return false;
 	p->stray = false;
@@ -191,7 +190,7 @@ static bool step_block(struct dsml_private *p)
 		leave_block(p);
 		p->state = STATE_TEXT;
 	} else {
-		begin_tag(p, stop);
+		dsml_begin_tag(p, stop);
 	}
 	return true;
 }
@@ -287,7 +286,7 @@ static void begin_call(struct dsml_private *p, struct str tag)
 		good = name.n && name.p[name.n - 1] == '"';
 		name.n -= good;
 	}
-	enter_block(p);
+	dsml_enter_block(p);
 	dsml_calls_begin(&p->calls, name);
 	p->in_call = !p->calls.failed;
 	if (!p->in_call)
@@ -296,39 +295,6 @@ static void begin_call(struct dsml_private *p, struct str tag)
 		dsml_calls_trouble(&p->calls, "the call's tag does not give a name=\"…\"");
 	p->early = good && dsml_accepts(p, p->raw.len - dsml_rest(p).n, dsml_close_call);
 	p->fn(p->ctx, EV_CALL_BEGIN, (int)p->calls.n - 1, name);
-}
-
-/* A head that is not as it should be: what stands between the first two quotes is its name. */
-static struct str guess_name(struct str tag)
-{
-	size_t from = str_find(tag, 0, STR_LIT("\"")), to;
-
-	if (from == tag.n)
-		return (struct str){"", 0};
-	to = str_find(tag, from + 1, STR_LIT("\""));
-	return (struct str){tag.p + from + 1, to - from - 1};
-}
-
-static void begin_value(struct dsml_private *p, struct str tag, bool whole)
-{
-	struct str name;
-	struct str head = str_from(tag, tag_parameter.n);
-	size_t at = 0;
-
-	head.n += whole; /* the ">" lies behind it */
-	if (!dsml_parameter_head(head, &name, &p->parameter_string, &at) || at != head.n) {
-		name = guess_name(tag);
-		p->parameter_string = str_find(tag, 0, STR_LIT("string=\"false")) == tag.n;
-		dsml_calls_trouble(&p->calls,
-				   "a parameter's tag is not name=\"…\" string=\"true|false\"");
-	}
-	if (!p->in_call)
-		dsml_calls_trouble(&p->calls, "a parameter outside of a call");
-	enter_block(p);
-	p->state = STATE_VALUE;
-	p->told = 0;
-	buf_reset(&p->parameter);
-	buf_adds(&p->parameter, name);
 }
 
 static bool is_tag_name(struct str name, bool whole_name)
@@ -382,7 +348,7 @@ static bool say_no_tag(struct dsml_private *p)
 		dsml_notice_control(p);
 		word.n -= tag_dsml.n;
 	}
-	say(p, word);
+	dsml_say(p, word);
 	p->scanned = 0;
 	p->state = p->in_block ? STATE_BLOCK : p->in_thinking ? STATE_THINKING : STATE_TEXT;
 	return true;
@@ -402,128 +368,38 @@ static bool step_tag(struct dsml_private *p)
 	if (!whole)
 		dsml_calls_trouble(&p->calls, "a tag without its >");
 	if (!whole && p->finishing && end == dsml_rest(p).n) {
-		notice(p, "the answer ends within a tag");
-		consume(p, end);
+		dsml_notice(p, "the answer ends within a tag");
+		dsml_consume(p, end);
 		if (p->in_block)
-			enter_block(p);
+			dsml_enter_block(p);
 		else
 			leave_block(p);
 		return true;
 	}
-	consume(p, end + whole);
+	dsml_consume(p, end + whole);
 	if (opens && str_starts(tag, tag_invoke)) {
 		begin_call(p, tag);
 	} else if (opens && str_starts(tag, tag_parameter)) {
-		begin_value(p, tag, whole);
+		dsml_begin_value(p, tag, whole);
 	} else if (opens) {
 		if (p->in_call)
 			dsml_calls_trouble(&p->calls,
 					   "the call is not closed before the next block");
 		p->in_call = false;
-		enter_block(p);
+		dsml_enter_block(p);
 	} else if (!p->in_block) {
 		leave_block(p);
 	} else if (str_starts(tag, tag_parameter)) {
 		if (!p->value_end)
 			dsml_calls_trouble(&p->calls,
 					   "a parameter is closed that was not open");
-		enter_block(p);
+		dsml_enter_block(p);
 	} else if (str_starts(tag, tag_invoke)) {
 		p->in_call = false;
-		enter_block(p);
+		dsml_enter_block(p);
 	} else {
 		leave_block(p);
 	}
-	return true;
-}
-
-/* `value` is surely of the value that is read, and more than what was told of it. */
-static void tell_value(struct dsml_private *p, struct str value)
-{
-	if (value.n > p->told)
-		p->fn(p->ctx, EV_CALL_TEXT, (int)p->calls.n - 1, str_from(value, p->told));
-	p->told = value.n;
-}
-
-static void end_value(struct dsml_private *p, struct str value)
-{
-	struct buf shown = {0}, text = {0};
-
-	if (!p->in_call) {
-		say(p, value);
-		return;
-	}
-	tell_value(p, value);
-	if (!dsml_calls_argument(&p->calls, buf_str(&p->parameter), p->parameter_string, value,
-				 &shown)) {
-		buf_addf(&text, "argument \"%s\" is not JSON and is kept as a string",
-			 buf_z(&p->parameter));
-		notice(p, buf_z(&text));
-	}
-	p->calls.failed = p->calls.failed || buf_failed(&shown) || buf_failed(&p->parameter);
-	p->early = dsml_accepts(p, p->raw.len - dsml_rest(p).n + value.n, dsml_close_value);
-	p->fn(p->ctx, EV_CALL_PARAM, (int)p->calls.n - 1, buf_str(&shown));
-	buf_release(&shown);
-	buf_release(&text);
-}
-
-static size_t find_tag(struct str text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		struct str here = str_from(text, i);
-
-		if (str_starts(here, tag_open) || str_starts(here, tag_close))
-			return i;
-	}
-	return text.n;
-}
-
-/* Of a value that goes on, what cannot be the beginning of its end, nor of a tag that ends it. */
-static void tell_more(struct dsml_private *p, struct str text)
-{
-	size_t held = value_end.n + 1, n, tag;
-
-	if (!p->in_call || text.n < p->told + held)
-		return;
-	n = text.n - held;
-	tag = p->told + find_tag(str_from(text, p->told));
-	n = tag < n ? tag : n;
-	n -= utf8_partial_tail((struct str){text.p, n});
-	if (n > p->told)
-		tell_value(p, (struct str){text.p, n});
-}
-
-/* A value is whatever stands before the end of its parameter, tags included. */
-static bool step_value(struct dsml_private *p)
-{
-	struct str text = dsml_rest(p), value;
-	size_t at = p->no_value_end ? text.n : str_find(text, p->scanned, value_end), n;
-
-	if (at < text.n) {
-		value = (struct str){text.p, at};
-		n = at > 1 && text.p[at - 1] == '\n' ? at - 1 : at;
-		if (n && text.p[n - 1] == '<')
-			value.n = n - 1;
-		else
-			dsml_calls_trouble(&p->calls, "a parameter's end without its <");
-		end_value(p, value);
-		consume(p, at + value_end.n - tag_parameter.n);
-		begin_tag(p, &stops[STOP_CLOSE]);
-		p->value_end = true;
-		return true;
-	}
-	if (!p->finishing) {
-		p->scanned = text.n >= value_end.n ? text.n - value_end.n + 1 : 0;
-		tell_more(p, text);
-		return false;
-	}
-	/* It never ends: then the first tag within it ends it. */
-	p->no_value_end = true;
-	n = find_tag(text);
-	dsml_calls_trouble(&p->calls, "a parameter is not closed");
-	end_value(p, (struct str){text.p, n});
-	consume(p, n);
-	enter_block(p);
 	return true;
 }
 
@@ -544,7 +420,7 @@ void dsml_run(struct dsml_private *p)
 			more = step_tag(p);
 			break;
 		case STATE_VALUE:
-			more = step_value(p);
+			more = dsml_step_value(p);
 			break;
 		}
 	}
