@@ -87,7 +87,9 @@ struct event {
 	/* EV_CALL_BEGIN, EV_CALL_PARAM: the answer is well-formed so far, so that the call can be
 	 * ended before it is whole (engine_ops.end_call) */
 	bool early;
-	uint64_t progress, progress_all, cached; /* EV_LOAD: bytes; EV_PREFILL: tokens */
+	/* EV_LOAD: bytes; EV_PREFILL: tokens; EV_CALL_CUT, progress: how many ids of the answer, the
+	 * last, closed it, and were chosen by nobody */
+	uint64_t progress, progress_all, cached;
 	uint64_t disk, disk_ms;                  /* EV_PREFILL, EV_PRICE */
 	/* EV_PRICE: of the request's messages, the first so many lie in memory, or on disk */
 	size_t in_memory, on_disk;

@@ -97,31 +97,38 @@ void history_answer_call_end(struct history_answer *a, size_t call, struct str a
 	buf_adds(&p->text, arguments);
 }
 
-static void end_badly(struct history_answer *a, size_t call, struct str arguments,
-		      const char *how, struct str why)
+/* NULL: there is no such call. */
+static struct growing_part *end_badly(struct history_answer *a, size_t call, struct str arguments,
+				      const char *how, struct str why)
 {
 	struct growing_part *p = end_call(a, call);
 
 	if (!p)
-		return;
+		return NULL;
 	buf_reset(&p->text);
 	buf_adds(&p->text, arguments);
 	buf_reset(&p->info);
 	buf_addf(&p->info, "{\"%s\": ", how);
 	json_add_quoted(&p->info, why);
-	buf_addz(&p->info, "}");
+	return p;
 }
 
 void history_answer_call_bad(struct history_answer *a, size_t call, struct str arguments,
 			     struct str why)
 {
-	end_badly(a, call, arguments, "bad", why);
+	struct growing_part *p = end_badly(a, call, arguments, "bad", why);
+
+	if (p)
+		buf_addz(&p->info, "}");
 }
 
 void history_answer_call_ended(struct history_answer *a, size_t call, struct str arguments,
-			       struct str why)
+			       struct str why, int64_t n_ids)
 {
-	end_badly(a, call, arguments, "ended", why);
+	struct growing_part *p = end_badly(a, call, arguments, "ended", why);
+
+	if (p)
+		buf_addf(&p->info, ", \"ids\": %lld}", (long long)n_ids);
 }
 
 void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t n)

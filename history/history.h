@@ -170,7 +170,7 @@ struct history_part {
 	struct str text;
 	/*
 	 * "" or a JSON object.  Calls: {"cut": true}: it never ended, {"bad": WHY}: malformed,
-	 * {"ended": WHY}: ended before it was whole, with what there is of its arguments;
+	 * {"ended": WHY, "ids": N}: ended before it was whole, by the last N ids of its answer;
 	 * thinking: {"ms": N} it took; notices: {"error": true}: the answer failed with it.
 	 */
 	struct str info;
@@ -319,7 +319,7 @@ void history_answer_call_end(struct history_answer *a, size_t call, struct str a
 void history_answer_call_bad(struct history_answer *a, size_t call, struct str arguments,
 			     struct str why);
 void history_answer_call_ended(struct history_answer *a, size_t call, struct str arguments,
-			       struct str why);
+			       struct str why, int64_t n_ids);
 void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t n);
 
 /* The answer so far, as parts and ids; borrowed until the next call on it. */

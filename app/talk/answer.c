@@ -36,6 +36,7 @@ static void take_call(struct talk_part *p, const struct event *ev)
 		buf_addz(&p->text, p->text.len ? "}" : ev->kind == EV_CALL_CUT ? "{}" : "");
 		buf_adds(&p->why, text);
 		p->call = ev->kind == EV_CALL_CUT ? CALL_CUT : CALL_BAD;
+		p->n_closing = ev->kind == EV_CALL_CUT ? (int64_t)ev->progress : 0;
 	}
 }
 
@@ -175,7 +176,7 @@ static void keep_call(struct history_answer *a, const struct talk_message *m, bo
 					buf_str(&p->why));
 	else if (kind == EV_CALL_CUT)
 		history_answer_call_ended(a, number_of(m, part), buf_str(&p->text),
-					  buf_str(&p->why));
+					  buf_str(&p->why), p->n_closing);
 }
 
 void answer_keep(struct history_answer *a, const struct talk_message *m,

@@ -153,7 +153,7 @@ void talk_part_note(struct talk_part *p)
 		} else if (p->call == CALL_CUT) {
 			buf_addz(&p->info, "{\"ended\": ");
 			json_add_quoted(&p->info, buf_str(&p->why));
-			buf_addz(&p->info, "}");
+			buf_addf(&p->info, ", \"ids\": %lld}", (long long)p->n_closing);
 		} else if (p->call != CALL_WHOLE) {
 			buf_addz(&p->info, "{\"cut\": true}");
 		}
@@ -195,6 +195,7 @@ int talk_part_read_info(struct talk_part *p, struct err *err)
 	if (!rc) {
 		p->took_ms = whole_number(&doc, "ms");
 		p->exit = whole_number(&doc, "exit");
+		p->n_closing = ended ? whole_number(&doc, "ids") : 0;
 	}
 	json_doc_release(&doc);
 	return rc == ERR_NOMEM ? rc : 0;
@@ -231,6 +232,7 @@ static int copy_part(struct talk_message *to, const struct talk_part *from, stru
 	buf_adds(&p->info, buf_str(&from->info));
 	buf_adds(&p->why, buf_str(&from->why));
 	p->call = from->call;
+	p->n_closing = from->n_closing;
 	p->error = from->error;
 	p->exit = from->exit;
 	p->took_ms = from->took_ms;

@@ -177,10 +177,23 @@ static size_t asked_end(const struct replay *r, size_t from, token_id ends_think
 	return m->n_ids;
 }
 
+/* How many of its ids were chosen: not those that closed a call that was ended. */
+static size_t n_chosen(const struct talk_message *m)
+{
+	for (size_t i = 0; i < m->n_parts; i++) {
+		const struct talk_part *p = &m->parts[i];
+
+		if (p->kind == HISTORY_CALL && p->call == CALL_CUT && p->n_closing > 0 &&
+		    (uint64_t)p->n_closing <= m->n_ids)
+			return m->n_ids - (size_t)p->n_closing;
+	}
+	return m->n_ids;
+}
+
 int replay_run(struct replay *r, struct engine *e, token_id ends_thinking, struct err *err)
 {
-	size_t n = r->answer->n_ids, from = (size_t)r->run->resumed_tokens;
-	size_t end = asked_end(r, from, ends_thinking);
+	size_t n = n_chosen(r->answer), from = (size_t)r->run->resumed_tokens;
+	size_t asked_at = asked_end(r, from, ends_thinking), end = asked_at < n ? asked_at : n;
 	struct talk_message *leaf = r->talk->leaf;
 	const struct stretch stretches[] = {{from, end}, {end + 1, n}};
 	struct request asked;
@@ -195,7 +208,7 @@ int replay_run(struct replay *r, struct engine *e, token_id ends_thinking, struc
 		if (stretches[i].from < stretches[i].to)
 			rc = run_stretch(r, &stretches[i], &asked, e, err);
 	if (!rc && !r->differs)
-		r->at = n;
+		r->at = r->answer->n_ids;
 	request_release(&asked);
 	return rc;
 }

@@ -34,6 +34,7 @@ struct talk_part {
 	enum talk_call_state call;
 	struct buf why;  /* a bad call: what is wrong with it; "" where the answer was cut; one that
 			    was cut: why */
+	int64_t n_closing; /* … and how many ids, the answer's last, closed it: nobody chose them */
 	bool error;      /* a notice: the turn failed with it; a result: the call did */
 	int64_t exit;    /* a result: of a command; -1 = unknown */
 	int64_t took_ms; /* thinking, a result; -1 = unknown */

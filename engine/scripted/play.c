@@ -273,6 +273,7 @@ static void play_params(struct play *p, const struct script_step *st, int call)
 /* Whether it was, and is told as such: the turn ends with it.  One that is to be is waited for. */
 static bool cut_call(struct play *p, const struct script_step *st, int call)
 {
+	struct event cut = {.kind = EV_CALL_CUT, .call = call, .progress = 2};
 	struct err why;
 
 	if (p->over)
@@ -288,7 +289,8 @@ static bool cut_call(struct play *p, const struct script_step *st, int call)
 		produce(p, ID_END);
 		if (p->over)
 			return false;
-		send(p, EV_CALL_CUT, STR_LIT("the call was ended"), call);
+		buf_addz(&cut.text, "the call was ended");
+		push(p, &cut);
 		finish(p, STOP_CALLS, NULL);
 		return true;
 	}

@@ -36,6 +36,8 @@ static void on_dsml(void *ctx, enum event_kind kind, int call, struct str text)
 
 	if (kind == EV_CALL_BEGIN || kind == EV_CALL_PARAM)
 		ev.early = dsml_early(&a->dsml);
+	if (kind == EV_CALL_CUT)
+		ev.progress = a->n_closing;
 
 	if (kind == EV_TEXT || kind == EV_THINKING) {
 		struct answer_part *part = kind == EV_THINKING ? &a->thinking : &a->text;

@@ -33,6 +33,7 @@ struct answer {
 	struct detok detok;
 	bool muted;  /* earlier ids of a resumed answer */
 	struct answer_part text, thinking;
+	size_t n_closing; /* ids that close it, chosen by nobody */
 	int64_t n_block; /* ids since a call block was opened; 0: none is open */
 	bool closed; /* the queue refused an event, or memory ran out */
 	bool nomem;

@@ -262,6 +262,7 @@ static int end_call(struct turn *t, const struct ending *e, int64_t room)
 		return rc;
 	}
 	answer_send_ids(&t->answer, e->ids, e->n);
+	t->answer.n_closing = e->n;
 	t->n_out += n + 1;
 	t->usage.output_tokens += n + 1;
 	stop_with(t, STOP_END);

@@ -151,7 +151,7 @@ static void a_cut_call_is_kept_as_such(void **state)
 	program_run_release(&r);
 	buf_addf(&line, "%s history export --format json", program_path());
 	assert_int_equal(program_shell(buf_z(&line), &out), 0);
-	if (!strstr(buf_z(&out), "{\\\"ended\\\": \\\"the call was ended\\\"}"))
+	if (!strstr(buf_z(&out), "{\\\"ended\\\": \\\"the call was ended\\\", \\\"ids\\\": 2}"))
 		fail_msg("%s", buf_z(&out));
 	buf_reset(&line);
 	buf_reset(&out);

@@ -31,7 +31,7 @@ static struct err err;
 static struct {
 	enum event_kind kind;
 	int n;
-	bool end_thinking; /* else the turn is cancelled */
+	bool end_thinking, end_call; /* else the turn is cancelled */
 } act;
 
 static int on_event(void *ctx, const struct event *ev)
@@ -39,9 +39,12 @@ static int on_event(void *ctx, const struct event *ev)
 	(void)ctx;
 	if (ev->kind != act.kind || !act.n || --act.n)
 		return 0;
-	if (!act.end_thinking)
+	if (act.end_thinking)
+		turn_end_thinking(&turn);
+	else if (act.end_call)
+		turn_end_call(&turn);
+	else
 		return ERR_CANCELLED;
-	turn_end_thinking(&turn);
 	return 0;
 }
 
@@ -220,6 +223,34 @@ static void an_end_that_the_user_asked_for_is_no_difference(void **state)
 	assert_int_equal(r.at, m->n_ids - 2);
 }
 
+/* The ids that closed it were chosen by nobody. */
+static void a_call_that_was_ended_is_no_difference(void **state)
+{
+	static const char call[] = "\n\n<" TOKEN_DSML "tool_calls>\n<" TOKEN_DSML
+				   "invoke name=\"write_file\">\n<" TOKEN_DSML
+				   "parameter name=\"content\" string=\"true\">one";
+	struct talk_message *m;
+	struct talk_part *p;
+	struct replay r;
+
+	(void)state;
+	opt.effort = EFFORT_NONE;
+	opt.sampling.temperature = 1;
+	opt.prefill = strdup(call);
+	act.kind = EV_CALL_BEGIN;
+	act.n = 1;
+	act.end_call = true;
+	m = ask("write a poem to poem.txt");
+	p = &m->parts[m->n_parts - 1];
+	assert_int_equal(p->call, CALL_CUT);
+	assert_in_range(p->n_closing, 5, 30);
+	assert_non_null(strstr(buf_z(&p->info), "\"ids\": "));
+	assert_identical(m);
+	p->n_closing = 0;
+	r = again(m);
+	assert_true(r.differs);
+}
+
 static void what_is_changed_is_found_at_its_place(void **state)
 {
 	struct history_run *run;
@@ -270,6 +301,7 @@ int main(void)
 		T(what_an_answer_was_told_to_begin_with_is_given_again),
 		T(of_an_answer_that_went_on_the_rest_comes_again),
 		T(an_end_that_the_user_asked_for_is_no_difference),
+		T(a_call_that_was_ended_is_no_difference),
 		T(what_is_changed_is_found_at_its_place),
 	};
 
