@@ -218,6 +218,17 @@ static int tell_table(struct cuda *c, const struct expert_weights *e, int n, int
 	return rc ? rc : memory_put(&c->base, t->own, &own, sizeof(own), err);
 }
 
+/* What swap_bytes() is going to take: a failure then would leave one expert in no order. */
+static int take_scratch(struct cuda *c, const struct expert_weights *e, struct err *err)
+{
+	size_t up = 0, down = 0, scales = 0;
+	void *ignored;
+
+	place_sizes(&e->w1, &up, &scales);
+	place_sizes(&e->w2, &down, &scales);
+	return cuda_scratch(c, up > down ? up : down, "swap_experts", &ignored, err);
+}
+
 /* The first thing it does is to wait, so that the host computes nothing meanwhile. */
 int hosted_swap(struct cuda *c, struct expert_weights *e, int n, int a, int b, dbuf table,
 		struct err *err)
@@ -227,6 +238,8 @@ int hosted_swap(struct cuda *c, struct expert_weights *e, int n, int a, int b, d
 	size_t row = sizeof(struct cuda_expert);
 	int rc = cuda_fail(cudaStreamSynchronize(c->stream), "swap_experts", err);
 
+	if (!rc)
+		rc = take_scratch(c, &e[out], err);
 	if (!rc)
 		rc = repack(c, &e[out], t.rows + (size_t)out * row, 1, err);
 	c->behind_other = 1;

@@ -22,18 +22,18 @@ static void caps_with_hosting(const struct backend *be, struct backend_caps *cap
 	caps->hosts_experts = 1;
 }
 
+static int n_lent, lending_fails;
+
 static int compute_hosted(struct backend *be, struct backend *cpu, struct err *err)
 {
-	(void)be;
-	(void)err;
-	fail_msg("lent by a plan");
+	assert_true(be != cpu);
+	n_lent++;
 	cpu->close(cpu);
-	return 0;
+	return lending_fails ? err_set(err, ERR_NOMEM, "none of it, says the test") : 0;
 }
 
-/* A plan with so many of ten experts on the device. */
-static int plan(struct memory_plan *p, const char *hosting, int gpu_experts, bool computes,
-		struct err *err)
+/* So many of each layer's experts are on the device. */
+static struct model_options options(const char *hosting, int gpu_experts, bool computes)
 {
 	const struct backend_options one = {.n_threads = 1};
 	struct model_options opt = {.dir = GOLDEN,
@@ -41,13 +41,25 @@ static int plan(struct memory_plan *p, const char *hosting, int gpu_experts, boo
 				    .ctx_tokens = 1024,
 				    .hosting = hosting,
 				    .gpu_experts = gpu_experts};
+	struct err err;
 
-	if (backend_open_cpu(&opt.be, &one, err))
-		fail_msg("%s", err->text);
+	if (backend_open_cpu(&opt.be, &one, &err))
+		fail_msg("%s", err.text);
 	cpu_caps = opt.be->caps;
 	opt.be->caps = caps_with_hosting;
 	opt.be->compute_hosted = computes ? compute_hosted : NULL;
-	return model_plan(&opt, p, err);
+	n_lent = lending_fails = 0;
+	return opt;
+}
+
+static int plan(struct memory_plan *p, const char *hosting, int gpu_experts, bool computes,
+		struct err *err)
+{
+	const struct model_options opt = options(hosting, gpu_experts, computes);
+	int rc = model_plan(&opt, p, err);
+
+	assert_int_equal(n_lent, 0);
+	return rc;
 }
 
 static void who_computes_is_measured_or_said(void **state)
@@ -99,12 +111,34 @@ static void what_makes_no_sense_is_refused(void **state)
 	assert_non_null(strstr(err.text, "experts: cpu"));
 }
 
+static void what_computes_them_is_lent_when_the_model_is_opened(void **state)
+{
+	struct model_options opt = options("cpu", 3, true);
+	struct model *m;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(model_open(&m, &opt, &err), 0);
+	assert_int_equal(n_lent, 1);
+	assert_true(model_n_hosted(m) > 0);
+	model_close(m);
+	opt = options("host", 3, true);
+	assert_int_equal(model_open(&m, &opt, &err), 0);
+	assert_int_equal(n_lent, 0);
+	model_close(m);
+	opt = options("cpu", 3, true);
+	lending_fails = 1;
+	assert_int_equal(model_open(&m, &opt, &err), ERR_NOMEM);
+	assert_string_equal(err.text, "none of it, says the test");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_computes_is_measured_or_said),
 		cmocka_unit_test(nothing_is_measured_where_all_are_on_the_device),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
+		cmocka_unit_test(what_computes_them_is_lent_when_the_model_is_opened),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
