@@ -130,6 +130,20 @@ void dsml_push_id(struct dsml *d, struct detok *detok, token_id id)
 	}
 }
 
+/* What was to have a call, and has none, is one of which nothing could be read. */
+static void look_for_calls(struct dsml_private *p)
+{
+	struct dsml_message m = {0};
+	struct err err = {0};
+	int rc = dsml_message_parse(buf_str(&p->raw), p->mode, &m, &err);
+
+	dsml_message_release(&m);
+	if (rc == ERR_NOMEM)
+		p->calls.failed = true;
+	else if (rc)
+		dsml_calls_begin(&p->calls, STR_LIT(""));
+}
+
 int dsml_finish(struct dsml *d, enum dsml_end end, struct err *err)
 {
 	struct dsml_private *p = d->p;
@@ -139,11 +153,10 @@ int dsml_finish(struct dsml *d, enum dsml_end end, struct err *err)
 	if (p->input.len && !p->ended)
 		feed(p, buf_str(&p->input));
 	dsml_run(p);
-	/* What was to have a call, and has none, is one of which nothing could be read. */
-	if (p->asked && !cut && !p->calls.n && !dsml_accepts(p, p->raw.len, STR_LIT("")))
-		dsml_calls_begin(&p->calls, STR_LIT(""));
 	if (!cut)
 		buf_adds(&p->raw, end_token);
+	if (!cut && p->asked && !p->calls.n)
+		look_for_calls(p);
 	p->calls.failed = p->calls.failed || buf_failed(&p->raw) || buf_failed(&p->pending) ||
 			  buf_failed(&p->input);
 	dsml_calls_end(&p->calls, buf_str(&p->raw), p->mode, cut, p->fn, p->ctx);

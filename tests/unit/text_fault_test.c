@@ -123,6 +123,69 @@ static int parse_stream(struct err *err)
 	return rc;
 }
 
+static int n_cut;
+
+static void count_cuts(void *ctx, enum event_kind kind, int call, struct str text)
+{
+	(void)ctx;
+	(void)call;
+	(void)text;
+	n_good += kind == EV_CALL_END;
+	n_cut += kind == EV_CALL_CUT;
+	n_bad += kind == EV_CALL_BAD;
+}
+
+/* Within the second value it is closed, and cut; where it cannot be it is no good call. */
+static int end_call(struct err *err)
+{
+	const char *at = strstr(completion, "true\">v") + 7;
+	struct buf closing = {0};
+	struct dsml d = {0};
+	int rc = dsml_init(&d, DSML_THINKING, count_cuts, NULL, err);
+
+	if (rc)
+		return rc;
+	n_good = n_bad = n_cut = 0;
+	dsml_push(&d, (struct str){completion, (size_t)(at - completion)});
+	if (dsml_closing(&d, &closing) == DSML_CLOSES) {
+		dsml_cut_call(&d, "enough");
+		dsml_push(&d, buf_str(&closing));
+	}
+	rc = dsml_finish(&d, DSML_END_STOP, err);
+	if (!rc && (n_good || n_cut + n_bad != 1))
+		rc = ERR_FAILED;
+	buf_release(&closing);
+	dsml_release(&d);
+	return rc;
+}
+
+/* A block that is accepted is one, whatever memory there is; another is a malformed call. */
+static int no_call(const char *text, int bad, struct err *err)
+{
+	struct dsml d = {0};
+	int rc = dsml_init(&d, DSML_CHAT, count_cuts, NULL, err);
+
+	if (rc)
+		return rc;
+	n_good = n_bad = n_cut = 0;
+	dsml_push(&d, str_of(text));
+	rc = dsml_finish(&d, DSML_END_STOP, err);
+	if (!rc && n_bad != bad)
+		rc = ERR_FAILED;
+	dsml_release(&d);
+	return rc;
+}
+
+static int empty_block(struct err *err)
+{
+	return no_call("x\n\n<｜DSML｜tool_calls>\n</｜DSML｜tool_calls>", 0, err);
+}
+
+static int open_block(struct err *err)
+{
+	return no_call("x\n\n<｜DSML｜tool_calls>\n", 1, err);
+}
+
 static void check(int (*work)(struct err *err), long at_least)
 {
 	struct err err = {0};
@@ -205,6 +268,19 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static void a_call_is_closed_and_cut_or_never_ends_well(void **state)
+{
+	(void)state;
+	check(end_call, 5);
+}
+
+static void a_block_without_a_call_is_what_it_is_or_says_no_memory(void **state)
+{
+	(void)state;
+	check(empty_block, 3);
+	check(open_block, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +288,8 @@ int main(void)
 		cmocka_unit_test(a_prompt_is_written_or_says_no_memory),
 		cmocka_unit_test(a_completion_is_parsed_or_says_no_memory),
 		cmocka_unit_test(a_call_is_whole_or_never_ends_well),
+		cmocka_unit_test(a_call_is_closed_and_cut_or_never_ends_well),
+		cmocka_unit_test(a_block_without_a_call_is_what_it_is_or_says_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
