@@ -31,10 +31,10 @@ struct hosted_mail {
 	/* number << 32 | job << 8 | rows; 0 rows: none of the choices is the host's, and
 	 * nothing is computed or waited for */
 	uint64_t asked;
-	unsigned char other[120]; /* what the GPU writes and what the host does lie apart */
+	unsigned char apart[120]; /* what the GPU writes and what the host does */
 	uint32_t answered;        /* number */
 	uint32_t late;            /* the number that the GPU has waited for in vain; 0: none */
-	unsigned char else_[120];
+	unsigned char apart_too[120];
 	int32_t expert[HOSTED_ROWS * HOSTED_USED]; /* [rows, used]; -1: the GPU's own */
 	float weight[HOSTED_ROWS * HOSTED_USED];
 	float x[HOSTED_ROWS * HOSTED_COLUMNS]; /* [rows, d] */

@@ -6,7 +6,8 @@
  * is where the file is read, every byte once; weights in tiles are turned there) and from there
  * to the GPU, while the next piece is read.  The queue is short, so that the caller's progress
  * is that of the copies.  A failure is kept and told by the next call.  Experts are packed
- * (packed.h) by the GPU where they lie when all has arrived.
+ * (packed.h) by the GPU where they lie when all has arrived, but for those that the host
+ * computes.
  */
 #include "kernels/cuda/arena.h"
 #include "kernels/cuda/packed.h"

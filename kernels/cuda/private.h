@@ -53,8 +53,7 @@ void packing_drop(struct packing **list);
 int swap_experts(struct backend *be, struct expert_weights *e, int n, int a, int b, dbuf table,
 		 struct err *err);
 
-/* arena.h, packing.h's: what hosted_place.c takes memory from */
-struct arena;
+struct arena; /* kernels/cuda/arena.h */
 
 /*
  * hosted_place.c: experts that the host computes.  hosted_compute() is the backend's entry.

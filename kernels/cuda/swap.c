@@ -1,6 +1,7 @@
 /*
  * Two experts change places: what stands in each one's memory, then who is said to be where.
- * The one's memory is the host's, so that an exchange takes its bytes twice over the bus.
+ * The one's memory is the host's, so that an exchange takes its bytes twice over the bus.  Where
+ * the host computes what lies there, hosted_place.c sees to the order that each is in.
  */
 #include "kernels/cuda/private.h"
 
