@@ -175,6 +175,9 @@ const struct option_row option_rows[] = {
 	 "what is never done: 'shell git push'; may be given again", .check = check_deny},
 	{NULL, "tool-rounds", 0, OPTION_COUNT, AT(tool_rounds), OPTION_FLAG, "N",
 	 "rounds of tools for one question (default 25)", .least = 1, .most = 1000},
+	{NULL, "max-refused", 0, OPTION_COUNT, AT(max_refused), OPTION_FLAG, "N",
+	 "end a turn when so many calls were refused, with nobody to ask (default 3)",
+	 .least = 1, .most = 1000},
 	{NULL, "no-agents-md", 0, OPTION_SWITCH, AT(no_agents_md), OPTION_FLAG, NULL,
 	 "do not tell the model what AGENTS.md files say", .most = 0},
 
@@ -238,6 +241,7 @@ void options_default(struct options *o)
 			      .titles = 1,
 			      .cache_disk = 8,
 			      .tool_rounds = 25,
+			      .max_refused = 3,
 			      .approve_timeout_s = 600,
 			      .ranks = 1,
 			      .sampling = sampling_default(),

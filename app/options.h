@@ -60,7 +60,7 @@ struct options {
 	char **deny;
 	size_t n_deny;
 	int sandbox;             /* enum sandbox_want */
-	int64_t tool_rounds;
+	int64_t tool_rounds, max_refused;
 	bool no_agents_md;
 	char *runner_script;
 	bool mouse;

@@ -183,7 +183,8 @@ static int add_edit(struct history *h, struct history_edits *out, sqlite3_stmt *
 	read_hash(st, 6, e->before_hash);
 	read_hash(st, 7, e->after_hash);
 	file_edit_state_from_name(sql_str(st, 10), &e->state);
-	if (!copy(&e->root, sql_str(st, 2)) || !copy(&e->path, sql_str(st, 3)))
+	if (!copy(&e->root, sql_str(st, 2)) || !copy(&e->path, sql_str(st, 3)) ||
+	    !copy(&e->ref, sql_str(st, 17)))
 		return err_nomem(err, "edits", sizeof(*e));
 	return 0;
 }
@@ -195,7 +196,7 @@ int history_edits(struct history *h, int64_t conversation, struct history_edits 
 		h, err,
 		"SELECT e.id, tool_run_id, root, path, before IS NOT NULL, before_mode,"
 		" before_hash, after_hash, after_mode, made_dirs, e.state, answer_id, machine,"
-		" untold, owner, started_ms, after IS NOT NULL FROM file_edit e"
+		" untold, owner, started_ms, after IS NOT NULL, ref FROM file_edit e"
 		" JOIN tool_run r ON r.id = tool_run_id WHERE conversation_id = ?"
 		" ORDER BY e.id DESC",
 		"i", conversation);
@@ -220,6 +221,7 @@ void history_edits_release(struct history_edits *edits)
 	for (size_t i = 0; i < edits->n; i++) {
 		free((char *)edits->items[i].root.p);
 		free((char *)edits->items[i].path.p);
+		free((char *)edits->items[i].ref.p);
 	}
 	free(edits->items);
 	*edits = (struct history_edits){0};

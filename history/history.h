@@ -448,6 +448,7 @@ struct history_edit {
 	enum history_edit_state state;
 	/* Of a list: */
 	int64_t answer; /* the message that called for it */
+	struct str ref; /* … by which of its calls */
 	bool here;      /* the file is one of this machine */
 	bool elsewhere; /* a process that lives, and is another one, is at it */
 	bool untold;    /* it was taken back or made again, and the model does not know */

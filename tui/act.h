@@ -62,6 +62,7 @@ void act_continue(struct tui *t);
 void act_fork(struct tui *t);
 void act_copy(struct tui *t);
 void act_copy_code(struct tui *t);
+void act_undo_edit(struct tui *t);
 
 /* act_list.c: the conversations */
 void act_list_up(struct tui *t);

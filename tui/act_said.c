@@ -196,3 +196,21 @@ void act_copy(struct tui *t)
 	if (i != TRANSCRIPT_NONE)
 		buf_adds(&tui_want(t, TUI_COPY)->text, transcript_text(t->said, i));
 }
+
+void act_undo_edit(struct tui *t)
+{
+	struct tui_intent *in;
+	size_t item;
+	int step = 0;
+
+	if (!chosen_of_kind(t, ITEM_TOOL, &item)) {
+		tui_say(t, STYLE_NOTICE, "no call of a tool here");
+		return;
+	}
+	for (size_t i = 0; i < item; i++)
+		step += transcript_kind(t->said, i) == ITEM_TOOL &&
+			transcript_id(t->said, i) == transcript_id(t->said, item);
+	in = tui_want(t, TUI_UNDO_EDIT);
+	in->id = transcript_id(t->said, item);
+	in->step = step;
+}

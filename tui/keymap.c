@@ -118,6 +118,8 @@ static const struct action_row rows[ACTION_N] = {
 	[ACTION_COPY] = {"copy", TRAN, "y", "copy this message", true, act_copy},
 	[ACTION_COPY_CODE] = {"copy-code", TRAN, "Y", "copy a code block of this answer", true,
 			      act_copy_code},
+	[ACTION_UNDO_EDIT] = {"undo-edit", TRAN, "d", "take back what this call did to a file",
+			      true, act_undo_edit},
 	[ACTION_TO_COMPOSER] = {"to-composer", TRAN, "Tab i q", "back to the input", false,
 				act_focus_input},
 

@@ -97,6 +97,7 @@ enum action {
 	ACTION_FORK,
 	ACTION_COPY,
 	ACTION_COPY_CODE,
+	ACTION_UNDO_EDIT,
 	ACTION_TO_COMPOSER,
 	/* conversation list */
 	ACTION_LIST_UP,

@@ -41,6 +41,7 @@ enum tui_intent_kind {
 	TUI_FORK,       /* id: the last message that is kept                    */
 	TUI_SIBLING,    /* id, step                                             */
 	TUI_COPY,       /* text                                                 */
+	TUI_UNDO_EDIT,  /* id: an answer; step: which of its calls, from 0      */
 	TUI_FIND,       /* text: the filter of the conversations, for tui_set_found() */
 	TUI_NEW,
 	TUI_OPEN, /* id: a conversation, as below                         */

@@ -159,6 +159,7 @@ struct agent_config {
 	enum agent_mode mode;         /* where no rule says otherwise */
 	struct rules *rules;          /* borrowed; NULL: none, and none is learned */
 	bool read_only; /* commands write nothing, and no file is changed */
+	int64_t refused; /* so many calls that nobody could be asked about end the turn */
 	int64_t rounds; /* of one question; more where the user allows it */
 };
 

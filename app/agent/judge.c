@@ -199,6 +199,15 @@ static void add_allowed(const struct agent *a, struct buf *out)
 	}
 }
 
+static void give_up_refused(struct agent *a)
+{
+	struct err err;
+
+	err_set(&err, ERR_REFUSED, "%lld call%s refused, since nobody could be asked",
+		(long long)a->counts.refused, a->counts.refused == 1 ? " was" : "s were");
+	machine_give_up(a, AGENT_REFUSED, &err, "too much was refused");
+}
+
 void machine_refuse(struct agent *a)
 {
 	static const char never[] = "denied: only what reads may run here";
@@ -222,10 +231,8 @@ void machine_refuse(struct agent *a)
 					 : nobody, buf_str(&allowed),
 			       by_mode ? "mode" : "nobody");
 	buf_release(&allowed);
-	if (!by_mode && a->counts.refused >= LIMITS_REFUSED)
-		machine_give_up_with(a, AGENT_REFUSED, ERR_REFUSED,
-				     "three calls were refused, since nobody could be asked",
-				     "too much was refused");
+	if (!by_mode && a->counts.refused >= a->config.refused)
+		give_up_refused(a);
 }
 
 /* ---- what becomes of it ---- */

@@ -14,7 +14,6 @@
 #define LIMITS_KEPT    12 /* calls that are looked back on: three times a circle of four */
 #define LIMITS_CALLS   16 /* of an answer */
 #define LIMITS_WRONG   3  /* rounds in a row with nothing but wrong calls */
-#define LIMITS_REFUSED 3  /* calls that nobody could be asked about */
 
 struct limits {
 	struct {

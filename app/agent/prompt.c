@@ -22,6 +22,7 @@ bool agent_config_for(struct agent_config *c, const struct app *app)
 		.mode = (enum agent_mode)app->opt.approve,
 		.read_only = app->opt.sandbox == SANDBOX_READ_ONLY,
 		.rounds = app->opt.tool_rounds,
+		.refused = app->opt.max_refused,
 	};
 	return app->tools != NULL;
 }

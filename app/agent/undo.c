@@ -99,33 +99,68 @@ static int check(const struct agent *a, const struct talks *talks, struct err *e
 	return 0;
 }
 
-int undo_look(struct undo **out, struct agent *a, struct talks *talks, struct talk *talk,
-	      enum undo_way way, size_t turns, struct err *err)
+static int choose_call(struct undo *u, const struct talk_message *answer, struct str ref,
+		       struct err *err)
 {
-	struct undo *u;
-	int rc = check(a, talks, err);
+	for (size_t i = 0; answer->stored && i < u->edits.n; i++) {
+		const struct history_edit *e = &u->edits.items[i];
 
-	*out = NULL;
+		if (e->answer == answer->stored && str_eq(e->ref, ref) && is_wanted(u, e))
+			undoing_add(u, i);
+	}
+	if (!u->n_files)
+		return err_set(err, ERR_USAGE, "this call left no edit that can be taken back%s",
+			       u->abroad ? ": it was made on another machine" : "");
+	return 0;
+}
+
+/* Of that call, or (answer NULL) of so many turns. */
+static int look(struct undo *u, size_t turns, const struct talk_message *answer, struct str ref,
+		struct err *err)
+{
+	int rc = check(u->agent, u->talks, err);
+
 	if (rc)
 		return rc;
-	undo_settle(a, talks, talk);
-	u = calloc(1, sizeof(*u));
-	if (!u)
-		return err_nomem(err, "edits", sizeof(*u));
-	u->agent = a;
-	u->talks = talks;
-	u->talk = talk;
-	u->way = way;
+	undo_settle(u->agent, u->talks, u->talk);
 	rc = undoing_open(u, err);
 	if (!rc)
-		rc = choose_turns(u, turns, err);
-	if (!rc)
-		rc = undoing_look(u, err);
+		rc = answer ? choose_call(u, answer, ref, err) : choose_turns(u, turns, err);
+	return rc ? rc : undoing_look(u, err);
+}
+
+static int look_for(struct undo **out, const struct undo *what, size_t turns,
+		    const struct talk_message *answer, struct str ref, struct err *err)
+{
+	struct undo *u = malloc(sizeof(*u));
+	int rc;
+
+	*out = NULL;
+	if (!u)
+		return err_nomem(err, "edits", sizeof(*u));
+	*u = *what;
+	rc = look(u, turns, answer, ref, err);
 	if (rc)
 		undo_free(u);
 	else
 		*out = u;
 	return rc;
+}
+
+int undo_look(struct undo **out, struct agent *a, struct talks *talks, struct talk *talk,
+	      enum undo_way way, size_t turns, struct err *err)
+{
+	const struct undo what = {.agent = a, .talks = talks, .talk = talk, .way = way};
+
+	return look_for(out, &what, turns, NULL, (struct str){0}, err);
+}
+
+int undo_look_call(struct undo **out, struct agent *a, struct talks *talks, struct talk *talk,
+		   const struct talk_message *answer, struct str ref, struct err *err)
+{
+	const struct undo what = {.agent = a, .talks = talks, .talk = talk, .way = UNDO_BACK};
+
+	return look_for(out, &what, 0, answer, ref, err);
 }
 
 void undo_free(struct undo *u)

@@ -26,6 +26,9 @@ struct undo;
  */
 int undo_look(struct undo **out, struct agent *a, struct talks *talks, struct talk *talk,
 	      enum undo_way way, size_t turns, struct err *err);
+/* The same of what one call of that answer did, to be taken back. */
+int undo_look_call(struct undo **out, struct agent *a, struct talks *talks, struct talk *talk,
+		   const struct talk_message *answer, struct str ref, struct err *err);
 void undo_free(struct undo *u); /* NULL is fine */
 
 /* How many files would be changed; after undo_do(), how many were. */

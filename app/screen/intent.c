@@ -181,6 +181,15 @@ static void want_copy(struct screen *s, const struct tui_intent *in)
 		tui_say(s->tui, STYLE_ERROR, "not copied: %s", err.text);
 }
 
+static void want_undo_edit(struct screen *s, const struct tui_intent *in)
+{
+	const struct talk_message *m = message(s, in->id);
+	struct err err;
+
+	if (m && !screen_is_writing(s) && screen_undo_call(s, m, in->step, &err))
+		tui_say(s->tui, STYLE_NOTICE, "%s", err.text);
+}
+
 static void want_suspend(struct screen *s, const struct tui_intent *in)
 {
 	int w, h;
@@ -304,6 +313,7 @@ static const struct {
 	[TUI_FORK] = {want_message, NULL},
 	[TUI_SIBLING] = {want_sibling, NULL},
 	[TUI_COPY] = {want_copy, NULL},
+	[TUI_UNDO_EDIT] = {want_undo_edit, NULL},
 	[TUI_FIND] = {want_found, NULL},
 	[TUI_NEW] = {on_new, NULL},
 	[TUI_OPEN] = {NULL, row_open},

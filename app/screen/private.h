@@ -280,6 +280,8 @@ void screen_answer_plan(struct screen *s, int64_t choice); /* TUI_ASK_PLAN */
 
 /* undo.c */
 int screen_undo(struct screen *s, bool again, size_t turns, struct err *err); /* /undo, /redo */
+/* … of that call of an answer, from 0 */
+int screen_undo_call(struct screen *s, const struct talk_message *m, int call, struct err *err);
 void screen_answer_undo(struct screen *s, int64_t choice); /* TUI_ASK_UNDO */
 void screen_drop_undo(struct screen *s);
 /* What became of edits of the conversation that is shown, where the program was ended at it. */

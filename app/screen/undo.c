@@ -34,13 +34,9 @@ static void ask(struct screen *s, bool again)
 	buf_release(&title);
 }
 
-int screen_undo(struct screen *s, bool again, size_t turns, struct err *err)
+/* What was found stands there, and is asked about. */
+static int offer(struct screen *s, bool again, int rc)
 {
-	int rc;
-
-	screen_drop_undo(s);
-	rc = undo_look(&s->acts.undo, s->acts.agent, s->talks, s->talk,
-		       again ? UNDO_AGAIN : UNDO_BACK, turns, err);
 	if (rc)
 		return rc;
 	show_list(s);
@@ -49,6 +45,29 @@ int screen_undo(struct screen *s, bool again, size_t turns, struct err *err)
 	else
 		tui_say(s->tui, STYLE_NOTICE, "no file is changed");
 	return 0;
+}
+
+int screen_undo(struct screen *s, bool again, size_t turns, struct err *err)
+{
+	screen_drop_undo(s);
+	return offer(s, again,
+		     undo_look(&s->acts.undo, s->acts.agent, s->talks, s->talk,
+			       again ? UNDO_AGAIN : UNDO_BACK, turns, err));
+}
+
+int screen_undo_call(struct screen *s, const struct talk_message *m, int call, struct err *err)
+{
+	const struct talk_part *p = NULL;
+
+	screen_drop_undo(s);
+	for (size_t i = 0; i < m->n_parts && call >= 0; i++)
+		if (m->parts[i].kind == HISTORY_CALL && call-- == 0)
+			p = &m->parts[i];
+	if (!p)
+		return err_set(err, ERR_USAGE, "no call of a tool here");
+	return offer(s, false,
+		     undo_look_call(&s->acts.undo, s->acts.agent, s->talks, s->talk, m,
+				    buf_str(&p->ref), err));
 }
 
 void screen_answer_undo(struct screen *s, int64_t choice)

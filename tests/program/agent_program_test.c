@@ -62,7 +62,12 @@ static const struct play plays[] = {
 	 .engine = MAKE MAKE MAKE READ DONE,
 	 .status = 5,
 	 .out = "",
-	 .err = "three calls were refused, since nobody could be asked"},
+	 .err = "3 calls were refused, since nobody could be asked"},
+	{{"-p", "hi", "--max-refused", "1"},
+	 .engine = MAKE READ DONE,
+	 .status = 5,
+	 .out = "",
+	 .err = "1 call was refused, since nobody could be asked"},
 	/* The ends of a turn have their exit codes. */
 	{{"-p", "hi", "--tool-rounds", "1"},
 	 .engine = "{\"turn\": {\"again\": true}}\n" READ DONE,

@@ -175,6 +175,34 @@ static void on_the_screen_a_box_asks(void **state)
 	stage_quit(&st);
 }
 
+/* Of two files, what the last call did. */
+static void on_the_screen_a_key_takes_back_one_edit(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	open_program(&st, NULL, EDITS);
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "hi\r");
+	for (int i = 0; i < 2; i++) {
+		stage_wait_for(&st, i ? "+made" : "+buy tea");
+		stage_wait_for(&st, "asks you");
+		stage_pause(&st, 700);
+		stage_type(&st, "y\r");
+	}
+	stage_wait_for(&st, "Changed.");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "\033[1;3A");
+	stage_type(&st, "d");
+	stage_wait_for(&st, "Take back the edits of 1 file?");
+	stage_type(&st, "\r");
+	stage_wait_for(&st, "new.txt: removed");
+	expect_files("buy tea\n", false);
+	stage_type(&st, "d");
+	stage_wait_for(&st, "this call left no edit that can be taken back");
+	stage_quit(&st);
+}
+
 static void who_says_no_is_left_alone_and_a_session_of_lines_has_events(void **state)
 {
 	struct buf line = {0}, out = {0};
@@ -225,6 +253,7 @@ int main(void)
 		T(in_line_mode_it_is_shown_asked_and_told),
 		T(without_tools_it_says_so),
 		T(on_the_screen_a_box_asks),
+		T(on_the_screen_a_key_takes_back_one_edit),
 		T(who_says_no_is_left_alone_and_a_session_of_lines_has_events),
 	};
 

@@ -81,7 +81,7 @@ static void owner_open(struct owner *o, enum agent_mode mode, bool nobody, const
 {
 	static const char *const names[] = {"read_file", "write_file", "edit_file", "shell"};
 	const struct tool_set_config offered = {.names = names, .n_names = 4};
-	struct agent_config c = {.place = {.workspace = "/"}, .mode = mode, .rounds = rounds};
+	struct agent_config c = {.place = {.workspace = "/"}, .mode = mode, .rounds = rounds, .refused = 3};
 
 	*o = (struct owner){.ops = {.ask_model = ask_model,
 				    .stop_model = stop_model,

@@ -209,6 +209,7 @@ static void owner_open(struct owner *o, const struct play *p)
 {
 	struct agent_config config = {.place = {.workspace = "/"},
 				      .mode = p->mode,
+				      .refused = 3,
 				      .rounds = p->rounds ? p->rounds : 25};
 
 	*o = (struct owner){.play = p, .ops = all_ops};
@@ -448,7 +449,7 @@ static const struct play plays[] = {
 		"list_files, "
 		"search_files\n"
 		"3 skipped: error: not run: too much was refused\n"
-		"refused: three calls were refused, since nobody could be asked\n"},
+		"refused: 3 calls were refused, since nobody could be asked\n"},
 	{.answers = {MAKE "\n" MAKE "\n" MAKE "\n" MAKE, "text sorry"},
 	 .mode = AGENT_NEVER,
 	 .log = "0 denied: error: denied: only what reads may run here\n"
