@@ -12,6 +12,8 @@
 #include "app/talk/store.h"
 #include "engine/base/clock.h"
 
+#define HEAR_MS 100
+
 /* ---- what the agent asks for ---- */
 
 static int ask_model(void *ctx, bool again, struct err *err)
@@ -247,12 +249,14 @@ static void take_answer(struct rounds *r, const struct said *m)
 	agent_decide(r->agent, r->number, m->decision, learns ? (struct str){0} : buf_str(&m->text));
 }
 
-/* What is there of the peer's lines. */
+/* What is there of the peer's lines; one that never stops keeps nothing else waiting. */
 static void hear_peer(struct rounds *r)
 {
+	int64_t until_ms = clock_ms() + HEAR_MS;
 	struct said *answer;
 
-	while (r->peer && !signals_seen() && time_left_ms(r) && peer_hear(r->peer, &answer)) {
+	while (r->peer && !signals_seen() && time_left_ms(r) && clock_left_ms(until_ms) &&
+	       peer_hear(r->peer, &answer)) {
 		if (answer)
 			take_answer(r, answer);
 		said_free(answer);

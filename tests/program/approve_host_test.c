@@ -99,6 +99,12 @@ static const struct play {
 	 .engine = MAKE DONE TOLD("error: denied: nobody can be asked") "{\"text\": \"A.\"}\n" DONE,
 	 .status = 5,
 	 .has = {ASKED("c1"), "\"state\": \"refused\"", "\"A.\"", "\"refused\": 1"}},
+	/* Nor is who never stops saying something else an answer. */
+	{HI "asked c1; timeout 3 yes garbage; ",
+	 .options = "--approve-timeout 0.2",
+	 .engine = MAKE DONE TOLD("error: denied: nobody can be asked") "{\"text\": \"A.\"}\n" DONE,
+	 .status = 2,
+	 .has = {ASKED("c1"), "line 2: ", "\"state\": \"refused\"", "\"A.\""}},
 	{HI "sleep 5; ",
 	 .options = "--timeout 0.4",
 	 .engine = MAKE DONE,
