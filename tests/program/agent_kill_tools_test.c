@@ -34,7 +34,7 @@ static char *program;
 /* Of all kills. */
 static size_t n_lost, n_edits;
 
-/* Each round makes version N of the file N + 1, and leaves three processes. */
+/* Each round makes version N of the file N + 1, and leaves two processes. */
 static void write_scripts(void)
 {
 	struct buf engine = {0};
@@ -48,11 +48,10 @@ static void write_scripts(void)
 		buf_addf(&engine,
 			 "{\"call\": {\"name\": \"shell\", \"arguments\": {\"command\": "
 			 "\"%s\"}}}\n" DONE,
-			 jobs_marked(
-				 &marked,
-				 "(setsid bash -c 'exec -a MARK sleep 1000' &); (trap '' "
-				 "TERM; exec -a MARK sleep 1000) & (exec -a MARK sleep 1000) "
-				 "& sleep 0.05"));
+			 jobs_marked(&marked,
+				     "(setsid bash -c 'exec -a MARK sleep 1000' &); (exec -a "
+				     "MARK sleep 1000) & "
+				     "sleep 0.02"));
 	}
 	buf_addz(&engine, "{\"text\": \"There.\"}\n" DONE);
 	tmpdir_write_text(&test_dir, "engine", buf_z(&engine));
