@@ -130,42 +130,6 @@ bool machine_run(struct agent *a, const char *by)
 	return false;
 }
 
-static bool can_widen(const struct agent *a)
-{
-	return call_class(buf_str(&a->calls.v[a->at].name)) == TOOL_RUN &&
-	       machine_layer(a) != SANDBOX_OFF;
-}
-
-void machine_ask(struct agent *a, enum agent_question question)
-{
-	struct approval p = {.number = ++a->question, .question = question};
-
-	a->asks = question;
-	a->state = AGENT_WAITS;
-	if (question == AGENT_ASKS_ROUNDS) {
-		p.rounds = a->allowed;
-	} else {
-		struct agent_news n = machine_news(a, AGENT_STARTS);
-
-		p.tool = n.tool;
-		p.arguments = n.arguments;
-		p.cls = a->cls;
-		p.grade = n.grade;
-		p.layer = machine_layer(a);
-		p.widens = can_widen(a);
-		p.diff = buf_str(&a->prepared.diff);
-		p.always = a->cls == TOOL_LEAVE && call_class(n.tool) == TOOL_EDIT;
-		p.rule = a->rule;
-		if (question == AGENT_ASKS_CALL)
-			machine_suggest(a);
-		p.suggest = question == AGENT_ASKS_CALL ? buf_str(&a->suggest)
-							: (struct str){"", 0};
-		p.place = a->at + 1;
-		p.n = a->calls.n;
-	}
-	a->ops->ask_user(a->ctx, &p);
-}
-
 /* One more of the same: true, it was answered. */
 static bool repeats(struct agent *a)
 {
@@ -289,7 +253,7 @@ static void end_round(struct agent *a)
 }
 
 /* Every call that needs neither the user nor time, from the one at hand on. */
-static void go_on(struct agent *a)
+void machine_go_on(struct agent *a)
 {
 	for (; a->at < a->calls.n; a->at++) {
 		if (!a->calls.v[a->at].done && !take_call(a))
@@ -301,7 +265,7 @@ static void go_on(struct agent *a)
 void machine_go_on_behind(struct agent *a)
 {
 	a->at++;
-	go_on(a);
+	machine_go_on(a);
 }
 
 static void begin_round(struct agent *a, const struct talk_message *m)
@@ -319,7 +283,7 @@ static void begin_round(struct agent *a, const struct talk_message *m)
 	if (machine_is_last_round(a) && a->ops->ask_user)
 		machine_ask(a, AGENT_ASKS_ROUNDS);
 	else
-		go_on(a);
+		machine_go_on(a);
 }
 
 /* ---- what happens ---- */
@@ -390,124 +354,10 @@ void agent_answered(struct agent *a, const struct agent_answer *m)
 		take_whole(a, m->said);
 }
 
-static void stop_round(struct agent *a)
+void machine_stop_round(struct agent *a)
 {
 	a->stopped = true;
 	a->skip = "stopped by the user";
-}
-
-static void decide_rounds(struct agent *a, enum decision d)
-{
-	if (d == DECIDE_YES)
-		a->allowed += a->config.rounds;
-	if (d == DECIDE_STOP)
-		stop_round(a);
-	go_on(a);
-}
-
-static void tell(const struct agent *a, const char *what, const struct err *err)
-{
-	struct buf text = {0};
-	const struct agent_news n = {.kind = AGENT_NOTICE, .exit = -1, .ms = -1};
-	struct agent_news told = n;
-
-	buf_addf(&text, "%s: %s", what, err->text);
-	told.text = buf_str(&text);
-	a->ops->show(a->ctx, &told);
-	buf_release(&text);
-}
-
-/* Who is to be said to have let the call run. */
-static const char *learn(struct agent *a, enum decision d, struct str rules)
-{
-	bool always = d == DECIDE_ALWAYS;
-	struct err err = {0};
-
-	if (!rules.n)
-		rules = buf_str(&a->suggest);
-	if (!a->config.rules || !rules.n)
-		return "once";
-	if (rules_learn(a->config.rules, always ? RULES_HERE : RULES_SESSION, rules, &err)) {
-		tell(a, "no rule was made", &err);
-		return "once";
-	}
-	if (always && !a->ops->learn)
-		err_set(&err, ERR_USAGE, "nothing keeps it");
-	else if (always && !a->ops->learn(a->ctx, rules, &err))
-		return "always";
-	if (always)
-		tell(a, "the rule holds until the program ends", &err);
-	return "session";
-}
-
-static void decide_call(struct agent *a, enum decision d, struct str reason)
-{
-	struct buf why = {0};
-
-	if (d == DECIDE_YES || d == DECIDE_SESSION || d == DECIDE_ALWAYS) {
-		if (machine_run(a, d == DECIDE_YES ? "once" : learn(a, d, reason)))
-			machine_go_on_behind(a);
-		return;
-	}
-	if (d == DECIDE_NOBODY) {
-		machine_refuse(a);
-		machine_go_on_behind(a);
-		return;
-	}
-	a->good = true;
-	if (d == DECIDE_STOP)
-		stop_round(a);
-	if (reason.n)
-		buf_addz(&why, ": ");
-	buf_adds(&why, reason);
-	machine_answer_not_run(a, TOOL_DENIED, "denied by the user", buf_str(&why), "user");
-	buf_release(&why);
-	machine_go_on_behind(a);
-}
-
-static void decide_wider(struct agent *a, enum decision d)
-{
-	if (d == DECIDE_YES && !machine_run_wider(a))
-		return;
-	if (d == DECIDE_STOP)
-		stop_round(a);
-	if (d != DECIDE_YES)
-		machine_keep_narrow(a);
-	machine_go_on_behind(a);
-}
-
-void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str text)
-{
-	if (a->state != AGENT_WAITS || number != a->question)
-		return;
-	if (a->asks == AGENT_ASKS_ROUNDS)
-		decide_rounds(a, d);
-	else if (a->asks == AGENT_ASKS_WIDER)
-		decide_wider(a, d);
-	else
-		decide_call(a, d, text);
-}
-
-bool agent_widen(struct agent *a, uint64_t number, unsigned grade)
-{
-	if (a->state != AGENT_WAITS || number != a->question || a->asks != AGENT_ASKS_CALL ||
-	    !can_widen(a))
-		return false;
-	a->widened |= grade;
-	return true;
-}
-
-unsigned agent_grade(struct str word)
-{
-	static const struct {
-		const char *name;
-		unsigned grade;
-	} rows[] = {{"network", GRADE_NET}, {"git", GRADE_GIT}, {"outside", GRADE_OUTSIDE}};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (str_is(word, rows[i].name))
-			return rows[i].grade;
-	return 0;
 }
 
 void agent_stop(struct agent *a)
@@ -524,7 +374,7 @@ void agent_stop(struct agent *a)
 		break;
 	}
 	a->state = AGENT_STOPS;
-	stop_round(a);
+	machine_stop_round(a);
 	if (a->job)
 		runner_stop(a->config.runner, a->job);
 	else
@@ -544,7 +394,7 @@ void agent_leave(struct agent *a)
 		machine_keep_narrow(a);
 		machine_go_on_behind(a);
 	} else if (a->state == AGENT_WAITS) {
-		go_on(a);
+		machine_go_on(a);
 	} else {
 		finish(a, AGENT_STOPPED, NULL);
 	}

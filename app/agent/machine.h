@@ -77,14 +77,21 @@ void machine_give_up(struct agent *a, enum agent_end why, const struct err *err,
 		     const char *skip);
 void machine_give_up_with(struct agent *a, enum agent_end why, int code, const char *text,
 			  const char *skip);
-/* The user is asked about the call at hand, or for more rounds. */
-void machine_ask(struct agent *a, enum agent_question question);
 /* It runs from here on; `by`: who let it.  True: it has its result already, since it could not be
  * begun. */
 bool machine_run(struct agent *a, const char *by);
+/* The round goes on at the call at hand, as far as it needs neither the user nor time. */
+void machine_go_on(struct agent *a);
+/* Its calls that are left do not run, and the turn ends with it, by the user. */
+void machine_stop_round(struct agent *a);
 /* The call at hand has its result: on with the next, or to the model. */
 void machine_go_on_behind(struct agent *a);
 bool machine_is_last_round(const struct agent *a);
+
+/* decide.c */
+
+/* The user is asked about the call at hand, or for more rounds. */
+void machine_ask(struct agent *a, enum agent_question question);
 
 /* early.c */
 

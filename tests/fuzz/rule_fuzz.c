@@ -64,6 +64,31 @@ static void check(const struct rules *r, struct str command)
 	buf_release(&text);
 }
 
+/* What an answer to the command would make lets it run, and is a rule by itself; nothing stays
+ * of it before that. */
+static void check_suggestion(struct rules *r, struct str command)
+{
+	struct buf list = {0}, again = {0};
+	struct rules_verdict v;
+	struct err err;
+
+	rules_judge_read(r, command, &v);
+	rules_judge_tool(r, command, &v);
+	rules_suggest_edit(r, command, &list);
+	BUG_ON(list.len && rules_check(buf_str(&list), &err));
+	buf_reset(&list);
+	rules_suggest(r, command, &list);
+	rules_suggest(r, command, &again);
+	BUG_ON(!str_eq(buf_str(&list), buf_str(&again)));
+	if (list.len) {
+		BUG_ON(rules_learn(r, RULES_SESSION, buf_str(&list), &err));
+		rules_judge_command(r, command, &v);
+		BUG_ON(v.kind != RULES_RUN);
+	}
+	buf_release(&list);
+	buf_release(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = {(const char *)data, size}, line;
@@ -75,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 0; i < RULES_MAX && next_line(&text, &line); i++)
 		add(r, line);
 	check(r, text);
+	check_suggestion(r, text);
 	rules_free(r);
 	return 0;
 }
