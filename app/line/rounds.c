@@ -255,8 +255,9 @@ static void hear_peer(struct rounds *r)
 	int64_t until_ms = clock_ms() + HEAR_MS;
 	struct said *answer;
 
-	while (r->peer && !signals_seen() && time_left_ms(r) && clock_left_ms(until_ms) &&
-	       peer_hear(r->peer, &answer)) {
+	r->heard_all = !r->peer;
+	while (!r->heard_all && !signals_seen() && time_left_ms(r) && clock_left_ms(until_ms)) {
+		r->heard_all = !peer_hear(r->peer, &answer);
 		if (answer)
 			take_answer(r, answer);
 		said_free(answer);
@@ -324,7 +325,7 @@ static void wait_for_peer(struct rounds *r)
 		return;
 	}
 	fds[1].fd = peer_fd(r->peer);
-	poll(fds, 2, sooner_ms(time_left_ms(r), clock_left_ms(r->answer_by_ms)));
+	poll(fds, 2, r->heard_all ? sooner_ms(time_left_ms(r), clock_left_ms(r->answer_by_ms)) : 0);
 	if (!time_left_ms(r)) {
 		r->late = true;
 		agent_stop(r->agent);
@@ -341,7 +342,7 @@ static void wait_for_runner(struct rounds *r)
 				{.fd = r->peer ? peer_fd(r->peer) : -1, .events = POLLIN}};
 	size_t n = agent_fds(r->agent, fds + 2, 1);
 
-	if (poll(fds, 2 + n, time_left_ms(r)) < 0 && errno != EINTR) {
+	if (poll(fds, 2 + n, r->heard_all ? time_left_ms(r) : 0) < 0 && errno != EINTR) {
 		/* The tool is ended, since it cannot be waited for. */
 		err_errno(&r->trouble, "poll", "waiting for a tool");
 		agent_stop(r->agent);
@@ -354,7 +355,7 @@ static void wait_for_runner(struct rounds *r)
 		r->late = true;
 		agent_stop(r->agent);
 	}
-	if (fds[1].revents)
+	if (fds[1].revents || !r->heard_all)
 		hear_peer(r);
 	if (n && fds[2].revents)
 		agent_poll(r->agent);
@@ -437,6 +438,7 @@ static void take_up(struct rounds *r, struct talk *talk, struct show *s,
 	r->talk = talk;
 	r->show = s;
 	r->watch = watch;
+	r->heard_all = true;
 	r->ended = r->late = r->gone = r->stopped = false;
 	r->trouble = (struct err){0};
 }

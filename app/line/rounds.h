@@ -37,6 +37,7 @@ struct rounds {
 	char asked_id[SHOW_ID_BYTES]; /* the call it was asked about */
 	int64_t answer_by_ms;         /* it is refused then; 0: never */
 	bool stopped;                 /* the peer said so */
+	bool heard_all;               /* that it had said, when it was heard last */
 };
 
 /*

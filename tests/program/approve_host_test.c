@@ -105,6 +105,13 @@ static const struct play {
 	 .engine = MAKE DONE TOLD("error: denied: nobody can be asked") "{\"text\": \"A.\"}\n" DONE,
 	 .status = 2,
 	 .has = {ASKED("c1"), "line 2: ", "\"state\": \"refused\"", "\"A.\""}},
+	/* … but what it says among that is heard, also when it has stopped. */
+	{HI "asked c1; { yes x | head -n 30000; " SAYS("\"c1\", \"decision\": \"once\"") "}; answered c1; ",
+	 .options = "--timeout 9",
+	 .engine = MAKE DONE TOLD("made") "{\"text\": \"A.\"}\n" DONE,
+	 .runner = MADE,
+	 .status = 2,
+	 .has = {ASKED("c1"), "line 30001: ", "\"state\": \"ok\"", "\"A.\""}},
 	{HI "sleep 5; ",
 	 .options = "--timeout 0.4",
 	 .engine = MAKE DONE,
