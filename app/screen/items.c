@@ -64,6 +64,17 @@ static size_t item_begin(struct screen *s, const struct talk_message *m, size_t 
 			      now_ms);
 }
 
+/* Once it is whole, by what it is about, as in lines; until then, as it is written. */
+static void show_call(struct screen *s, const struct talk_part *p, size_t item)
+{
+	struct buf subject = {0};
+
+	agent_add_subject(&subject, buf_str(&p->text));
+	transcript_set_call(s->said, item, buf_str(&p->name),
+			    buf_str(subject.len ? &subject : &p->text));
+	buf_release(&subject);
+}
+
 /* `more`: what was said in it since; of a call everything is shown anew. */
 static void item_grow(struct screen *s, const struct talk_part *p, size_t item, struct str more)
 {
@@ -73,7 +84,7 @@ static void item_grow(struct screen *s, const struct talk_part *p, size_t item, 
 		transcript_append(s->said, item, more);
 		return;
 	}
-	transcript_set_call(s->said, item, buf_str(&p->name), buf_str(&p->text));
+	show_call(s, p, item);
 	transcript_set_text(s->said, item, buf_str(&p->why));
 }
 

@@ -78,6 +78,7 @@ static void a_word_from_the_input_decides_about_a_call(void **state)
 		stage_wait_for(&st, words[i].shown);
 		stage_wait_for(&st, "ready");
 		assert_false(stage_shows(&st, "Run this command?"));
+		assert_true(stage_shows(&st, "shell make"));
 		assert_true(stage_shows(&st, "Sorry.") || stage_shows(&st, "Good.") ||
 			    stage_shows(&st, "Bad."));
 		stage_assert_clean(&st);
