@@ -70,7 +70,7 @@ static void draw_writing(struct show *s)
 		return;
 	buf_addz(&line, "→ ");
 	buf_adds(&line, buf_str(&s->writes));
-	buf_addf(&line, ", %llu lines …", (unsigned long long)s->written + 1);
+	buf_addf(&line, ", %llu line%s …", (unsigned long long)s->written + 1, s->written ? "s" : "");
 	output_own(STDERR_FILENO, "\r\033[K");
 	output_safe(STDERR_FILENO, buf_str(&line));
 	s->bar = true;
