@@ -177,9 +177,13 @@ static __device__ __forceinline__ bool choose_near(struct chooser *c, const floa
 	struct line l;
 
 	static_assert(EACH == 8, "scores come in whole eights, a row of them in 16s");
-	if (mine > 0) {
+	if (mine == EACH) {
 		*(float4 *)v = *(const float4 *)(score + first);
 		*(float4 *)(v + 4) = *(const float4 *)(score + first + 4);
+	} else {
+#pragma unroll
+		for (int j = 0; j < EACH; j++)
+			v[j] = j < mine ? score[first + j] : 0.0f;
 	}
 #pragma unroll
 	for (int j = 0; j < EACH; j++)
