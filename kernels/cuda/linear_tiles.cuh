@@ -4,7 +4,7 @@
  * product has the blocks that it has alone, the larger ones first.
  *
  * Two blocks share a multiprocessor, so that the next kernel's copies begin when the first of
- * them ends.  Floor: bytes of W over the memory's bandwidth.
+ * them ends.  Blocks that are not resident from the beginning find nothing to wait for. Floor: bytes of W over the memory's bandwidth.
  */
 #ifndef KERNELS_CUDA_LINEAR_TILES_CUH
 #define KERNELS_CUDA_LINEAR_TILES_CUH
@@ -20,6 +20,7 @@ struct tiles_job {
 
 struct tiles_batch {
 	int n, n_tok;
+	unsigned early; /* blocks that are resident at once */
 	const unsigned char *x, *norm; /* bf16 [n_tok, n_group · in]; [in] or NULL */
 	float eps;
 	unsigned first[LINEAR_BATCH + 1]; /* block of each job; behind the last */
@@ -61,7 +62,8 @@ tiles_block(const struct tiles_batch &b, const struct tiles_job &j, unsigned blo
 			     b.norm,
 			     b.eps,
 			     shared->inverse};
-	struct stream_ring ring = {room + warp * j.slots * ROUND_BYTES, j.slots};
+	struct stream_ring ring = {room + warp * j.slots * ROUND_BYTES, j.slots,
+				   blockIdx.x < b.early};
 	struct slice slice = {room + STREAM_WARPS * j.slots * ROUND_BYTES, j.slice_rounds};
 	float sum[NT][4];
 
@@ -206,7 +208,7 @@ static void sort_parts(const struct linear_args *part, int n, int order[LINEAR_B
 static int launch_tiles(struct cuda *c, const struct linear_args *part, int n,
 			const struct rms_norm_args *norm, struct err *err)
 {
-	struct tiles_batch b = {n, part[0].n_tok, part[0].x};
+	struct tiles_batch b = {n, part[0].n_tok, 2 * (unsigned)c->n_sm, part[0].x};
 	int order[LINEAR_BATCH];
 	size_t most = 0;
 

@@ -31,6 +31,10 @@
 #define STREAM_WARPS   (STREAM_THREADS / WARP)
 #define STREAM_SLOTS   2 /* more would keep the next kernel's blocks out for longer */
 
+/* Pieces of a warp on their way before kernel_begin(), 32 KB of a multiprocessor: as many as keep
+ * the memory busy.  More would make what the kernels before still load wait behind them. */
+#define STREAM_WINDOW 2
+
 /* A tile's first byte, the scales of its rows (F8), and how many rounds it has. */
 struct stream_tile {
 	const unsigned char *w, *s;
@@ -47,10 +51,12 @@ struct stream_x {
 	float *inverse; /* shared, [n]: what stream_norm() finds */
 };
 
-/* Rounds of W that are on their way: one to STREAM_SLOTS, ROUND_BYTES each. */
+/* Rounds of W that are on their way: one to STREAM_SLOTS, ROUND_BYTES each.  `early`: the block
+ * may well begin before the kernel before has ended. */
 struct stream_ring {
 	unsigned char *p;
 	int slots;
+	bool early;
 };
 
 /* ----------------------------------------------------------------- x in shared memory */
@@ -241,6 +247,36 @@ static __device__ __forceinline__ void stream_copy(uint32_t to, const unsigned c
 	copy_commit();
 }
 
+/* Fills the ring from round r on, each n_warp-th, a group a round; or, where other kernels still
+ * run, a group a piece, so that fewer groups than a round's are awaited later. */
+static __device__ __forceinline__ void stream_start(const struct stream_ring &ring, uint32_t to,
+						    const unsigned char *w, int r, int n_warp,
+						    int n_round)
+{
+	const int pieces = ROUND_BYTES / PIECE_BYTES;
+
+	if (!ring.early) {
+		for (int k = 0; k < ring.slots; k++)
+			stream_copy(to + (uint32_t)(k * ROUND_BYTES), w, r + k * n_warp,
+				    n_round);
+		return;
+	}
+#pragma unroll 1
+	for (int p = 0; p < ring.slots * pieces; p++) {
+		int round = r + p / pieces * n_warp;
+		const unsigned char *from = w + (size_t)round * ROUND_BYTES;
+		int at = p % pieces * PIECE_BYTES;
+
+		if (p >= STREAM_WINDOW)
+			copy_wait_but<STREAM_WINDOW - 1>();
+		if (round < n_round) {
+			copy_async(to + (uint32_t)(p * PIECE_BYTES), from + at, 1);
+			copy_async(to + (uint32_t)(p * PIECE_BYTES + 512), from + at + 512, 1);
+		}
+		copy_commit();
+	}
+}
+
 /* Waits for the oldest of so many groups. */
 static __device__ __forceinline__ void stream_wait(int slots)
 {
@@ -272,9 +308,7 @@ stream_product(float (&sum)[NT][4], const struct stream_tile &m, const struct st
 	const unsigned char *from = m.w + lane * 16;
 	float acc[2][NT][4] = {};
 
-	for (int k = 0; k < ring.slots; k++)
-		stream_copy(mine + (uint32_t)(k * ROUND_BYTES), from, r + k * n_warp,
-			    m.n_round);
+	stream_start(ring, mine, from, r, n_warp, m.n_round);
 	if (TYPE == WEIGHT_F8)
 		scales = stream_scales(m, r + lane * n_warp);
 	kernel_begin(); /* weights are nobody's output: their copies needn't wait */
