@@ -120,15 +120,6 @@ struct mhc_post_args {
 };
 
 /*
- * What stands between two sublayers, in one: post, then pre on the streams that it leaves.
- * Optional: the caller runs mhc_post and mhc_pre where the entry is NULL.
- */
-struct mhc_join_args {
-	struct mhc_post_args post;
-	struct mhc_pre_args pre; /* its x is post's; its post and comb are not post's */
-};
-
-/*
  * mhc_head:     out = RMSNorm(sum_j w[j] X[j]), w from fn [4, 4d]
  * mhc_head_sum: the same without the norm
  */
@@ -189,6 +180,18 @@ struct linear_normed_args {
 	struct linear_batch_args batch;
 };
 
+/*
+ * What stands between two sublayers, in one: the product that ends the first, where the caller
+ * gives it, then post, then pre on the streams that it leaves.
+ * Optional: the caller runs linear, mhc_post and mhc_pre where the entry is NULL.
+ */
+struct mhc_join_args {
+	struct linear_args product; /* its y is post's, and means nothing afterwards; w.w NULL:
+				       y is there already */
+	struct mhc_post_args post;
+	struct mhc_pre_args pre; /* its x is post's; its post and comb are not post's */
+};
+
 /* ---------------------------------------------------------------- attention */
 
 /* Each head of q: rsqrt(mean(q²) + eps), then rotary on its last 64; in place. */
@@ -245,13 +248,15 @@ struct index_query_args {
 };
 
 /*
- * What stands between the products and attention, in one: query, window_row, the compressors and
- * index_query, each as its own operation has it, bit for bit, and what mhc_pre has left.  None
- * reads what another writes.
+ * What stands between the first products and attention, in one: the products of the queries,
+ * then query, window_row, the compressors and index_query, each as its own operation has it, bit
+ * for bit, and what mhc_pre has left.  Of these only query and index_query read what another
+ * writes: the products.
  * Optional: the caller runs them one by one where the entry is NULL.
  */
 struct attention_rows_args {
-	struct query_args query; /* n_tok alike in all */
+	struct linear_normed_args queries; /* batch.n 0: they have been made */
+	struct query_args query;           /* n_tok alike in all */
 	struct window_row_args window;
 	struct index_query_args index; /* n_head 0: there is none */
 	struct mhc_mix_args mix;

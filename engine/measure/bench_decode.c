@@ -210,7 +210,7 @@ static void show_phases(struct bench *b, const double bytes[N_PHASES])
 			continue;
 		buf_addf(b->out, "  %-12s %9.3f %5.1f %% %9.2f", phase_name((enum phase)p),
 			 1e3 * each, 100 * sum[p] / all, bytes[p] / 1e6);
-		if (bytes[p] > 0)
+		if (bytes[p] > 0 && each > 0)
 			buf_addf(b->out, " %10.0f %%", 100 * bytes[p] / each / b->read);
 		buf_addc(b->out, '\n');
 	}

@@ -46,7 +46,30 @@ static struct window_row_args window_row(const struct model *m, const struct lay
 	};
 }
 
-/* What is made of the products before attention reads it. */
+/* qr → q, and the indexer's */
+static struct linear_normed_args queries(const struct model *m, const struct layer_weights *w,
+					 const struct rows *r)
+{
+	const struct model_config *cfg = &m->cfg;
+	const struct work *k = &m->work;
+	struct linear_normed_args a = {
+		.norm = {
+			.n_tok = r->n,
+			.d = cfg->q_lora_rank,
+			.eps = cfg->rms_eps,
+			.x = k->qr,
+			.norm = w->q_norm,
+			.out = k->qr,
+		},
+	};
+
+	batch_linear(&a.batch, &w->wq_b, r->n, k->qr, k->q, 0);
+	if (w->ratio == 4)
+		batch_linear(&a.batch, &w->indexer.wq_b, r->n, k->qr, k->iq, 0);
+	return a;
+}
+
+/* What is made of the first products before attention reads it. */
 static struct attention_rows_args rows_args(const struct model *m,
 					    const struct layer_weights *w,
 					    const struct layer_cache *c, const struct rows *r,
@@ -54,6 +77,7 @@ static struct attention_rows_args rows_args(const struct model *m,
 {
 	const struct work *k = &m->work;
 	struct attention_rows_args a = {
+		.queries = queries(m, w, r),
 		.query =
 			{
 				.n_tok = r->n,
@@ -85,33 +109,44 @@ static struct attention_rows_args rows_args(const struct model *m,
 	return a;
 }
 
+static int run_queries(struct model *m, const struct linear_normed_args *a, struct err *err)
+{
+	const struct ops *ops = m->be->ops;
+	int rc;
+
+	if (ops->linear_normed)
+		return ops->linear_normed(m->be, a, err);
+	rc = ops->rms_norm(m->be, &a->norm, err);
+	return rc ? rc : run_batch(m, &a->batch, err);
+}
+
 static int one_by_one(struct model *m, const struct attention_rows_args *a, struct err *err)
 {
 	const struct ops *ops = m->be->ops;
-	int rc = ops->query(m->be, &a->query, err);
+	int rc = run_queries(m, &a->queries, err);
 
+	if (!rc)
+		rc = ops->query(m->be, &a->query, err);
 	if (!rc)
 		rc = ops->window_row(m->be, &a->window, err);
 	if (!rc)
 		rc = phase_mark(m, PHASE_ATTENTION, err);
 	for (int i = 0; !rc && i < a->n_compress; i++)
 		rc = ops->compress(m->be, &a->compress[i], err);
-	return rc || !a->index.n_head ? rc : ops->index_query(m->be, &a->index, err);
+	if (!rc && a->index.n_head)
+		rc = ops->index_query(m->be, &a->index, err);
+	return rc ? rc : phase_mark(m, PHASE_COMPRESSOR, err);
 }
 
-/* Of the phases, that of the compressors where they are in one with the rest. */
+/* Of the phases, the compressors' is a part of attention's where they are in one. */
 static int make_rows(struct model *m, const struct attention_rows_args *a, struct err *err)
 {
 	int rc;
 
-	if (m->be->ops->attention_rows) {
-		rc = phase_mark(m, PHASE_ATTENTION, err);
-		if (!rc)
-			rc = m->be->ops->attention_rows(m->be, a, err);
-	} else {
-		rc = one_by_one(m, a, err);
-	}
-	return rc ? rc : phase_mark(m, PHASE_COMPRESSOR, err);
+	if (!m->be->ops->attention_rows)
+		return one_by_one(m, a, err);
+	rc = m->be->ops->attention_rows(m->be, a, err);
+	return rc ? rc : phase_mark(m, PHASE_ATTENTION, err);
 }
 
 /* Fills work.sel and work.n_sel. */
@@ -170,51 +205,33 @@ static int inputs(struct model *m, const struct layer_weights *w, const struct r
 	return run_batch(m, &b, err);
 }
 
-/* qr → q, and the indexer's */
-static int queries(struct model *m, const struct layer_weights *w, const struct rows *r,
-		   struct err *err)
-{
-	const struct model_config *cfg = &m->cfg;
-	struct work *k = &m->work;
-	struct linear_normed_args a = {
-		.norm = {
-			.n_tok = r->n,
-			.d = cfg->q_lora_rank,
-			.eps = cfg->rms_eps,
-			.x = k->qr,
-			.norm = w->q_norm,
-			.out = k->qr,
-		},
-	};
-	int rc;
-
-	batch_linear(&a.batch, &w->wq_b, r->n, k->qr, k->q, 0);
-	if (w->ratio == 4)
-		batch_linear(&a.batch, &w->indexer.wq_b, r->n, k->qr, k->iq, 0);
-	if (m->be->ops->linear_normed)
-		return m->be->ops->linear_normed(m->be, &a, err);
-	rc = m->be->ops->rms_norm(m->be, &a.norm, err);
-	return rc ? rc : run_batch(m, &a.batch, err);
-}
-
-/* o → y */
+/* o → oa, and y, or what gives y: ranks meet before it goes into the streams. */
 static int attention_out(struct model *m, const struct layer_weights *w, const struct rows *r,
-			 struct err *err)
+			 struct linear_args *last, struct err *err)
 {
+	struct work *k = &m->work;
 	struct linear_args groups = {
 		.n_tok = r->n,
 		.n_group = model_part(m, SHARD_GROUPS),
 		.w = w->wo_a,
-		.x = m->work.o,
-		.y = m->work.oa,
+		.x = k->o,
+		.y = k->oa,
 	};
 	int rc = m->be->ops->linear(m->be, &groups, err);
 
-	return rc ? rc : run_linear(m, &w->wo_b, r->n, m->work.oa, m->work.y, 1, err);
+	if (rc || !m->comm) {
+		*last = linear_over(&w->wo_b, r->n, k->oa, k->y, 1);
+		return rc;
+	}
+	rc = run_linear(m, &w->wo_b, r->n, k->oa, k->y, 1, err);
+	if (!rc)
+		rc = phase_mark(m, PHASE_ATTENTION, err);
+	return rc ? rc
+		  : ranks_sum(m, PHASE_ATTENTION, k->y, (size_t)r->n * (size_t)m->cfg.dim, err);
 }
 
 int layer_attention(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
-		    const struct rows *r, struct err *err)
+		    const struct rows *r, struct linear_args *last, struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
 	const struct ops *ops = m->be->ops;
@@ -244,8 +261,6 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 	int rc = inputs(m, w, r, err);
 
 	if (!rc)
-		rc = queries(m, w, r, err);
-	if (!rc)
 		rc = make_rows(m, &made, err);
 	if (!rc && w->ratio == 4)
 		rc = choose_rows(m, c, r, err);
@@ -253,12 +268,7 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 		rc = (r->block ? ops->block_attention : ops->attention)(m->be, &attention, err);
 	if (!rc)
 		rc = phase_mark(m, PHASE_CACHE, err);
-	if (!rc)
-		rc = attention_out(m, w, r, err);
-	if (!rc)
-		rc = phase_mark(m, PHASE_ATTENTION, err);
-	return rc ? rc
-		  : ranks_sum(m, PHASE_ATTENTION, k->y, (size_t)r->n * (size_t)cfg->dim, err);
+	return rc ? rc : attention_out(m, w, r, last, err);
 }
 
 int layer_window(struct model *m, const struct layer_weights *w, const struct layer_cache *c,

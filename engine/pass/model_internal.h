@@ -202,13 +202,6 @@ static inline struct sublayer sublayer_attn(const struct layer_weights *w)
 	return (struct sublayer){&w->hc_attn, w->attn_norm};
 }
 
-/*
- * Between two sublayers: work.y goes into the streams x where it stands `after` one, and
- * work.u comes out of them for the next where there is one.
- */
-int mhc_joint(struct model *m, const struct rows *r, dbuf x, bool after, struct sublayer next,
-	      struct err *err);
-
 /* What the joint has left to the sublayer: to be given to attention_rows or gate_route. */
 struct mhc_mix_args mhc_rest(const struct model *m, const struct rows *r);
 
@@ -221,9 +214,10 @@ int layer_begin(struct model *m, const struct layer_weights *w, const struct row
 int layer_run(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
 	      const struct rows *r, dbuf x, const struct layer_weights *next, struct err *err);
 
-/* work.u → work.y, each sublayer's own part. */
+/* work.u → work.y, each sublayer's own part; of attention y is what *last gives, which is left
+ * to the joint, or, with its w.w NULL, has been made. */
 int layer_attention(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
-		    const struct rows *r, struct err *err);
+		    const struct rows *r, struct linear_args *last, struct err *err);
 int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r,
 		  struct err *err);
 

@@ -1,67 +1,30 @@
 /*
- * attention_rows: what stands between the products and attention, in one launch for few rows:
- * the compressors, the window rows, the queries and the index queries, each by blocks of its
- * own with the functions that their own operations have, so to the same bits; and the mixtures
- * that the joint before has left.
+ * attention_rows: what stands between the first products and attention, in two launches for few
+ * rows, each part by the functions that its own operation has, so to the same bits.
  *
- * Mapping: blocks of eight warps and one more: nine tokens' mixtures, a block of tokens to
- * pool, a token to keep, two window rows, or eight heads.  The longest come first.  Floor: a
- * launch and the latency of the step, the loads that depend on it, and a row's norm.
+ * The first has the queries' products and beside them what does not read these and takes long
+ * (rows_beside.cuh); the second has the queries and the index queries, a head a warp.  Floor:
+ * that of the products, and a launch.
  */
-#include "kernels/cuda/compress.cuh"
-#include "kernels/cuda/mhc_mix.cuh"
+#include "kernels/cuda/linear_check.cuh"
+#include "kernels/cuda/linear_stage.cuh"
 
-#define WARPS       (POOL_THREADS / WARP)
-#define WINDOW_ROWS (POOL_THREADS / KV_THREADS) /* of a block */
+#define WARPS (POOL_THREADS / WARP)
 
-static_assert(KEEP_ALONG <= WARPS + 1, "a block has all tokens' mixtures");
-
-enum part { PART_MIX, PART_POOL_0, PART_POOL_1, PART_WINDOW, PART_QUERY, PART_INDEX, N_PARTS };
-
-struct rows_job {
-	unsigned end[N_PARTS]; /* the block behind each part's last */
-	struct pool pool[2];
-	struct window_row_args window;
-	struct query_args query;
-	struct index_query_args index;
-	struct mhc_mix_args mix;
-};
-
-static __global__ void __launch_bounds__(POOL_BLOCK)
-	rows_kernel(const __grid_constant__ struct rows_job j)
+/* Heads of the queries by `query_blocks` blocks, of the index queries by those behind. */
+static __global__ void __launch_bounds__(POOL_THREADS)
+	heads_kernel(const struct query_args query, const struct index_query_args index,
+		     unsigned query_blocks)
 {
-	__shared__ union {
-		struct pool_shared pool;
-		float4 window[WINDOW_ROWS][HEAD_DIM / 4];
-		float mix[WARPS + 1][16];
-	} s;
 	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
-	int part = 0, i;
 
-	while (blockIdx.x >= j.end[part])
-		part++;
-	i = (int)(blockIdx.x - (part ? j.end[part - 1] : 0));
-	if (part == PART_MIX) {
-		kernel_begin();
-		if (warp < j.mix.n_tok)
-			mix_token(j.mix, warp, s.mix[warp], lane);
-	} else if (part == PART_POOL_0) {
-		pool_block(j.pool[0], i, &s.pool);
-	} else if (part == PART_POOL_1) {
-		pool_block(j.pool[1], i, &s.pool);
-	} else if (warp == WARPS) { /* the one more: rows and heads have no work for it */
-		kernel_begin();
-	} else if (part == PART_WINDOW) {
-		int row = warp / (KV_THREADS / WARP);
-
-		window_row(j.window, i * WINDOW_ROWS + row, (float *)s.window[row],
-			   (int)threadIdx.x % KV_THREADS);
-	} else if (part == PART_QUERY) {
-		query_head(j.query, (int64_t)i * WARPS + warp, lane);
-	} else {
-		index_head(j.index, (int64_t)i * WARPS + warp, lane);
-	}
+	if (blockIdx.x < query_blocks)
+		query_head(query, (int64_t)blockIdx.x * WARPS + warp, lane);
+	else
+		index_head(index, (int64_t)(blockIdx.x - query_blocks) * WARPS + warp, lane);
 }
+
+/* ------------------------------------------------------------------------ launching */
 
 static unsigned blocks_for(int n, int each)
 {
@@ -86,6 +49,11 @@ static int check(const struct attention_rows_args *a, struct err *err)
 {
 	int n = a->query.n_tok;
 
+	if (a->queries.batch.n && linear_check_normed(&a->queries, err))
+		return err->code;
+	if (a->queries.batch.n && a->queries.norm.n_tok != n)
+		return cuda_refuse(err, "attention_rows", "%d rows, products of %d", n,
+				   a->queries.norm.n_tok);
 	if (n < 1 || a->query.n_head < 1 || a->query.n_head > 65536 || a->index.n_head < 0 ||
 	    a->index.n_head > 65536 || a->window.n_tok != n || n > a->window.ring_rows ||
 	    a->n_compress < 0 || a->n_compress > 2 ||
@@ -106,32 +74,57 @@ static int check(const struct attention_rows_args *a, struct err *err)
 	return 0;
 }
 
-int cuda_attention_rows(struct backend *be, const struct attention_rows_args *a,
-			struct err *err)
+/* The blocks that stand before those of the products. */
+static struct beside_job beside_of(const struct attention_rows_args *a)
 {
-	struct cuda *c = cuda_of(be);
-	int n = a->query.n_tok;
-	struct rows_job j = {};
+	struct beside_job j = {};
 	unsigned count[N_PARTS] = {}, end = 0;
 
-	if (n > KEEP_ALONG)
-		return one_by_one(be, a, err);
-	if (check(a, err))
-		return err->code;
-	count[PART_MIX] = a->mix.raw != NULL; /* KEEP_ALONG tokens are no more than its warps */
+	count[PART_MIX] = a->mix.raw != NULL;
 	for (int i = 0; i < a->n_compress; i++)
 		count[PART_POOL_0 + i] = pool_of(&a->compress[i], &j.pool[i]);
-	count[PART_WINDOW] = blocks_for(n, WINDOW_ROWS);
-	count[PART_QUERY] = blocks_for(n * a->query.n_head, WARPS);
-	count[PART_INDEX] = blocks_for(n * a->index.n_head, WARPS);
+	count[PART_WINDOW] = blocks_for(a->window.n_tok, WINDOW_ROWS);
 	for (int i = 0; i < N_PARTS; i++) {
 		end += count[i];
 		j.end[i] = end;
 	}
 	j.window = a->window;
-	j.query = a->query;
-	j.index = a->index;
 	j.mix = a->mix;
-	launch_kernel(c, rows_kernel, end, POOL_BLOCK, 0, j);
+	return j;
+}
+
+static int launch_heads(struct cuda *c, const struct attention_rows_args *a, struct err *err)
+{
+	int n = a->query.n_tok;
+	unsigned first = blocks_for(n * a->query.n_head, WARPS);
+	unsigned more = blocks_for(n * a->index.n_head, WARPS);
+
+	launch_kernel(c, heads_kernel, first + more, POOL_THREADS, 0, a->query, a->index,
+		      first);
 	return cuda_check_launch(c, "attention_rows", err);
+}
+
+int cuda_attention_rows(struct backend *be, const struct attention_rows_args *a,
+			struct err *err)
+{
+	struct cuda *c = cuda_of(be);
+	const struct linear_normed_args *q = &a->queries;
+	struct tiles_stage s = {};
+	size_t bytes = 0;
+	int few = a->query.n_tok <= KEEP_ALONG, rc = few ? check(a, err) : 0;
+
+	if (rc)
+		return rc;
+	if (q->batch.n && few && linear_normed_one_launch(q))
+		rc = tiles_batch_of(c, q->batch.part, q->batch.n, &q->norm, 0, &s.batch, &bytes,
+				    err);
+	else if (q->batch.n)
+		rc = cuda_linear_normed(be, q, err);
+	if (rc)
+		return rc;
+	if (!few)
+		return one_by_one(be, a, err);
+	s.beside = beside_of(a);
+	rc = cuda_linear_stage(c, &s, bytes, "attention_rows", err);
+	return rc ? rc : launch_heads(c, a, err);
 }

@@ -5,7 +5,7 @@
  */
 #include "kernels/cuda/compress.cuh"
 
-static __global__ void __launch_bounds__(POOL_BLOCK) pool4(struct pool p)
+static __global__ void __launch_bounds__(POOL_THREADS) pool4(struct pool p)
 {
 	__shared__ struct pool_shared s;
 
@@ -15,7 +15,7 @@ static __global__ void __launch_bounds__(POOL_BLOCK) pool4(struct pool p)
 		keep_token(p.a, p.keep_from + (int)blockIdx.x - p.n_pool);
 }
 
-static __global__ void __launch_bounds__(POOL_BLOCK) pool128(struct pool p)
+static __global__ void __launch_bounds__(POOL_THREADS) pool128(struct pool p)
 {
 	__shared__ struct pool_shared s;
 
@@ -39,13 +39,13 @@ static int launch4(struct cuda *c, const struct compress_args *a, struct err *er
 	unsigned blocks = pool_of(a, &p);
 
 	if (a->n_tok > KEEP_ALONG) {
-		launch_kernel(c, pool4, (unsigned)p.n_pool, POOL_BLOCK, 0, p);
+		launch_kernel(c, pool4, (unsigned)p.n_pool, POOL_THREADS, 0, p);
 		if (cuda_check_launch(c, "compress", err))
 			return err->code;
 		blocks -= (unsigned)p.n_pool;
 		p.n_pool = 0;
 	}
-	launch_kernel(c, pool4, blocks, POOL_BLOCK, 0, p);
+	launch_kernel(c, pool4, blocks, POOL_THREADS, 0, p);
 	return cuda_check_launch(c, "compress", err);
 }
 
@@ -64,7 +64,7 @@ static int launch128(struct cuda *c, const struct compress_args *a, struct err *
 			return err->code;
 		p.before = (const float *)before;
 	}
-	launch_kernel(c, pool128, blocks, POOL_BLOCK, 0, p);
+	launch_kernel(c, pool128, blocks, POOL_THREADS, 0, p);
 	return cuda_check_launch(c, "compress", err);
 }
 

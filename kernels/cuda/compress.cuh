@@ -6,8 +6,8 @@
  * walks through one block of tokens and leaves the running state of the call's last 16
  * positions in the ring.
  *
- * Mapping: POOL_THREADS with two channels each; beside them a warp finds out where the row goes
- * and how it is turned.  Weights are loaded before kernel_begin(), which these functions call.
+ * Mapping: POOL_THREADS with two channels each; the last warp finds out where the row goes and
+ * how it is turned.  Weights are loaded before kernel_begin(), which these functions call.
  */
 #ifndef KERNELS_CUDA_COMPRESS_CUH
 #define KERNELS_CUDA_COMPRESS_CUH
@@ -15,7 +15,7 @@
 #include "kernels/cuda/rows.cuh"
 
 #define POOL_THREADS 256
-#define POOL_BLOCK   (POOL_THREADS + WARP)
+#define PLACE_FROM   (POOL_THREADS - WARP) /* the last warp's first thread */
 
 /* While what they overwrite is not read, tokens are kept in the launch that pools: the ring has
  * 16 and a completed block needs the 7 before. */
@@ -54,8 +54,8 @@ pool_weights_of(const struct compress_args &a)
 
 	if (i < a.dim / 4)
 		w.norm = ((const uint2 *)a.norm)[i];
-	if (i >= POOL_THREADS)
-		w.freq = ((const double *)a.freq)[i - POOL_THREADS];
+	if (i >= PLACE_FROM)
+		w.freq = ((const double *)a.freq)[i - PLACE_FROM];
 	return w;
 }
 
@@ -64,7 +64,7 @@ static __device__ __forceinline__ void place_row(const struct compress_args &a, 
 						 int64_t block, double freq,
 						 struct pool_shared *s)
 {
-	int lane = (int)threadIdx.x - POOL_THREADS, per_page = PAGE_TOKENS / a.ratio;
+	int lane = (int)threadIdx.x - PLACE_FROM, per_page = PAGE_TOKENS / a.ratio;
 	double angle = (double)(block * a.ratio) * freq, sine, cosine;
 
 	if (lane == 0) {
@@ -207,9 +207,9 @@ static __device__ __forceinline__ void pool4_block(const struct pool &p, int i,
 		pool_load(a, step->slot, pos0, block, ape, &x);
 		((float2 *)s->x)[threadIdx.x] = make_float2(pool8(x.in[0], x.gate[0], first),
 							    pool8(x.in[1], x.gate[1], first));
-	} else if (threadIdx.x >= POOL_THREADS) {
-		place_row(a, step->slot, block, w.freq, s);
 	}
+	if (threadIdx.x >= PLACE_FROM)
+		place_row(a, step->slot, block, w.freq, s);
 	finish_row(a, w.norm, s);
 }
 
@@ -310,11 +310,12 @@ static __device__ __forceinline__ void pool128_block(const struct pool &p, int i
 		pool_walk(p, step->slot, pos0, from, to, v);
 		((float2 *)s->x)[threadIdx.x] =
 			make_float2(v[0].mix / v[0].sum, v[1].mix / v[1].sum);
-	} else if (threadIdx.x >= POOL_THREADS && to == (block + 1) * 128) {
-		place_row(a, step->slot, block, w.freq, s);
 	}
-	if (to == (block + 1) * 128)
-		finish_row(a, w.norm, s);
+	if (to < (block + 1) * 128)
+		return;
+	if (threadIdx.x >= PLACE_FROM)
+		place_row(a, step->slot, block, w.freq, s);
+	finish_row(a, w.norm, s);
 }
 
 /* ------------------------------------------------------------------------ a block */

@@ -135,6 +135,7 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_mail_sum          CUDA_NAME(cuda_mail_sum)
 #define cuda_mail_gather       CUDA_NAME(cuda_mail_gather)
 #define cuda_mhc_scratch       CUDA_NAME(cuda_mhc_scratch)
+#define cuda_linear_stage      CUDA_NAME(cuda_linear_stage)
 #define cuda_linear_scratch    CUDA_NAME(cuda_linear_scratch)
 #define cuda_index_scratch     CUDA_NAME(cuda_index_scratch)
 #define cuda_attention_scratch CUDA_NAME(cuda_attention_scratch)
@@ -187,6 +188,11 @@ int cuda_peer_gather(struct cuda *, const struct peer_view *, const struct gathe
 int cuda_mail_sum(struct cuda *, const struct mail_view *, float *x, size_t n, struct err *);
 int cuda_mail_gather(struct cuda *, const struct mail_view *, const struct gather_args *,
 		     size_t at, size_t n, struct err *);
+
+/* One launch of products and what is made along; bytes: of shared memory (linear_stage.cuh). */
+struct tiles_stage;
+int cuda_linear_stage(struct cuda *, const struct tiles_stage *, size_t bytes, const char *op,
+		      struct err *);
 
 /* Bytes that the largest call of a pass of this shape asks of cuda_scratch(). */
 size_t cuda_mhc_scratch(const struct cuda *, const struct pass_shape *);

@@ -7,7 +7,8 @@
  *   F32 weights  a warp for each element of y; only small ones are kept so.
  *   linear_batch several products of 1 … 16 rows in one launch, if all lie in tiles.
  */
-#include "kernels/cuda/linear_tiles.cuh"
+#include "kernels/cuda/linear_check.cuh"
+#include "kernels/cuda/linear_stage.cuh"
 #include "kernels/cuda/linear_rows.cuh"
 #include "kernels/cuda/linear_many.cuh"
 #include "kernels/cuda/linear_lt.cuh"
@@ -47,6 +48,88 @@ static int launch_f32(struct cuda *c, const struct linear_args *a, struct err *e
 	launch_kernel(c, linear_f32, dim3((unsigned)((a->w.out + 7) / 8), (unsigned)a->n_tok),
 		      8 * WARP, 0, j);
 	return cuda_check_launch(c, "linear", err);
+}
+
+/* ------------------------------------------------------------------------ tiles */
+
+template <int TYPE, int NT>
+static __device__ __forceinline__ void
+stage_block(const struct tiles_stage &s, const struct tiles_job &j, unsigned block,
+	    unsigned char *room, struct join_shared<NT> *joint, struct tiles_shared<NT> *shared)
+{
+	const struct join_fetch<NT> fetch = {s.join, joint, s.batch.n_tok};
+
+	tiles_product<TYPE, NT>(s.batch, j, block, room, shared, fetch);
+	if (s.join.fn)
+		join_end<NT>(s.join, s.batch.n_tok, shared->part[0], joint);
+	else
+		tiles_store<NT>(s.batch, j, block, shared);
+}
+
+/* Shared memory: the joint's, where there is one, then the products'. */
+template <int NT>
+static __global__ void __launch_bounds__(STREAM_THREADS, 2)
+	linear_tiles(const __grid_constant__ struct tiles_stage s)
+{
+	extern __shared__ __align__(128) unsigned char room[];
+	__shared__ union {
+		struct tiles_shared<NT> tiles;
+		union beside_shared beside;
+	} shared;
+	struct join_shared<NT> *joint = (struct join_shared<NT> *)(void *)room;
+	unsigned char *ring = s.join.fn ? room + sizeof(*joint) : room;
+	unsigned block = blockIdx.x - s.beside.end[N_PARTS - 1];
+	int i = 0;
+
+	static_assert(sizeof(struct join_shared<NT>) % 128 == 0, "the ring is aligned");
+	if (blockIdx.x < s.beside.end[N_PARTS - 1]) {
+		beside_run(s.beside, &shared.beside);
+		return;
+	}
+	if (s.join.fn)
+		join_fetch_fn<NT>(s.join, joint);
+	while (i + 1 < s.batch.n && block >= s.batch.first[i + 1])
+		i++;
+	block -= s.batch.first[i];
+	if (s.batch.job[i].type == WEIGHT_F8)
+		stage_block<WEIGHT_F8, NT>(s, s.batch.job[i], block, ring, joint,
+					   &shared.tiles);
+	else
+		stage_block<WEIGHT_BF16, NT>(s, s.batch.job[i], block, ring, joint,
+					     &shared.tiles);
+}
+
+template <int NT>
+static int launch_stage(struct cuda *c, const struct tiles_stage *s, size_t bytes,
+			const char *op, struct err *err)
+{
+	unsigned blocks = s->beside.end[N_PARTS - 1] + s->batch.first[s->batch.n];
+	int rc = cuda_fail(cudaFuncSetAttribute(linear_tiles<NT>,
+						cudaFuncAttributeMaxDynamicSharedMemorySize,
+						(int)tiles_most(c, 8 * NT, 0)),
+			   op, err);
+
+	if (rc)
+		return rc;
+	launch_kernel(c, linear_tiles<NT>, blocks, STREAM_THREADS, bytes, *s);
+	return cuda_check_launch(c, op, err);
+}
+
+int cuda_linear_stage(struct cuda *c, const struct tiles_stage *s, size_t bytes, const char *op,
+		      struct err *err)
+{
+	return s->batch.n_tok <= 8 ? launch_stage<1>(c, s, bytes, op, err)
+				   : launch_stage<2>(c, s, bytes, op, err);
+}
+
+static int launch_tiles(struct cuda *c, const struct linear_args *part, int n,
+			const struct rms_norm_args *norm, struct err *err)
+{
+	struct tiles_stage s = {};
+	size_t bytes;
+	int rc = tiles_batch_of(c, part, n, norm, 0, &s.batch, &bytes, err);
+
+	return rc ? rc : cuda_linear_stage(c, &s, bytes, "linear", err);
 }
 
 /* ------------------------------------------------------------------------ choice */
@@ -101,32 +184,10 @@ static int launch(struct cuda *c, const struct linear_args *a, struct err *err)
 	return launch_many<TYPE, LAYOUT, 4>(c, a, err);
 }
 
-static int check(const struct linear_args *a, struct err *err)
-{
-	if (a->n_tok < 1 || a->n_tok > CUDA_MAX_ROWS)
-		return cuda_refuse(err, "linear", "%d rows, expected 1 to %d", a->n_tok,
-				   CUDA_MAX_ROWS);
-	if (a->w.in < 32 || a->w.in % 32 || a->n_group < 1 || a->w.out < 1 ||
-	    a->w.out % a->n_group)
-		return cuda_refuse(
-			err, "linear",
-			"%d x %d in %d groups: columns in 32s and equal groups expected",
-			a->w.out, a->w.in, a->n_group);
-	if (a->w.layout && (a->w.layout != LAYOUT_TILES ||
-			    !tiles_fit((int)a->w.type, a->w.out, a->w.in, a->n_group)))
-		return cuda_refuse(err, "linear",
-				   "%d x %d in %d groups: a weight in layout %d, expected 0",
-				   a->w.out, a->w.in, a->n_group, a->w.layout);
-	if (((uintptr_t)a->w.w | (uintptr_t)a->w.scale | (uintptr_t)a->x) % 16 ||
-	    (uintptr_t)a->y % (a->out_f32 ? 4 : 2))
-		return cuda_refuse(err, "linear", "operands that are not aligned to 16 bytes");
-	return 0;
-}
-
 int cuda_linear(struct backend *be, const struct linear_args *a, struct err *err)
 {
 	struct cuda *c = cuda_of(be);
-	int rc = check(a, err);
+	int rc = linear_check(a, err);
 
 	if (rc)
 		return rc;
@@ -147,40 +208,11 @@ int cuda_linear(struct backend *be, const struct linear_args *a, struct err *err
 
 /* ------------------------------------------------------------------------- batches */
 
-/* Whether one launch serves them all. */
-static int one_launch(const struct linear_batch_args *a)
-{
-	for (int i = 0; i < a->n; i++) {
-		const struct linear_args *p = &a->part[i];
-
-		if (p->n_tok > CUDA_DECODE_ROWS || p->n_group != 1 ||
-		    p->w.layout != LAYOUT_TILES)
-			return 0;
-	}
-	return 1;
-}
-
-static int check_batch(const struct linear_batch_args *a, struct err *err)
-{
-	int rc = 0;
-
-	if (a->n < 1 || a->n > LINEAR_BATCH)
-		return cuda_refuse(err, "linear_batch", "%d products, expected 1 to %d", a->n,
-				   LINEAR_BATCH);
-	for (int i = 0; i < a->n && !rc; i++) {
-		if (a->part[i].n_tok != a->part[0].n_tok || a->part[i].x != a->part[0].x)
-			return cuda_refuse(err, "linear_batch",
-					   "product %d is not of the first one's rows", i);
-		rc = check(&a->part[i], err);
-	}
-	return rc;
-}
-
 int cuda_linear_batch(struct backend *be, const struct linear_batch_args *a, struct err *err)
 {
-	int rc = check_batch(a, err);
+	int rc = linear_check_batch(a, err);
 
-	if (!rc && one_launch(a))
+	if (!rc && linear_one_launch(a))
 		return launch_tiles(cuda_of(be), a->part, a->n, NULL, err);
 	for (int i = 0; i < a->n && !rc; i++)
 		rc = cuda_linear(be, &a->part[i], err);
@@ -190,23 +222,14 @@ int cuda_linear_batch(struct backend *be, const struct linear_batch_args *a, str
 /* Few rows are normed on their way into the products. */
 int cuda_linear_normed(struct backend *be, const struct linear_normed_args *a, struct err *err)
 {
-	struct linear_batch_args b = a->batch;
-	int rc = check_batch(&b, err);
+	int rc = linear_check_normed(a, err);
 
 	if (rc)
 		return rc;
-	if (a->norm.x_f32 || b.part[0].x != a->norm.out || b.part[0].w.in != a->norm.d ||
-	    b.part[0].n_tok != a->norm.n_tok)
-		return cuda_refuse(err, "linear_normed",
-				   "%d rows of %d normed, products of %d rows of %d",
-				   a->norm.n_tok, a->norm.d, b.part[0].n_tok, b.part[0].w.in);
-	if (!one_launch(&b) || (uintptr_t)a->norm.x % 16 || (uintptr_t)a->norm.norm % 16) {
-		rc = cuda_rms_norm(be, &a->norm, err);
-		return rc ? rc : cuda_linear_batch(be, &b, err);
-	}
-	for (int i = 0; i < b.n; i++)
-		b.part[i].x = a->norm.x;
-	return launch_tiles(cuda_of(be), b.part, b.n, &a->norm, err);
+	if (linear_normed_one_launch(a))
+		return launch_tiles(cuda_of(be), a->batch.part, a->batch.n, &a->norm, err);
+	rc = cuda_rms_norm(be, &a->norm, err);
+	return rc ? rc : cuda_linear_batch(be, &a->batch, err);
 }
 
 size_t cuda_linear_scratch(const struct cuda *c, const struct pass_shape *shape)

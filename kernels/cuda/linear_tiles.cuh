@@ -1,6 +1,6 @@
 /*
- * linear for 1 … 16 rows and weights in tiles, one product or several over the same rows in one
- * launch (stream.cuh): 8 warps a block, n_warp of them on each tile of 16 rows of W; each
+ * Products of 1 … 16 rows and weights in tiles, one or several over the same rows in one
+ * launch (linear_stage.cuh; stream.cuh): 8 warps a block, n_warp of them on each tile of 16 rows of W; each
  * product has the blocks that it has alone, the larger ones first.
  *
  * Two blocks share a multiprocessor, so that the next kernel's copies begin when the first of
@@ -41,18 +41,19 @@ static __device__ __forceinline__ void tiles_put(const struct tiles_job &j, size
 		((uint16_t *)(void *)j.y)[at] = bf16_of_f32(v);
 }
 
-/* The tiles of one block of a job. */
-template <int TYPE, int NT>
+/* The tiles of one block of a job: the warps' sums into shared->part, for all to see. */
+template <int TYPE, int NT, class BEGUN>
 static __device__ __forceinline__ void
-tiles_block(const struct tiles_batch &b, const struct tiles_job &j, unsigned block,
-	    unsigned char *room, struct tiles_shared<NT> *shared)
+tiles_product(const struct tiles_batch &b, const struct tiles_job &j, unsigned block,
+	      unsigned char *room, struct tiles_shared<NT> *shared, const BEGUN &begun)
 {
 	const int row_bytes = j.in * (TYPE == WEIGHT_BF16 ? 2 : 1);
 	int warp = (int)threadIdx.x / WARP, tiles = STREAM_WARPS / j.n_warp;
 	int group = (int)(block / j.blocks), group_rows = j.out / j.n_group;
-	int tile0 = (int)(block % j.blocks) * tiles, first = group * group_rows;
+	int tile0 = (int)(block % j.blocks) * tiles;
 	/* tiles behind the last are computed like it and not stored */
-	int row0 = first + min((tile0 + warp / j.n_warp) * TILE_ROWS, group_rows - TILE_ROWS);
+	int row0 = group * group_rows +
+		   min((tile0 + warp / j.n_warp) * TILE_ROWS, group_rows - TILE_ROWS);
 	struct stream_tile m = {j.w + (size_t)row0 * (size_t)row_bytes,
 				j.s + (size_t)(row0 / 128) * (size_t)(j.in / 128),
 				j.in / round_columns(TYPE)};
@@ -67,9 +68,20 @@ tiles_block(const struct tiles_batch &b, const struct tiles_job &j, unsigned blo
 	struct slice slice = {room + STREAM_WARPS * j.slots * ROUND_BYTES, j.slice_rounds};
 	float sum[NT][4];
 
-	stream_product<TYPE, NT>(sum, m, x, slice, ring, warp % j.n_warp, j.n_warp);
+	stream_product<TYPE, NT>(sum, m, x, slice, ring, warp % j.n_warp, j.n_warp, begun);
 	part_store<NT>(shared->part[warp], sum);
 	__syncthreads();
+}
+
+/* Their results to y. */
+template <int NT>
+static __device__ __forceinline__ void tiles_store(const struct tiles_batch &b,
+						   const struct tiles_job &j, unsigned block,
+						   const struct tiles_shared<NT> *shared)
+{
+	int tiles = STREAM_WARPS / j.n_warp, tile0 = (int)(block % j.blocks) * tiles;
+	int group_rows = j.out / j.n_group, first = (int)(block / j.blocks) * group_rows;
+
 	for (int i = (int)threadIdx.x; i < tiles * TILE_ROWS * b.n_tok; i += STREAM_THREADS) {
 		int row = i % TILE_ROWS, tile = i / TILE_ROWS % tiles;
 		int t = i / TILE_ROWS / tiles, o = (tile0 + tile) * TILE_ROWS + row;
@@ -79,23 +91,6 @@ tiles_block(const struct tiles_batch &b, const struct tiles_job &j, unsigned blo
 				j, (size_t)t * (size_t)j.out + (size_t)(first + o),
 				part_sum<NT>(shared->part[tile * j.n_warp], j.n_warp, row, t));
 	}
-}
-
-template <int NT>
-static __global__ void __launch_bounds__(STREAM_THREADS, 2)
-	linear_tiles(const __grid_constant__ struct tiles_batch b)
-{
-	extern __shared__ __align__(128) unsigned char room[];
-	__shared__ struct tiles_shared<NT> shared;
-	int i = 0;
-
-	while (i + 1 < b.n && blockIdx.x >= b.first[i + 1])
-		i++;
-	if (b.job[i].type == WEIGHT_F8)
-		tiles_block<WEIGHT_F8, NT>(b, b.job[i], blockIdx.x - b.first[i], room, &shared);
-	else
-		tiles_block<WEIGHT_BF16, NT>(b, b.job[i], blockIdx.x - b.first[i], room,
-					     &shared);
 }
 
 /* ------------------------------------------------------------------------ choice */
@@ -142,16 +137,17 @@ static void tiles_room(struct tiles_job *j, int n_round, int n_tok, size_t most,
 		 (size_t)n_tok * slice_row_bytes(columns, j->slice_rounds);
 }
 
-/* What a block may take beside what it shares anyway; the system takes 1 KB of each. */
-static size_t tiles_most(const struct cuda *c, int n_tok)
+/* What a block may take beside what it shares anyway, `more` than the products need of that;
+ * the system takes 1 KB of each. */
+static size_t tiles_most(const struct cuda *c, int n_tok, size_t more)
 {
 	size_t own =
 		n_tok <= 8 ? sizeof(struct tiles_shared<1>) : sizeof(struct tiles_shared<2>);
 
-	return (size_t)c->block_shared - 2 * (own + 1024);
+	return (size_t)c->block_shared - 2 * (own + more + 1024);
 }
 
-static int tiles_job_of(struct cuda *c, const struct linear_args *a, struct tiles_job *j,
+static int tiles_job_of(const struct linear_args *a, size_t most, struct tiles_job *j,
 			size_t *bytes, struct err *err)
 {
 	int type = (int)a->w.type, tiles = a->w.out / a->n_group / TILE_ROWS, each;
@@ -160,7 +156,7 @@ static int tiles_job_of(struct cuda *c, const struct linear_args *a, struct tile
 	j->n_warp = warps_of_tiles(type, a->w.in, tiles * a->n_group);
 	each = STREAM_WARPS / j->n_warp;
 	j->blocks = (unsigned)((tiles + each - 1) / each);
-	tiles_room(j, a->w.in / round_columns(type), a->n_tok, tiles_most(c, a->n_tok), bytes);
+	tiles_room(j, a->w.in / round_columns(type), a->n_tok, most, bytes);
 	if (!j->slice_rounds)
 		return cuda_refuse(err, "linear",
 				   "%d rows, %d columns: no room for a slice of x", a->n_tok,
@@ -169,21 +165,6 @@ static int tiles_job_of(struct cuda *c, const struct linear_args *a, struct tile
 }
 
 /* ---------------------------------------------------------------------- launches */
-
-template <int NT>
-static int launch_tiles_of(struct cuda *c, const struct tiles_batch *b, size_t bytes,
-			   struct err *err)
-{
-	int rc = cuda_fail(cudaFuncSetAttribute(linear_tiles<NT>,
-						cudaFuncAttributeMaxDynamicSharedMemorySize,
-						(int)tiles_most(c, b->n_tok)),
-			   "linear", err);
-
-	if (rc)
-		return rc;
-	launch_kernel(c, linear_tiles<NT>, b->first[b->n], STREAM_THREADS, bytes, *b);
-	return cuda_check_launch(c, "linear", err);
-}
 
 static size_t tiles_bytes(const struct linear_args *a)
 {
@@ -204,30 +185,34 @@ static void sort_parts(const struct linear_args *part, int n, int order[LINEAR_B
 	}
 }
 
-/* n products over the same 1 … 16 rows; `norm`: of them first, or NULL. */
-static int launch_tiles(struct cuda *c, const struct linear_args *part, int n,
-			const struct rms_norm_args *norm, struct err *err)
+/* n products over the same 1 … 16 rows; `norm`: of them first, or NULL; *bytes: of shared
+ * memory, where a block wants `more` for itself. */
+static int tiles_batch_of(const struct cuda *c, const struct linear_args *part, int n,
+			  const struct rms_norm_args *norm, size_t more, struct tiles_batch *b,
+			  size_t *bytes, struct err *err)
 {
-	struct tiles_batch b = {n, part[0].n_tok, 2 * (unsigned)c->n_sm, part[0].x};
+	size_t most = tiles_most(c, part[0].n_tok, more);
 	int order[LINEAR_BATCH];
-	size_t most = 0;
 
+	*b = {n, part[0].n_tok, 2 * (unsigned)c->n_sm, part[0].x};
+	*bytes = 0;
 	if (norm) {
-		b.norm = norm->norm;
-		b.eps = norm->eps;
+		b->x = norm->x;
+		b->norm = norm->norm;
+		b->eps = norm->eps;
 	}
 	sort_parts(part, n, order);
 	for (int i = 0; i < n; i++) {
-		size_t bytes;
-		int rc = tiles_job_of(c, &part[order[i]], &b.job[i], &bytes, err);
+		size_t each;
+		int rc = tiles_job_of(&part[order[i]], most, &b->job[i], &each, err);
 
 		if (rc)
 			return rc;
-		b.first[i + 1] = b.first[i] + b.job[i].blocks * (unsigned)b.job[i].n_group;
-		most = bytes > most ? bytes : most;
+		b->first[i + 1] =
+			b->first[i] + b->job[i].blocks * (unsigned)b->job[i].n_group;
+		*bytes = each > *bytes ? each : *bytes;
 	}
-	return b.n_tok <= 8 ? launch_tiles_of<1>(c, &b, most, err)
-			    : launch_tiles_of<2>(c, &b, most, err);
+	return 0;
 }
 
 #endif

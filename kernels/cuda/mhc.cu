@@ -10,11 +10,13 @@
  * warp three of the 24 rows of fn; its sums over the block's columns go to `part`.  A second
  * kernel adds them in the order of the columns and finishes: a block of a token makes u, its
  * columns' streams loaded before the sums are there.  With `join` the first kernel applies post
- * to its columns before.  Both load their weights before kernel_begin().  post and comb are
+ * to its columns before; of few rows, y may be a product that it makes itself (mhc_product.cuh).
+ * Both load their weights before kernel_begin().  post and comb are
  * made beside something else, or, where nobody does that, by a third kernel. Floor, one token:
  * fn and the streams, 1.6 MB of Flash, 0.4 µs; the launches cost more.
  */
-#include "kernels/cuda/mhc_finish.cuh"
+#include "kernels/cuda/linear_check.cuh"
+#include "kernels/cuda/linear_stage.cuh"
 
 #define PIECE     64 /* columns of each stream */
 #define MANY      8  /* pieces a block takes where there are many rows */
@@ -207,12 +209,20 @@ static size_t raw_bytes(int n_tok)
 	return sizeof(float) * MHC_RAW * (size_t)n_tok;
 }
 
+/* The same of a joint that makes its product. */
+static size_t product_part_bytes(int n_tok, int d)
+{
+	return sizeof(float) * OUT * (size_t)n_tok * (size_t)(d / TILE_ROWS);
+}
+
 size_t cuda_mhc_scratch(const struct cuda *c, const struct pass_shape *s)
 {
 	int few = s->rows < CUDA_DECODE_ROWS ? s->rows : CUDA_DECODE_ROWS;
 	size_t a = part_bytes(few, s->d), b = part_bytes(s->rows, s->d);
+	size_t p = product_part_bytes(few, s->d);
 
 	(void)c;
+	a = a > p ? a : p;
 	return (a > b ? a : b) + raw_bytes(s->rows);
 }
 
@@ -246,17 +256,31 @@ int cuda_mhc_mix(struct backend *be, const struct mhc_mix_args *a, struct err *e
 	return cuda_check_launch(c, "mhc_mix", err);
 }
 
-static struct finish finish_of(const struct mhc_pre_args *a, int n_out,
-			       const struct products *p)
+/* What is made of the sums of n_part blocks; scratch: them, and behind them the raw numbers
+ * where nobody else wants them. */
+static int launch_finish(struct cuda *c, const char *op, const struct mhc_pre_args *a, int n_out,
+			 int n_part, float *scratch, struct err *err)
 {
-	struct finish f = {a->d, p->n_part, n_out, a->eps, a->rms_eps, p->part, p->x};
+	struct finish f = {a->d, n_part, n_out, a->eps, a->rms_eps, scratch, (float *)a->x};
+	struct mhc_mix_args rest = {a->n_tok, a->n_iter, a->eps};
 
 	f.base = (const float *)a->base;
 	f.scale = (const float *)a->scale;
 	f.norm = (const uint16_t *)a->norm;
 	f.out = (uint16_t *)a->out;
-	f.raw = a->raw ? (float *)a->raw : p->part + part_bytes(a->n_tok, a->d) / sizeof(float);
-	return f;
+	f.raw = a->raw ? (float *)a->raw : scratch + (size_t)a->n_tok * OUT * (size_t)n_part;
+	if (a->d <= 4 * FINISH)
+		launch_kernel(c, finish<1>, (unsigned)a->n_tok, FINISH, 0, f);
+	else
+		launch_kernel(c, finish<3>, (unsigned)a->n_tok, FINISH, 0, f);
+	if (cuda_check_launch(c, op, err))
+		return err->code;
+	if (a->raw || !a->comb)
+		return 0;
+	rest.raw = (dbuf)f.raw;
+	rest.post = a->post;
+	rest.comb = a->comb;
+	return cuda_mhc_mix(&c->base, &rest, err);
 }
 
 /* Products of fn with the streams, and what is made of them; post: what is applied before. */
@@ -265,8 +289,6 @@ static int mix(struct cuda *c, const char *op, const struct mhc_pre_args *a, int
 {
 	struct products p = {a->n_tok, a->d, n_out, pieces_of(a->n_tok),
 			     parts_of(a->n_tok, a->d)};
-	struct mhc_mix_args rest = {a->n_tok, a->n_iter, a->eps};
-	struct finish f;
 	void *part;
 
 	if (check(op, a->n_tok, a->d, err) ||
@@ -285,19 +307,7 @@ static int mix(struct cuda *c, const char *op, const struct mhc_pre_args *a, int
 	}
 	if (cuda_check_launch(c, op, err))
 		return err->code;
-	f = finish_of(a, n_out, &p);
-	if (a->d <= 4 * FINISH)
-		launch_kernel(c, finish<1>, (unsigned)a->n_tok, FINISH, 0, f);
-	else
-		launch_kernel(c, finish<3>, (unsigned)a->n_tok, FINISH, 0, f);
-	if (cuda_check_launch(c, op, err))
-		return err->code;
-	if (a->raw || !a->comb)
-		return 0;
-	rest.raw = (dbuf)f.raw;
-	rest.post = a->post;
-	rest.comb = a->comb;
-	return cuda_mhc_mix(&c->base, &rest, err);
+	return launch_finish(c, op, a, n_out, p.n_part, p.part, err);
 }
 
 int cuda_mhc_pre(struct backend *be, const struct mhc_pre_args *a, struct err *err)
@@ -305,14 +315,67 @@ int cuda_mhc_pre(struct backend *be, const struct mhc_pre_args *a, struct err *e
 	return mix(cuda_of(be), "mhc_pre", a, 24, NULL, err);
 }
 
-int cuda_mhc_join(struct backend *be, const struct mhc_join_args *a, struct err *err)
+/* Whether the product's kernel takes the joint along: all warps of a block share a tile. */
+static int joins_product(const struct linear_args *a)
 {
+	return a->n_tok <= CUDA_DECODE_ROWS && a->n_group == 1 && a->w.layout == LAYOUT_TILES &&
+	       warps_of_tiles((int)a->w.type, a->w.in, a->w.out / TILE_ROWS) == STREAM_WARPS;
+}
+
+/* The same behind a product that is made on the way. */
+static int mix_product(struct cuda *c, const struct mhc_join_args *a, struct err *err)
+{
+	const struct mhc_pre_args *pre = &a->pre;
+	struct tiles_stage s = {};
+	size_t bytes, more = join_bytes(pre->n_tok);
+	void *part;
+
+	if (cuda_scratch(c, product_part_bytes(pre->n_tok, pre->d) + raw_bytes(pre->n_tok),
+			 "mhc_join", &part, err))
+		return err->code;
+	s.join = {pre->d, pre->d / TILE_ROWS, (const float *)pre->fn};
+	s.join.post = (const float *)a->post.post;
+	s.join.comb = (const float *)a->post.comb;
+	s.join.x = (float *)pre->x;
+	s.join.part = (float *)part;
+	if (tiles_batch_of(c, &a->product, 1, NULL, more, &s.batch, &bytes, err) ||
+	    cuda_linear_stage(c, &s, bytes + more, "mhc_join", err))
+		return err->code;
+	return launch_finish(c, "mhc_join", pre, 24, s.join.n_part, s.join.part, err);
+}
+
+static int check_join(const struct mhc_join_args *a, struct err *err)
+{
+	const struct linear_args *p = &a->product;
+
 	if (a->post.x != a->pre.x || a->post.n_tok != a->pre.n_tok || a->post.d != a->pre.d ||
 	    a->post.post == a->pre.post || a->post.comb == a->pre.comb)
 		return cuda_refuse(err, "mhc_join",
 				   "post and pre are not of the same streams, "
 				   "or share what they write");
-	return mix(cuda_of(be), "mhc_join", &a->pre, 24, &a->post, err);
+	if (check("mhc_join", a->pre.n_tok, a->pre.d, err))
+		return err->code;
+	if (!p->w.w)
+		return 0;
+	if (p->y != a->post.y || !p->out_f32 || p->n_tok != a->post.n_tok ||
+	    p->w.out != a->post.d)
+		return cuda_refuse(err, "mhc_join",
+				   "a product of %d rows of %d that is not post's y, %d of %d",
+				   p->n_tok, p->w.out, a->post.n_tok, a->post.d);
+	return linear_check(p, err);
+}
+
+int cuda_mhc_join(struct backend *be, const struct mhc_join_args *a, struct err *err)
+{
+	struct cuda *c = cuda_of(be);
+
+	if (check_join(a, err))
+		return err->code;
+	if (a->product.w.w && joins_product(&a->product))
+		return mix_product(c, a, err);
+	if (a->product.w.w && cuda_linear(be, &a->product, err))
+		return err->code;
+	return mix(c, "mhc_join", &a->pre, 24, &a->post, err);
 }
 
 /* norm NULL: without it, in float32 */

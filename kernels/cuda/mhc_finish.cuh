@@ -11,6 +11,7 @@
 #define OUT     25 /* sums of a token: 24 products and the squares */
 #define SQUARES 24
 #define FINISH  1024 /* threads */
+#define AT_ONCE 8    /* parts of a sum that a lane adds: those of a joint that makes 4096 columns */
 #define MAX_D   (3 * 4 * FINISH)
 
 /* N sums over the warp's lanes, as warp_sum() has them, side by side. */
@@ -39,37 +40,33 @@ struct finish {
 /* The small weights, and what a block's threads tell each other. */
 struct finish_shared {
 	float base[SQUARES], scale[3];
+	float sum[OUT];
 	float w[4]; /* of the streams in u */
 	float part[33];
 };
 
-/* Product i of a token over its root mean square, to every lane. */
-static __device__ __forceinline__ float mixed(const struct finish &f, int64_t t, int i,
-					      int lane)
+/* Sum i of a token, to every lane. */
+static __device__ __forceinline__ float parts_sum(const struct finish &f, int64_t t, int i,
+						  int lane)
 {
 	const float *p = f.part + (t * OUT + i) * f.n_part;
-	const float *q = f.part + (t * OUT + SQUARES) * f.n_part;
-	float sum[2] = {0.0f, 0.0f};
+	float sum = 0.0f;
 
 #pragma unroll 1
-	for (int k0 = lane; k0 < f.n_part; k0 += 2 * WARP) {
-		float v[2], s[2];
+	for (int k0 = lane; k0 < f.n_part; k0 += AT_ONCE * WARP) {
+		float v[AT_ONCE];
 
 #pragma unroll
-		for (int u = 0; u < 2; u++) { /* all on their way before the first is needed */
+		for (int u = 0; u < AT_ONCE; u++) { /* all before the first is needed */
 			int k = k0 + u * WARP;
 
 			v[u] = k < f.n_part ? p[k] : 0.0f;
-			s[u] = k < f.n_part ? q[k] : 0.0f;
 		}
 #pragma unroll
-		for (int u = 0; u < 2; u++) {
-			sum[0] += v[u];
-			sum[1] += s[u];
-		}
+		for (int u = 0; u < AT_ONCE; u++)
+			sum += v[u];
 	}
-	warp_sums(sum);
-	return sum[0] * rsqrtf(sum[1] / (float)(4 * f.d) + f.rms_eps);
+	return warp_sum(sum);
 }
 
 static __device__ __forceinline__ void load_streams(const float *x, int d, int i,
@@ -127,14 +124,21 @@ static __device__ __forceinline__ void finish_input(const struct finish &f, int6
 
 	if (i < n)
 		load_streams(x, f.d, i, v);
-	if (warp < f.n_out) {
-		float m = mixed(f, t, warp, lane);
+	if (warp < f.n_out || warp == SQUARES) {
+		float v = parts_sum(f, t, warp, lane);
 
-		m = fmaf(m, s->scale[warp < 4 ? 0 : warp < 8 ? 1 : 2], s->base[warp]);
-		if (lane == 0 && warp < 4)
-			s->w[warp] = sigmoid(m) + f.eps;
-		else if (lane == 0)
-			f.raw[MHC_RAW * t + warp - 4] = m;
+		if (lane == 0)
+			s->sum[warp] = v;
+	}
+	__syncthreads();
+	if (i < f.n_out) {
+		float m = s->sum[i] * rsqrtf(s->sum[SQUARES] / (float)(4 * f.d) + f.rms_eps);
+
+		m = fmaf(m, s->scale[i < 4 ? 0 : i < 8 ? 1 : 2], s->base[i]);
+		if (i < 4)
+			s->w[i] = sigmoid(m) + f.eps;
+		else
+			f.raw[MHC_RAW * t + i - 4] = m;
 	}
 	__syncthreads();
 #pragma unroll

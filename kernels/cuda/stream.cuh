@@ -296,12 +296,14 @@ static __device__ __forceinline__ uint32_t stream_scales(const struct stream_til
  * Warp `warp` of the n_warp that share a tile: sum[n][0 … 3] are its part of (row lane/4, x row
  * 8n + 2 (lane%4)), (same, x row + 1), (row lane/4 + 8, …), (…).  All threads of the block call
  * it, with the same x, in and n_warp; the slice may be written before, and is free after, a
- * barrier of the caller.  `ring` is the warp's own.
+ * barrier of the caller.  `ring` is the warp's own.  begun(): what the caller has to do as soon as
+ * kernel_begin() has returned.
  */
-template <int TYPE, int NT>
+template <int TYPE, int NT, class BEGUN>
 static __device__ __forceinline__ void
 stream_product(float (&sum)[NT][4], const struct stream_tile &m, const struct stream_x &x,
-	       const struct slice &to, const struct stream_ring &ring, int warp, int n_warp)
+	       const struct slice &to, const struct stream_ring &ring, int warp, int n_warp,
+	       const BEGUN &begun)
 {
 	int lane = (int)threadIdx.x % WARP, r = warp, slot = 0, i = 0;
 	uint32_t mine = shared_address(ring.p) + (uint32_t)(lane * 16), scales = 0;
@@ -312,6 +314,7 @@ stream_product(float (&sum)[NT][4], const struct stream_tile &m, const struct st
 	if (TYPE == WEIGHT_F8)
 		scales = stream_scales(m, r + lane * n_warp);
 	kernel_begin(); /* weights are nobody's output: their copies needn't wait */
+	begun();
 	if (x.norm) {
 		stream_norm(x, m.n_round * round_columns(TYPE));
 		__syncthreads();

@@ -14,6 +14,13 @@ static const struct {
 	int ratio, n_head, index_heads;
 } layers[] = {{0, 64, 0}, {4, 64, 64}, {128, 64, 0}, {4, 5, 3}};
 
+/* The products of the queries: what they read, and the two weights. */
+struct products {
+	int in;
+	struct pair x, norm, normed;
+	struct weight_pair w[2];
+};
+
 /* A compressor's operands. */
 struct pooled {
 	int ratio, dim;
@@ -25,7 +32,34 @@ struct rows_case {
 	int64_t max_pages;
 	struct pair step, rope, q, kv, norm, ring, freq, pages, iq, out;
 	struct pooled pooled[2];
+	struct products products; /* in 0: there are none, q and iq are given */
 };
+
+static struct linear_normed_args queries_args(const struct rows_case *k, int side, int t0, int n)
+{
+	const struct products *p = &k->products;
+	size_t t = (size_t)t0, at = t * (size_t)p->in;
+	const struct pair *y[2] = {&k->q, &k->iq};
+	const size_t width[2] = {(size_t)k->n_head * HEAD_DIM,
+				 (size_t)k->index_heads * INDEX_DIM};
+	struct linear_normed_args a = {
+		.norm = {.n_tok = n,
+			 .d = p->in,
+			 .eps = 1e-6f,
+			 .x = bench_at(&p->x, side, at),
+			 .norm = p->norm.p[side],
+			 .out = bench_at(&p->normed, side, at)},
+		.batch = {.n = k->index_heads ? 2 : 1},
+	};
+
+	for (int i = 0; i < a.batch.n; i++)
+		a.batch.part[i] = (struct linear_args){.n_tok = n,
+						       .n_group = 1,
+						       .w = p->w[i].w[side],
+						       .x = a.norm.out,
+						       .y = bench_at(y[i], side, t * width[i])};
+	return a;
+}
 
 static struct compress_args compress_args(const struct rows_case *k, const struct pooled *p,
 					  int side, int t0, int n)
@@ -76,7 +110,21 @@ static struct attention_rows_args args_of(const struct rows_case *k, int side, i
 		a.index = (struct index_query_args){
 			n, k->index_heads, rope, bench_at(&k->iq, side, ih * INDEX_DIM),
 			bench_at(&k->out, side, ih * INDEX_ROW_BYTES)};
+	if (k->products.in)
+		a.queries = queries_args(k, side, t0, n);
 	return a;
+}
+
+static int run_queries(struct backend *be, const struct linear_normed_args *a, struct err *err)
+{
+	int rc;
+
+	if (be->ops->linear_normed)
+		return be->ops->linear_normed(be, a, err);
+	rc = be->ops->rms_norm(be, &a->norm, err);
+	for (int i = 0; i < a->batch.n && !rc; i++)
+		rc = be->ops->linear(be, &a->batch.part[i], err);
+	return rc;
 }
 
 /* All rows in one; a part of them by the operations one by one, which must give the same. */
@@ -84,11 +132,14 @@ static int make_rows(struct backend *be, int side, int t0, int n, void *ctx, str
 {
 	const struct rows_case *k = ctx;
 	struct attention_rows_args a = args_of(k, side, t0, n);
-	int rc;
+	int rc = 0;
 
 	if (be->ops->attention_rows && n == k->n_tok)
 		return be->ops->attention_rows(be, &a, err);
-	rc = be->ops->query(be, &a.query, err);
+	if (a.queries.batch.n)
+		rc = run_queries(be, &a.queries, err);
+	if (!rc)
+		rc = be->ops->query(be, &a.query, err);
 	if (!rc)
 		rc = be->ops->window_row(be, &a.window, err);
 	for (int i = 0; !rc && i < a.n_compress; i++)
@@ -177,6 +228,47 @@ static void all_in_one_is_what_they_are_one_by_one(void **state)
 	}
 }
 
+static void add_products(struct bench *b, struct rows_case *k, int in)
+{
+	struct products *p = &k->products;
+	size_t n = (size_t)k->n_tok * (size_t)in;
+
+	p->in = in;
+	p->x = bench_normal(b, PAIR_ACT, n, 3.0);
+	p->norm = bench_normal(b, PAIR_BF16, (size_t)in, 1.0);
+	p->normed = bench_scratch(b, PAIR_ACT, n);
+	p->w[0] = bench_weight(b, WEIGHT_F8, k->n_head * HEAD_DIM, in, 1);
+	if (k->index_heads)
+		p->w[1] = bench_weight(b, WEIGHT_F8, k->index_heads * INDEX_DIM, in, 1);
+}
+
+/* Columns that fill tiles and such that do not. */
+static void with_the_products_they_are_what_they_are_one_by_one(void **state)
+{
+	static const int some_rows[] = {1, 3, 8, 9, 10, 17}, columns[] = {1024, 96};
+	static const int64_t some_positions[] = {3, 1001};
+	struct bench *b = *state;
+	const size_t n_columns = COUNT(columns), n_rows = COUNT(some_rows);
+
+	for (size_t i = 0; i < COUNT(layers) * n_columns * n_rows; i++) {
+		int layer = (int)(i / (n_columns * n_rows)), n_tok = some_rows[i % n_rows];
+		int in = columns[i / n_rows % n_columns];
+		int64_t pos = some_positions[i % COUNT(some_positions)];
+		struct rows_case k;
+
+		bench_case(b, "attention_rows, ratio %d, products of %d, %d rows from %lld",
+			   layers[layer].ratio, in, n_tok, (long long)pos);
+		k = make(b, layer, pos, n_tok);
+		add_products(b, &k, in);
+		bench_run(b, n_tok, make_rows, &k);
+		/* of q, the product and what is made of it; codes are those of other sums */
+		bench_compare(b, "q", &k.q, n_tok * k.n_head, HEAD_DIM, 0.006, 0.012);
+		bench_same_bytes(b, "window", &k.ring, 0);
+		if (k.index_heads)
+			bench_same_bytes(b, "index queries", &k.out, 0.25);
+	}
+}
+
 static int without_a_ring(struct backend *be, int side, int t0, int n, void *ctx,
 			  struct err *err)
 {
@@ -212,6 +304,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BENCH_TEST(all_in_one_is_what_they_are_one_by_one),
+		BENCH_TEST(with_the_products_they_are_what_they_are_one_by_one),
 		BENCH_TEST(what_a_part_cannot_do_is_refused),
 	};
 

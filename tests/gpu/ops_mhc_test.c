@@ -21,6 +21,9 @@ struct mix_case {
 	struct pair raw, step, rope, q, kv_norm, ring;
 	struct pair logits, expert, weight; /* or the router */
 	struct weight_pair gate;
+	int in; /* of the product that makes y; 0: y is given */
+	struct pair before;
+	struct weight_pair last;
 };
 
 static struct mhc_pre_args pre_args(const struct mix_case *k, int side, int t0, int n)
@@ -74,10 +77,25 @@ static int post(struct backend *be, int side, int t0, int n, void *ctx, struct e
 
 static int join(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
 {
-	struct mhc_join_args a = {post_args(ctx, side, t0, n), pre_args(ctx, side, t0, n)};
+	const struct mix_case *k = ctx;
+	struct mhc_join_args a = {
+		.post = post_args(k, side, t0, n),
+		.pre = pre_args(k, side, t0, n),
+	};
 
+	if (k->in)
+		a.product = (struct linear_args){
+			.n_tok = n,
+			.n_group = 1,
+			.out_f32 = 1,
+			.w = k->last.w[side],
+			.x = bench_at(&k->before, side, (size_t)t0 * (size_t)k->in),
+			.y = a.post.y,
+		};
 	if (be->ops->mhc_join)
 		return be->ops->mhc_join(be, &a, err);
+	if (k->in && be->ops->linear(be, &a.product, err))
+		return err->code;
 	return be->ops->mhc_post(be, &a.post, err) ? err->code
 						   : be->ops->mhc_pre(be, &a.pre, err);
 }
@@ -249,6 +267,63 @@ static void the_join_of_both_is_one_after_the_other(void **state)
 	}
 }
 
+static void a_join_makes_the_product_before_it(void **state)
+{
+	static const struct {
+		enum weight_type type;
+		int d, in;
+	} shapes[] = {{WEIGHT_F8, 4096, 8192}, {WEIGHT_F8, 7168, 2048}, {WEIGHT_BF16, 256, 1024},
+		      {WEIGHT_F8, 256, 16384}, {WEIGHT_BF16, 80, 256},  {WEIGHT_F8, 128, 96}};
+	static const int few[] = {1, 2, 4, 8, 9, 16, 17};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < COUNT(few) * COUNT(shapes); i++) {
+		int n_tok = few[i % COUNT(few)], d = shapes[i / COUNT(few)].d;
+		int in = shapes[i / COUNT(few)].in;
+		struct mix_case k;
+
+		bench_case(b, "mhc_join, product of %d x %d, %d rows", d, in, n_tok);
+		k = make(b, n_tok, d, 24, 1.0);
+		k.in = in;
+		k.before = bench_normal(b, PAIR_ACT, (size_t)n_tok * (size_t)in, 1.0);
+		k.last = bench_weight(b, shapes[i / COUNT(few)].type, d, in, 1);
+		k.y = bench_scratch(b, PAIR_F32, (size_t)n_tok * (size_t)d);
+		bench_run(b, n_tok, join, &k);
+		bench_compare(b, "x", &k.x, n_tok, HC_MULT * (size_t)d, 1e-5, 1e-3);
+		bench_compare(b, "out", &k.out, n_tok, (size_t)d, 0.003, 0.004);
+		bench_compare(b, "post", &k.post, n_tok, 4, 1e-4, 1e-3);
+		bench_compare(b, "comb", &k.comb, n_tok, 16, 1e-4, 1e-3);
+	}
+}
+
+static int join_of_another_product(struct backend *be, int side, int t0, int n, void *ctx,
+				   struct err *err)
+{
+	const struct mix_case *k = ctx;
+	struct mhc_join_args a = {
+		.product = {.n_tok = n, .n_group = 1, .out_f32 = 1, .w = k->last.w[side]},
+		.post = post_args(k, side, t0, n),
+		.pre = pre_args(k, side, t0, n),
+	};
+
+	a.product.x = k->before.p[side];
+	a.product.y = k->out.p[side];
+	return be->ops->mhc_join ? be->ops->mhc_join(be, &a, err)
+				 : err_set(err, ERR_MODEL, "there is no mhc_join");
+}
+
+static void a_product_that_is_not_posts_is_refused(void **state)
+{
+	struct bench *b = *state;
+	struct mix_case k;
+
+	bench_case(b, "mhc_join, a product elsewhere");
+	k = make(b, 1, 256, 24, 1.0);
+	k.before = bench_normal(b, PAIR_ACT, 1024, 1.0);
+	k.last = bench_weight(b, WEIGHT_BF16, 256, 1024, 1);
+	bench_refuses(b, join_of_another_product, &k);
+}
+
 static void the_heads_mixture_is_the_cpus(void **state)
 {
 	struct bench *b = *state;
@@ -284,6 +359,8 @@ int main(int argc, char **argv)
 		BENCH_TEST(mixtures_that_are_left_to_others_are_the_cpus),
 		BENCH_TEST(what_a_sublayer_adds_is_the_cpus_exactly),
 		BENCH_TEST(the_join_of_both_is_one_after_the_other),
+		BENCH_TEST(a_join_makes_the_product_before_it),
+		BENCH_TEST(a_product_that_is_not_posts_is_refused),
 		BENCH_TEST(the_heads_mixture_is_the_cpus),
 		BENCH_TEST(a_width_that_no_kernel_has_is_refused),
 	};

@@ -142,9 +142,11 @@ static int adds(struct recorder *r, const struct mhc_post_args *a, struct err *e
 
 static int join(struct recorder *r, const struct mhc_join_args *a, struct err *err)
 {
-	int rc = adds(r, &a->post, err);
+	int rc = a->product.w.w ? r->inner->ops->linear(r->inner, &a->product, err) : 0;
 
 	r->counts.joined++;
+	if (!rc)
+		rc = adds(r, &a->post, err);
 	return rc ? rc : mixes(r, &a->pre, err);
 }
 
@@ -160,8 +162,12 @@ static int batch(struct recorder *r, const struct linear_batch_args *a, struct e
 static int rows(struct recorder *r, const struct attention_rows_args *a, struct err *err)
 {
 	const struct ops *ops = r->inner->ops;
-	int rc = a->index.n_head ? ops->index_query(r->inner, &a->index, err) : 0;
+	int rc = ops->rms_norm(r->inner, &a->queries.norm, err);
 
+	if (!rc)
+		rc = batch(r, &a->queries.batch, err);
+	if (!rc && a->index.n_head)
+		rc = ops->index_query(r->inner, &a->index, err);
 	for (int i = a->n_compress - 1; i >= 0 && !rc; i--)
 		rc = ops->compress(r->inner, &a->compress[i], err);
 	if (!rc)
@@ -247,6 +253,32 @@ static int issue(struct recorder *r, const struct issued *it, struct err *err)
 	return perform(r, it, err);
 }
 
+/* *a, what pads its members cleared; `to` is zero before.  (Of the whole struct gcc 12 takes halves
+ * of the products' pointers for padding.) */
+static void take_rows(struct attention_rows_args *to, const struct attention_rows_args *a)
+{
+	to->queries.norm = a->queries.norm;
+	clear_padding(&to->queries.norm);
+	to->queries.batch.n = a->queries.batch.n;
+	for (int i = 0; i < LINEAR_BATCH; i++) {
+		to->queries.batch.part[i] = a->queries.batch.part[i];
+		clear_padding(&to->queries.batch.part[i]);
+	}
+	to->query = a->query;
+	clear_padding(&to->query);
+	to->window = a->window;
+	clear_padding(&to->window);
+	to->index = a->index;
+	clear_padding(&to->index);
+	to->mix = a->mix;
+	clear_padding(&to->mix);
+	to->n_compress = a->n_compress;
+	for (int i = 0; i < 2; i++) {
+		to->compress[i] = a->compress[i];
+		clear_padding(&to->compress[i]);
+	}
+}
+
 #define X(name, args)                                                                          \
 	static int rec_##name(struct backend *be, const struct args##_args *a,                 \
 			      struct err *err)                                                 \
@@ -255,8 +287,12 @@ static int issue(struct recorder *r, const struct issued *it, struct err *err)
                                                                                                \
 		memset(&it, 0, sizeof(it));                                                    \
 		it.op = OP_##name;                                                             \
-		it.a.name = *a;                                                                \
-		clear_padding(&it.a.name);                                                     \
+		if (OP_##name == OP_attention_rows) {                                          \
+			take_rows(&it.a.attention_rows, (const void *)a);                      \
+		} else {                                                                       \
+			it.a.name = *a;                                                        \
+			clear_padding(&it.a.name);                                             \
+		}                                                                              \
 		return issue(of(be), &it, err);                                                \
 	}
 OPERATIONS(X)
