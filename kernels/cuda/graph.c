@@ -1,6 +1,6 @@
 /*
  * Runs: issued once, recorded as a graph, replayed from then on; and what their phases took.
- * Where ranks' hosts meet within a run, it is issued each time instead.
+ * Of ranks that do not write to each other's memory (comm.c) they are issued each time instead.
  *
  * A mark is an event in the recording, so a replay writes it anew.  Events are read before the
  * recording runs again or another one does: only timing pays for that wait.
@@ -52,9 +52,9 @@ void graph_forget(struct backend *be)
 	scratch_forget(c);
 }
 
-static int meets_within(const struct cuda *c)
+static int is_issued(const struct cuda *c)
 {
-	return c->comm && comm_meets_in_runs(c->comm);
+	return c->comm && comm_issues_runs(c->comm);
 }
 
 /* -------------------------------------------------------------------- marks */
@@ -79,7 +79,7 @@ static int add_mark(struct cuda *c, struct recording *r, int phase, struct err *
 	r->marks[r->n_marks++] = (struct mark){event, phase};
 	c->behind_other = 1;
 	return cuda_fail(cudaEventRecordWithFlags(event, c->stream,
-						  meets_within(c) ? cudaEventRecordDefault
+						  is_issued(c) ? cudaEventRecordDefault
 								  : cudaEventRecordExternal),
 			 "mark", err);
 }
@@ -240,7 +240,7 @@ int graph_run(struct backend *be, uint64_t key, int (*body)(void *ctx, struct er
 	      void *ctx, struct err *err)
 {
 	struct cuda *c = cuda_of(be);
-	int direct = meets_within(c);
+	int direct = is_issued(c);
 	struct recording *r = direct || key == RUN_ONCE ? NULL : find(c, key);
 	int rc = 0;
 

@@ -25,11 +25,11 @@ void graph_time_phases(struct backend *be, int on);
 int graph_mark(struct backend *be, int phase, struct err *err);
 int graph_phase_seconds(struct backend *be, double *sum, int n, struct err *err);
 
-/* comm.c: ranks; the hosts' meeting around each run (graph.c), or within one; a wait for what
- * was issued, which ends where some rank will not come */
+/* comm.c: ranks; the hosts' meeting around each run (graph.c); whether runs are issued each time
+ * instead of recorded; a wait for what was issued, which ends where some rank will not come */
 int comm_new(struct backend *const *ranks, int n, struct comm **out, struct err *err);
 int comm_meet(struct cuda_comm *k, struct err *err);
-int comm_meets_in_runs(const struct cuda_comm *k);
+int comm_issues_runs(const struct cuda_comm *k);
 int comm_wait(struct cuda_comm *k, const char *what, struct err *err);
 size_t comm_bytes(int n_ranks); /* on each GPU */
 
@@ -53,7 +53,8 @@ void packing_drop(struct packing **list);
 int swap_experts(struct backend *be, struct expert_weights *e, int n, int a, int b, dbuf table,
 		 struct err *err);
 
-struct arena; /* kernels/cuda/arena.h */
+/* arena.h, packing.h's: what hosted_place.c takes memory from */
+struct arena;
 
 /*
  * hosted_place.c: experts that the host computes.  hosted_compute() is the backend's entry.
