@@ -495,6 +495,7 @@ static const char *const at_once[] = {
 	"history_answer_call_begin",
 	"history_answer_call_end",
 	"history_answer_call_bad",
+	"history_answer_call_ended",
 	"history_answer_tokens",
 	"history_answer_message",
 	"history_answer_due_ms",
