@@ -16,7 +16,7 @@ const struct cmd cmds[] = {
 	{"undo", "[N]", "take back the file edits of the last question, or the last N",
 	 cmd_undo},
 	{"redo", "[N]", "make them again, until the next edit", cmd_redo},
-	{"approve", "[MODE|rm N]", "what needs no question: show, set the mode, take a rule back",
+	{"approve", "[MODE]", "what needs no question; rm N takes a rule back",
 	 cmd_approve},
 	{"plan", "", "only what reads runs, until it is said again: then go ahead", cmd_plan},
 	{"title", "[TEXT]", "show or set the conversation's title", cmd_title},

@@ -116,7 +116,7 @@ static const struct step {
 	{"\x15\x1B", "nothing was changed"},
 	{"/continue\r", "whole"},
 	{"/help\r", "Help: arrows scroll"},
-	{"G", "the newest conversations"},
+	{"G", "find where something was said"},
 	{"q/new\r", "Type a question"},
 	{"/open greetings\r", "moon it is"},
 	{"/open nowhere\r", "nowhere"},
