@@ -131,6 +131,7 @@ template <int NT>
 static __device__ __forceinline__ void join_end(const struct product_join &j, int n_tok,
 						const float *part, struct join_shared<NT> *s)
 {
+	copy_commit(); /* of a warp without a round, what join_fetch began is in no group yet */
 	copy_wait_but<0>();
 	__syncthreads();
 	join_post<NT>(j, n_tok, part, s);

@@ -273,7 +273,8 @@ static void a_join_makes_the_product_before_it(void **state)
 		enum weight_type type;
 		int d, in;
 	} shapes[] = {{WEIGHT_F8, 4096, 8192}, {WEIGHT_F8, 7168, 2048}, {WEIGHT_BF16, 256, 1024},
-		      {WEIGHT_F8, 256, 16384}, {WEIGHT_BF16, 80, 256},  {WEIGHT_F8, 128, 96}};
+		      {WEIGHT_F8, 256, 16384}, {WEIGHT_F8, 256, 1536},  {WEIGHT_BF16, 80, 256},
+		      {WEIGHT_F8, 128, 96}};
 	static const int few[] = {1, 2, 4, 8, 9, 16, 17};
 	struct bench *b = *state;
 
