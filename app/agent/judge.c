@@ -155,7 +155,7 @@ void machine_suggest(struct agent *a)
 {
 	struct str tool = buf_str(&a->calls.v[a->at].name);
 	struct file_plan p;
-	struct buf command = {0};
+	struct buf command = {0}, path = {0};
 
 	buf_reset(&a->suggest);
 	/* What a rule wants asked, and what is asked whatever allows it, is asked again. */
@@ -167,10 +167,14 @@ void machine_suggest(struct agent *a)
 	} else if (call_class(tool) == TOOL_EDIT && a->prepared.plan.len &&
 		   file_plan_take(buf_str(&a->prepared.plan), &p)) {
 		rules_suggest_edit(a->config.rules, p.path, &a->suggest);
+	} else if (call_class(tool) == TOOL_READ) {
+		add_argument(a, "path", &path);
+		rules_suggest_read(a->config.rules, buf_str(&path), &a->suggest);
 	}
-	if (buf_failed(&command) || buf_failed(&a->suggest))
+	if (buf_failed(&command) || buf_failed(&path) || buf_failed(&a->suggest))
 		buf_reset(&a->suggest);
 	buf_release(&command);
+	buf_release(&path);
 }
 
 /* ---- refusing ---- */

@@ -127,7 +127,7 @@ static bool read_word(const struct screen *s, struct str typed, enum decision *d
 	/* "a day in …" is a message: what is no rule is none of these. */
 	if (rules && is_word(typed, "always", rest) &&
 	    (!rest->n || strncmp(rest->p, "shell ", 6) == 0 ||
-	     strncmp(rest->p, "edit ", 5) == 0))
+	     strncmp(rest->p, "edit ", 5) == 0 || strncmp(rest->p, "read ", 5) == 0))
 		return true;
 	*rest = (struct str){"", 0};
 	*d = DECIDE_NO;

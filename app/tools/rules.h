@@ -66,6 +66,8 @@ void rules_forget(struct rules *r, size_t i);
 void rules_suggest(struct rules *r, struct str command, struct buf *out);
 /* The same of a change of that file, below the workspace. */
 void rules_suggest_edit(struct rules *r, struct str path, struct buf *out);
+/* … and of reading it. */
+void rules_suggest_read(struct rules *r, struct str path, struct buf *out);
 
 enum rules_kind {
 	RULES_SILENT, /* none is about it, or none allows all of it */

@@ -156,22 +156,36 @@ void rules_suggest(struct rules *r, struct str command, struct buf *out)
 	free(l);
 }
 
-void rules_suggest_edit(struct rules *r, struct str path, struct buf *out)
+/* "edit PATH", "read PATH" */
+static void suggest_path(struct rules *r, const char *kind,
+			 void (*judge)(const struct rules *r, struct str path,
+				       struct rules_verdict *v),
+			 struct str path, struct buf *out)
 {
 	size_t before = r->n;
 	struct rules_verdict v = {.kind = RULES_ASK};
 	struct buf text = {0};
 	struct err err;
 
-	buf_addz(&text, "edit ");
+	buf_addf(&text, "%s ", kind);
 	buf_adds(&text, path);
 	/* As a pattern, and in a list, it is to mean itself. */
 	if (!buf_failed(&text) && path.n && strcspn(buf_z(&text), ";*?[\\") == text.len &&
 	    rules_learn(r, RULES_SESSION, buf_str(&text), &err) == 0)
-		rules_judge_edit(r, path, &v);
+		judge(r, path, &v);
 	if (v.kind == RULES_RUN)
 		buf_adds(out, buf_str(&text));
 	while (r->n > before)
 		rule_release(&r->v[--r->n]);
 	buf_release(&text);
+}
+
+void rules_suggest_edit(struct rules *r, struct str path, struct buf *out)
+{
+	suggest_path(r, "edit", rules_judge_edit, path, out);
+}
+
+void rules_suggest_read(struct rules *r, struct str path, struct buf *out)
+{
+	suggest_path(r, "read", rules_judge_read, path, out);
 }

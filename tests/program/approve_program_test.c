@@ -229,6 +229,40 @@ static void a_key_and_a_command_change_what_needs_no_question(void **state)
 	stage_quit(&st);
 }
 
+/* A program that answers for the user: the request says what session would allow. */
+static void a_host_may_say_yes_for_the_session(void **state)
+{
+	char *program = realpath(program_path(), NULL);
+	struct buf line = {0}, out = {0};
+	const char *asked;
+
+	(void)state;
+	assert_non_null(program);
+	if (!has_sandbox()) {
+		free(program);
+		skip();
+	}
+	forget();
+	tmpdir_write_text(&test_dir, "engine", TWICE);
+	buf_addf(&line,
+		 "cd '%s' && (echo '{\"text\": \"hi\"}'; sleep 2; "
+		 "echo '{\"tool_answer\": \"c1\", \"decision\": \"session\"}') | HOME='%s' "
+		 "'%s' --tools "
+		 "--ephemeral --input-format jsonl --approve-host --engine-script '%s'",
+		 tmpdir_file(&test_dir, "work"), test_dir.path, program,
+		 tmpdir_file(&test_dir, "engine"));
+	assert_int_equal(program_shell(buf_z(&line), &out), 0);
+	asked = strstr(buf_z(&out), "\"tool_request\"");
+	assert_non_null(asked);
+	assert_non_null(strstr(asked, "\"suggest\": \"shell touch made\""));
+	assert_null(strstr(asked + 1, "\"tool_request\""));
+	assert_non_null(strstr(buf_z(&out), "There."));
+	assert_true(made());
+	free(program);
+	buf_release(&line);
+	buf_release(&out);
+}
+
 #define OFFLINE "echo x >> made; echo Could not resolve host; exit 6"
 
 /* By default it does not. */
@@ -366,6 +400,7 @@ int main(void)
 		cmocka_unit_test(on_the_screen_the_rule_stands_in_the_input_before_it_is_kept),
 		cmocka_unit_test(a_call_is_agreed_to_only_when_all_of_it_was_in_sight),
 		cmocka_unit_test(a_key_and_a_command_change_what_needs_no_question),
+		cmocka_unit_test(a_host_may_say_yes_for_the_session),
 		cmocka_unit_test(what_failed_for_want_of_the_network_may_run_again_with_it),
 		cmocka_unit_test(a_yes_may_give_more_than_the_sandbox_does),
 		cmocka_unit_test(a_plan_only_looks_until_the_user_says_go_ahead),

@@ -277,6 +277,7 @@ static void a_file_that_was_allowed_is_that_one_file(void **state)
 		    {"a/../b", ""},
 		    {"~x", ""}};
 	struct rules *r = rules_of("");
+	struct buf read = {0};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -287,6 +288,9 @@ static void a_file_that_was_allowed_is_that_one_file(void **state)
 			fail_msg("%s: '%s'", rows[i].path, buf_z(&suggest));
 		buf_release(&suggest);
 	}
+	rules_suggest_read(r, STR_LIT("/srv/docs/a"), &read);
+	assert_string_equal(buf_z(&read), "read /srv/docs/a");
+	buf_release(&read);
 	rules_free(r);
 }
 
