@@ -11,6 +11,7 @@ struct ruling {
 	const char *by;
 	struct str rule; /* that decides; "": none */
 	unsigned grade;  /* that it adds */
+	bool failed;     /* no memory to find that out */
 };
 
 static bool sandboxed(const struct agent *a)
@@ -18,13 +19,14 @@ static bool sandboxed(const struct agent *a)
 	return machine_layer(a) <= SANDBOX_LANDLOCK;
 }
 
-/* The text argument of that name. */
+/* The text argument of that name.  They were read before: what fails is memory. */
 static void add_argument(const struct agent *a, const char *name, struct buf *out)
 {
 	struct json_tree tree = {0};
 
-	if (!json_tree_parse(&tree, buf_str(&a->arguments), 0, NULL) &&
-	    json_is_object(tree.root))
+	if (json_tree_parse(&tree, buf_str(&a->arguments), 0, NULL))
+		out->failed = true;
+	else if (json_is_object(tree.root))
 		buf_adds(out, json_str(json_object_get(tree.root, name)));
 	json_tree_release(&tree);
 }
@@ -55,7 +57,8 @@ static int strictness(enum rules_kind kind)
  * Both as the model wrote it and where that leads: the stricter word counts.  What other
  * programs of the user's believe is beyond an edit, and asked about in every mode.
  */
-static void judge_edit(const struct agent *a, enum tool_class *cls, struct rules_verdict *v)
+static void judge_edit(const struct agent *a, enum tool_class *cls, struct rules_verdict *v,
+		       bool *failed)
 {
 	struct buf written = {0}, led = {0};
 	struct rules_verdict there = *v;
@@ -70,36 +73,35 @@ static void judge_edit(const struct agent *a, enum tool_class *cls, struct rules
 		rules_judge_edit(a->config.rules, buf_str(&led), &there);
 	if (led.len && strictness(there.kind) > strictness(v->kind))
 		*v = there;
-	if (buf_failed(&written) || buf_failed(&led))
-		*v = (struct rules_verdict){.kind = RULES_ASK, .rule = {"", 0}};
+	*failed = buf_failed(&written) || buf_failed(&led);
 	buf_release(&written);
 	buf_release(&led);
 }
 
 /* One that only looks is no more than that: it runs where nothing can be written. */
-static void judge_command(const struct agent *a, enum tool_class *cls, struct rules_verdict *v)
+static void judge_command(const struct agent *a, enum tool_class *cls, struct rules_verdict *v,
+			  bool *failed)
 {
 	struct buf command = {0};
 
 	add_argument(a, "command", &command);
-	if (buf_failed(&command))
-		v->kind = RULES_ASK;
-	else if (a->config.rules)
+	*failed = buf_failed(&command);
+	if (a->config.rules)
 		rules_judge_command(a->config.rules, buf_str(&command), v);
-	if (!buf_failed(&command) && a->config.rules && sandboxed(a))
+	if (a->config.rules && sandboxed(a))
 		*cls = v->cls;
 	buf_release(&command);
 }
 
 /* Elsewhere than in the workspace it is asked about. */
-static void judge_read(const struct agent *a, enum tool_class *cls, struct rules_verdict *v)
+static void judge_read(const struct agent *a, enum tool_class *cls, struct rules_verdict *v,
+		       bool *failed)
 {
 	struct buf path = {0};
 
 	add_argument(a, "path", &path);
-	if (buf_failed(&path))
-		v->kind = RULES_ASK;
-	else if (a->config.rules && path.len)
+	*failed = buf_failed(&path);
+	if (a->config.rules && path.len)
 		rules_judge_read(a->config.rules, buf_str(&path), v);
 	if (v->cls == TOOL_READ_OUTSIDE)
 		*cls = TOOL_READ_OUTSIDE;
@@ -126,11 +128,13 @@ static struct ruling rule_on(struct agent *a)
 	struct rules_verdict v = {.rule = {"", 0}};
 
 	if (is_command)
-		judge_command(a, &cls, &v);
+		judge_command(a, &cls, &v, &r.failed);
 	else if (cls == TOOL_EDIT)
-		judge_edit(a, &cls, &v);
+		judge_edit(a, &cls, &v, &r.failed);
 	else if (cls == TOOL_READ)
-		judge_read(a, &cls, &v);
+		judge_read(a, &cls, &v, &r.failed);
+	if (r.failed)
+		return r;
 	judge_name(a, &v);
 	/* A plan changes nothing, whatever is allowed otherwise. */
 	if (a->config.mode == AGENT_PLAN && v.kind == RULES_RUN)
@@ -141,9 +145,9 @@ static struct ruling rule_on(struct agent *a)
 	r.verdict = call_judge(a->config.mode, bare ? TOOL_LEAVE : cls);
 	r.rule = v.rule;
 	if (v.kind == RULES_DENY)
-		return (struct ruling){VERDICT_DENY, "rule", v.rule, 0};
+		return (struct ruling){VERDICT_DENY, "rule", v.rule, 0, false};
 	if (v.kind == RULES_RUN && (!bare || v.grade & GRADE_OUTSIDE))
-		return (struct ruling){VERDICT_RUN, "rule", v.rule, v.grade};
+		return (struct ruling){VERDICT_RUN, "rule", v.rule, v.grade, false};
 	if (v.kind != RULES_ASK)
 		r.rule = (struct str){0};
 	else if (r.verdict == VERDICT_RUN)
@@ -254,7 +258,14 @@ static bool look(struct agent *a)
 static bool judge(struct agent *a, bool changes)
 {
 	struct ruling r = rule_on(a);
+	struct err err = {0};
 
+	if (r.failed) {
+		err_nomem(&err, "arguments", a->arguments.len);
+		machine_give_up(a, AGENT_FAILED, &err, "there is no memory for it");
+		machine_answer_skipped(a, a->skip);
+		return true;
+	}
 	if (r.verdict == VERDICT_DENY && str_is(str_of(r.by), "rule")) {
 		machine_deny(a, r.rule);
 		return true;
