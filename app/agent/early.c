@@ -25,10 +25,15 @@ static enum early_word judge_name(struct agent *a, struct str name)
 {
 	const struct rules *rules = a->config.rules;
 	enum tool_class cls = call_class(name);
+	struct rules_verdict named = {.rule = {"", 0}};
 
 	if (!tool_set_has(a->config.tools, name))
 		return EARLY_UNKNOWN;
 	if (rules)
+		rules_judge_tool(rules, name, &named);
+	if (named.kind == RULES_DENY)
+		a->early.rule = named.rule;
+	else if (rules)
 		a->early.rule = rules_deny_all(rules, cls);
 	if (a->early.rule.n)
 		return EARLY_RULE;

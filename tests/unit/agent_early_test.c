@@ -188,6 +188,8 @@ static const struct row {
 	 "denied: error: denied: deny = shell *"},
 	{AGENT_AUTO, false, NULL, "edit **", "edit_file", "a.c", 1,
 	 "denied: error: denied: deny = edit **"},
+	{AGENT_AUTO, false, NULL, "tool read_file", "read_file", "a.c", 1,
+	 "denied: error: denied: deny = tool read_file"},
 	{AGENT_AUTO, false, NULL, "edit src", "edit_file", "src/a.c", 2,
 	 "denied: error: denied: deny = edit src"},
 	{AGENT_AUTO, false, NULL, "edit src", "edit_file", "lib/a.c", 0, ""},
