@@ -240,8 +240,8 @@ static void results_stand_on_the_cards_of_their_calls(void **state)
 	if (screen_run(&config, &signo, &err) ||
 	    file_read(&shown, tmpdir_file(&test_dir, "cards"), 1 << 20, &err))
 		fail_msg("%s", err.text);
-	first = strstr(buf_z(&shown), "\"ls\"");
-	second = strstr(buf_z(&shown), "\"pwd\"");
+	first = strstr(buf_z(&shown), "shell ls");
+	second = strstr(buf_z(&shown), "shell pwd");
 	at = strstr(buf_z(&shown), "alpha.c");
 	if (!first || !second || !at || at < first || at > second)
 		fail_msg("%s", buf_z(&shown));
