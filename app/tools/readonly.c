@@ -23,19 +23,25 @@ static const char *letter_of(const struct readonly_row *row, char c)
 	return at && c ? at + 1 : NULL;
 }
 
-/* "-xyz"; *next: the value of the last is the word behind it. */
+/*
+ * "-xyz"; *next: the value of the last is the word behind it.  Behind digits a letter may be no
+ * option: head -5c is five bytes, and the word behind it a file.
+ */
 static bool take_letters(struct parse *p, struct str w, bool *next)
 {
+	bool digits = false;
+
 	for (size_t i = 1; i < w.n; i++) {
 		const char *kind = letter_of(p->row, w.p[i]);
 
 		if (!kind)
 			return false;
+		digits = digits || (w.p[i] >= '0' && w.p[i] <= '9');
 		p->pattern_said = p->pattern_said || w.p[i] == 'e';
 		if (*kind != ':')
 			continue;
 		*next = i + 1 == w.n && kind[1] != ':';
-		return true;
+		return !digits;
 	}
 	return true;
 }
@@ -317,7 +323,7 @@ static const struct readonly_row rows[] = {
 	 "print0 extension raw",
 	 ARE_PATHS, NULL},
 	{"stat", "fLtc:", "dereference file-system format= printf= terse", ARE_PATHS, NULL},
-	{"du", "0abcd:hkmsSt:xB:",
+	{"du", "abcd:hkmsSt:xB:",
 	 "all apparent-size block-size= bytes total human-readable inodes max-depth= null si "
 	 "summarize separate-dirs one-file-system threshold= time? time-style= exclude=",
 	 ARE_PATHS, NULL},
@@ -380,7 +386,7 @@ static const struct readonly_row rows[] = {
 	{"type", "aptP", "", ARE_TEXT, NULL},
 	{"seq", "f:s:w#", "format= separator= equal-width", ARE_TEXT, NULL},
 	{"tree", "aCdfFghiI:L:npP:qQrstuUvx",
-	 "noreport dirsfirst filesfirst gitignore prune du si timefmt= charset= filelimit= "
+	 "noreport dirsfirst filesfirst gitignore prune du si "
 	 "inodes "
 	 "device",
 	 ARE_PATHS, NULL},

@@ -5,7 +5,7 @@
 
 #define GIT_DIFFS                                                                              \
 	"stat? numstat shortstat dirstat? summary name-only name-status patch no-patch "       \
-	"unified= "                                                                            \
+	"unified? "                                                                            \
 	"raw patch-with-stat minimal patience histogram diff-algorithm= word-diff? color? "    \
 	"no-color color-words? no-renames find-renames? find-copies? diff-filter= "            \
 	"ignore-all-space ignore-space-change ignore-space-at-eol ignore-blank-lines "         \

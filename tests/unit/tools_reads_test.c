@@ -14,6 +14,8 @@
 #include "tests/support/program.h"
 #include "tests/support/tmpdir.h"
 
+#define MARK "what-lies-outside"
+
 static struct tmpdir d;
 static struct reads *reads;
 
@@ -29,7 +31,7 @@ static int begin(void **state)
 	mkdir(tmpdir_file(&d, "home"), 0700);
 	mkdir(tmpdir_file(&d, "home/.ssh"), 0700);
 	tmpdir_write_text(&d, "home/.ssh/id", "k\n");
-	tmpdir_write_text(&d, "home/other", "o\n");
+	tmpdir_write_text(&d, "home/other", MARK "\n");
 	mkdir(tmpdir_file(&d, "home/work"), 0700);
 	mkdir(tmpdir_file(&d, "home/work/src"), 0700);
 	mkdir(tmpdir_file(&d, "home/work/led"), 0700);
@@ -319,6 +321,11 @@ static void what_may_do_more_is_a_command_like_others(void **state)
 		"tail -f a.c",
 		"tail --follow a.c",
 		"tail --retry a.c",
+		/* What looks like an option's value is a file. */
+		"head -5c /etc/passwd",
+		"tail -5c ../other",
+		"head -n",
+		"grep -3e x ../other",
 		/* Options that are not known, or cut short. */
 		"cat --nothing",
 		"ls -3y",
@@ -454,6 +461,31 @@ static void add_try(struct buf *script, const char *line, int *n)
 	++*n;
 }
 
+/* What is no more than reading here shows nothing of a file elsewhere: no word was taken for an
+ * option's value that is none. */
+static void add_look_elsewhere(struct buf *script, const char *program, const char *option,
+			       int *n)
+{
+	static const char *const before[] = {"", "a.c ", "-5 "};
+	struct buf line = {0};
+
+	for (size_t i = 0; i < 2 * sizeof(before) / sizeof(*before); i++) {
+		const char *digits = i % 2 ? "5" : "";
+
+		buf_reset(&line);
+		/* "-x", and "-5x" */
+		buf_addf(&line, "%s %s%c%s%s '%s'", program, before[i / 2], option[0],
+			 option[1] == '-' ? "" : digits, option + 1,
+			 tmpdir_file(&d, "home/other"));
+		if (reads_judge(reads, buf_str(&line)) != TOOL_READ)
+			continue;
+		buf_addf(script, "(%s\n) </dev/null >>'%s' 2>/dev/null\n", buf_z(&line),
+			 tmpdir_file(&d, "shown"));
+		++*n;
+	}
+	buf_release(&line);
+}
+
 static void add_option(struct buf *script, const char *program, const char *option, int *n)
 {
 	static const char *const forms[] = {"%s %s a.c", "%s %s out a.c", "%s %s=out a.c"};
@@ -467,6 +499,7 @@ static void add_option(struct buf *script, const char *program, const char *opti
 #pragma GCC diagnostic pop
 		add_try(script, line, n);
 	}
+	add_look_elsewhere(script, program, option, n);
 }
 
 /* The options that its help names, beside every letter. */
@@ -507,7 +540,7 @@ static void make_try(void)
 
 static void try_program(const char *program)
 {
-	struct buf script = {0}, before = {0}, after = {0}, line = {0}, out = {0};
+	struct buf script = {0}, before = {0}, after = {0}, line = {0}, out = {0}, shown = {0};
 	int n = 0;
 
 	buf_addf(&script, "cd '%s' || exit 1\n", tmpdir_file(&d, "try"));
@@ -522,6 +555,10 @@ static void try_program(const char *program)
 	if (strcmp(buf_z(&before), buf_z(&after)) != 0)
 		fail_msg("%s: one of %d changed\n%s\ninto\n%s", program, n, buf_z(&before),
 			 buf_z(&after));
+	if (whole_file(tmpdir_file(&d, "shown"), &shown) && strstr(buf_z(&shown), MARK "\n"))
+		fail_msg("%s: one of %d shows what lies outside", program, n);
+	unlink(tmpdir_file(&d, "shown"));
+	buf_release(&shown);
 	buf_release(&script);
 	buf_release(&before);
 	buf_release(&after);
