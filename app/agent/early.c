@@ -65,6 +65,8 @@ static enum early_word judge_path(struct agent *a, struct str path)
 
 	if (tools_never_write(path))
 		return EARLY_PROTECTED;
+	if (a->config.rules && rules_is_outside(a->config.rules, path))
+		return EARLY_OUTSIDE;
 	if (a->config.rules)
 		rules_judge_edit(a->config.rules, path, &v);
 	a->early.rule = v.rule;
@@ -125,6 +127,17 @@ static void answer_unknown(struct agent *a)
 	buf_release(&why);
 }
 
+static void answer_forbidden(struct agent *a, const char *what)
+{
+	struct buf why = {0};
+
+	a->good = true;
+	buf_adds(&why, buf_str(&a->early.path));
+	buf_addz(&why, what);
+	machine_answer_not_run(a, TOOL_DENIED, "denied: ", buf_str(&why), "policy");
+	buf_release(&why);
+}
+
 /* Cut for another reason, or in an earlier run of the program. */
 static void answer_why(struct agent *a)
 {
@@ -134,7 +147,6 @@ static void answer_why(struct agent *a)
 void machine_answer_cut(struct agent *a)
 {
 	const struct early *e = &a->early;
-	struct buf why = {0};
 
 	switch (e->call == (int)a->at ? e->word : EARLY_NONE) {
 	case EARLY_NONE:
@@ -151,11 +163,10 @@ void machine_answer_cut(struct agent *a)
 		machine_refuse(a);
 		break;
 	case EARLY_PROTECTED:
-		a->good = true;
-		buf_adds(&why, buf_str(&e->path));
-		buf_addz(&why, " is protected (it belongs to version control)");
-		machine_answer_not_run(a, TOOL_DENIED, "denied: ", buf_str(&why), "policy");
+		answer_forbidden(a, " is protected (it belongs to version control)");
+		break;
+	case EARLY_OUTSIDE:
+		answer_forbidden(a, " leads outside the workspace");
 		break;
 	}
-	buf_release(&why);
 }

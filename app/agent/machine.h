@@ -12,7 +12,8 @@ enum early_word {
 	EARLY_UNKNOWN,   /* there is no such tool */
 	EARLY_RULE,      /* a rule denies it */
 	EARLY_REFUSED,   /* the mode does, or nobody can be asked */
-	EARLY_PROTECTED, /* nobody can allow it: of a path */
+	EARLY_PROTECTED, /* nobody can allow it: of a path, as is */
+	EARLY_OUTSIDE,
 	EARLY_LATE,      /* nothing runs any more in this answer, or in this turn */
 };
 
@@ -20,7 +21,7 @@ struct early {
 	enum early_word word;
 	int call;         /* which of the answer's */
 	struct buf name;  /* of the one that is written */
-	struct buf path;  /* EARLY_PROTECTED */
+	struct buf path;  /* EARLY_PROTECTED, EARLY_OUTSIDE */
 	struct str rule;  /* EARLY_RULE: borrowed from the configuration */
 };
 

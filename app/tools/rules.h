@@ -97,6 +97,9 @@ bool rules_hidden(const struct rules *r, size_t i, struct str *pattern);
 /* Of a tool by its name, whatever its arguments are. */
 void rules_judge_tool(const struct rules *r, struct str tool, struct rules_verdict *v);
 
+/* Is a path, as it is written, surely not of the workspace?  Pure. */
+bool rules_is_outside(const struct rules *r, struct str path);
+
 /* Whatever they are: the rule that denies all commands (RUN) or edits (EDIT), "": none does; and
  * does a rule allow any of them? */
 struct str rules_deny_all(const struct rules *r, enum tool_class cls);

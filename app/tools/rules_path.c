@@ -115,6 +115,14 @@ void rules_judge_edit(const struct rules *r, struct str path, struct rules_verdi
 					    .why = "such a file is always asked about"};
 }
 
+bool rules_is_outside(const struct rules *r, struct str path)
+{
+	struct path p;
+
+	/* "~/" is the home, which may be anywhere. */
+	return path.n && path.p[0] != '~' && path_of(r, path, &p) && !p.inside;
+}
+
 bool rules_is_inside(const struct rules *r, struct str path)
 {
 	struct path p;
