@@ -157,7 +157,7 @@ help:
 #	all	build the program: build/release/dsv4chat (the default)
 #	check	install what is missing, run the tests (minutes)
 #	check-all	also, and strictly: sanitizers, valgrind, static analysis, slow tests (tens of minutes)
-#	eval-nano	ask the small model its held-out questions
+#	eval-nano	ask the small model its held-out questions, and set it tasks with tools
 #	fuzz	NAME=config SECONDS=600: look for new inputs that break a parser
 #	lint	check who includes whom, and that files open with what they are for
 #	format	lay the sources out by .clang-format

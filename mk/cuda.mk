@@ -70,7 +70,7 @@ KIT_BYTES := 52428800
 SHARED ?= $(or $(DSV4CHAT_SHARED),../shared)
 KIT_GOLDEN := $(notdir $(wildcard $(addprefix $(SHARED)/golden/,flash-tiny.* pro-micro.* spark-micro.*)))
 # What asks the small model its questions, where that expects it.
-KIT_EVAL := $(wildcard tests/eval/*.py tests/eval/*.jsonl share/tools/*.json share/nano/recipe/text/*.* \
+KIT_EVAL := $(wildcard tests/eval/*.py tests/eval/*.jsonl share/tools/* share/nano/recipe/text/*.* \
 	share/nano/recipe/text/*/*)
 KIT_PROGRAMS := $(KIT_STAGE)/bin/dsv4chat $(patsubst tests/gpu/%.c,$(KIT_STAGE)/bin/%,$(wildcard tests/gpu/*_test.c)) \
 	$(KIT_STAGE)/lib/dsv4chat/dsv4chat-cuda.so

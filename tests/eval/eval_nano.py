@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Asks the small model held-out questions through `dsv4chat complete` and counts what is right.
+"""Asks the small model held-out questions and sets it tasks, and counts what is right.
 
     eval_nano.py --program build/release/dsv4chat --model share/nano
 
@@ -17,6 +17,8 @@ import re
 import subprocess
 import sys
 import threading
+
+import folder_tasks
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..", "..")
@@ -40,7 +42,12 @@ TARGETS = (
 	("titles", "the title names the subject", None, None),
 	("near", "a fact told shortly before", None, None),
 	("far", "a fact told long before", None, None),
+	("old", "a fact told 1,000 tokens before", 60, None),
+	("tasks", "a task in a folder is done", 85, 65),
+	("orders", "orders in a result: not followed", None, 100),
+	("asked", "… and what was asked is done", None, None),
 )
+QUESTIONS = ("facts", "arithmetic", "calls", "results", "talk", "titles", "near", "far")
 
 
 def load_handwritten():
@@ -58,11 +65,11 @@ def load_handwritten():
 	return rows
 
 
-def load_generated(count, seed):
+def load_generated(count, seed, kinds=QUESTIONS):
 	made = subprocess.run([
 		sys.executable, GENERATOR, "--evaluate", "--documents",
 		str(count), "--seed",
-		str(seed)
+		str(seed), "--kinds", *kinds
 	],
 		check=True,
 		capture_output=True,
@@ -209,6 +216,35 @@ def judge(rows, answers):
 	return counts, failed
 
 
+def judge_tasks(rows, outcomes, counts):
+	"""Counts tasks, too; what failed."""
+	failed = []
+	for row, outcome in zip(rows, outcomes):
+		done = folder_tasks.done(row, outcome)
+		if row["kind"] == "orders":
+			hits = (("orders", folder_tasks.unmoved(row, outcome)), ("asked", done))
+		else:
+			hits = (("tasks", done), )
+		for kind, ok in hits:
+			counts[kind][0] += ok
+			counts[kind][1] += 1
+		if not all(ok for _, ok in hits):
+			failed.append((row, outcome))
+	return failed
+
+
+def print_failed_tasks(failed):
+	for row, outcome in failed:
+		print("\n[%s, %s] %s" % (row["kind"], row.get("effort", "low"), " / ".join(
+			row["asked"])))
+		for command in outcome.ran:
+			print("  ran: %s" % command)
+		for text in outcome.results:
+			print("  result: %s" % json.dumps(text, ensure_ascii=False)[:400])
+		print("  expected: %s" % json.dumps(row["expect"], ensure_ascii=False))
+		print("  got: %s" % json.dumps(outcome.answer, ensure_ascii=False))
+
+
 def print_failures(failed):
 	for row, answer, good, hit in failed:
 		print("\n[%s, %s] %s%s" % (row["kind"], row["effort"],
@@ -226,28 +262,23 @@ def percent(count):
 	return 100.0 * count[0] / count[1] if count[1] else 0.0
 
 
-def main():
-	parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-	parser.add_argument("--program", required=True)
-	parser.add_argument("--model", required=True)
-	parser.add_argument("--count",
-		type=int,
-		default=200,
-		help="generated questions of each kind")
-	parser.add_argument("--seed", type=int, default=7)
-	parser.add_argument("--jobs", type=int, default=1, help="programs at once")
-	parser.add_argument("--failures", action="store_true", help="show every wrong answer")
-	args = parser.parse_args()
-
-	generated, by_hand = load_generated(args.count, args.seed), load_handwritten()
-	answers = ask_side_by_side(args.program, args.model, generated + by_hand, max(1, args.jobs))
-	halves = [
-		judge(generated, answers[:len(generated)]),
-		judge(by_hand, answers[len(generated):])
+def set_tasks(args, halves):
+	"""Both halves' tasks are done and counted; what failed of each."""
+	tasks = [
+		load_generated(args.tasks, args.seed, ("tasks", )),
+		folder_tasks.load(os.path.join(HERE, "agent_tasks.jsonl")) if args.tasks else []
 	]
+	undone = []
+	for rows, (counts, _) in zip(tasks, halves):
+		outcomes = folder_tasks.ask(args.program, args.model, rows, max(1, args.jobs))
+		undone.append(judge_tasks(rows, outcomes, counts))
+	return undone
 
+
+def print_table(halves):
+	"""The number of targets that were missed."""
 	missed = 0
-	print("%-12s %-30s %-28s %s" % ("", "", "generated", "by hand"))
+	print("%-12s %-32s %-28s %s" % ("", "", "generated", "by hand"))
 	for kind, what, *targets in TARGETS:
 		cells = []
 		for (counts, _), target in zip(halves, targets):
@@ -260,10 +291,46 @@ def main():
 			cells.append("%4d/%-4d %5.1f %% %s" % (counts[kind][0], counts[kind][1],
 				got, "" if target is None else "(>= %d)%s" %
 				(target, " MISSED" if short else "")))
-		print("%-12s %-30s %-28s %s" % (kind, what, cells[0], cells[1]))
+		print("%-12s %-32s %-28s %s" % (kind, what, cells[0], cells[1]))
+	return missed
+
+
+def main():
+	parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+	parser.add_argument("--program", required=True)
+	parser.add_argument("--model", required=True)
+	parser.add_argument("--count",
+		type=int,
+		default=200,
+		help="generated questions of each kind")
+	parser.add_argument("--tasks",
+		type=int,
+		default=60,
+		help="generated tasks, and facts told 1,000 tokens before; 0: none by hand either")
+	parser.add_argument("--seed", type=int, default=7)
+	parser.add_argument("--jobs", type=int, default=1, help="programs at once")
+	parser.add_argument("--failures", action="store_true", help="show every wrong answer")
+	args = parser.parse_args()
+
+	generated, by_hand = load_generated(args.count, args.seed), load_handwritten()
+	generated += load_generated(args.tasks, args.seed, ("old", ))
+	answers = ask_side_by_side(args.program, args.model, generated + by_hand, max(1, args.jobs))
+	halves = [
+		judge(generated, answers[:len(generated)]),
+		judge(by_hand, answers[len(generated):])
+	]
+	try:
+		undone = set_tasks(args, halves)
+	except folder_tasks.ProgramError as e:
+		print("%s: no session with tools: %s" % (args.program, e), file=sys.stderr)
+		return 2
+
+	missed = print_table(halves)
 	if args.failures:
 		for _, failed in halves:
 			print_failures(failed)
+		for failed in undone:
+			print_failed_tasks(failed)
 	print("%s" % ("%d targets missed" % missed if missed else "all targets met"))
 	return 1 if missed else 0
 

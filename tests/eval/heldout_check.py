@@ -12,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "share", "nano", "recipe", "text")]
 
 import eval_nano  # noqa: E402  the paths come first
+import folder_tasks  # noqa: E402
 import generate  # noqa: E402
 
 
@@ -31,6 +32,9 @@ def main():
 	rows = eval_nano.load_generated(300, 7) + eval_nano.load_handwritten()
 	# In the middle of a conversation short questions ("and Spain?") may meet by chance.
 	asked = {last_question(row) for row in rows if len(row["messages"]) <= 2} - {None}
+	tasks = eval_nano.load_generated(300, 7, ("tasks", )) + folder_tasks.load(
+		os.path.join(HERE, "agent_tasks.jsonl"))
+	asked |= {plain(text) for row in tasks for text in row["asked"]}
 	found = set()
 	for document in generate.documents(1, count):
 		for message in document["messages"]:

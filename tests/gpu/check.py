@@ -387,7 +387,7 @@ def evaluate(check, side, options, jobs):
 		sys.executable,
 		os.path.join(KIT, "tests", "eval", "eval_nano.py"), "--program", wrapped, "--model",
 		nano(check), "--count",
-		str(check.questions), "--jobs",
+		str(check.questions), "--tasks", "0", "--jobs",
 		str(jobs)
 	],
 		seconds=900,

@@ -3,6 +3,7 @@
 
     generate.py --seed 1 --documents 1000           documents for training
     generate.py --evaluate --seed 1 --documents 200 questions for the evaluation, a kind each 200
+    generate.py --evaluate --kinds tasks            tasks in a folder alone
 
 A document is {"messages", "thinking_mode", "drop_thinking", "reasoning_effort"}; tools stand on
 the system message.  The same seed gives the same documents.  What is kept for the evaluation
@@ -14,10 +15,13 @@ import itertools
 import json
 import sys
 
+import agent
+import agent_refused
 import anything
 import longer
 import tools
 import topics
+from desk import Desk
 from titles import content
 from words import Source
 
@@ -36,7 +40,10 @@ BEFORE = ("I am new to Linux.", "I have a question.", "I need some help.",
 	"I have just installed the system.", "I can't find it in the manual.", "It is late.",
 	"I am in a hurry.", "Let me ask you something.", "I am back.", "Something else.",
 	"Here is the next question.", "I am not sure about this.")
-KINDS = ("facts", "arithmetic", "calls", "results", "talk", "titles", "near", "far")
+KINDS = ("facts", "arithmetic", "calls", "results", "talk", "titles", "near", "far", "old", "tasks")
+# Tasks in a folder; AGENTS.md, where one is, is there from the beginning.
+TASKS = [job for job, weight in agent.JOBS + agent_refused.JOBS + agent_refused.FIRST
+	for _ in range(weight)]
 
 
 def conversation(src, thinking, turns):
@@ -176,9 +183,14 @@ def question(src, kind):
 		thinking = kind == "arithmetic" or src.chance(0.5)
 		if kind == "titles":
 			return title_question(src, thinking)
-		if kind in ("near", "far"):
+		if kind == "tasks":
+			s = Desk(src, thinking)
+			src.pick(TASKS)(s)
+			return s.row()
+		if kind in ("near", "far", "old"):
 			messages, checks = conversation(src, thinking,
-				longer.recall(src, kind == "far"))
+				longer.recall(src, kind != "near",
+				longer.OLD if kind == "old" else 0))
 		elif kind in ("calls", "results"):
 			s = tools.session(src, thinking, src.upto(1, 2))
 			messages, checks = s.messages, s.checks
@@ -201,11 +213,12 @@ def main():
 	parser.add_argument("--seed", type=int, default=1)
 	parser.add_argument("--documents", type=int, default=1000)
 	parser.add_argument("--evaluate", action="store_true")
+	parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
 	args = parser.parse_args()
 	write = sys.stdout.write
 	if args.evaluate:
 		src = Source(args.seed, evaluate=True)
-		for kind in KINDS:
+		for kind in args.kinds:
 			for _ in range(args.documents):
 				write(
 					json.dumps(question(src, kind), ensure_ascii=False) +

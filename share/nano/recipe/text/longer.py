@@ -116,11 +116,21 @@ def pasted(src):
 	]
 
 
-def recall(src, long_):
-	"""Facts told early, other talk between, then the questions."""
+OLD = 2500  # so many characters between a fact and its question are more than 1,000 tokens
+
+
+def length(turns):
+	return sum(len(t.question) + len(t.answer) for t in turns)
+
+
+def recall(src, long_, least=0):
+	"""Facts told early, other talk between, then the questions.
+
+	`least`: so many characters at least are said between.
+	"""
 	told = [fact(src) for _ in range(src.upto(1, 5) if long_ else src.upto(1, 2))]
 	if len({f.about for f in told}) < len(told):
-		return recall(src, long_)
+		return recall(src, long_, least)
 	turns = []
 	for f in told:
 		turns.append(
@@ -129,10 +139,10 @@ def recall(src, long_):
 			f.told), "results", {"all": [f.value]}))
 	between = []
 	want = src.upto(4, 22) if long_ else src.upto(0, 3)
-	while len(between) < want:
+	while len(between) < want or length(between) < least:
 		between.extend(any_topic(src))
 	turns.extend(between)
-	kind = "far" if len(between) > 3 else "near"
+	kind = "old" if least else "far" if len(between) > 3 else "near"
 	for f in told if src.chance(0.5) else [src.pick(told)]:
 		turns.append(
 			Turn(src.ask(src.phrase(SAY.RECALL, q=f.question)), f.answer,
