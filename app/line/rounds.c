@@ -239,7 +239,7 @@ static void take_answer(struct rounds *r, const struct said *m)
 		err_set(&err, ERR_USAGE, "decision: no rule can be made of %s, expected once, no or "
 			"stop", r->asked_id);
 	else if (m->grade && !agent_widen(r->agent, r->number, m->grade))
-		err_set(&err, ERR_USAGE, "with: network, but only a command in a sandbox takes it");
+		err_set(&err, ERR_USAGE, "with: only a command in a sandbox takes more than it has");
 	if (err.code) {
 		peer_complain(r->peer, m->line, &err);
 		return;

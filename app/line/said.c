@@ -134,12 +134,13 @@ static int take_grade(const json_t *root, struct said *m, struct err *err)
 		return err_set(err, ERR_USAGE, "with: %s, expected an array", json_kind(with));
 	json_array_foreach (with, i, v) {
 		struct str word = json_str(v);
+		unsigned grade = agent_grade(word);
 
-		if (!agent_grade(word))
+		if (!grade)
 			return err_set(err, ERR_USAGE,
 				       "with: '%.40s', expected network, git or outside",
 				       word.n ? word.p : "");
-		m->grade |= GRADE_NET;
+		m->grade |= grade;
 	}
 	if (m->grade && m->decision != DECIDE_YES)
 		return err_set(err, ERR_USAGE, "with: found without \"decision\": \"once\"");

@@ -5,7 +5,7 @@
  *     with a user's {…, "prefill": …, "when": "now" | "after"}
  *   {"undo": N}, {"redo": N}
  *   {"tool_answer": ID, "decision": "once" | "session" | "always" | "no" | "stop",
- *    "reason": …, "with": ["network"]}
+ *    "reason": …, "with": ["network" | "git" | "outside", …]}
  */
 #ifndef APP_LINE_SAID_H
 #define APP_LINE_SAID_H

@@ -75,7 +75,7 @@ static const struct play {
 	 .status = 2,
 	 .has = {"line 2: tool_answer: 'c2', but c1 waits for an answer",
 		 "line 3: decision: 'maybe', expected once, session, always, no or stop",
-		 "line 4: with: network, but only a command in a sandbox takes it",
+		 "line 4: with: only a command in a sandbox takes more than it has",
 		 "\"state\": \"denied\"",
 		 "line 6: tool_answer: 'c1', but no call waits for an answer"}},
 	/* Late answers are no failure. */
