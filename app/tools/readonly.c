@@ -9,7 +9,8 @@ struct parse {
 	const struct readonly_row *row;
 	const struct readonly_look *look;
 	size_t n_operands;
-	bool pattern_said; /* by an option */
+	bool pattern_said;  /* by an option */
+	bool pattern_taken; /* for the first operand */
 };
 
 /* What follows the letter among a row's, or NULL. */
@@ -82,8 +83,10 @@ static bool take_operand(struct parse *p, const struct shell_word *w)
 			return false;
 		break;
 	case ARE_PATTERN:
-		if (!at && !p->pattern_said)
+		if (!at && !p->pattern_said) {
+			p->pattern_taken = true;
 			return !w->glob;
+		}
 		break;
 	case ARE_PATHS:
 	case ARE_FILES:
@@ -119,7 +122,8 @@ bool readonly_take_words(const struct readonly_row *row, const struct shell_comm
 		if (!fine)
 			return false;
 	}
-	return !value;
+	/* An option that says a pattern makes a file of what was taken for one before it. */
+	return !value && !(p.pattern_taken && p.pattern_said);
 }
 
 /* ---- programs with a way of their own ---- */
@@ -266,6 +270,28 @@ static bool check_date(const struct shell_command *c, const struct readonly_look
 	return readonly_take_words(&row, c, 1, look);
 }
 
+/* Its values are words of their own, whatever stands behind the letter: that is more letters. */
+static bool check_tree(const struct shell_command *c, const struct readonly_look *look)
+{
+	static const struct readonly_row row = {
+		"tree", "aCdfFghiI:L:npP:qQrstuUvx",
+		"noreport dirsfirst filesfirst gitignore prune du si inodes device", ARE_PATHS,
+		NULL};
+
+	for (size_t i = 1; i < c->n_words; i++) {
+		struct str w = c->words[i].text;
+		bool letters = w.n > 2 && w.p[0] == '-' && w.p[1] != '-';
+
+		for (size_t k = 1; letters && k + 1 < w.n; k++) {
+			bool digit = w.p[k + 1] >= '0' && w.p[k + 1] <= '9';
+
+			if (strchr("IPL", w.p[k]) && !(w.p[k] == 'L' && digit && k + 2 == w.n))
+				return false;
+		}
+	}
+	return readonly_take_words(&row, c, 1, look);
+}
+
 /* ---- the rows ---- */
 
 #define GREP_LETTERS "abcEFGhHiIlLnoPqrsTUvVwxyzZe:m:A:B:C:D:d:#"
@@ -385,11 +411,7 @@ static const struct readonly_row rows[] = {
 	{"which", "as", "", ARE_TEXT, NULL},
 	{"type", "aptP", "", ARE_TEXT, NULL},
 	{"seq", "f:s:w#", "format= separator= equal-width", ARE_TEXT, NULL},
-	{"tree", "aCdfFghiI:L:npP:qQrstuUvx",
-	 "noreport dirsfirst filesfirst gitignore prune du si "
-	 "inodes "
-	 "device",
-	 ARE_PATHS, NULL},
+	{"tree", "", "", ARE_PATHS, check_tree},
 	{"id", "agGnruzZ", "user group groups name real zero", ARE_TEXT, NULL},
 	{"uname", "asnrvmpio", "", ARE_NONE, NULL},
 	{"nproc", "", "all ignore=", ARE_NONE, NULL},

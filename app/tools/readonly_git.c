@@ -72,14 +72,31 @@ static const struct readonly_row git_rows[] = {
 static const struct readonly_row git_stashes = {"stash", GIT_LOG_LETTERS, GIT_LOGS, ARE_NONE,
 						NULL};
 
+/* "%GK", "%-G?": a plus, a minus or a blank may stand between. */
+static bool asks_for_signature(struct str w)
+{
+	for (size_t i = 0; i + 1 < w.n; i++) {
+		size_t at = i + 1;
+
+		if (w.p[i] != '%')
+			continue;
+		at += at + 1 < w.n && strchr("+- ", w.p[at]);
+		if (w.p[at] == 'G')
+			return true;
+	}
+	return false;
+}
+
 bool readonly_check_git(const struct shell_command *c, const struct readonly_look *look)
 {
 	size_t at = c->n_words > 1 && str_is(c->words[1].text, "--no-pager") ? 2 : 1;
 	const struct readonly_row *row = git_rows;
 
-	/* A format of signatures has gpg run, or what a repository names in its place. */
+	/* A format of signatures has gpg run, or what a repository names in its place; so has a
+	 * list's field. */
 	for (size_t i = 1; i < c->n_words; i++)
-		if (memmem(c->words[i].text.p, c->words[i].text.n, "%G", 2))
+		if (asks_for_signature(c->words[i].text) ||
+		    memmem(c->words[i].text.p, c->words[i].text.n, "signature", 9))
 			return false;
 	if (at >= c->n_words)
 		return false;

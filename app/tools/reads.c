@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/tools/glob.h"
 #include "app/tools/place.h"
@@ -201,18 +202,29 @@ static bool is_straight(const char *whole, const char *path)
 	return path[at] == '\0';
 }
 
-/* Only to where it is certain to arrive, and where .. leads back. */
+/* Not for whoever is root, either: a sandbox leaves nobody that power. */
+static bool may_enter(const char *path)
+{
+	struct stat st;
+	mode_t bits;
+
+	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode) || access(path, X_OK) != 0)
+		return false;
+	bits = st.st_uid == geteuid() ? S_IXUSR : S_IXGRP | S_IXOTH;
+	return (st.st_mode & bits) == bits;
+}
+
+/* Only to where it is certain to arrive, and where .. leads back; what is hidden is not there. */
 static bool move(struct looking *l, const struct shell_command *c)
 {
 	char whole[PATH_MAX], path[PATH_MAX];
-	struct stat st;
 	struct str rel;
 
 	if (c->n_words != 2 || c->n_redirects || c->words[1].glob ||
 	    (c->words[1].text.n && c->words[1].text.p[0] == '-') ||
 	    !make_whole(l, c->words[1].text, whole) || !realpath(whole, path) ||
-	    !is_straight(whole, path) || stat(path, &st) != 0 || !S_ISDIR(st.st_mode) ||
-	    !workspace_root_of(l->w, str_of(path), &rel))
+	    !is_straight(whole, path) || !may_enter(path) ||
+	    !workspace_root_of(l->w, str_of(path), &rel) || workspace_hides(l->w, str_of(path)))
 		return false;
 	memcpy(l->cwd, path, strlen(path) + 1);
 	return true;

@@ -37,6 +37,9 @@ static int begin(void **state)
 	mkdir(tmpdir_file(&d, "home/work/led"), 0700);
 	mkdir(tmpdir_file(&d, "home/work/odd"), 0700);
 	mkdir(tmpdir_file(&d, "home/work/same"), 0700);
+	mkdir(tmpdir_file(&d, "home/work/shut"), 0600);
+	mkdir(tmpdir_file(&d, "home/work/.ssh"), 0700);
+	mkdir(tmpdir_file(&d, "home/work/.ssh/keys"), 0700);
 	tmpdir_write_text(&d, "home/work/a.c", "int a;\n");
 	tmpdir_write_text(&d, "home/work/.env", "K=1\n");
 	tmpdir_write_text(&d, "home/work/src/b.c", "int b;\n");
@@ -142,6 +145,8 @@ static void what_only_looks_needs_no_question(void **state)
 		"type ls",
 		"seq -w 1 10",
 		"tree -L 2 src",
+		"tree -aL2 src",
+		"tree -aI x src",
 		"id -un",
 		"uname -a",
 		"nproc",
@@ -260,6 +265,11 @@ static void what_may_do_more_is_a_command_like_others(void **state)
 		"git log --show-signature",
 		"git log --format='%G?'",
 		"git log --pretty=format:%GK",
+		"git log --format='%-G?'",
+		"git log --format='%+GG'",
+		"git log --format='% GS'",
+		"git branch --format='%(signature)'",
+		"git tag --sort=signature",
 		"git diff --no-index a.c src/b.c",
 		"test -v 'a[$(ls)]'",
 		"test -R x",
@@ -326,6 +336,14 @@ static void what_may_do_more_is_a_command_like_others(void **state)
 		"tail -5c ../other",
 		"head -n",
 		"grep -3e x ../other",
+		"grep ../other -e x",
+		"grep ../other --regexp=x",
+		"grep ../other -nex",
+		"rg ../other -e x",
+		"rg ../other --regexp x",
+		"tree -Il x",
+		"tree -Lo 2 out",
+		"tree -aPl x",
 		/* Options that are not known, or cut short. */
 		"cat --nothing",
 		"ls -3y",
@@ -355,6 +373,8 @@ static void what_may_do_more_is_a_command_like_others(void **state)
 		"cd linked && cat b.c",
 		"cd ..",
 		"cd missing && ls",
+		"cd shut; cat ../other",
+		"cd .ssh/keys; cat ../../other",
 		"cd src || ls",
 		"cd -P src && ls",
 		"cd src x",
