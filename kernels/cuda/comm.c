@@ -239,7 +239,11 @@ static void mend_nccl(struct group *g)
 	(void)open_nccl(g, &ignored);
 }
 
-/* A device that is lost says so at its next call. */
+/*
+ * Ranks meet while they record sums of many values, so all have a recording of a key or none: one
+ * that failed there has none, and the others' go, too.  A device that is lost says so at its next
+ * call.
+ */
 static void mend(struct comm *c)
 {
 	struct cuda_comm *k = comm_of(c);
@@ -247,8 +251,10 @@ static void mend(struct comm *c)
 	struct err ignored;
 
 	wait_for_all(g);
-	for (int i = 0; i < g->n; i++)
+	for (int i = 0; i < g->n; i++) {
 		(void)reset(&g->end[i], &ignored);
+		graph_forget(&g->end[i].c->base);
+	}
 	if (g->way == WAY_NCCL)
 		mend_nccl(g);
 	*g->words = (struct words){0};

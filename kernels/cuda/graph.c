@@ -185,7 +185,11 @@ static int record(struct cuda *c, struct recording *r, int (*body)(void *, struc
 	return rc;
 }
 
-/* One that runs once stays until the next of its kind, or until all are forgotten. */
+/*
+ * One that runs once stays until the next of its kind, or until all are forgotten.  What was
+ * issued has left nothing but marks, which may go while they are under way; and a wait for it
+ * would not end where another rank does not come to one of NCCL's sums (comm_wait()).
+ */
 static void keep(struct cuda *c, struct recording *r)
 {
 	struct recording **at = &c->recordings, *old;
@@ -195,7 +199,8 @@ static void keep(struct cuda *c, struct recording *r)
 	old = r->key == RUN_ONCE ? *at : NULL;
 	if (old) {
 		*at = old->next;
-		(void)cudaStreamSynchronize(c->stream); /* it may still run */
+		if (old->exec)
+			(void)cudaStreamSynchronize(c->stream); /* it may still run */
 		recording_free(old);
 	}
 	r->next = c->recordings;
