@@ -243,6 +243,10 @@ static int choose(struct model *m, const struct model_options *opt, enum hosted_
 	if (rc)
 		return rc;
 	p->hosting = plan_hosting(want, &p->rates);
+	if (m->helper && p->hosting != HOSTING_COMPUTED) { /* it was measured, and is slower */
+		m->helper->close(m->helper);
+		m->helper = NULL;
+	}
 	if (p->hosting == HOSTING_COMPUTED) {
 		p->staged = p->expert / (uint64_t)m->cfg.n_layers;
 		plan_host_experts(p, opt->gpu_experts);

@@ -59,15 +59,14 @@ static int await_due(struct hosted *h)
 }
 
 /* The next question; 0: there will be none. */
-static uint64_t await_asked(struct hosted *h)
+static int await_asked(struct hosted *h, uint64_t *asked)
 {
 	const struct timespec a_while = {0, SLEEP_NS};
 
 	for (int i = 0;; i++) {
-		uint64_t asked = __atomic_load_n(&h->mail->asked, __ATOMIC_ACQUIRE);
-
-		if ((uint32_t)(asked >> 32) != h->seen)
-			return asked;
+		*asked = __atomic_load_n(&h->mail->asked, __ATOMIC_ACQUIRE);
+		if ((uint32_t)(*asked >> 32) != h->seen)
+			return 1;
 		if (i < PAUSES) {
 			spin_pause();
 			continue;
@@ -122,14 +121,12 @@ static void keep_error(struct hosted *h, const struct err *err)
 static void *serve(void *ctx)
 {
 	struct hosted *h = ctx;
+	uint64_t asked;
 	struct err err;
 
-	while (await_due(h)) {
-		uint64_t asked = await_asked(h);
+	while (await_due(h) && await_asked(h, &asked)) {
 		int rows = (int)(asked & 255);
 
-		if (!asked)
-			break;
 		if (rows && compute(h, (uint32_t)asked >> 8, rows, &err))
 			keep_error(h, &err);
 		h->seen = (uint32_t)(asked >> 32);

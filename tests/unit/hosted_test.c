@@ -284,6 +284,28 @@ static void a_question_that_comes_late_is_answered(void **state)
 	hosted_free(h);
 }
 
+/* A step of Flash has 43 questions: after some days of them. */
+static void numbers_begin_anew_behind_the_last(void **state)
+{
+	const struct timespec pause = {0, 20000000};
+	struct hosted *h = begin();
+	struct err err;
+	uint32_t job;
+
+	(void)state;
+	assert_int_equal(hosted_job(h, &k.args, &job, &err), 0);
+	assert_int_equal(job, 0);
+	hosted_due(h, 3);
+	ask(UINT32_MAX, job, 1);
+	await(UINT32_MAX);
+	put_asked(0, job, 0); /* all of it is 0, and it is a question */
+	nanosleep(&pause, NULL);
+	ask(1, job, 2);
+	await(1);
+	expect_answer(2);
+	hosted_free(h);
+}
+
 static void what_fails_is_answered_and_told_once(void **state)
 {
 	struct hosted *h = begin();
@@ -338,6 +360,7 @@ int main(void)
 		cmocka_unit_test(a_choice_that_is_none_changes_no_other),
 		cmocka_unit_test(each_question_gets_its_answer),
 		cmocka_unit_test(a_question_that_comes_late_is_answered),
+		cmocka_unit_test(numbers_begin_anew_behind_the_last),
 		cmocka_unit_test(what_fails_is_answered_and_told_once),
 		cmocka_unit_test(it_ends_while_questions_are_due),
 	};
