@@ -1,8 +1,10 @@
 /*
  * experts: y = sum over the chosen experts, in their order, plus the shared one with weight 1.
  *
- * moe.h chooses between the products of 1 … 16 rows (experts_rows.cuh) and those of many
- * (experts_many.cuh).  Where the host computes some of them, hosted.cuh stands around these.
+ * moe.h chooses between the products of 1 … 16 rows and those of many (experts_many.cuh).  Those
+ * of few are one launch (experts_ring.cuh) on 9.0, of FP4 with a shared expert of F8 and sizes in
+ * 128s, where this GPU has one rank; else two (experts_rows.cuh).  Where the host computes some
+ * experts, hosted.cuh stands around these.
  */
 #include "kernels/cuda/moe.h"
 #include "kernels/cuda/experts_rows.cuh"
@@ -98,7 +100,7 @@ static int check(const struct experts_args *a, struct err *err)
 typedef int launch_rows(struct cuda *c, const struct experts_job *j, float *y, struct err *err);
 
 /* Who computes up to `most` rows at a time, and how many: 0, shared memory holds none.  It
- * depends on types and sizes alone, so that a row has one result. */
+ * depends on types, sizes and who else uses the GPU, so that a row has one result. */
 static launch_rows *rows_launcher(const struct cuda *c, const struct experts_job *j, int most,
 				  int *fit)
 {

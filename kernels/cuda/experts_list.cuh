@@ -1,9 +1,9 @@
 /*
  * Which experts a call of few rows needs, each once, and which of its pairs they serve.
  *
- * An item is an expert with up to `rows` pairs, at most ITEM_ROWS.  The shared expert's items come first, those
- * of the others in the order in which a pair first names them; an expert that more pairs name
- * has further items.  Every block makes the same list, in shared memory.
+ * An item is an expert with up to `rows` pairs, at most ITEM_ROWS.  The shared expert's items come
+ * first, those of the others in the order in which a pair first names them; an expert that more
+ * pairs name has further items.  Every block makes the same list, in shared memory.
  */
 #ifndef KERNELS_CUDA_EXPERTS_LIST_CUH
 #define KERNELS_CUDA_EXPERTS_LIST_CUH

@@ -1,5 +1,5 @@
 /*
- * The experts of 1 … 16 rows, in two launches:
+ * The experts of 1 … 16 rows, in two launches, where experts_ring.cuh does not serve:
  *
  *   up    t = silu(W1 x) · (W3 x) · weight: a block makes 16 inner values of each pair, its two
  *         strips (experts_stream.cuh) being a tile of W1 and the same of W3

@@ -4,7 +4,8 @@
  *
  *   ask  puts the choices that are the host's and, if there are any, the rows into the mail.
  *        What the GPU's own kernels are given instead of such a choice is weight 0 of an expert
- *        that the row needs anyway, so that nothing more is read; one block
+ *        that the row needs anyway, so that memory gives nothing more; where the row has none
+ *        of the GPU's, of some other; one block
  *   add  y += the host's sums, once they are there: a thread four columns of a row
  *
  * A row's sum is the GPU's, in the order of its slots, plus the host's, in theirs.

@@ -1,10 +1,12 @@
 /*
  * Products of 1 … 16 rows and weights in tiles, one or several over the same rows in one
- * launch (linear_stage.cuh; stream.cuh): 8 warps a block, n_warp of them on each tile of 16 rows of W; each
- * product has the blocks that it has alone, the larger ones first.
+ * launch (linear_stage.cuh; stream.cuh): 8 warps a block, n_warp of them on each tile of 16 rows
+ * of W; each product has the blocks that it has alone, the larger ones first.
  *
  * Two blocks share a multiprocessor, so that the next kernel's copies begin when the first of
- * them ends.  Blocks that are not resident from the beginning find nothing to wait for. Floor: bytes of W over the memory's bandwidth.
+ * them ends.  Blocks that are not resident from the beginning find nothing to wait for.
+ *
+ * Floor: bytes of W over the memory's bandwidth.
  */
 #ifndef KERNELS_CUDA_LINEAR_TILES_CUH
 #define KERNELS_CUDA_LINEAR_TILES_CUH

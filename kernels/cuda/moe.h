@@ -1,7 +1,7 @@
 /*
  * Which way the experts of a call are computed: the one place that decides.  Plain C.
  *
- *   reference  one (row, expert) at a time, by the kernels of 1 … 16 rows
+ *   reference  a row at a time, by the kernels of 1 … 16 rows (rows_launcher() says which)
  *   fused      the same kernels and bits, an expert read once for all its rows of the call
  *   grouped    rows sorted by expert, each expert a product of many rows
  */
