@@ -19,7 +19,11 @@ struct arena_block {
 	size_t map_bytes;
 };
 
-/* A mapping of pages of 2 MB, where the system has them, with p at such a page's beginning. */
+/*
+ * A mapping of pages of 2 MB, where the system has them, with p at such a page's beginning.  A
+ * child has no use for it, and would be given a copy of each page that is pinned: an editor
+ * that is opened would want as much memory again.
+ */
 static bool map_huge(struct arena_block *b)
 {
 	size_t page = HUGE_PAGE, all = (b->bytes + 2 * page - 1) / page * page;
@@ -28,6 +32,7 @@ static bool map_huge(struct arena_block *b)
 	if (map == MAP_FAILED)
 		return false;
 	(void)madvise(map, all, MADV_HUGEPAGE);
+	(void)madvise(map, all, MADV_DONTFORK);
 	b->map = map;
 	b->map_bytes = all;
 	b->p = (unsigned char *)(((uintptr_t)map + page - 1) / page * page);
