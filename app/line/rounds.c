@@ -230,6 +230,7 @@ static void take_answer(struct rounds *r, const struct said *m)
 {
 	bool asked = agent_state(r->agent) == AGENT_WAITS && r->question == AGENT_ASKS_CALL;
 	bool learns = m->decision == DECIDE_SESSION || m->decision == DECIDE_ALWAYS;
+	struct str said = buf_str(&m->text);
 	struct err err = {0};
 
 	if (!asked || !str_is(buf_str(&m->id), r->asked_id))
@@ -245,8 +246,9 @@ static void take_answer(struct rounds *r, const struct said *m)
 		return;
 	}
 	r->stopped = m->decision == DECIDE_STOP;
-	/* Its rule is the one that was suggested. */
-	agent_decide(r->agent, r->number, m->decision, learns ? (struct str){0} : buf_str(&m->text));
+	if (learns) /* the rule that was suggested */
+		said.n = 0;
+	agent_decide(r->agent, r->number, m->decision, said);
 }
 
 /* What is there of the peer's lines; one that never stops keeps nothing else waiting. */

@@ -88,13 +88,14 @@ static int find_functions(struct nccl *l, struct err *err)
 
 static int all_sum(struct nccl *l, const struct nccl_place *place, size_t n, struct err *err)
 {
+	struct err second = {0};
 	int rc = fail(l, l->f.GroupStart(), "trying it", err);
 
 	if (rc)
 		return rc;
 	for (int i = 0; i < l->n && !rc; i++)
 		rc = nccl_sum(l, i, place[i].stream, place[i].room, n, err);
-	if (fail(l, l->f.GroupEnd(), "trying it", rc ? &(struct err){0} : err) && !rc)
+	if (fail(l, l->f.GroupEnd(), "trying it", rc ? &second : err) && !rc)
 		rc = err->code;
 	for (int i = 0; i < l->n && !rc; i++) {
 		rc = cuda_fail(cudaSetDevice(place[i].device), "NCCL", err);
