@@ -38,6 +38,8 @@ bool rule_is_program(struct str word, const char *const *names);
 const char *rule_odd_byte(struct str word);
 /* That tool, of a rule about one. */
 bool rule_is_tool(const struct rule *r, struct str tool);
+/* Where the words begin of which one is run by the command's program; n_words: nowhere. */
+size_t rule_runs_from(const struct shell_command *c);
 /* These very words, of a rule that allows. */
 bool rule_is(const struct rule *r, const struct shell_command *c);
 /* Somewhere in it, of one that asks or denies. */

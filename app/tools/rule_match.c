@@ -130,8 +130,7 @@ bool rule_is_program(struct str word, const char *const *names)
 	return *names != NULL;
 }
 
-/* Where the words begin of which one is run by the command's program; n_words: nowhere. */
-static size_t runs_from(const struct shell_command *c)
+size_t rule_runs_from(const struct shell_command *c)
 {
 	static const char *const wrappers[] = {
 		"sudo",    "doas",    "env",  "xargs", "timeout", "nice",    "nohup",
@@ -160,7 +159,7 @@ enum rule_match rule_finds(const struct rule *r, const struct shell_command *c)
 	m = find_from(r, c, 0, 1);
 	if (m == RULE_SURE || find_from(r, c, 1, c->n_words) == RULE_NO)
 		return m;
-	behind = runs_from(c);
+	behind = rule_runs_from(c);
 	run = behind < c->n_words ? find_from(r, c, behind, c->n_words) : RULE_NO;
 	m = run > m ? run : m;
 	return m == RULE_NO ? RULE_MAYBE : m;

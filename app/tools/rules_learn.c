@@ -71,31 +71,53 @@ void rules_forget(struct rules *r, size_t i)
 
 /* ---- suggesting ---- */
 
-/* They run what they are given, as an argument or to read: the same words are another thing the
- * next time. */
-static bool runs_what_it_is_given(const struct shell_command *c)
+/* Without the version at its end: python3.11 is python. */
+static bool is_program(struct str word, const char *const *names)
 {
-	static const char *const runs[] = {"sh",      "bash",   "dash",      "zsh",   "ksh",
-					   "fish",    "python", "python3",   "perl",  "ruby",
-					   "node",    "deno",   "bun",       "php",   "lua",
-					   "Rscript", "psql",   "sqlite3",   "mysql", "ssh",
-					   "su",      "bc",     "osascript", "tclsh", NULL};
-	static const char *const always[] = {"xargs", "parallel", "eval", "awk",
-					     "gawk",  "mawk",     "gdb",  NULL};
+	while (word.n && strchr("0123456789.", word.p[word.n - 1]))
+		word.n--;
+	return rule_is_program(word, names);
+}
 
-	if (rule_is_program(c->words[0].text, always))
+/*
+ * Does the program that stands at `at` run what it is given, as an argument or to read?  Then the
+ * same words are another thing the next time.
+ */
+static bool runs_what_it_is_given(const struct shell_command *c, size_t at)
+{
+	static const char *const runs[] = {
+		"sh",   "bash",   "dash", "zsh",  "ksh",    "ash",  "csh",     "tcsh", "fish",
+		"perl", "python", "pypy", "ruby", "node",   "deno", "nodejs",  "bun",  "php",
+		"lua",  "julia",  "R",    "tclsh", "Rscript", "osascript", NULL};
+	/* Also behind a file, or whatever else is named. */
+	static const char *const always[] = {"xargs", "parallel", "eval",  "awk",  "gawk",
+					     "mawk",  "gdb",      "psql",  "sqlite", "mysql",
+					     "ssh",   "su",       "bc",    "dc",   "ed",
+					     NULL};
+	const struct shell_word *next = &c->words[at + 1];
+
+	if (is_program(c->words[at].text, always))
 		return true;
-	if (!rule_is_program(c->words[0].text, runs))
+	if (!is_program(c->words[at].text, runs))
 		return false;
 	/* A file that they run, or a module, is named first. */
-	return c->n_words < 2 || (c->words[1].text.n && c->words[1].text.p[0] == '-' &&
-				  !(str_is(c->words[1].text, "-m") && c->n_words > 2));
+	return c->n_words < at + 2 || (next->text.n && next->text.p[0] == '-' &&
+				       !(str_is(next->text, "-m") && c->n_words > at + 2));
+}
+
+static bool runs_any(const struct shell_command *c)
+{
+	bool runs = runs_what_it_is_given(c, 0);
+
+	for (size_t at = rule_runs_from(c); at < c->n_words && !runs; at++)
+		runs = runs_what_it_is_given(c, at);
+	return runs;
 }
 
 /* False: no rule means these very words. */
 static bool add_exact(const struct shell_command *c, struct buf *out)
 {
-	if (c->n_words > RULE_WORDS || runs_what_it_is_given(c) ||
+	if (c->n_words > RULE_WORDS || runs_any(c) ||
 	    (c->n_words > 1 && str_is(c->words[c->n_words - 2].text, "with")))
 		return false;
 	buf_addz(out, out->len ? "; shell" : "shell");
