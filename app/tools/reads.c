@@ -315,18 +315,31 @@ enum tool_class reads_look(const struct reads *r, const struct shell_line *line,
 	return cls;
 }
 
+bool reads_true_path(const struct reads *r, struct str path, char led[PATH_MAX])
+{
+	struct buf whole = {0};
+	bool found;
+
+	place_write_out(&r->w, path, &whole);
+	if (whole.len && whole.data[0] != '/') {
+		buf_reset(&whole);
+		buf_addf(&whole, "%s/", r->w.roots[0].path);
+		buf_adds(&whole, path);
+	}
+	found = whole.len && !buf_failed(&whole) && realpath(buf_z(&whole), led);
+	buf_release(&whole);
+	return found;
+}
+
 enum tool_class reads_judge_path(const struct reads *r, struct str path)
 {
 	enum tool_class cls = workspace_judge(&r->w, path);
-	struct buf written = {0};
 	char led[PATH_MAX];
 
 	/* A link of the workspace is followed nowhere else. */
 	if (cls != TOOL_READ_OUTSIDE)
 		return TOOL_READ;
-	place_write_out(&r->w, path, &written);
-	if (!buf_failed(&written) && realpath(buf_z(&written), led))
+	if (reads_true_path(r, path, led))
 		cls = workspace_judge(&r->w, str_of(led));
-	buf_release(&written);
 	return cls == TOOL_READ ? TOOL_READ : TOOL_READ_OUTSIDE;
 }

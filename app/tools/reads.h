@@ -8,6 +8,8 @@
 #ifndef APP_TOOLS_READS_H
 #define APP_TOOLS_READS_H
 
+#include <limits.h>
+
 #include "app/tools/shellwords.h"
 #include "app/tools/tools.h"
 
@@ -31,5 +33,7 @@ enum tool_class reads_look(const struct reads *r, const struct shell_line *line,
 /* Of one path that a tool is to look at: READ or READ_OUTSIDE.  What is hidden is told by the tool
  * itself. */
 enum tool_class reads_judge_path(const struct reads *r, struct str path);
+/* Where it leads, absolute and without links.  False: nowhere that is there. */
+bool reads_true_path(const struct reads *r, struct str path, char led[PATH_MAX]);
 
 #endif

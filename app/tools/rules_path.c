@@ -86,11 +86,20 @@ static void judge(const struct rules *r, enum rule_about about, struct str path,
 	}
 }
 
+/* What allows it must allow where it leads, too; what asks about or denies that counts. */
 void rules_judge_read(const struct rules *r, struct str path, struct rules_verdict *v)
 {
+	struct rules_verdict there;
+	char led[PATH_MAX];
 	struct path p;
 
 	judge(r, RULE_READ, path, &p, v);
+	if (r->reads && reads_true_path(r->reads, path, led)) {
+		judge(r, RULE_READ, str_of(led), &p, &there);
+		if (v->kind == RULES_RUN ||
+		    (there.kind > RULES_RUN && there.kind > v->kind))
+			*v = there;
+	}
 	v->cls = r->reads ? reads_judge_path(r->reads, path) : TOOL_READ;
 }
 

@@ -11,6 +11,7 @@
 
 #include "app/tools/readonly.h"
 #include "app/tools/reads.h"
+#include "app/tools/rules.h"
 #include "tests/support/program.h"
 #include "tests/support/tmpdir.h"
 
@@ -618,6 +619,45 @@ static void no_option_of_any_program_that_is_taken_for_looking_changes_anything(
 	buf_release(&listed);
 }
 
+/* A rule that lets a folder be read is about what lies there, not about where a link leads. */
+static void a_link_leads_no_further_than_rules_do(void **state)
+{
+	static const struct {
+		const char *says, *path;
+		enum rules_kind kind;
+	} rows[] = {
+		{"", "docs/text", RULES_RUN},
+		{"", "docs/away", RULES_SILENT},
+		{"other", "docs/away", RULES_ASK},
+		{"work/src", "work/linked/b.c", RULES_ASK},
+	};
+	struct err err = {0};
+
+	(void)state;
+	mkdir(tmpdir_file(&d, "home/docs"), 0700);
+	tmpdir_write_text(&d, "home/docs/text", "x\n");
+	assert_int_equal(symlink("../other", tmpdir_file(&d, "home/docs/away")), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct rules_verdict v;
+		struct rules *r = NULL;
+		char text[600];
+
+		if (rules_new(&r, str_of(tmpdir_file(&d, "home/work")), &err))
+			fail_msg("%s", err.text);
+		rules_set_reads(r, reads);
+		snprintf(text, sizeof(text), "read %s/home/docs/**", d.path);
+		assert_int_equal(rules_add(r, RULE_ALLOW, str_of(text), &err), 0);
+		snprintf(text, sizeof(text), "read %s/home/%s", d.path, rows[i].says);
+		if (*rows[i].says)
+			assert_int_equal(rules_add(r, RULE_ASK, str_of(text), &err), 0);
+		snprintf(text, sizeof(text), "%s/home/%s", d.path, rows[i].path);
+		rules_judge_read(r, str_of(text), &v);
+		if (v.kind != rows[i].kind)
+			fail_msg("%s: %d, expected %d", text, (int)v.kind, (int)rows[i].kind);
+		rules_free(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -625,6 +665,7 @@ int main(void)
 		cmocka_unit_test(what_may_do_more_is_a_command_like_others),
 		cmocka_unit_test(what_looks_elsewhere_is_told_apart),
 		cmocka_unit_test(a_line_is_no_less_than_each_of_its_commands),
+		cmocka_unit_test(a_link_leads_no_further_than_rules_do),
 		cmocka_unit_test(
 			no_option_of_any_program_that_is_taken_for_looking_changes_anything),
 	};
