@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -261,15 +262,27 @@ static bool move_all(struct looking *l, const struct shell_line *line, size_t *n
 	return true;
 }
 
+/* Without one git takes one above, or files of the workspace that look like one, whose settings
+ * it believes. */
+static bool has_repository(const struct workspace *w)
+{
+	struct stat st;
+	int root = w->roots[0].fd;
+
+	return fstatat(root, ".git", &st, 0) == 0 &&
+	       (S_ISREG(st.st_mode) || fstatat(root, ".git/HEAD", &st, AT_SYMLINK_NOFOLLOW) == 0);
+}
+
 static enum tool_class look_at_command(struct looking *l, const struct shell_command *c,
 				       bool moved)
 {
 	const struct readonly_look look = {operand, l};
+	bool git = str_is(c->words[0].text, "git");
 
-	l->outside = false;
 	/* What lies in a folder may be a repository, with settings of its own. */
-	if (moved && str_is(c->words[0].text, "git"))
+	if (moved && git)
 		return TOOL_RUN;
+	l->outside = git && !has_repository(l->w);
 	if (!readonly_is(c, &look) || !look_at_redirects(l, c))
 		return TOOL_RUN;
 	return l->outside ? TOOL_READ_OUTSIDE : TOOL_READ;

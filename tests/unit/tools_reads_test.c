@@ -38,6 +38,8 @@ static int begin(void **state)
 	mkdir(tmpdir_file(&d, "home/work/led"), 0700);
 	mkdir(tmpdir_file(&d, "home/work/odd"), 0700);
 	mkdir(tmpdir_file(&d, "home/work/same"), 0700);
+	mkdir(tmpdir_file(&d, "home/work/.git"), 0700);
+	tmpdir_write_text(&d, "home/work/.git/HEAD", "ref: refs/heads/main\n");
 	mkdir(tmpdir_file(&d, "home/work/shut"), 0600);
 	mkdir(tmpdir_file(&d, "home/work/.ssh"), 0700);
 	mkdir(tmpdir_file(&d, "home/work/.ssh/keys"), 0700);
@@ -619,6 +621,37 @@ static void no_option_of_any_program_that_is_taken_for_looking_changes_anything(
 	buf_release(&listed);
 }
 
+/* Git looks for a repository above, and takes files of the workspace for one, if it has none. */
+static void git_only_looks_where_the_workspace_has_a_repository(void **state)
+{
+	static const char *const heads[] = {".git/HEAD", "HEAD"};
+	struct workspace_config c = {.named = true};
+	struct err err = {0};
+	char work[300];
+
+	(void)state;
+	snprintf(work, sizeof(work), "%s", tmpdir_file(&d, "bare"));
+	mkdir(work, 0700);
+	mkdir(tmpdir_file(&d, "bare/.git"), 0700);
+	c.dir = str_of(work);
+	for (size_t i = 0; i < 2; i++) {
+		struct reads *r = NULL;
+		char head[40];
+
+		snprintf(head, sizeof(head), "bare/%s", heads[i]);
+		tmpdir_write_text(&d, head, "ref: refs/heads/main\n");
+		if (reads_new(&r, &c, &err))
+			fail_msg("%s", err.text);
+		assert_int_equal(reads_judge(r, STR_LIT("git diff")),
+				 i ? TOOL_READ_OUTSIDE : TOOL_READ);
+		assert_int_equal(reads_judge(r, STR_LIT("ls && git status")),
+				 i ? TOOL_READ_OUTSIDE : TOOL_READ);
+		assert_int_equal(reads_judge(r, STR_LIT("ls")), TOOL_READ);
+		assert_int_equal(unlink(tmpdir_file(&d, head)), 0);
+		reads_free(r);
+	}
+}
+
 /* A rule that lets a folder be read is about what lies there, not about where a link leads. */
 static void a_link_leads_no_further_than_rules_do(void **state)
 {
@@ -665,6 +698,7 @@ int main(void)
 		cmocka_unit_test(what_may_do_more_is_a_command_like_others),
 		cmocka_unit_test(what_looks_elsewhere_is_told_apart),
 		cmocka_unit_test(a_line_is_no_less_than_each_of_its_commands),
+		cmocka_unit_test(git_only_looks_where_the_workspace_has_a_repository),
 		cmocka_unit_test(a_link_leads_no_further_than_rules_do),
 		cmocka_unit_test(
 			no_option_of_any_program_that_is_taken_for_looking_changes_anything),
