@@ -1,5 +1,5 @@
 /* Driving the agent: its callbacks, what it waits for, and asking on a terminal. */
-#include "app/line/rounds.h"
+#include "app/line/rounds_inside.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,8 +11,6 @@
 #include "app/signals.h"
 #include "app/talk/store.h"
 #include "engine/base/clock.h"
-
-#define HEAR_MS 100
 
 /* ---- what the agent asks for ---- */
 
@@ -34,8 +32,9 @@ static void end_call(void *ctx)
 	turn_end_call(((struct rounds *)ctx)->turn);
 }
 
-/* It is asked when nothing else is to be done: see wait_for_user() and wait_for_peer(). */
-static void ask_user(void *ctx, const struct approval *p)
+/* It is asked when nothing else is to be done: see wait_for_user() and
+ * rounds_wait_for_peer(). */
+void rounds_ask_user(void *ctx, const struct approval *p)
 {
 	struct rounds *r = ctx;
 
@@ -110,7 +109,7 @@ static const struct agent_ops ops = {
 	.ask_model = ask_model,
 	.stop_model = stop_model,
 	.end_call = end_call,
-	.ask_user = ask_user,
+	.ask_user = rounds_ask_user,
 	.show = show,
 	.keep = keep,
 	.begin = begin_call,
@@ -181,7 +180,7 @@ int rounds_prepare(struct rounds *r, struct talk *talk, struct talk_message *que
 
 /* ---- waiting ---- */
 
-static int time_left_ms(const struct rounds *r)
+int rounds_time_left_ms(const struct rounds *r)
 {
 	return r->late ? -1 : clock_left_ms(r->watch->deadline_ms);
 }
@@ -208,132 +207,18 @@ static void wait_for_user(struct rounds *r)
 	d = askuser(&q, &reason, &grade);
 	if (d == DECIDE_YES && grade)
 		agent_widen(r->agent, r->number, grade);
-	r->late = !time_left_ms(r);
+	r->late = !rounds_time_left_ms(r);
 	agent_decide(r->agent, r->number, d, buf_str(&reason));
 	buf_release(&reason);
 }
 
-/* Signals that came: each stops once. */
-static void take_signals(struct rounds *r)
+void rounds_take_signals(struct rounds *r)
 {
 	unsigned char came[16];
 	size_t n = signals_read(came, sizeof(came));
 
 	for (size_t i = 0; i < n; i++)
 		agent_stop(r->agent);
-}
-
-/* ---- the peer ---- */
-
-/* Of what the call at hand is not about, it is told. */
-static void take_answer(struct rounds *r, const struct said *m)
-{
-	bool asked = agent_state(r->agent) == AGENT_WAITS && r->question == AGENT_ASKS_CALL;
-	bool learns = m->decision == DECIDE_SESSION || m->decision == DECIDE_ALWAYS;
-	struct str said = buf_str(&m->text);
-	struct err err = {0};
-
-	if (!asked || !str_is(buf_str(&m->id), r->asked_id))
-		err_set(&err, ERR_USAGE, "tool_answer: '%.40s', but %s waits for an answer",
-			buf_z(&m->id), asked ? r->asked_id : "no call");
-	else if (learns && !r->suggest.len)
-		err_set(&err, ERR_USAGE, "decision: no rule can be made of %s, expected once, no or "
-			"stop", r->asked_id);
-	else if (m->grade && !agent_widen(r->agent, r->number, m->grade))
-		err_set(&err, ERR_USAGE, "with: only a command in a sandbox takes more than it has");
-	if (err.code) {
-		peer_complain(r->peer, m->line, &err);
-		return;
-	}
-	r->stopped = m->decision == DECIDE_STOP;
-	if (learns) /* the rule that was suggested */
-		said.n = 0;
-	agent_decide(r->agent, r->number, m->decision, said);
-}
-
-/* What is there of the peer's lines; one that never stops keeps nothing else waiting. */
-static void hear_peer(struct rounds *r)
-{
-	int64_t until_ms = clock_ms() + HEAR_MS;
-	struct said *answer;
-
-	r->heard_all = !r->peer;
-	while (!r->heard_all && !signals_seen() && time_left_ms(r) && clock_left_ms(until_ms)) {
-		r->heard_all = !peer_hear(r->peer, &answer);
-		if (answer)
-			take_answer(r, answer);
-		said_free(answer);
-	}
-}
-
-/* What it said to the model meanwhile follows the results. */
-static int join(void *ctx, struct err *err)
-{
-	struct rounds *r = ctx;
-	struct said *m;
-	size_t n = 0;
-	int rc = 0;
-
-	hear_peer(r);
-	while (!rc && (m = peer_take_joining(r->peer))) {
-		struct talk_message *said = talk_message_say(CHAT_USER, buf_str(&m->text), err);
-
-		said_free(m);
-		if (said)
-			talk_say(r->talk, said, clock_wall_ms());
-		rc = said ? talk_store_save(r->turn->talks, r->talk, err) : ERR_NOMEM;
-		n++;
-	}
-	if (n)
-		show_joined(r->show, n);
-	return rc;
-}
-
-void rounds_ask_peer(struct rounds *r, struct peer *peer)
-{
-	r->peer = peer;
-	r->ops.ask_user = ask_user;
-	r->ops.join = join;
-}
-
-/* -1: neither. */
-static int sooner_ms(int a, int b)
-{
-	return a < 0 ? b : b < 0 || a < b ? a : b;
-}
-
-static bool still_asks(const struct rounds *r, uint64_t number)
-{
-	return agent_state(r->agent) == AGENT_WAITS && r->number == number;
-}
-
-static void wait_for_peer(struct rounds *r)
-{
-	struct pollfd fds[2] = {{.fd = signals_fd(), .events = POLLIN}, {.events = POLLIN}};
-	uint64_t number = r->number;
-
-	hear_peer(r);
-	if (!still_asks(r, number))
-		return;
-	/* More rounds are the option's to give, and a grade the answer's. */
-	if (r->question != AGENT_ASKS_CALL) {
-		agent_decide(r->agent, number, DECIDE_NO, (struct str){0});
-		return;
-	}
-	if (peer_ended(r->peer))
-		r->ops.ask_user = NULL;
-	if (peer_ended(r->peer) || !clock_left_ms(r->answer_by_ms)) {
-		agent_decide(r->agent, number, DECIDE_NOBODY, (struct str){0});
-		return;
-	}
-	fds[1].fd = peer_fd(r->peer);
-	poll(fds, 2, r->heard_all ? sooner_ms(time_left_ms(r), clock_left_ms(r->answer_by_ms)) : 0);
-	if (!time_left_ms(r)) {
-		r->late = true;
-		agent_stop(r->agent);
-	} else if (fds[0].revents) {
-		take_signals(r);
-	}
 }
 
 /* ---- what runs ---- */
@@ -344,7 +229,7 @@ static void wait_for_runner(struct rounds *r)
 				{.fd = r->peer ? peer_fd(r->peer) : -1, .events = POLLIN}};
 	size_t n = agent_fds(r->agent, fds + 2, 1);
 
-	if (poll(fds, 2 + n, r->heard_all ? time_left_ms(r) : 0) < 0 && errno != EINTR) {
+	if (poll(fds, 2 + n, r->heard_all ? rounds_time_left_ms(r) : 0) < 0 && errno != EINTR) {
 		/* The tool is ended, since it cannot be waited for. */
 		err_errno(&r->trouble, "poll", "waiting for a tool");
 		agent_stop(r->agent);
@@ -352,13 +237,13 @@ static void wait_for_runner(struct rounds *r)
 		return;
 	}
 	if (fds[0].revents)
-		take_signals(r);
-	if (!time_left_ms(r)) {
+		rounds_take_signals(r);
+	if (!rounds_time_left_ms(r)) {
 		r->late = true;
 		agent_stop(r->agent);
 	}
 	if (fds[1].revents || !r->heard_all)
-		hear_peer(r);
+		rounds_hear_peer(r);
 	if (n && fds[2].revents)
 		agent_poll(r->agent);
 	if (r->show->lost && !r->gone) {
@@ -454,7 +339,7 @@ static int run_all(struct rounds *r, struct turn_outcome *out, struct err *err)
 		if (turn_runs(r->turn))
 			rc = run_turn(r, out, err);
 		else if (agent_state(r->agent) == AGENT_WAITS && r->peer)
-			wait_for_peer(r);
+			rounds_wait_for_peer(r);
 		else if (agent_state(r->agent) == AGENT_WAITS)
 			wait_for_user(r);
 		else
