@@ -158,15 +158,25 @@ static struct str value_of(struct str word)
 	return eq ? (struct str){eq + 1, word.n - (size_t)(eq + 1 - word.p)} : word;
 }
 
+/* As it is written, or where that leads. */
+static bool names_path(const struct rules *r, const struct rule *rule, struct str text)
+{
+	char led[PATH_MAX];
+	struct path p;
+
+	if (path_of(r, text, &p) && is_of_path(rule, &p))
+		return true;
+	return r->reads && reads_true_path(r->reads, text, led) &&
+	       path_of(r, str_of(led), &p) && is_of_path(rule, &p);
+}
+
 /* What is denied is hidden from commands besides; of what a pattern stands for it is. */
 static void guard_word(const struct rules *r, const struct rule *rule,
 		       const struct shell_word *w, bool sure, struct rules_verdict *v)
 {
-	struct path p;
-
 	if (w->glob && rule->says == RULE_ASK)
 		rules_say(v, RULES_ASK, rule, "a pattern that may be about it");
-	else if (path_of(r, value_of(w->text), &p) && is_of_path(rule, &p))
+	else if (names_path(r, rule, value_of(w->text)))
 		rules_say(v, sure ? rules_kind_of(rule->says) : RULES_ASK, rule, "a rule");
 }
 

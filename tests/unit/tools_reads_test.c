@@ -691,6 +691,37 @@ static void a_link_leads_no_further_than_rules_do(void **state)
 	}
 }
 
+static void a_link_hides_no_file_that_is_asked_about(void **state)
+{
+	static const struct {
+		const char *command;
+		enum rules_kind kind;
+	} rows[] = {
+		{"cat src/b.c", RULES_ASK},
+		{"cat linked/b.c", RULES_ASK},
+		{"wc -l < linked/b.c", RULES_ASK},
+		{"ls linked", RULES_SILENT},
+		{"cat a.c", RULES_SILENT},
+	};
+	struct err err = {0};
+	struct rules *r = NULL;
+
+	(void)state;
+	if (rules_new(&r, str_of(tmpdir_file(&d, "home/work")), &err))
+		fail_msg("%s", err.text);
+	rules_set_reads(r, reads);
+	assert_int_equal(rules_add(r, RULE_ASK, STR_LIT("read src/*.c"), &err), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct rules_verdict v;
+
+		rules_judge_command(r, str_of(rows[i].command), &v);
+		if (v.kind != rows[i].kind)
+			fail_msg("%s: %d, expected %d", rows[i].command, (int)v.kind,
+				 (int)rows[i].kind);
+	}
+	rules_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -700,6 +731,7 @@ int main(void)
 		cmocka_unit_test(a_line_is_no_less_than_each_of_its_commands),
 		cmocka_unit_test(git_only_looks_where_the_workspace_has_a_repository),
 		cmocka_unit_test(a_link_leads_no_further_than_rules_do),
+		cmocka_unit_test(a_link_hides_no_file_that_is_asked_about),
 		cmocka_unit_test(
 			no_option_of_any_program_that_is_taken_for_looking_changes_anything),
 	};
