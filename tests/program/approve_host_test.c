@@ -99,9 +99,9 @@ static const struct play {
 	 .engine = MAKE DONE TOLD("error: denied: nobody can be asked") "{\"text\": \"A.\"}\n" DONE,
 	 .status = 5,
 	 .has = {ASKED("c1"), "\"state\": \"refused\"", "\"A.\"", "\"refused\": 1"}},
-	/* Nor is who never stops saying something else an answer. */
+	/* Nor is who never stops saying something else an answer; it has begun before the time is up. */
 	{HI "asked c1; timeout 3 yes garbage; ",
-	 .options = "--approve-timeout 0.2",
+	 .options = "--approve-timeout 1",
 	 .engine = MAKE DONE TOLD("error: denied: nobody can be asked") "{\"text\": \"A.\"}\n" DONE,
 	 .status = 2,
 	 .has = {ASKED("c1"), "line 2: ", "\"state\": \"refused\"", "\"A.\""}},
