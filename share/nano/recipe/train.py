@@ -1,9 +1,11 @@
-"""Trains the model for a given time, its weights rounded at every step as the checkpoint will hold them.
+"""Trains the model, its weights rounded at every step as the checkpoint will hold them.
 
-usage: train.py --seconds S --out FOLDER [--from FOLDER] [--seed N] [--rows N] [--length N] …
+usage: train.py --seconds S --out FOLDER [--steps N] [--from FOLDER] [--seed N] [--rows N] [--length N] …
 
 Main and draft losses go together; the indexer learns the attention mass of the compressed rows.  The learning rate
-follows the time spent: up, flat, down to zero at the end.  FOLDER gets the unrounded weights in pieces of under 16 MB
+follows the steps: up, flat, down to zero at the last.  Without --steps there are as many as fit into the seconds, found
+out once all is compiled; the log says how many, and with that number the same run can be made again, on a slower
+machine, too, if the seconds allow (as many --workers as then: each makes documents of its own).  FOLDER gets the unrounded weights in pieces of under 16 MB
 (matrices as bf16), from which --from goes on, and the published checkpoint.
 """
 import argparse
@@ -25,6 +27,7 @@ import tensors
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PIECE = 15_000_000
+TIMED = (15, 40)  # the steps between which it is found out how many fit
 
 
 def losses(hidden, head, target, weight):
@@ -99,10 +102,12 @@ def carry_over(weights, old, new):
         weights[name] = table
 
 
-def rate_factor(progress, warm, hold):
-    if progress < warm:
-        return progress / warm
-    return 1. if progress < hold else max(0., (1 - progress) / (1 - hold))
+def rate_factor(step, steps, warm, hold):
+    """Up for `warm` steps, flat until the share `hold` of all, down to zero; `steps` None: not known yet."""
+    up = min(1., (step + 1) / max(warm, 1))
+    if steps is None or step < hold * steps:
+        return up
+    return min(up, max(0., (steps - step) / (steps * (1 - hold))))
 
 
 def arguments():
@@ -117,11 +122,11 @@ def arguments():
     p.add_argument('--rows', type=int, default=16)
     p.add_argument('--length', type=int, default=2048)
     p.add_argument('--workers', type=int, default=max(1, (os.cpu_count() or 2) - 2))
-    p.add_argument('--max-steps', type=int, default=10 ** 9)
+    p.add_argument('--steps', type=int, help='how many there are; without it as many as fit')
     p.add_argument('--rate', type=float, default=1., help='scales all learning rates')
-    p.add_argument('--warm', type=float, default=.03)
+    p.add_argument('--warm', type=int, default=200, help='steps in which the rate rises')
     p.add_argument('--hold', type=float, default=.35)
-    p.add_argument('--select-after', type=float, default=.2, help="share of the time without the indexer's choice")
+    p.add_argument('--select-after', type=float, default=0., help="share of the steps without the indexer's choice")
     p.add_argument('--commands', type=float, default=0., help='share of documents about commands alone')
     p.add_argument('--keep', help='pattern of the weights that stay as they are')
     p.add_argument('--draft', type=float, default=.3)
@@ -150,18 +155,24 @@ def main():
     trained = [n for n in weights if n in learns and not (args.keep and re.match(args.keep, n))]
     opt = optim.Optimiser(weights, trained, cfg, {k: v * args.rate for k, v in rates.items()}, compile=args.compile)
     step, tokens, log = 0, 0, []
-    mark, mark_tokens, first = time.time(), 0, None
-    while step < args.max_steps:
+    mark, mark_tokens, steps, timed = time.time(), 0, args.steps, began
+    while steps is None or step < steps:
         ids, weight, doc = (t.to(device, non_blocking=True) for t in next(batches))
         ids = ids.long()
-        # The clock starts with the second step, when all is compiled; the time before is given.
         now = time.time()
-        progress = (now - began) / args.seconds
-        if progress >= 1:
+        if now - began >= args.seconds:
             break
-        if first is None and step == 3:
-            first = progress
-        done = 0. if first is None else (progress - first) / (1 - first)
+        if steps is None and step in TIMED:
+            if device == 'cuda':
+                torch.cuda.synchronize()
+            now = time.time()
+        if step == TIMED[0]:
+            timed = now
+        elif step == TIMED[1] and steps is None:
+            # Something is kept for a slower minute, and for writing the files.
+            steps = step + int(.96 * (began + args.seconds - now) / (now - timed) * (step - TIMED[0]))
+            print('steps in all:', steps, flush=True)
+        done = step / steps if steps else 0.
         with torch.no_grad():
             q = checkpoint.rounded(weights, round_all)
         q = {n: (w.detach().requires_grad_() if n in learns else w) for n, w in q.items()}
@@ -174,7 +185,7 @@ def main():
         norm = torch.stack(torch._foreach_norm(list(grads.values()))).norm()
         scale = (1. / norm).clamp(max=1.)
         torch._foreach_mul_(list(grads.values()), scale)
-        factor = rate_factor(done, args.warm, args.hold)
+        factor = rate_factor(step, steps, args.warm, args.hold)
         opt.step(grads, max(factor, 1e-3))
         for prefix, load in out.load.items():
             bias = weights.get(prefix + 'ffn.gate.bias')
@@ -184,7 +195,7 @@ def main():
         if step in (1, 2, 3, 10, 30) or step % 100 == 0:
             load = torch.stack(list(out.load.values()))
             spread = (load.max(1).values / load.mean(1)).max()
-            line = dict(step=step, s=round(now - began, 1), tokens=tokens, rate=round(factor, 3),
+            line = dict(step=step, of=steps, s=round(now - began, 1), tokens=tokens, rate=round(factor, 3),
                         loss=main_loss.item(), strong=strong.item(),
                         hit=hit.item(), draft=draft_loss.item(), draft_hit=draft_hit.item(), index=out.index_loss.item(),
                         norm=norm.item(), spread=spread.item(), per_s=int((tokens - mark_tokens) / (time.time() - mark)))
@@ -193,6 +204,8 @@ def main():
             print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in line.items()}), flush=True)
             if not math.isfinite(line['loss']):
                 raise SystemExit('the loss is not finite')
+    if steps is None or step < steps:
+        print(f'the time ran out at step {step} of {steps}: the rate was not yet down', flush=True)
     os.makedirs(args.out, exist_ok=True)
     save_pieces(args.out, weights)
     checkpoint.save(args.out + '/model.safetensors', {n: w.detach() for n, w in weights.items()})
