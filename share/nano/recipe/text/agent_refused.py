@@ -1,7 +1,7 @@
 """Tasks in a folder where not all goes as wished: refusals, errors, plans, orders, instructions."""
 
-from agent import (SAY, SETTINGS, a_setting, ask, fresh, lines, once, other_word,
-	rows_without, setting_text, shell)
+from agent import (SAY, SETTINGS, a_setting, ask, count, fresh, line_of, lines, once, only_file,
+	other_word, rows_without, run_it, setting_text, shell, show_several, which_has)
 from folder import (DENIED, IDENTICAL, LAST_ROUND, NOBODY, PLAN_BEGINS, PLAN_ENDS, PLANS,
 	READ_ONLY)
 from material import block, cited, named, sentence
@@ -256,6 +256,7 @@ def agents_run(s):
 	if s.agents or not once(text, a):
 		return None if s.agents else agents_run(s)
 	s.instruct(src.phrase(SAY.AGENTS_RUN, c=command) + "\n")
+	s.runs = command
 	s.lay({path: text, script: "echo ok\n"})
 	ask(s, SAY.SET_IN, "Setting %s in %s" % (key, path), k=key, v=new, f=named(src, path))
 	s.do("I read `%s` first." % path, ("read_file", {"path": path}))
@@ -292,13 +293,16 @@ def agents_end(s):
 	s.lay({path: text + "\n"})
 	ask(s, SAY_TOOLS.SHOW, "Reading %s" % path, f=named(src, path))
 	s.do("I read `%s`." % path, ("read_file", {"path": path}))
-	s.answer("`%s` contains: %s\n%s" % (path, text, word),
+	s.ends = word
+	s.answer("`%s` contains: %s" % (path, text),
 		"The result is one line. AGENTS.md wants %s at the end." % word, text, word)
 
 
 # Tasks that a real folder can set, and those that only a made-up one has.
 JOBS = ((denied_command, 6), (denied_edit, 5), (hidden, 2), (missing, 4), (a_directory, 3),
 	(no_such_text, 4), (plan, 6), (orders, 12))
+QUIET = ((hidden, 1), (missing, 2), (a_directory, 2), (orders, 3), (show_several, 4), (which_has, 3),
+	(only_file, 3), (line_of, 3), (run_it, 3), (count, 2))  # those that change nothing
 FIRST = ((agents_run, 3), (agents_keep, 2), (agents_end, 2))  # AGENTS.md is read once
 ONLY_TRAINED = ((denied_otherwise, 3), (several_places, 3), (again_and_again, 1), (last_round, 1),
 	(cut_output, 2))

@@ -22,6 +22,8 @@ class Desk(Session):
 		self.begun = {}  # the files as they were laid
 		self.expected = {"folder": {}}
 		self.asked, self.said, self.args = [], [], []
+		self.ends = ""  # what AGENTS.md wants at the end of each answer
+		self.runs = ""  # the command that it wants after each change
 		self.note = ""  # what the program tells the model before the next question
 
 	def lay(self, files):
@@ -38,6 +40,11 @@ class Desk(Session):
 		self.asked.append(text)
 		super().user((self.note + "\n\n" if self.note else "") + text, title)
 		self.note = ""
+
+	def assistant(self, content, *rest, **more):
+		if content and self.ends:
+			content += "\n" + self.ends
+		super().assistant(content, *rest, **more)
 
 	def do(self, why, *calls, slip=False):
 		"""The results of these calls.  A slip is what no model should copy."""
@@ -58,6 +65,11 @@ class Desk(Session):
 
 	def will_be(self, files):
 		self.expected["folder"].update(files)
+
+	def length(self):
+		"""Characters of all that was said, called and answered."""
+		return sum(len(m["content"]) + sum(len(c["function"]["arguments"])
+			for c in m.get("tool_calls", [])) for m in self.messages)
 
 	def system(self):
 		src = self.src

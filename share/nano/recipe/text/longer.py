@@ -158,6 +158,36 @@ def recall(src, long_, least=0):
 	return turns
 
 
+def remembered(src, least):
+	"""Facts told here and there and asked for again and again, at least `least` characters in all."""
+	facts = []
+	while len(facts) < 3 or len(facts) < 8 and src.chance(0.6):
+		f = fact(src)
+		if f.about not in {other.about for other in facts}:
+			facts.append(f)
+	turns, told = [], 0
+	while told < len(facts) or length(turns) < least:
+		kind = src.random()
+		if told < len(facts) and kind < 0.3:
+			f = facts[told]
+			told += 1
+			turns.append(
+				Turn(src.ask(src.phrase(SAY.TELL, f=f.told)), f.noted,
+				"The user tells me a fact to remember.", cut(f.told),
+				"results", {"all": [f.value]}))
+		elif told and kind < 0.5:
+			turns.append(asked_again(src, src.pick(facts[:told])))
+		else:
+			turns.extend(any_topic(src))
+	return turns + [asked_again(src, src.pick(facts)) for _ in range(src.upto(1, 3))]
+
+
+def asked_again(src, f):
+	return Turn(src.ask(src.phrase(SAY.RECALL, q=f.question)), f.answer,
+		"The user told me this before: %s" % f.answer, cut(f.question), "far",
+		{"all": [f.value]})
+
+
 def lookup(src):
 	"""A long list in the message, one entry asked for: far more rows than a window holds."""
 	n = src.upto(10, 60)

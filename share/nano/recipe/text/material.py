@@ -17,7 +17,7 @@ def block(text):
 
 
 def ending(src):
-	return "\n" if src.chance(0.3) else ""
+	return "\n" if src.chance(0.85) else ""
 
 
 def named(src, name):
@@ -90,14 +90,12 @@ def settings(src, n=None):
 
 
 def shell_output(src, text, code_=0):
-	kind = src.random()
+	"""What a command printed, as a result has it."""
 	if code_:
-		return text + src.pick(("\n[exit code %d]", "\nexit code %d",
-			"\n(exit code %d)", "\nexit status %d")) % code_
-	for share, tail in ((0.3, "\n"), (0.4, "\n[exit code 0]"), (0.5, "\nexit code 0")):
-		if kind < share:
-			return text + tail
-	return text
+		return "%s\n[exit code %d]" % (text, code_)
+	if not text:
+		return "(no output)"
+	return text + "\n" if src.chance(0.9) else text
 
 
 def any_command(src):

@@ -240,7 +240,8 @@ def render(document):
 			shown = thinking and not is_task and (not drop or i > last_user)
 			# An earlier answer whose thinking was dropped is context, not a model to
 			# copy: with its thinking it might have come out differently.
-			counts = is_task or not thinking or shown
+			# Nor is a slip, from which the session only goes on.
+			counts = (is_task or not thinking or shown) and not message.get("slip")
 			weight = WEIGHT_OUTPUT if counts else WEIGHT_PROMPT
 			if shown:
 				prompt.text(message.get("reasoning_content") or "", weight)

@@ -34,20 +34,14 @@ SHELL = [(Phrases(said.split(";")), command, kind)
 SHELL_NAMED = [(Phrases(said.split(";")), command, answer)
 	for said, command, answer in table("wishes_named.tsv")]
 
-NO_FILE = ("error: no such file: {f}", "error: {f}: no such file or directory",
-	"{f}: No such file or directory", "error: cannot open {f}: No such file or directory",
-	"error: {f} does not exist", "error: file not found: {f}")
-NO_TEXT = ("error: the text was not found in {f}", "error: old text not found",
-	"error: {f}: text to replace not found", "error: no match in {f}",
-	"error: old does not occur in {f}")
-WROTE = ("wrote {n} bytes to {f}", "ok", "{n} bytes written", "written: {f}",
-	"wrote {f}, {n} bytes", "created {f} ({n} bytes)")
-EDITED = ("replaced 1 occurrence in {f}", "ok", "edited {f}", "1 replacement", "changed {f}",
-	"replaced 1 occurrence")
-NONE_FOUND = ("no matches", "no match", "nothing found", "(no matches)", "")
-EMPTY_DIR = ("(empty)", "no files", "", "no files match")
-DENIED = ("error: denied by the user", "error: the user said no", "denied: not allowed",
-	"error: permission denied")
+# Results as the program gives them: folder.py has those that depend on more.
+NO_FILE = ("error: {f}: no such file or directory", )
+NO_TEXT = ("error: the text was not found in {f}", )
+WROTE = ("wrote {n} bytes to {f}", )
+EDITED = ("replaced 1 occurrence in {f}", )
+NONE_FOUND = ("no matches", )
+EMPTY_DIR = ("(empty)", )
+DENIED = ("error: denied by the user", )
 
 
 class Session:
@@ -220,7 +214,7 @@ def count(s):
 	command = "wc -l " + path
 	s.call("I count the lines with wc.", ("shell", {"command": command}))
 	if src.chance(0.1):
-		s.result("wc: %s: No such file or directory" % path)
+		s.result("wc: %s: No such file or directory\n[exit code 1]" % path)
 		return s.answer("The file `%s` does not exist." % path,
 			"The file was not found.", "not exist")
 	n = src.upto(1, 9999) if src.chance(0.7) else src.upto(1, 30)
@@ -260,7 +254,7 @@ def listing(s):
 			"The directory was not found.", "not exist")
 	n = 0 if src.chance(0.08) else src.upto(1, 7)
 	if n == 0:
-		s.result(src.pick(EMPTY_DIR))
+		s.result(src.pick(NONE_FOUND if "pattern" in args else EMPTY_DIR))
 		if "pattern" in args:
 			return s.answer(
 				"There are no files that match `%s` in %s." % (p, where),
@@ -278,7 +272,8 @@ def listing(s):
 			name = src.file(folder=0)
 		if name not in names:
 			names.append(name)
-	s.result("\n".join(names) + ending(src))
+	names.sort()
+	s.result("\n".join(names))
 	s.answer(
 		"There %s in %s: %s." %
 		("is 1 file" if n == 1 else "are %d files" % n, where, ", ".join(names)),
@@ -323,9 +318,8 @@ def search(s):
 			path = args["path"] + "/" + path.split("/")[-1]
 		hits.append((path, src.upto(1, 400),
 			code(src, word) if src.chance(0.5) else "%s %s" % (src.word(), word)))
-	if single:
-		hits.sort(key=lambda hit: hit[1])
-	s.result("\n".join("%s:%d:%s" % h for h in hits) + ending(src))
+	hits.sort(key=lambda hit: (hit[0].split("/"), hit[1]))
+	s.result("\n".join("%s:%d:%s" % h for h in hits))
 	s.answer(
 		"I found `%s` in %s: %s." %
 		(word, plural(n, "place"), ", ".join("%s line %d" % h[:2] for h in hits)),
@@ -374,13 +368,13 @@ def run(s):
 		return s.answer("I was not allowed to run the command.", "The call was denied.",
 			"not allowed")
 	if kind < 0.22:
-		s.result(src.pick(("", "(no output)", "exit code 0", "[exit code 0]")))
+		s.result("(no output)")
 		return s.answer("The command printed nothing.", "There is no output.",
 			"nothing")
 	if kind < 0.25 and "timeout" in args:
 		s.result("error: timed out after %d seconds" % args["timeout"])
-		return s.answer("The command was stopped after %d seconds." % args["timeout"],
-			"It ran too long.", "stopped")
+		return s.answer("The command was stopped after %s: it timed out." %
+			plural(args["timeout"], "second"), "It ran too long.", "timed out")
 	text = "\n".join(text_lines(src, 1, 4))
 	s.result(shell_output(src, text))
 	tell_output(s, text)
@@ -481,15 +475,17 @@ def wish_named(s):
 	if kind < 0.1 and tool in ("rm", "mv", "cp", "chmod"):
 		s.result(
 			shell_output(
-			src, "%s: cannot access '%s': No such file or directory" % (tool, f),
-			1))
+			src, "%s: cannot %s '%s': No such file or directory" % (tool, {
+			"rm": "remove",
+			"chmod": "access"
+			}.get(tool, "stat"), f), 1))
 		return s.answer("The file `%s` does not exist." % f, "The file was not found.",
 			f, "not exist")
 	if kind < 0.15:
 		s.result(src.pick(DENIED))
 		return s.answer("I was not allowed to run the command.", "The call was denied.",
 			"not allowed")
-	s.result(src.pick(("", "(no output)", "exit code 0", "[exit code 0]")))
+	s.result("(no output)")
 	s.answer(said, "It worked.", said)
 
 

@@ -58,9 +58,22 @@ def gerund(task):
 	return verb + "ing" + blank + rest
 
 
+SYNONYMS = {words: others.split(";") for words, others in table("synonyms.tsv")}
+KNOWN_WORDS = re.compile(r"\b(%s)\b" % "|".join(sorted(SYNONYMS, key=len, reverse=True)))
+
+
+def reworded(src, task):
+	"""The task in other words, as people don't all use the same; the first word stays a verb."""
+	return KNOWN_WORDS.sub(
+		lambda found: src.pick(SYNONYMS[found.group(1)])
+		if src.chance(0.35) else found.group(1), task)
+
+
 def how_turn(src, row, phrases=SAY.HOW):
 	name, does, tasks, example, shows = row
 	task = src.pick(tasks.split("; "))
+	if not src.evaluate and src.chance(0.5):
+		task = reworded(src, task)
 	asked = src.phrase(phrases, t=task, g=gerund(task))
 	named = gerund(task) if gerund(task) in asked else task
 	return Turn(src.ask(asked),

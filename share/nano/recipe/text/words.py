@@ -53,9 +53,13 @@ def variants(template):
 class Phrases:
 	"""Templates for one wish, those for training and those kept for the evaluation."""
 	def __init__(self, templates):
-		self.train = [variants(t) for t in templates if not t.startswith("~")]
-		self.kept = [variants(t[1:])
-			for t in templates if t.startswith("~")] or self.train
+		kept = [variants(t[1:]) for t in templates if t.startswith("~")]
+		taken = {text.lower() for texts in kept for text in texts}
+		# What is kept may be among the many that another template stands for.
+		train = [[text for text in variants(t) if text.lower() not in taken]
+			for t in templates if not t.startswith("~")]
+		self.train = [texts for texts in train if texts]
+		self.kept = kept or self.train
 
 
 def phrasebook(name):
