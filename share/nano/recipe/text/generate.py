@@ -10,10 +10,10 @@ the system message.  The same seed gives the same documents.  What is kept for t
 (words.py) never gets into training text: a document that held some would raise HeldOutError.
 
 Where the tokens go, of 8,000 documents (3.7 million; in brackets of the weight in the loss, in which
-a prompt counts a twentieth): 49 % (45 %) sessions with the program's own prompt and six tools, 9 %
-(7 %) with other prompts or fewer tools, 17 % (18 %) long conversations that look back, 26 % (31 %)
+a prompt counts a twentieth): 48 % (44 %) sessions with the program's own prompt and six tools, 8 %
+(6 %) with other prompts or fewer tools, 19 % (20 %) long conversations that look back, 25 % (31 %)
 short ones.  The prompt and the schemas are some 1,070 tokens, so half of a session's tokens are
-always the same; the middle session has 1,800, the longest document 3,400: with sequences of 4,096
+always the same; the middle session has 1,800, the longest document 3,300: with sequences of 4,096
 none is cut, with 2,048 one in twenty is.
 """
 

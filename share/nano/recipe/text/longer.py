@@ -36,6 +36,27 @@ OWN = (("my name is {v}", "what is my name", "Your name is {v}."),
 	"Your sister is {n} years old."), ("my friend {v} likes {x}s", "which friend likes {x}s",
 	"Your friend {v} likes {x}s."), ("I was born in {v}", "where was I born",
 	"You were born in {v}."))
+# More of both, for training alone.
+MORE_FACTS = (("the meeting about {x} is in room {v}", "in which room is the meeting about {x}",
+	"The meeting about {x} is in room {v}."), ("{x} belongs to {v}", "to whom does {x} belong",
+	"{x} belongs to {v}."), ("{x} is kept in {v}", "where is {x} kept", "{x} is kept in {v}."),
+	("the price of {x} is {v}", "what is the price of {x}", "The price of {x} is {v}."),
+	("{x} runs on port {v}", "on which port does {x} run", "{x} runs on port {v}."),
+	("the address of {x} is {v}", "what is the address of {x}", "The address of {x} is {v}."),
+	("{x} was made by {v}", "who made {x}", "{x} was made by {v}."), ("the boss of {x} is {v}",
+	"who is the boss of {x}", "The boss of {x} is {v}."), ("{x} needs {v}", "what does {x} need",
+	"{x} needs {v}."), ("the bus to {x} is number {v}", "which bus goes to {x}",
+	"The bus to {x} is number {v}."))
+MORE_OWN = (("my wife is called {v}", "what is my wife called", "Your wife is called {v}."),
+	("I speak {v}", "what do I speak", "You speak {v}."), ("I study {v}", "what do I study",
+	"You study {v}."), ("my {x} comes from {v}", "where does my {x} come from",
+	"Your {x} comes from {v}."), ("I bought the {x} in {v}", "where did I buy the {x}",
+	"You bought the {x} in {v}."), ("my car is {n} years old", "how old is my car",
+	"Your car is {n} years old."), ("I gave the {x} to {v}", "to whom did I give the {x}",
+	"You gave the {x} to {v}."), ("my room has the number {n}",
+	"what is the number of my room", "Your room has the number {n}."),
+	("I like {v} best", "what do I like best", "You like {v} best."),
+	("I called the project {v}", "what did I call the project", "You called the project {v}."))
 UNTOLD = "You have not told me that."
 FRAMES = ("File {f}:\n```\n{t}\n```\n\n{q}", "```\n{t}\n```\n{q}", "{q}\n\n{t}",
 	"{q}\n```\n{t}\n```", "<file name=\"{f}\">\n{t}\n</file>\n\n{q}",
@@ -45,7 +66,7 @@ ORDER = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eig
 
 def own_fact(src):
 	"""A fact about the one who speaks: as it is told, asked, repeated and answered."""
-	told, question, answer = src.pick(OWN)
+	told, question, answer = src.pick(OWN if src.evaluate else OWN + MORE_OWN)
 	thing = src.pick(NOUNS)
 	while True:
 		value = src.syllables().capitalize() if src.chance(0.5) else src.pick(
@@ -65,7 +86,7 @@ def own_fact(src):
 def fact(src):
 	if src.chance(0.5):
 		return own_fact(src)
-	fact_, question, answer = src.pick(FACTS)
+	fact_, question, answer = src.pick(FACTS if src.evaluate else FACTS + MORE_FACTS)
 	kind = src.random()
 	thing = "%s %d" % (src.word(), src.upto(1, 99)) if kind < 0.4 else src.syllables(
 	).capitalize() if kind < 0.7 else "the " + src.word()

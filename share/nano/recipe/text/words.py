@@ -122,6 +122,16 @@ WISHES = ("could you {}", "can you {}", "would you {}", "can you please {}",
 	"I need you to {}", "it would be nice if you could {}", "then {}",
 	"do me a favor and {}", "kindly {}", "would you mind to {}", "first {}", "try to {}")
 
+HASTY = tuple((re.compile(pattern), text) for pattern, text in (
+	(r"\bI\b", "i"),
+	(r"\bi'(m|d|ve|ll)\b", r"i\1"),
+	(r"^what(?:'s| is) ", "whats "),
+	(r"^how do i ", "how to "),
+	(r"\b(don|can|isn|doesn)'t\b", r"\1t"),
+	(r"\bplease\b", "pls"),
+	(r"^(can|could|would) you ", r"\1 u "),
+))
+
 
 class Source:
 	def __init__(self, seed, evaluate=False, pieces=()):
@@ -223,6 +233,13 @@ class Source:
 			2:] if self.chance(0.5) else word[:i] + word[i + 1:]
 		return slip + blank + rest
 
+	def hasty(self, question):
+		"""As people type who don't look: small letters for themselves, words run together."""
+		for pattern, text in HASTY:
+			if self.chance(0.7):
+				question = pattern.sub(text, question)
+		return question
+
 	def ask(self, question):
 		"""A question as people type it: with or without capitals, marks, politeness."""
 		first = question.split(" ", 1)[0]
@@ -237,6 +254,8 @@ class Source:
 			question += self.pick(CLOSERS)
 		if self.chance(0.05):
 			question = self.typo(question)
+		if not self.evaluate and self.chance(0.1):
+			return self.hasty(question)
 		if self.chance(0.62):
 			question = question[:1].upper() + question[1:]
 		mark = self.random()
