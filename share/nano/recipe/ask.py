@@ -65,7 +65,8 @@ def main():
     encoder = render.Encoder(HERE + '/../tokenizer.json')
     words = Tokenizer.from_file(HERE + '/../tokenizer.json')
     source = Source(args.seed, evaluate=True)
-    for kind in generate.KINDS:
+    # Tasks in a folder are the program's: they need its tools.
+    for kind in (k for k in generate.KINDS if k != 'tasks'):
         asked = [generate.question(source, kind) for _ in range(args.each)]
         prompts = [encoder.encode(render.render({'messages': q['messages'], 'thinking_mode':
                                                  'chat' if q['effort'] == 'none' else 'thinking'}))[0] for q in asked]
