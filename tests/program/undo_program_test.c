@@ -135,22 +135,28 @@ static void without_tools_it_says_so(void **state)
 	quit_lines(&st);
 }
 
+/* Two files are changed, on the screen. */
+static void edit_on_screen(struct stage *st, const char *engine)
+{
+	open_program(st, NULL, engine);
+	stage_wait_for(st, "ready");
+	stage_type(st, "hi\r");
+	for (int i = 0; i < 2; i++) {
+		stage_wait_for(st, i ? "+made" : "+buy tea");
+		stage_wait_for(st, "asks you");
+		stage_pause(st, 700);
+		stage_type(st, "y\r");
+	}
+	stage_wait_for(st, "Changed.");
+	stage_wait_for(st, "ready");
+}
+
 static void on_the_screen_a_box_asks(void **state)
 {
 	struct stage st;
 
 	(void)state;
-	open_program(&st, NULL, EDITS HEARS("[the user took back the edits of", "I see."));
-	stage_wait_for(&st, "ready");
-	stage_type(&st, "hi\r");
-	for (int i = 0; i < 2; i++) {
-		stage_wait_for(&st, i ? "+made" : "+buy tea");
-		stage_wait_for(&st, "asks you");
-		stage_pause(&st, 700);
-		stage_type(&st, "y\r");
-	}
-	stage_wait_for(&st, "Changed.");
-	stage_wait_for(&st, "ready");
+	edit_on_screen(&st, EDITS HEARS("[the user took back the edits of", "I see."));
 	stage_type(&st, "/undo\r");
 	stage_wait_for(&st, "Take back the edits of 2 files?");
 	stage_type(&st, "\033");
@@ -181,17 +187,7 @@ static void on_the_screen_a_key_takes_back_one_edit(void **state)
 	struct stage st;
 
 	(void)state;
-	open_program(&st, NULL, EDITS);
-	stage_wait_for(&st, "ready");
-	stage_type(&st, "hi\r");
-	for (int i = 0; i < 2; i++) {
-		stage_wait_for(&st, i ? "+made" : "+buy tea");
-		stage_wait_for(&st, "asks you");
-		stage_pause(&st, 700);
-		stage_type(&st, "y\r");
-	}
-	stage_wait_for(&st, "Changed.");
-	stage_wait_for(&st, "ready");
+	edit_on_screen(&st, EDITS);
 	stage_type(&st, "\033[1;3A");
 	stage_type(&st, "d");
 	stage_wait_for(&st, "Take back the edits of 1 file?");
