@@ -197,6 +197,24 @@ static struct hosted *begin(void)
 	return h;
 }
 
+/* The number of this job. */
+static uint32_t job_of(struct hosted *h, const struct experts_args *a)
+{
+	struct err err;
+	uint32_t job;
+
+	assert_int_equal(hosted_job(h, a, &job, &err), 0);
+	return job;
+}
+
+/* For a question that is to come late. */
+static void pass_time(void)
+{
+	const struct timespec pause = {0, 20000000};
+
+	nanosleep(&pause, NULL);
+}
+
 static void put_asked(uint32_t number, uint32_t job, int n)
 {
 	__atomic_store_n(&mail.asked, (uint64_t)number << 32 | job << 8 | (uint32_t)n,
@@ -226,11 +244,13 @@ static void await(uint32_t number)
 	fail_msg("no answer to question %u", number);
 }
 
-static void expect_answer(int n)
+/* Of n rows. */
+static void expect_answer(uint32_t number, int n)
 {
 	static float y[ROWS * D];
 	int32_t expert[ROWS * N_USED];
 
+	await(number);
 	for (int i = 0; i < ROWS * N_USED; i++)
 		expert[i] = i % N_USED ? k.expert[i] : -1;
 	compute(expert, NULL, y);
@@ -241,23 +261,19 @@ static void each_question_gets_its_answer(void **state)
 {
 	struct hosted *h = begin();
 	struct experts_args other = k.args;
-	uint32_t job, again, second;
+	uint32_t job = job_of(h, &k.args);
 	struct err err;
 
 	(void)state;
 	other.limit = 4;
-	assert_int_equal(hosted_job(h, &k.args, &job, &err), 0);
-	assert_int_equal(hosted_job(h, &other, &second, &err), 0);
-	assert_int_equal(hosted_job(h, &k.args, &again, &err), 0);
-	assert_int_equal(job, again);
-	assert_int_not_equal(job, second);
+	assert_int_not_equal(job_of(h, &other), job);
+	assert_int_equal(job_of(h, &k.args), job);
 	hosted_due(h, 2 * ROWS);
 	for (int n = 1; n <= ROWS; n++) {
 		/* one for which nothing is computed comes and goes; the next may overtake it */
 		ask((uint32_t)(2 * n - 1), job, 0);
 		ask((uint32_t)(2 * n), job, n);
-		await((uint32_t)(2 * n));
-		expect_answer(n);
+		expect_answer((uint32_t)(2 * n), n);
 	}
 	assert_int_equal(hosted_told(h, &err), 0);
 	hosted_free(h);
@@ -265,44 +281,35 @@ static void each_question_gets_its_answer(void **state)
 
 static void a_question_that_comes_late_is_answered(void **state)
 {
-	const struct timespec pause = {0, 20000000};
 	struct hosted *h = begin();
-	struct err err;
-	uint32_t job;
+	uint32_t job = job_of(h, &k.args);
 
 	(void)state;
-	assert_int_equal(hosted_job(h, &k.args, &job, &err), 0);
 	ask(1, job, 1); /* before it is due, as a launch is told of once it has been made */
-	nanosleep(&pause, NULL);
+	pass_time();
 	hosted_due(h, 2);
-	await(1);
-	expect_answer(1);
-	nanosleep(&pause, NULL);
+	expect_answer(1, 1);
+	pass_time();
 	ask(2, job, 2);
-	await(2);
-	expect_answer(2);
+	expect_answer(2, 2);
 	hosted_free(h);
 }
 
 /* A step of Flash has 43 questions: after some days of them. */
 static void numbers_begin_anew_behind_the_last(void **state)
 {
-	const struct timespec pause = {0, 20000000};
 	struct hosted *h = begin();
-	struct err err;
-	uint32_t job;
+	uint32_t job = job_of(h, &k.args);
 
 	(void)state;
-	assert_int_equal(hosted_job(h, &k.args, &job, &err), 0);
 	assert_int_equal(job, 0);
 	hosted_due(h, 3);
 	ask(UINT32_MAX, job, 1);
 	await(UINT32_MAX);
 	put_asked(0, job, 0); /* all of it is 0, and it is a question */
-	nanosleep(&pause, NULL);
+	pass_time();
 	ask(1, job, 2);
-	await(1);
-	expect_answer(2);
+	expect_answer(1, 2);
 	hosted_free(h);
 }
 
@@ -315,7 +322,7 @@ static void what_fails_is_answered_and_told_once(void **state)
 
 	(void)state;
 	odd.inner = INNER - 1;
-	assert_int_equal(hosted_job(h, &odd, &job, &err), 0);
+	job = job_of(h, &odd);
 	hosted_due(h, 3);
 	ask(1, job, 1);
 	await(1);
