@@ -32,8 +32,20 @@ void rule_release(struct rule *r);
 /* In this order. */
 enum rule_match { RULE_NO, RULE_MAYBE, RULE_SURE };
 
+/* What a program does with the words behind it: bits. */
+enum rule_runs {
+	RUNS_WORDS = 1, /* they are a program, and its words                           */
+	RUNS_LINES = 2, /* one of them may be a command line                           */
+	RUNS_CODE = 4,  /* it runs what it is given or reads, unless a file comes first */
+	RUNS_READ = 8,  /* the same, whatever is named                                 */
+};
+
+/* rule_program.c: of the program of that name, by whatever path; 0: none of these, or unknown. */
+unsigned rule_runs(struct str word);
 /* Is the program, by whatever path, one of those names?  NULL ends them. */
 bool rule_is_program(struct str word, const char *const *names);
+/* The name without the folders before it. */
+struct str rule_base(struct str word);
 /* The first byte that no word of a rule may have, a quote's or an operator's; NULL: none. */
 const char *rule_odd_byte(struct str word);
 /* That tool, of a rule about one. */

@@ -54,13 +54,6 @@ bool rule_is_tool(const struct rule *r, struct str tool)
 
 /* ---- found anywhere ---- */
 
-static struct str base_of(struct str s)
-{
-	const char *slash = s.n ? memrchr(s.p, '/', s.n) : NULL;
-
-	return slash ? (struct str){slash + 1, s.n - (size_t)(slash + 1 - s.p)} : s;
-}
-
 /* Could a pattern of the command's become that word?  What stands before and behind its wild
  * part says no, else nobody knows. */
 static bool may_become(struct str pattern, struct str word)
@@ -82,7 +75,7 @@ static bool may_become(struct str pattern, struct str word)
 static enum rule_match match_word(struct str word, const struct shell_word *w, bool program)
 {
 	bool base = program && !memchr(word.p, '/', word.n);
-	struct str text = base ? base_of(w->text) : w->text;
+	struct str text = base ? rule_base(w->text) : w->text;
 
 	if (fits(word, text))
 		return w->glob ? RULE_MAYBE : RULE_SURE;
@@ -121,28 +114,14 @@ static enum rule_match find_from(const struct rule *r, const struct shell_comman
 	return maybe < end && follow(r, c, maybe + 1, RULE_MAYBE) ? RULE_MAYBE : RULE_NO;
 }
 
-bool rule_is_program(struct str word, const char *const *names)
-{
-	struct str base = base_of(word);
-
-	while (*names && !str_is(base, *names))
-		names++;
-	return *names != NULL;
-}
-
 size_t rule_runs_from(const struct shell_command *c)
 {
-	static const char *const wrappers[] = {
-		"sudo",    "doas",    "env",  "xargs", "timeout", "nice",    "nohup",
-		"stdbuf",  "setsid",  "time", "exec",  "flock",   "watch",   "parallel",
-		"command", "builtin", "eval", "chrt",  "ionice",  "busybox", "sh",
-		"bash",    "dash",    "zsh",  "ssh",   NULL};
 	static const char *const execs[] = {"-exec", "-execdir", "-ok", "-okdir", NULL};
 	size_t at = 1;
 
-	if (rule_is_program(c->words[0].text, wrappers))
+	if (rule_runs(c->words[0].text) & RUNS_WORDS)
 		return 1;
-	if (!str_is(base_of(c->words[0].text), "find"))
+	if (!str_is(rule_base(c->words[0].text), "find"))
 		return c->n_words;
 	while (at < c->n_words && !rule_is_program(c->words[at].text, execs))
 		at++;

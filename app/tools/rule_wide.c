@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-static const char *const interpreters[] = {"sh",  "bash",    "dash", "zsh",  "python", "python3",
-					   "perl", "ruby",   "node", "php",  "lua",    "awk",
-					   NULL};
-static const char *const wrappers[] = {"env",   "xargs", "sudo",  "doas", "timeout", "nice",
-				       "nohup", "setsid", "find", "parallel", "ssh", NULL};
 static const char *const many[] = {"git", "npm", "cargo", "docker", "systemctl", NULL};
 
 const char *rules_wide(struct str rule)
@@ -21,11 +16,14 @@ const char *rules_wide(struct str rule)
 		return NULL;
 	rule = (struct str){rule.p + allow.n, rule.n - allow.n};
 	if (!rule_read(&r, RULE_ALLOW, rule, &ignored) && r.about == RULE_SHELL && r.rest) {
+		unsigned runs = r.n_words ? rule_runs(r.words[0]) : 0;
+
 		if (!r.n_words)
 			why = "allows every command";
-		else if (rule_is_program(r.words[0], wrappers))
+		else if (((runs & RUNS_WORDS) && !(runs & RUNS_CODE)) ||
+			 str_is(rule_base(r.words[0]), "find"))
 			why = "allows every other program behind that one";
-		else if (r.n_words == 1 && rule_is_program(r.words[0], interpreters))
+		else if (r.n_words == 1 && (runs & (RUNS_CODE | RUNS_READ)))
 			why = "allows whatever code stands behind it";
 		else if (r.n_words == 1 && rule_is_program(r.words[0], many))
 			why = "allows all that the program can do, with every option: say which "

@@ -153,13 +153,9 @@ static void guard_redirects(const struct rules *r, const struct shell_command *c
 static void guard_text(const struct rules *r, struct str text, int depth, bool sure,
 		       struct rules_verdict *v);
 
-static bool is_shell(struct str word)
+static bool takes_lines(struct str word)
 {
-	static const char *const names[] = {"sh",   "bash", "dash", "zsh",   "ksh",
-					    "eval", "ssh",  "su",   "watch", "parallel",
-					    "env",  "trap", NULL};
-
-	return rule_is_program(word, names);
+	return rule_runs(word) & RUNS_LINES;
 }
 
 /* Words that are command lines themselves: behind a shell, or whatever gives them to one. */
@@ -168,7 +164,7 @@ static void guard_nested(const struct rules *r, const struct shell_command *c, i
 {
 	size_t at = 0;
 
-	while (at < c->n_words && !is_shell(c->words[at].text))
+	while (at < c->n_words && !takes_lines(c->words[at].text))
 		at++;
 	for (at++; at < c->n_words; at++) {
 		struct str w = c->words[at].text;
@@ -177,7 +173,7 @@ static void guard_nested(const struct rules *r, const struct shell_command *c, i
 		for (size_t i = 0; i < w.n; i++)
 			is_line = is_line || strchr(" \t\n;|&<>$`'\"\\", w.p[i]);
 		if (is_line)
-			guard_text(r, w, depth + 1, sure && is_shell(c->words[0].text), v);
+			guard_text(r, w, depth + 1, sure && takes_lines(c->words[0].text), v);
 	}
 }
 

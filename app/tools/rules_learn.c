@@ -71,34 +71,18 @@ void rules_forget(struct rules *r, size_t i)
 
 /* ---- suggesting ---- */
 
-/* Without the version at its end: python3.11 is python. */
-static bool is_program(struct str word, const char *const *names)
-{
-	while (word.n && strchr("0123456789.", word.p[word.n - 1]))
-		word.n--;
-	return rule_is_program(word, names);
-}
-
 /*
  * Does the program that stands at `at` run what it is given, as an argument or to read?  Then the
  * same words are another thing the next time.
  */
 static bool runs_what_it_is_given(const struct shell_command *c, size_t at)
 {
-	static const char *const runs[] = {
-		"sh",   "bash",   "dash", "zsh",  "ksh",    "ash",  "csh",     "tcsh", "fish",
-		"perl", "python", "pypy", "ruby", "node",   "deno", "nodejs",  "bun",  "php",
-		"lua",  "julia",  "R",    "tclsh", "Rscript", "osascript", NULL};
-	/* Also behind a file, or whatever else is named. */
-	static const char *const always[] = {"xargs", "parallel", "eval",  "awk",  "gawk",
-					     "mawk",  "gdb",      "psql",  "sqlite", "mysql",
-					     "ssh",   "su",       "bc",    "dc",   "ed",
-					     NULL};
 	const struct shell_word *next = &c->words[at + 1];
+	unsigned runs = rule_runs(c->words[at].text);
 
-	if (is_program(c->words[at].text, always))
+	if (runs & RUNS_READ)
 		return true;
-	if (!is_program(c->words[at].text, runs))
+	if (!(runs & RUNS_CODE))
 		return false;
 	/* A file that they run, or a module, is named first. */
 	return c->n_words < at + 2 || (next->text.n && next->text.p[0] == '-' &&

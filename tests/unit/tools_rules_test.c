@@ -345,6 +345,11 @@ static void what_is_denied_is_found_behind_what_stands_around_it(void **state)
 		{"deny shell rm", "sh -c \"bash -c 'rm x'\"", "deny"},
 		{"deny shell rm", "sh -c 'echo $x'", "ask"},
 		{"deny shell rm", "sudo sh -c 'rm x'", "ask"},
+		{"deny shell rm", "ksh -c 'rm x'", "deny"},
+		{"deny shell rm", "ash -c 'a; rm x'", "deny"},
+		{"deny shell rm", "fish -c 'rm x'", "deny"},
+		{"deny shell rm", "flock l -c 'rm x'", "deny"},
+		{"deny shell rm", "sudo tcsh -c 'rm x'", "ask"},
 		{"deny shell rm", "eval rm x", "deny"},
 		{"deny shell rm", "exec rm x", "deny"},
 		{"deny shell rm", "ssh host 'rm x'", "deny"},
@@ -425,6 +430,44 @@ static void limits_never_turn_a_denial_into_less_than_a_question(void **state)
 	buf_release(&text);
 	buf_release(&nested);
 	rules_free(r);
+}
+
+static void what_allows_more_than_it_seems_to_is_told(void **state)
+{
+	static const struct {
+		const char *rule, *why;
+	} rows[] = {
+		{"allow shell *", "every command"},
+		{"allow shell sudo *", "every other program"},
+		{"allow shell env X=1 *", "every other program"},
+		{"allow shell find *", "every other program"},
+		{"allow shell /usr/bin/xargs *", "every other program"},
+		{"allow shell stdbuf -o0 *", "every other program"},
+		{"allow shell bash *", "whatever code"},
+		{"allow shell fish *", "whatever code"},
+		{"allow shell python3 *", "whatever code"},
+		{"allow shell python3.11 *", "whatever code"},
+		{"allow shell awk *", "whatever code"},
+		{"allow shell git *", "all that the program can do"},
+		{"allow shell bash build.sh *", NULL},
+		{"allow shell python3 -m pytest *", NULL},
+		{"allow shell git status *", NULL},
+		{"allow shell sudo make", NULL},
+		{"allow shell make *", NULL},
+		{"allow edit **", NULL},
+		{"deny shell *", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct rules *r = rules_of(rows[i].rule);
+		enum rule_says says;
+		const char *why = rules_wide(rules_at(r, 0, &says));
+
+		if (!why != !rows[i].why || (why && !strstr(why, rows[i].why)))
+			fail_msg("%s: %s", rows[i].rule, why ? why : "nothing");
+		rules_free(r);
+	}
 }
 
 static void a_file_is_judged_by_where_it_is(void **state)
@@ -629,6 +672,7 @@ int main(void)
 		cmocka_unit_test(learned_rules_are_all_or_none_and_can_be_forgotten),
 		cmocka_unit_test(what_is_denied_is_found_behind_what_stands_around_it),
 		cmocka_unit_test(limits_never_turn_a_denial_into_less_than_a_question),
+		cmocka_unit_test(what_allows_more_than_it_seems_to_is_told),
 		cmocka_unit_test(a_file_is_judged_by_where_it_is),
 		cmocka_unit_test(a_verdict_names_its_rule_and_grade),
 		cmocka_unit_test(what_is_no_rule_says_where_and_why),
