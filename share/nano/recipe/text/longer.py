@@ -144,6 +144,18 @@ def length(turns):
 	return sum(len(t.question) + len(t.answer) for t in turns)
 
 
+def telling(src, f):
+	return Turn(src.ask(src.phrase(SAY.TELL, f=f.told)), f.noted,
+		"The user tells me a fact to remember.", cut(f.told), "results",
+		{"all": [f.value]})
+
+
+def asking(src, f, kind):
+	return Turn(src.ask(src.phrase(SAY.RECALL, q=f.question)), f.answer,
+		"The user told me this before: %s" % f.answer, cut(f.question), kind,
+		{"all": [f.value]})
+
+
 def recall(src, long_, least=0):
 	"""Facts told early, other talk between, then the questions.
 
@@ -154,10 +166,7 @@ def recall(src, long_, least=0):
 		return recall(src, long_, least)
 	turns = []
 	for f in told:
-		turns.append(
-			Turn(src.ask(src.phrase(SAY.TELL,
-			f=f.told)), f.noted, "The user tells me a fact to remember.", cut(
-			f.told), "results", {"all": [f.value]}))
+		turns.append(telling(src, f))
 	between = []
 	want = src.upto(4, 22) if long_ else src.upto(0, 3)
 	while len(between) < want or length(between) < least:
@@ -165,10 +174,7 @@ def recall(src, long_, least=0):
 	turns.extend(between)
 	kind = "old" if least else "far" if len(between) > 3 else "near"
 	for f in told if src.chance(0.5) else [src.pick(told)]:
-		turns.append(
-			Turn(src.ask(src.phrase(SAY.RECALL, q=f.question)), f.answer,
-			"The user told me this before: %s" % f.answer, cut(f.question),
-			kind, {"all": [f.value]}))
+		turns.append(asking(src, f, kind))
 	if src.chance(0.08):
 		f = fact(src)
 		if f.about not in {t.about for t in told}:
@@ -192,21 +198,12 @@ def remembered(src, least):
 		if told < len(facts) and kind < 0.3:
 			f = facts[told]
 			told += 1
-			turns.append(
-				Turn(src.ask(src.phrase(SAY.TELL, f=f.told)), f.noted,
-				"The user tells me a fact to remember.", cut(f.told),
-				"results", {"all": [f.value]}))
+			turns.append(telling(src, f))
 		elif told and kind < 0.5:
-			turns.append(asked_again(src, src.pick(facts[:told])))
+			turns.append(asking(src, src.pick(facts[:told]), "far"))
 		else:
 			turns.extend(any_topic(src))
-	return turns + [asked_again(src, src.pick(facts)) for _ in range(src.upto(1, 3))]
-
-
-def asked_again(src, f):
-	return Turn(src.ask(src.phrase(SAY.RECALL, q=f.question)), f.answer,
-		"The user told me this before: %s" % f.answer, cut(f.question), "far",
-		{"all": [f.value]})
+	return turns + [asking(src, src.pick(facts), "far") for _ in range(src.upto(1, 3))]
 
 
 def lookup(src):
