@@ -158,9 +158,7 @@ def again_and_again(s):
 	ask(s, SAY_TOOLS.SEARCH, "Searching for %s" % word, w=word)
 	for _ in range(2):
 		s.do("I search for `%s`." % word, ("search_files", {"pattern": word}), slip=True)
-	s.refused("I search again.", ("search_files", {"pattern": word}), IDENTICAL)
-	s.messages[-2]["slip"] = True
-	s.checks.pop()
+	s.refused("I search again.", ("search_files", {"pattern": word}), IDENTICAL, slip=True)
 	s.answer("I found no `%s`." % word, "There is no match, and I looked three times.",
 		"found no")
 
@@ -211,9 +209,7 @@ def plan(s):
 	s.do("I only look now. I read `%s`." % path, ("read_file", {"path": path}))
 	edit = ("edit_file", {"path": path, "old": a, "new": b})
 	if not src.evaluate and src.chance(0.15):
-		s.refused("The old line is %s." % a, edit, PLANS)
-		s.messages[-2]["slip"] = True
-		s.checks.pop()
+		s.refused("The old line is %s." % a, edit, PLANS, slip=True)
 	s.answer("I would do this:\n1. In `%s`, replace `%s` with `%s`." % (path, a, b),
 		"I say what I would do, and stop.", "`%s`" % path, "would")
 	if src.evaluate or src.chance(0.3):

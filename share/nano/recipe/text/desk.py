@@ -46,20 +46,24 @@ class Desk(Session):
 			content += "\n" + self.ends
 		super().assistant(content, *rest, **more)
 
-	def do(self, why, *calls, slip=False):
-		"""The results of these calls.  A slip is what no model should copy."""
-		self.call(why, *calls)
+	def call(self, why, *calls, slip=False):
+		"""A slip is what no model should copy."""
+		super().call(why, *calls)
 		if slip:
 			self.messages[-1]["slip"] = True
 			self.checks.pop()
+
+	def do(self, why, *calls, slip=False):
+		"""The results of these calls."""
+		self.call(why, *calls, slip=slip)
 		texts = [self.folder.call(tool, args) for tool, args in calls]
 		for text in texts:
 			self.result(escaped(text))
 		return texts
 
-	def refused(self, why, call, text=DENIED, reason=""):
+	def refused(self, why, call, text=DENIED, reason="", slip=False):
 		"""A call that is not carried out."""
-		self.call(why, call)
+		self.call(why, call, slip=slip)
 		self.result(text + (": " + reason if reason else ""))
 		self.said.append(dict({"decision": "no"}, **({"reason": reason} if reason else {})))
 
