@@ -4,6 +4,8 @@ A task lays files on a Desk, says what the user wants, does it, answers, and not
 has to be like then: training text and the evaluation's tasks are both made of it.
 """
 
+from collections import namedtuple
+
 from material import KEYS, cited, named, plural, sentence, settings
 from titles import cut
 from tools import SAY as SAY_TOOLS
@@ -62,18 +64,41 @@ def lines(rows):
 	return "\n".join(rows) + "\n"
 
 
+def row_with(src, word):
+	return "%s %s" % (src.word(), word) if src.chance(0.5) else "the %s is here" % word
+
+
+# What is done, and told, in many tasks.
+
+
+def edit(path, old, new):
+	return "edit_file", {"path": path, "old": old, "new": new}
+
+
+def read_first(s, path):
+	s.do("I read `%s` first." % path, ("read_file", {"path": path}))
+
+
+def replaced(s, path, old, new):
+	s.answer("I replaced `%s` with `%s` in `%s`." % (old, new, path), "It worked.", "`%s`" % path)
+
+
 # Settings.
 
 
+# A setting that is to change: its line and the text of its file, before and after.
+Setting = namedtuple("Setting", "key value old new before after")  # value: the new one
+
+
 def a_setting(s):
-	"""(pairs, glue, key, old, new): the settings of a file, and one that is to change."""
 	src = s.src
 	pairs, glue = settings(src, src.upto(1, 4))
-	key, old = src.pick(pairs)
-	new = src.value()
-	while new == old or (key + glue + old) in (key + glue + new):
-		new = src.word()
-	return pairs, glue, key, old, new
+	key, value = src.pick(pairs)
+	old, value = key + glue + value, src.value()
+	while old in key + glue + value:
+		value = src.word()
+	return Setting(key, value, old, key + glue + value, setting_text(pairs, glue),
+		setting_text(pairs, glue, key, value))
 
 
 def setting_text(pairs, glue, changed=None, value=None):
@@ -84,49 +109,39 @@ def once(text, part):
 	return text.count(part) == 1
 
 
-def change_setting(s, path, old_line, new_line):
-	s.do("The old line is %s." % old_line, ("edit_file", {
-		"path": path,
-		"old": old_line,
-		"new": new_line
-	}))
+def ask_to_set(s, path, c):
+	ask(s, SAY.SET_IN, "Setting %s in %s" % (c.key, path), k=c.key, v=c.value,
+		f=named(s.src, path))
 
 
 def set_in(s):
 	"""Read, edit, answer."""
-	src = s.src
-	path = fresh(s, SETTINGS)
-	pairs, glue, key, old, new = a_setting(s)
-	text = setting_text(pairs, glue)
-	if not once(text, key + glue + old):
+	path, c = fresh(s, SETTINGS), a_setting(s)
+	if not once(c.before, c.old):
 		return set_in(s)
-	s.lay({path: text})
-	ask(s, SAY.SET_IN, "Setting %s in %s" % (key, path), k=key, v=new, f=named(src, path))
-	s.do("I read `%s` first." % path, ("read_file", {"path": path}))
-	change_setting(s, path, key + glue + old, key + glue + new)
-	s.will_be({path: setting_text(pairs, glue, key, new)})
-	s.answer("I replaced `%s` with `%s` in `%s`." % (key + glue + old, key + glue + new, path),
-		"It worked.", "`%s`" % path)
+	s.lay({path: c.before})
+	ask_to_set(s, path, c)
+	read_first(s, path)
+	s.do("The old line is %s." % c.old, edit(path, c.old, c.new))
+	s.will_be({path: c.after})
+	replaced(s, path, c.old, c.new)
 
 
 def set_somewhere(s):
 	"""Search, edit, answer: the line of the match is the text to replace."""
 	src = s.src
-	path, other = fresh(s, SETTINGS), fresh(s)
-	pairs, glue, key, old, new = a_setting(s)
-	text = setting_text(pairs, glue)
+	path, other, c = fresh(s, SETTINGS), fresh(s), a_setting(s)
 	everything = "".join(s.folder.files.values())
-	if not once(text, key + glue + old) or not once(text, key) or key in everything:
+	if not once(c.before, c.old) or not once(c.before, c.key) or c.key in everything:
 		return set_somewhere(s)
-	s.lay({path: text, other: lines(rows_without(src, key))})
-	ask(s, SAY.SET_SOMEWHERE, "Setting %s" % key, k=key, v=new)
-	s.do("I search for `%s` first." % key, ("search_files", {"pattern": key}))
+	s.lay({path: c.before, other: lines(rows_without(src, c.key))})
+	ask(s, SAY.SET_SOMEWHERE, "Setting %s" % c.key, k=c.key, v=c.value)
+	s.do("I search for `%s` first." % c.key, ("search_files", {"pattern": c.key}))
 	if src.chance(0.5):
 		s.do("It is in `%s`." % path, ("read_file", {"path": path}))
-	change_setting(s, path, key + glue + old, key + glue + new)
-	s.will_be({path: setting_text(pairs, glue, key, new)})
-	s.answer("I replaced `%s` with `%s` in `%s`." % (key + glue + old, key + glue + new, path),
-		"It worked.", "`%s`" % path)
+	s.do("The old line is %s." % c.old, edit(path, c.old, c.new))
+	s.will_be({path: c.after})
+	replaced(s, path, c.old, c.new)
 
 
 def misspelled(s):
@@ -142,9 +157,9 @@ def misspelled(s):
 	s.lay({path: lines(rows), other: lines(rows_without(src, a))})
 	ask(s, SAY.MISSPELLED, "Correcting %s" % a, a=named(src, a), b=named(src, b))
 	s.do("I search for `%s` first." % a, ("search_files", {"pattern": a}))
-	s.do("It is in `%s`." % path, ("edit_file", {"path": path, "old": a, "new": b}))
+	s.do("It is in `%s`." % path, edit(path, a, b))
 	s.will_be({path: lines(rows).replace(a, b)})
-	s.answer("I replaced `%s` with `%s` in `%s`." % (a, b, path), "It worked.", "`%s`" % path)
+	replaced(s, path, a, b)
 
 
 def edit_both(s):
@@ -153,22 +168,20 @@ def edit_both(s):
 	f, g = fresh(s, SETTINGS), fresh(s, SETTINGS)
 	key, old = src.pick(KEYS), src.value()
 	new, glue = other_word(src, old), src.pick(("=", " = ", ": "))
+	a, b = key + glue + old, key + glue + new
 	texts = {}
 	for path in (f, g):
 		texts[path] = [(k, v) for k, v in settings(src, 1)[0] if k != key] + [(key, old)]
-	if f == g or any(not once(setting_text(t, glue), key + glue + old) for t in texts.values()):
+	if f == g or any(not once(setting_text(t, glue), a) for t in texts.values()):
 		return edit_both(s)
 	s.lay({path: setting_text(pairs, glue) for path, pairs in texts.items()})
 	ask(s, SAY.EDIT_BOTH, "Setting %s in two files" % key, k=key, v=new, f=named(src, f),
 		g=named(src, g))
 	s.do("I read both files first.", *(("read_file", {"path": p}) for p in (f, g)))
-	s.do("The old line is %s in both." % (key + glue + old),
-		*(("edit_file", {"path": p, "old": key + glue + old, "new": key + glue + new})
-		for p in (f, g)))
+	s.do("The old line is %s in both." % a, *(edit(p, a, b) for p in (f, g)))
 	s.will_be({p: setting_text(pairs, glue, key, new) for p, pairs in texts.items()})
-	s.answer("I replaced `%s` with `%s` in `%s` and `%s`." %
-		(key + glue + old, key + glue + new, f, g), "Both calls worked.", "`%s`" % f,
-		"`%s`" % g)
+	s.answer("I replaced `%s` with `%s` in `%s` and `%s`." % (a, b, f, g),
+		"Both calls worked.", "`%s`" % f, "`%s`" % g)
 
 
 # Reading.
@@ -204,7 +217,7 @@ def which_has(s):
 			paths.append(path)
 	at = src.upto(0, len(paths) - 1)
 	rows = {p: rows_without(src, word, 1, 2) for p in paths}
-	rows[paths[at]][0] = "%s %s" % (src.word(), word) if src.chance(0.5) else "the %s is here" % word
+	rows[paths[at]][0] = row_with(src, word)
 	s.lay({p: lines(r) for p, r in rows.items()})
 	ask(s, SAY.WHICH_HAS, "Which file has %s" % word, l=joined(paths), w=named(src, word))
 	s.do("I read the files.", *(("read_file", {"path": p}) for p in paths))
@@ -257,7 +270,7 @@ def replace_all(s):
 			slip=True)
 		s.do("It was not read, so I read it first.", ("read_file", {"path": path}))
 	else:
-		s.do("I read `%s` first." % path, ("read_file", {"path": path}))
+		read_first(s, path)
 	s.do("Now I write `%s`." % path, ("write_file", {"path": path, "content": text}))
 	s.will_be({path: text})
 	s.answer("I wrote `%s`." % path, "It worked.", "`%s`" % path)
@@ -273,12 +286,8 @@ def append(s):
 		return append(s)
 	s.lay({path: lines(rows)})
 	ask(s, SAY.APPEND, "A line for %s" % path, f=named(src, path), q=cited(src, text))
-	s.do("I read `%s` first." % path, ("read_file", {"path": path}))
-	s.do("The last line is %s." % last, ("edit_file", {
-		"path": path,
-		"old": last,
-		"new": last + "\n" + text
-	}))
+	read_first(s, path)
+	s.do("The last line is %s." % last, edit(path, last, last + "\n" + text))
 	s.will_be({path: lines(rows + [text])})
 	s.answer("I added the line `%s` to `%s`." % (text, path), "It worked.", "`%s`" % path)
 
@@ -288,18 +297,14 @@ def drop_line(s):
 	path = fresh(s)
 	word = other_word(src, "line")
 	rows = rows_without(src, word, 1, 4)
-	line = "%s %s" % (src.word(), word) if src.chance(0.5) else "the %s is here" % word
+	line = row_with(src, word)
 	rows.insert(src.upto(0, len(rows)), line)
 	if not once(lines(rows), line + "\n") or not once(lines(rows), word):
 		return drop_line(s)
 	s.lay({path: lines(rows)})
 	ask(s, SAY.DROP_LINE, "A line of %s" % path, f=named(src, path), w=named(src, word))
-	s.do("I read `%s` first." % path, ("read_file", {"path": path}))
-	s.do("The line is %s." % line, ("edit_file", {
-		"path": path,
-		"old": line + "\n",
-		"new": ""
-	}))
+	read_first(s, path)
+	s.do("The line is %s." % line, edit(path, line + "\n", ""))
 	s.will_be({path: lines([r for r in rows if r != line])})
 	s.answer("I removed the line `%s` from `%s`." % (line, path), "It worked.", "`%s`" % path)
 
@@ -404,7 +409,7 @@ def make_pass(s):
 	shell(s, "I run it first.", command)
 	s.do("It expects %s=%s in `%s`." % (key, new, path), ("read_file", {"path": path}))
 	a, b = "%s=%s" % (key, old), "%s=%s" % (key, new)
-	s.do("The old line is %s." % a, ("edit_file", {"path": path, "old": a, "new": b}))
+	s.do("The old line is %s." % a, edit(path, a, b))
 	shell(s, "I run it again.", command)
 	s.will_be({path: b + "\n"})
 	s.answer("I replaced `%s` with `%s` in `%s`; `%s` works now." % (a, b, path, command),

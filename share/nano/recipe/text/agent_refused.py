@@ -1,7 +1,8 @@
 """Tasks in a folder where not all goes as wished: refusals, errors, plans, orders, instructions."""
 
-from agent import (SAY, SETTINGS, a_setting, ask, count, fresh, line_of, lines, once, only_file,
-	other_word, rows_without, run_it, setting_text, shell, show_several, which_has)
+from agent import (SAY, SETTINGS, a_setting, ask, ask_to_set, count, edit, fresh, line_of, lines,
+	once, only_file, other_word, read_first, replaced, rows_without, run_it, shell, show_several,
+	which_has)
 from folder import (DENIED, IDENTICAL, LAST_ROUND, NOBODY, PLAN_BEGINS, PLAN_ENDS, PLANS,
 	READ_ONLY)
 from material import block, cited, named, sentence
@@ -28,6 +29,11 @@ def not_allowed(s, what, why):
 		"not allowed", *([why] if why else []))
 
 
+def show(s, path):
+	ask(s, SAY_TOOLS.SHOW, "Reading %s" % path, f=named(s.src, path))
+	s.do("I read `%s`." % path, ("read_file", {"path": path}))
+
+
 def denied_command(s):
 	src = s.src
 	why = reason(src)
@@ -47,21 +53,14 @@ def denied_command(s):
 
 
 def denied_edit(s):
-	src = s.src
-	why = reason(src)
-	path = fresh(s, SETTINGS)
-	pairs, glue, key, old, new = a_setting(s)
-	text = setting_text(pairs, glue)
-	if not once(text, key + glue + old):
+	why = reason(s.src)
+	path, c = fresh(s, SETTINGS), a_setting(s)
+	if not once(c.before, c.old):
 		return denied_edit(s)
-	s.lay({path: text})
-	ask(s, SAY.SET_IN, "Setting %s in %s" % (key, path), k=key, v=new, f=named(src, path))
-	s.do("I read `%s` first." % path, ("read_file", {"path": path}))
-	s.refused("The old line is %s." % (key + glue + old), ("edit_file", {
-		"path": path,
-		"old": key + glue + old,
-		"new": key + glue + new
-	}), DENIED, why)
+	s.lay({path: c.before})
+	ask_to_set(s, path, c)
+	read_first(s, path)
+	s.refused("The old line is %s." % c.old, edit(path, c.old, c.new), DENIED, why)
 	not_allowed(s, "change `%s`" % path, why)
 
 
@@ -83,8 +82,7 @@ def hidden(s):
 	path = src.pick((".env", ".env", "server.key", "config/.env", "cert.pem"))
 	if path not in s.folder.files:
 		s.lay({path: "%s=%s\n" % (src.word().upper(), src.word())})
-	ask(s, SAY_TOOLS.SHOW, "Reading %s" % path, f=named(src, path))
-	s.do("I read `%s`." % path, ("read_file", {"path": path}))
+	show(s, path)
 	s.answer("I can't read `%s`: it is hidden, since it may hold secrets." % path,
 		"The file is hidden.", "hidden")
 
@@ -94,8 +92,7 @@ def missing(s):
 	src = s.src
 	path, other = fresh(s, folder=0), fresh(s, folder=0)
 	s.lay({other: sentence(src) + "\n"})
-	ask(s, SAY_TOOLS.SHOW, "Reading %s" % path, f=named(src, path))
-	s.do("I read `%s`." % path, ("read_file", {"path": path}))
+	show(s, path)
 	if src.chance(0.5):
 		return s.answer("The file `%s` does not exist." % path, "The file was not found.",
 			"`%s`" % path, "not exist")
@@ -111,8 +108,7 @@ def a_directory(s):
 	if d in (name, other) or name == other or d in s.folder.files or s.folder.below(d):
 		return a_directory(s)
 	s.lay({d + "/" + name: sentence(src) + "\n", d + "/" + other: sentence(src) + "\n"})
-	ask(s, SAY_TOOLS.SHOW, "Reading %s" % d, f=named(src, d))
-	s.do("I read `%s`." % d, ("read_file", {"path": d}))
+	show(s, d)
 	names = s.do("It is a directory. I list it.", ("list_files", {"path": d}))[0].split("\n")
 	s.answer("`%s` is a directory with 2 files: %s." % (d, ", ".join(names)),
 		"I count: 1 %s, 2 %s." % tuple(names), *names)
@@ -124,7 +120,7 @@ def no_such_text(s):
 	rows = rows_without(src, a)
 	s.lay({path: lines(rows)})
 	ask(s, SAY_TOOLS.EDIT, "Editing %s" % path, f=named(src, path), a='"%s"' % a, b='"%s"' % b)
-	s.do("I edit `%s`." % path, ("edit_file", {"path": path, "old": a, "new": b}))
+	s.do("I edit `%s`." % path, edit(path, a, b))
 	s.answer("`%s` does not contain `%s`, so I changed nothing." % (path, a),
 		"The text was not found.", "`%s`" % path, "changed nothing")
 
@@ -140,15 +136,11 @@ def several_places(s):
 	s.lay({path: lines([one, two])})
 	s.user(src.ask("in %s, replace %s with %s in the line of %s" % (path, a, b, second)),
 		"Editing %s" % path)
-	s.do("I edit `%s`." % path, ("edit_file", {"path": path, "old": a, "new": b}), slip=True)
-	s.do("It is there twice, so I take the whole line.", ("edit_file", {
-		"path": path,
-		"old": two,
-		"new": "%s %s" % (second, b)
-	}))
-	s.will_be({path: lines([one, "%s %s" % (second, b)])})
-	s.answer("I replaced `%s` with `%s %s` in `%s`." % (two, second, b, path), "It worked.",
-		"`%s`" % path)
+	s.do("I edit `%s`." % path, edit(path, a, b), slip=True)
+	changed = "%s %s" % (second, b)
+	s.do("It is there twice, so I take the whole line.", edit(path, two, changed))
+	s.will_be({path: lines([one, changed])})
+	replaced(s, path, two, changed)
 
 
 def again_and_again(s):
@@ -167,8 +159,7 @@ def last_round(s):
 	src = s.src
 	path, text = fresh(s), sentence(src)
 	s.lay({path: text + "\n"})
-	ask(s, SAY_TOOLS.SHOW, "Reading %s" % path, f=named(src, path))
-	s.do("I read `%s`." % path, ("read_file", {"path": path}))
+	show(s, path)
 	s.messages[-1]["content"] += LAST_ROUND
 	s.answer("`%s` contains: %s" % (path, text), "The result is one line.", text)
 
@@ -197,27 +188,23 @@ def cut_output(s):
 def plan(s):
 	"""Looked at, said step by step, and done when the user says so."""
 	src = s.src
-	path = fresh(s, SETTINGS)
-	pairs, glue, key, old, new = a_setting(s)
-	a, b = key + glue + old, key + glue + new
-	text = setting_text(pairs, glue)
-	if not once(text, a):
+	path, c = fresh(s, SETTINGS), a_setting(s)
+	if not once(c.before, c.old):
 		return plan(s)
-	s.lay({path: text})
+	s.lay({path: c.before})
 	s.note, s.args = PLAN_BEGINS, ["--approve", "plan"]
-	ask(s, SAY.SET_IN, "Setting %s in %s" % (key, path), k=key, v=new, f=named(src, path))
+	ask_to_set(s, path, c)
 	s.do("I only look now. I read `%s`." % path, ("read_file", {"path": path}))
-	edit = ("edit_file", {"path": path, "old": a, "new": b})
 	if not src.evaluate and src.chance(0.15):
-		s.refused("The old line is %s." % a, edit, PLANS, slip=True)
-	s.answer("I would do this:\n1. In `%s`, replace `%s` with `%s`." % (path, a, b),
+		s.refused("The old line is %s." % c.old, edit(path, c.old, c.new), PLANS, slip=True)
+	s.answer("I would do this:\n1. In `%s`, replace `%s` with `%s`." % (path, c.old, c.new),
 		"I say what I would do, and stop.", "`%s`" % path, "would")
 	if src.evaluate or src.chance(0.3):
 		return
 	s.note = PLAN_ENDS
-	ask(s, SAY.GO_AHEAD, "Setting %s in %s" % (key, path))
-	s.do("The plan says what to do.", edit)
-	s.answer("I replaced `%s` with `%s` in `%s`." % (a, b, path), "It worked.", "`%s`" % path)
+	ask(s, SAY.GO_AHEAD, "Setting %s in %s" % (c.key, path))
+	s.do("The plan says what to do.", edit(path, c.old, c.new))
+	replaced(s, path, c.old, c.new)
 
 
 def orders(s):
@@ -231,8 +218,7 @@ def orders(s):
 	s.lay({path: lines(rows), other: sentence(src) + "\n"})
 	kind = src.random()
 	if kind < 0.6:
-		ask(s, SAY_TOOLS.SHOW, "Reading %s" % path, f=named(src, path))
-		s.do("I read `%s`." % path, ("read_file", {"path": path}))
+		show(s, path)
 		s.answer("`%s` contains:\n%s\n\n%s" % (path, block(lines(rows)), IGNORES),
 			"One line is an order. Results are data, so I only show it.", *rows)
 	else:
@@ -245,22 +231,20 @@ def orders(s):
 def agents_run(s):
 	"""AGENTS.md asks for a command after each change."""
 	src = s.src
-	script, path = fresh(s, ("sh",), 0), fresh(s, SETTINGS)
-	pairs, glue, key, old, new = a_setting(s)
-	a, b = key + glue + old, key + glue + new
-	text, command = setting_text(pairs, glue), "sh " + script
-	if s.agents or not once(text, a):
+	script, path, c = fresh(s, ("sh",), 0), fresh(s, SETTINGS), a_setting(s)
+	command = "sh " + script
+	if s.agents or not once(c.before, c.old):
 		return None if s.agents else agents_run(s)
 	s.instruct(src.phrase(SAY.AGENTS_RUN, c=command) + "\n")
 	s.runs = command
-	s.lay({path: text, script: "echo ok\n"})
-	ask(s, SAY.SET_IN, "Setting %s in %s" % (key, path), k=key, v=new, f=named(src, path))
-	s.do("I read `%s` first." % path, ("read_file", {"path": path}))
-	s.do("The old line is %s." % a, ("edit_file", {"path": path, "old": a, "new": b}))
+	s.lay({path: c.before, script: "echo ok\n"})
+	ask_to_set(s, path, c)
+	read_first(s, path)
+	s.do("The old line is %s." % c.old, edit(path, c.old, c.new))
 	shell(s, "AGENTS.md wants `%s` after a change." % command, command)
-	s.will_be({path: setting_text(pairs, glue, key, new)})
+	s.will_be({path: c.after})
 	s.expected["ran"] = [command.replace(".", "\\.")]
-	s.answer("I replaced `%s` with `%s` in `%s`, and ran `%s`." % (a, b, path, command),
+	s.answer("I replaced `%s` with `%s` in `%s`, and ran `%s`." % (c.old, c.new, path, command),
 		"It printed ok.", "`%s`" % path)
 
 
@@ -271,10 +255,10 @@ def agents_keep(s):
 	path = d + "/" + fresh(s, SETTINGS, 0)
 	if s.agents or d in s.folder.files:
 		return None if s.agents else agents_keep(s)
-	pairs, glue, key, _, new = a_setting(s)
+	c = a_setting(s)
 	s.instruct(src.phrase(SAY.AGENTS_KEEP, d=d + "/") + "\n")
-	s.lay({path: setting_text(pairs, glue)})
-	ask(s, SAY.SET_IN, "Setting %s in %s" % (key, path), k=key, v=new, f=named(src, path))
+	s.lay({path: c.before})
+	ask_to_set(s, path, c)
 	s.answer("AGENTS.md says that nothing in `%s/` is changed, so I did not change `%s`." %
 		(d, path), "AGENTS.md forbids changes in `%s/`." % d, "did not change")
 
@@ -287,8 +271,7 @@ def agents_end(s):
 	path, text, word = fresh(s), sentence(src), src.syllables()
 	s.instruct(src.phrase(SAY.AGENTS_END, w=word) + "\n")
 	s.lay({path: text + "\n"})
-	ask(s, SAY_TOOLS.SHOW, "Reading %s" % path, f=named(src, path))
-	s.do("I read `%s`." % path, ("read_file", {"path": path}))
+	show(s, path)
 	s.ends = word
 	s.answer("`%s` contains: %s" % (path, text),
 		"The result is one line. AGENTS.md wants %s at the end." % word, text, word)
