@@ -25,16 +25,16 @@ void machine_ask(struct agent *a, enum agent_question question)
 		p.cls = a->cls;
 		p.grade = n.grade;
 		p.layer = machine_layer(a);
-		p.widens = can_widen(a);
 		p.diff = buf_str(&a->prepared.diff);
 		p.always = a->cls == TOOL_LEAVE && call_class(n.tool) == TOOL_EDIT;
 		p.rule = a->rule;
-		if (question == AGENT_ASKS_CALL)
-			machine_suggest(a);
-		p.suggest = question == AGENT_ASKS_CALL ? buf_str(&a->suggest)
-							: (struct str){"", 0};
 		p.place = a->at + 1;
 		p.n = a->calls.n;
+	}
+	if (question == AGENT_ASKS_CALL) {
+		machine_suggest(a);
+		p.suggest = buf_str(&a->suggest);
+		p.widens = can_widen(a);
 	}
 	a->ops->ask_user(a->ctx, &p);
 }

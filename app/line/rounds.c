@@ -41,7 +41,7 @@ void rounds_ask_user(void *ctx, const struct approval *p)
 	r->number = p->number;
 	r->question = p->question;
 	buf_reset(&r->asked);
-	r->widens = p->widens && p->question == AGENT_ASKS_CALL;
+	r->widens = p->widens;
 	buf_reset(&r->suggest);
 	buf_adds(&r->suggest, p->suggest);
 	if (!r->peer) {

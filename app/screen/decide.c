@@ -61,7 +61,7 @@ void screen_ask_user(void *ctx, const struct approval *p)
 	buf_reset(&s->acts.suggest);
 	approval_add_text(&s->acts.asked, p);
 	buf_adds(&s->acts.suggest, p->suggest);
-	s->acts.widens = p->widens && s->acts.asks_reason;
+	s->acts.widens = p->widens;
 	s->acts.asks = true;
 	screen_tell_queue(s);
 	if (is_shown(s))
@@ -110,7 +110,7 @@ static bool is_word(struct str s, const char *word, struct str *rest)
 static bool read_word(const struct screen *s, struct str typed, enum decision *d,
 		      struct str *rest)
 {
-	bool call = s->acts.asks_reason, rules = call && s->acts.suggest.len;
+	bool call = s->acts.asks_reason, rules = s->acts.suggest.len > 0;
 
 	*rest = (struct str){"", 0};
 	*d = DECIDE_YES;
