@@ -44,17 +44,18 @@ static int start_job(struct agent *a, const struct agent_news *n, struct err *er
 }
 
 /* What is stored of a change before it is made; false: there is none. */
-static bool edit_of(const struct job_news *prepared, struct history_edit *e)
+static bool edit_of(const struct agent *a, struct history_edit *e)
 {
+	const struct buf *before = &a->prepared.before;
 	struct file_plan p;
 
-	if (!prepared->plan.len || !file_plan_take(buf_str(&prepared->plan), &p))
+	if (!machine_plan(a, &p))
 		return false;
 	*e = (struct history_edit){
 		.root = p.root,
 		.path = p.path,
 		.existed = p.existed,
-		.before = {buf_z(&prepared->before), prepared->before.len},
+		.before = {buf_z(before), before->len},
 		.before_mode = (int64_t)p.mode,
 		.after_mode = (int64_t)p.mode_after,
 		.made_dirs = (int64_t)p.made_dirs,
@@ -85,7 +86,7 @@ int machine_store_start(struct agent *a, const struct agent_news *n, const char 
 	tool_grade_add(&grade, n->grade);
 	c.grade = buf_str(&grade);
 	c.layer = n->layer;
-	if (edit_of(&a->prepared, &edit))
+	if (edit_of(a, &edit))
 		c.edit = &edit;
 	rc = buf_failed(&grade) ? err_nomem(err, "call", grade.len)
 				: a->ops->begin(a->ctx, &c, err);

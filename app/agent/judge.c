@@ -36,7 +36,7 @@ static void add_true_path(const struct agent *a, struct buf *out, struct str *be
 {
 	struct file_plan p;
 
-	if (!a->prepared.plan.len || !file_plan_take(buf_str(&a->prepared.plan), &p))
+	if (!machine_plan(a, &p))
 		return;
 	buf_adds(out, p.root);
 	buf_addc(out, '/');
@@ -159,26 +159,24 @@ void machine_suggest(struct agent *a)
 {
 	struct str tool = buf_str(&a->calls.v[a->at].name);
 	struct file_plan p;
-	struct buf command = {0}, path = {0};
+	struct buf argument = {0};
 
 	buf_reset(&a->suggest);
 	/* What a rule wants asked, and what is asked whatever allows it, is asked again. */
 	if (!a->config.rules || a->rule.n || a->cls == TOOL_LEAVE)
 		return;
 	if (call_class(tool) == TOOL_RUN && sandboxed(a)) {
-		add_argument(a, "command", &command);
-		rules_suggest(a->config.rules, buf_str(&command), &a->suggest);
-	} else if (call_class(tool) == TOOL_EDIT && a->prepared.plan.len &&
-		   file_plan_take(buf_str(&a->prepared.plan), &p)) {
+		add_argument(a, "command", &argument);
+		rules_suggest(a->config.rules, buf_str(&argument), &a->suggest);
+	} else if (call_class(tool) == TOOL_EDIT && machine_plan(a, &p)) {
 		rules_suggest_edit(a->config.rules, p.path, &a->suggest);
 	} else if (call_class(tool) == TOOL_READ) {
-		add_argument(a, "path", &path);
-		rules_suggest_read(a->config.rules, buf_str(&path), &a->suggest);
+		add_argument(a, "path", &argument);
+		rules_suggest_read(a->config.rules, buf_str(&argument), &a->suggest);
 	}
-	if (buf_failed(&command) || buf_failed(&path) || buf_failed(&a->suggest))
+	if (buf_failed(&argument) || buf_failed(&a->suggest))
 		buf_reset(&a->suggest);
-	buf_release(&command);
-	buf_release(&path);
+	buf_release(&argument);
 }
 
 /* ---- refusing ---- */

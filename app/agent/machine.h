@@ -119,6 +119,8 @@ void machine_deny(struct agent *a, struct str rule);
 /* What is around it; of what is no command, OFF. */
 enum sandbox_layer machine_layer(const struct agent *a);
 struct agent_news machine_news(const struct agent *a, enum agent_news_kind kind);
+/* What it would change, once that was looked at; false: that it was not, or it changes nothing. */
+bool machine_plan(const struct agent *a, struct file_plan *p);
 /* It has its result, which is kept, then shown; `by`: who let it run, or did not. */
 void machine_answer(struct agent *a, struct agent_news *n, const char *by);
 /* It did not run: "error: WHAT[WHY]". */

@@ -32,6 +32,11 @@ struct agent_news machine_news(const struct agent *a, enum agent_news_kind kind)
 	};
 }
 
+bool machine_plan(const struct agent *a, struct file_plan *p)
+{
+	return file_plan_take(buf_str(&a->prepared.plan), p);
+}
+
 /* A change is whole or not there. */
 static enum history_edit_state edit_state(enum tool_state state)
 {
@@ -46,8 +51,7 @@ static void add_edit(const struct agent *a, struct agent_news *n)
 {
 	struct file_plan p;
 
-	if (n->state != TOOL_OK || !a->prepared.plan.len ||
-	    !file_plan_take(buf_str(&a->prepared.plan), &p))
+	if (n->state != TOOL_OK || !machine_plan(a, &p))
 		return;
 	n->edited = p.path;
 	n->diff = buf_str(&a->prepared.diff);
