@@ -8,7 +8,6 @@
 
 void early_reset(struct early *e)
 {
-	buf_release(&e->name);
 	buf_release(&e->path);
 	*e = (struct early){0};
 }
@@ -50,8 +49,7 @@ static void begin(struct agent *a, const struct event *ev)
 {
 	struct early *e = &a->early;
 
-	buf_reset(&e->name);
-	buf_adds(&e->name, buf_str(&ev->text));
+	e->cls = call_class(buf_str(&ev->text));
 	if (ev->call >= LIMITS_CALLS || a->counts.rounds >= a->allowed)
 		e->word = EARLY_LATE;
 	else
@@ -85,9 +83,10 @@ static void take_parameter(struct agent *a, struct str text)
 	struct buf object = {0};
 	struct str path = {0};
 
+	if (e->cls != TOOL_EDIT)
+		return;
 	buf_addf(&object, "{%.*s}", (int)text.n, text.p);
-	if (call_class(buf_str(&e->name)) == TOOL_EDIT && !buf_failed(&object) &&
-	    !json_tree_parse(&tree, buf_str(&object), 0, NULL))
+	if (!buf_failed(&object) && !json_tree_parse(&tree, buf_str(&object), 0, NULL))
 		path = json_str(json_object_get(tree.root, "path"));
 	if (path.n) {
 		buf_adds(&e->path, path);

@@ -20,7 +20,7 @@ enum early_word {
 struct early {
 	enum early_word word;
 	int call;         /* which of the answer's */
-	struct buf name;  /* of the one that is written */
+	enum tool_class cls; /* of the one that is written */
 	struct buf path;  /* EARLY_PROTECTED, EARLY_OUTSIDE */
 	struct str rule;  /* EARLY_RULE: borrowed from the configuration */
 };
