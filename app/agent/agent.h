@@ -241,6 +241,8 @@ enum agent_state agent_state(const struct agent *a);
 enum agent_mode agent_mode(const struct agent *a);
 void agent_set_mode(struct agent *a, enum agent_mode mode);
 const struct agent_counts *agent_counts(const struct agent *a);
+/* ERR_REFUSED: calls were refused since nobody could be asked, in a mode that asks. */
+int agent_check_refused(const struct agent *a, struct err *err);
 
 /* Descriptors to poll for reading; returns how many, fills at most max. */
 size_t agent_fds(const struct agent *a, struct pollfd *v, size_t max);

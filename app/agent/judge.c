@@ -205,13 +205,20 @@ static void add_allowed(const struct agent *a, struct buf *out)
 	}
 }
 
-static void give_up_refused(struct agent *a)
+/* Nobody is asked in it. */
+static bool mode_refuses(const struct agent *a)
 {
-	struct err err;
+	return a->config.mode == AGENT_NEVER || a->config.mode == AGENT_PLAN;
+}
 
-	err_set(&err, ERR_REFUSED, "%lld call%s refused, since nobody could be asked",
-		(long long)a->counts.refused, a->counts.refused == 1 ? " was" : "s were");
-	machine_give_up(a, AGENT_REFUSED, &err, "too much was refused");
+int agent_check_refused(const struct agent *a, struct err *err)
+{
+	int64_t n = a->counts.refused;
+
+	if (!n || mode_refuses(a))
+		return 0;
+	return err_set(err, ERR_REFUSED, "%lld call%s refused, since nobody could be asked",
+		       (long long)n, n == 1 ? " was" : "s were");
 }
 
 void machine_refuse(struct agent *a)
@@ -222,8 +229,9 @@ void machine_refuse(struct agent *a)
 		"denied: nobody can be asked; allowed are: read_file, list_files, search_files";
 	struct str why;
 	bool plans = a->config.mode == AGENT_PLAN;
-	bool by_mode = plans || a->config.mode == AGENT_NEVER;
+	bool by_mode = mode_refuses(a);
 	struct buf allowed = {0};
+	struct err err;
 
 	a->good = true;
 	a->counts.refused++;
@@ -237,8 +245,8 @@ void machine_refuse(struct agent *a)
 					 : nobody, buf_str(&allowed),
 			       by_mode ? "mode" : "nobody");
 	buf_release(&allowed);
-	if (!by_mode && a->counts.refused >= a->config.refused)
-		give_up_refused(a);
+	if (a->counts.refused >= a->config.refused && agent_check_refused(a, &err))
+		machine_give_up(a, AGENT_REFUSED, &err, "too much was refused");
 }
 
 /* ---- what becomes of it ---- */

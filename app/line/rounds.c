@@ -384,10 +384,5 @@ int rounds_resume(struct rounds *r, struct talk *talk, struct show *s,
 
 int rounds_check_refused(const struct rounds *r, struct err *err)
 {
-	int64_t n = r->agent ? agent_counts(r->agent)->refused : 0;
-
-	if (!n || agent_mode(r->agent) == AGENT_NEVER || agent_mode(r->agent) == AGENT_PLAN)
-		return 0;
-	return err_set(err, ERR_REFUSED, "%lld call%s refused, since nobody could be asked",
-		       (long long)n, n == 1 ? " was" : "s were");
+	return r->agent ? agent_check_refused(r->agent, err) : 0;
 }
