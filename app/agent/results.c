@@ -3,12 +3,18 @@
 
 #define LAST_ROUND "[this was the last tool round; answer now]"
 
+/* What a rule or the user adds.  Where nothing may be written, no grade lets it be. */
+static unsigned added_grade(const struct agent *a)
+{
+	return a->config.read_only ? a->widened & GRADE_NET : a->widened;
+}
+
 enum sandbox_layer machine_layer(const struct agent *a)
 {
 	struct str why;
 
 	return call_class(buf_str(&a->calls.v[a->at].name)) == TOOL_RUN &&
-			       !(a->widened & GRADE_OUTSIDE && !a->config.read_only)
+			       !(added_grade(a) & GRADE_OUTSIDE)
 		       ? runner_sandbox(a->config.runner, &why)
 		       : SANDBOX_OFF;
 }
@@ -17,15 +23,13 @@ struct agent_news machine_news(const struct agent *a, enum agent_news_kind kind)
 {
 	const struct call *c = &a->calls.v[a->at];
 	enum tool_class cls = call_class(buf_str(&c->name));
-	/* Where nothing may be written, no grade lets it be. */
-	unsigned more = a->widened & (a->config.read_only ? (unsigned)GRADE_NET : ~0u);
 
 	return (struct agent_news){
 		.kind = kind,
 		.ref = buf_str(&c->ref),
 		.tool = buf_str(&c->name),
 		.arguments = buf_str(a->arguments.len ? &a->arguments : &c->arguments),
-		.grade = call_grade(cls, a->config.read_only || a->looks) | more,
+		.grade = call_grade(cls, a->config.read_only || a->looks) | added_grade(a),
 		.layer = str_of(cls == TOOL_RUN ? sandbox_layer_name(machine_layer(a)) : NULL),
 		.exit = -1,
 		.ms = -1,
