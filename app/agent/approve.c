@@ -61,8 +61,6 @@ static bool is_command(const struct approval *p)
 
 static const char *question_of(const struct approval *p)
 {
-	if (is_command(p))
-		return "Run this command?";
 	switch (call_class(p->tool)) {
 	case TOOL_RUN:
 		return "Run this command?";

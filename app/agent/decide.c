@@ -53,12 +53,11 @@ static void decide_rounds(struct agent *a, enum decision d)
 static void tell(const struct agent *a, const char *what, const struct err *err)
 {
 	struct buf text = {0};
-	const struct agent_news n = {.kind = AGENT_NOTICE, .exit = -1, .ms = -1};
-	struct agent_news told = n;
+	struct agent_news n = {.kind = AGENT_NOTICE, .exit = -1, .ms = -1};
 
 	buf_addf(&text, "%s: %s", what, err->text);
-	told.text = buf_str(&text);
-	a->ops->show(a->ctx, &told);
+	n.text = buf_str(&text);
+	a->ops->show(a->ctx, &n);
 	buf_release(&text);
 }
 

@@ -137,6 +137,8 @@ int machine_store_start(struct agent *a, const struct agent_news *n, const char 
 bool machine_begin_job(struct agent *a, const struct agent_news *n);
 /* It has its result, as the job tells. */
 void machine_answer_job(struct agent *a, struct job_news *job);
+/* Its job is not heard of again: what it did is not known, since `what`. */
+void machine_answer_lost(struct agent *a, const char *what);
 
 /* wider.c: of the call at hand, a command */
 
@@ -147,8 +149,5 @@ bool machine_asks_wider(struct agent *a, struct job_news *job);
  * begun, and has its result. */
 void machine_keep_narrow(struct agent *a);
 bool machine_run_wider(struct agent *a);
-
-/* Its job is not heard of again: what it did is not known, since `what`. */
-void machine_answer_lost(struct agent *a, const char *what);
 
 #endif

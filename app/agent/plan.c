@@ -1,5 +1,4 @@
-/* Plan mode: what the model is told of it, as notes of questions, so that what it read stays.
- */
+/* Plan mode: what the model is told of it, as notes of questions, so that what it read stays. */
 #include "app/agent/machine.h"
 
 #include "app/talk/question.h"
@@ -28,10 +27,11 @@ static bool plans_at(const struct talk_message *m)
 int agent_tell_plan(const struct agent *a, const struct talk *t, struct talk_message *question,
 		    struct err *err)
 {
-	bool wanted = a && a->config.mode == AGENT_PLAN, plans;
+	bool wanted, plans;
 
 	if (!a)
 		return 0;
+	wanted = a->config.mode == AGENT_PLAN;
 	plans = question_notes(question, STR_LIT(PLAN_BEGINS)) || plans_at(t->leaf);
 	if (question_notes(question, STR_LIT(PLAN_ENDS)))
 		plans = false;

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define NO_NETWORK "\n[the sandbox has no network]"
+
 /* What programs print that looked for it. */
 static bool wants_network(struct str text)
 {
@@ -45,7 +47,7 @@ bool machine_asks_wider(struct agent *a, struct job_news *job)
 		return false;
 	if (a->skip || a->state == AGENT_STOPS || !a->ops->ask_user ||
 	    (mode != AGENT_ASK && mode != AGENT_EDITS)) {
-		buf_addz(&job->text, "\n[the sandbox has no network]");
+		buf_addz(&job->text, NO_NETWORK);
 		return false;
 	}
 	a->failed_run = *job;
@@ -59,7 +61,7 @@ void machine_keep_narrow(struct agent *a)
 	struct job_news job = a->failed_run;
 
 	a->failed_run = (struct job_news){0};
-	buf_addz(&job.text, "\n[the sandbox has no network]");
+	buf_addz(&job.text, NO_NETWORK);
 	machine_answer_job(a, &job);
 	job_news_release(&job);
 }
