@@ -105,9 +105,9 @@ bool rules_is_outside(const struct rules *r, struct str path);
 struct str rules_deny_all(const struct rules *r, enum tool_class cls);
 bool rules_allow_any(const struct rules *r, enum tool_class cls);
 
-/* What a rule, as rules_at() has it, allows beyond what it seems to: a constant; NULL: nothing that
- * is known. */
-const char *rules_wide(struct str rule);
+/* What the rule at i, which is there, allows beyond what it seems to: a constant; NULL: nothing
+ * that is known. */
+const char *rules_wide(const struct rules *r, size_t i);
 
 /*
  * Appends, for people, how a command is split, its class, and what the rules say of it: lines.

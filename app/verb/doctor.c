@@ -238,7 +238,7 @@ static void check_rules(struct doctor *d, const struct options *o)
 		return;
 	}
 	for (; (rule = rules_at(r, n, &says)).n; n++) {
-		const char *why = rules_wide(rule);
+		const char *why = rules_wide(r, n);
 
 		if (why)
 			tell(d, WARN, "rules", "%.*s: %s", (int)rule.n, rule.p, why);
