@@ -49,6 +49,11 @@ void app_close_tools(struct app *app);
 int app_rules(struct rules **out, const struct options *o, const char *workspace,
 	      struct err *err);
 
+/* Those, then the rules that the user's answers left for the workspace (allowed.h); what of them is
+ * not taken is told.  For rules_free(), whatever comes back. */
+int app_rules_here(struct rules **out, const struct options *o, const char *workspace,
+		   struct err *err);
+
 /* Which commands only look, in that workspace, where the rules hide nothing; for reads_free().
  * ERR_USAGE, ERR_NOMEM. */
 int app_reads(struct reads **out, const struct rules *rules, const char *workspace,

@@ -247,23 +247,30 @@ int app_rules(struct rules **out, const struct options *o, const char *workspace
 	return 0;
 }
 
-/* The options' first, then those of the user's earlier answers. */
-static int open_rules(struct app *app, struct err *err)
+int app_rules_here(struct rules **out, const struct options *o, const char *workspace,
+		   struct err *err)
 {
 	struct buf warnings = {0};
-	int rc = app_rules(&app->rules, &app->opt, app->workspace, err);
+	int rc = app_rules(out, o, workspace, err);
 
 	if (!rc)
-		rc = allowed_load(app->rules, app->workspace, &warnings, err);
+		rc = allowed_load(*out, workspace, &warnings, err);
 	if (warnings.len) {
 		buf_truncate(&warnings, warnings.len - 1);
 		app_tell(buf_z(&warnings));
 	}
+	buf_release(&warnings);
+	return rc;
+}
+
+static int open_rules(struct app *app, struct err *err)
+{
+	int rc = app_rules_here(&app->rules, &app->opt, app->workspace, err);
+
 	if (!rc && !app->opt.runner_script)
 		rc = app_reads(&app->reads, app->rules, app->workspace, err);
 	if (!rc)
 		rules_set_reads(app->rules, app->reads);
-	buf_release(&warnings);
 	return rc;
 }
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/allowed.h"
 #include "app/app.h"
 #include "app/verb/io.h"
 #include "app/verb/tools_test.h"
@@ -33,28 +32,23 @@ static int answer(const struct options *o, const char *command, struct err *err)
 	char here[PATH_MAX];
 	struct reads *reads = NULL;
 	struct rules *r = NULL;
-	struct buf out = {0}, warnings = {0};
-	int rc = realpath(".", here) ? app_rules(&r, o, here, err)
+	struct buf out = {0};
+	int rc = realpath(".", here) ? app_rules_here(&r, o, here, err)
 				     : err_errno(err, ".", "the folder that this runs in");
 
-	if (!rc)
-		rc = allowed_load(r, here, &warnings, err);
-	if (warnings.len)
-		app_tell(buf_z(&warnings));
 	if (!rc && command)
 		rc = app_reads(&reads, r, here, err);
 	if (!rc && command) {
 		rules_set_reads(r, reads);
 		rules_explain(r, str_of(command), &out);
-	}
-	else if (!rc)
+	} else if (!rc) {
 		add_list(r, o, &out);
+	}
 	if (!rc)
 		rc = verb_write(&out, err);
 	rules_free(r);
 	reads_free(reads);
 	buf_release(&out);
-	buf_release(&warnings);
 	return rc;
 }
 
