@@ -9,7 +9,7 @@
 
 #include "engine/text/dsml_tag.h"
 
-static const struct str end_token = {TOKEN_EOS, sizeof(TOKEN_EOS) - 1};
+static const struct str end_token = STR_LIT(TOKEN_EOS);
 
 int dsml_init(struct dsml *d, enum dsml_mode mode, dsml_event_fn fn, void *ctx, struct err *err)
 {

@@ -26,25 +26,22 @@ struct stop {
 	bool tag_closes;
 };
 
-#define WORD(z)                                                                                \
-	{                                                                                      \
-		z, sizeof(z) - 1                                                               \
-	}
 enum { STOP_BLOCK, STOP_OPEN, STOP_CLOSE, STOP_THINK_END };
 static const struct stop stops[] = {
-	[STOP_BLOCK] = {WORD("\n\n" DSML_OPEN), false, false},
-	[STOP_OPEN] = {WORD(DSML_OPEN), false, false},
-	[STOP_CLOSE] = {WORD(DSML_CLOSE), false, true},
-	[STOP_THINK_END] = {WORD(TOKEN_THINK_END), true, false},
+	[STOP_BLOCK] = {STR_LIT("\n\n" DSML_OPEN), false, false},
+	[STOP_OPEN] = {STR_LIT(DSML_OPEN), false, false},
+	[STOP_CLOSE] = {STR_LIT(DSML_CLOSE), false, true},
+	[STOP_THINK_END] = {STR_LIT(TOKEN_THINK_END), true, false},
 };
 const struct stop *const dsml_stop_close = &stops[STOP_CLOSE];
-static const struct str tag_open = WORD(DSML_OPEN), tag_close = WORD(DSML_CLOSE);
-static const struct str tag_invoke = WORD(DSML_INVOKE), tag_parameter = WORD(DSML_PARAMETER);
-static const struct str tag_name = WORD("name=\""), tag_dsml = WORD(TOKEN_DSML);
+static const struct str tag_open = STR_LIT(DSML_OPEN), tag_close = STR_LIT(DSML_CLOSE);
+static const struct str tag_invoke = STR_LIT(DSML_INVOKE);
+static const struct str tag_parameter = STR_LIT(DSML_PARAMETER);
+static const struct str tag_name = STR_LIT("name=\""), tag_dsml = STR_LIT(TOKEN_DSML);
 
 /* Names whose tags are known without their ">", the last of them often mistaken for the first. */
-static const struct str tag_names[] = {WORD(DSML_WRAPPER), WORD(DSML_INVOKE), WORD(DSML_PARAMETER),
-				       WORD("function_calls")};
+static const struct str tag_names[] = {STR_LIT(DSML_WRAPPER), STR_LIT(DSML_INVOKE),
+				       STR_LIT(DSML_PARAMETER), STR_LIT("function_calls")};
 
 /* More blanks than this between a tag's name and its attribute are no tag's. */
 #define TAG_BLANKS_MAX 16

@@ -1,6 +1,6 @@
 /*
  * What both readers of DSML share: the words of the grammar and how a tag's
- * attributes and an argument are read.  Internal to dsml.c and dsml_message.c.
+ * attributes and an argument are read.  Internal to dsml*.c.
  */
 #ifndef ENGINE_TEXT_DSML_TAG_H
 #define ENGINE_TEXT_DSML_TAG_H
