@@ -27,8 +27,9 @@
  * as one token, a prefill's is `chunk` tokens (512).  A call's pieces are its beginning, each
  * argument and its end, and with `chunk` so many characters of each argument that is a string;
  * arguments given as TEXT are passed on as they are, which may be no JSON.  A call that is ended
- * from outside (engine_ops.end_call) is cut there, and the turn ends; one of which that is expected
- * waits for it at its end, five seconds, and fails the turn where it does not come.  Ended thinking leaves out what is left of it, pauses after thinking included.
+ * from outside (engine_ops.end_call) is cut there, and the turn ends; one of which that is
+ * expected waits for it at its end, five seconds, and fails the turn where it does not come.
+ * Ended thinking leaves out what is left of it, pauses after thinking included.
  * `repeat` plays the step so often; a flood is a large number there.  Error codes are
  * failed, usage, model, limit, nomem, io, refused, store, cancelled, timeout.  "done" without
  * "stop" means "tool_calls" after a good call, else "stop"; usage fields that are not given

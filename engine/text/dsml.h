@@ -58,8 +58,8 @@ void dsml_message_write(const struct dsml_message *m, struct jsonw *w);
 
 /*
  * Receives events in order.  `kind` is one of EV_THINKING, EV_TEXT, EV_CALL_BEGIN, EV_CALL_TEXT,
- * EV_CALL_PARAM, EV_CALL_END, EV_CALL_BAD, EV_CALL_CUT, EV_NOTICE; `call` is the call's index, -1 for the
- * others; `text` is borrowed for the call.  Each EV_CALL_BEGIN is followed, at the latest by
+ * EV_CALL_PARAM, EV_CALL_END, EV_CALL_BAD, EV_CALL_CUT, EV_NOTICE; `call` is the call's index, -1
+ * for the others; `text` is borrowed for the call.  Each EV_CALL_BEGIN is followed, at the latest by
  * dsml_finish(), by one EV_CALL_END, EV_CALL_BAD or EV_CALL_CUT of the same index; the pieces of
  * EV_CALL_TEXT before an EV_CALL_PARAM make up its value as it was written.  An answer with the
  * beginning of a call block, in which no call begins and which the official grammar rejects, ends
