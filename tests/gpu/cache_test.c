@@ -31,12 +31,6 @@ static struct {
 	float *want[N_LENGTHS], *rows; /* [PROBE, vocab] */
 } on;
 
-static void ok(int rc, const struct err *err)
-{
-	if (rc)
-		fail_msg("%s", err->text);
-}
-
 static size_t rows_bytes(void)
 {
 	return PROBE * (size_t)on.m->cfg.vocab * sizeof(float);
@@ -46,9 +40,9 @@ static void feed(struct seq *s, int n, float *logits)
 {
 	struct err err = {0};
 
-	ok(seq_forward(s, on.ids + seq_len(s), n, logits ? WANT_ALL : WANT_NONE, logits, NULL,
-		       &err),
-	   &err);
+	bench_ok(seq_forward(s, on.ids + seq_len(s), n, logits ? WANT_ALL : WANT_NONE, logits,
+			     NULL, &err),
+		 &err);
 }
 
 /* Keeps all lengths in the tree and notes what follows them. */
@@ -62,9 +56,9 @@ static void read_all(struct seq *s)
 
 			feed(s, left < CHUNK ? left : CHUNK, NULL);
 		}
-		ok(tree_keep(&on.tree, s, on.ids, lengths[i], &err), &err);
+		bench_ok(tree_keep(&on.tree, s, on.ids, lengths[i], &err), &err);
 		feed(s, PROBE, on.want[i]);
-		ok(seq_truncate(s, lengths[i], &err), &err);
+		bench_ok(seq_truncate(s, lengths[i], &err), &err);
 	}
 }
 
@@ -84,14 +78,14 @@ static bool open_model(const char *name)
 		return false;
 	}
 	opt.dir = dir;
-	ok(bench_open(&opt.be, GPU, &err), &err);
-	ok(model_open(&on.m, &opt, &err), &err);
+	bench_ok(bench_open(&opt.be, GPU, &err), &err);
+	bench_ok(model_open(&on.m, &opt, &err), &err);
 	assert_non_null(on.m->work.staging);
 	for (int i = 0; i < LONGEST + PROBE; i++)
 		on.ids[i] = (token_id)(i * i % 311 + i % 7) % on.m->cfg.vocab;
 	for (int i = 0; i < 2; i++)
-		ok(seq_new(&on.seqs[i], on.m, &err), &err);
-	ok(tree_init(&on.tree, on.m, &err), &err);
+		bench_ok(seq_new(&on.seqs[i], on.m, &err), &err);
+	bench_ok(tree_init(&on.tree, on.m, &err), &err);
 	for (size_t i = 0; i < N_LENGTHS; i++)
 		on.want[i] = calloc(1, rows_bytes());
 	on.rows = calloc(1, rows_bytes());
@@ -120,7 +114,7 @@ static void goes_on(size_t i, const char *from)
 
 	assert_non_null(mark);
 	assert_int_equal(mark->len, lengths[i]);
-	ok(tree_restore(&on.tree, mark, s, &err), &err);
+	bench_ok(tree_restore(&on.tree, mark, s, &err), &err);
 	feed(s, PROBE, on.rows);
 	if (memcmp(on.rows, on.want[i], rows_bytes()) != 0)
 		fail_msg("length %d from %s: logits differ", lengths[i], from);
@@ -133,15 +127,15 @@ static void from_disk(void)
 	struct disk *d;
 
 	tmpdir_init(&dir);
-	ok(disk_open(&d, on.m, tmpdir_file(&dir, "kv"), "v2-test", GB, &err), &err);
+	bench_ok(disk_open(&d, on.m, tmpdir_file(&dir, "kv"), "v2-test", GB, &err), &err);
 	disk_store(d, &on.tree, OWNER, on.ids, LONGEST);
 	disk_flush(d);
 	for (size_t i = N_LENGTHS; i-- > 0;) {
 		for (int k = 0; k < 2; k++)
-			ok(seq_truncate(on.seqs[k], 0, &err), &err);
+			bench_ok(seq_truncate(on.seqs[k], 0, &err), &err);
 		tree_release(&on.tree);
 		assert_int_equal(on.m->pool.n_free, on.m->pool.n);
-		ok(tree_init(&on.tree, on.m, &err), &err);
+		bench_ok(tree_init(&on.tree, on.m, &err), &err);
 		assert_int_equal(disk_recall(d, &on.tree, on.ids, lengths[i], 0), lengths[i]);
 		goes_on(i, "disk");
 	}
@@ -187,7 +181,7 @@ static void gathered_pages_are_what_they_are_one_by_one(void **state)
 			assert_non_null(got[i]);
 			memset(got[i], i ? 0x55 : 0xaa, bytes);
 			on.m->work.staging = i ? NULL : staging;
-			ok(pages_get(on.m, pages, N, 77, got[i], &err), &err);
+			bench_ok(pages_get(on.m, pages, N, 77, got[i], &err), &err);
 		}
 		on.m->work.staging = staging;
 		assert_memory_equal(got[0], got[1], bytes);

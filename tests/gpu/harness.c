@@ -379,6 +379,20 @@ bool bench_model(const char *name, char *path, size_t size)
 	return there;
 }
 
+void bench_ok(int rc, const struct err *err)
+{
+	if (rc)
+		fail_msg("%s", err->text);
+}
+
+int32_t bench_token(int vocab, int i)
+{
+	uint64_t z = (uint64_t)(i + 1) * 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 31) * 0xbf58476d1ce4e5b9u;
+	return (int32_t)((z >> 33) % (uint64_t)vocab);
+}
+
 int bench_setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));

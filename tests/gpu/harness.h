@@ -136,6 +136,10 @@ void bench_refuses(struct bench *b, bench_call_fn call, void *ctx);
 struct backend_options bench_options(int side);
 int bench_open(struct backend **out, int side, struct err *err);
 bool bench_model(const char *name, char *path, size_t size);
+/* The test ends here if rc is not 0. */
+void bench_ok(int rc, const struct err *err);
+/* Any token of so many, the same one at place i in every run. */
+int32_t bench_token(int vocab, int i);
 
 /* cmocka's setup and teardown of each test, and a main: `--list` prints the tests' names, a
  * name runs one (* stands for anything); `--kernels` and `--moe-backend` as the program has

@@ -6,7 +6,6 @@
 #include "tests/gpu/harness.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,12 +20,6 @@ static const char *const names[] = {"flash-tiny", "pro-micro", "nano"};
 
 #define N_NAMES (sizeof(names) / sizeof(names[0]))
 
-static void ok(int rc, const struct err *err)
-{
-	if (rc)
-		fail_msg("%s", err->text);
-}
-
 /* Not so where the CPU is tried instead of a GPU. */
 static bool hosts_experts(void)
 {
@@ -34,7 +27,7 @@ static bool hosts_experts(void)
 	struct backend *be;
 	struct err err;
 
-	ok(bench_open(&be, GPU, &err), &err);
+	bench_ok(bench_open(&be, GPU, &err), &err);
 	be->caps(be, &caps);
 	be->close(be);
 	return caps.hosts_experts;
@@ -56,17 +49,9 @@ static struct model *open_model(const char *name, const char *hosting, int gpu_e
 		return NULL;
 	}
 	opt.dir = dir;
-	ok(bench_open(&opt.be, GPU, &err), &err);
-	ok(model_open(&m, &opt, &err), &err);
+	bench_ok(bench_open(&opt.be, GPU, &err), &err);
+	bench_ok(model_open(&m, &opt, &err), &err);
 	return m;
-}
-
-static token_id id_at(const struct model *m, int i)
-{
-	uint64_t z = (uint64_t)(i + 1) * 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 31) * 0xbf58476d1ce4e5b9u;
-	return (token_id)((z >> 33) % (uint64_t)m->cfg.vocab);
 }
 
 /* Logits [N, vocab] of N tokens, `rows` a call. */
@@ -78,14 +63,15 @@ static float *logits_of(struct model *m, int rows)
 	struct seq *s;
 
 	assert_non_null(out);
-	ok(seq_new(&s, m, &err), &err);
+	bench_ok(seq_new(&s, m, &err), &err);
 	for (int i = 0; i < N; i += rows) {
 		token_id ids[CHUNK];
 
 		for (int t = 0; t < rows; t++)
-			ids[t] = id_at(m, i + t);
-		ok(seq_forward(s, ids, rows, WANT_ALL, out + (size_t)i * vocab, NULL, &err),
-		   &err);
+			ids[t] = bench_token(m->cfg.vocab, i + t);
+		bench_ok(seq_forward(s, ids, rows, WANT_ALL, out + (size_t)i * vocab, NULL,
+				     &err),
+			 &err);
 	}
 	seq_free(s);
 	return out;
@@ -137,9 +123,9 @@ static void count_and_settle(struct model *m, struct hosting_count *n)
 {
 	struct err err = {0};
 
-	ok(hosting_take(m, n, &err), &err);
+	bench_ok(hosting_take(m, n, &err), &err);
 	assert_in_range(n->hosted, 1, n->chosen - 1);
-	ok(hosting_settle(m, &err), &err);
+	bench_ok(hosting_settle(m, &err), &err);
 }
 
 static void experts_read_on_the_host_give_the_same_bits(void **state)

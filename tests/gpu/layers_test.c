@@ -36,12 +36,6 @@ struct lock {
 	struct errors errors[LAYERS];
 };
 
-static void ok(int rc, const struct err *err)
-{
-	if (rc)
-		fail_msg("%s", err->text);
-}
-
 static void tap(void *ctx, int layer, int n, const float *streams)
 {
 	struct lock *k = ctx;
@@ -62,8 +56,8 @@ static struct model *open_model(const char *dir, int side)
 	struct err err = {0};
 	struct model *m;
 
-	ok(bench_open(&opt.be, side, &err), &err);
-	ok(model_open(&m, &opt, &err), &err);
+	bench_ok(bench_open(&opt.be, side, &err), &err);
+	bench_ok(model_open(&m, &opt, &err), &err);
 	return m;
 }
 
@@ -74,8 +68,8 @@ static void copy_buffer(struct lock *k, dbuf to, dbuf from, size_t bytes)
 	void *host = malloc(bytes ? bytes : 1);
 
 	assert_non_null(host);
-	ok(cpu->get(cpu, host, from, bytes, &err), &err);
-	ok(gpu->put(gpu, to, host, bytes, &err), &err);
+	bench_ok(cpu->get(cpu, host, from, bytes, &err), &err);
+	bench_ok(gpu->put(gpu, to, host, bytes, &err), &err);
 	free(host);
 }
 
@@ -110,27 +104,27 @@ static dbuf begin_call(struct lock *k, const token_id *ids, int n, int64_t pos)
 	r->n = n;
 	in->main = (struct step){pos, n, 0};
 	memcpy(in->ids, ids, (size_t)n * sizeof(*ids));
-	ok(m->be->put(m->be, m->work.inputs, in, sizeof(*in) + (size_t)n * sizeof(*in->ids),
-		      &err),
-	   &err);
+	bench_ok(m->be->put(m->be, m->work.inputs, in,
+			    sizeof(*in) + (size_t)n * sizeof(*in->ids), &err),
+		 &err);
 	for (int kind = 0; kind < N_ROPE_KINDS; kind++) {
 		struct rope_args rope = {n, r->step, m->freq[kind], r->rope[kind]};
 
-		ok(m->be->ops->rope(m->be, &rope, &err), &err);
+		bench_ok(m->be->ops->rope(m->be, &rope, &err), &err);
 	}
-	ok(m->be->ops->embed(m->be,
-			     &(struct embed_args){
-				     .n_tok = n,
-				     .d = m->cfg.dim,
-				     .n_copy = HC_MULT,
-				     .n_row = m->cfg.vocab,
-				     .ids = r->ids,
-				     .table = m->weights->embed,
-				     .out_f32 = 1,
-				     .out = x,
-			     },
-			     &err),
-	   &err);
+	bench_ok(m->be->ops->embed(m->be,
+				   &(struct embed_args){
+					   .n_tok = n,
+					   .d = m->cfg.dim,
+					   .n_copy = HC_MULT,
+					   .n_row = m->cfg.vocab,
+					   .ids = r->ids,
+					   .table = m->weights->embed,
+					   .out_f32 = 1,
+					   .out = x,
+				   },
+				   &err),
+		 &err);
 	return x;
 }
 
@@ -169,7 +163,7 @@ static void one_call(struct lock *k, const token_id *ids, int n)
 
 	assert_non_null(ours);
 	copy_caches(k);
-	ok(seq_forward(k->seq, ids, n, WANT_NONE, NULL, NULL, &err), &err);
+	bench_ok(seq_forward(k->seq, ids, n, WANT_NONE, NULL, NULL, &err), &err);
 	if (k->n_tapped != tapped + n * m->cfg.n_layers)
 		fail_msg("the CPU's tap saw %d rows", k->n_tapped - tapped);
 	x = begin_call(k, ids, n, pos);
@@ -177,10 +171,10 @@ static void one_call(struct lock *k, const token_id *ids, int n)
 		const struct layer_weights *w = &m->weights->layers[i];
 
 		if (i)
-			ok(m->be->put(m->be, x, k->after[i - 1], bytes, &err), &err);
-		ok(layer_begin(m, w, &m->work.main, x, &err), &err);
-		ok(layer_run(m, w, &m->caches[i], &m->work.main, x, NULL, &err), &err);
-		ok(m->be->get(m->be, ours, x, bytes, &err), &err);
+			bench_ok(m->be->put(m->be, x, k->after[i - 1], bytes, &err), &err);
+		bench_ok(layer_begin(m, w, &m->work.main, x, &err), &err);
+		bench_ok(layer_run(m, w, &m->caches[i], &m->work.main, x, NULL, &err), &err);
+		bench_ok(m->be->get(m->be, ours, x, bytes, &err), &err);
 		compare_rows(k, i, n, ours);
 	}
 	free(ours);
@@ -271,7 +265,7 @@ static void lock_layers(const char *name)
 	}
 	choose_ids(dir, k.m[CPU], ids);
 	model_set_tap(k.m[CPU], tap, &k);
-	ok(seq_new(&k.seq, k.m[CPU], &err), &err);
+	bench_ok(seq_new(&k.seq, k.m[CPU], &err), &err);
 	while (at < ROWS) {
 		int left = ROWS - SINGLE - at, n = left <= 0 ? 1 : left < CHUNK ? left : CHUNK;
 

@@ -20,12 +20,6 @@ static const char *const names[] = {"flash-tiny", "pro-micro", "nano"};
 		for (struct model *m = open_model(names[i_], direct, ctx); m;                  \
 		     model_close(m), m = NULL)
 
-static void ok(int rc, const struct err *err)
-{
-	if (rc)
-		fail_msg("%s", err->text);
-}
-
 /* direct: every run is issued anew.  NULL where there is no such model. */
 static struct model *open_model(const char *name, bool direct, int64_t ctx)
 {
@@ -39,19 +33,11 @@ static struct model *open_model(const char *name, bool direct, int64_t ctx)
 		return NULL;
 	}
 	opt.dir = dir;
-	ok(bench_open(&opt.be, GPU, &err), &err);
+	bench_ok(bench_open(&opt.be, GPU, &err), &err);
 	if (direct)
 		opt.be->run = NULL;
-	ok(model_open(&m, &opt, &err), &err);
+	bench_ok(model_open(&m, &opt, &err), &err);
 	return m;
-}
-
-static token_id id_at(const struct model *m, int i)
-{
-	uint64_t z = (uint64_t)(i + 1) * 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 31) * 0xbf58476d1ce4e5b9u;
-	return (token_id)((z >> 33) % (uint64_t)m->cfg.vocab);
 }
 
 static struct seq *new_seq(struct model *m)
@@ -59,7 +45,7 @@ static struct seq *new_seq(struct model *m)
 	struct err err = {0};
 	struct seq *s;
 
-	ok(seq_new(&s, m, &err), &err);
+	bench_ok(seq_new(&s, m, &err), &err);
 	return s;
 }
 
@@ -76,11 +62,11 @@ static void feed(struct model *m, struct seq *s, int n, int rows, float *logits,
 		size_t behind = seq_len(s) ? (size_t)seq_len(s) - 1 : 0;
 
 		for (int t = 0; t < now; t++)
-			ids[t] = id_at(m, (int)seq_len(s) + t);
-		ok(seq_forward(s, ids, now, logits ? WANT_ALL : WANT_NONE,
-			       logits ? logits + (size_t)i * vocab : NULL,
-			       draft ? draft + behind * vocab : NULL, &err),
-		   &err);
+			ids[t] = bench_token(m->cfg.vocab, (int)seq_len(s) + t);
+		bench_ok(seq_forward(s, ids, now, logits ? WANT_ALL : WANT_NONE,
+				     logits ? logits + (size_t)i * vocab : NULL,
+				     draft ? draft + behind * vocab : NULL, &err),
+			 &err);
 	}
 }
 
@@ -163,7 +149,7 @@ static int steps(struct model *m, float *logits)
 			s = new_seq(m);
 		}
 		if (at - seq_len(s) > 2000)
-			ok(seq_pretend(s, at, &err), &err);
+			bench_ok(seq_pretend(s, at, &err), &err);
 		else
 			feed(m, s, (int)(at - seq_len(s)), 64, NULL, NULL);
 		feed(m, s, 4, 1, logits + (size_t)n * vocab, NULL);

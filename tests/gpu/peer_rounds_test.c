@@ -5,9 +5,6 @@
  */
 #include "tests/gpu/harness.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "tests/gpu/peer_rounds.h"
 
 static void skip_without_gpu(void)
