@@ -107,37 +107,43 @@ static const char *const moe_names[] = {
 	[CUDA_MOE_REFERENCE] = "reference",
 };
 
+static const char *const comm_names[] = {
+	[CUDA_COMM_AUTO] = "auto",
+	[CUDA_COMM_PEER] = "peer",
+	[CUDA_COMM_NCCL] = "nccl",
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Which of these it is, NULL being the first; n: none. */
+static size_t find_name(const char *const *names, size_t n, const char *name)
+{
+	size_t i = 0;
+
+	while (name && i < n && strcmp(name, names[i]) != 0)
+		i++;
+	return i;
+}
+
 static int read_options(struct cuda *c, const struct backend_options *o, int *general,
 			struct err *err)
 {
-	size_t n = sizeof(moe_names) / sizeof(moe_names[0]), i = 0;
+	size_t moe = find_name(moe_names, COUNT(moe_names), o->experts);
+	size_t comm = find_name(comm_names, COUNT(comm_names), o->comm);
 
 	*general = o->kernels && strcmp(o->kernels, "general") == 0;
 	if (o->kernels && !*general && strcmp(o->kernels, "auto") != 0)
 		return err_set(err, ERR_USAGE, "kernels: \"%s\", expected auto or general",
 			       o->kernels);
-	while (o->experts && i < n && strcmp(o->experts, moe_names[i]) != 0)
-		i++;
-	if (i == n)
+	if (moe == COUNT(moe_names))
 		return err_set(err, ERR_USAGE,
 			       "experts: \"%s\", expected auto, fused, grouped or reference",
 			       o->experts);
-	c->moe = (enum cuda_moe)i;
-	return 0;
-}
-
-static int read_comm(struct cuda *c, const struct backend_options *o, struct err *err)
-{
-	static const char *const names[] = {
-		[CUDA_COMM_AUTO] = "auto", [CUDA_COMM_PEER] = "peer", [CUDA_COMM_NCCL] = "nccl"};
-	size_t n = sizeof(names) / sizeof(names[0]), i = 0;
-
-	while (o->comm && i < n && strcmp(o->comm, names[i]) != 0)
-		i++;
-	if (i == n)
+	if (comm == COUNT(comm_names))
 		return err_set(err, ERR_USAGE, "comm: \"%s\", expected auto, peer or nccl",
 			       o->comm);
-	c->comm_way = (enum cuda_comm_way)i;
+	c->moe = (enum cuda_moe)moe;
+	c->comm_way = (enum cuda_comm_way)comm;
 	return 0;
 }
 
@@ -199,8 +205,6 @@ int cuda_open(struct backend **out, const struct backend_options *o, struct err 
 	if (!c)
 		return err_nomem(err, "cuda backend", sizeof(*c));
 	rc = read_options(c, o, &general, err);
-	if (!rc)
-		rc = read_comm(c, o, err);
 	if (!rc)
 		rc = deal_device(c, o, err);
 	if (!rc)
