@@ -285,14 +285,7 @@ static void a_call_that_is_cut_while_it_is_written_does_not_run(void **state)
 	}
 }
 
-static int set_up(void **state)
-{
-	tmpdir_set_up(state);
-	program_live_in(test_dir.path);
-	return 0;
-}
-
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tmpdir_tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, program_set_up, tmpdir_tear_down)
 
 int main(void)
 {

@@ -196,19 +196,12 @@ static void a_session_that_was_killed_goes_on_with_one_result_for_each_call(void
 	assert_true(n_not_run > 0);
 }
 
-static int set_up(void **state)
-{
-	tmpdir_set_up(state);
-	program_live_in(test_dir.path);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			a_session_that_was_killed_goes_on_with_one_result_for_each_call, set_up,
-			tmpdir_tear_down),
+			a_session_that_was_killed_goes_on_with_one_result_for_each_call,
+			program_set_up, tmpdir_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,8 +263,7 @@ static void killed_at_any_moment_it_leaves_nothing_and_no_half_file(void **state
 
 static int set_up(void **state)
 {
-	tmpdir_set_up(state);
-	program_live_in(test_dir.path);
+	program_set_up(state);
 	program = realpath(program_path(), NULL);
 	snprintf(marked.mark, sizeof(marked.mark), "killed-%d", (int)getpid());
 	return program == NULL;

@@ -581,17 +581,10 @@ static void what_was_typed_before_the_question_is_no_answer_to_it(void **state)
 	assert_int_equal(stage_close(&st), 0);
 }
 
-static int set_up(void **state)
-{
-	tmpdir_set_up(state);
-	program_live_in(test_dir.path);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tmpdir_tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, program_set_up, tmpdir_tear_down)
 		T(a_question_with_tools_ends_as_its_exit_code_says),
 		T(results_are_kept_and_the_next_run_goes_on_behind_them),
 		T(calls_that_a_session_without_tools_left_are_told_as_not_run),

@@ -299,13 +299,6 @@ static void the_option_wants_lines_and_tools(void **state)
 	}
 }
 
-static int set_up(void **state)
-{
-	tmpdir_set_up(state);
-	program_live_in(test_dir.path);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,5 +308,5 @@ int main(void)
 		cmocka_unit_test(the_option_wants_lines_and_tools),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tmpdir_tear_down);
+	return cmocka_run_group_tests(tests, program_set_up, tmpdir_tear_down);
 }

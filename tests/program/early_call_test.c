@@ -213,17 +213,10 @@ static void the_line_says_how_far_a_call_is_written(void **state)
 	assert_int_equal(stage_close(&st), 0);
 }
 
-static int set_up(void **state)
-{
-	tmpdir_set_up(state);
-	program_live_in(test_dir.path);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tmpdir_tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, program_set_up, tmpdir_tear_down)
 		T(a_call_is_ended_or_told_piece_by_piece),
 		T(a_cut_call_is_kept_as_such),
 		T(the_screen_shows_how_far_a_call_is_written),

@@ -22,8 +22,7 @@ static struct err err;
 
 static int set_up(void **state)
 {
-	tmpdir_set_up(state);
-	program_live_in(test_dir.path);
+	program_set_up(state);
 	unsetenv("DSV4CHAT_MODEL");
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "engine/base/clock.h"
+#include "tests/support/tmpdir.h"
 
 #define ARGS_MAX 32
 
@@ -154,6 +155,13 @@ void program_live_in(const char *folder)
 
 	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
 		setenv(homes[i], folder, 1);
+}
+
+int program_set_up(void **state)
+{
+	tmpdir_set_up(state);
+	program_live_in(test_dir.path);
+	return 0;
 }
 
 const char *program_beside(const char *name)

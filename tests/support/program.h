@@ -26,6 +26,8 @@ int program_shell(const char *line, struct buf *out);
 
 /* The folder that has the program's configuration, history, log and cache from here on. */
 void program_live_in(const char *folder);
+/* tmpdir_set_up(), and the program lives in that folder. */
+int program_set_up(void **state);
 
 const char *program_path(void);
 /* Of a file that was built beside it, like tests/faults/faults.so; until the next call. */
