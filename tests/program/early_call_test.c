@@ -105,18 +105,13 @@ static void a_call_is_ended_or_told_piece_by_piece(void **state)
 	for (size_t i = 0; i < sizeof(plays) / sizeof(plays[0]); i++) {
 		struct program_run r;
 		struct buf all = {0};
-		const char *at;
+		const char *lacks;
 
 		run(&r, &plays[i], ephemeral);
 		buf_addf(&all, "%s%s", buf_z(&r.out), buf_z(&r.err));
-		at = buf_z(&all);
-		for (size_t k = 0; k < 6 && plays[i].has[k]; k++) {
-			const char *found = strstr(at, plays[i].has[k]);
-
-			if (!found)
-				fail_msg("play %zu: '%s' lacks '%s'", i, at, plays[i].has[k]);
-			at = found + strlen(plays[i].has[k]);
-		}
+		lacks = program_lacks(buf_z(&all), plays[i].has, 6);
+		if (lacks)
+			fail_msg("play %zu: '%s' lacks '%s'", i, buf_z(&all), lacks);
 		if (r.status != plays[i].status)
 			fail_msg("play %zu: status %d: %s", i, r.status, buf_z(&all));
 		if (plays[i].lacks && strstr(buf_z(&all), plays[i].lacks))

@@ -148,6 +148,17 @@ int program_shell(const char *line, struct buf *out)
 	return WEXITSTATUS(status);
 }
 
+const char *program_lacks(const char *text, const char *const *parts, size_t n)
+{
+	for (size_t i = 0; i < n && parts[i]; i++) {
+		text = strstr(text, parts[i]);
+		if (!text)
+			return parts[i];
+		text += strlen(parts[i]);
+	}
+	return NULL;
+}
+
 void program_live_in(const char *folder)
 {
 	static const char *const homes[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME",

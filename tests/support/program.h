@@ -24,6 +24,12 @@ void program_run_release(struct program_run *run);
 /* Runs a shell's line; what it printed on stdout is added to `out`.  Returns its exit code. */
 int program_shell(const char *line, struct buf *out);
 
+/*
+ * The first of up to n parts (NULL ends them, too) that doesn't stand in the text behind those
+ * before it; NULL: all do.
+ */
+const char *program_lacks(const char *text, const char *const *parts, size_t n);
+
 /* The folder that has the program's configuration, history, log and cache from here on. */
 void program_live_in(const char *folder);
 /* tmpdir_set_up(), and the program lives in that folder. */
