@@ -189,3 +189,16 @@ enum decision askuser(const struct askuser *q, struct buf *text, unsigned *grade
 	buf_release(&line);
 	return d;
 }
+
+enum decision askuser_plainly(int fd, struct str text)
+{
+	const struct askuser q = {.fd = fd, .text = text};
+	struct buf none = {0};
+	unsigned grade;
+	enum decision d = DECIDE_NO;
+
+	if (fd >= 0)
+		d = askuser(&q, &none, &grade);
+	buf_release(&none);
+	return d;
+}

@@ -26,5 +26,7 @@ struct askuser {
  * signal and the deadline are DECIDE_STOP.
  */
 enum decision askuser(const struct askuser *q, struct buf *text, unsigned *grade);
+/* Just yes, no or stop.  fd -1: nobody can be asked, which is a no. */
+enum decision askuser_plainly(int fd, struct str text);
 
 #endif

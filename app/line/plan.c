@@ -1,23 +1,6 @@
 /* Plan mode, in line mode. */
-#include <unistd.h>
-
 #include "app/line/askuser.h"
 #include "app/line/line.h"
-#include "app/output.h"
-
-static enum decision ask(const struct line_mode *l)
-{
-	const struct askuser q = {.fd = l->rounds.tty,
-				  .text = STR_LIT("Go ahead with this plan? ")};
-	struct buf ignored = {0};
-	unsigned grade;
-	enum decision d = DECIDE_NO;
-
-	if (l->rounds.tty >= 0)
-		d = askuser(&q, &ignored, &grade);
-	buf_release(&ignored);
-	return d;
-}
 
 static void set_mode(struct line_mode *l, enum agent_mode mode)
 {
@@ -39,7 +22,7 @@ int line_plan(struct line_mode *l, struct err *err)
 		return 0;
 	}
 	if (agent_has_plan(l->talk))
-		d = ask(l);
+		d = askuser_plainly(l->rounds.tty, STR_LIT("Go ahead with this plan? "));
 	if (d == DECIDE_STOP) {
 		line_say("Still in plan mode.");
 		return 0;

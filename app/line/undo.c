@@ -1,27 +1,14 @@
 /* File edits taken back and made again, in line mode. */
-#include <unistd.h>
-
 #include "app/agent/undo.h"
 #include "app/line/askuser.h"
 #include "app/line/line.h"
-#include "app/output.h"
 
 /* A word that the user is asked for on the terminal, else nobody can be. */
-static bool agrees(const struct line_mode *l, enum undo_way way)
+static bool agrees(const struct line_mode *l, bool again)
 {
-	struct buf reason = {0};
-	unsigned grade;
-	enum decision d = DECIDE_NO;
-
-	if (l->rounds.tty >= 0) {
-		if (way == UNDO_BACK)
-			output_own(STDERR_FILENO, "Take these edits back? ");
-		else
-			output_own(STDERR_FILENO, "Make these edits again? ");
-		d = askuser(&(struct askuser){.fd = l->rounds.tty}, &reason, &grade);
-	}
-	buf_release(&reason);
-	return d == DECIDE_YES;
+	return askuser_plainly(l->rounds.tty, again ? STR_LIT("Make these edits again? ")
+						    : STR_LIT("Take these edits back? ")) ==
+	       DECIDE_YES;
 }
 
 static void say_list(const struct undo *u)
@@ -44,7 +31,7 @@ int line_undo(struct line_mode *l, bool again, size_t turns, struct err *err)
 	say_list(u);
 	if (!undo_count(u)) {
 		line_say("No file is changed.");
-	} else if (!agrees(l, way)) {
+	} else if (!agrees(l, again)) {
 		line_say("Nothing was changed.");
 	} else {
 		rc = undo_do(u, err);
