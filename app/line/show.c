@@ -63,17 +63,23 @@ static void end_thinking(struct show *s)
 	s->in_thinking = false;
 }
 
-/* A progress line, on a terminal alone and ten times a second at most. */
-static void draw_bar(struct show *s, const char *what, uint64_t done, uint64_t all,
-		     uint64_t unit, const char *units)
+bool show_begin_bar(struct show *s)
 {
 	int64_t now = clock_ms();
 
-	if (!isatty(STDERR_FILENO) || !s->color_err || s->json || now - s->bar_ms < 100 || !all)
-		return;
+	if (!isatty(STDERR_FILENO) || !s->color_err || s->json || now - s->bar_ms < 100)
+		return false;
 	s->bar = true;
 	s->bar_ms = now;
 	tell("\r\033[K");
+	return true;
+}
+
+static void draw_bar(struct show *s, const char *what, uint64_t done, uint64_t all,
+		     uint64_t unit, const char *units)
+{
+	if (!all || !show_begin_bar(s))
+		return;
 	output_format(STDERR_FILENO, "%s %llu of %llu %s (%llu %%)", what,
 		      (unsigned long long)(done / unit), (unsigned long long)(all / unit),
 		      units, (unsigned long long)(done * 100 / all));

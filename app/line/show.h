@@ -74,6 +74,8 @@ void show_make_way(struct show *s);
 /* An event's line, and the end of it. */
 void show_begin(struct jsonw *w, struct buf *line, const char *type);
 void show_send(struct show *s, struct jsonw *w);
+/* A progress line may be drawn, where one stood: on a terminal, ten times a second at most. */
+bool show_begin_bar(struct show *s);
 /* A call that the model writes: a terminal is told how far it is. */
 void show_writing(struct show *s, const struct event *ev);
 /* The end of one answer of the model, in an agent session. */

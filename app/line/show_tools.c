@@ -9,7 +9,6 @@
 
 #include "app/output.h"
 #include "app/usage.h"
-#include "engine/base/clock.h"
 #include "engine/base/utf8.h"
 
 #define SUBJECT_MAX 120 /* bytes of a call that is written */
@@ -60,21 +59,17 @@ static void tell_start(struct show *s, const struct agent_news *n)
 	buf_release(&line);
 }
 
-/* "→ write_file main.c, 312 lines …": ten times a second at most, where it can be taken away. */
+/* "→ write_file main.c, 312 lines …" */
 static void draw_writing(struct show *s)
 {
 	struct buf line = {0};
-	int64_t now = clock_ms();
 
-	if (!s->color_err || !isatty(STDERR_FILENO) || now - s->bar_ms < 100)
+	if (!show_begin_bar(s))
 		return;
 	buf_addz(&line, "→ ");
 	buf_adds(&line, buf_str(&s->writes));
 	buf_addf(&line, ", %llu line%s …", (unsigned long long)s->written + 1, s->written ? "s" : "");
-	output_own(STDERR_FILENO, "\r\033[K");
 	output_safe(STDERR_FILENO, buf_str(&line));
-	s->bar = true;
-	s->bar_ms = now;
 	buf_release(&line);
 }
 
