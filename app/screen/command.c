@@ -11,14 +11,20 @@
 /* At most so many files are offered at once. */
 #define MAX_FILES 500
 
-void screen_notice(struct screen *s, struct str text)
+size_t screen_add_notice(struct screen *s, struct str text)
 {
 	size_t i = transcript_add(s->said, ITEM_NOTICE, 0, -1);
 
 	if (i != TRANSCRIPT_NONE)
 		transcript_append(s->said, i, text);
-	transcript_follow(s->said);
 	s->dirty = true;
+	return i;
+}
+
+void screen_notice(struct screen *s, struct str text)
+{
+	screen_add_notice(s, text);
+	transcript_follow(s->said);
 }
 
 /* ---- what commands ask for (app/cmd/host.h) ---- */

@@ -14,28 +14,13 @@
 /* So long a question has been in sight before it can be answered. */
 #define SEEN_MS 600
 
-static bool is_shown(const struct screen *s)
-{
-	return s->acts.talk == s->talk;
-}
-
 /* ---- asking ---- */
-
-static size_t add_notice(struct screen *s, struct str text)
-{
-	size_t i = transcript_add(s->said, ITEM_NOTICE, 0, -1);
-
-	if (i != TRANSCRIPT_NONE)
-		transcript_append(s->said, i, text);
-	s->dirty = true;
-	return i;
-}
 
 void screen_show_asked(struct screen *s)
 {
 	struct buf keys = {0};
 
-	s->acts.asked_item = add_notice(s, buf_str(&s->acts.asked));
+	s->acts.asked_item = screen_add_notice(s, buf_str(&s->acts.asked));
 	buf_addz(&keys, "y and Enter: yes.");
 	if (s->acts.suggest.len)
 		buf_addz(&keys, "  s: yes, in this session.  a: yes, always here.");
@@ -45,7 +30,7 @@ void screen_show_asked(struct screen *s)
 	if (s->acts.asks_reason)
 		buf_addz(&keys, "  n REASON: no, and the model is told why.");
 	buf_addz(&keys, "  Esc: no, and stop.");
-	add_notice(s, buf_str(&keys));
+	screen_add_notice(s, buf_str(&keys));
 	buf_release(&keys);
 }
 
@@ -64,7 +49,7 @@ void screen_ask_user(void *ctx, const struct approval *p)
 	s->acts.widens = p->widens;
 	s->acts.asks = true;
 	screen_tell_queue(s);
-	if (is_shown(s))
+	if (screen_acts_here(s))
 		screen_show_asked(s);
 	else
 		tui_say(s->tui, STYLE_NOTICE, "a tool waits for your word in \"%s\"",
@@ -75,7 +60,7 @@ void screen_note_seen(struct screen *s)
 {
 	size_t i = s->acts.asked_item;
 
-	if (!s->acts.asks || !is_shown(s) || i >= transcript_n(s->said))
+	if (!s->acts.asks || !screen_acts_here(s) || i >= transcript_n(s->said))
 		return;
 	s->acts.saw_first = s->acts.saw_first || transcript_saw_first(s->said, i);
 	s->acts.saw_last = s->acts.saw_last || transcript_saw_last(s->said, i);
@@ -168,7 +153,7 @@ bool screen_decides(struct screen *s, struct str typed)
 	struct str rest;
 	enum decision d;
 
-	if (!screen_asks(s) || !is_shown(s))
+	if (!screen_asks(s) || !screen_acts_here(s))
 		return false;
 	typed = trimmed(typed);
 	if (!read_word(s, typed, &d, &rest))

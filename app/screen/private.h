@@ -217,7 +217,9 @@ void screen_chosen(struct screen *s, const struct tui_intent *in);
 /* command.c */
 extern const struct cmd_host_ops screen_host;
 void screen_command(struct screen *s, struct str line); /* cmd_meant(line) */
-void screen_notice(struct screen *s, struct str text); /* behind what was said */
+/* Behind what was said; the item, or TRANSCRIPT_NONE without memory. */
+size_t screen_add_notice(struct screen *s, struct str text);
+void screen_notice(struct screen *s, struct str text); /* … and that is brought into sight */
 void screen_complete(void *ctx, struct tui *t, struct str word);
 
 /* heard.c */
@@ -244,6 +246,7 @@ void screen_editor(struct screen *s, int64_t editing, struct str text);
 int screen_open_tools(struct screen *s, struct err *err);
 void screen_close_tools(struct screen *s);
 bool screen_acts(const struct screen *s); /* the agent is at work, or the model for it */
+bool screen_acts_here(const struct screen *s); /* … for the conversation that is shown, or was */
 bool screen_busy(const struct screen *s); /* that, or a turn runs */
 bool screen_asks(const struct screen *s); /* a call waits for the user */
 /* Of a conversation that is shown again: the calls that have yet to run, and what is asked. */

@@ -6,18 +6,9 @@
 
 #include "engine/base/clock.h"
 
-static bool is_shown(const struct screen *s)
+bool screen_acts_here(const struct screen *s)
 {
 	return s->acts.talk == s->talk;
-}
-
-static void add_notice(struct screen *s, struct str text)
-{
-	size_t i = transcript_add(s->said, ITEM_NOTICE, 0, -1);
-
-	if (i != TRANSCRIPT_NONE)
-		transcript_append(s->said, i, text);
-	s->dirty = true;
 }
 
 /* ---- what the agent asks for ---- */
@@ -32,7 +23,7 @@ static int ask_model(void *ctx, bool again, struct err *err)
 		   : turn_begin(&s->turn, s->acts.talk, NULL, err);
 	if (!rc)
 		screen_turn_begun(s);
-	if (again && is_shown(s))
+	if (again && screen_acts_here(s))
 		screen_show_talk(s);
 	return rc;
 }
@@ -45,7 +36,7 @@ static void stop_model(void *ctx)
 /* What is sent while tools run follows their results; while the model answers nobody knows yet. */
 void screen_tell_queue(struct screen *s)
 {
-	bool joins = screen_acts(s) && !turn_runs(&s->turn) && is_shown(s);
+	bool joins = screen_acts(s) && !turn_runs(&s->turn) && screen_acts_here(s);
 
 	for (size_t i = transcript_n(s->said); i-- > 0;) {
 		if (transcript_state(s->said, i) != ITEM_QUEUED)
@@ -85,7 +76,7 @@ static void open_cards(struct screen *s)
 
 void screen_show_acts(struct screen *s)
 {
-	if (!screen_acts(s) || turn_runs(&s->turn) || !is_shown(s))
+	if (!screen_acts(s) || turn_runs(&s->turn) || !screen_acts_here(s))
 		return;
 	open_cards(s);
 	if (screen_asks(s))
@@ -94,7 +85,7 @@ void screen_show_acts(struct screen *s)
 
 static void show_running(struct screen *s, const struct agent_news *n)
 {
-	const struct talk_message *m = is_shown(s) ? answer_of(s) : NULL;
+	const struct talk_message *m = screen_acts_here(s) ? answer_of(s) : NULL;
 	size_t i = m ? screen_card(s, m, n->ref) : TRANSCRIPT_NONE;
 
 	if (i == TRANSCRIPT_NONE)
@@ -119,7 +110,7 @@ static void show(void *ctx, const struct agent_news *n)
 		break;
 	case AGENT_RESULT:
 		/* It is the leaf: it was kept. */
-		if (is_shown(s))
+		if (screen_acts_here(s))
 			screen_add_message(s, s->talk->leaf);
 		break;
 	case AGENT_ROUND:
@@ -128,8 +119,8 @@ static void show(void *ctx, const struct agent_news *n)
 		if (!screen_acts(s)) {
 			buf_adds(&s->acts.notices, n->text);
 			buf_addc(&s->acts.notices, '\n');
-		} else if (is_shown(s)) {
-			add_notice(s, n->text);
+		} else if (screen_acts_here(s)) {
+			screen_add_notice(s, n->text);
 		}
 		break;
 	}
@@ -172,7 +163,7 @@ static int join(void *ctx, struct err *err)
 	int rc = 0;
 
 	/* What waits belongs to the conversation that is shown. */
-	while (!rc && s->queue && is_shown(s)) {
+	while (!rc && s->queue && screen_acts_here(s)) {
 		struct queued *q = s->queue;
 
 		s->queue = q->next;
@@ -197,9 +188,9 @@ static void ended(void *ctx, enum agent_end why, const struct err *err)
 
 	s->acts.asks = false;
 	/* What the answer ended with stands there already. */
-	if (err->code && why != AGENT_CUT && !s->acts.told && is_shown(s))
+	if (err->code && why != AGENT_CUT && !s->acts.told && screen_acts_here(s))
 		screen_error(s, err->text);
-	else if (err->code && !is_shown(s))
+	else if (err->code && !screen_acts_here(s))
 		tui_say(s->tui, STYLE_ERROR, "%s", err->text);
 	if (!s->acts.leaving)
 		screen_after_turn(s, why == AGENT_DONE);
@@ -281,7 +272,7 @@ int screen_look_at_tools(const struct screen *s, struct buf *system, struct str 
 void screen_tell_prepared(struct screen *s)
 {
 	if (s->acts.notices.len)
-		add_notice(s, (struct str){s->acts.notices.data, s->acts.notices.len - 1});
+		screen_add_notice(s, (struct str){s->acts.notices.data, s->acts.notices.len - 1});
 	buf_reset(&s->acts.notices);
 }
 
