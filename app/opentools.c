@@ -251,8 +251,10 @@ int app_rules_here(struct rules **out, const struct options *o, const char *work
 		   struct err *err)
 {
 	struct buf warnings = {0};
-	int rc = app_rules(out, o, workspace, err);
+	int rc;
 
+	*out = NULL;
+	rc = app_rules(out, o, workspace, err);
 	if (!rc)
 		rc = allowed_load(*out, workspace, &warnings, err);
 	if (warnings.len) {
