@@ -122,6 +122,16 @@ bool path_next(struct str *path, struct str *name)
 	return true;
 }
 
+bool path_climbs(struct str path)
+{
+	struct str name;
+
+	while (path_next(&path, &name))
+		if (str_is(name, ".."))
+			return true;
+	return false;
+}
+
 /* `above`: where the pattern ends the path may go on. */
 static bool match_path(struct str pattern, struct str path, bool fold, bool above)
 {

@@ -19,5 +19,7 @@ bool glob_covers(struct str pattern, struct str path, bool fold);
 
 /* Takes the first name off a path; false where there is none left. */
 bool path_next(struct str *path, struct str *name);
+/* Is a name of it ".."? */
+bool path_climbs(struct str path);
 
 #endif

@@ -40,17 +40,6 @@ void place_write_out(const struct workspace *w, struct str path, struct buf *out
 	buf_add(out, path.p + home, path.n - home);
 }
 
-/* Does it have a ".."? */
-static bool climbs(struct str path)
-{
-	struct str name;
-
-	while (path_next(&path, &name))
-		if (str_is(name, ".."))
-			return true;
-	return false;
-}
-
 const struct workspace_root *place_lexical_root(const struct workspace *w, struct str path,
 						struct str *rel)
 {
@@ -81,10 +70,10 @@ enum tool_class workspace_judge(const struct workspace *w, struct str path)
 	buf_adds(&whole, rel);
 	if (buf_failed(&written) || buf_failed(&whole))
 		cls = TOOL_FORBIDDEN;
-	else if (!climbs(rel) && workspace_hides(w, buf_str(&whole)))
+	else if (!path_climbs(rel) && workspace_hides(w, buf_str(&whole)))
 		cls = TOOL_FORBIDDEN;
 	else if (!root)
-		cls = is_system(rel) && !climbs(rel) ? TOOL_READ : TOOL_READ_OUTSIDE;
+		cls = is_system(rel) && !path_climbs(rel) ? TOOL_READ : TOOL_READ_OUTSIDE;
 	buf_release(&written);
 	buf_release(&whole);
 	return cls;
@@ -210,7 +199,7 @@ static int open_written(const struct workspace *w, struct str path, bool outside
 		errno = ENOMEM;
 	else if (root)
 		fd = place_open_below(w, root->fd, rel);
-	else if (outside || (is_system(rel) && !climbs(rel)))
+	else if (outside || (is_system(rel) && !path_climbs(rel)))
 		fd = open(buf_z(&written), O_PATH | O_CLOEXEC);
 	else
 		errno = EXDEV;

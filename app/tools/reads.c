@@ -1,7 +1,6 @@
 /* The words of commands that only look, and where they lead. */
 #include "app/tools/reads.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -11,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/tools/folder.h"
 #include "app/tools/glob.h"
 #include "app/tools/place.h"
 #include "app/tools/readonly.h"
-#include "app/tools/secrets.h"
 #include "app/tools/workspace.h"
 
 #define FOLDER_MOST 4096 /* entries that a pattern is held against */
@@ -73,16 +72,6 @@ static bool make_whole(const struct looking *l, struct str path, char whole[PATH
 	return true;
 }
 
-static bool has_climb(struct str path)
-{
-	struct str name;
-
-	while (path_next(&path, &name))
-		if (str_is(name, ".."))
-			return true;
-	return false;
-}
-
 /* What lies at a path without links. */
 static bool take_path(struct looking *l, const char *path)
 {
@@ -98,7 +87,7 @@ static bool look_at_nothing(struct looking *l, const char *whole)
 {
 	struct stat st;
 
-	if (errno != ENOENT || lstat(whole, &st) == 0 || has_climb(str_of(whole)))
+	if (errno != ENOENT || lstat(whole, &st) == 0 || path_climbs(str_of(whole)))
 		return false;
 	return take_path(l, whole);
 }
@@ -149,11 +138,8 @@ static bool look_through(struct looking *l, const char *folder, const char *patt
 	bool fine = true;
 	size_t n = 0;
 
-	while (dir && fine && (e = readdir(dir))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
+	while (fine && (e = folder_next(dir)))
 		fine = ++n <= FOLDER_MOST && look_at_entry(l, folder, pattern, bare, file, e);
-	}
 	if (dir)
 		closedir(dir);
 	return dir && fine;
