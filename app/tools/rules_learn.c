@@ -133,15 +133,17 @@ static bool add_line(const struct rules *r, const struct shell_line *l, struct b
 }
 
 /* With these, would it run?  Then they are appended. */
-static void add_if_it_runs(struct rules *r, const struct buf *list, struct str command,
-			   struct buf *out)
+static void add_if_it_runs(struct rules *r, const struct buf *list,
+			   void (*judge)(const struct rules *r, struct str what,
+					 struct rules_verdict *v),
+			   struct str what, struct buf *out)
 {
 	size_t before = r->n;
 	struct rules_verdict v = {.kind = RULES_ASK};
 	struct err err;
 
 	if (!buf_failed(list) && rules_learn(r, RULES_SESSION, buf_str(list), &err) == 0)
-		rules_judge_command(r, command, &v);
+		judge(r, what, &v);
 	if (v.kind == RULES_RUN)
 		buf_adds(out, buf_str(list));
 	while (r->n > before)
@@ -156,7 +158,7 @@ void rules_suggest(struct rules *r, struct str command, struct buf *out)
 	if (!l)
 		return;
 	if (shellwords_parse(command, l) == SHELL_UNDERSTOOD && add_line(r, l, &list))
-		add_if_it_runs(r, &list, command, out);
+		add_if_it_runs(r, &list, rules_judge_command, command, out);
 	buf_release(&list);
 	shellwords_release(l);
 	free(l);
@@ -168,21 +170,13 @@ static void suggest_path(struct rules *r, const char *kind,
 				       struct rules_verdict *v),
 			 struct str path, struct buf *out)
 {
-	size_t before = r->n;
-	struct rules_verdict v = {.kind = RULES_ASK};
 	struct buf text = {0};
-	struct err err;
 
 	buf_addf(&text, "%s ", kind);
 	buf_adds(&text, path);
 	/* As a pattern, and in a list, it is to mean itself. */
-	if (!buf_failed(&text) && path.n && strcspn(buf_z(&text), ";*?[\\") == text.len &&
-	    rules_learn(r, RULES_SESSION, buf_str(&text), &err) == 0)
-		judge(r, path, &v);
-	if (v.kind == RULES_RUN)
-		buf_adds(out, buf_str(&text));
-	while (r->n > before)
-		rule_release(&r->v[--r->n]);
+	if (path.n && strcspn(buf_z(&text), ";*?[\\") == text.len)
+		add_if_it_runs(r, &text, judge, path, out);
 	buf_release(&text);
 }
 
