@@ -10,17 +10,13 @@
 
 #include "app/agent/agent.h"
 #include "app/agent/limits.h"
+#include "tests/support/scripted_agent.h"
 
 static struct err err;
 
 struct owner {
 	struct agent_ops ops;
-	struct talks talks;
-	struct talk *talk;
-	struct agent *agent;
-	struct runner *runner;
-	struct tool_set *tools;
-	struct rules *rules;
+	struct scripted_agent a;
 	struct buf log;
 	int n_ended; /* calls */
 	bool over;
@@ -63,7 +59,7 @@ static int keep(void *ctx, const struct talk_result *r, struct err *e)
 	struct talk_message *m = talk_message_result(r, e);
 
 	assert_non_null(m);
-	talk_say(((struct owner *)ctx)->talk, m, 1);
+	talk_say(((struct owner *)ctx)->a.talk, m, 1);
 	return 0;
 }
 
@@ -80,8 +76,11 @@ static void owner_open(struct owner *o, enum agent_mode mode, bool nobody, const
 		       const char *deny, int64_t rounds)
 {
 	static const char *const names[] = {"read_file", "write_file", "edit_file", "shell"};
-	const struct tool_set_config offered = {.names = names, .n_names = 4};
-	struct agent_config c = {.place = {.workspace = "/"}, .mode = mode, .rounds = rounds, .refused = 3};
+	const struct scripted_agent_setup su = {.mode = mode,
+						.rounds = rounds,
+						.jobs = "{\"output\": \"A\"}\n",
+						.rules = {[RULE_ALLOW] = allow, [RULE_DENY] = deny},
+						.tools = {.names = names, .n_names = 4}};
 
 	*o = (struct owner){.ops = {.ask_model = ask_model,
 				    .stop_model = stop_model,
@@ -90,31 +89,13 @@ static void owner_open(struct owner *o, enum agent_mode mode, bool nobody, const
 				    .show = show,
 				    .keep = keep,
 				    .ended = ended}};
-	assert_int_equal(runner_start_scripted(&o->runner, STR_LIT("{\"output\": \"A\"}\n"), &err),
-			 0);
-	assert_int_equal(tool_set_new(&o->tools, &offered, &err), 0);
-	assert_int_equal(rules_new(&o->rules, STR_LIT("/work"), &err), 0);
-	if (allow)
-		assert_int_equal(rules_add(o->rules, RULE_ALLOW, str_of(allow), &err), 0);
-	if (deny)
-		assert_int_equal(rules_add(o->rules, RULE_DENY, str_of(deny), &err), 0);
-	c.runner = o->runner;
-	c.tools = o->tools;
-	c.rules = o->rules;
-	assert_int_equal(agent_open(&o->agent, &c, &o->ops, o, &err), 0);
-	assert_int_equal(talks_add(&o->talks, &o->talk, &err), 0);
-	talk_say(o->talk, talk_message_say(CHAT_USER, STR_LIT("q"), &err), 1);
-	agent_begin(o->agent);
+	scripted_agent_open(&o->a, &su, &o->ops, o);
 }
 
 static void owner_close(struct owner *o)
 {
-	agent_leave(o->agent);
-	agent_close(o->agent);
-	runner_close(o->runner);
-	tool_set_free(o->tools);
-	rules_free(o->rules);
-	talks_release(&o->talks);
+	agent_leave(o->a.agent);
+	scripted_agent_close(&o->a);
 	buf_release(&o->log);
 }
 
@@ -123,7 +104,7 @@ static void tell(struct owner *o, enum event_kind kind, int call, const char *te
 	struct event ev = {.kind = kind, .call = call, .early = early};
 
 	buf_addz(&ev.text, text);
-	agent_event(o->agent, &ev);
+	agent_event(o->a.agent, &ev);
 	event_release(&ev);
 }
 
@@ -144,15 +125,11 @@ static void add_call(struct talk_message *m, int call, const char *name, const c
 static void answer(struct owner *o, struct talk_message *m)
 {
 	struct agent_answer a = {.done = true, .stop = STOP_CALLS, .said = m};
-	struct pollfd fd;
 
-	talk_say(o->talk, m, 1);
-	agent_answered(o->agent, &a);
-	while (agent_state(o->agent) == AGENT_RUNS) {
-		assert_int_equal(agent_fds(o->agent, &fd, 1), 1);
-		assert_int_equal(poll(&fd, 1, 10000), 1);
-		agent_poll(o->agent);
-	}
+	talk_say(o->a.talk, m, 1);
+	agent_answered(o->a.agent, &a);
+	while (agent_state(o->a.agent) == AGENT_RUNS)
+		scripted_agent_await(&o->a);
 }
 
 /* ---- one call ---- */
@@ -256,7 +233,7 @@ static void only_what_is_well_formed_is_ended(void **state)
 	owner_open(&o, AGENT_NEVER, false, NULL, NULL, 25);
 	tell(&o, EV_CALL_BEGIN, 0, "write_file", false);
 	assert_int_equal(o.n_ended, 0);
-	agent_stop(o.agent);
+	agent_stop(o.a.agent);
 	tell(&o, EV_CALL_BEGIN, 0, "write_file", true);
 	assert_int_equal(o.n_ended, 0);
 	owner_close(&o);

@@ -11,6 +11,7 @@
 
 #include "app/agent/agent.h"
 #include "app/agent/limits.h"
+#include "tests/support/scripted_agent.h"
 
 /*
  * An answer is spelled line by line: "text T", "think T", "call NAME ARGUMENTS", "bad NAME
@@ -35,12 +36,7 @@ struct play {
 struct owner {
 	const struct play *play;
 	struct agent_ops ops;
-	struct talks talks;
-	struct talk *talk;
-	struct runner *runner;
-	struct tool_set *tools;
-	struct rules *rules;
-	struct agent *agent;
+	struct scripted_agent a;
 	struct buf log;
 	size_t n_answers, n_decides, n_kept, n_asked, n_begun;
 	enum history_call_begun begun; /* of the last call */
@@ -61,7 +57,7 @@ static int ask_model(void *ctx, bool again, struct err *e)
 
 	buf_addf(&o->log, "%s\n", again ? "ask again" : "ask");
 	if (again)
-		talk_rewind(o->talk, o->talk->leaf->parent);
+		talk_rewind(o->a.talk, o->a.talk->leaf->parent);
 	o->n_asked++;
 	return o->n_asked == o->play->ask_fails_at ? err_set(e, ERR_LIMIT, "too long") : 0;
 }
@@ -117,7 +113,7 @@ static int keep(void *ctx, const struct talk_result *r, struct err *e)
 	struct talk_message *m = talk_message_result(r, e);
 
 	assert_non_null(m);
-	talk_say(o->talk, m, 1);
+	talk_say(o->a.talk, m, 1);
 	if (++o->n_kept != o->play->keep_fails_at)
 		return 0;
 	return err_set(e, ERR_STORE, "the disk is full");
@@ -158,7 +154,7 @@ static int join(void *ctx, struct err *e)
 		return 0;
 	m = talk_message_say(CHAT_USER, str_of(o->joins), e);
 	assert_non_null(m);
-	talk_say(o->talk, m, 1);
+	talk_say(o->a.talk, m, 1);
 	buf_addf(&o->log, "joins %s\n", o->joins);
 	o->joins = NULL;
 	return 0;
@@ -171,7 +167,7 @@ static void ended(void *ctx, enum agent_end why, const struct err *e)
 	struct owner *o = ctx;
 
 	assert_false(o->ended);
-	assert_int_equal(agent_state(o->agent), AGENT_IDLE);
+	assert_int_equal(agent_state(o->a.agent), AGENT_IDLE);
 	o->ended = true;
 	o->end = why;
 	o->err = *e;
@@ -192,49 +188,23 @@ static const struct agent_ops all_ops = {
 	.ended = ended,
 };
 
-static struct rules *rules_for(const struct play *p)
-{
-	const char *const texts[] = {p->allow, p->ask, p->deny}; /* as enum rule_says */
-	struct rules *r;
-
-	assert_int_equal(rules_new(&r, STR_LIT("/work"), &err), 0);
-	for (int says = 0; says < 3; says++)
-		if (texts[says] &&
-		    rules_add(r, (enum rule_says)says, str_of(texts[says]), &err) != 0)
-			fail_msg("%s", err.text);
-	return r;
-}
-
 static void owner_open(struct owner *o, const struct play *p)
 {
-	struct agent_config config = {.place = {.workspace = "/"},
-				      .mode = p->mode,
-				      .refused = 3,
-				      .rounds = p->rounds ? p->rounds : 25};
+	const struct scripted_agent_setup su = {.mode = p->mode,
+						.rounds = p->rounds,
+						.jobs = p->jobs,
+						.rules = {p->allow, p->ask, p->deny}};
 
 	*o = (struct owner){.play = p, .ops = all_ops};
 	if (p->nobody)
 		o->ops.ask_user = NULL;
-	assert_int_equal(
-		runner_start_scripted(&o->runner, str_of(p->jobs ? p->jobs : ""), &err), 0);
-	assert_int_equal(tool_set_new(&o->tools, &(struct tool_set_config){0}, &err), 0);
-	config.runner = o->runner;
-	config.tools = o->tools;
-	config.rules = o->rules = rules_for(p);
-	assert_int_equal(agent_open(&o->agent, &config, &o->ops, o, &err), 0);
-	assert_int_equal(talks_add(&o->talks, &o->talk, &err), 0);
-	talk_say(o->talk, talk_message_say(CHAT_USER, STR_LIT("q"), &err), 1);
-	agent_begin(o->agent);
+	scripted_agent_open(&o->a, &su, &o->ops, o);
 }
 
 static void owner_close(struct owner *o)
 {
 	assert_true(o->ended);
-	agent_close(o->agent);
-	runner_close(o->runner);
-	tool_set_free(o->tools);
-	rules_free(o->rules);
-	talks_release(&o->talks);
+	scripted_agent_close(&o->a);
 	buf_release(&o->log);
 }
 
@@ -308,10 +278,10 @@ static void tell_answer(struct owner *o, const char *spelled)
 		a.done = false;
 		err_set(&a.err, ERR_MODEL, "no GPU");
 	} else {
-		talk_say(o->talk, message(spelled), 1);
-		a.said = o->talk->leaf;
+		talk_say(o->a.talk, message(spelled), 1);
+		a.said = o->a.talk->leaf;
 	}
-	agent_answered(o->agent, &a);
+	agent_answered(o->a.agent, &a);
 }
 
 static void decide(struct owner *o)
@@ -320,7 +290,7 @@ static void decide(struct owner *o)
 
 	if (!c)
 		fail_msg("nobody was to be asked:\n%s", buf_z(&o->log));
-	agent_decide(o->agent, o->question,
+	agent_decide(o->a.agent, o->question,
 		     c == 'y'   ? DECIDE_YES
 		     : c == 's' ? DECIDE_STOP
 		     : c == 'S' ? DECIDE_SESSION
@@ -331,21 +301,12 @@ static void decide(struct owner *o)
 				: (struct str){0});
 }
 
-static void await_runner(struct owner *o)
-{
-	struct pollfd fd;
-
-	assert_int_equal(agent_fds(o->agent, &fd, 1), 1);
-	assert_int_equal(poll(&fd, 1, 10000), 1);
-	agent_poll(o->agent);
-}
-
 /* One thing that the machine waits for. */
 static void step(struct owner *o)
 {
 	struct pollfd fd;
 
-	switch (agent_state(o->agent)) {
+	switch (agent_state(o->a.agent)) {
 	case AGENT_IDLE:
 		break;
 	case AGENT_ANSWERING:
@@ -355,11 +316,11 @@ static void step(struct owner *o)
 		decide(o);
 		break;
 	case AGENT_RUNS:
-		await_runner(o);
+		scripted_agent_await(&o->a);
 		break;
 	case AGENT_STOPS:
-		if (agent_fds(o->agent, &fd, 1))
-			await_runner(o);
+		if (agent_fds(o->a.agent, &fd, 1))
+			scripted_agent_await(&o->a);
 		else
 			tell_answer(o, "interrupted");
 		break;
@@ -380,7 +341,7 @@ static void play(const struct play *p)
 	to_the_end(&o);
 	if (strcmp(buf_z(&o.log), p->log) != 0)
 		fail_msg("got\n%s\nexpected\n%s", buf_z(&o.log), p->log);
-	assert_int_equal(runner_next(o.runner, &(struct job_news){0}) > 0, 0);
+	assert_int_equal(runner_next(o.a.runner, &(struct job_news){0}) > 0, 0);
 	owner_close(&o);
 }
 
@@ -757,7 +718,7 @@ static void more_than_sixteen_calls_do_not_run(void **state)
 
 	(void)state;
 	play_calls(&o, 18, 18);
-	assert_int_equal(agent_counts(o.agent)->calls, 16);
+	assert_int_equal(agent_counts(o.a.agent)->calls, 16);
 	assert_non_null(strstr(buf_z(&o.log), "15 ok: "));
 	assert_non_null(strstr(buf_z(&o.log),
 			       "16 skipped: error: not run: more than 16 calls\n"
@@ -772,7 +733,7 @@ static void a_circle_of_four_calls_is_one_too(void **state)
 	(void)state;
 	play_calls(&o, 12, 4);
 	assert_int_equal(o.end, AGENT_LIMIT);
-	assert_int_equal(agent_counts(o.agent)->calls, 8);
+	assert_int_equal(agent_counts(o.a.agent)->calls, 8);
 	owner_close(&o);
 }
 
@@ -790,19 +751,19 @@ static const struct play two = {
 static void go_to(struct owner *o, enum place at)
 {
 	if (at == IN_STOP_OF_ANSWER)
-		agent_stop(o->agent);
+		agent_stop(o->a.agent);
 	if (at == IN_ANSWER || at == IN_STOP_OF_ANSWER)
 		return;
 	tell_answer(o, two.answers[0]);
-	assert_int_equal(agent_state(o->agent), AGENT_WAITS);
+	assert_int_equal(agent_state(o->a.agent), AGENT_WAITS);
 	if (at == IN_QUESTION)
 		return;
-	agent_decide(o->agent, o->question, DECIDE_YES, (struct str){0});
-	await_runner(o);
-	assert_int_equal(agent_state(o->agent), AGENT_RUNS);
+	agent_decide(o->a.agent, o->question, DECIDE_YES, (struct str){0});
+	scripted_agent_await(&o->a);
+	assert_int_equal(agent_state(o->a.agent), AGENT_RUNS);
 	assert_non_null(strstr(buf_z(&o->log), "prints A"));
 	if (at == IN_STOP_OF_RUN)
-		agent_stop(o->agent);
+		agent_stop(o->a.agent);
 }
 
 #define DIES "{\"output\": \"A\", \"delay_ms\": 1, \"die\": true}"
@@ -845,21 +806,21 @@ static void happen(struct owner *o, enum happening what)
 {
 	switch (what) {
 	case STOP:
-		agent_stop(o->agent);
+		agent_stop(o->a.agent);
 		break;
 	case STOP_TWICE:
-		agent_stop(o->agent);
-		agent_stop(o->agent);
+		agent_stop(o->a.agent);
+		agent_stop(o->a.agent);
 		break;
 	case LEAVE:
-		agent_leave(o->agent);
+		agent_leave(o->a.agent);
 		break;
 	case STALE:
 		/* A decision that comes too late, and news that are none. */
-		agent_decide(o->agent, o->question + 1, DECIDE_STOP, (struct str){0});
-		if (agent_state(o->agent) != AGENT_WAITS)
-			agent_decide(o->agent, o->question, DECIDE_STOP, (struct str){0});
-		agent_poll(o->agent);
+		agent_decide(o->a.agent, o->question + 1, DECIDE_STOP, (struct str){0});
+		if (agent_state(o->a.agent) != AGENT_WAITS)
+			agent_decide(o->a.agent, o->question, DECIDE_STOP, (struct str){0});
+		agent_poll(o->a.agent);
 		break;
 	case DEATH:
 	case UNKEPT:
@@ -911,12 +872,12 @@ static void a_stubborn_command_is_killed_when_it_is_stopped_again(void **state)
 	owner_open(&o, &p);
 	step(&o);
 	step(&o);
-	assert_int_equal(agent_state(o.agent), AGENT_RUNS);
-	agent_stop(o.agent);
-	agent_poll(o.agent);
+	assert_int_equal(agent_state(o.a.agent), AGENT_RUNS);
+	agent_stop(o.a.agent);
+	agent_poll(o.a.agent);
 	assert_false(o.ended);
-	agent_stop(o.agent);
-	await_runner(&o);
+	agent_stop(o.a.agent);
+	scripted_agent_await(&o.a);
 	assert_int_equal(o.end, AGENT_STOPPED);
 	assert_non_null(strstr(buf_z(&o.log), "0 stopped: [stopped by the user]\n"));
 	owner_close(&o);
@@ -934,8 +895,8 @@ static void what_the_user_says_meanwhile_joins_behind_the_results(void **state)
 	assert_string_equal(buf_z(&o.log),
 			    "run read_file\n0 ok: (no output)\nround 1\njoins hurry\n"
 			    "ask\ndone\n");
-	assert_int_equal(o.talk->leaf->parent->role, CHAT_USER);
-	assert_int_equal(o.talk->leaf->parent->parent->role, CHAT_TOOL);
+	assert_int_equal(o.a.talk->leaf->parent->role, CHAT_USER);
+	assert_int_equal(o.a.talk->leaf->parent->parent->role, CHAT_TOOL);
 	owner_close(&o);
 }
 
@@ -951,12 +912,12 @@ static void a_result_says_how_it_came_to_be(void **state)
 	(void)state;
 	owner_open(&o, &p);
 	to_the_end(&o);
-	info = buf_z(&o.talk->leaf->parent->parts[0].info);
+	info = buf_z(&o.a.talk->leaf->parent->parts[0].info);
 	assert_memory_equal(info, "{\"state\": \"error\", \"exit\": 2, \"ms\": ", 36);
 	assert_non_null(strstr(info,
 			       "\"bytes\": 3, \"lines\": 2, \"grade\": \"write\", \"layer\": "
 			       "\"off\", \"spill\": \"OUT:1\", \"by\": \"once\"}"));
-	assert_int_equal(agent_counts(o.agent)->failed, 1);
+	assert_int_equal(agent_counts(o.a.agent)->failed, 1);
 	owner_close(&o);
 }
 
@@ -1011,13 +972,13 @@ static void calls_without_a_result_are_told_before_the_branch_goes_on(void **sta
 		step(&o);
 		o.begun = cases[i].begun;
 		m->unfinished = cases[i].unfinished;
-		talk_say(o.talk, m, 1);
-		talk_say(o.talk, talk_message_result(&first, &err), 1);
+		talk_say(o.a.talk, m, 1);
+		talk_say(o.a.talk, talk_message_result(&first, &err), 1);
 		buf_reset(&o.log);
-		assert_int_equal(agent_prepare(o.agent, o.talk, NULL, 0, &err), rc);
+		assert_int_equal(agent_prepare(o.a.agent, o.a.talk, NULL, 0, &err), rc);
 		assert_string_equal(buf_z(&o.log), cases[i].log);
 		/* Once is enough. */
-		assert_int_equal(agent_prepare(o.agent, o.talk, NULL, 0, &err), rc);
+		assert_int_equal(agent_prepare(o.a.agent, o.a.talk, NULL, 0, &err), rc);
 		assert_string_equal(buf_z(&o.log), cases[i].log);
 		owner_close(&o);
 	}
@@ -1033,22 +994,22 @@ static void a_cut_round_goes_on_with_the_calls_that_had_not_begun(void **state)
 
 	(void)state;
 	owner_open(&o, &p);
-	assert_false(agent_may_resume(o.talk));
+	assert_false(agent_may_resume(o.a.talk));
 	step(&o);
-	assert_false(agent_may_resume(o.talk));
-	talk_say(o.talk, m, 1);
-	assert_true(agent_may_resume(o.talk));
-	talk_say(o.talk, talk_message_result(&first, &err), 1);
-	assert_true(agent_may_resume(o.talk));
+	assert_false(agent_may_resume(o.a.talk));
+	talk_say(o.a.talk, m, 1);
+	assert_true(agent_may_resume(o.a.talk));
+	talk_say(o.a.talk, talk_message_result(&first, &err), 1);
+	assert_true(agent_may_resume(o.a.talk));
 	buf_reset(&o.log);
 	o.begun = HISTORY_RUNS_ELSEWHERE;
-	assert_int_equal(agent_resume(o.agent, o.talk, 0, &err), ERR_USAGE);
-	assert_int_equal(agent_state(o.agent), AGENT_IDLE);
+	assert_int_equal(agent_resume(o.a.agent, o.a.talk, 0, &err), ERR_USAGE);
+	assert_int_equal(agent_state(o.a.agent), AGENT_IDLE);
 	o.begun = HISTORY_BEGUN;
 	o.ended = false;
-	assert_int_equal(agent_resume(o.agent, o.talk, 0, &err), 0);
-	assert_int_equal(agent_state(o.agent), AGENT_WAITS);
-	agent_decide(o.agent, o.question, DECIDE_YES, (struct str){0});
+	assert_int_equal(agent_resume(o.a.agent, o.a.talk, 0, &err), 0);
+	assert_int_equal(agent_state(o.a.agent), AGENT_WAITS);
+	agent_decide(o.a.agent, o.question, DECIDE_YES, (struct str){0});
 	to_the_end(&o);
 	assert_string_equal(buf_z(&o.log),
 			    "1 lost: error: the program ended while this ran; what it did is "
@@ -1056,12 +1017,12 @@ static void a_cut_round_goes_on_with_the_calls_that_had_not_begun(void **state)
 			    "before you repeat it.\n"
 			    "shell {\"command\": \"make\"} (run, 3 of 3)?\n"
 			    "run shell\nprints C\n2 ok: C\nround 1\nask\ndone\n");
-	assert_false(agent_may_resume(o.talk));
+	assert_false(agent_may_resume(o.a.talk));
 	/* Where all have theirs, or it was cut, there is nothing to go on with. */
-	talk_rewind(o.talk, m);
-	assert_true(agent_may_resume(o.talk));
+	talk_rewind(o.a.talk, m);
+	assert_true(agent_may_resume(o.a.talk));
 	m->unfinished = true;
-	assert_false(agent_may_resume(o.talk));
+	assert_false(agent_may_resume(o.a.talk));
 	owner_close(&o);
 }
 
