@@ -260,13 +260,7 @@ static void a_call_that_is_cut_while_it_is_written_does_not_run(void **state)
 		struct stage st;
 
 		args[6] = plain ? "--plain" : NULL;
-		if (plain) {
-			stage_open(&st, &su);
-			stage_wait_for(&st, "/help lists the commands");
-			stage_pause(&st, 100);
-		} else {
-			stage_begin(&st, &su);
-		}
+		(plain ? stage_begin_lines : stage_begin)(&st, &su);
 		stage_type(&st, plain ? "hi\n" : "hi\r");
 		stage_wait_for(&st, "read_file");
 		stage_type(&st, plain ? "\003" : "\033");
@@ -275,11 +269,10 @@ static void a_call_that_is_cut_while_it_is_written_does_not_run(void **state)
 		stage_type(&st, plain ? "go on\n" : "go on\r");
 		stage_wait_for(&st, "There.");
 		assert_null(strstr(buf_z(&st.raw), "it ran"));
-		stage_settle(&st);
 		if (plain) {
-			stage_type(&st, "\004");
-			assert_int_equal(stage_close(&st), 0);
+			stage_quit_lines(&st);
 		} else {
+			stage_settle(&st);
 			stage_quit(&st);
 		}
 	}

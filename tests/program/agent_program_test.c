@@ -384,20 +384,12 @@ static void open_stage(struct stage *st, const char *how, const char *engine,
 	struct stage_setup su = {.args = args, .home = test_dir.path, .engine_script = engine};
 
 	write_scripts(engine, runner);
-	stage_open(st, &su);
-	if (!how)
+	if (!how) {
+		stage_open(st, &su);
 		return;
-	stage_wait_for(st, "/help lists the commands");
-	stage_pause(st, 100);
+	}
+	stage_begin_lines(st, &su);
 	stage_type(st, "hi\n");
-}
-
-/* By Ctrl-D at the prompt. */
-static void quit_by_end(struct stage *st)
-{
-	stage_settle(st);
-	stage_type(st, "\004");
-	assert_int_equal(stage_close(st), 0);
 }
 
 static const struct {
@@ -439,7 +431,7 @@ static void the_user_decides_at_the_terminal(void **state)
 		}
 		stage_wait_for(&st, "There.");
 		if (how)
-			quit_by_end(&st);
+			stage_quit_lines(&st);
 		else
 			assert_int_equal(stage_close(&st), 0);
 		buf_release(&engine);
@@ -486,7 +478,7 @@ static void a_killed_round_goes_on_a_line_at_a_time(void **state)
 	stage_settle(&st);
 	stage_type(&st, "/continue\n");
 	stage_wait_for(&st, "nothing to go on with");
-	quit_by_end(&st);
+	stage_quit_lines(&st);
 }
 
 static void ctrl_c_at_the_question_is_no_and_stops(void **state)
@@ -506,7 +498,7 @@ static void ctrl_c_at_the_question_is_no_and_stops(void **state)
 	stage_settle(&st);
 	stage_type(&st, "go on\n");
 	stage_wait_for(&st, "There.");
-	quit_by_end(&st);
+	stage_quit_lines(&st);
 
 	open_stage(&st, NULL, engine, NULL);
 	stage_wait_for(&st, "(Ctrl-C stops):");
@@ -556,7 +548,7 @@ static void ctrl_c_stops_what_runs_and_keeps_what_it_printed(void **state)
 	stage_settle(&st);
 	stage_type(&st, "go on\n");
 	stage_wait_for(&st, "There.");
-	quit_by_end(&st);
+	stage_quit_lines(&st);
 }
 
 static void what_was_typed_before_the_question_is_no_answer_to_it(void **state)

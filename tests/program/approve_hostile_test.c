@@ -32,9 +32,7 @@ static void begin(struct stage *st, bool plain, const char *engine)
 
 	tmpdir_write_text(&test_dir, "runner", RUNS);
 	if (plain) {
-		stage_open(st, &su);
-		stage_wait_for(st, "/help lists the commands");
-		stage_pause(st, 100);
+		stage_begin_lines(st, &su);
 		stage_type(st, "hi\n");
 	} else {
 		stage_begin(st, &su);
@@ -50,13 +48,12 @@ static void wait_for_question(struct stage *st, bool plain)
 
 static void end(struct stage *st, bool plain)
 {
-	stage_settle(st);
-	if (!plain) {
-		stage_quit(st);
+	if (plain) {
+		stage_quit_lines(st);
 		return;
 	}
-	stage_type(st, "\004");
-	assert_int_equal(stage_close(st), 0);
+	stage_settle(st);
+	stage_quit(st);
 }
 
 /* Its beginning says that it goes on, or its end is what is in sight; never neither. */

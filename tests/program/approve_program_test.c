@@ -52,9 +52,7 @@ static void open_stage(struct stage *st, const char *how, const char *engine)
 		stage_type(st, "hi\r");
 		return;
 	}
-	stage_open(st, &su);
-	stage_wait_for(st, "/help lists the commands");
-	stage_pause(st, 100);
+	stage_begin_lines(st, &su);
 	stage_type(st, "hi\n");
 }
 
@@ -63,13 +61,6 @@ static void answer(struct stage *st, const char *prompt, const char *typed)
 	stage_wait_for(st, prompt);
 	stage_settle(st);
 	stage_type(st, typed);
-}
-
-static void quit_line(struct stage *st)
-{
-	stage_settle(st);
-	stage_type(st, "\004");
-	assert_int_equal(stage_close(st), 0);
 }
 
 /* The question on the screen has been in sight for as long as it takes. */
@@ -96,7 +87,7 @@ static void a_yes_for_the_session_holds_until_it_ends(void **state)
 		stage_wait_for(&st, "s and a allow from now on: shell touch made");
 		answer(&st, "[v]iew (Ctrl-C", "s\n");
 		stage_wait_for(&st, "There.");
-		quit_line(&st);
+		stage_quit_lines(&st);
 		assert_true(made());
 		assert_int_equal(access(tmpdir_file(&test_dir, "dsv4chat/rules"), F_OK), -1);
 	}
@@ -119,7 +110,7 @@ static void a_yes_for_the_folder_holds_in_the_next_session_until_it_is_taken_bac
 	stage_wait_for(&st, "column 1: 'touch', expected");
 	answer(&st, "[v]iew (Ctrl-C", "a shell touch *\n");
 	stage_wait_for(&st, "There.");
-	quit_line(&st);
+	stage_quit_lines(&st);
 	assert_true(made());
 	assert_int_equal(stat(tmpdir_file(&test_dir, "dsv4chat/rules"), &st_rules), 0);
 	assert_int_equal(st_rules.st_mode & 0777, 0600);
@@ -134,12 +125,12 @@ static void a_yes_for_the_folder_holds_in_the_next_session_until_it_is_taken_bac
 	stage_wait_for(&st, "no longer: allow = shell touch *");
 	answer(&st, "> ", "/approve rm 1\n");
 	stage_wait_for(&st, "expected the number of a rule");
-	quit_line(&st);
+	stage_quit_lines(&st);
 
 	open_stage(&st, "--plain", TWICE);
 	answer(&st, "[v]iew (Ctrl-C", "y\n");
 	answer(&st, "[v]iew (Ctrl-C", "n\n");
-	quit_line(&st);
+	stage_quit_lines(&st);
 }
 
 static void on_the_screen_the_rule_stands_in_the_input_before_it_is_kept(void **state)
@@ -290,7 +281,7 @@ static void what_failed_for_want_of_the_network_may_run_again_with_it(void **sta
 			       "It failed without the network.  Run it again with it?  shell");
 		answer(&st, "[y]es, [N]o (Ctrl-C stops):", rows[i].typed);
 		stage_wait_for(&st, "There.");
-		quit_line(&st);
+		stage_quit_lines(&st);
 		assert_true(whole_file(tmpdir_file(&test_dir, "work/made"), &left));
 		assert_string_equal(buf_z(&left), rows[i].left);
 		buf_release(&script);
@@ -323,7 +314,7 @@ static void a_yes_may_give_more_than_the_sandbox_does(void **state)
 		if (screen)
 			stage_quit(&st);
 		else
-			quit_line(&st);
+			stage_quit_lines(&st);
 	}
 }
 
@@ -358,7 +349,7 @@ static void a_plan_only_looks_until_the_user_says_go_ahead(void **state)
 	answer(&st, "Go ahead with this plan? [y]es, [n]o", "y\n");
 	answer(&st, "[v]iew (Ctrl-C", "y\n");
 	stage_wait_for(&st, "There.");
-	quit_line(&st);
+	stage_quit_lines(&st);
 	assert_true(made());
 }
 

@@ -196,16 +196,12 @@ static void the_line_says_how_far_a_call_is_written(void **state)
 	(void)state;
 	tmpdir_write_text(&test_dir, "runner",
 			  "{\"output\": \"\", \"diff\": \"+one\\n\"}\n{\"output\": \"wrote it\"}\n");
-	stage_open(&st, &su);
-	stage_wait_for(&st, "/help lists the commands");
-	stage_pause(&st, 100);
+	stage_begin_lines(&st, &su);
 	stage_type(&st, "hi\n");
 	stage_wait_for(&st, "→ write_file a.c, 3 lines …");
 	stage_wait_for(&st, "Good.");
 	assert_false(stage_shows(&st, "lines …"));
-	stage_settle(&st);
-	stage_type(&st, "\004");
-	assert_int_equal(stage_close(&st), 0);
+	stage_quit_lines(&st);
 }
 
 int main(void)

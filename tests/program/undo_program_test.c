@@ -53,23 +53,21 @@ static void expect_files(const char *notes, bool made)
 	buf_release(&now);
 }
 
-static void open_program(struct stage *st, const char *mode, const char *engine)
+static void open_program(struct stage *st, bool lines, const char *engine)
 {
-	const char *args[] = {"--tools", "--titles", "off", mode, NULL};
+	const char *args[] = {"--tools", "--titles", "off", lines ? "--plain" : NULL, NULL};
 	struct stage_setup su = {.args = args,
 				 .home = d.path,
 				 .folder = tmpdir_file(&d, "work"),
 				 .engine_script = engine};
 
-	stage_open(st, &su);
+	(lines ? stage_begin_lines : stage_begin)(st, &su);
 }
 
 /* Two files are changed, in line mode. */
 static void edit_in_lines(struct stage *st, const char *engine)
 {
-	open_program(st, "--plain", engine);
-	stage_wait_for(st, "/help lists the commands");
-	stage_pause(st, 100);
+	open_program(st, true, engine);
 	stage_type(st, "hi\n");
 	stage_wait_for(st, "Change this file?  edit_file");
 	stage_wait_for(st, "(Ctrl-C stops):");
@@ -82,13 +80,6 @@ static void edit_in_lines(struct stage *st, const char *engine)
 	stage_wait_for(st, "Changed.");
 	stage_settle(st);
 	expect_files("buy tea\n", true);
-}
-
-static void quit_lines(struct stage *st)
-{
-	stage_settle(st);
-	stage_type(st, "\004");
-	assert_int_equal(stage_close(st), 0);
 }
 
 static void in_line_mode_it_is_shown_asked_and_told(void **state)
@@ -117,7 +108,7 @@ static void in_line_mode_it_is_shown_asked_and_told(void **state)
 	expect_files("buy tea\n", true);
 	stage_type(&st, "/undo x\n");
 	stage_wait_for(&st, "/undo x: expected nothing, or a number of questions");
-	quit_lines(&st);
+	stage_quit_lines(&st);
 }
 
 static void without_tools_it_says_so(void **state)
@@ -127,19 +118,16 @@ static void without_tools_it_says_so(void **state)
 	struct stage st;
 
 	(void)state;
-	stage_open(&st, &su);
-	stage_wait_for(&st, "/help lists the commands");
-	stage_pause(&st, 100);
+	stage_begin_lines(&st, &su);
 	stage_type(&st, "/undo\n");
 	stage_wait_for(&st, "this session has no tools");
-	quit_lines(&st);
+	stage_quit_lines(&st);
 }
 
 /* Two files are changed, on the screen. */
 static void edit_on_screen(struct stage *st, const char *engine)
 {
-	open_program(st, NULL, engine);
-	stage_wait_for(st, "ready");
+	open_program(st, false, engine);
 	stage_type(st, "hi\r");
 	for (int i = 0; i < 2; i++) {
 		stage_wait_for(st, i ? "+made" : "+buy tea");
@@ -213,7 +201,7 @@ static void who_says_no_is_left_alone_and_a_session_of_lines_has_events(void **s
 	stage_type(&st, "n\n");
 	stage_wait_for(&st, "Nothing was changed.");
 	expect_files("buy tea\n", true);
-	quit_lines(&st);
+	stage_quit_lines(&st);
 	tmpdir_write_text(&d, "work/notes.txt", "theirs\n");
 	tmpdir_write_text(&d, "lines",
 			  "{\"undo\": 1}\n{\"redo\": 1}\n{\"undo\": 0}\n"

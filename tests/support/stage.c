@@ -181,9 +181,23 @@ void stage_begin(struct stage *st, const struct stage_setup *su)
 	stage_wait_for(st, "ready");
 }
 
+void stage_begin_lines(struct stage *st, const struct stage_setup *su)
+{
+	stage_open(st, su);
+	stage_wait_for(st, "/help lists the commands");
+	stage_pause(st, 100);
+}
+
 void stage_quit(struct stage *st)
 {
 	stage_type(st, "\x11");
+	assert_int_equal(stage_close(st), 0);
+}
+
+void stage_quit_lines(struct stage *st)
+{
+	stage_settle(st);
+	stage_type(st, "\004");
 	assert_int_equal(stage_close(st), 0);
 }
 

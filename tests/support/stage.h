@@ -57,10 +57,14 @@ struct stage {
 void stage_open(struct stage *st, const struct stage_setup *su);
 /* So, and until it is ready for a question. */
 void stage_begin(struct stage *st, const struct stage_setup *su);
+/* … of a program that is plain (--plain): a line at a time. */
+void stage_begin_lines(struct stage *st, const struct stage_setup *su);
 /* Waits for the child's end, and frees; returns its wait status. */
 int stage_close(struct stage *st);
 /* By Ctrl-Q, which is no failure. */
 void stage_quit(struct stage *st);
+/* … by Ctrl-D at the prompt of lines. */
+void stage_quit_lines(struct stage *st);
 
 /* Takes what comes within `ms`; false at the end of the child. */
 bool stage_read(struct stage *st, int ms);
