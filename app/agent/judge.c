@@ -14,11 +14,6 @@ struct ruling {
 	bool failed;     /* no memory to find that out */
 };
 
-static bool sandboxed(const struct agent *a)
-{
-	return machine_layer(a) <= SANDBOX_LANDLOCK;
-}
-
 /* The text argument of that name.  They were read before: what fails is memory. */
 static void add_argument(const struct agent *a, const char *name, struct buf *out)
 {
@@ -88,7 +83,7 @@ static void judge_command(const struct agent *a, enum tool_class *cls, struct ru
 	*failed = buf_failed(&command);
 	if (a->config.rules)
 		rules_judge_command(a->config.rules, buf_str(&command), v);
-	if (a->config.rules && sandboxed(a))
+	if (a->config.rules && machine_sandboxed(a))
 		*cls = v->cls;
 	buf_release(&command);
 }
@@ -123,7 +118,7 @@ static void judge_name(const struct agent *a, struct rules_verdict *v)
 static struct ruling rule_on(struct agent *a)
 {
 	enum tool_class cls = call_class(buf_str(&a->calls.v[a->at].name));
-	bool is_command = cls == TOOL_RUN, bare = is_command && !sandboxed(a);
+	bool is_command = cls == TOOL_RUN, bare = is_command && !machine_sandboxed(a);
 	struct ruling r = {.by = "mode"};
 	struct rules_verdict v = {.rule = {"", 0}};
 
@@ -165,7 +160,7 @@ void machine_suggest(struct agent *a)
 	/* What a rule wants asked, and what is asked whatever allows it, is asked again. */
 	if (!a->config.rules || a->rule.n || a->cls == TOOL_LEAVE)
 		return;
-	if (call_class(tool) == TOOL_RUN && sandboxed(a)) {
+	if (call_class(tool) == TOOL_RUN && machine_sandboxed(a)) {
 		add_argument(a, "command", &argument);
 		rules_suggest(a->config.rules, buf_str(&argument), &a->suggest);
 	} else if (call_class(tool) == TOOL_EDIT && machine_plan(a, &p)) {

@@ -118,6 +118,7 @@ void machine_deny(struct agent *a, struct str rule);
 
 /* What is around it; of what is no command, OFF. */
 enum sandbox_layer machine_layer(const struct agent *a);
+bool machine_sandboxed(const struct agent *a); /* … a sandbox that holds */
 struct agent_news machine_news(const struct agent *a, enum agent_news_kind kind);
 /* What it would change, once that was looked at; false: that it was not, or it changes nothing. */
 bool machine_plan(const struct agent *a, struct file_plan *p);

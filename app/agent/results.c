@@ -19,6 +19,11 @@ enum sandbox_layer machine_layer(const struct agent *a)
 		       : SANDBOX_OFF;
 }
 
+bool machine_sandboxed(const struct agent *a)
+{
+	return machine_layer(a) <= SANDBOX_LANDLOCK;
+}
+
 struct agent_news machine_news(const struct agent *a, enum agent_news_kind kind)
 {
 	const struct call *c = &a->calls.v[a->at];

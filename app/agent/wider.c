@@ -34,8 +34,7 @@ static bool failed_without(const struct agent *a, const struct job_news *job)
 {
 	const struct agent_news n = machine_news(a, AGENT_RESULT);
 
-	return job->state == TOOL_ERROR && job->exit > 0 && n.layer.n &&
-	       machine_layer(a) <= SANDBOX_LANDLOCK && !(n.grade & GRADE_NET) &&
+	return job->state == TOOL_ERROR && job->exit > 0 && machine_sandboxed(a) && !(n.grade & GRADE_NET) &&
 	       wants_network(buf_str(&job->text));
 }
 
