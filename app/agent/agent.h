@@ -54,6 +54,9 @@ enum agent_mode {
 	AGENT_PLAN,  /* so, whatever rules allow, and the model is told to plan */
 };
 
+/* Why a change is, of what tools_always_ask() says. */
+#define APPROVAL_ALWAYS "always asked about: other programs run it, or are told by it"
+
 enum agent_question {
 	AGENT_ASKS_CALL,   /* may it run?                                      */
 	AGENT_ASKS_WIDER,  /* it failed for want of the network: again, with that? */
@@ -68,7 +71,7 @@ struct approval {
 	enum tool_class cls;
 	unsigned grade;
 	struct str diff; /* of a change of a file: what would change; "" */
-	bool always;     /* … which is asked about in every mode: tools_always_ask() */
+	bool always;     /* … which is asked about in every mode: APPROVAL_ALWAYS */
 	enum sandbox_layer layer; /* of a command: what is around it; else OFF */
 	struct str rule; /* that wants it asked; "" */
 	struct str suggest; /* rules that would let it be, for DECIDE_SESSION and _ALWAYS; "": none */

@@ -144,8 +144,7 @@ void approval_add_text(struct buf *out, const struct approval *p)
 	}
 	buf_addf(out, "  (%s%s%s%s%s%.*s)\n", buf_z(&grade), around(p),
 		 p->cls == TOOL_READ_OUTSIDE ? "; looks outside of the workspace" : "",
-		 p->always ? "; always asked about: other programs run it, or are told by it"
-			   : "",
+		 p->always ? "; " APPROVAL_ALWAYS : "",
 		 p->rule.n ? "; as you want it: " : "", (int)p->rule.n,
 		 p->rule.n ? p->rule.p : "");
 	out->failed |= buf_failed(&grade);

@@ -42,7 +42,7 @@ static void add_reason(const struct show *s, struct jsonw *w, const struct appro
 	if (p->rule.n) {
 		buf_adds(&reason, p->rule);
 	} else if (p->always) {
-		buf_addz(&reason, "always asked about: other programs run it, or are told by it");
+		buf_addz(&reason, APPROVAL_ALWAYS);
 	} else if (str_is(p->tool, "shell") && p->layer == SANDBOX_OFF) {
 		buf_addz(&reason, "without a sandbox");
 	} else {
