@@ -1,8 +1,6 @@
 /* Lines that were heard, and wait. */
 #include "app/line/peer.h"
 
-#include <stdlib.h>
-
 #include "app/line/given.h"
 
 /* stdin is waited for in such pieces. */

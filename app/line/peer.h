@@ -16,9 +16,9 @@
 struct peer {
 	struct show *show; /* borrowed: what is wrong with a line is told there */
 	int worst;         /* that came of a line so far: an enum err_code; the owner's, too */
+	struct linereader in; /* stdin; what it replaced is the owner's to tell */
 	/* peer.c alone: */
 	const struct app *app;
-	struct linereader in;
 	bool waits; /* a read waits for stdin */
 	bool ended;
 	struct err failed; /* why it ended; code 0: by itself */
