@@ -401,8 +401,9 @@ int history_call_begin(struct history_tree *t, const struct history_call *c, int
 
 /*
  * As history_tree_say(), of a message with the result of the call, and what became of it, both or
- * none.  Of one that was begun, class, grade, layer and who decided stay what they were.  A call
- * that has its result elsewhere in the tree keeps that.
+ * none.  Of one that was begun, class, layer and who decided stay what they were, and the grade
+ * where c->grade is "": it may have run again with more.  A call that has its result elsewhere in
+ * the tree keeps that.
  */
 int history_call_say(struct history_tree *t, const struct history_message *m,
 		     const struct history_call *c, const struct history_message **out,
