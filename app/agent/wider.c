@@ -34,8 +34,8 @@ static bool failed_without(const struct agent *a, const struct job_news *job)
 {
 	const struct agent_news n = machine_news(a, AGENT_RESULT);
 
-	return job->state == TOOL_ERROR && job->exit > 0 && machine_sandboxed(a) && !(n.grade & GRADE_NET) &&
-	       wants_network(buf_str(&job->text));
+	return job->state == TOOL_ERROR && job->exit > 0 && machine_sandboxed(a) &&
+	       !(n.grade & GRADE_NET) && wants_network(buf_str(&job->text));
 }
 
 bool machine_asks_wider(struct agent *a, struct job_news *job)

@@ -21,10 +21,12 @@ static void take_answer(struct rounds *r, const struct said *m)
 		err_set(&err, ERR_USAGE, "tool_answer: '%.40s', but %s waits for an answer",
 			buf_z(&m->id), asked ? r->asked_id : "no call");
 	else if (learns && !r->suggest.len)
-		err_set(&err, ERR_USAGE, "decision: no rule can be made of %s, expected once, no or "
-			"stop", r->asked_id);
+		err_set(&err, ERR_USAGE,
+			"decision: no rule can be made of %s, expected once, no or stop",
+			r->asked_id);
 	else if (m->grade && !agent_widen(r->agent, r->number, m->grade))
-		err_set(&err, ERR_USAGE, "with: only a command in a sandbox takes more than it has");
+		err_set(&err, ERR_USAGE,
+			"with: only a command in a sandbox takes more than it has");
 	if (err.code) {
 		peer_complain(r->peer, m->line, &err);
 		return;
@@ -41,7 +43,8 @@ void rounds_hear_peer(struct rounds *r)
 	struct said *answer;
 
 	r->heard_all = !r->peer;
-	while (!r->heard_all && !signals_seen() && rounds_time_left_ms(r) && clock_left_ms(until_ms)) {
+	while (!r->heard_all && !signals_seen() && rounds_time_left_ms(r) &&
+	       clock_left_ms(until_ms)) {
 		r->heard_all = !peer_hear(r->peer, &answer);
 		if (answer)
 			take_answer(r, answer);
@@ -94,6 +97,7 @@ void rounds_wait_for_peer(struct rounds *r)
 {
 	struct pollfd fds[2] = {{.fd = signals_fd(), .events = POLLIN}, {.events = POLLIN}};
 	uint64_t number = r->number;
+	int left_ms;
 
 	rounds_hear_peer(r);
 	if (!still_asks(r, number))
@@ -110,7 +114,8 @@ void rounds_wait_for_peer(struct rounds *r)
 		return;
 	}
 	fds[1].fd = peer_fd(r->peer);
-	poll(fds, 2, r->heard_all ? sooner_ms(rounds_time_left_ms(r), clock_left_ms(r->answer_by_ms)) : 0);
+	left_ms = sooner_ms(rounds_time_left_ms(r), clock_left_ms(r->answer_by_ms));
+	poll(fds, 2, r->heard_all ? left_ms : 0);
 	if (!rounds_time_left_ms(r)) {
 		r->late = true;
 		agent_stop(r->agent);

@@ -68,7 +68,8 @@ static void draw_writing(struct show *s)
 		return;
 	buf_addz(&line, "→ ");
 	buf_adds(&line, buf_str(&s->writes));
-	buf_addf(&line, ", %llu line%s …", (unsigned long long)s->written + 1, s->written ? "s" : "");
+	buf_addf(&line, ", %llu line%s …", (unsigned long long)s->written + 1,
+		 s->written ? "s" : "");
 	output_safe(STDERR_FILENO, buf_str(&line));
 	buf_release(&line);
 }

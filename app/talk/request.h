@@ -2,8 +2,8 @@
  * A branch as the engine takes it.
  *
  * Of several system prompts the last holds, and stands first.  An answer that said nothing is
- * left out; of the others, malformed calls are; one that was ended before it was whole stays.  The ids of an answer go along where it is
- * whole.  One whose malformed calls were answered by results goes without its ids, and with
+ * left out; of the others, malformed calls are; one that was ended before it was whole stays.
+ * The ids of an answer go along where it is whole.  One whose malformed calls were answered by results goes without its ids, and with
  * those of them whose name and arguments could be read, written as they should have been; the
  * results of the others stand alone.  Each result of a tool is a message of its own, with the id
  * of its call; what in it would end the result in the prompt is escaped, since the model reads it
