@@ -52,6 +52,15 @@ static inline void launch_kernel(struct cuda *c, void (*kernel)(params...), dim3
 	(void)cudaLaunchKernelEx(&how, kernel, static_cast<params>(a)...);
 }
 
+/* The GPU's own clock, for what waits for somebody who is not on it. */
+static __device__ __forceinline__ uint64_t now_ns(void)
+{
+	uint64_t t;
+
+	asm volatile("mov.u64 %0, %globaltimer;" : "=l"(t));
+	return t;
+}
+
 /* ------------------------------------------------------------------ numbers */
 
 static __device__ __forceinline__ float f32_of_bf16(uint16_t h)

@@ -87,19 +87,11 @@ static __global__ void __launch_bounds__(HOSTED_THREADS)
 	}
 }
 
-static __device__ __forceinline__ uint64_t hosted_clock(void)
-{
-	uint64_t t;
-
-	asm volatile("mov.u64 %0, %globaltimer;" : "=l"(t));
-	return t;
-}
-
 /* Ends also where the host is too late, this time or an earlier one that nobody has been told
  * of. */
 static __device__ __forceinline__ void hosted_wait(const struct hosted_view &v, uint32_t number)
 {
-	const uint64_t since = hosted_clock();
+	const uint64_t since = now_ns();
 
 	for (unsigned n = 1;; n++) {
 		uint32_t answered;
@@ -114,7 +106,7 @@ static __device__ __forceinline__ void hosted_wait(const struct hosted_view &v, 
 			continue;
 		if (*(const volatile uint32_t *)&v.mail->late)
 			return;
-		if (hosted_clock() - since > HOSTED_PATIENCE_NS)
+		if (now_ns() - since > HOSTED_PATIENCE_NS)
 			*(volatile uint32_t *)&v.mail->late = number;
 	}
 }

@@ -56,7 +56,7 @@ static __global__ void gather_kernel(struct peer_view v, struct gather_piece p)
 	const uint32_t turn = peer_begin_turn(v);
 	const size_t first = (size_t)blockIdx.x * THREADS + threadIdx.x;
 	const size_t stride = (size_t)gridDim.x * THREADS;
-	const uint64_t since = peer_now_ns();
+	const uint64_t since = now_ns();
 	size_t to;
 
 	for (size_t i = first; i < p.most; i += stride) {

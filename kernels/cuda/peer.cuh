@@ -14,14 +14,6 @@ struct peer_block {
 	unsigned i, n;
 };
 
-static __device__ __forceinline__ uint64_t peer_now_ns(void)
-{
-	uint64_t t;
-
-	asm volatile("mov.u64 %0, %globaltimer;" : "=l"(t));
-	return t;
-}
-
 static __device__ __forceinline__ uint32_t peer_load_host(const uint32_t *p)
 {
 	return *(const volatile uint32_t *)p;
@@ -33,7 +25,7 @@ static __device__ __forceinline__ bool peer_may_wait(const struct peer_view &v, 
 {
 	if (peer_load_host(v.poisoned) || peer_load_host(v.missing))
 		return false;
-	if (peer_now_ns() - since < v.patience_ns)
+	if (now_ns() - since < v.patience_ns)
 		return true;
 	*(volatile uint32_t *)v.missing = 1 + (uint32_t)from;
 	return false;
@@ -109,7 +101,7 @@ static __device__ __forceinline__ void peer_sum(const struct peer_view &v,
 {
 	const size_t first = (size_t)b.i * blockDim.x + threadIdx.x;
 	const size_t stride = (size_t)b.n * blockDim.x;
-	const uint64_t since = peer_now_ns();
+	const uint64_t since = now_ns();
 
 	for (size_t i = first; i < n; i += stride)
 		peer_send_to_all(v, turn, i, x[i]);
@@ -223,7 +215,7 @@ static __device__ __forceinline__ void peer_sum_slices(const struct peer_view &v
 {
 	const size_t ranks = (size_t)v.n_ranks, rank = (size_t)v.rank;
 	const size_t end = n / 4 * (rank + 1) / ranks, stride = (size_t)b.n * blockDim.x;
-	const uint64_t since = peer_now_ns();
+	const uint64_t since = now_ns();
 
 	peer_tell(v, b.i, PEER_READY, turn);
 	if (!peer_told(v, b.i, PEER_READY, turn, since))

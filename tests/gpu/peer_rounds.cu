@@ -55,7 +55,7 @@ static __device__ __forceinline__ void sleep_sometimes(int rank, unsigned block,
 /* Until *at is that; false: it took too long. */
 static __device__ bool reach(const struct peer_view &v, const unsigned *at, unsigned target)
 {
-	const uint64_t since = peer_now_ns();
+	const uint64_t since = now_ns();
 	bool there = true;
 
 	if (threadIdx.x == 0)
