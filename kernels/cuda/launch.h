@@ -58,6 +58,12 @@ struct mail_view {
 	const float *box[PEER_MAX];
 };
 
+/* Values of the longest part: every rank takes as many calls. */
+static inline size_t longest_part(const struct gather_args *a, int n_ranks)
+{
+	return (size_t)a->n_row * (size_t)((a->total + n_ranks - 1) / n_ranks);
+}
+
 struct cuda_target {
 	const char *name;
 	const struct ops *ops;

@@ -79,12 +79,11 @@ int mailbox_sum(struct cuda_comm *k, float *x, size_t n, struct err *err)
 	return rc;
 }
 
-/* The longest part decides how often: every rank makes as many calls. */
 int mailbox_gather(struct cuda_comm *k, const struct gather_args *a, struct err *err)
 {
 	const float *in = (const float *)(const void *)a->in;
 	size_t own = (size_t)a->n_row * (size_t)a->count;
-	size_t all = (size_t)a->n_row * (size_t)((a->total + k->base.n_ranks - 1) / k->base.n_ranks);
+	size_t all = longest_part(a, k->base.n_ranks);
 	int rc = 0;
 
 	for (size_t at = 0; at < all && !rc; at += PEER_VALUES) {

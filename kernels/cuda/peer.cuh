@@ -254,12 +254,6 @@ static __device__ __forceinline__ bool place_of(const struct gather_piece &p, in
 	return i < p.n_row * count;
 }
 
-/* Values of the longest part: every rank takes as many calls. */
-static inline size_t longest_part(const struct gather_args *a, int n_ranks)
-{
-	return (size_t)a->n_row * (size_t)((a->total + n_ranks - 1) / n_ranks);
-}
-
 /* 0, or what is wrong with the parts. */
 static inline int check_gather(const struct gather_args *a, int rank, int n_ranks,
 			       struct err *err)
