@@ -22,6 +22,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
+#include "tests/support/median.h"
 #include "tests/support/program.h"
 #include "tests/support/sandboxed.h"
 #include "tests/support/stage.h"
@@ -44,25 +45,12 @@
 static char *program;
 static bool missed;
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void show(const char *what, double got, double bound, const char *unit)
 {
 	missed = missed || got > 1.5 * bound;
 	printf("%-50s %9.2f   bound %7.2f %s%s\n", what, got, bound, unit,
 	       got > bound ? "   over" : "");
 	fflush(stdout);
-}
-
-static double median(double *v, size_t n)
-{
-	qsort(v, n, sizeof(*v), by_size);
-	return v[n / 2];
 }
 
 /* As a shell has it in $EPOCHREALTIME. */
@@ -96,7 +84,7 @@ static void a_key_is_seen_while_a_command_prints(void)
 	stage_wait_for(&st, "of 100 MB a second");
 	for (int i = 0; i < N_KEYS; i++)
 		ms[i] = stage_answer_ms(&st, "~", "~");
-	show("a key while a command prints, median", median(ms, N_KEYS), 20, "ms");
+	show("a key while a command prints, median", median_of(ms, N_KEYS), 20, "ms");
 	show("a key while a command prints, p95", ms[N_KEYS * 95 / 100], 20, "ms");
 	stage_type(&st, "\033");
 	stage_wait_for(&st, "stopped");
@@ -141,7 +129,7 @@ static void a_yes_starts_the_command(void)
 		ms[i] = (number_in(card) - typed) * 1000;
 	}
 	stage_wait_for(&st, "There.");
-	show("from a yes to the command, median", median(ms, N_YES), 10 + LAYER_MS, "ms");
+	show("from a yes to the command, median", median_of(ms, N_YES), 10 + LAYER_MS, "ms");
 	stage_quit(&st);
 	buf_release(&engine);
 }
@@ -178,7 +166,7 @@ static void what_is_printed_is_seen(void)
 			ms[n++] = (now_s() - t) * 1000;
 		before = t;
 	}
-	show("from output to the screen, median", median(ms, N_LINES), 60, "ms");
+	show("from output to the screen, median", median_of(ms, N_LINES), 60, "ms");
 	show("from output to the screen, p95", ms[N_LINES * 95 / 100], 60, "ms");
 	stage_type(&st, "\033");
 	stage_wait_for(&st, "stopped");
@@ -230,7 +218,7 @@ static void tools_cost_a_start_little(void)
 		with[i] = one_shot(THERE, tools, &rss);
 	}
 	show("a session's start with tools, beyond one without",
-	     median(with, N_STARTS) - median(without, N_STARTS), 80, "ms");
+	     median_of(with, N_STARTS) - median_of(without, N_STARTS), 80, "ms");
 }
 
 /* Calls that cost nothing, so many rounds of them, beside one. */
@@ -258,7 +246,7 @@ static void a_round_costs_little(void)
 		many[i] = one_shot(buf_z(&engine), options, &rss);
 	}
 	show("a round, without its tool",
-	     (median(many, N_STARTS) - median(one, N_STARTS)) / N_ROUNDS, 5, "ms");
+	     (median_of(many, N_STARTS) - median_of(one, N_STARTS)) / N_ROUNDS, 5, "ms");
 	buf_release(&engine);
 	buf_release(&runner);
 }

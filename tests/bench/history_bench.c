@@ -8,6 +8,7 @@
 
 #include "engine/base/clock.h"
 #include "history/history.h"
+#include "tests/support/median.h"
 
 #define N_LONG 10000
 #define N_ALL  100000
@@ -82,19 +83,13 @@ static int64_t fill(struct history *h, size_t n, size_t per_conversation)
 	}
 }
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static int report(const char *what, double ms[N_RUNS], double bound)
 {
-	qsort(ms, N_RUNS, sizeof(*ms), by_size);
-	printf("%-44s %8.2f ms  (bound %g)%s\n", what, ms[N_RUNS / 2], bound,
-	       ms[N_RUNS / 2] < bound ? "" : "  MISSED");
-	return ms[N_RUNS / 2] < bound ? 0 : 1;
+	double median = median_of(ms, N_RUNS);
+
+	printf("%-44s %8.2f ms  (bound %g)%s\n", what, median, bound,
+	       median < bound ? "" : "  MISSED");
+	return median < bound ? 0 : 1;
 }
 
 static int bench_open(const char *path)

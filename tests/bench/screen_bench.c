@@ -22,6 +22,7 @@
 
 #include "engine/base/clock.h"
 #include "history/history.h"
+#include "tests/support/median.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
 
@@ -36,13 +37,6 @@ static const char *const on_nano[] = {"--ephemeral", "--model", "share/nano",
 static struct tmpdir home;
 static int missed;
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void figure(const char *what, double got, double goal, const char *unit)
 {
 	printf("%-62s %8.2f %s (goal: under %g)%s\n", what, got, unit, goal,
@@ -55,9 +49,8 @@ static void figures(const char *what, double *got, size_t n, double goal)
 {
 	char text[80];
 
-	qsort(got, n, sizeof(*got), by_size);
 	snprintf(text, sizeof(text), "%s, median of %zu", what, n);
-	figure(text, got[n / 2], goal, "ms");
+	figure(text, median_of(got, n), goal, "ms");
 	snprintf(text, sizeof(text), "%s, slowest", what);
 	figure(text, got[n - 1], goal, "ms");
 }

@@ -24,15 +24,9 @@
 #include "app/tools/undo.h"
 #include "engine/base/clock.h"
 #include "engine/base/file.h"
+#include "tests/support/median.h"
 
 #define ROUNDS 60
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
 
 static bool missed;
 
@@ -97,9 +91,8 @@ static void measure(struct runner *r, const char *what, const char *tool, const 
 	one(r, tool, args);
 	for (int i = 0; i < ROUNDS; i++)
 		t[i] = one(r, tool, args) * 1000;
-	qsort(t, ROUNDS, sizeof(*t), by_size);
 	snprintf(name, sizeof(name), "%s, median", what);
-	show(name, t[ROUNDS / 2], median, "ms");
+	show(name, median_of(t, ROUNDS), median, "ms");
 	snprintf(name, sizeof(name), "%s, p95", what);
 	show(name, t[ROUNDS * 95 / 100], p95, "ms");
 }
@@ -108,7 +101,7 @@ static void measure(struct runner *r, const char *what, const char *tool, const 
 static void measure_command(struct runner *r)
 {
 	char *argv[] = {"bash", "--noprofile", "--norc", "-c", "true", NULL};
-	double more[ROUNDS], alone[ROUNDS];
+	double more[ROUNDS], alone[ROUNDS], bash;
 
 	for (int i = 0; i < ROUNDS; i++) {
 		double began = clock_s();
@@ -120,11 +113,9 @@ static void measure_command(struct runner *r)
 		alone[i] = (clock_s() - began) * 1000;
 		more[i] = one(r, "shell", "{\"command\": \"true\"}") * 1000;
 	}
-	qsort(alone, ROUNDS, sizeof(*alone), by_size);
-	qsort(more, ROUNDS, sizeof(*more), by_size);
-	printf("%-44s %9.2f ms\n", "bash alone, median", alone[ROUNDS / 2]);
-	show("a command without sandbox, beyond bash", more[ROUNDS / 2] - alone[ROUNDS / 2], 5,
-	     "ms");
+	bash = median_of(alone, ROUNDS);
+	printf("%-44s %9.2f ms\n", "bash alone, median", bash);
+	show("a command without sandbox, beyond bash", median_of(more, ROUNDS) - bash, 5, "ms");
 }
 
 #define UNDO_FILES  100
@@ -199,10 +190,9 @@ static void measure_undo(struct runner *r, const char *dir)
 		t[i] = 1000 * take_back(r, dir, (struct str){text[i % 2], sizeof(text[0])},
 					(struct str){text[(i + 1) % 2], sizeof(text[0])});
 	}
-	qsort(t, UNDO_ROUNDS, sizeof(*t), by_size);
 	/* No quicker than a disk that is slower than that. */
-	show("undo of 100 files of 8 KiB, median", t[UNDO_ROUNDS / 2], disk > 200 ? disk : 200,
-	     "ms");
+	show("undo of 100 files of 8 KiB, median", median_of(t, UNDO_ROUNDS),
+	     disk > 200 ? disk : 200, "ms");
 	for (int i = 0; i < UNDO_FILES; i++) {
 		snprintf(path, sizeof(path), "%s/undo%d", dir, i);
 		unlink(path);
