@@ -12,7 +12,7 @@ static inline int median_compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* n > 0; they stand in order of size afterwards, so that v[n * 95 / 100] is the 95th percentile. */
+/* n > 0.  They stand in order of size afterwards: v[n * 95 / 100] is the 95th percentile. */
 static inline double median_of(double *v, size_t n)
 {
 	qsort(v, n, sizeof(*v), median_compare);
