@@ -21,21 +21,6 @@
 
 /* ---- reading ---- */
 
-/* Takes a line off. */
-static bool next_line(struct str *text, struct str *line)
-{
-	const char *end;
-
-	if (!text->n)
-		return false;
-	end = memchr(text->p, '\n', text->n);
-	line->p = text->p;
-	line->n = end ? (size_t)(end - text->p) : text->n;
-	*text = (struct str){text->p + line->n + (end != NULL),
-			     text->n - line->n - (end != NULL)};
-	return true;
-}
-
 /* The rule of a line that is about the workspace; false: it is another's, or none. */
 static bool rule_of(const struct json_tree *line, const char *workspace, struct str *rule)
 {
@@ -73,7 +58,7 @@ static void take_lines(struct rules *r, const char *path, struct str text,
 {
 	struct str line, rule;
 
-	for (int n = 1; next_line(&text, &line); n++) {
+	for (int n = 1; str_line(&text, &line); n++) {
 		struct json_tree tree = {0};
 		struct err why = {0};
 
@@ -135,11 +120,10 @@ static void copy_others(struct buf *out, struct str text, const char *workspace,
 {
 	struct str line, rule;
 
-	while (next_line(&text, &line)) {
+	while (str_line(&text, &line)) {
 		struct json_tree tree = {0};
 		bool same = json_tree_parse(&tree, line, 0, NULL) == 0 &&
-			    rule_of(&tree, workspace, &rule) && rule.n == without.n &&
-			    memcmp(rule.p, without.p, rule.n) == 0;
+			    rule_of(&tree, workspace, &rule) && str_eq(rule, without);
 
 		if (!same && line.n) {
 			buf_adds(out, line);

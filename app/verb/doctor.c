@@ -36,20 +36,6 @@ enum finding { GOOD, NONE, WARN, FAIL };
 static void tell(struct doctor *d, enum finding f, const char *what, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* The next line of *rest without its newline; false at the end. */
-static bool next_line(struct str *rest, struct str *line)
-{
-	const char *end;
-
-	if (!rest->n)
-		return false;
-	end = memchr(rest->p, '\n', rest->n);
-	*line = (struct str){rest->p, end ? (size_t)(end - rest->p) : rest->n};
-	rest->p += line->n + (end != NULL);
-	rest->n -= line->n + (end != NULL);
-	return true;
-}
-
 /* Only the first failure decides. */
 static void fail_as(struct doctor *d, int status)
 {
@@ -77,7 +63,7 @@ static void tell_lines(struct doctor *d, enum finding f, const char *what,
 {
 	struct str rest = buf_str(text), line;
 
-	while (next_line(&rest, &line))
+	while (str_line(&rest, &line))
 		tell(d, f, what, "%.*s", (int)line.n, line.p);
 }
 
@@ -90,7 +76,7 @@ static void check_backends(struct doctor *d)
 	if (survey_backends(&out, &n_ready))
 		buf_reset(&out);
 	rest = buf_str(&out);
-	while (next_line(&rest, &line)) {
+	while (str_line(&rest, &line)) {
 		bool ok = line.n > 3 && !strncmp(line.p, "ok ", 3);
 		size_t skip = line.n > 3 ? 3 : 0;
 

@@ -23,6 +23,19 @@ bool str_is(struct str a, const char *z)
 	return str_eq(a, str_of(z));
 }
 
+bool str_line(struct str *rest, struct str *line)
+{
+	const char *end;
+
+	if (!rest->n)
+		return false;
+	end = memchr(rest->p, '\n', rest->n);
+	*line = (struct str){rest->p, end ? (size_t)(end - rest->p) : rest->n};
+	rest->p += line->n + (end != NULL);
+	rest->n -= line->n + (end != NULL);
+	return true;
+}
+
 void buf_release(struct buf *b)
 {
 	free(b->data);

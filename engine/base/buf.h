@@ -24,6 +24,8 @@ struct str {
 struct str str_of(const char *z); /* of a NUL-terminated string; NULL gives an empty one */
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *z);
+/* Takes the next line off *rest, without its newline; false where nothing is left. */
+bool str_line(struct str *rest, struct str *line);
 
 struct buf {
 	char *data; /* NULL while nothing was ever added; else data[len] == 0 */

@@ -150,9 +150,28 @@ static void counts_are_written_for_people(void **state)
 	}
 }
 
+static void lines_come_off_one_by_one(void **state)
+{
+	static const char *const want[] = {"a", "", "b c", "d"};
+	struct str rest = STR_LIT("a\n\nb c\nd"), line;
+	size_t n = 0;
+
+	(void)state;
+	for (; str_line(&rest, &line); n++) {
+		assert_true(n < 4);
+		assert_true(str_is(line, want[n]));
+	}
+	assert_int_equal(n, 4);
+	rest = STR_LIT("x\n");
+	assert_true(str_line(&rest, &line));
+	assert_false(str_line(&rest, &line));
+	assert_false(str_line(&(struct str){NULL, 0}, &line));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_come_off_one_by_one),
 		cmocka_unit_test(an_empty_buffer_is_a_zeroed_struct),
 		cmocka_unit_test(additions_of_any_size_are_kept_and_ended_by_a_nul),
 		cmocka_unit_test(every_way_to_add_adds),
