@@ -1,41 +1,13 @@
 /* Looking at files and changing them: jobs of the runner, one after another, that are waited
  * for. */
-#include <errno.h>
-#include <poll.h>
-
 #include "app/agent/machine.h"
 #include "app/agent/undoing.h"
-#include "engine/base/clock.h"
 
 #define WAIT_MS   30000
 #define JOB_FILES 1024       /* of one job */
 #define JOB_BYTES (8u << 20) /* of what they are to hold, but for the last */
 
 /* ---- one job ---- */
-
-static int wait_for_end(struct runner *r, uint64_t id, struct job_news *n, struct err *err)
-{
-	int64_t deadline = clock_ms() + WAIT_MS;
-	int rc;
-
-	while ((rc = runner_next(r, n)) >= 0 && (n->id != id || n->kind != JOB_DONE)) {
-		struct pollfd p = {.fd = runner_fd(r), .events = POLLIN};
-		int left = clock_left_ms(deadline);
-
-		if (rc == 1) {
-			job_news_release(n);
-			continue;
-		}
-		if (!left) {
-			/* What it does is of no more use, and another job may come. */
-			runner_restart(r, err);
-			return err_set(err, ERR_TIMEOUT, "the tools' process takes too long");
-		}
-		if (poll(&p, 1, left) < 0 && errno != EINTR)
-			return err_errno(err, "poll", "waiting for the tools' process");
-	}
-	return rc < 0 ? err_set(err, ERR_FAILED, "the tools' process has ended") : 0;
-}
 
 static int run(const struct undo *u, enum job_phase phase, const struct buf *plan,
 	       struct job_news *n, struct err *err)
@@ -48,6 +20,7 @@ static int run(const struct undo *u, enum job_phase phase, const struct buf *pla
 		.phase = phase,
 		.plan = buf_str(plan),
 	};
+	struct err ignored;
 	uint64_t id;
 	int rc = buf_failed(plan) ? err_nomem(err, "files", plan->len)
 				  : runner_run(c->runner, &j, &id, err);
@@ -55,8 +28,12 @@ static int run(const struct undo *u, enum job_phase phase, const struct buf *pla
 	/* One that died since the last turn is started anew. */
 	if (rc == ERR_FAILED && !runner_restart(c->runner, err))
 		rc = runner_run(c->runner, &j, &id, err);
-	if (!rc)
-		rc = wait_for_end(c->runner, id, n, err);
+	if (!rc) {
+		rc = runner_await(c->runner, id, WAIT_MS, n, err);
+		/* What it does is of no more use, and another job may come. */
+		if (rc == ERR_TIMEOUT)
+			runner_restart(c->runner, &ignored);
+	}
 	if (!rc && n->state != TOOL_OK)
 		rc = err_set(err, ERR_FAILED, "%.300s", buf_z(&n->text));
 	return rc;

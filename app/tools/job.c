@@ -1,7 +1,11 @@
 /* Jobs and their news: names, and the way to whichever runner there is. */
 #include "app/tools/tools.h"
 
+#include <errno.h>
+#include <poll.h>
+
 #include "app/tools/runner_ops.h"
+#include "engine/base/clock.h"
 
 const char *tool_class_name(enum tool_class cls)
 {
@@ -71,6 +75,27 @@ void runner_stop(struct runner *r, uint64_t id)
 int runner_next(struct runner *r, struct job_news *n)
 {
 	return r->ops->next(r, n);
+}
+
+int runner_await(struct runner *r, uint64_t id, int64_t ms, struct job_news *n, struct err *err)
+{
+	int64_t deadline = clock_ms() + ms;
+	int rc;
+
+	while ((rc = runner_next(r, n)) >= 0 && (n->id != id || n->kind != JOB_DONE)) {
+		struct pollfd p = {.fd = runner_fd(r), .events = POLLIN};
+		int left = clock_left_ms(deadline);
+
+		if (rc == 1) {
+			job_news_release(n);
+			continue;
+		}
+		if (!left)
+			return err_set(err, ERR_TIMEOUT, "the tools' process takes too long");
+		if (poll(&p, 1, left) < 0 && errno != EINTR)
+			return err_errno(err, "poll", "waiting for the tools' process");
+	}
+	return rc < 0 ? err_set(err, ERR_FAILED, "the tools' process has ended") : 0;
 }
 
 enum sandbox_layer runner_sandbox(const struct runner *r, struct str *why)

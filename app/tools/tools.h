@@ -289,6 +289,12 @@ void runner_stop(struct runner *r, uint64_t id);
  */
 int runner_next(struct runner *r, struct job_news *n);
 
+/*
+ * Waits for that job's JOB_DONE, *n, to be released; other news are dropped.  ERR_TIMEOUT: it has
+ * not come within `ms` (above 0), and the job goes on; ERR_FAILED: the runner is gone; ERR_IO.
+ */
+int runner_await(struct runner *r, uint64_t id, int64_t ms, struct job_news *n, struct err *err);
+
 /* After it is gone: another one in its place. */
 int runner_restart(struct runner *r, struct err *err);
 

@@ -1,15 +1,12 @@
 /* Each tool is given a job, by the runner that a session would have, and its result looked at. */
 #include "app/verb/tools_test.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/newfile.h"
 #include "app/tools/tools.h"
-#include "engine/base/clock.h"
 
 #define PATIENCE_MS 30000
 
@@ -52,29 +49,12 @@ static bool is_offered(const struct trial *t, enum sandbox_layer layer)
 	return !writes || tools_landlock();
 }
 
-static int await(struct runner *r, struct job_news *n, struct err *err)
-{
-	struct pollfd fd = {.fd = runner_fd(r), .events = POLLIN};
-	int64_t until = clock_ms() + PATIENCE_MS;
-	int rc;
-
-	while ((rc = runner_next(r, n)) >= 0) {
-		if (rc > 0 && n->kind == JOB_DONE)
-			return 0;
-		job_news_release(n);
-		if (rc == 0 && poll(&fd, 1, clock_left_ms(until)) <= 0 && errno != EINTR)
-			return err_set(err, ERR_FAILED, "no answer after %d seconds",
-				       PATIENCE_MS / 1000);
-	}
-	return err_set(err, ERR_FAILED, "the tools' process has ended");
-}
-
 static int run(struct runner *r, const struct job *j, struct job_news *n, struct err *err)
 {
 	uint64_t id;
 	int rc = runner_run(r, j, &id, err);
 
-	return rc ? rc : await(r, n, err);
+	return rc ? rc : runner_await(r, id, PATIENCE_MS, n, err);
 }
 
 /* A change of a file is looked into before it is made. */
