@@ -39,14 +39,17 @@ static const struct trial trials[] = {
 	 "to write where it may only read"},
 };
 
+static bool changes_file(const struct trial *t)
+{
+	return strcmp(t->tool, "write_file") == 0 || strcmp(t->tool, "edit_file") == 0;
+}
+
 /* Changes need a kernel that confines them, and commands a sandbox. */
 static bool is_offered(const struct trial *t, enum sandbox_layer layer)
 {
-	bool writes = strcmp(t->tool, "write_file") == 0 || strcmp(t->tool, "edit_file") == 0;
-
 	if (strcmp(t->tool, "shell") == 0)
 		return layer != SANDBOX_NONE;
-	return !writes || tools_landlock();
+	return !changes_file(t) || tools_landlock();
 }
 
 static int run(struct runner *r, const struct job *j, struct job_news *n, struct err *err)
@@ -61,7 +64,7 @@ static int run(struct runner *r, const struct job *j, struct job_news *n, struct
 static int run_trial(struct runner *r, const struct trial *t, struct job_news *n,
 		     struct err *err)
 {
-	bool changes = strcmp(t->tool, "write_file") == 0 || strcmp(t->tool, "edit_file") == 0;
+	bool changes = changes_file(t);
 	struct job j = {.tool = str_of(t->tool),
 			.arguments = str_of(t->arguments),
 			.grade = changes ? GRADE_READ : t->grade,
