@@ -175,6 +175,22 @@ static bool check_printf(const struct shell_command *c, const struct readonly_lo
 	return are_plain(c);
 }
 
+/* Words with a dash stand in the list; all others, and numbers below 0, may be files. */
+static bool take_known(const struct shell_command *c, const char *known,
+		       const struct readonly_look *look)
+{
+	for (size_t i = 1; i < c->n_words; i++) {
+		struct str w = c->words[i].text;
+		bool number = w.n > 1 && w.p[0] == '-' && w.p[1] >= '0' && w.p[1] <= '9';
+
+		if (w.n && w.p[0] == '-' && !number
+			    ? !is_in_list(w, known)
+			    : !look->operand(look->ctx, &c->words[i], false))
+			return false;
+	}
+	return true;
+}
+
 /* -v and -R look into a variable's index, which may run anything. */
 static bool check_test(const struct shell_command *c, const struct readonly_look *look)
 {
@@ -182,15 +198,7 @@ static bool check_test(const struct shell_command *c, const struct readonly_look
 		"-b -c -d -e -f -g -h -k -p -r -s -t -u -w -x -G -L -N -O -S "
 		"-z -n -eq -ne -lt -le -gt -ge -nt -ot -ef -a -o";
 
-	for (size_t i = 1; i < c->n_words; i++) {
-		struct str w = c->words[i].text;
-		bool number = w.n > 1 && w.p[0] == '-' && w.p[1] >= '0' && w.p[1] <= '9';
-
-		if (w.n && w.p[0] == '-' ? !number && !is_in_list(w, known)
-					 : !look->operand(look->ctx, &c->words[i], false))
-			return false;
-	}
-	return true;
+	return take_known(c, known, look);
 }
 
 /* Tests and prints; their values may be files (-newer), and are looked at as such. */
@@ -207,16 +215,7 @@ static bool check_find(const struct shell_command *c, const struct readonly_look
 		"-or "
 		"-true -false -xdev -mount -daystart -noleaf -ignore_readdir_race -P";
 
-	for (size_t i = 1; i < c->n_words; i++) {
-		struct str w = c->words[i].text;
-		bool number = w.n > 1 && w.p[0] == '-' && w.p[1] >= '0' && w.p[1] <= '9';
-
-		if (w.n && w.p[0] == '-' && !number
-			    ? !is_in_list(w, known)
-			    : !look->operand(look->ctx, &c->words[i], false))
-			return false;
-	}
-	return true;
+	return take_known(c, known, look);
 }
 
 /* "12p", "1,20p" or "7,$p" */
