@@ -130,6 +130,8 @@ static void a_yes_for_the_folder_holds_in_the_next_session_until_it_is_taken_bac
 	open_stage(&st, "--plain", TWICE);
 	answer(&st, "[v]iew (Ctrl-C", "y\n");
 	answer(&st, "[v]iew (Ctrl-C", "n\n");
+	/* The script wanted the command to have run. */
+	stage_wait_for(&st, "the last tool message is \"error: denied by the user");
 	stage_quit_lines(&st);
 }
 
