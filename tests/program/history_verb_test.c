@@ -224,14 +224,15 @@ static void a_cut_answer_that_was_imported_is_shown_and_not_offered_to_go_on_wit
 /* As somebody whom modes hold back: $U in a command. */
 static bool without_rights(void)
 {
-	char command[700];
+	char command[1400];
 
 	setenv("U", "", 1);
 	if (geteuid() != 0)
 		return true;
 	setenv("U", "setpriv --reuid 65534 --regid 65534 --clear-groups", 1);
 	snprintf(command, sizeof(command),
-		 "chown -R 65534:65534 %s && $U $d --version >/dev/null", dir.path);
+		 "chown -R 65534:65534 %s && $U $d --version >/dev/null && $U test -r %s/short",
+		 dir.path, dir.path);
 	return system(command) == 0;
 }
 
@@ -285,7 +286,7 @@ static void what_may_not_be_written_can_be_read_and_the_rest_says_why(void **sta
 
 	(void)state;
 	if (!without_rights()) {
-		print_message("skipped: nobody else can run the program here\n");
+		print_message("skipped: nobody else can run the program, or reach its files, here\n");
 		skip();
 	}
 	/* All is written below one folder, but for the shell's own files. */
