@@ -34,7 +34,7 @@ struct chat {
 	pid_t child;
 	int fd, slave; /* the slave stays open here, so that its modes can be read afterwards */
 	struct buf shown;
-	size_t seen;   /* of it, what was waited for */
+	size_t seen; /* of it, what was waited for */
 	struct termios before;
 };
 
@@ -182,7 +182,8 @@ static void answers_stream_and_ctrl_d_quits(void **state)
 	struct chat c;
 
 	(void)state;
-	start(&c, AGAIN "{\"thinking\": \"so I think\"}\n{\"text\": \"so I say\"}\n" DONE, NULL);
+	start(&c, AGAIN "{\"thinking\": \"so I think\"}\n{\"text\": \"so I say\"}\n" DONE,
+	      NULL);
 	type(&c, "hello\n");
 	wait_for(&c, "\033[2m"); /* dimmed */
 	wait_for(&c, "so I think");
@@ -239,9 +240,11 @@ static void ctrl_c_keeps_what_was_said_and_the_next_question_follows_it(void **s
 	struct chat c;
 
 	(void)state;
-	start(&c, "{\"text\": \"begun\"}\n{\"pause\": -1}\n" DONE
-		  "{\"turn\": {\"expect\": \"go on\", \"expect_messages\": 3}}\n"
-		  "{\"text\": \"gone on\"}\n" DONE, NULL);
+	start(&c,
+	      "{\"text\": \"begun\"}\n{\"pause\": -1}\n" DONE
+	      "{\"turn\": {\"expect\": \"go on\", \"expect_messages\": 3}}\n"
+	      "{\"text\": \"gone on\"}\n" DONE,
+	      NULL);
 	type(&c, "hello\n");
 	wait_for(&c, "begun");
 	type(&c, "\003");
@@ -376,8 +379,11 @@ static void several_lines_become_one_message(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct chat c;
 
-		start(&c, "{\"turn\": {\"expect\": \"one\\ntwo\\nthree\", \"expect_messages\": 1}}\n"
-			  "{\"text\": \"one message\"}\n" DONE, NULL);
+		start(&c,
+		      "{\"turn\": {\"expect\": \"one\\ntwo\\nthree\", \"expect_messages\": "
+		      "1}}\n"
+		      "{\"text\": \"one message\"}\n" DONE,
+		      NULL);
 		if (cases[i].typed[0] == '~')
 			type_slowly(&c, cases[i].typed + 1);
 		else
@@ -402,8 +408,10 @@ static void what_acts_on_a_terminal_is_shown_by_its_number_and_sent_as_it_is(voi
 	struct chat c;
 
 	(void)state;
-	start(&c, "{\"turn\": {\"expect\": \"a\\u202eb\\u2066c\\u009b1md\\u200fe\\ufefff\\tg\", "
-		  "\"again\": true}}\n{\"text\": \"heard\"}\n" DONE, NULL);
+	start(&c,
+	      "{\"turn\": {\"expect\": \"a\\u202eb\\u2066c\\u009b1md\\u200fe\\ufefff\\tg\", "
+	      "\"again\": true}}\n{\"text\": \"heard\"}\n" DONE,
+	      NULL);
 	type(&c, "a\u202eb\033[200~\u2066c\xc2\x9b"
 		 "1md\u200fe\ufefff\tg\033[201~");
 	wait_for(&c, "a\\U+0202Eb\\U+02066c\\U+0009B1md");
@@ -426,7 +434,9 @@ static void a_paste_that_never_ends_is_over_when_nothing_comes(void **state)
 	struct chat c;
 
 	(void)state;
-	start(&c, "{\"turn\": {\"expect\": \"pasted and typed\"}}\n{\"text\": \"heard\"}\n" DONE, NULL);
+	start(&c,
+	      "{\"turn\": {\"expect\": \"pasted and typed\"}}\n{\"text\": \"heard\"}\n" DONE,
+	      NULL);
 	type(&c, "\033[200~pasted");
 	wait_for(&c, "pasted");
 	hear(&c, 0);
@@ -443,18 +453,25 @@ static void commands_act_and_wrong_ones_say_so(void **state)
 	static const struct {
 		const char *typed, *shown; /* NULL: only the prompt */
 	} steps[] = {
-		{"/help\n", "/effort"},		       {"/effort max\n", "effort: max"},
-		{"/effort most\n", "expected"},	       {"/set temp 0.5\n", "0.5"},
-		{"/set tmep 0.5\n", "cannot be set"},  {"/nonsense\n", "nonsense"},
-		{"/system be brief\n", NULL},	       {"hello\n", "brief and max"},
-		{"/new\n", NULL},		       {"hello\n", "brief and max"},
+		{"/help\n", "/effort"},
+		{"/effort max\n", "effort: max"},
+		{"/effort most\n", "expected"},
+		{"/set temp 0.5\n", "0.5"},
+		{"/set tmep 0.5\n", "cannot be set"},
+		{"/nonsense\n", "nonsense"},
+		{"/system be brief\n", NULL},
+		{"hello\n", "brief and max"},
+		{"/new\n", NULL},
+		{"hello\n", "brief and max"},
 	};
 	struct chat c;
 
 	(void)state;
-	start(&c, "{\"turn\": {\"expect_system\": \"be brief\", \"expect_effort\": \"max\", "
-		  "\"expect_messages\": 2, \"again\": true}}\n"
-		  "{\"text\": \"brief and max\"}\n" DONE, NULL);
+	start(&c,
+	      "{\"turn\": {\"expect_system\": \"be brief\", \"expect_effort\": \"max\", "
+	      "\"expect_messages\": 2, \"again\": true}}\n"
+	      "{\"text\": \"brief and max\"}\n" DONE,
+	      NULL);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		type(&c, steps[i].typed);
 		wait_for(&c, "\n"); /* the echo */
@@ -554,8 +571,9 @@ static void vi_keys_edit_the_line_from_the_moment_they_are_asked_for(void **stat
 	struct chat c;
 
 	(void)state;
-	start(&c, "{\"turn\": {\"expect\": \"abc\"}}\n{\"text\": \"as vi has it\"}\n" DONE
-		  "{\"turn\": {\"expect\": \"abd\"}}\n{\"text\": \"as emacs has it\"}\n" DONE,
+	start(&c,
+	      "{\"turn\": {\"expect\": \"abc\"}}\n{\"text\": \"as vi has it\"}\n" DONE
+	      "{\"turn\": {\"expect\": \"abd\"}}\n{\"text\": \"as emacs has it\"}\n" DONE,
 	      NULL);
 	type(&c, "/set keys vi\n");
 	wait_for(&c, "keys");
@@ -582,7 +600,8 @@ static void hostile_text_never_steers_the_terminal(void **state)
 	struct chat c;
 
 	(void)state;
-	start(&c, AGAIN "{\"text\": \"a\\u001b]0;owned\\u0007b\\u202ec\\u009bd\"}\n" DONE, NULL);
+	start(&c, AGAIN "{\"text\": \"a\\u001b]0;owned\\u0007b\\u202ec\\u009bd\"}\n" DONE,
+	      NULL);
 	type(&c, "hello\n");
 	wait_for(&c, "owned");
 	wait_for_prompt(&c);
@@ -600,9 +619,11 @@ static void a_failed_turn_and_a_resize_end_nothing(void **state)
 	struct chat c;
 
 	(void)state;
-	start(&c, "{\"error\": \"the engine stumbled\"}\n"
-		  "{\"turn\": {\"expect\": \"again\", \"expect_messages\": 1}}\n"
-		  "{\"text\": \"it answers\"}\n" DONE, NULL);
+	start(&c,
+	      "{\"error\": \"the engine stumbled\"}\n"
+	      "{\"turn\": {\"expect\": \"again\", \"expect_messages\": 1}}\n"
+	      "{\"text\": \"it answers\"}\n" DONE,
+	      NULL);
 	type(&c, "hello\n");
 	wait_for(&c, "the engine stumbled");
 	wait_for_prompt(&c);
@@ -616,8 +637,11 @@ static void a_failed_turn_and_a_resize_end_nothing(void **state)
 
 static void what_is_opened_ends_as_it_was_seen(void **state)
 {
-	static const char *const lines[] = {"I look.", "call: shell", "with: {\"command\": \"ls\"}",
-					    "call: edit_file", "malformed call: no JSON",
+	static const char *const lines[] = {"I look.",
+					    "call: shell",
+					    "with: {\"command\": \"ls\"}",
+					    "call: edit_file",
+					    "malformed call: no JSON",
 					    "note: a byte was replaced"};
 	struct chat c;
 
@@ -713,9 +737,10 @@ static void the_models_title_comes_while_the_prompt_waits_and_shows_nothing(void
 	struct chat c;
 
 	(void)state;
-	start(&c, AGAIN "{\"text\": \"answered\"}\n" DONE TITLES
-		  "{\"thinking\": \"hm\"}\n"
-		  "{\"text\": \"\\n \\\"Short\\u001b[2J name\\\"\\nand more\"}\n" DONE, NULL);
+	start(&c,
+	      AGAIN "{\"text\": \"answered\"}\n" DONE TITLES "{\"thinking\": \"hm\"}\n"
+		    "{\"text\": \"\\n \\\"Short\\u001b[2J name\\\"\\nand more\"}\n" DONE,
+	      NULL);
 	ask(&c, "a long question about nothing\n");
 	hear(&c, 200);
 	assert_null(strstr(buf_z(&c.shown), "Short"));
@@ -730,9 +755,11 @@ static void typing_drops_the_title_and_the_question_is_answered(void **state)
 	struct chat c;
 
 	(void)state;
-	start(&c, AGAIN "{\"text\": \"answered\"}\n" DONE TITLE_TURN
-		  "{\"text\": \"Never whole\"}\n{\"pause\": -1}\n" DONE TITLES
-		  "{\"text\": \"The second\"}\n" DONE, NULL);
+	start(&c,
+	      AGAIN "{\"text\": \"answered\"}\n" DONE TITLE_TURN
+		    "{\"text\": \"Never whole\"}\n{\"pause\": -1}\n" DONE TITLES
+		    "{\"text\": \"The second\"}\n" DONE,
+	      NULL);
 	ask(&c, "one\n");
 	hear(&c, 300);
 	type(&c, "t");
@@ -778,8 +805,9 @@ static void no_title_is_silent(void **state)
 
 static void a_piped_question_gets_a_title_when_it_is_gone_on_with(void **state)
 {
-	const char *const ask[] = {"--titles=on", "--engine-script", tmpdir_file(&test_dir, "once"),
-				   "-p",	  "write a commit message", NULL};
+	const char *const ask[] = {
+		"--titles=on", "--engine-script",        tmpdir_file(&test_dir, "once"),
+		"-p",          "write a commit message", NULL};
 	struct program_run run;
 	struct chat c;
 
@@ -810,8 +838,9 @@ static void a_piped_question_gets_a_title_when_it_is_gone_on_with(void **state)
 static void a_word_that_is_nearly_a_verb_is_asked_about(void **state)
 {
 	const char *const as_verb[] = {program_path(), "histroy", "path", NULL};
-	const char *const as_question[] = {program_path(), "--ephemeral", "--engine-script",
-					   tmpdir_file(&test_dir, "once"), "dcotor", NULL};
+	const char *const as_question[] = {program_path(),    "--ephemeral",
+					   "--engine-script", tmpdir_file(&test_dir, "once"),
+					   "dcotor",          NULL};
 	static const struct {
 		const char *answer, *shown;
 		int status;
@@ -842,8 +871,10 @@ static void a_title_by_hand_stays(void **state)
 	struct chat c;
 
 	(void)state;
-	start(&c, AGAIN "{\"text\": \"answered\"}\n" DONE TITLES
-		  "{\"text\": \"By the model\"}\n" DONE, NULL);
+	start(&c,
+	      AGAIN "{\"text\": \"answered\"}\n" DONE TITLES
+		    "{\"text\": \"By the model\"}\n" DONE,
+	      NULL);
 	ask(&c, "one\n");
 	type(&c, "/title mine\n");
 	wait_for(&c, "title: mine");
