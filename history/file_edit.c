@@ -264,3 +264,36 @@ int history_edit_after(struct history *h, int64_t id, struct buf *out, struct er
 				  "i", id),
 			  "what the file held after the edit is not kept", out, err);
 }
+
+int history_edit_sides(struct history *h, int64_t answer, struct str ref, size_t max,
+		       struct history_edit_sides *out, struct err *err)
+{
+	sqlite3_stmt *st =
+		sql_get(h, err,
+			"SELECT before, before_hash IS NOT NULL, after_hash FROM file_edit e"
+			" JOIN tool_run r ON r.id = tool_run_id WHERE answer_id = ? AND ref = ?"
+			" AND (before_hash IS NULL OR length(before) <= ?)",
+			"isi", answer, ref, (int64_t)max);
+	int rc;
+
+	*out = (struct history_edit_sides){0};
+	if (!st)
+		return err->code;
+	rc = sql_row(h, st, err);
+	if (rc > 0) {
+		buf_adds(&out->before, sql_str(st, 0));
+		out->existed = sqlite3_column_int(st, 1);
+		read_hash(st, 2, out->after_hash);
+	}
+	sql_done(st);
+	if (rc == 0)
+		return err_set(err, ERR_USAGE, "what the call found in a file is not kept");
+	if (rc > 0 && buf_failed(&out->before))
+		return err_nomem(err, "file", out->before.len);
+	return rc < 0 ? rc : 0;
+}
+
+void history_edit_sides_release(struct history_edit_sides *s)
+{
+	buf_release(&s->before);
+}

@@ -479,6 +479,21 @@ int history_edit_before(struct history *h, int64_t id, struct buf *out, struct e
 /* What it held after the edit, where that was kept when the edit was taken back. */
 int history_edit_after(struct history *h, int64_t id, struct buf *out, struct err *err);
 
+/* What a call found in the file that it changed, and left there. */
+struct history_edit_sides {
+	bool existed;
+	struct buf before; /* "" where it did not */
+	unsigned char after_hash[HISTORY_HASH_BYTES];
+};
+
+/*
+ * To be released, either way.  ERR_USAGE: the call changed no file, or what that held before is
+ * not kept, or is more than `max` bytes.
+ */
+int history_edit_sides(struct history *h, int64_t answer, struct str ref, size_t max,
+		       struct history_edit_sides *out, struct err *err);
+void history_edit_sides_release(struct history_edit_sides *s);
+
 /* An edit on its way back, or forth again. */
 struct history_edit_step {
 	int64_t id;

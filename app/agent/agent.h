@@ -113,7 +113,7 @@ struct agent_news {
 	/* Of a change of a file that was made: its path below the workspace, what changed, and
 	 * whether there was none before; path "": none was. */
 	struct str edited, diff;
-	bool made;
+	bool made, asked; /* asked: the user was shown the diff, and said yes */
 	int64_t round;   /* the number of the one that ended */
 };
 
@@ -276,6 +276,12 @@ bool agent_may_resume(const struct talk *t);
  * process.  On failure it is idle.
  */
 int agent_resume(struct agent *a, struct talk *t, int64_t ctx_tokens, struct err *err);
+
+/*
+ * Before the branch is shown: what its calls changed in files, where that is not known any more
+ * but can be found out by what is stored.  Each is sought once, the newest first.
+ */
+void agent_find_diffs(const struct talks *talks, struct talk *t);
 
 /*
  * Appends what is asked, as lines: the whole call, with what a terminal would act on or hide

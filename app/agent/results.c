@@ -1,6 +1,8 @@
 /* What a call came to: kept, then shown. */
 #include "app/agent/machine.h"
 
+#include <string.h>
+
 #define LAST_ROUND "[this was the last tool round; answer now]"
 
 /* What a rule or the user adds.  Where nothing may be written, no grade lets it be. */
@@ -55,8 +57,14 @@ static enum history_edit_state edit_state(enum tool_state state)
 							   : HISTORY_EDIT_DROPPED;
 }
 
+static bool is_users_word(const char *by)
+{
+	return strcmp(by, "once") == 0 || strcmp(by, "session") == 0 ||
+	       strcmp(by, "always") == 0;
+}
+
 /* Of a change that was made, what was. */
-static void add_edit(const struct agent *a, struct agent_news *n)
+static void add_edit(const struct agent *a, const char *by, struct agent_news *n)
 {
 	struct file_plan p;
 
@@ -65,6 +73,7 @@ static void add_edit(const struct agent *a, struct agent_news *n)
 	n->edited = p.path;
 	n->diff = buf_str(&a->prepared.diff);
 	n->made = !p.existed;
+	n->asked = is_users_word(by);
 }
 
 void machine_answer(struct agent *a, struct agent_news *n, const char *by)
@@ -74,6 +83,7 @@ void machine_answer(struct agent *a, struct agent_news *n, const char *by)
 	struct err err = {0};
 	int rc = 0;
 
+	add_edit(a, by, n);
 	buf_adds(&text, n->text);
 	if (machine_is_last_round(a) && a->at + 1 == a->calls.n)
 		buf_addf(&text, "%s" LAST_ROUND, text.len ? "\n" : "");
@@ -86,6 +96,7 @@ void machine_answer(struct agent *a, struct agent_news *n, const char *by)
 				      .name = n->tool,
 				      .text = n->text,
 				      .info = buf_str(&info),
+				      .diff = n->diff,
 				      .edit = a->edit,
 				      .edit_state = edit_state(n->state)};
 	if (!rc)
@@ -93,7 +104,6 @@ void machine_answer(struct agent *a, struct agent_news *n, const char *by)
 	if (rc)
 		machine_give_up(a, AGENT_FAILED, &err,
 				"the result before it could not be kept");
-	add_edit(a, n);
 	a->ops->show(a->ctx, n);
 	buf_release(&text);
 	buf_release(&info);

@@ -165,6 +165,7 @@ static int finish_turn(struct line_mode *l, bool tells_price, bool resumes, stru
 
 	show_init(&show, l->app);
 	show.tells_price = tells_price;
+	show.tells_edits = true;
 	watch = show_watch(&show, 0);
 	rc = resumes ? rounds_resume(&l->rounds, l->talk, &show, &watch, &out, err)
 		     : rounds_run(&l->rounds, l->talk, &show, &watch, &out, err);

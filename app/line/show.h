@@ -24,6 +24,7 @@ struct show {
 	struct buf writes;
 	uint64_t written;
 	bool tells_price; /* of the next turn, once it is known, on stderr */
+	bool tells_edits; /* what calls changed in files, where no question has shown it */
 	bool lost;        /* stdout did not take what was written: */
 	int lost_errno;   /* why, 0 = unknown */
 	/* An agent session: */

@@ -11,7 +11,10 @@
 #include "app/usage.h"
 #include "engine/base/utf8.h"
 
-#define SUBJECT_MAX 120 /* bytes of a call that is written */
+#define SUBJECT_MAX  120 /* bytes of a call that is written */
+#define DIFF_COLUMNS 200 /* bytes of a line of a diff */
+#define DIFF_HEAD    6   /* lines of a longer one that are shown … */
+#define DIFF_TAIL    3
 
 /* ---- text ---- */
 
@@ -104,6 +107,35 @@ void show_writing(struct show *s, const struct event *ev)
 	}
 }
 
+/* As far as it is to be read at a glance: a file may have lines of any length. */
+static void add_diff_line(struct buf *out, struct str line)
+{
+	size_t n = line.n < DIFF_COLUMNS ? line.n : DIFF_COLUMNS;
+
+	n -= n < line.n ? utf8_partial_tail((struct str){line.p, n}) : 0;
+	buf_addz(out, "  ");
+	buf_add(out, line.p, n);
+	buf_addz(out, n < line.n ? " …\n" : "\n");
+}
+
+/* What a call changed: folded, as on the screen. */
+static void add_diff(struct buf *out, struct str diff)
+{
+	size_t n = 0, at = 0;
+	struct str line;
+
+	for (struct str rest = diff; str_line(&rest, &line);)
+		n++;
+	for (struct str rest = diff; str_line(&rest, &line); at++) {
+		bool long_one = n > DIFF_HEAD + DIFF_TAIL + 1;
+
+		if (!long_one || at < DIFF_HEAD || at >= n - DIFF_TAIL)
+			add_diff_line(out, line);
+		else if (at == DIFF_HEAD)
+			buf_addf(out, "  … %zu more lines\n", n - DIFF_HEAD - DIFF_TAIL);
+	}
+}
+
 /* "→ shell make  (exit 2, 3.1 s)" */
 static void tell_result(struct show *s, const struct agent_news *n)
 {
@@ -111,6 +143,8 @@ static void tell_result(struct show *s, const struct agent_news *n)
 
 	add_call(&line, n);
 	add_outcome(&line, n);
+	if (s->tells_edits && !n->asked)
+		add_diff(&line, n->diff);
 	show_make_way(s);
 	output_safe(STDERR_FILENO, buf_str(&line));
 	buf_release(&line);

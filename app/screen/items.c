@@ -218,6 +218,19 @@ static size_t card_of(const struct screen *s, const struct talk_message *result,
 	return m ? screen_card(s, m, ref) : TRANSCRIPT_NONE;
 }
 
+/* What the tool said, and what it changed. */
+static void show_result(struct screen *s, const struct talk_part *p, size_t item)
+{
+	struct str text = buf_str(&p->text);
+
+	transcript_set_text(s->said, item, text);
+	if (!p->diff.len)
+		return;
+	if (text.n && text.p[text.n - 1] != '\n')
+		transcript_append(s->said, item, STR_LIT("\n"));
+	transcript_append(s->said, item, buf_str(&p->diff));
+}
+
 static void add_results(struct screen *s, const struct talk_message *m)
 {
 	for (size_t k = 0; k < m->n_parts; k++) {
@@ -230,7 +243,7 @@ static void add_results(struct screen *s, const struct talk_message *m)
 				continue;
 			transcript_set_call(s->said, i, buf_str(&p->name), (struct str){0});
 		}
-		transcript_set_text(s->said, i, buf_str(&p->text));
+		show_result(s, p, i);
 		transcript_finish(s->said, i, p->error ? ITEM_FAILED : ITEM_DONE, p->took_ms,
 				  p->exit, -1);
 	}

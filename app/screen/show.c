@@ -41,6 +41,7 @@ void screen_show_talk(struct screen *s)
 		tui_say(s->tui, STYLE_ERROR, "out of memory: the conversation can't be shown");
 		return;
 	}
+	agent_find_diffs(s->talks, s->talk);
 	transcript_renew(s->said);
 	s->live.n = 0;
 	talk_path(s->talk, path, n);

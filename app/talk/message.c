@@ -43,6 +43,7 @@ static void part_release(struct talk_part *p)
 	buf_release(&p->text);
 	buf_release(&p->info);
 	buf_release(&p->why);
+	buf_release(&p->diff);
 }
 
 void talk_message_free(struct talk_message *m)
@@ -211,6 +212,7 @@ struct talk_message *talk_message_result(const struct talk_result *r, struct err
 		buf_adds(&p->name, r->name);
 		buf_adds(&p->text, r->text);
 		buf_adds(&p->info, r->info);
+		buf_adds(&p->diff, r->diff);
 	}
 	if (!p || talk_message_failed(m) || talk_part_read_info(p, err)) {
 		talk_message_free(m);
@@ -231,6 +233,8 @@ static int copy_part(struct talk_message *to, const struct talk_part *from, stru
 	buf_adds(&p->text, buf_str(&from->text));
 	buf_adds(&p->info, buf_str(&from->info));
 	buf_adds(&p->why, buf_str(&from->why));
+	buf_adds(&p->diff, buf_str(&from->diff));
+	p->sought = from->sought;
 	p->call = from->call;
 	p->n_closing = from->n_closing;
 	p->error = from->error;
@@ -298,7 +302,7 @@ bool talk_message_failed(const struct talk_message *m)
 		const struct talk_part *p = &m->parts[i];
 
 		failed |= buf_failed(&p->name) || buf_failed(&p->ref) || buf_failed(&p->text) ||
-			  buf_failed(&p->info) || buf_failed(&p->why);
+			  buf_failed(&p->info) || buf_failed(&p->why) || buf_failed(&p->diff);
 	}
 	return failed;
 }

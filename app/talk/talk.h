@@ -36,6 +36,10 @@ struct talk_part {
 			    was cut: why */
 	int64_t n_closing; /* … and how many ids, the answer's last, closed it: nobody chose them */
 	bool error;      /* a notice: the turn failed with it; a result: the call did */
+	/* A result: what the call changed in a file, for the user; "": nothing, or it is not
+	 * known.  It is not stored: agent_find_diffs() finds it out again, once. */
+	struct buf diff;
+	bool sought;
 	int64_t exit;    /* a result: of a command; -1 = unknown */
 	int64_t took_ms; /* thinking, a result; -1 = unknown */
 	/* thinking that still goes on, on the monotonic clock: */
@@ -97,6 +101,7 @@ struct talk_result {
 	struct str ref, name; /* the call's */
 	struct str text;      /* what the tool said, as it said it */
 	struct str info; /* "" or JSON: {"state": "ok" or what else, "exit": N, "ms": N, …} */
+	struct str diff; /* what it changed in a file, for the user; "" */
 	int64_t edit;    /* of a change of a file: the number it was planned with; 0: none */
 	enum history_edit_state edit_state; /* what became of that */
 };

@@ -7,14 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/tools/clean.h"
 #include "app/tools/diff.h"
 #include "app/tools/swap.h"
 #include "app/tools/wire.h"
 #include "engine/base/utf8.h"
 
-#define DIFF_BYTES (64u << 10)
-#define CHANGED    " changed while it was written"
+#define CHANGED " changed while it was written"
 
 /* ---- what is there ---- */
 
@@ -146,32 +144,10 @@ bool file_plan_take(struct str plan, struct file_plan *p)
 	       p->hash_after.n == 16;
 }
 
-/* The beginning of it, on a line border. */
-static void add_diff(struct buf *out, struct str diff)
-{
-	size_t n = 0, more = 0;
-
-	for (size_t i = 0; i < diff.n; i++) {
-		if (diff.p[i] != '\n')
-			continue;
-		if (i < DIFF_BYTES)
-			n = i + 1;
-		else
-			more++;
-	}
-	clean_add(out, (struct str){diff.p, n});
-	if (more)
-		buf_addf(out, "[%zu more lines]\n", more);
-}
-
 static int prepare(struct change *c)
 {
-	struct buf diff = {0};
-	int rc = diff_add(&diff, buf_str(&c->before), buf_str(&c->after));
+	int rc = diff_add_shown(&c->j->diff, buf_str(&c->before), buf_str(&c->after));
 
-	if (!rc)
-		add_diff(&c->j->diff, buf_str(&diff));
-	buf_release(&diff);
 	add_plan(c, &c->j->new_plan);
 	buf_adds(&c->j->before, buf_str(&c->before));
 	return rc;

@@ -12,6 +12,7 @@
 
 #include <xxhash.h>
 
+#include "app/tools/clean.h"
 #include "engine/base/err.h"
 
 struct line {
@@ -305,5 +306,34 @@ int diff_add(struct buf *out, struct str before, struct str after)
 	free(d->a.v);
 	free(d->b.v);
 	free(d);
+	return rc ? rc : buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+/* The beginning of it, on a line border. */
+static void add_shown(struct buf *out, struct str diff)
+{
+	size_t n = 0, more = 0;
+
+	for (size_t i = 0; i < diff.n; i++) {
+		if (diff.p[i] != '\n')
+			continue;
+		if (i < DIFF_BYTES)
+			n = i + 1;
+		else
+			more++;
+	}
+	clean_add(out, (struct str){diff.p, n});
+	if (more)
+		buf_addf(out, "[%zu more lines]\n", more);
+}
+
+int diff_add_shown(struct buf *out, struct str before, struct str after)
+{
+	struct buf diff = {0};
+	int rc = diff_add(&diff, before, after);
+
+	if (!rc)
+		add_shown(out, buf_str(&diff));
+	buf_release(&diff);
 	return rc ? rc : buf_failed(out) ? ERR_NOMEM : 0;
 }

@@ -22,4 +22,12 @@
  */
 int diff_add(struct buf *out, struct str before, struct str after);
 
+#define DIFF_BYTES (64u << 10)
+
+/*
+ * The same for the user: clean, and no more of it than the lines that DIFF_BYTES hold, behind
+ * which "[N more lines]" stands.
+ */
+int diff_add_shown(struct buf *out, struct str before, struct str after);
+
 #endif

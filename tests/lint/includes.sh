@@ -36,7 +36,7 @@ BEGIN {
     edge["kernels/cuda"] = "kernels kernels/comm engine/base"
 
     public["app/agent"] = "agent.h undo.h"
-    public["app/tools"] = "tools.h rules.h reads.h undo.h"
+    public["app/tools"] = "tools.h rules.h reads.h undo.h changed.h"
     public["tui"] = "tui.h"
     public["history"] = "history.h"
     # engine.h and event.h, and what these are made of

@@ -187,6 +187,60 @@ static void on_the_screen_a_key_takes_back_one_edit(void **state)
 	stage_quit(&st);
 }
 
+#define LONG_FILE                                                                              \
+	"{\"call\": {\"name\": \"write_file\", \"arguments\": {\"path\": \"new.txt\","         \
+	" \"content\": \"1\\n2\\n3\\n4\\n5\\n6\\n7\\n8\\n9\\n10\\n11\\n12\\n\"}}}\n"
+
+/* Without a question, which would show it. */
+static void open_editing(struct stage *st, const char *how, const char *engine)
+{
+	const char *args[] = {"--tools", "--titles", "off", "--approve", "edits", how, NULL};
+	struct stage_setup su = {.args = args,
+				 .home = d.path,
+				 .folder = tmpdir_file(&d, "work"),
+				 .engine_script = engine};
+
+	(how && !strcmp(how, "--plain") ? stage_begin_lines : stage_begin)(st, &su);
+}
+
+static void on_the_screen_a_card_shows_what_its_call_changed(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		open_editing(&st, again ? "-c" : NULL, EDITS);
+		if (!again)
+			stage_type(&st, "hi\r");
+		stage_wait_for(&st, "Changed.");
+		stage_wait_for(&st, "│ replaced 1 occurrence in notes.txt");
+		stage_wait_for(&st, "│ -buy milk");
+		stage_wait_for(&st, "│ +buy tea");
+		stage_wait_for(&st, "│ +made");
+		stage_assert_clean(&st);
+		stage_quit(&st);
+		tmpdir_write_text(&d, "work/notes.txt", "else\n");
+	}
+}
+
+static void in_line_mode_what_a_call_changed_is_shown_folded(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	open_editing(&st, "--plain",
+		     "{\"call\": {\"name\": \"edit_file\", \"arguments\": {\"path\": "
+		     "\"notes.txt\", \"old\": \"milk\", \"new\": \"tea\"}}}\n" LONG_FILE DONE
+		     "{\"text\": \"Changed.\"}\n" DONE);
+	stage_type(&st, "hi\n");
+	stage_wait_for(&st, "Changed.");
+	stage_settle(&st);
+	stage_wait_for(&st, "\n  @@ -1 +1 @@\n  -buy milk\n  +buy tea\n");
+	stage_wait_for(&st, "\n  @@ -0,0 +1,12 @@\n  +1\n  +2\n  +3\n  +4\n  +5\n"
+			    "  … 4 more lines\n  +10\n  +11\n  +12\n");
+	stage_quit_lines(&st);
+}
+
 static void who_says_no_is_left_alone_and_a_session_of_lines_has_events(void **state)
 {
 	struct buf line = {0}, out = {0};
@@ -238,6 +292,8 @@ int main(void)
 		T(without_tools_it_says_so),
 		T(on_the_screen_a_box_asks),
 		T(on_the_screen_a_key_takes_back_one_edit),
+		T(on_the_screen_a_card_shows_what_its_call_changed),
+		T(in_line_mode_what_a_call_changed_is_shown_folded),
 		T(who_says_no_is_left_alone_and_a_session_of_lines_has_events),
 	};
 

@@ -105,6 +105,74 @@ static void a_file_that_others_are_told_by_is_asked_about_as_such(void **state)
 	expect_edit(s, 1, HISTORY_EDIT_APPLIED, "AGENTS.md", "one\n");
 }
 
+/* The result's part, which is the leaf's only one. */
+static struct talk_part *last_result(const struct stage *s)
+{
+	struct talk_message *m = s->talk->leaf;
+
+	while (m->role != CHAT_TOOL)
+		m = m->parent;
+	assert_int_equal(m->n_parts, 1);
+	return &m->parts[0];
+}
+
+/* As after the program was ended: what is not stored is gone. */
+static void expect_found_again(const struct stage *s, const char *diff)
+{
+	struct talk_part *p = last_result(s);
+
+	assert_string_equal(buf_z(&p->diff), diff);
+	buf_release(&p->diff);
+	p->sought = false;
+	agent_find_diffs(&s->talks, s->talk);
+	assert_string_equal(buf_z(&p->diff), diff);
+}
+
+static void what_a_call_changed_is_found_again_by_what_is_stored(void **state)
+{
+	static const struct {
+		const char *is, *tool, *arguments, *diff;
+	} rows[] = {
+		{"one\ntwo\n", "edit_file", EDIT("two", "2"),
+		 "@@ -1,2 +1,2 @@\n one\n-two\n+2\n"},
+		{"one\r\ntwo\r\n", "edit_file", EDIT("two", "2\\n3"),
+		 "@@ -1,2 +1,3 @@\n one\n-two\n+2\n+3\n"},
+		{"", "edit_file", EDIT("x", "y"), ""}, /* which fails */
+		{NULL, "write_file", "{\"path\": \"b\", \"content\": \"x\\n\"}",
+		 "@@ -0,0 +1 @@\n+x\n"},
+		{NULL, "write_file", "{\"path\": \"c\", \"content\": \"\"}", ""},
+	};
+	struct stage *s = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].is)
+			tmpdir_write_text(&s->d, "ws/a", rows[i].is);
+		turn(s, DECIDE_YES, ONE(rows[i].tool, rows[i].arguments));
+		/* What becomes of the file then is of no matter. */
+		tmpdir_write_text(&s->d, "ws/a", "theirs\n");
+		expect_found_again(s, rows[i].diff);
+	}
+}
+
+static void what_does_not_come_to_what_was_stored_is_not_shown(void **state)
+{
+	struct stage *s = *state;
+	struct talk_part *result;
+	const struct talk_part *call;
+
+	tmpdir_write_text(&s->d, "ws/a", "one\n");
+	turn(s, DECIDE_YES, ONE("edit_file", EDIT("one", "1")));
+	result = last_result(s);
+	call = talk_message_call(talk_message_answer(s->talk->leaf->parent), STR_LIT("0"));
+	assert_non_null(call);
+	buf_reset((struct buf *)(uintptr_t)&call->text);
+	buf_addz((struct buf *)(uintptr_t)&call->text, EDIT("one", "other"));
+	buf_release(&result->diff);
+	result->sought = false;
+	agent_find_diffs(&s->talks, s->talk);
+	assert_string_equal(buf_z(&result->diff), "");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +181,8 @@ int main(int argc, char **argv)
 		WITH_STAGE(a_file_that_changes_while_it_is_asked_about_stays),
 		WITH_STAGE(what_was_read_may_be_written),
 		WITH_STAGE(a_file_that_others_are_told_by_is_asked_about_as_such),
+		WITH_STAGE(what_a_call_changed_is_found_again_by_what_is_stored),
+		WITH_STAGE(what_does_not_come_to_what_was_stored_is_not_shown),
 	};
 
 	(void)argc;
