@@ -135,7 +135,7 @@ void buf_add_count(struct buf *b, int64_t n)
 
 void buf_remove(struct buf *b, size_t at, size_t n)
 {
-	if (at >= b->len)
+	if (at >= b->len || n == 0)
 		return;
 	if (n > b->len - at)
 		n = b->len - at;
