@@ -147,8 +147,19 @@ static bool all_digits(struct str s)
 	return n && n == s.n;
 }
 
-/* One piece; false: none is here, or it is refused. */
-static bool take_piece(struct splitter *s, struct shell_word *w)
+/*
+ * A ~ means a home directory at the beginning of a word, quotes or not, and behind : and = of
+ * what may be an assignment, which bash takes for one as an argument, too.
+ */
+static bool is_home(const struct splitter *s, size_t word)
+{
+	const struct buf *text = &s->out->text;
+
+	return text->len == word || is_one_of(text->data[text->len - 1], ":=");
+}
+
+/* One piece of the word whose text is from `word` on; false: none is here, or it is refused. */
+static bool take_piece(struct splitter *s, struct shell_word *w, size_t word)
 {
 	char c = peek(s, 0);
 
@@ -158,9 +169,9 @@ static bool take_piece(struct splitter *s, struct shell_word *w)
 		return take_double(s);
 	if (c == '\\')
 		return take_escaped(s);
-	if (!is_plain(c) && !is_one_of(c, "*?["))
+	if (!is_plain(c) && !is_one_of(c, "*?[") && (c != '~' || is_home(s, word)))
 		return false;
-	w->glob = w->glob || !is_plain(c);
+	w->glob = w->glob || is_one_of(c, "*?[");
 	buf_addc(&s->out->text, c);
 	s->at++;
 	return true;
@@ -172,7 +183,7 @@ static bool take_word(struct splitter *s, struct shell_word *w)
 	size_t from = s->out->text.len, began = s->at;
 
 	*w = (struct shell_word){0};
-	while (take_piece(s, w))
+	while (take_piece(s, w, from))
 		;
 	if (s->fails)
 		return false;

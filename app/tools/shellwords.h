@@ -3,9 +3,10 @@
  * bash and dash agree on every word.  What lies outside is not guessed at.
  *
  * Understood are commands joined by ; && || | and newlines; words of ASCII letters, digits and
- * _-./:,+=@%^]; '…'; "…" without $, ` and any \ but \\ and \"; \c for printable ASCII; unquoted
- * * ? [ in arguments; and the redirections < F, > F, >> F, 2> F, &> F (as the last of a list),
- * 2>&1 and >&2.  In command position neither a reserved word, an assignment nor a pattern.
+ * _-./:,+=@%^] and ~ (not at a word's beginning, nor behind : and =); '…'; "…" without $, `
+ * and any \ but \\ and \"; \c for printable ASCII; unquoted * ? [ in arguments; and the
+ * redirections < F, > F, >> F, 2> F, &> F (as the last of a list), 2>&1 and >&2.  In command
+ * position neither a reserved word, an assignment nor a pattern.
  *
  * Pure, in time linear to the text.
  */

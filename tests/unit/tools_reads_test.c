@@ -174,6 +174,8 @@ static void what_only_looks_needs_no_question(void **state)
 		"git diff --stat HEAD",
 		"git diff -- src",
 		"git show HEAD:src/b.c",
+		"git show HEAD~1",
+		"git diff HEAD~2 HEAD~",
 		"git blame -L 1,5 a.c",
 		"git ls-files",
 		"git rev-parse --show-toplevel",

@@ -32,14 +32,14 @@ static const char *const usual[] = {
 	" && ",  " || ", " | ",  "\n",  "'x y'", "\"x y\"", " 2>&1", " >&2", " >f", " <b",
 	" 2> f", " >>f", " &>f", "\\ ", "*",     "?.x",     "[ab]",  "''"};
 static const char *const odd[] = {
-	"\"",      "'",        "\\",   "$",        "`",        "(",     ")",     "{",
-	"}",       "!",        "~",    "#",        "&",        "|",     ";",     "<",
-	">",       "=",        "1",    "2",        "%",        "^",     "]",     "[",
-	"\t",      ":",        "@",    ",",        "+",        "-",     ".",     "/",
-	"if ",     "then ",    "fi",   "do ",      "done ",    "case ", "in ",   "esac",
-	"{ ",      "time ",    "[[ ",  "]]",       "a=b",      "a+=b",  "é",     "‘",
-	"ā",       "\xc2\xa0", "\\\n", "\\\"",     "\"\\\\\"", "$'a'",  "{a,b}", "a[1]=b",
-	"coproc ", "&>>f",     ">|f",  "<<E\nE\n", "1>f",      "+(a)"};
+	"\"",    "'",       "\\",   "$",      "`",        "(",     ")",     "{",        "}",
+	"!",     "~",       "#",    "&",      "|",        ";",     "<",     ">",        "=",
+	"1",     "2",       "%",    "^",      "]",        "[",     "\t",    ":",        "@",
+	",",     "+",       "-",    ".",      "/",        "if ",   "then ", "fi",       "do ",
+	"done ", "case ",   "in ",  "esac",   "{ ",       "time ", "[[ ",   "]]",       "a=b",
+	"a+=b",  "é",       "‘",    "ā",      "\xc2\xa0", "\\\n",  "\\\"",  "\"\\\\\"", "$'a'",
+	"{a,b}", "a[1]=b",  "x~",   "HEAD~1", "~/x",      "=~",    ":~",    "a=~/x",    "b:~",
+	"~root", "coproc ", "&>>f", ">|f",    "<<E\nE\n", "1>f",   "+(a)"};
 
 static void make_line(struct buf *line, uint32_t *seed)
 {
@@ -144,7 +144,8 @@ static void run_script(const char *shell, const struct buf *script, struct buf *
 
 	tmpdir_write(&d, "script", script->data, script->len);
 	tmpdir_write_text(&d, "out", "");
-	buf_addf(&line, "cd '%s' && PATH=/nowhere exec %s ../script ../out </dev/null",
+	buf_addf(&line,
+		 "cd '%s' && HOME=/home/me PATH=/nowhere exec %s ../script ../out </dev/null",
 		 tmpdir_file(&d, "in"), shell);
 	if (program_shell(buf_z(&line), out) != 0)
 		fail_msg("%s: %s", shell, buf_z(out));

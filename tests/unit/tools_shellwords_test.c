@@ -50,6 +50,8 @@ static void certain_lines_are_split_as_the_shell_does(void **state)
 		{"a x=1 if y%z a@b c^d +1 a,b :", "[a][x=1][if][y%z][a@b][c^d][+1][a,b][:]"},
 		{"a x2>f", "[a][x2]>f"},
 		{"echo 'a\nb'", "[echo][a\nb]"},
+		{"git show HEAD~1:a HEAD~ HEAD^~2", "[git][show][HEAD~1:a][HEAD~][HEAD^~2]"},
+		{"a x~ >f~ a=b~c 'x'~ \\~ '~/x' *~", "[a][x~][a=b~c][x~][~][~/x]{*~}>f~"},
 	};
 
 	(void)state;
@@ -83,7 +85,17 @@ static void what_is_not_certain_is_not_understood(void **state)
 		{"echo {rm,x}", "a group", 5},
 		{"! a", "a negation", 0},
 		{"cat ~/x", "a home", 4},
-		{"a x~", "a home", 3},
+		{"a ~", "a home", 2},
+		{"a ~root ~+", "a home", 2},
+		{"a ''~", "a home", 4},
+		{"a x=~", "a home", 4},
+		{"a x=~/b", "a home", 4},
+		{"a x=b:~", "a home", 6},
+		{"a x='b:'~", "a home", 8},
+		{"a b:~/x", "a home", 4},
+		{"a --x=~/b", "a home", 6},
+		{"a >~/f", "a home", 3},
+		{"~/a", "a home", 0},
 		{"a # b", "a comment", 2},
 		{"a x#b", "a comment", 3},
 		{"git status & rm", "a command in the background", 11},
