@@ -1,6 +1,6 @@
 /*
  * The queue is a ring under one mutex.  What the user of the engine waits on is
- * the eventfd, which holds a count exactly while the ring holds an event.
+ * the eventfd, which holds a count exactly while the ring holds an event that was told.
  */
 #include "engine/event.h"
 
@@ -22,6 +22,8 @@ struct event_queue {
 	pthread_cond_t room; /* an event left, or the queue was closed */
 	pthread_cond_t news; /* an event came, or the queue was closed */
 	int fd;
+	bool raised; /* the eventfd has a count */
+	bool quiet;  /* what comes is told when it is no more */
 	bool closed;
 	size_t cap, head, n;
 	struct event ring[];
@@ -186,6 +188,17 @@ static bool merge_into_waiting(struct event_queue *q, struct event *ev)
 	return false;
 }
 
+/* Under the lock: whoever waits for events learns that there are some. */
+static void tell(struct event_queue *q)
+{
+	if (q->n == 0)
+		return;
+	if (!q->raised)
+		raise_fd(q);
+	q->raised = true;
+	pthread_cond_signal(&q->news);
+}
+
 int event_queue_push(struct event_queue *q, struct event *ev)
 {
 	int rc = 0;
@@ -204,15 +217,25 @@ int event_queue_push(struct event_queue *q, struct event *ev)
 		if (q->n < q->cap) {
 			*at(q, q->n) = *ev;
 			*ev = (struct event){0};
-			if (q->n++ == 0)
-				raise_fd(q);
-			pthread_cond_signal(&q->news);
+			q->n++;
+			if (!q->quiet)
+				tell(q);
 			break;
 		}
+		tell(q);
 		pthread_cond_wait(&q->room, &q->lock);
 	}
 	pthread_mutex_unlock(&q->lock);
 	return rc;
+}
+
+void event_queue_quiet(struct event_queue *q, bool quiet)
+{
+	pthread_mutex_lock(&q->lock);
+	q->quiet = quiet;
+	if (!quiet)
+		tell(q);
+	pthread_mutex_unlock(&q->lock);
 }
 
 int event_queue_pop(struct event_queue *q, struct event *ev, int timeout_ms)
@@ -234,8 +257,10 @@ int event_queue_pop(struct event_queue *q, struct event *ev, int timeout_ms)
 		*ev = *first;
 		*first = (struct event){0};
 		q->head = (q->head + 1) % q->cap;
-		if (--q->n == 0)
+		if (--q->n == 0 && q->raised) {
 			lower_fd(q);
+			q->raised = false;
+		}
 		pthread_cond_signal(&q->room);
 		got = 1;
 	}

@@ -112,6 +112,11 @@ void event_queue_free(struct event_queue *q);
  */
 int event_queue_push(struct event_queue *q, struct event *ev);
 /*
+ * While it is quiet, what is pushed wakes nobody, unless the queue is full; when it no longer is,
+ * whoever waits is woken once for all of it.  For one who pushes several events in a moment.
+ */
+void event_queue_quiet(struct event_queue *q, bool quiet);
+/*
  * 1: *ev moved out, release it; 0: nothing came within timeout_ms (-1: wait for ever), or
  * the queue is closed and empty.
  */

@@ -97,16 +97,23 @@ static int feed_drafting(struct turn *t, token_id id, int depth)
 	return prefix_run(&t->s->prefix, call, &t->err);
 }
 
-/* One step of decoding, of whose tokens `room` are still wanted. */
+/*
+ * One step of decoding, of whose tokens `room` are still wanted.  What the last one gave is told
+ * at once, and once: a reader who wakes takes a processor from the step, for each time it does.
+ */
 static int step(struct turn *t, token_id id, int64_t room)
 {
+	struct event_queue *events = t->s->base.events;
 	struct drafting *d = &t->s->drafting;
 	int depth = drafting_depth(d, t->req->sampling.draft, room);
-	double began = clock_s();
+	double began;
 	int rc;
 
+	event_queue_quiet(events, false);
+	began = clock_s();
 	t->cycle.depth = 0;
 	rc = depth ? feed_drafting(t, id, depth) : feed(t, &id, 1, true);
+	event_queue_quiet(events, true);
 	if (rc)
 		return rc;
 	(depth && d->is_sure ? drafting_note_block : drafting_note)(
@@ -268,12 +275,13 @@ static int end_call(struct turn *t, const struct ending *e, int64_t room)
 	stop_with(t, STOP_END);
 	for (int64_t i = 0; i < n; i++)
 		answer_push(&t->answer, e->ids[i]);
+	event_queue_quiet(t->s->base.events, false);
 	for (int64_t i = 0; !rc && i < n; i += chunk)
 		rc = feed(t, e->ids + i, n - i < chunk ? n - i : chunk, false);
 	return rc;
 }
 
-static int decode(struct turn *t)
+static int decode_ids(struct turn *t)
 {
 	struct session *s = t->s;
 	int64_t max = t->req->sampling.max_tokens;
@@ -309,6 +317,16 @@ static int decode(struct turn *t)
 		}
 	}
 	return drop_ahead(t);
+}
+
+static int decode(struct turn *t)
+{
+	int rc;
+
+	event_queue_quiet(t->s->base.events, true);
+	rc = decode_ids(t);
+	event_queue_quiet(t->s->base.events, false);
+	return rc;
 }
 
 static int run(struct turn *t)

@@ -39,6 +39,18 @@ static void push_id(struct event_queue *q, uint64_t turn, token_id id)
 	assert_int_equal(event_queue_push(q, &ev), 0);
 }
 
+static void expect_ids(struct event_queue *q, token_id first, size_t n)
+{
+	struct event ev;
+
+	assert_int_equal(event_queue_pop(q, &ev, 0), 1);
+	assert_int_equal(ev.kind, EV_TOKENS);
+	assert_int_equal(ev.n_ids, n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(ev.ids[i], first + (token_id)i);
+	event_release(&ev);
+}
+
 static void push_progress(struct event_queue *q, enum event_kind kind, uint64_t done)
 {
 	struct event ev = {.kind = kind, .turn = 1, .progress = done, .progress_all = 100};
@@ -233,6 +245,60 @@ static void a_flood_through_a_small_queue_loses_no_byte_and_keeps_the_order(void
 	event_queue_free(f.q);
 }
 
+static void what_is_pushed_quietly_is_told_once_and_whole(void **state)
+{
+	struct event_queue *q = open_queue(16);
+
+	(void)state;
+	event_queue_quiet(q, true);
+	push_id(q, 1, 7);
+	push_text(q, EV_TEXT, 1, "a");
+	push_id(q, 1, 8);
+	push_text(q, EV_TEXT, 1, "b");
+	assert_false(readable(q));
+	event_queue_quiet(q, false);
+	assert_true(readable(q));
+	expect_ids(q, 7, 2);
+	assert_true(readable(q));
+	expect_text(q, EV_TEXT, "ab");
+	assert_false(readable(q));
+	/* Once more, and with nothing: there is nothing to tell. */
+	event_queue_quiet(q, false);
+	assert_false(readable(q));
+	push_text(q, EV_TEXT, 1, "c");
+	assert_true(readable(q));
+	expect_text(q, EV_TEXT, "c");
+	event_queue_free(q);
+}
+
+static void *push_two_quietly(void *arg)
+{
+	struct event_queue *q = arg;
+
+	event_queue_quiet(q, true);
+	push_text(q, EV_TEXT, 1, "a");
+	push_text(q, EV_NOTICE, 1, "b");
+	event_queue_quiet(q, false);
+	return NULL;
+}
+
+static void a_full_queue_is_told_although_it_is_quiet(void **state)
+{
+	struct event_queue *q = open_queue(1);
+	struct pollfd p = {.fd = event_queue_fd(q), .events = POLLIN};
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, push_two_quietly, q), 0);
+	assert_int_equal(poll(&p, 1, -1), 1);
+	expect_text(q, EV_TEXT, "a");
+	assert_int_equal(poll(&p, 1, -1), 1);
+	expect_text(q, EV_NOTICE, "b");
+	pthread_join(thread, NULL);
+	assert_false(readable(q));
+	event_queue_free(q);
+}
+
 static void text_nobody_reads_stops_the_pusher_in_the_end(void **state)
 {
 	struct flood f = {.q = open_queue(2), .n = SIZE_MAX};
@@ -313,6 +379,8 @@ int main(void)
 		cmocka_unit_test(a_pop_with_a_timeout_returns_when_nothing_comes),
 		cmocka_unit_test(
 			a_flood_through_a_small_queue_loses_no_byte_and_keeps_the_order),
+		cmocka_unit_test(what_is_pushed_quietly_is_told_once_and_whole),
+		cmocka_unit_test(a_full_queue_is_told_although_it_is_quiet),
 		cmocka_unit_test(text_nobody_reads_stops_the_pusher_in_the_end),
 		cmocka_unit_test(a_closed_queue_refuses_pushes_and_still_gives_what_it_holds),
 		cmocka_unit_test(events_left_in_the_queue_are_freed_with_it),
