@@ -98,7 +98,7 @@ static const struct play plays[] = {
 	 .status = 4,
 	 .out = "cut\n",
 	 .err = "the answer reached its limit of tokens"},
-	{{"-p", "hi", "--timeout", "0.3"},
+	{{"-p", "hi", "--timeout", "4"},
 	 .engine = READ READ DONE,
 	 .runner = "{\"output\": \"begun\", \"delay_ms\": 20, \"chunk\": 5}\n"
 		   "{\"delay_ms\": 3600000, \"stubborn_ms\": 50}",
@@ -514,7 +514,7 @@ static void a_question_that_nobody_answers_in_time_is_no(void **state)
 			      tmpdir_file(&test_dir, "runner"),
 			      "--ephemeral",
 			      "--timeout",
-			      "1.5",
+			      "4",
 			      "-p",
 			      "hi",
 			      NULL};

@@ -197,7 +197,7 @@ static void stdin_files_and_words_become_one_question(void **state)
 		{"mkdir $T/fifo && mkfifo $T/fifo/note.txt && { echo buy milk >$T/fifo/note.txt & } && "
 		 "d file -f $T/fifo/note.txt what then? </dev/null",
 		 0, "yes\n", ""},
-		{"mkfifo $T/silent; d answer --timeout 1.5 -f $T/silent hi </dev/null", 124, "", "reading"},
+		{"mkfifo $T/silent; d answer --timeout 4 -f $T/silent hi </dev/null", 124, "", "reading"},
 		{"d answer -f /dev/null hi </dev/null", 0, "so I say\n", NULL},
 		{"d answer hi <&-", 0, "so I say\n", NULL},
 		{"d answer <&-", 2, "", "nothing is asked"},
@@ -242,13 +242,13 @@ static void each_way_to_fail_has_its_exit_code_and_keeps_what_was_said(void **st
 		{"d broken hi </dev/null", 3, "half\n", "lost it"},
 		{"d long hi </dev/null", 4, "cut\n", "limit"},
 		{"d full hi </dev/null", 4, "cut\n", "context"},
-		{"d slow --timeout 2 hi </dev/null", 124, "begun\n", NULL},
+		{"d slow --timeout 4 hi </dev/null", 124, "begun\n", NULL},
 		{"trap '' HUP INT; w=exec; d late hi </dev/null & q=$!; sleep 0.3; kill -HUP $q; "
 		 "kill -INT $q; wait $q",
 		 0, "too late\n", ""},
-		{"w='timeout --preserve-status -s INT 2'; d slow hi </dev/null", 130, "begun\n",
+		{"w='timeout --preserve-status -s INT 4'; d slow hi </dev/null", 130, "begun\n",
 		 "interrupted"},
-		{"w='timeout --preserve-status -s TERM 2'; d slow hi </dev/null", 143,
+		{"w='timeout --preserve-status -s TERM 4'; d slow hi </dev/null", 143,
 		 "begun\n", NULL},
 	};
 
@@ -293,7 +293,7 @@ static void json_events_come_in_order_and_each_line_is_json(void **state)
 		 "session prefill tool_call_begin tool_call done", "\"command\": \"ls\""},
 		{"d broken --json hi </dev/null", 3, "session prefill text error", "lost it"},
 		{"d unloaded --json hi </dev/null", 3, "error", "no weights"},
-		{"d slow --json --timeout 2 hi </dev/null", 124,
+		{"d slow --json --timeout 4 hi </dev/null", 124,
 		 "session prefill text done error", "\"timeout\""},
 		{"printf '{\"text\": \"a\"}\\n{\"role\": \"user\", \"content\": \"b\"}\\n' | "
 		 "d second --input-format jsonl",
