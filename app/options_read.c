@@ -18,13 +18,10 @@
 
 static char *trimmed(char *s)
 {
-	char *end;
+	struct str bare = str_trimmed(str_of(s));
 
-	while (isspace((unsigned char)*s))
-		s++;
-	end = s + strlen(s);
-	while (end > s && isspace((unsigned char)end[-1]))
-		*--end = '\0';
+	s += bare.p - s;
+	s[bare.n] = '\0';
 	return s;
 }
 

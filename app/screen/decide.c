@@ -5,7 +5,6 @@
  */
 #include "app/screen/private.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -68,15 +67,6 @@ void screen_note_seen(struct screen *s)
 
 /* ---- answering ---- */
 
-static struct str trimmed(struct str s)
-{
-	while (s.n && isspace((unsigned char)s.p[0]))
-		s = (struct str){s.p + 1, s.n - 1};
-	while (s.n && isspace((unsigned char)s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
 /* "n", "no"; with `rest` also "n REST". */
 static bool is_word(struct str s, const char *word, struct str *rest)
 {
@@ -87,7 +77,7 @@ static bool is_word(struct str s, const char *word, struct str *rest)
 	if (!n || (n != 1 && n != strlen(word)) || strncasecmp(s.p, word, n) != 0)
 		return false;
 	if (rest)
-		*rest = trimmed((struct str){s.p + n, s.n - n});
+		*rest = str_trimmed((struct str){s.p + n, s.n - n});
 	return true;
 }
 
@@ -155,7 +145,7 @@ bool screen_decides(struct screen *s, struct str typed)
 
 	if (!screen_asks(s) || !screen_acts_here(s))
 		return false;
-	typed = trimmed(typed);
+	typed = str_trimmed(typed);
 	if (!read_word(s, typed, &d, &rest))
 		return false;
 	if (clock_ms() - s->acts.asked_ms < SEEN_MS) {

@@ -208,17 +208,6 @@ static int open_written(const struct workspace *w, struct str path, bool outside
 	return fd;
 }
 
-struct str place_trimmed(struct str s)
-{
-	while (s.n && strchr(" \t\r\n", s.p[0])) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n && strchr(" \t\r\n", s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
 static bool is_in_proc(int fd)
 {
 	struct statfs fs;
@@ -249,7 +238,7 @@ static int judge_true(const struct workspace *w, struct str path, bool outside, 
 int workspace_find(const struct workspace *w, struct str path, bool outside, struct place *p,
 		   struct buf *why)
 {
-	struct str bare = place_trimmed(path);
+	struct str bare = str_trimmed(path);
 	int number = 0;
 
 	*p = (struct place){.fd = -1};

@@ -9,8 +9,6 @@
 
 /* The path as it is written, absolute where it is not one of the workspace: "~/" is HOME. */
 void place_write_out(const struct workspace *w, struct str path, struct buf *out);
-/* Without the blanks around it. */
-struct str place_trimmed(struct str path);
 /* The root that a path as written is relative to, and what is left of it; NULL: none. */
 const struct workspace_root *place_lexical_root(const struct workspace *w, struct str path,
 						struct str *rel);

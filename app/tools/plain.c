@@ -33,17 +33,6 @@ static const struct {
 	{"init", "defaultbranch"},
 };
 
-static struct str trimmed(struct str s)
-{
-	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t' || s.p[s.n - 1] == '\r'))
-		s.n--;
-	return s;
-}
-
 static bool is_word(struct str s, const char *z)
 {
 	return s.n == strlen(z) && strncasecmp(s.p, z, s.n) == 0;
@@ -94,8 +83,8 @@ static bool is_harmless(struct str section, struct str line)
 
 	if (!equals)
 		return false;
-	name = trimmed((struct str){line.p, (size_t)(equals - line.p)});
-	value = trimmed((struct str){equals + 1, line.n - (size_t)(equals + 1 - line.p)});
+	name = str_trimmed((struct str){line.p, (size_t)(equals - line.p)});
+	value = str_trimmed((struct str){equals + 1, line.n - (size_t)(equals + 1 - line.p)});
 	for (size_t i = 0; i < N(harmless); i++)
 		if (is_word(section, harmless[i].section) && is_word(name, harmless[i].name))
 			return is_harmless_value(value);
@@ -104,17 +93,12 @@ static bool is_harmless(struct str section, struct str line)
 
 bool plain_settings(struct str text)
 {
-	struct str section = {"", 0};
+	struct str section = {"", 0}, line;
 
 	if (memchr(text.p ? text.p : "", '\0', text.n))
 		return false;
-	while (text.n) {
-		const char *end = memchr(text.p, '\n', text.n);
-		size_t n = end ? (size_t)(end - text.p) : text.n;
-		struct str line = trimmed((struct str){text.p, n});
-
-		n += end != NULL;
-		text = (struct str){text.p + n, text.n - n};
+	while (str_line(&text, &line)) {
+		line = str_trimmed(line);
 		if (!line.n || line.p[0] == '#' || line.p[0] == ';')
 			continue;
 		if (line.p[0] == '[') {

@@ -6,15 +6,6 @@
 
 /* ---- lists ---- */
 
-static struct str trimmed(struct str s)
-{
-	while (s.n && (*s.p == ' ' || *s.p == '\t'))
-		s = (struct str){s.p + 1, s.n - 1};
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 bool rules_next(struct str *list, struct str *text)
 {
 	do {
@@ -23,7 +14,7 @@ bool rules_next(struct str *list, struct str *text)
 
 		if (!list->n)
 			return false;
-		*text = trimmed((struct str){list->p, n});
+		*text = str_trimmed((struct str){list->p, n});
 		*list = (struct str){list->p + taken, list->n - taken};
 	} while (!text->n);
 	return true;

@@ -205,7 +205,7 @@ static int find(const struct workspace *w, struct str path, struct target *t, st
 
 int target_find(const struct workspace *w, struct str path, struct target *t, struct buf *why)
 {
-	struct str bare = place_trimmed(path);
+	struct str bare = str_trimmed(path);
 	int rc;
 
 	*t = (struct target){.dir = -1, .fd = -1};

@@ -23,6 +23,20 @@ bool str_is(struct str a, const char *z)
 	return str_eq(a, str_of(z));
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+struct str str_trimmed(struct str s)
+{
+	while (s.n && is_blank(s.p[0]))
+		s = (struct str){s.p + 1, s.n - 1};
+	while (s.n && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
 bool str_line(struct str *rest, struct str *line)
 {
 	const char *end;

@@ -24,6 +24,8 @@ struct str {
 struct str str_of(const char *z); /* of a NUL-terminated string; NULL gives an empty one */
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *z);
+/* Without the blanks before and behind it: what isspace() says in the C locale. */
+struct str str_trimmed(struct str s);
 /* Takes the next line off *rest, without its newline; false where nothing is left. */
 bool str_line(struct str *rest, struct str *line);
 

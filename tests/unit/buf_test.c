@@ -168,10 +168,30 @@ static void lines_come_off_one_by_one(void **state)
 	assert_false(str_line(&(struct str){NULL, 0}, &line));
 }
 
+static void blanks_around_a_text_come_off(void **state)
+{
+	static const struct {
+		struct str text, want;
+	} cases[] = {{STR_LIT("a b"), STR_LIT("a b")},
+		     {STR_LIT(" \t\n\v\f\ra\tb\r\f\v\n\t "), STR_LIT("a\tb")},
+		     {STR_LIT("\x08 a"), STR_LIT("\x08 a")},
+		     {STR_LIT("\x0e"), STR_LIT("\x0e")},
+		     {STR_LIT("\xc2\xa0"), STR_LIT("\xc2\xa0")},
+		     {STR_LIT("\0 "), STR_LIT("\0")},
+		     {STR_LIT(" \n "), STR_LIT("")},
+		     {STR_LIT(""), STR_LIT("")},
+		     {{NULL, 0}, STR_LIT("")}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_true(str_eq(str_trimmed(cases[i].text), cases[i].want));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_come_off_one_by_one),
+		cmocka_unit_test(blanks_around_a_text_come_off),
 		cmocka_unit_test(an_empty_buffer_is_a_zeroed_struct),
 		cmocka_unit_test(additions_of_any_size_are_kept_and_ended_by_a_nul),
 		cmocka_unit_test(every_way_to_add_adds),
