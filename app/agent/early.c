@@ -162,10 +162,10 @@ void machine_answer_cut(struct agent *a)
 		machine_refuse(a);
 		break;
 	case EARLY_PROTECTED:
-		answer_forbidden(a, " is protected (it belongs to version control)");
+		answer_forbidden(a, TOOLS_PROTECTED);
 		break;
 	case EARLY_OUTSIDE:
-		answer_forbidden(a, " leads outside the workspace");
+		answer_forbidden(a, TOOLS_OUTSIDE);
 		break;
 	}
 }

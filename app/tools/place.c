@@ -176,7 +176,7 @@ int place_refuse_errno(struct buf *why, struct str path, int number)
 		break;
 	case EXDEV:
 	case ELOOP:
-		buf_addz(why, " leads outside the workspace");
+		buf_addz(why, TOOLS_OUTSIDE);
 		break;
 	default:
 		buf_addf(why, ": %s", strerror(number));
@@ -231,7 +231,7 @@ static int judge_true(const struct workspace *w, struct str path, bool outside, 
 	if (is_in_proc(p->fd))
 		return place_refuse(why, path, " is in /proc, where nothing is read");
 	if (!p->root && !outside && !is_system(buf_str(&p->path)))
-		return place_refuse(why, path, " leads outside the workspace");
+		return place_refuse(why, path, TOOLS_OUTSIDE);
 	return 0;
 }
 

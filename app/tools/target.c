@@ -85,7 +85,7 @@ static int open_written(const struct workspace *w, struct str path, struct targe
 	if (buf_failed(&written))
 		rc = ERR_NOMEM;
 	else if (!root)
-		rc = place_refuse(why, path, " leads outside the workspace");
+		rc = place_refuse(why, path, TOOLS_OUTSIDE);
 	else if (!name.n || is_dots(name) || path.p[path.n - 1] == '/')
 		rc = place_refuse(why, path, " is a directory");
 	else if (name.n > NAME_MAX)
@@ -122,11 +122,11 @@ static int judge(const struct workspace *w, struct str path, struct target *t, s
 
 	t->root = workspace_root_of(w, dir, &rel);
 	if (!t->root)
-		return place_refuse(why, path, " leads outside the workspace");
+		return place_refuse(why, path, TOOLS_OUTSIDE);
 	if (workspace_hides(w, buf_str(&t->path)))
 		return place_refuse(why, path, " is hidden (it may hold secrets)");
 	if (protect_by_name(buf_str(&t->path)) || protect_by_content(t->root->fd, rel))
-		return place_refuse(why, path, " is protected (it belongs to version control)");
+		return place_refuse(why, path, TOOLS_PROTECTED);
 	if (t->root->read_only)
 		return place_refuse(why, path, " is in a folder that is only read");
 	return 0;

@@ -155,6 +155,9 @@ bool file_plan_take(struct str plan, struct file_plan *p);
 bool tools_always_ask(struct str path);
 /* Is it one that no tool writes, by a name in its path: what a version control keeps?  Pure. */
 bool tools_never_write(struct str path);
+/* Why a path is refused: what is said behind it. */
+#define TOOLS_PROTECTED " is protected (it belongs to version control)"
+#define TOOLS_OUTSIDE   " leads outside the workspace"
 /*
  * Is a command line one command, surely of these words, with nothing around them?  Then they are
  * appended, as a JSON array.  Pure.
