@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/program.h"
 #include "tests/support/sandboxed.h"
 #include "tests/support/stage.h"
 #include "tests/support/tmpdir.h"
