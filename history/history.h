@@ -252,7 +252,6 @@ int history_tree_keep(struct history_tree *t, struct str title, enum history_tit
 int history_tree_behind(struct history_tree *t, bool *behind, struct err *err);
 void history_tree_free(struct history_tree *t); /* NULL is fine */
 
-struct history *history_tree_store(const struct history_tree *t);
 int64_t
 history_tree_conversation(const struct history_tree *t);    /* 0 before the first message */
 const char *history_tree_uid(const struct history_tree *t); /* given from the start */

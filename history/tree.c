@@ -251,11 +251,6 @@ void history_tree_free(struct history_tree *t)
 	free(t);
 }
 
-struct history *history_tree_store(const struct history_tree *t)
-{
-	return t->h;
-}
-
 int64_t history_tree_conversation(const struct history_tree *t)
 {
 	return t->conversation;

@@ -64,22 +64,6 @@ void surface_clear(struct surface *s)
 	s->cursor_x = s->cursor_y = 0;
 }
 
-int surface_copy(struct surface *dst, const struct surface *src, struct err *err)
-{
-	if (dst->w != src->w || dst->h != src->h) {
-		int rc = surface_resize(dst, src->w, src->h, err);
-
-		if (rc < 0)
-			return rc;
-	}
-	memcpy(dst->cells, src->cells, (size_t)src->w * (size_t)src->h * sizeof(*src->cells));
-	memcpy(dst->joins, src->joins, (size_t)src->h);
-	dst->cursor_x = src->cursor_x;
-	dst->cursor_y = src->cursor_y;
-	dst->cursor_on = src->cursor_on;
-	return 0;
-}
-
 bool cell_equal(const struct cell *a, const struct cell *b)
 {
 	return a->n == b->n && a->width == b->width && a->style == b->style &&

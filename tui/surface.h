@@ -55,8 +55,6 @@ void surface_release(struct surface *s);
 /* New size, all blank.  On ERR_NOMEM the surface is as it was. */
 int surface_resize(struct surface *s, int w, int h, struct err *err);
 void surface_clear(struct surface *s);
-/* dst takes src's size and cells.  On ERR_NOMEM dst is as it was. */
-int surface_copy(struct surface *dst, const struct surface *src, struct err *err);
 bool cell_equal(const struct cell *a, const struct cell *b);
 
 struct view surface_view(struct surface *s);

@@ -39,7 +39,6 @@ struct terminal {
 	bool all;   /* nothing is known of what the terminal shows */
 	bool mouse;
 	bool active; /* in raw mode, on the alternate screen */
-	struct paint_stats stats;
 };
 
 /* ---- writing ---- */
@@ -425,7 +424,6 @@ void terminal_repaint(struct terminal *t)
 
 int terminal_show(struct terminal *t, const struct surface *next, struct err *err)
 {
-	struct paint_stats one;
 	int rc;
 
 	if (!t->active)
@@ -447,9 +445,7 @@ int terminal_show(struct terminal *t, const struct surface *next, struct err *er
 		surface_clear(&t->shown);
 		t->shown.cursor_on = true;
 	}
-	one = paint(&t->caps, &t->shown, next, false, &t->out);
-	t->stats.cells += one.cells;
-	t->stats.bytes += t->out.len;
+	paint(&t->caps, &t->shown, next, false, &t->out);
 	if (buf_failed(&t->out)) {
 		t->all = true;
 		buf_reset(&t->out);
@@ -501,9 +497,4 @@ int terminal_copy(struct terminal *t, struct str text, struct err *err)
 		return rc;
 	}
 	return write_some(t, err);
-}
-
-struct paint_stats terminal_stats(const struct terminal *t)
-{
-	return t->stats;
 }

@@ -71,7 +71,5 @@ int terminal_resume(struct terminal *t, struct err *err);
 void terminal_set_mouse(struct terminal *t, bool on);
 /* Puts text on the clipboard by OSC 52; ERR_LIMIT above what terminals take (74,994 bytes). */
 int terminal_copy(struct terminal *t, struct str text, struct err *err);
-/* Bytes and cells written so far by terminal_show. */
-struct paint_stats terminal_stats(const struct terminal *t);
 
 #endif

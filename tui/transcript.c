@@ -218,11 +218,6 @@ bool transcript_saw_last(const struct transcript *t, size_t i)
 	return i < t->n && t->items[i]->saw_last;
 }
 
-bool transcript_following(const struct transcript *t)
-{
-	return t->follow;
-}
-
 /* Without a choice: the last item while following, else the first one in sight. */
 size_t transcript_chosen(const struct transcript *t)
 {

@@ -109,7 +109,6 @@ void transcript_scroll(struct transcript *t, int rows); /* < 0: up */
 void transcript_page(struct transcript *t, int pages);
 void transcript_top(struct transcript *t);
 void transcript_follow(struct transcript *t);
-bool transcript_following(const struct transcript *t);
 /* The chosen item: what keys act on.  TRANSCRIPT_NONE where there is nothing. */
 size_t transcript_chosen(const struct transcript *t);
 /* Chooses the last item of message `id`, and shows it. */

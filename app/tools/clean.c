@@ -225,11 +225,6 @@ void clean_end(struct clean *c)
 	put(c, c->n);
 }
 
-struct str clean_line(const struct clean *c)
-{
-	return (struct str){c->text + c->n_line, c->n - c->n_line};
-}
-
 static void put_buf(void *ctx, struct str text)
 {
 	buf_adds(ctx, text);

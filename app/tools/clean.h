@@ -46,8 +46,6 @@ void clean_init(struct clean *c, void (*put)(void *ctx, struct str text), void *
 void clean_feed(struct clean *c, struct str raw);
 /* There is no more: puts the rest. */
 void clean_end(struct clean *c);
-/* The line that has not ended yet, borrowed. */
-struct str clean_line(const struct clean *c);
 
 /* A whole text at once. */
 void clean_add(struct buf *out, struct str raw);

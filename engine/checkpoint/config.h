@@ -81,12 +81,10 @@ int model_config_read(const char *dir, struct model_config *cfg, struct err *err
 int model_config_parse(struct str json, const char *name, struct model_config *cfg,
 		       struct err *err);
 
-/* "DeepSeek-V4-Flash", "…-Flash-Base", "…-Pro", "…-Pro-Base", or NULL: some other shape. */
-const char *model_config_variant(const struct model_config *cfg);
-
 /*
- * The published shape of that name (any of the above, or just "flash", "pro"; "flash-dspark": with
- * a block drafter), for measuring without a checkpoint.  false: no such name.
+ * The published shape of that name ("DeepSeek-V4-Flash", "…-Flash-Base", "…-Pro", "…-Pro-Base", or
+ * just "flash", "pro"; "flash-dspark": with a block drafter), for measuring without a checkpoint.
+ * false: no such name.
  */
 bool model_config_published(const char *name, struct model_config *cfg);
 

@@ -1,5 +1,5 @@
 /*
- * The published models, by the values that tell them apart.
+ * The published models: the values that differ between them, and all values of each.
  */
 #include <string.h>
 #include <strings.h>
@@ -36,27 +36,6 @@ static int variant_ratio(const struct variant *v, int layer)
 	if (layer < 2)
 		return v->ratio_first[layer];
 	return layer % 2 ? 128 : 4;
-}
-
-static bool matches(const struct variant *v, const struct model_config *cfg)
-{
-	if (cfg->n_layers != v->n_layers || cfg->dim != v->dim || cfg->n_heads != v->n_heads ||
-	    cfg->q_lora_rank != v->q_lora_rank || cfg->o_groups != v->o_groups ||
-	    cfg->n_experts != v->n_experts || cfg->moe_inter != v->moe_inter ||
-	    cfg->index_topk != v->index_topk || cfg->expert_dtype != v->expert_dtype)
-		return false;
-	for (int i = 0; i < v->n_layers; i++)
-		if (cfg->compress_ratio[i] != variant_ratio(v, i))
-			return false;
-	return true;
-}
-
-const char *model_config_variant(const struct model_config *cfg)
-{
-	for (size_t i = 0; i < N_VARIANTS; i++)
-		if (matches(&variants[i], cfg))
-			return variants[i].name;
-	return NULL;
 }
 
 /* As the published ones are: the last layers are read, one for each stage. */

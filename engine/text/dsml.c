@@ -168,11 +168,6 @@ bool dsml_in_thinking(const struct dsml *d)
 	return dsml_thinks(d->p);
 }
 
-int dsml_n_calls(const struct dsml *d)
-{
-	return (int)d->p->calls.n;
-}
-
 int dsml_n_good_calls(const struct dsml *d)
 {
 	return (int)d->p->calls.n_good;

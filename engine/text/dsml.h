@@ -100,7 +100,6 @@ enum dsml_end {
 int dsml_finish(struct dsml *d, enum dsml_end end, struct err *err);
 
 bool dsml_in_thinking(const struct dsml *d);
-int dsml_n_calls(const struct dsml *d);      /* begun so far */
 int dsml_n_good_calls(const struct dsml *d); /* ended well or cut; known after dsml_finish() */
 
 /* While EV_CALL_BEGIN or EV_CALL_PARAM is told: can the official grammar still accept the answer? */

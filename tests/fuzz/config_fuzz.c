@@ -15,7 +15,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		BUG_ON(err.text[0] == '\0');
 		return 0;
 	}
-	model_config_variant(&cfg);
 	/* Whatever is taken has sizes that can be summed; small ones, lest a run take minutes. */
 	if ((int64_t)cfg.n_layers * cfg.n_experts >= 1000)
 		return 0;

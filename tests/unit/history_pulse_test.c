@@ -480,7 +480,6 @@ static const char *const at_once[] = {
 	"history_message_unfinished",
 	"history_tree_new",
 	"history_tree_free",
-	"history_tree_store",
 	"history_tree_conversation",
 	"history_tree_uid",
 	"history_tree_leaf",
