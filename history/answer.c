@@ -153,7 +153,8 @@ void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t 
 	a->dirty = true;
 }
 
-const struct history_message *history_answer_message(struct history_answer *a)
+/* The answer so far, as parts and ids; borrowed until the next call on it. */
+static const struct history_message *view_of(struct history_answer *a)
 {
 	struct history_message *m = &a->message;
 
@@ -351,7 +352,7 @@ int history_answer_commit(struct history_answer *a, const struct history_run *re
 			  const struct history_message **out, struct err *err)
 {
 	struct history_tree *t = a->t;
-	const struct history_message *m = history_answer_message(a);
+	const struct history_message *m = view_of(a);
 	struct history_message *copy = tree_copy(t, m);
 	bool empty = m->n_parts == 0 && m->n_ids == 0;
 	int64_t id = 0;

@@ -25,7 +25,7 @@ struct history_answer {
 	int32_t *ids;
 	size_t n_ids, cap_ids, journalled_ids;
 
-	struct history_part *view; /* for history_answer_message() */
+	struct history_part *view; /* for view_of() */
 	size_t cap_view;
 	struct history_message message;
 

@@ -49,7 +49,8 @@ static int read_conversation(sqlite3_stmt *st, struct history_conversation *c, s
 	return c->title ? 0 : err_nomem(err, "title", HISTORY_TITLE_CHARS);
 }
 
-int history_list_read(struct history *h, sqlite3_stmt *st, struct history_list *out,
+/* Rows of the conversation columns; a NULL statement passes its failure on. */
+static int read_list(struct history *h, sqlite3_stmt *st, struct history_list *out,
 		      struct err *err)
 {
 	size_t cap = 0;
@@ -87,7 +88,7 @@ int history_list(struct history *h, enum history_which which, size_t limit,
 	int64_t all = which == HISTORY_ALL, archived = which == HISTORY_ARCHIVED;
 	int64_t n = limit && limit < INT64_MAX ? (int64_t)limit : -1;
 
-	return history_list_read(
+	return read_list(
 		h,
 		sql_get(h, err,
 			"SELECT " CONVERSATION_COLUMNS CONVERSATION_TABLES
@@ -100,7 +101,7 @@ int history_list(struct history *h, enum history_which which, size_t limit,
 
 int history_get(struct history *h, int64_t id, struct history_list *out, struct err *err)
 {
-	return history_list_read(h,
+	return read_list(h,
 				 sql_get(h, err,
 					 "SELECT " CONVERSATION_COLUMNS CONVERSATION_TABLES
 					 " WHERE c.id = ?",
@@ -148,7 +149,7 @@ int history_find(struct history *h, const char *name, int64_t *id, struct err *e
 
 	*id = 0;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && *name && !rc && !found.n; i++)
-		rc = history_list_read(h, sql_get(h, err, ways[i], "z", name), &found, err);
+		rc = read_list(h, sql_get(h, err, ways[i], "z", name), &found, err);
 	if (!rc && found.n == 0)
 		rc = err_set(err, ERR_USAGE, "no conversation is called \"%s\"", name);
 	else if (!rc && found.n > 1)

@@ -321,9 +321,6 @@ void history_answer_call_ended(struct history_answer *a, size_t call, struct str
 			       struct str why, int64_t n_ids);
 void history_answer_tokens(struct history_answer *a, const int32_t *ids, size_t n);
 
-/* The answer so far, as parts and ids; borrowed until the next call on it. */
-const struct history_message *history_answer_message(struct history_answer *a);
-
 /* How many ms until a flush is due: 0 = now, -1 = nothing is waiting. */
 int history_answer_due_ms(const struct history_answer *a);
 

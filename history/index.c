@@ -176,25 +176,6 @@ int index_forget(struct history *h, int64_t message, struct err *err)
 	return rc;
 }
 
-static int optimize(struct history *h, struct err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < N_INDEXES && !rc; i++)
-		rc = sql_run(h, err, indexes[i].optimize, "");
-	return rc;
-}
-
-int index_optimize(struct history *h, struct err *err)
-{
-	bool bad = false;
-	int rc = index_is_bad(h, &bad, err);
-
-	if (rc)
-		return rc;
-	return bad ? chore_note(h, CHORE_INDEX, err) : guarded(h, optimize, err);
-}
-
 /* -- from outside --------------------------------------------------------------- */
 
 /*
@@ -233,7 +214,8 @@ static int looks_bad(struct history *h, const struct index *x, bool *bad, struct
 	return 0;
 }
 
-int index_is_bad(struct history *h, bool *bad, struct err *err)
+/* Have they to be made anew, by a chore or by what they look like from outside? */
+static int is_bad(struct history *h, bool *bad, struct err *err)
 {
 	int64_t upto = -1, last = 0;
 	int rc = chore_pending(h, CHORE_INDEX, bad, err);
@@ -244,6 +226,25 @@ int index_is_bad(struct history *h, bool *bad, struct err *err)
 	for (size_t i = 0; i < N_INDEXES && !rc; i++)
 		rc = looks_bad(h, &indexes[i], bad, err);
 	return rc;
+}
+
+static int optimize(struct history *h, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < N_INDEXES && !rc; i++)
+		rc = sql_run(h, err, indexes[i].optimize, "");
+	return rc;
+}
+
+int index_optimize(struct history *h, struct err *err)
+{
+	bool bad = false;
+	int rc = is_bad(h, &bad, err);
+
+	if (rc)
+		return rc;
+	return bad ? chore_note(h, CHORE_INDEX, err) : guarded(h, optimize, err);
 }
 
 static void forget_schema(struct history *h)
@@ -273,7 +274,7 @@ static int make_anew(struct history *h, struct err *err)
 int index_mend(struct history *h, struct err *err)
 {
 	bool bad = false, vacuum = false;
-	int rc = index_is_bad(h, &bad, err);
+	int rc = is_bad(h, &bad, err);
 
 	if (!rc && bad)
 		rc = sql_begin(h, err);

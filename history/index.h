@@ -37,8 +37,6 @@ int index_forget(struct history *h, int64_t message, struct err *err);
  */
 int index_optimize(struct history *h, struct err *err);
 
-/* Whether they have to be made anew, by a chore or by what they look like from outside. */
-int index_is_bad(struct history *h, bool *bad, struct err *err);
 /* Where they are bad: makes them anew, and the file, which drops the old ones. */
 int index_mend(struct history *h, struct err *err);
 /* The last failure told of a damaged index. */

@@ -134,7 +134,7 @@ static int bind_one(sqlite3_stmt *st, int at, char type, va_list *ap)
 	}
 }
 
-sqlite3_stmt *sql_vget(struct history *h, struct err *err, const char *sql, const char *types,
+static sqlite3_stmt *vget(struct history *h, struct err *err, const char *sql, const char *types,
 		       va_list ap)
 {
 	sqlite3_stmt *st;
@@ -166,7 +166,7 @@ sqlite3_stmt *sql_get(struct history *h, struct err *err, const char *sql, const
 	va_list ap;
 
 	va_start(ap, types);
-	st = sql_vget(h, err, sql, types, ap);
+	st = vget(h, err, sql, types, ap);
 	va_end(ap);
 	return st;
 }
@@ -204,7 +204,7 @@ int sql_run(struct history *h, struct err *err, const char *sql, const char *typ
 	int rc;
 
 	va_start(ap, types);
-	st = sql_vget(h, err, sql, types, ap);
+	st = vget(h, err, sql, types, ap);
 	va_end(ap);
 	if (!st)
 		return err->code;
@@ -233,7 +233,7 @@ int sql_int(struct history *h, int64_t *value, int64_t none, struct err *err, co
 	int rc;
 
 	va_start(ap, types);
-	st = sql_vget(h, err, sql, types, ap);
+	st = vget(h, err, sql, types, ap);
 	va_end(ap);
 	if (!st)
 		return err->code;

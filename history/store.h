@@ -62,8 +62,6 @@ int sql_fail(struct history *h, const char *what, struct err *err);
  */
 sqlite3_stmt *sql_get(struct history *h, struct err *err, const char *sql, const char *types,
 		      ...);
-sqlite3_stmt *sql_vget(struct history *h, struct err *err, const char *sql, const char *types,
-		       va_list ap);
 /* 1: a row; 0: the end; negative: failed.  After 0 or less the statement is reset. */
 int sql_row(struct history *h, sqlite3_stmt *st, struct err *err);
 void sql_done(sqlite3_stmt *st); /* reset and unbound; NULL is fine */

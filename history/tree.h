@@ -67,10 +67,6 @@ int tree_finish_run(struct history *h, int64_t id, int64_t message,
 /* Its row, with strings in the tree's memory. */
 int tree_read_run(struct history_tree *t, int64_t id, struct history_run *run, struct err *err);
 
-/* Rows of the conversation columns; a NULL statement passes its failure on. */
-int history_list_read(struct history *h, sqlite3_stmt *st, struct history_list *out,
-		      struct err *err);
-
 /* The words of the schema. */
 const char *history_role_name(enum history_role role);
 bool history_role_from_name(struct str name, enum history_role *role);

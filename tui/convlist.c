@@ -52,6 +52,37 @@ void convlist_choose_current(struct convlist *l)
 	}
 }
 
+static bool is_found(const struct convlist *l, int64_t id)
+{
+	for (size_t i = 0; i < l->n_found; i++) {
+		if (l->found[i] == id)
+			return true;
+	}
+	return false;
+}
+
+/* Every word of the filter stands in the title. */
+static bool matches(const struct convlist *l, const struct convlist_row *r)
+{
+	return fold_has_words(r->title, buf_str(&l->filter.text));
+}
+
+static void refresh(struct convlist *l)
+{
+	bool all = l->filter.text.len > 0;
+
+	l->n_shown = 0;
+	for (size_t i = 0; i < l->n; i++) {
+		const struct convlist_row *r = &l->rows[i];
+
+		if ((all || !r->archived || r->current) &&
+		    (matches(l, r) || is_found(l, r->id)))
+			l->shown[l->n_shown++] = i;
+	}
+	if (l->chosen >= l->n_shown)
+		l->chosen = l->n_shown > 0 ? l->n_shown - 1 : 0;
+}
+
 void convlist_set(struct convlist *l, const struct convlist_row *rows, size_t n)
 {
 	const struct convlist_row *was = convlist_chosen(l);
@@ -81,17 +112,8 @@ void convlist_set(struct convlist *l, const struct convlist_row *rows, size_t n)
 		l->rows[i].title = (struct str){buf_z(b), title};
 		l->rows[i].when = (struct str){buf_z(b) + title, b->len - title};
 	}
-	convlist_refresh(l);
+	refresh(l);
 	convlist_choose(l, id);
-}
-
-static bool is_found(const struct convlist *l, int64_t id)
-{
-	for (size_t i = 0; i < l->n_found; i++) {
-		if (l->found[i] == id)
-			return true;
-	}
-	return false;
 }
 
 void convlist_set_found(struct convlist *l, const int64_t *ids, size_t n)
@@ -103,29 +125,7 @@ void convlist_set_found(struct convlist *l, const int64_t *ids, size_t n)
 	l->n_found = found ? n : 0;
 	if (found)
 		memcpy(found, ids, n * sizeof(*found));
-	convlist_refresh(l);
-}
-
-/* Every word of the filter stands in the title. */
-static bool matches(const struct convlist *l, const struct convlist_row *r)
-{
-	return fold_has_words(r->title, buf_str(&l->filter.text));
-}
-
-void convlist_refresh(struct convlist *l)
-{
-	bool all = l->filter.text.len > 0;
-
-	l->n_shown = 0;
-	for (size_t i = 0; i < l->n; i++) {
-		const struct convlist_row *r = &l->rows[i];
-
-		if ((all || !r->archived || r->current) &&
-		    (matches(l, r) || is_found(l, r->id)))
-			l->shown[l->n_shown++] = i;
-	}
-	if (l->chosen >= l->n_shown)
-		l->chosen = l->n_shown > 0 ? l->n_shown - 1 : 0;
+	refresh(l);
 }
 
 void convlist_step(struct convlist *l, int by)

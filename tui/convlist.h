@@ -33,7 +33,6 @@ struct convlist {
 void convlist_release(struct convlist *l);
 /* Copies; keeps the chosen conversation chosen where it is still there. */
 void convlist_set(struct convlist *l, const struct convlist_row *rows, size_t n);
-void convlist_refresh(struct convlist *l);
 /* Conversations that match the filter by what was said in them; copied. */
 void convlist_set_found(struct convlist *l, const int64_t *ids, size_t n);
 void convlist_step(struct convlist *l, int by);

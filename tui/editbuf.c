@@ -135,7 +135,7 @@ static bool is_word_byte(char c)
 	       (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-size_t editbuf_target(const struct editbuf *e, enum edit_move move)
+static size_t target_of(const struct editbuf *e, enum edit_move move)
 {
 	const char *p = buf_z(&e->text), *nl;
 	size_t at = e->at, n = e->text.len;
@@ -180,12 +180,12 @@ void editbuf_move_to(struct editbuf *e, size_t at)
 
 void editbuf_move(struct editbuf *e, enum edit_move move)
 {
-	editbuf_move_to(e, editbuf_target(e, move));
+	editbuf_move_to(e, target_of(e, move));
 }
 
 void editbuf_delete(struct editbuf *e, enum edit_move move, bool kill)
 {
-	size_t to = editbuf_target(e, move);
+	size_t to = target_of(e, move);
 	size_t from = to < e->at ? to : e->at, end = to < e->at ? e->at : to;
 	bool more = e->killing;
 

@@ -51,7 +51,6 @@ enum edit_move {
 	EDIT_TEXT_END,
 };
 
-size_t editbuf_target(const struct editbuf *e, enum edit_move move);
 void editbuf_move(struct editbuf *e, enum edit_move move);
 void editbuf_move_to(struct editbuf *e, size_t at);
 /* Removes from the cursor to where the move would go; with `kill` it can be yanked. */

@@ -32,30 +32,11 @@ void transcript_free(struct transcript *t)
 	free(t);
 }
 
-void transcript_truncate(struct transcript *t, size_t from)
-{
-	while (t->n > from) {
-		struct item *it = t->items[--t->n];
-
-		t->n_laid -= it->doc.width != 0;
-		item_free(it);
-	}
-	if (t->chosen != TRANSCRIPT_NONE && t->chosen >= t->n)
-		t->chosen = TRANSCRIPT_NONE;
-	if (t->top >= t->n) {
-		t->top = t->n > 0 ? t->n - 1 : 0;
-		t->top_row = 0;
-		t->follow = true;
-	}
-	if (t->hit_item >= t->n)
-		t->hit = false;
-	if (t->left_n > t->n)
-		t->left_n = t->n;
-}
-
 void transcript_clear(struct transcript *t)
 {
-	transcript_truncate(t, 0);
+	while (t->n)
+		item_free(t->items[--t->n]);
+	t->n_laid = t->left_n = 0;
 	t->top = t->top_row = 0;
 	t->follow = true;
 	t->chosen = TRANSCRIPT_NONE;
@@ -119,7 +100,7 @@ static void leave_here(struct transcript *t)
 	t->left_rows = t->left_n > 0 ? rows_of(t, t->left_n - 1).n : 0;
 }
 
-void transcript_unfollow(struct transcript *t)
+static void unfollow(struct transcript *t)
 {
 	if (!t->follow)
 		return;
@@ -157,7 +138,7 @@ void transcript_scroll(struct transcript *t, int rows)
 		return;
 	settle(t);
 	if (rows < 0)
-		transcript_unfollow(t);
+		unfollow(t);
 	for (; rows < 0; rows++) {
 		if (t->top_row > 0) {
 			t->top_row--;
@@ -195,7 +176,7 @@ void transcript_page(struct transcript *t, int pages)
 void transcript_top(struct transcript *t)
 {
 	settle(t);
-	transcript_unfollow(t);
+	unfollow(t);
 	t->top = t->top_row = 0;
 	t->chosen = t->n > 0 ? 0 : TRANSCRIPT_NONE;
 	if (at_end(t))
@@ -245,7 +226,7 @@ void transcript_show(struct transcript *t, size_t i, size_t row)
 		at = 0;
 		item++;
 	}
-	transcript_unfollow(t);
+	unfollow(t);
 	t->top = i;
 	t->top_row = row;
 	for (int k = t->height / 3; k > 0 && (t->top > 0 || t->top_row > 0); k--) {

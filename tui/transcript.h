@@ -42,8 +42,6 @@ struct transcript;
 int transcript_new(struct transcript **out, struct err *err);
 void transcript_free(struct transcript *t);
 void transcript_clear(struct transcript *t);
-/* Drops item `from` and what follows. */
-void transcript_truncate(struct transcript *t, size_t from);
 /*
  * What is added between these two is shown in place of all that was there: what was unfolded
  * stays so, and so do the place and the chosen item, where the same messages are there again.

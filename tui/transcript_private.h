@@ -95,7 +95,6 @@ void item_draw_matches(const struct transcript *t, size_t index, size_t line, st
 		       int y);
 /* Puts item `i`, row `row`, in sight, a third down the view where it has to move. */
 void transcript_show(struct transcript *t, size_t i, size_t row);
-void transcript_unfollow(struct transcript *t);
 /* The first item of those that wait at the end; their number where there is none. */
 size_t transcript_waiting(const struct transcript *t);
 /* Somebody has scrolled up, and has the item before their eyes. */

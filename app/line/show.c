@@ -277,7 +277,8 @@ void show_session(struct show *s, uint64_t seed, const char *uid)
 	show_send(s, &w);
 }
 
-int show_event(void *ctx, const struct event *ev)
+/* Writes one event; ERR_IO once stdout is gone. */
+static int show_event(void *ctx, const struct event *ev)
 {
 	struct show *s = ctx;
 	bool last = ev->kind == EV_DONE || ev->kind == EV_ERROR;

@@ -39,8 +39,6 @@ struct show {
 
 void show_init(struct show *s, const struct app *app);
 
-/* Writes one event; ERR_IO once stdout is gone (watch.event of a turn). */
-int show_event(void *show, const struct event *ev);
 /* A turn shown by s, which signals and the deadline (0 = none) end. */
 struct turn_watch show_watch(struct show *s, int64_t deadline_ms);
 /* turn_run(), with what was said kept also while nobody reads stdout. */

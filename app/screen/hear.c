@@ -228,7 +228,7 @@ static void hear_engine(struct screen *s, const struct event *ev)
 	}
 }
 
-void screen_event(struct screen *s, struct event *ev)
+static void take_event(struct screen *s, struct event *ev)
 {
 	bool named;
 
@@ -257,7 +257,7 @@ void screen_take_events(struct screen *s)
 			turn_drained(&s->turn);
 			return;
 		}
-		screen_event(s, &ev);
+		take_event(s, &ev);
 		event_release(&ev);
 	}
 }

@@ -164,7 +164,6 @@ void screen_ask_title(struct screen *s, struct talk *t);
 void screen_turn_begun(struct screen *s);
 
 /* hear.c */
-void screen_event(struct screen *s, struct event *ev);
 /* At the end: cancels the turn and keeps what was said of the answer. */
 void screen_leave_turn(struct screen *s);
 /* What the engine said by now, as far as keys can wait. */

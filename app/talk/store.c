@@ -315,7 +315,8 @@ int talks_tidy(struct talks *ts, struct err *err)
 	return rc;
 }
 
-size_t talks_missing(const struct talks *ts)
+/* Messages of all conversations that are not in the store. */
+static size_t n_missing(const struct talks *ts)
 {
 	size_t n = 0;
 
@@ -332,7 +333,7 @@ int talks_save(struct talks *ts, struct err *err)
 	for (size_t i = 0; i < ts->n; i++)
 		if (talk_count_unstored(ts->v[i]))
 			talk_store_save(ts, ts->v[i], &why);
-	n = talks_missing(ts);
+	n = n_missing(ts);
 	if (n)
 		return err_set(err, ERR_STORE, "%zu messages could not be kept: %s", n,
 			       why.text);

@@ -46,8 +46,6 @@ int talks_branch(struct talks *ts, struct talk *from, struct talk_message *at,
 		 struct talk **out, struct err *err);
 /* ERR_USAGE without a store. */
 int talks_need_store(const struct talks *ts, struct err *err);
-/* Messages of all conversations that are not in the store. */
-size_t talks_missing(const struct talks *ts);
 /*
  * What removals left to do in the file, which may take long: ERR_CANCELLED where a signal came,
  * or on the screen a key.  Until it is done, the store remembers.

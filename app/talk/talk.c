@@ -62,7 +62,8 @@ size_t talk_path(const struct talk *t, const struct talk_message **out, size_t m
 	return n;
 }
 
-struct talk_message *talk_next(struct talk_message *m)
+/* The one after m in the tree, each before what was said after it; NULL: it was the last. */
+static struct talk_message *next_in_tree(struct talk_message *m)
 {
 	if (m->first_child)
 		return m->first_child;
@@ -73,7 +74,7 @@ struct talk_message *talk_next(struct talk_message *m)
 
 struct talk_message *talk_find(const struct talk *t, int64_t id)
 {
-	for (struct talk_message *m = t->first; m; m = talk_next(m))
+	for (struct talk_message *m = t->first; m; m = next_in_tree(m))
 		if (m->id == id)
 			return m;
 	return NULL;
@@ -141,7 +142,7 @@ void talk_hold(struct talk *t)
 
 struct talk_message *talk_find_stored(const struct talk *t, int64_t stored)
 {
-	for (struct talk_message *m = t->first; m; m = talk_next(m))
+	for (struct talk_message *m = t->first; m; m = next_in_tree(m))
 		if (m->stored == stored)
 			return m;
 	return NULL;
@@ -299,7 +300,7 @@ size_t talk_count_unstored(const struct talk *t)
 {
 	size_t n = 0;
 
-	for (struct talk_message *m = t->first; m; m = talk_next(m))
+	for (struct talk_message *m = t->first; m; m = next_in_tree(m))
 		n += m->stored == 0;
 	return n;
 }

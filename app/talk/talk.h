@@ -151,8 +151,6 @@ struct talk {
 
 /* Puts m after `parent` (NULL: a first message), as the last and newest of its siblings. */
 void talk_attach(struct talk *t, struct talk_message *parent, struct talk_message *m);
-/* The one after m in the tree, each before what was said after it; NULL: it was the last. */
-struct talk_message *talk_next(struct talk_message *m);
 /* Drops all messages. */
 void talk_forget(struct talk *t);
 /* The message that the store knows by that number; NULL: it is not here. */

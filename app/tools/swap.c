@@ -23,7 +23,8 @@
 #define SYNC_THREADS 15
 #define SYNC_STACK   (128u << 10)
 
-bool swap_hash(int fd, XXH128_hash_t *hash)
+/* Of all that a descriptor gives from its beginning; false: errno. */
+static bool hash_file(int fd, XXH128_hash_t *hash)
 {
 	XXH3_state_t *state = XXH3_createState();
 	char *block = malloc(BLOCK_BYTES);
@@ -161,7 +162,7 @@ static bool is_old(const struct swap *s, const char *name, const struct stat *ol
 	XXH128_hash_t hash;
 	struct stat st;
 	bool is = fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == old->st_dev &&
-		  st.st_ino == old->st_ino && swap_hash(fd, &hash) &&
+		  st.st_ino == old->st_ino && hash_file(fd, &hash) &&
 		  XXH128_isEqual(hash, s->hash);
 
 	if (fd >= 0)

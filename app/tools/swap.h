@@ -63,8 +63,6 @@ void swap_sync_folder(int dir);
  */
 enum swap_end swap_remove(const struct swap *s);
 
-/* The hash of all that a descriptor gives from its beginning; false: errno. */
-bool swap_hash(int fd, XXH128_hash_t *hash);
 /* As it is kept, on every machine the same. */
 void swap_put_hash(unsigned char out[sizeof(XXH128_canonical_t)], XXH128_hash_t hash);
 

@@ -145,7 +145,8 @@ void fold_add(struct buf *out, struct str text)
 	}
 }
 
-bool fold_goes_on(const char *p, size_t n)
+/* Does folded text begin with what belongs to the character before it? */
+static bool goes_on(const char *p, size_t n)
 {
 	uint32_t cp;
 
@@ -159,7 +160,7 @@ const char *fold_find(struct str hay, struct str needle)
 
 	while (hit && hit < end) {
 		hit = memmem(hit, (size_t)(end - hit), needle.p, needle.n);
-		if (!hit || !fold_goes_on(hit + needle.n, (size_t)(end - hit) - needle.n))
+		if (!hit || !goes_on(hit + needle.n, (size_t)(end - hit) - needle.n))
 			return hit;
 		hit++;
 	}

@@ -35,8 +35,6 @@ bool fold_is_hangul_rest(uint32_t cp);
 
 /* Appends the text as it is compared, without what is FOLD_NOTHING; no UTF-8 becomes U+FFFD. */
 void fold_add(struct buf *out, struct str text);
-/* Does folded text begin with what belongs to the character before it? */
-bool fold_goes_on(const char *p, size_t n);
 /* The first place of folded `hay` where folded `needle` stands as whole characters; or NULL. */
 const char *fold_find(struct str hay, struct str needle);
 /* Does every word of what was typed, cut at blanks, stand somewhere in the text?  Neither is

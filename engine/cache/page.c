@@ -6,7 +6,17 @@
 #include "engine/cache/copies.h"
 #include "engine/pass/model_internal.h"
 
-bool page_rows_next(const struct model *m, struct page_rows *r)
+/* The rows of one kind in one layer. */
+struct page_rows {
+	int layer, kind; /* where the next ones are looked for */
+	struct rows_layout layout;
+	dbuf pool;    /* [pages, bytes] */
+	size_t bytes; /* of a page */
+	size_t at;    /* where they begin in a page in one piece */
+};
+
+/* From zeroed ones to the first, and on to the next; false: there are no more. */
+static bool next_rows(const struct model *m, struct page_rows *r)
 {
 	r->at += r->bytes;
 	r->bytes = 0;
@@ -38,7 +48,7 @@ static int get_page(struct model *m, int32_t page, int tokens, unsigned char *ou
 {
 	int rc = 0;
 
-	for (struct page_rows r = {0}; !rc && page_rows_next(m, &r);) {
+	for (struct page_rows r = {0}; !rc && next_rows(m, &r);) {
 		size_t n = bytes_of(&r, tokens);
 
 		rc = n ? m->be->get(m->be, out + r.at, rows_in(&r, page), n, err) : 0;
@@ -57,7 +67,7 @@ static int get_gathered(struct model *m, const int32_t *pages, int n, unsigned c
 
 	copies_init(&c, m->be);
 	for (int i = 0; i < n; i++) {
-		for (struct page_rows r = {0}; !rc && page_rows_next(m, &r);)
+		for (struct page_rows r = {0}; !rc && next_rows(m, &r);)
 			rc = copies_add(&c, staging + (size_t)i * each + r.at,
 					rows_in(&r, pages[i]), r.bytes, err);
 	}
@@ -69,7 +79,7 @@ static int get_gathered(struct model *m, const int32_t *pages, int n, unsigned c
 /* Rows behind the first tokens may be another continuation's. */
 static void clear_rest(const struct model *m, int tokens, unsigned char *page)
 {
-	for (struct page_rows r = {0}; page_rows_next(m, &r);) {
+	for (struct page_rows r = {0}; next_rows(m, &r);) {
 		size_t n = bytes_of(&r, tokens);
 
 		memset(page + r.at + n, 0, r.bytes - n);
@@ -106,7 +116,7 @@ static int put_rows(struct model *m, const struct put_job *j, struct err *err)
 {
 	int rc = 0;
 
-	for (struct page_rows r = {0}; !rc && page_rows_next(m, &r);)
+	for (struct page_rows r = {0}; !rc && next_rows(m, &r);)
 		rc = m->be->put(m->be, rows_in(&r, j->page), j->in + r.at, r.bytes, err);
 	return rc;
 }
@@ -118,7 +128,7 @@ static int put_scattered(struct model *m, const struct put_job *j, struct err *e
 	struct copies c;
 
 	copies_init(&c, m->be);
-	for (struct page_rows r = {0}; !rc && page_rows_next(m, &r);)
+	for (struct page_rows r = {0}; !rc && next_rows(m, &r);)
 		rc = copies_add(&c, rows_in(&r, j->page), m->work.staging + r.at, r.bytes, err);
 	return rc ? rc : copies_issue(&c, err);
 }
@@ -143,7 +153,7 @@ int page_copy(struct model *m, int32_t to, int32_t from, int tokens, struct err 
 	int rc = 0;
 
 	copies_init(&c, m->be);
-	for (struct page_rows r = {0}; !rc && page_rows_next(m, &r);) {
+	for (struct page_rows r = {0}; !rc && next_rows(m, &r);) {
 		size_t n = bytes_of(&r, tokens);
 
 		rc = n ? copies_add(&c, rows_in(&r, to), rows_in(&r, from), n, err) : 0;

@@ -15,18 +15,6 @@
 
 struct model;
 
-/* The rows of one kind in one layer. */
-struct page_rows {
-	int layer, kind; /* where the next ones are looked for */
-	struct rows_layout layout;
-	dbuf pool;    /* [pages, bytes] */
-	size_t bytes; /* of a page */
-	size_t at;    /* where they begin in a page in one piece */
-};
-
-/* From zeroed ones to the first, and on to the next; false: there are no more. */
-bool page_rows_next(const struct model *m, struct page_rows *r);
-
 /*
  * The first rank's pages, n of them one behind the other, to host memory, model_cache_bytes()
  * each; of the last one the rows of its first `tokens`, the rest is 0.

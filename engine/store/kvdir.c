@@ -20,14 +20,14 @@
 
 /* ---------------------------------------------------------------------- names */
 
-void kv_name_text(const struct kv_name *name, char text[KV_NAME_BYTES])
+static void name_text(const struct kv_name *name, char text[KV_NAME_BYTES])
 {
 	snprintf(text, KV_NAME_BYTES, "%s-%08" PRIx64 "-%016" PRIx64 "%016" PRIx64,
 		 name->frontier ? "end" : "run", (uint64_t)name->end & 0xffffffff,
 		 name->sum.high, name->sum.low);
 }
 
-bool kv_name_parse(const char *text, struct kv_name *name)
+static bool name_parse(const char *text, struct kv_name *name)
 {
 	char again[KV_NAME_BYTES];
 	uint64_t end, high, low;
@@ -37,7 +37,7 @@ bool kv_name_parse(const char *text, struct kv_name *name)
 		return false;
 	*name = (struct kv_name){strncmp(text, "end", 3) == 0, (int64_t)end, {low, high}};
 	/* So that each has one spelling, and this is it. */
-	kv_name_text(name, again);
+	name_text(name, again);
 	return end > 0 && strcmp(again, text) == 0;
 }
 
@@ -125,7 +125,7 @@ static int on_file(void *ctx, const char *path, const char *name)
 	buf_addf(&l->path, "%s/%s", path, name);
 	if (buf_failed(&l->path))
 		return err_nomem(l->err, "path", strlen(path));
-	if (!kv_name_parse(name, &e.name)) {
+	if (!name_parse(name, &e.name)) {
 		drop_left_over(buf_z(&l->path));
 		return 0;
 	}
@@ -223,7 +223,7 @@ void kvdir_path(struct buf *out, const char *root, const struct kv_entry *e)
 {
 	char name[KV_NAME_BYTES];
 
-	kv_name_text(&e->name, name);
+	name_text(&e->name, name);
 	buf_addf(out, "%s/%s/%s/%s", root, e->identity, e->owner, name);
 }
 

@@ -29,8 +29,6 @@ struct kv_name {
 #define KV_NAME_BYTES  56
 #define KV_OWNER_BYTES 64
 
-void kv_name_text(const struct kv_name *name, char text[KV_NAME_BYTES]);
-bool kv_name_parse(const char *text, struct kv_name *name);
 bool kv_name_same(const struct kv_name *a, const struct kv_name *b);
 
 /* Whether it may name a folder: letters, digits, and - within, fewer than KV_OWNER_BYTES. */

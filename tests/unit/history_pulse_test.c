@@ -496,7 +496,6 @@ static const char *const at_once[] = {
 	"history_answer_call_bad",
 	"history_answer_call_ended",
 	"history_answer_tokens",
-	"history_answer_message",
 	"history_answer_due_ms",
 	"history_answer_free",
 	"history_hits_release",
