@@ -1,14 +1,8 @@
-/* One walk checks, another writes what was understood. */
-#include "app/tools/schema.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+/* Do arguments fit a schema?  And the sentence that says why not. */
+#include "app/tools/schema_inside.h"
 
 #include "engine/base/utf8.h"
 
-#define MOST_REFS  16     /* of which one leads to the next */
 #define MOST_STEPS 100000 /* a schema that asks for more is none of use */
 #define SHOWN      100    /* bytes of a name or a text in a sentence */
 
@@ -46,172 +40,16 @@ static bool wrong(struct check *c, const char *what)
 	return false;
 }
 
-/* ---- types ---- */
-
-/* Names of the kinds, as a schema has them and as a sentence does. */
-static const struct {
-	const char *name, *said;
-} kinds[] = {
-	{"integer", "integer"}, {"number", "number"},
-	{"string", "text"},     {"boolean", "true or false"},
-	{"array", "list"},      {"object", "object"},
-	{"null", "null"},
-};
-
-static const char *kind_said(struct str name)
-{
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (str_is(name, kinds[i].name))
-			return kinds[i].said;
-	return NULL;
-}
-
-/* Does `type`, a name or a list of names, have this one? */
-static bool has_kind(const json_t *type, const char *name)
-{
-	const json_t *one;
-	size_t i;
-
-	if (json_is_string(type))
-		return str_is(json_str(type), name);
-	json_array_foreach (type, i, one)
-		if (str_is(json_str(one), name))
-			return true;
-	return false;
-}
-
-/* The number's value; what the text is longer than no number needs. */
-static double value_of(struct str number)
-{
-	char z[64];
-	size_t n = number.n < sizeof(z) - 1 ? number.n : sizeof(z) - 1;
-
-	memcpy(z, number.p, n);
-	z[n] = '\0';
-	return strtod(z, NULL);
-}
-
-static bool is_whole(struct str number)
-{
-	bool point = false;
-
-	for (size_t i = 0; i < number.n; i++)
-		point = point || number.p[i] == '.' || number.p[i] == 'e' || number.p[i] == 'E';
-	return !point ||
-	       (fabs(value_of(number)) < 9e15 && value_of(number) == rint(value_of(number)));
-}
-
-/* A JSON number and nothing else. */
-static bool is_number(struct str text)
-{
-	return text.n && json_number_length(text) == text.n;
-}
-
-static bool reads_numbers(const json_t *type)
-{
-	return has_kind(type, "number") || has_kind(type, "integer");
-}
-
-/*
- * The number that a value is to a schema of that type: its own, or one that a text says where
- * the type has no texts; "" for none.
- */
-static struct str number_of(const struct json_doc *args, const json_t *type, const json_t *v,
-			    bool loose)
-{
-	if (json_is_integer(v))
-		return json_doc_number(args, v);
-	if (loose && json_is_string(v) && type && !has_kind(type, "string") &&
-	    reads_numbers(type) && is_number(json_str(v)))
-		return json_str(v);
-	return (struct str){"", 0};
-}
-
-/* The same of a truth value: 1, 0; -1 for none. */
-static int truth_of(const json_t *type, const json_t *v, bool loose)
-{
-	if (json_is_boolean(v))
-		return json_is_true(v);
-	if (!loose || !json_is_string(v) || !type || has_kind(type, "string") ||
-	    !has_kind(type, "boolean"))
-		return -1;
-	return str_is(json_str(v), "true") ? 1 : str_is(json_str(v), "false") ? 0 : -1;
-}
-
-static const char *kind_of(const json_t *v)
-{
-	switch (json_typeof(v)) {
-	case JSON_OBJECT:
-		return "object";
-	case JSON_ARRAY:
-		return "list";
-	case JSON_STRING:
-		return "text";
-	case JSON_INTEGER:
-	case JSON_REAL:
-		return "number";
-	case JSON_TRUE:
-	case JSON_FALSE:
-		return "true or false";
-	case JSON_NULL:
-		return "null";
-	}
-	return "nothing";
-}
-
-static bool wrong_type(struct check *c, const json_t *type, const json_t *v)
-{
-	bool more = false;
-	const json_t *one;
-	size_t i;
-
-	wrong(c, "expected ");
-	if (json_is_string(type))
-		buf_addz(c->why, kind_said(json_str(type)));
-	json_array_foreach (type, i, one) {
-		if (more)
-			buf_addz(c->why, " or ");
-		more = true;
-		buf_addz(c->why, kind_said(json_str(one)));
-	}
-	buf_addf(c->why, ", got %s", kind_of(v));
-	return false;
-}
-
-/* Are they names of kinds?  A schema of others says nothing of types. */
-static bool knows_type(const json_t *type)
-{
-	const json_t *one;
-	size_t i;
-
-	if (json_is_string(type))
-		return kind_said(json_str(type)) != NULL;
-	json_array_foreach (type, i, one)
-		if (!kind_said(json_str(one)))
-			return false;
-	return json_array_size(type) > 0;
-}
+/* ---- values ---- */
 
 static bool check_type(struct check *c, const json_t *type, const json_t *v)
 {
-	struct str number = number_of(c->args, type, v, c->trial == 0);
-
-	if (!knows_type(type))
+	if (schema_type_fits(c->args, type, v, c->trial == 0))
 		return true;
-	if ((json_is_object(v) && has_kind(type, "object")) ||
-	    (json_is_array(v) && has_kind(type, "array")) ||
-	    (json_is_string(v) && has_kind(type, "string")) ||
-	    (json_is_null(v) && has_kind(type, "null")))
-		return true;
-	if (truth_of(type, v, c->trial == 0) >= 0 && has_kind(type, "boolean"))
-		return true;
-	if (number.n &&
-	    (has_kind(type, "number") || (has_kind(type, "integer") && is_whole(number))))
-		return true;
-	return wrong_type(c, type, v);
+	wrong(c, "expected ");
+	schema_type_add_wrong(c->why, type, v);
+	return false;
 }
-
-/* ---- values ---- */
 
 static bool same(const struct check *c, const json_t *a, const json_t *v);
 
@@ -234,8 +72,8 @@ static bool same(const struct check *c, const json_t *a, const json_t *v)
 	if (json_typeof(a) != json_typeof(v))
 		return false;
 	if (json_is_integer(a))
-		return value_of(json_doc_number(c->schema->doc, a)) ==
-		       value_of(json_doc_number(c->args, v));
+		return schema_value_of(json_doc_number(c->schema->doc, a)) ==
+		       schema_value_of(json_doc_number(c->args, v));
 	if (json_is_string(a))
 		return str_eq(json_str(a), json_str(v));
 	if (json_is_object(a))
@@ -282,18 +120,18 @@ static bool check_bounds(struct check *c, const json_t *schema, const json_t *v)
 {
 	const struct json_doc *doc = c->schema->doc;
 	struct str number =
-		number_of(c->args, json_object_get(schema, "type"), v, c->trial == 0);
+		schema_number_of(c->args, json_object_get(schema, "type"), v, c->trial == 0);
 	struct str least = json_doc_number(doc, json_object_get(schema, "minimum"));
 	struct str most = json_doc_number(doc, json_object_get(schema, "maximum"));
 
 	if (!number.n)
 		return true;
-	if (least.n && value_of(number) < value_of(least)) {
+	if (least.n && schema_value_of(number) < schema_value_of(least)) {
 		wrong(c, "expected at least ");
 		buf_adds(c->why, least);
 		return false;
 	}
-	if (most.n && value_of(number) > value_of(most)) {
+	if (most.n && schema_value_of(number) > schema_value_of(most)) {
 		wrong(c, "expected at most ");
 		buf_adds(c->why, most);
 		return false;
@@ -320,13 +158,13 @@ static bool check_length(struct check *c, const json_t *schema, const json_t *v)
 	if (!json_is_string(v) || (!least.n && !most.n))
 		return true;
 	n = (double)characters(json_str(v));
-	if (least.n && n < value_of(least)) {
+	if (least.n && n < schema_value_of(least)) {
 		wrong(c, "expected at least ");
 		buf_adds(c->why, least);
 		buf_addf(c->why, " characters, got %.0f", n);
 		return false;
 	}
-	if (most.n && n > value_of(most)) {
+	if (most.n && n > schema_value_of(most)) {
 		wrong(c, "expected at most ");
 		buf_adds(c->why, most);
 		buf_addf(c->why, " characters, got %.0f", n);
@@ -472,52 +310,14 @@ static bool check_combined(struct check *c, const json_t *schema, const json_t *
 	return true;
 }
 
-/* One step of a JSON pointer: the part up to the next '/', with ~0 and ~1. */
-static const json_t *step_into(const json_t *v, struct str *rest)
-{
-	char key[256];
-	size_t n = 0, i = 1;
-
-	for (; i < rest->n && rest->p[i] != '/'; i++) {
-		char ch = rest->p[i];
-
-		if (ch == '~' && i + 1 < rest->n &&
-		    (rest->p[i + 1] == '0' || rest->p[i + 1] == '1'))
-			ch = rest->p[++i] == '0' ? '~' : '/';
-		if (n == sizeof(key) - 1)
-			return NULL;
-		key[n++] = ch;
-	}
-	key[n] = '\0';
-	rest->p += i;
-	rest->n -= i;
-	if (json_is_array(v))
-		return json_array_get(v, strtoul(key, NULL, 10));
-	return json_object_get(v, key);
-}
-
-/* What a $ref stands for; NULL where it is nothing within the schema. */
-static const json_t *resolve(const struct schema *s, struct str ref)
-{
-	const json_t *v = s->root;
-
-	if (!ref.n || ref.p[0] != '#')
-		return NULL;
-	ref.p++;
-	ref.n--;
-	while (v && ref.n)
-		v = ref.p[0] == '/' ? step_into(v, &ref) : NULL;
-	return v;
-}
-
 static bool check_ref(struct check *c, const json_t *ref, const json_t *v)
 {
-	const json_t *target = resolve(c->schema, json_str(ref));
+	const json_t *target = schema_resolve(c->schema, json_str(ref));
 	bool ok;
 
 	if (!target)
 		return true; /* a keyword that is not known is left to the tool */
-	if (c->refs == MOST_REFS)
+	if (c->refs == SCHEMA_REFS)
 		return wrong(c, "the tool's schema goes too deep");
 	c->refs++;
 	ok = check_value(c, target, v);
@@ -543,87 +343,10 @@ static bool check_value(struct check *c, const json_t *schema, const json_t *v)
 	       (!json_is_string(ref) || check_ref(c, ref, v));
 }
 
-/* ---- writing ---- */
-
-struct write {
-	const struct schema *schema;
-	const struct json_doc *args;
-	struct jsonw w;
-};
-
-static void write_value(struct write *o, const json_t *schema, const json_t *v, int refs);
-
-static void write_number(struct write *o, const json_t *type, struct str number)
-{
-	char whole[32];
-
-	if (!has_kind(type, "integer") || has_kind(type, "number") ||
-	    (!memchr(number.p, '.', number.n) && !memchr(number.p, 'e', number.n) &&
-	     !memchr(number.p, 'E', number.n))) {
-		jsonw_raw(&o->w, number);
-		return;
-	}
-	snprintf(whole, sizeof(whole), "%.0f", value_of(number));
-	jsonw_raw(&o->w, str_of(whole));
-}
-
-static void write_object(struct write *o, const json_t *schema, const json_t *v, int refs)
-{
-	const json_t *properties = json_object_get(schema, "properties");
-	const json_t *others = json_object_get(schema, "additionalProperties");
-	const char *key;
-	json_t *item;
-
-	jsonw_begin_object(&o->w);
-	json_object_foreach ((json_t *)(uintptr_t)v, key, item) {
-		const json_t *rule = json_object_get(properties, key);
-
-		jsonw_key(&o->w, key);
-		write_value(o, rule ? rule : others, item, refs);
-	}
-	jsonw_end_object(&o->w);
-}
-
-static void write_array(struct write *o, const json_t *schema, const json_t *v, int refs)
-{
-	const json_t *item;
-	size_t i;
-
-	jsonw_begin_array(&o->w);
-	json_array_foreach (v, i, item)
-		write_value(o, json_object_get(schema, "items"), item, refs);
-	jsonw_end_array(&o->w);
-}
-
-/* With the types that the check gave it. */
-static void write_value(struct write *o, const json_t *schema, const json_t *v, int refs)
-{
-	const json_t *type = json_object_get(schema, "type");
-	const json_t *ref = json_object_get(schema, "$ref");
-	struct str number = number_of(o->args, type, v, true);
-	int truth = truth_of(type, v, true);
-
-	if (number.n) {
-		write_number(o, type, number);
-	} else if (truth >= 0) {
-		jsonw_bool(&o->w, truth);
-	} else if (json_is_string(ref) && refs < MOST_REFS &&
-		   resolve(o->schema, json_str(ref))) {
-		write_value(o, resolve(o->schema, json_str(ref)), v, refs + 1);
-	} else if (json_is_object(v)) {
-		write_object(o, schema, v, refs);
-	} else if (json_is_array(v)) {
-		write_array(o, schema, v, refs);
-	} else {
-		json_doc_write(o->args, v, &o->w);
-	}
-}
-
 static int check_args(const struct schema *s, const struct json_doc *args, struct str tool,
 		      struct buf *fit, struct buf *why)
 {
 	struct check c = {.schema = s, .args = args, .why = why};
-	struct write o = {.schema = s, .args = args};
 	bool ok;
 
 	if (!json_is_object(args->root)) {
@@ -639,8 +362,7 @@ static int check_args(const struct schema *s, const struct json_doc *args, struc
 		buf_addc(why, ')');
 		return buf_failed(why) ? ERR_NOMEM : ERR_USAGE;
 	}
-	jsonw_init(&o.w, fit);
-	write_value(&o, s->root, args->root, 0);
+	schema_write(s, args, fit);
 	return buf_failed(fit) ? ERR_NOMEM : 0;
 }
 
