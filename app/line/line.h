@@ -33,7 +33,7 @@ int line_run(struct app *app);
 
 /*
  * Asks what was typed, with the files that it names, in place of `instead` (NULL: of none): the
- * answer comes on stdout and is kept.
+ * answer comes on stdout and is kept.  This and the next two: app/line/ask.c
  */
 int line_ask(struct line_mode *l, struct str typed, const struct talk_message *instead,
 	     struct err *err);
@@ -45,8 +45,10 @@ int line_go_on_calls(struct line_mode *l, bool *did, struct err *err);
 int line_undo(struct line_mode *l, bool again, size_t turns, struct err *err);
 /* /plan: app/line/plan.c */
 int line_plan(struct line_mode *l, struct err *err);
-/* Goes over to another conversation and says which. */
+/* Goes over to another conversation and says which: app/line/open.c */
 int line_open(struct line_mode *l, struct talk *t, struct err *err);
+/* Why a conversation goes no further, and what helps; nothing where it does. */
+void line_say_stop(const struct line_mode *l, const struct talk *t);
 /* Prints one line of text that may hold anything. */
 void line_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
