@@ -1,13 +1,11 @@
-/* Escape sequences, UTF-8, pastes and mouse reports, taken apart byte by byte. */
+/* Where one key, paste or turn of the wheel ends and the next begins, byte by byte. */
 #include "tui/keyparse.h"
 
 #include <string.h>
 
 #include "engine/base/utf8.h"
 #include "tui/keyburst.h"
-
-/* A control sequence longer than this is noise, not a key. */
-#define CSI_MAX 64
+#include "tui/keycode.h"
 
 /* The fewest arrow keys at once that a terminal makes of a turn of the wheel. */
 #define ARROWS_A_TURN ((size_t)3)
@@ -82,197 +80,6 @@ int keyparse_wait_ms(const struct keyparse *kp)
 	if (keyburst_is_break(kp->in.data[kp->at]))
 		return KEYPARSE_BREAK_MS;
 	return kp->esc_ms > 0 ? kp->esc_ms : KEYPARSE_ESC_MS;
-}
-
-static void key(struct key_event *ev, uint32_t code, unsigned mods)
-{
-	*ev = (struct key_event){.kind = KEY_EVENT_KEY};
-	ev->key.code = code;
-	ev->key.mods = (uint8_t)mods;
-}
-
-/* Byte as a key, where it is one; Alt comes on top. */
-static void plain(struct key_event *ev, uint32_t cp, unsigned mods)
-{
-	switch (cp) {
-	case 0x00:
-		key(ev, ' ', mods | KEY_CTRL);
-		return;
-	case '\t':
-		key(ev, KEY_TAB, mods);
-		return;
-	case '\r':
-		key(ev, KEY_ENTER, mods);
-		return;
-	case 0x1B:
-		key(ev, KEY_ESC, mods);
-		return;
-	case 0x08:
-	case 0x7F:
-		key(ev, KEY_BACKSPACE, mods);
-		return;
-	default:
-		break;
-	}
-	if (cp < 0x1B)
-		key(ev, cp + 'a' - 1, mods | KEY_CTRL);
-	else if (cp < 0x20)
-		key(ev, cp + '@', mods | KEY_CTRL);
-	else
-		key(ev, cp, mods);
-}
-
-struct csi {
-	unsigned param[4];
-	int n;
-	char lead; /* '<', '?', … or 0 */
-	char final;
-};
-
-static unsigned mods_of(unsigned param)
-{
-	unsigned bits = param > 0 ? param - 1 : 0;
-
-	return (bits & 1 ? KEY_SHIFT : 0) | (bits & (2 | 8) ? KEY_ALT : 0) |
-	       (bits & 4 ? KEY_CTRL : 0);
-}
-
-static const struct {
-	char final;
-	uint32_t code;
-} finals[] = {
-	{'A', KEY_UP},     {'B', KEY_DOWN},   {'C', KEY_RIGHT}, {'D', KEY_LEFT},
-	{'H', KEY_HOME},   {'F', KEY_END},    {'P', KEY_F1},    {'Q', KEY_F1 + 1},
-	{'R', KEY_F1 + 2}, {'S', KEY_F1 + 3}, {'M', KEY_ENTER}, /* SS3 M: keypad Enter */
-};
-
-static const struct {
-	unsigned n;
-	uint32_t code;
-} tildes[] = {
-	{1, KEY_HOME},    {2, KEY_INSERT},  {3, KEY_DELETE},   {4, KEY_END},
-	{5, KEY_PGUP},    {6, KEY_PGDN},    {7, KEY_HOME},     {8, KEY_END},
-	{11, KEY_F1},     {12, KEY_F1 + 1}, {13, KEY_F1 + 2},  {14, KEY_F1 + 3},
-	{15, KEY_F1 + 4}, {17, KEY_F1 + 5}, {18, KEY_F1 + 6},  {19, KEY_F1 + 7},
-	{20, KEY_F1 + 8}, {21, KEY_F1 + 9}, {23, KEY_F1 + 10}, {24, KEY_F1 + 11},
-};
-
-static bool final_key(struct key_event *ev, char final, unsigned mods)
-{
-	for (size_t i = 0; i < sizeof(finals) / sizeof(finals[0]); i++) {
-		if (finals[i].final == final) {
-			key(ev, finals[i].code, mods);
-			return true;
-		}
-	}
-	return false;
-}
-
-/* xterm's modifyOtherKeys and "CSI u": a character with modifiers, as plain() would give it. */
-static bool character_key(struct key_event *ev, unsigned cp, unsigned mods)
-{
-	if (cp == 0 || cp > 0x10FFFF || (cp >= 57344 && cp <= 63743))
-		return false;
-	if (cp < 0x20 || cp == 0x7F) {
-		plain(ev, cp, mods);
-		return true;
-	}
-	if ((mods & KEY_CTRL) && cp >= 'A' && cp <= 'Z')
-		cp += 'a' - 'A';
-	key(ev, cp, mods & ~KEY_SHIFT);
-	return true;
-}
-
-static bool mouse_event(struct key_event *ev, const struct csi *c)
-{
-	static const enum mouse_button buttons[] = {MOUSE_LEFT, MOUSE_MIDDLE, MOUSE_RIGHT};
-	unsigned b = c->param[0];
-
-	/* Presses only: no releases ('m'), no movement (32). */
-	if (c->n < 3 || c->final != 'M' || (b & 32) || c->param[1] < 1 || c->param[2] < 1)
-		return false;
-	*ev = (struct key_event){.kind = KEY_EVENT_MOUSE};
-	if (b & 64)
-		ev->button = b & 1 ? MOUSE_WHEEL_DOWN : MOUSE_WHEEL_UP;
-	else if ((b & 3) < 3)
-		ev->button = buttons[b & 3];
-	else
-		return false;
-	ev->x = (int)(c->param[1] > 10000 ? 10000 : c->param[1]) - 1;
-	ev->y = (int)(c->param[2] > 10000 ? 10000 : c->param[2]) - 1;
-	return true;
-}
-
-/* True: *ev is a key.  False: the sequence means nothing to us, or began a paste. */
-static bool csi_event(struct keyparse *kp, const struct csi *c, struct key_event *ev)
-{
-	unsigned mods = c->n > 1 ? mods_of(c->param[1]) : 0;
-
-	if (c->lead == '<')
-		return mouse_event(ev, c);
-	if (c->lead != 0)
-		return false;
-	switch (c->final) {
-	case 'Z':
-		key(ev, KEY_TAB, KEY_SHIFT);
-		return true;
-	case 'u':
-		return character_key(ev, c->param[0], mods);
-	case '~':
-		if (c->param[0] == 200) {
-			kp->pasting = true;
-			return false;
-		}
-		if (c->param[0] == 27 && c->n > 2)
-			return character_key(ev, c->param[2], mods);
-		for (size_t i = 0; i < sizeof(tildes) / sizeof(tildes[0]); i++) {
-			if (tildes[i].n == c->param[0]) {
-				key(ev, tildes[i].code, mods);
-				return true;
-			}
-		}
-		return false;
-	default:
-		return c->final != 'M' && final_key(ev, c->final, mods);
-	}
-}
-
-/* Parses "ESC [ …" at p; returns its bytes, 0 when unfinished. */
-static size_t read_csi(const char *p, size_t n, struct csi *c)
-{
-	size_t i = 2;
-
-	*c = (struct csi){.n = 1};
-	if (i < n && p[i] == '[') { /* the Linux console's F1–F5: ESC [ [ A */
-		if (n < 4)
-			return 0;
-		if (p[3] >= 'A' && p[3] <= 'E') {
-			c->param[0] = 11 + (unsigned)(p[3] - 'A');
-			c->final = '~';
-		}
-		return 4;
-	}
-	if (i < n && p[i] >= '<' && p[i] <= '?')
-		c->lead = p[i++];
-	for (; i < n && i < CSI_MAX; i++) {
-		unsigned char ch = (unsigned char)p[i];
-
-		if (ch >= '0' && ch <= '9') {
-			unsigned *v = &c->param[c->n - 1];
-
-			*v = *v > 100000 ? *v : *v * 10 + (unsigned)(ch - '0');
-		} else if (ch == ';' && c->n < 4) {
-			c->n++;
-		} else if (ch >= 0x40 && ch <= 0x7E) {
-			c->final = (char)ch;
-			return i + 1;
-		} else if (ch < 0x20 || ch > 0x7E) {
-			c->lead = '!';
-			return i; /* broken off by something else, which stays */
-		}
-	}
-	c->lead = '!';
-	return i == CSI_MAX ? i : 0;
 }
 
 /* Ends a paste: clean text with '\n' for every line end. */
@@ -377,12 +184,12 @@ static size_t escape_event(struct keyparse *kp, const char *p, size_t n, bool fl
 		return 0;
 	case BELONGS_NOT:
 		kp->esc_at_ms = n == 1 ? kp->pushed_ms : 0;
-		key(ev, KEY_ESC, 0);
+		keycode_key(ev, KEY_ESC, 0);
 		return 1;
 	}
 	if (p[1] == '[' && !(n == 2 && flush)) {
 		struct csi c;
-		size_t used = read_csi(p, n, &c);
+		size_t used = keycode_read(p, n, &c);
 
 		if (used == 0 && !flush)
 			return 0;
@@ -390,29 +197,28 @@ static size_t escape_event(struct keyparse *kp, const char *p, size_t n, bool fl
 			*is_key = false;
 			return n;
 		}
-		kp->at += used;
-		*is_key = csi_event(kp, &c, ev);
-		kp->at -= used;
+		kp->pasting = keycode_begins_paste(&c);
+		*is_key = keycode_csi(ev, &c);
 		return used;
 	}
 	if (p[1] == 'O' && !(n == 2 && flush)) {
 		if (n < 3)
 			return 0;
-		if (final_key(ev, p[2], 0))
+		if (keycode_final(ev, p[2], 0))
 			return 3;
 	}
 	if (p[1] == 0x1B) { /* Esc, then something else */
-		key(ev, KEY_ESC, 0);
+		keycode_key(ev, KEY_ESC, 0);
 		return 1;
 	}
 	len = utf8_decode(p + 1, n - 1, &cp);
 	if (len == 0 && !flush)
 		return 0;
 	if (len <= 0) {
-		key(ev, KEY_ESC, 0);
+		keycode_key(ev, KEY_ESC, 0);
 		return 1;
 	}
-	plain(ev, cp, KEY_ALT);
+	keycode_plain(ev, cp, KEY_ALT);
 	return 1 + (size_t)len;
 }
 
@@ -474,7 +280,7 @@ static bool plain_event(struct keyparse *kp, bool flush, struct key_event *ev, b
 	if (cp >= 0x80 && cp < 0xA0)
 		return false;
 	/* A bare '\n' is Ctrl-J: Enter is '\r' in raw mode. */
-	plain(ev, cp, 0);
+	keycode_plain(ev, cp, 0);
 	return true;
 }
 
