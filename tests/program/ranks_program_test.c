@@ -65,7 +65,7 @@ static void read_questions(struct buf *out)
 	tools = json_loadb(schemas.data, schemas.len, 0, NULL);
 	assert_non_null(tools);
 	rest = buf_str(&file);
-	for (int i = 0; n < QUESTIONS && line_next(&rest, &line); i++) {
+	for (int i = 0; n < QUESTIONS && str_line(&rest, &line); i++) {
 		json_t *row;
 
 		if (i % EACH)
@@ -98,7 +98,7 @@ static json_t *next_answer(struct str *rest)
 	struct str line = {0};
 	json_t *answer;
 
-	assert_true(line_next(rest, &line));
+	assert_true(str_line(rest, &line));
 	answer = json_loadb(line.p, line.n, 0, NULL);
 	assert_non_null(answer);
 	return answer;
@@ -183,7 +183,7 @@ static json_int_t said_of(const struct buf *out, struct buf *text)
 	struct str rest = buf_str(out), line;
 	json_int_t from_disk = -1;
 
-	while (line_next(&rest, &line)) {
+	while (str_line(&rest, &line)) {
 		json_t *event = json_loadb(line.p, line.n, 0, NULL);
 		const char *part = json_string_value(json_object_get(event, "text"));
 

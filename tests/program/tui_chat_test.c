@@ -151,15 +151,17 @@ static void what_was_said_is_there_the_next_time(void **state)
 	tmpdir_release(&dir);
 }
 
+/* An answer that is killed before its end. */
+static const char counts[] =
+	"{\"turn\": {\"again\": true}}\n"
+	"{\"text\": \"one two three four five six \", \"chunk\": 4, \"delay_ms\": 60}\n"
+	"{\"text\": \"seven eight nine ten eleven twelve \", \"chunk\": 4, "
+	"\"delay_ms\": 60}\n"
+	"{\"text\": \"the end\"}\n{\"done\": {}}\n";
+
 static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 {
-	static const char engine_script[] =
-		"{\"turn\": {\"again\": true}}\n"
-		"{\"text\": \"one two three four five six \", \"chunk\": 4, \"delay_ms\": 60}\n"
-		"{\"text\": \"seven eight nine ten eleven twelve \", \"chunk\": 4, "
-		"\"delay_ms\": 60}\n"
-		"{\"text\": \"the end\"}\n{\"done\": {}}\n";
-	struct stage_setup su = {.engine_script = engine_script};
+	struct stage_setup su = {.engine_script = counts};
 	struct tmpdir dir;
 	struct stage st;
 	int status;
@@ -196,13 +198,7 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 
 static void what_a_kill_cut_goes_on_from_a_new_conversation(void **state)
 {
-	static const char engine_script[] =
-		"{\"turn\": {\"again\": true}}\n"
-		"{\"text\": \"one two three four five six \", \"chunk\": 4, \"delay_ms\": 60}\n"
-		"{\"text\": \"seven eight nine ten eleven twelve \", \"chunk\": 4, "
-		"\"delay_ms\": 60}\n"
-		"{\"text\": \"the end\"}\n{\"done\": {}}\n";
-	struct stage_setup su = {.engine_script = engine_script};
+	struct stage_setup su = {.engine_script = counts};
 	struct tmpdir dir;
 	struct stage st;
 

@@ -53,20 +53,4 @@ static inline void shared_read(const char *name, struct buf *out)
 		skip();
 }
 
-/* The next line of *rest without its newline; false at the end. */
-static inline bool line_next(struct str *rest, struct str *line)
-{
-	size_t n = 0;
-
-	if (!rest->n)
-		return false;
-	while (n < rest->n && rest->p[n] != '\n')
-		n++;
-	*line = (struct str){rest->p, n};
-	n += n < rest->n;
-	rest->p += n;
-	rest->n -= n;
-	return true;
-}
-
 #endif

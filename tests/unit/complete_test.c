@@ -23,8 +23,6 @@
 	"{\"error\": {\"code\": \"model\", \"text\": \"lost\"}}\n"                             \
 	"{\"turn\": {\"task\": \"title\"}}\n{\"text\": \"A name\"}\n{\"done\": {}}\n"
 
-static struct tmpdir dir;
-
 /* Replaces a standard stream by a file. */
 static void redirect(int fd, const char *path, int flags)
 {
@@ -42,12 +40,12 @@ static int run(const char *script, const char *input, const char *to, bool raw, 
 	int status;
 	pid_t child;
 
-	tmpdir_write_text(&dir, "script", script);
-	tmpdir_write_text(&dir, "in", input);
-	tmpdir_write_text(&dir, "out", "");
-	snprintf(script_path, sizeof(script_path), "%s", tmpdir_file(&dir, "script"));
-	snprintf(in_path, sizeof(in_path), "%s", tmpdir_file(&dir, "in"));
-	snprintf(out_path, sizeof(out_path), "%s", to ? to : tmpdir_file(&dir, "out"));
+	tmpdir_write_text(&test_dir, "script", script);
+	tmpdir_write_text(&test_dir, "in", input);
+	tmpdir_write_text(&test_dir, "out", "");
+	snprintf(script_path, sizeof(script_path), "%s", tmpdir_file(&test_dir, "script"));
+	snprintf(in_path, sizeof(in_path), "%s", tmpdir_file(&test_dir, "in"));
+	snprintf(out_path, sizeof(out_path), "%s", to ? to : tmpdir_file(&test_dir, "out"));
 	fflush(NULL);
 	child = fork();
 	assert_true(child >= 0);
@@ -73,7 +71,7 @@ static json_t *answer_line(struct str *rest)
 	struct str line = {0};
 	json_t *o;
 
-	assert_true(line_next(rest, &line));
+	assert_true(str_line(rest, &line));
 	o = json_loadb(line.p, line.n, 0, NULL);
 	assert_non_null(o);
 	return o;
@@ -281,20 +279,6 @@ static void lost_output_and_a_failed_load_have_their_exit_codes(void **state)
 	buf_release(&out);
 }
 
-static int make_dir(void **state)
-{
-	(void)state;
-	tmpdir_init(&dir);
-	return 0;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,5 +289,5 @@ int main(void)
 		cmocka_unit_test(lost_output_and_a_failed_load_have_their_exit_codes),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, tmpdir_set_up, tmpdir_tear_down);
 }

@@ -185,7 +185,7 @@ static void golden_completions_are_read_as_the_official_parser_does(void **state
 	(void)state;
 	assert_true(whole_file("tests/golden/encoding.jsonl", &golden));
 	left = buf_str(&golden);
-	while (line_next(&left, &line)) {
+	while (str_line(&left, &line)) {
 		json_t *row = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 		struct str text = json_str(json_object_get(row, "completion"));
 		const char *mode_name =
@@ -369,7 +369,7 @@ static void check_lines(const struct slip *slip, const struct record *r)
 	struct str left = buf_str(&r->lines), line;
 	struct buf got = {0};
 
-	while (line_next(&left, &line)) {
+	while (str_line(&left, &line)) {
 		const char *reason =
 			str_starts_z(line, "bad ") ? memchr(line.p, '"', line.n) : NULL;
 

@@ -15,22 +15,6 @@
 #include "engine/checkpoint/generation.h"
 #include "tests/support/tmpdir.h"
 
-static struct tmpdir dir;
-
-static int make_dir(void **state)
-{
-	(void)state;
-	tmpdir_init(&dir);
-	return 0;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	tmpdir_release(&dir);
-	return 0;
-}
-
 static void the_ids_are_those_of_the_file(void **state)
 {
 	static const struct {
@@ -50,9 +34,9 @@ static void the_ids_are_those_of_the_file(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		tmpdir_write_text(&dir, "generation_config.json", cases[i].json);
+		tmpdir_write_text(&test_dir, "generation_config.json", cases[i].json);
 		memset(&g, 0xA5, sizeof(g));
-		assert_int_equal(generation_config_read(dir.path, &g, &err), 0);
+		assert_int_equal(generation_config_read(test_dir.path, &g, &err), 0);
 		assert_int_equal(g.n_stop_ids, cases[i].n);
 		for (size_t j = 0; j < g.n_stop_ids; j++)
 			assert_int_equal(g.stop_ids[j], cases[i].ids[j]);
@@ -70,8 +54,8 @@ static void ids_beyond_the_most_are_passed_over(void **state)
 	for (int i = 1; i < 100; i++)
 		buf_addf(&json, ", %d", i);
 	buf_addz(&json, "]}");
-	tmpdir_write_text(&dir, "generation_config.json", buf_z(&json));
-	assert_int_equal(generation_config_read(dir.path, &g, &err), 0);
+	tmpdir_write_text(&test_dir, "generation_config.json", buf_z(&json));
+	assert_int_equal(generation_config_read(test_dir.path, &g, &err), 0);
 	assert_int_equal(g.n_stop_ids, GENERATION_MAX_STOPS);
 	assert_int_equal(g.stop_ids[GENERATION_MAX_STOPS - 1], GENERATION_MAX_STOPS - 1);
 	buf_release(&json);
@@ -79,20 +63,20 @@ static void ids_beyond_the_most_are_passed_over(void **state)
 
 static void a_checkpoint_may_be_without_the_file_but_not_with_a_broken_one(void **state)
 {
-	const char *path = tmpdir_file(&dir, "generation_config.json");
+	const char *path = tmpdir_file(&test_dir, "generation_config.json");
 	struct generation_config g;
 	struct err err = {0};
 
 	(void)state;
 	remove(path);
-	assert_int_equal(generation_config_read(dir.path, &g, &err), 0);
+	assert_int_equal(generation_config_read(test_dir.path, &g, &err), 0);
 	assert_int_equal(g.n_stop_ids, 0);
-	tmpdir_write_text(&dir, "generation_config.json", "{\"eos_token_id\":\n");
-	assert_int_equal(generation_config_read(dir.path, &g, &err), ERR_MODEL);
+	tmpdir_write_text(&test_dir, "generation_config.json", "{\"eos_token_id\":\n");
+	assert_int_equal(generation_config_read(test_dir.path, &g, &err), ERR_MODEL);
 	assert_non_null(strstr(err.text, "generation_config.json: line 2"));
 	remove(path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(generation_config_read(dir.path, &g, &err), ERR_MODEL);
+	assert_int_equal(generation_config_read(test_dir.path, &g, &err), ERR_MODEL);
 	assert_non_null(strstr(err.text, "not a regular file"));
 }
 
@@ -104,5 +88,5 @@ int main(void)
 		cmocka_unit_test(a_checkpoint_may_be_without_the_file_but_not_with_a_broken_one),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, tmpdir_set_up, tmpdir_tear_down);
 }

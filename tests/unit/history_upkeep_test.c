@@ -41,32 +41,6 @@ static int tear_down(void **state)
 	return system(command);
 }
 
-static const struct history_message *say(struct history_tree *t, enum history_role role,
-					 enum history_kind kind, const char *text)
-{
-	struct history_part part = {.kind = kind, .text = str_of(text)};
-	struct history_message m = {.role = role, .parts = &part, .n_parts = 1};
-	const struct history_message *out = NULL;
-
-	if (history_tree_say(t, &m, &out, &err) != 0)
-		fail_msg("%s", err.text);
-	return out;
-}
-
-static int64_t talk(const char *question, const char *thought, const char *answer)
-{
-	struct history_tree *t;
-	int64_t id;
-
-	assert_int_equal(history_tree_new(&t, h, &err), 0);
-	say(t, HISTORY_USER, HISTORY_TEXT, question);
-	say(t, HISTORY_ASSISTANT, HISTORY_THINKING, thought);
-	say(t, HISTORY_ASSISTANT, HISTORY_TEXT, answer);
-	id = history_tree_conversation(t);
-	history_tree_free(t);
-	return id;
-}
-
 static size_t n_hits(const char *query, unsigned scopes)
 {
 	struct history_query q = {.text = str_of(query), .scopes = scopes};
@@ -120,8 +94,8 @@ static void searches_fold_case_accents_width_and_split_cjk(void **state)
 	};
 
 	(void)state;
-	talk("Un Café crème, Straße 42, snake_case, abc", "hm", "tea");
-	talk("\xe6\xb7\xb1\xe5\xba\xa6\xe6\xa8\xa1\xe5\x9e\x8b \xe3\x82\xab\xe3\x83\xa1 "
+	store_talk(h, "Un Café crème, Straße 42, snake_case, abc", "hm", "tea");
+	store_talk(h, "\xe6\xb7\xb1\xe5\xba\xa6\xe6\xa8\xa1\xe5\x9e\x8b \xe3\x82\xab\xe3\x83\xa1 "
 	     "\xed\x95\x9c\xea\xb5\xad\xec\x96\xb4 \xf0\x9f\xa6\x8a",
 	     "hm", "ok");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -158,7 +132,7 @@ static void long_queries_are_answered_at_once(void **state)
 	};
 
 	(void)state;
-	talk("a word", "x", "y");
+	store_talk(h, "a word", "x", "y");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct history_query q = {0};
 		struct history_hits hits;
@@ -217,8 +191,8 @@ static void scopes_and_order_are_as_asked(void **state)
 	struct history_hits hits;
 
 	(void)state;
-	talk("apple", "pear apple", "nothing");
-	talk("apple apple apple", "pear", "one apple among many other words of an answer");
+	store_talk(h, "apple", "pear apple", "nothing");
+	store_talk(h, "apple apple apple", "pear", "one apple among many other words of an answer");
 	assert_int_equal(n_hits("apple", HISTORY_IN_SAID), 3);
 	assert_int_equal(n_hits("apple", HISTORY_IN_THINKING), 1);
 	assert_int_equal(n_hits("apple", HISTORY_IN_TOOLS), 0);
@@ -295,10 +269,10 @@ static void nothing_of_a_removed_conversation_stays(void **state)
 
 	(void)state;
 	for (int i = 0; i < 40; i++)
-		talk("keeping this one", "and this", "this too");
-	id = talk("quixoticprompt is secret", "zephyrthought", "jabberanswer");
+		store_talk(h, "keeping this one", "and this", "this too");
+	id = store_talk(h, "quixoticprompt is secret", "zephyrthought", "jabberanswer");
 	for (int i = 0; i < 40; i++)
-		talk("keeping this one", "and this", "this too");
+		store_talk(h, "keeping this one", "and this", "this too");
 	assert_int_equal(
 		history_set_title(h, id, STR_LIT("Wyverntitle"), HISTORY_TITLE_USER, &err), 0);
 	assert_true(stands_in_files("quixoticprompt"));
@@ -330,11 +304,11 @@ static void a_removal_leaves_what_another_conversation_stands_on(void **state)
 
 	(void)state;
 	assert_int_equal(history_tree_new(&t, h, &err), 0);
-	say(t, HISTORY_USER, HISTORY_TEXT, "shared question");
-	a = say(t, HISTORY_ASSISTANT, HISTORY_TEXT, "shared answer");
-	say(t, HISTORY_USER, HISTORY_TEXT, "onlyfirst");
+	store_say(t, HISTORY_USER, HISTORY_TEXT, "shared question");
+	a = store_say(t, HISTORY_ASSISTANT, HISTORY_TEXT, "shared answer");
+	store_say(t, HISTORY_USER, HISTORY_TEXT, "onlyfirst");
 	assert_int_equal(history_tree_fork(&fork, t, a, &err), 0);
-	say(fork, HISTORY_USER, HISTORY_TEXT, "onlysecond");
+	store_say(fork, HISTORY_USER, HISTORY_TEXT, "onlysecond");
 	id = history_tree_conversation(t);
 	other = history_tree_conversation(fork);
 	history_tree_free(t);
@@ -353,11 +327,11 @@ static void a_removal_leaves_what_another_conversation_stands_on(void **state)
 
 static void a_removal_that_a_reader_hinders_is_finished_later(void **state)
 {
-	int64_t id = talk("hinderedword", "x", "y");
+	int64_t id = store_talk(h, "hinderedword", "x", "y");
 	sqlite3 *reader;
 
 	(void)state;
-	talk("other", "x", "y");
+	store_talk(h, "other", "x", "y");
 	assert_int_equal(sqlite3_open(path, &reader), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT * FROM message", NULL, NULL, NULL),
 			 SQLITE_OK);
@@ -516,7 +490,7 @@ static void the_manual_tells_of_every_column_and_its_examples_run(void **state)
 	(void)state;
 	if (file_read(&man, "man/dsv4chat-history.5", 1 << 20, &err))
 		fail_msg("%s", err.text);
-	talk("q", "t", "a");
+	store_talk(h, "q", "t", "a");
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(
 		sqlite3_prepare_v2(db,
@@ -562,8 +536,8 @@ static void parts_without_text_are_no_fault_of_the_search(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		assert_int_equal(history_tree_new(&t, h, &err), 0);
-		say(t, HISTORY_USER, HISTORY_TEXT, "a question");
-		say(t, HISTORY_ASSISTANT, kinds[i], "");
+		store_say(t, HISTORY_USER, HISTORY_TEXT, "a question");
+		store_say(t, HISTORY_ASSISTANT, kinds[i], "");
 		assert_sound();
 		id = history_tree_conversation(t);
 		history_tree_free(t);
@@ -572,7 +546,7 @@ static void parts_without_text_are_no_fault_of_the_search(void **state)
 			assert_sound();
 		}
 	}
-	talk("q", "t", "a");
+	store_talk(h, "q", "t", "a");
 	assert_sound();
 }
 
@@ -595,7 +569,7 @@ static void verify_names_what_is_wrong(void **state)
 		sqlite3 *db;
 		size_t n;
 
-		talk("q", "t", "a");
+		store_talk(h, "q", "t", "a");
 		assert_sound();
 		history_close(h);
 		assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
@@ -620,7 +594,7 @@ static void a_backup_is_a_whole_history_and_replaces_nothing(void **state)
 	struct stat st;
 
 	(void)state;
-	talk("q", "t", "a");
+	store_talk(h, "q", "t", "a");
 	snprintf(to, sizeof(to), "%s/copy.db", dir);
 	assert_int_equal(history_backup(h, to, &err), 0);
 	assert_int_equal(stat(to, &st), 0);
@@ -754,7 +728,7 @@ static void a_broken_import_names_the_line_and_leaves_no_half(void **state)
 static void markdown_shows_the_branch_for_reading(void **state)
 {
 	struct buf out = {0};
-	int64_t id = talk("why?", "let me\nsee", "```c\nx\n```");
+	int64_t id = store_talk(h, "why?", "let me\nsee", "```c\nx\n```");
 
 	(void)state;
 	assert_int_equal(history_export(h, id, HISTORY_MARKDOWN, &out, &err), 0);

@@ -118,6 +118,24 @@ static void separators_stand_where_python_puts_them(void **state)
 	buf_release(&b);
 }
 
+static void check_written(const char *in, const char *out,
+			  void (*write)(const struct json_doc *doc, const json_t *v,
+					struct jsonw *w))
+{
+	struct json_doc doc = {0};
+	struct buf b = {0};
+	struct jsonw w;
+	struct err err = {0};
+
+	if (json_doc_parse(&doc, str_of(in), &err))
+		fail_msg("%s: %s", in, err.text);
+	jsonw_init(&w, &b);
+	write(&doc, doc.root, &w);
+	assert_string_equal(buf_z(&b), out);
+	buf_release(&b);
+	json_doc_release(&doc);
+}
+
 static void read_and_written_again_json_keeps_numbers_and_order(void **state)
 {
 	static const struct {
@@ -134,20 +152,8 @@ static void read_and_written_again_json_keeps_numbers_and_order(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct json_doc doc = {0};
-		struct buf b = {0};
-		struct jsonw w;
-		struct err err = {0};
-
-		if (json_doc_parse(&doc, str_of(cases[i].in), &err))
-			fail_msg("%s: %s", cases[i].in, err.text);
-		jsonw_init(&w, &b);
-		json_doc_write(&doc, doc.root, &w);
-		assert_string_equal(buf_z(&b), cases[i].out);
-		buf_release(&b);
-		json_doc_release(&doc);
-	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		check_written(cases[i].in, cases[i].out, json_doc_write);
 }
 
 static void numbers_can_be_written_as_python_prints_them(void **state)
@@ -173,20 +179,8 @@ static void numbers_can_be_written_as_python_prints_them(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct json_doc doc = {0};
-		struct buf b = {0};
-		struct jsonw w;
-		struct err err = {0};
-
-		if (json_doc_parse(&doc, str_of(cases[i].in), &err))
-			fail_msg("%s: %s", cases[i].in, err.text);
-		jsonw_init(&w, &b);
-		json_doc_write_python(&doc, doc.root, &w);
-		assert_string_equal(buf_z(&b), cases[i].out);
-		buf_release(&b);
-		json_doc_release(&doc);
-	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		check_written(cases[i].in, cases[i].out, json_doc_write_python);
 }
 
 static void what_is_no_json_is_refused(void **state)

@@ -18,7 +18,7 @@ static void golden_messages_become_golden_prompts(void **state)
 	(void)state;
 	assert_true(whole_file("tests/golden/encoding.jsonl", &golden));
 	rest = buf_str(&golden);
-	while (line_next(&rest, &line)) {
+	while (str_line(&rest, &line)) {
 		json_t *row = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 		struct str want = json_str(json_object_get(row, "prompt"));
 		struct chat_doc *doc = NULL;
@@ -94,7 +94,7 @@ static void ids_are_those_of_the_whole_prompt_with_its_control_tokens_parsed(voi
 	(void)state;
 	assert_true(whole_file("tests/golden/encoding.jsonl", &golden));
 	rest = buf_str(&golden);
-	while (line_next(&rest, &line)) {
+	while (str_line(&rest, &line)) {
 		json_t *row = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 		struct str prompt = json_str(json_object_get(row, "prompt"));
 		struct chat_doc *doc = NULL;

@@ -150,7 +150,7 @@ static void a_conversation_with_tools_is_the_golden_prompt(void **state)
 
 	(void)state;
 	assert_int_equal(file_read(&golden, "tests/golden/encoding.jsonl", 1 << 26, &err), 0);
-	for (rest = buf_str(&golden); line_next(&rest, &line);) {
+	for (rest = buf_str(&golden); str_line(&rest, &line);) {
 		struct json_tree row = {0};
 		struct chat_doc *doc = NULL;
 		struct str want;

@@ -8,20 +8,7 @@
 #include "engine/base/utf8.h"
 #include "engine/text/tokenizer_split.h"
 #include "engine/text/unicode.h"
-
-#define FNV_START 0xcbf29ce484222325u
-
-static uint64_t fnv_add(uint64_t h, size_t number)
-{
-	for (int i = 0; i < 4; i++)
-		h = (h ^ (number >> 8 * i & 0xff)) * 0x100000001b3u;
-	return h;
-}
-
-static bool is_surrogate(uint32_t c)
-{
-	return c >= 0xd800 && c <= 0xdfff;
-}
+#include "tests/support/code_points.h"
 
 /* Made by tests/golden/code_points.py --categories. */
 static const struct {
@@ -51,7 +38,7 @@ static void every_category_has_the_characters_the_standard_library_gives_it(void
 	(void)state;
 	for (size_t k = 0; k < sizeof(categories) / sizeof(*categories); k++) {
 		uint32_t set = unicode_property(str_of(categories[k].name));
-		uint64_t hash = FNV_START;
+		uint64_t hash = CODE_POINTS_HASH;
 		size_t n = 0;
 
 		assert_true(set);
@@ -65,7 +52,7 @@ static void every_category_has_the_characters_the_standard_library_gives_it(void
 			if (!(set >> (unicode_runs[i] & 31) & 1))
 				continue;
 			for (; c < end; c++, n++)
-				hash = fnv_add(hash, c);
+				hash = code_points_hash(hash, c);
 		}
 		if (n != categories[k].n || hash != categories[k].hash)
 			fail_msg("%s: %zu characters, hash %016llx", categories[k].name, n,
@@ -115,27 +102,12 @@ static void open_patterns(struct split *s)
 	json_decref(file);
 }
 
-/* As tests/golden/code_points.py puts each of them. */
-static void add_lines(struct buf *out, uint32_t c)
-{
-	static const char *const around[] = {"",    "\na", "b\n ", "!\n-",
-					     "\n1", "2\n", " ",    "\n"};
-	char utf8[4];
-	size_t n = utf8_encode(c, utf8);
-
-	for (size_t i = 0; i < sizeof(around) / sizeof(*around); i++) {
-		buf_addz(out, around[i]);
-		if (i + 1 < sizeof(around) / sizeof(*around))
-			buf_add(out, utf8, n);
-	}
-}
-
 static int hash_length(void *ctx, struct str word, struct err *err)
 {
 	uint64_t *hash = ctx;
 
 	(void)err;
-	*hash = fnv_add(*hash, word.n);
+	*hash = code_points_hash(*hash, word.n);
 	return 0;
 }
 
@@ -150,19 +122,16 @@ static void every_code_point_is_split_as_the_standard_library_splits_it(void **s
 	open_patterns(&s);
 	assert_true(whole_file("tests/golden/code_points.txt", &golden));
 	rest = buf_str(&golden);
-	while (line_next(&rest, &line)) {
+	while (str_line(&rest, &line)) {
 		uint32_t first = (uint32_t)strtoul(line.p, NULL, 16);
-		uint64_t want = strtoull(line.p + 7, NULL, 16), got = FNV_START;
+		uint64_t want = strtoull(line.p + 7, NULL, 16), got = CODE_POINTS_HASH;
 		struct err err = {0};
 
 		buf_reset(&text);
-		for (uint32_t c = first; c < first + 4096; c++) {
-			if (!is_surrogate(c))
-				add_lines(&text, c);
-		}
+		code_points_add(&text, first);
 		assert_int_equal(split_run(&s, buf_str(&text), hash_length, &got, &err), 0);
 		if (got != want)
-			fail_msg("U+%04X to U+%04X", first, first + 4095);
+			fail_msg("U+%04X to U+%04X", first, first + CODE_POINTS - 1);
 		n++;
 	}
 	assert_int_equal(n, 272);
