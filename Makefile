@@ -170,4 +170,6 @@ help:
 #	CUDA=0 NAME	without the CUDA backend, which is built where nvcc 12.4 or newer is
 #	STRICT=1 NAME	compiler warnings are errors: for work on the program
 
-.SECONDARY:
+# What is only on the way to a test is kept.  Not so all there is: an archive that was deleted would
+# then not be made anew for a test that is there.
+.SECONDARY: $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c))
