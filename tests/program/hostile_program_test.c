@@ -261,7 +261,7 @@ static void prompts_that_do_not_fit_and_bytes_that_are_no_text(void **state)
 		{"$p -m share/nano --threads 99999999 hi </dev/null", 2, "--threads: ", ""},
 		{"$p -f /dev/zero what </dev/null", 2, "/dev/zero: more than 268435456 bytes",
 		 ""},
-		{"mkfifo $T/fifo; $p --timeout 4 -f $T/fifo what </dev/null", 124,
+		{"mkfifo $T/fifo; $p --timeout 0.8 -f $T/fifo what </dev/null", 124,
 		 "fifo: the time is up", ""},
 		{"truncate -s 1G $T/huge; $p -f $T/huge what </dev/null", 2,
 		 "huge: more than 268435456 bytes", ""},
@@ -351,11 +351,11 @@ static void input_that_never_ends_or_never_comes(void **state)
 		 "d answer hi </dev/null",
 		 1, "config: not a regular file", ""},
 		/* the writer stays, and says nothing */
-		{"sleep 8 | d answer --timeout 4 what", 124, "stdin: the time is up", ""},
-		{"sleep 8 | d answer --input-format jsonl --timeout 4 >/dev/null", 124,
+		{"sleep 1 | d answer --timeout 0.5 what", 124, "stdin: the time is up", ""},
+		{"sleep 1 | d answer --input-format jsonl --timeout 0.5 >/dev/null", 124,
 		 "stdin: the time is up", NULL},
 		{"sleep 1 | d answer", 2, NULL, ""},
-		{"d forever --timeout 4 what </dev/null", 124, "the time is up", ""},
+		{"d forever --timeout 0.5 what </dev/null", 124, "the time is up", ""},
 	};
 
 	(void)state;
