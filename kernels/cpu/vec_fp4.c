@@ -203,23 +203,20 @@ VEC_INLINE void direct_rows(int nx, const struct weight *w, int o0, int o1,
 		direct(1, nx, w, o, o1, x, y);
 }
 
-/* n ≤ MOST_DIRECT rows; 3 go as 4, the last one repeated: written twice, with the same bits. */
+/* n ≤ MOST_DIRECT rows */
 static void direct_few(const struct weight *w, int o0, int o1, int n, const float *const *x,
 		       float *const *y)
 {
-	const float *xs[MOST_DIRECT];
-	float *ys[MOST_DIRECT];
-
-	for (int i = 0; i < MOST_DIRECT; i++) {
-		xs[i] = x[i < n ? i : n - 1];
-		ys[i] = y[i < n ? i : n - 1];
-	}
 	if (n == 1)
-		direct_rows(1, w, o0, o1, xs, ys);
+		direct_rows(1, w, o0, o1, x, y);
 	else if (n == 2)
-		direct_rows(2, w, o0, o1, xs, ys);
+		direct_rows(2, w, o0, o1, x, y);
+#if MOST_DIRECT == 4
+	else if (n == 3)
+		direct_rows(3, w, o0, o1, x, y);
 	else
-		direct_rows(MOST_DIRECT, w, o0, o1, xs, ys);
+		direct_rows(4, w, o0, o1, x, y);
+#endif
 }
 
 /* ----------------------------------------------------------- many rows of x */

@@ -231,26 +231,17 @@ VEC_INLINE void direct_rows(enum weight_type type, int nx, const struct weight *
 		direct(type, 1, nx, w, o, o1, x, y);
 }
 
-/*
- * 3 rows go as 4, the last one repeated: it is written more than once, with the same bits.
- * That costs a few multiply-adds where memory sets the pace, and saves much code.
- */
 VEC_INLINE void direct_type(enum weight_type type, const struct weight *w, int o0, int o1,
 			    int n, const float *const *x, float *const *y)
 {
-	const float *xs[MOST_DIRECT];
-	float *ys[MOST_DIRECT];
-
-	for (int i = 0; i < MOST_DIRECT; i++) {
-		xs[i] = x[i < n ? i : n - 1];
-		ys[i] = y[i < n ? i : n - 1];
-	}
 	if (n == 1)
-		direct_rows(type, 1, w, o0, o1, xs, ys);
+		direct_rows(type, 1, w, o0, o1, x, y);
 	else if (n == 2)
-		direct_rows(type, 2, w, o0, o1, xs, ys);
+		direct_rows(type, 2, w, o0, o1, x, y);
+	else if (n == 3)
+		direct_rows(type, 3, w, o0, o1, x, y);
 	else
-		direct_rows(type, MOST_DIRECT, w, o0, o1, xs, ys);
+		direct_rows(type, MOST_DIRECT, w, o0, o1, x, y);
 }
 
 static void direct_few(const struct weight *w, int o0, int o1, int n, const float *const *x,
