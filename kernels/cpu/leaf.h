@@ -88,12 +88,13 @@ struct leaf {
 	void (*index_scores)(const float *q, const float *q_scale, const float *w, int n_head,
 			     const float (*codes)[16], const float (*scale)[16], float *out);
 
-	/* s[i] = q · k[i], i < n, over 512 columns */
-	void (*dots)(const float *q, const float *k, int n, float scale, float *s);
+	/* s[h][i] = scale · q[h] · k[i], h < n_q, i < n, over 512 columns; stride: of s, in floats */
+	void (*dots)(const float *q, int n_q, const float *k, int n, float scale, float *s,
+		     size_t stride);
 	/* Turns n scores into weights: exp(s - m) / (sum + exp(sink - m)), m the maximum of all. */
 	void (*softmax)(float *s, int n, float sink);
-	/* o[0..512) += sum_i w[i] v[i][:] */
-	void (*mix)(const float *w, const float *v, int n, float *o);
+	/* o[h][0..512) += sum_i w[h][i] v[i][:], h < n_q; stride: of w, in floats */
+	void (*mix)(const float *w, int n_q, size_t stride, const float *v, int n, float *o);
 
 	/* t[i] = silu(min(g, limit)) · clamp(v, ±limit) · weight */
 	void (*swiglu)(const float *g, const float *v, int n, float limit, float weight,

@@ -187,16 +187,14 @@ static void pass_rows(const struct attending *x, enum pass pass, int t, const fl
 {
 	const struct attention_args *a = x->j->a;
 	const struct leaf *leaf = x->j->c->leaf;
+	size_t at = ((size_t)(x->t0 + t) * (size_t)a->n_head + (size_t)x->h0) * HEAD_DIM;
+	float *s = scores_of(x, t, x->h0) + first;
 
-	for (int h = x->h0; h < x->h1; h++) {
-		size_t at = ((size_t)(x->t0 + t) * (size_t)a->n_head + (size_t)h) * HEAD_DIM;
-		float *s = scores_of(x, t, h) + first;
-
-		if (pass == SCORES)
-			leaf->dots(floats(a->q) + at, rows, n, a->scale, s);
-		else
-			leaf->mix(s, rows, n, floats(a->out) + at);
-	}
+	if (pass == SCORES)
+		leaf->dots(floats(a->q) + at, x->h1 - x->h0, rows, n, a->scale, s,
+			   (size_t)x->j->max_rows);
+	else
+		leaf->mix(s, x->h1 - x->h0, (size_t)x->j->max_rows, rows, n, floats(a->out) + at);
 }
 
 static void pass_span(const struct attending *x, enum pass pass, const struct span *s)

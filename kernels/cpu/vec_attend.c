@@ -8,31 +8,82 @@
  */
 #include "kernels/cpu/vec_leaf.h"
 
-void LEAF(dots)(const float *q, const float *k, int n, float scale, float *s)
+/*
+ * As many queries at once as there are registers for four sums of each: a row is read once for
+ * all of them, from a second-level cache where there are many rows.
+ */
+#if defined(VEC_AVX512)
+#define QUERIES 4
+#else
+#define QUERIES 1
+#endif
+
+/* Columns (in vectors) that are summed at once for so many queries. */
+#define MIXED(nq) ((nq) == 4 ? 4 : 8)
+
+/* nr rows by nq queries, both constants where this is inlined */
+VEC_INLINE void dot_rows(int nq, int nr, const float *q, const float *row, float scale, float *s,
+			 size_t stride)
+{
+	f16 acc[QUERIES][4];
+
+#pragma GCC unroll 4
+	for (int h = 0; h < nq; h++) {
+#pragma GCC unroll 4
+		for (int r = 0; r < nr; r++)
+			acc[h][r] = f16_zero();
+	}
+	for (int c = 0; c < HEAD_DIM; c += LANES) {
+		f16 v[4];
+
+#pragma GCC unroll 4
+		for (int r = 0; r < nr; r++)
+			v[r] = f16_hold(f16_load(row + r * HEAD_DIM + c));
+#pragma GCC unroll 4
+		for (int h = 0; h < nq; h++) {
+			f16 in = f16_hold(f16_load(q + h * HEAD_DIM + c));
+
+#pragma GCC unroll 4
+			for (int r = 0; r < nr; r++)
+				acc[h][r] = f16_fma(in, v[r], acc[h][r]);
+		}
+	}
+#pragma GCC unroll 4
+	for (int h = 0; h < nq; h++) {
+		if (nr == 4)
+			f16_store_sums(acc[h], scale, s + (size_t)h * stride);
+		else
+			s[(size_t)h * stride] = f16_sum(acc[h][0]) * scale;
+	}
+}
+
+VEC_INLINE void dot_queries(int nq, const float *q, const float *k, int n, float scale, float *s,
+			    size_t stride)
 {
 	int i = 0;
 
-	for (; i + 4 <= n; i += 4) {
-		const float *row = k + (size_t)i * HEAD_DIM;
-		f16 acc[4] = {f16_zero(), f16_zero(), f16_zero(), f16_zero()};
+	for (; i + 4 <= n; i += 4)
+		dot_rows(nq, 4, q, k + (size_t)i * HEAD_DIM, scale, s + i, stride);
+	for (; i < n; i++)
+		dot_rows(nq, 1, q, k + (size_t)i * HEAD_DIM, scale, s + i, stride);
+}
 
-		for (int c = 0; c < HEAD_DIM; c += LANES) {
-			f16 v = f16_load(q + c);
+void LEAF(dots)(const float *q, int n_q, const float *k, int n, float scale, float *s,
+		size_t stride)
+{
+	int h = 0;
 
-#pragma GCC unroll 4
-			for (int r = 0; r < 4; r++)
-				acc[r] = f16_fma(v, f16_load(row + r * HEAD_DIM + c), acc[r]);
-		}
-		f16_store_sums(acc, scale, s + i);
-	}
-	for (; i < n; i++) {
-		f16 acc = f16_zero();
-
-		for (int c = 0; c < HEAD_DIM; c += LANES)
-			acc = f16_fma(f16_load(q + c), f16_load(k + (size_t)i * HEAD_DIM + c),
-				      acc);
-		s[i] = f16_sum(acc) * scale;
-	}
+#if QUERIES == 4
+	for (; h + 4 <= n_q; h += 4)
+		dot_queries(4, q + (size_t)h * HEAD_DIM, k, n, scale, s + (size_t)h * stride,
+			    stride);
+	for (; h + 2 <= n_q; h += 2)
+		dot_queries(2, q + (size_t)h * HEAD_DIM, k, n, scale, s + (size_t)h * stride,
+			    stride);
+#endif
+	for (; h < n_q; h++)
+		dot_queries(1, q + (size_t)h * HEAD_DIM, k, n, scale, s + (size_t)h * stride,
+			    stride);
 }
 
 /* s has room up to the next multiple of 16 */
@@ -62,27 +113,58 @@ void LEAF(softmax)(float *s, int n, float sink)
 		f16_store(s + i, f16_div(f16_load(s + i), f16_set1(sum)));
 }
 
-void LEAF(mix)(const float *w, const float *v, int n, float *o)
+VEC_INLINE void mix_queries(int nq, const float *w, size_t stride, const float *v, int n,
+			    float *o)
 {
-	for (int c = 0; c < HEAD_DIM; c += 8 * LANES) {
-		f16 acc[8];
+	const int nc = MIXED(nq);
 
-#pragma GCC unroll 8
-		for (int j = 0; j < 8; j++)
-			acc[j] = f16_load(o + c + j * LANES);
-		for (int i = 0; i < n; i++) {
-			f16 a = f16_set1(w[i]);
+	for (int c = 0; c < HEAD_DIM; c += nc * LANES) {
+		f16 acc[QUERIES][8];
 
+#pragma GCC unroll 4
+		for (int h = 0; h < nq; h++) {
 #pragma GCC unroll 8
-			for (int j = 0; j < 8; j++)
-				acc[j] = f16_fma(
-					a, f16_load(v + (size_t)i * HEAD_DIM + c + j * LANES),
-					acc[j]);
+			for (int j = 0; j < nc; j++)
+				acc[h][j] = f16_load(o + h * HEAD_DIM + c + j * LANES);
 		}
+		for (int i = 0; i < n; i++) {
+			const float *row = v + (size_t)i * HEAD_DIM + c;
+			f16 in[8];
+
 #pragma GCC unroll 8
-		for (int j = 0; j < 8; j++)
-			f16_store(o + c + j * LANES, acc[j]);
+			for (int j = 0; j < nc; j++)
+				in[j] = nq > 1 ? f16_hold(f16_load(row + j * LANES))
+					       : f16_load(row + j * LANES);
+#pragma GCC unroll 4
+			for (int h = 0; h < nq; h++) {
+				f16 a = f16_set1(w[(size_t)h * stride + (size_t)i]);
+
+#pragma GCC unroll 8
+				for (int j = 0; j < nc; j++)
+					acc[h][j] = f16_fma(a, in[j], acc[h][j]);
+			}
+		}
+#pragma GCC unroll 4
+		for (int h = 0; h < nq; h++) {
+#pragma GCC unroll 8
+			for (int j = 0; j < nc; j++)
+				f16_store(o + h * HEAD_DIM + c + j * LANES, acc[h][j]);
+		}
 	}
+}
+
+void LEAF(mix)(const float *w, int n_q, size_t stride, const float *v, int n, float *o)
+{
+	int h = 0;
+
+#if QUERIES == 4
+	for (; h + 4 <= n_q; h += 4)
+		mix_queries(4, w + (size_t)h * stride, stride, v, n, o + (size_t)h * HEAD_DIM);
+	for (; h + 2 <= n_q; h += 2)
+		mix_queries(2, w + (size_t)h * stride, stride, v, n, o + (size_t)h * HEAD_DIM);
+#endif
+	for (; h < n_q; h++)
+		mix_queries(1, w + (size_t)h * stride, stride, v, n, o + (size_t)h * HEAD_DIM);
 }
 
 void LEAF(index_turn)(const uint8_t *const *rows, int n, float (*codes)[16], float (*scale)[16])

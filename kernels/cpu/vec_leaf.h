@@ -36,9 +36,10 @@ void LEAF(pool128)(const float *a, const float *z, const float *ape, int first,
 void LEAF(index_turn)(const uint8_t *const *rows, int n, float (*codes)[16], float (*scale)[16]);
 void LEAF(index_scores)(const float *q, const float *q_scale, const float *w, int n_head,
 			const float (*codes)[16], const float (*scale)[16], float *out);
-void LEAF(dots)(const float *q, const float *k, int n, float scale, float *s);
+void LEAF(dots)(const float *q, int n_q, const float *k, int n, float scale, float *s,
+		size_t stride);
 void LEAF(softmax)(float *s, int n, float sink);
-void LEAF(mix)(const float *w, const float *v, int n, float *o);
+void LEAF(mix)(const float *w, int n_q, size_t stride, const float *v, int n, float *o);
 void LEAF(swiglu)(const float *g, const float *v, int n, float limit, float weight, float *t);
 float LEAF(read)(const unsigned char *p, size_t n);
 float LEAF(multiply)(int rounds);
