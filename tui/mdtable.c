@@ -2,7 +2,6 @@
 #include "tui/mdtable.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "tui/glyph.h"
 #include "tui/wrap.h"
@@ -38,18 +37,14 @@ struct rich *mdtable_add_cell(struct mdtable *t)
 /* Of the cell's widest line. */
 static int cell_columns(const struct rich *r)
 {
-	struct str s = buf_str(&r->text);
+	struct str s = buf_str(&r->text), line;
 	int widest = 0;
 
-	while (s.n > 0) {
-		const char *nl = memchr(s.p, '\n', s.n);
-		size_t n = nl ? (size_t)(nl - s.p) : s.n;
-		int w = glyph_columns(s.p, n);
+	while (str_line(&s, &line)) {
+		int w = glyph_columns(line.p, line.n);
 
 		if (w > widest)
 			widest = w;
-		n += nl ? 1 : 0;
-		s = (struct str){s.p + n, s.n - n};
 	}
 	return widest;
 }

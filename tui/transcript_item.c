@@ -67,7 +67,7 @@ static enum style_role output_role(struct str line)
 /* Text that is not Markdown, or bare: its own lines, wrapped. */
 static void layout_plain(struct item *it, int width, bool bare)
 {
-	struct str s = buf_str(&it->doc.src);
+	struct str s = buf_str(&it->doc.src), line;
 	struct lines *l = &it->doc.lines;
 	struct rich r = {0}, bar = {0};
 	bool tool = it->kind == ITEM_TOOL && !bare;
@@ -77,19 +77,13 @@ static void layout_plain(struct item *it, int width, bool bare)
 	if (tool)
 		rich_addz(&bar, "│ ", STYLE_BORDER);
 	lines_reset(l);
-	while (s.n > 0) {
-		const char *nl = memchr(s.p, '\n', s.n);
-		struct str line = {s.p, nl ? (size_t)(nl - s.p) : s.n};
-
+	while (str_line(&s, &line)) {
 		rich_reset(&r);
 		rich_add_code(&r, line,
 			      (uint16_t)(bare   ? STYLE_TEXT
 					 : tool ? output_role(line)
 						: looks[it->kind].text_role));
 		lines_wrap(l, &r, width, &bar, &bar, !tool && !bare);
-		if (!nl)
-			break;
-		s = (struct str){nl + 1, s.n - line.n - 1};
 	}
 	rich_release(&r);
 	rich_release(&bar);

@@ -1,7 +1,6 @@
 /* A branch made ready for the next question. */
 #include "app/agent/prepare.h"
 
-#include <string.h>
 
 #include "app/agent/calls.h"
 #include "app/agent/prompt.h"
@@ -86,15 +85,13 @@ int prepare_lost(const struct prepare *a, const struct talk *t, struct err *err)
 
 static void tell_lines(const struct prepare *a, struct str lines)
 {
-	while (lines.n) {
-		const char *end = memchr(lines.p, '\n', lines.n);
-		size_t n = end ? (size_t)(end - lines.p) : lines.n;
+	struct str line;
+
+	while (str_line(&lines, &line)) {
 		const struct agent_news news = {
-			.kind = AGENT_NOTICE, .text = {lines.p, n}, .exit = -1, .ms = -1};
+			.kind = AGENT_NOTICE, .text = line, .exit = -1, .ms = -1};
 
 		a->ops->show(a->ctx, &news);
-		n += end ? 1 : 0;
-		lines = (struct str){lines.p + n, lines.n - n};
 	}
 }
 

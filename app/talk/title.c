@@ -217,19 +217,14 @@ static bool visible(struct str s)
 void title_of(struct buf *out, struct str said)
 {
 	struct buf plain = {0};
-	struct str title = {0};
+	struct str title = {0}, line;
 
-	while (said.n > 0 && !visible(title)) {
-		const char *end = memchr(said.p, '\n', said.n);
-		size_t n = end ? (size_t)(end - said.p) : said.n;
-
+	while (!visible(title) && str_line(&said, &line)) {
 		buf_reset(&plain);
-		add_plain(&plain, (struct str){said.p, n});
+		add_plain(&plain, line);
 		title = buf_str(&plain);
 		while (unwrap(&title))
 			;
-		n += end != NULL;
-		said = (struct str){said.p + n, said.n - n};
 	}
 	if (visible(title))
 		buf_add(out, title.p, fitting(title));

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -136,17 +135,14 @@ static void tell_line(struct search *s, struct str path, size_t number, struct s
 static void search_text(struct search *s, struct str path, struct str text)
 {
 	size_t number = 0, found = 0;
+	struct str line;
 
-	while (text.n && !s->more) {
-		const char *end = memchr(text.p, '\n', text.n);
-		size_t n = end ? (size_t)(end - text.p) : text.n, from = 0, to = 0;
-		struct str line = {text.p, n};
+	while (!s->more && str_line(&text, &line)) {
+		size_t from = 0, to = 0;
 
 		number++;
 		if (line.n && line.p[line.n - 1] == '\r')
 			line.n--;
-		text.n -= end ? n + 1 : n;
-		text.p += end ? n + 1 : n;
 		if (!matches(s, line, &from, &to))
 			continue;
 		if (s->n == MATCHES) {

@@ -86,16 +86,10 @@ static void enter_line(struct ignore *g, size_t base, struct str line)
 void ignore_enter(struct ignore *g, struct str folder, struct str text)
 {
 	size_t base = folder.n ? folder.n + 1 : 0;
+	struct str line;
 
-	while (text.n && !g->failed) {
-		const char *end = memchr(text.p, '\n', text.n);
-		size_t n = end ? (size_t)(end - text.p) : text.n;
-
-		enter_line(g, base, (struct str){text.p, n});
-		n += end != NULL;
-		text.p += n;
-		text.n -= n;
-	}
+	while (!g->failed && str_line(&text, &line))
+		enter_line(g, base, line);
 }
 
 void ignore_enter_folder(struct ignore *g, struct str folder, int dir)

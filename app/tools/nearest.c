@@ -67,6 +67,7 @@ static struct known know(struct str line)
 
 static int know_lines(struct known_lines *l, struct str s)
 {
+	struct str line;
 	size_t n = 1;
 
 	for (size_t i = 0; i < s.n; i++)
@@ -74,14 +75,8 @@ static int know_lines(struct known_lines *l, struct str s)
 	l->v = calloc(n, sizeof(*l->v));
 	if (!l->v)
 		return ERR_NOMEM;
-	while (s.n) {
-		const char *end = memchr(s.p, '\n', s.n);
-		size_t len = end ? (size_t)(end - s.p) : s.n;
-
-		l->v[l->n++] = know((struct str){s.p, len});
-		len += end != NULL;
-		s = (struct str){s.p + len, s.n - len};
-	}
+	while (str_line(&s, &line))
+		l->v[l->n++] = know(line);
 	return 0;
 }
 

@@ -190,18 +190,13 @@ static int add_step(struct runner_script *s, struct str line, int number, struct
 
 int runner_script_open(struct runner_script *s, struct str text, struct err *err)
 {
+	struct str line;
 	int rc = 0;
 
 	*s = (struct runner_script){0};
-	for (int number = 1; !rc && text.n; number++) {
-		const char *end = memchr(text.p, '\n', text.n);
-		struct str line = {text.p, end ? (size_t)(end - text.p) : text.n};
-		size_t all = line.n + (end ? 1 : 0);
-
+	for (int number = 1; !rc && str_line(&text, &line); number++)
 		if (line.n && line.p[0] != '#')
 			rc = add_step(s, line, number, err);
-		text = (struct str){text.p + all, text.n - all};
-	}
 	return rc;
 }
 

@@ -255,6 +255,7 @@ static int read_line(struct script_reader *r, struct str line)
 int script_open(struct script *s, struct str text, struct err *err)
 {
 	struct script_reader r = {.s = s, .err = err};
+	struct str line;
 	int rc = 0;
 
 	*s = (struct script){.load_bytes = 1000000, .load_steps = 1};
@@ -265,15 +266,9 @@ int script_open(struct script *s, struct str text, struct err *err)
 		.ctx_tokens = 65536,
 		.vocab = 129280,
 	};
-	while (!rc && text.n) {
-		const char *end = memchr(text.p, '\n', text.n);
-		size_t n = end ? (size_t)(end - text.p) : text.n;
-
+	while (!rc && str_line(&text, &line)) {
 		r.line++;
-		rc = read_line(&r, (struct str){text.p, n});
-		n += end != NULL;
-		text.p += n;
-		text.n -= n;
+		rc = read_line(&r, line);
 	}
 	if (!rc && r.in_turn)
 		rc = script_bad(&r, "the last turn has no \"done\" or \"error\"");

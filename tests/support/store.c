@@ -146,15 +146,11 @@ int store_import(struct history *h, struct str text, struct history_imported *n,
 		 struct err *err)
 {
 	struct history_import *in;
+	struct str line;
 	int rc = history_import_begin(&in, h, err);
 
-	for (size_t at = 0; at < text.n && !rc;) {
-		const char *end = memchr(text.p + at, '\n', text.n - at);
-		size_t len = end ? (size_t)(end - text.p) - at : text.n - at;
-
-		rc = history_import_line(in, (struct str){text.p + at, len}, err);
-		at += len + 1;
-	}
+	while (!rc && str_line(&text, &line))
+		rc = history_import_line(in, line, err);
 	if (rc) {
 		history_import_end(in, n, NULL);
 		return rc;

@@ -242,26 +242,6 @@ static void same_tree(struct history *ha, int64_t ida, struct history *hb, int64
 
 /* -- in ---------------------------------------------------------------------------- */
 
-static int import_all(struct history *to, struct str text, struct history_imported *n)
-{
-	struct history_import *in;
-	int rc = 0;
-
-	assert_int_equal(history_import_begin(&in, to, &err), 0);
-	for (size_t at = 0; at < text.n && !rc;) {
-		const char *end = memchr(text.p + at, '\n', text.n - at);
-		size_t len = end ? (size_t)(end - text.p) - at : text.n - at;
-
-		rc = history_import_line(in, (struct str){text.p + at, len}, &err);
-		at += len + 1;
-	}
-	if (rc) {
-		history_import_end(in, n, NULL);
-		return rc;
-	}
-	return history_import_end(in, n, &err);
-}
-
 static void any_tree_comes_back_as_it_was(void **state)
 {
 	int rounds = getenv("DSV4CHAT_SLOW") ? 500 : 100;
@@ -279,13 +259,13 @@ static void any_tree_comes_back_as_it_was(void **state)
 		chance = seed;
 		id = any_conversation(from);
 		assert_int_equal(history_export(from, id, HISTORY_JSONL, &lines, &err), 0);
-		if (import_all(to, buf_str(&lines), &done))
+		if (store_import(to, buf_str(&lines), &done, &err))
 			fail_msg("round %d: %s", i, err.text);
 		assert_int_equal(done.n_new, 1);
 		/* A second time, there and where it came from, nothing is new. */
-		assert_int_equal(import_all(to, buf_str(&lines), &done), 0);
+		assert_int_equal(store_import(to, buf_str(&lines), &done, &err), 0);
 		assert_int_equal(done.n_known, 1);
-		assert_int_equal(import_all(from, buf_str(&lines), &done), 0);
+		assert_int_equal(store_import(from, buf_str(&lines), &done, &err), 0);
 		assert_int_equal(done.n_known, 1);
 		assert_int_equal(history_list(to, HISTORY_ALL, 0, &list, &err), 0);
 		assert_int_equal(list.n, 1);
@@ -329,7 +309,7 @@ static void a_bent_export_is_taken_or_refused_and_leaves_a_sound_file(void **sta
 		if (how != 1)
 			buf_addc(&bent, how ? lines.data[at] : (char)pick(256));
 		buf_add(&bent, lines.data + at + (how != 2), lines.len - at - (how != 2));
-		if (import_all(to, buf_str(&bent), NULL)) {
+		if (store_import(to, buf_str(&bent), NULL, &err)) {
 			if (err.code != ERR_USAGE)
 				fail_msg("round %d: %s", i, err.text);
 			n_refused++;
@@ -364,10 +344,10 @@ static void a_name_that_stands_twice_goes_to_the_first(void **state)
 	struct history_imported n = {0};
 
 	(void)state;
-	assert_int_equal(import_all(h,
-				    STR_LIT(HEAD("0123456789", "1") MESSAGE("1", "0")
-						    HEAD("0123456789", "1") OTHER("1", "0")),
-				    &n),
+	assert_int_equal(store_import(h,
+				      STR_LIT(HEAD("0123456789", "1") MESSAGE("1", "0")
+						      HEAD("0123456789", "1") OTHER("1", "0")),
+				      &n, &err),
 			 0);
 	assert_int_equal(n.n_new, 2);
 	assert_int_equal(history_list(h, HISTORY_ALL, 0, &list, &err), 0);
@@ -409,7 +389,7 @@ static void the_same_conversation_is_known_and_a_longer_one_is_gone_on_with(void
 		size_t n = 0, n_branch;
 		int64_t id;
 
-		if (import_all(h, str_of(cases[i].text), &done))
+		if (store_import(h, str_of(cases[i].text), &done, &err))
 			fail_msg("%zu: %s", i, err.text);
 		if (done.n_new != cases[i].n_new || done.n_grown != cases[i].n_grown ||
 		    done.n_known != cases[i].n_known)
@@ -444,7 +424,7 @@ static void numbers_beyond_every_bound_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		if (import_all(h, str_of(texts[i]), NULL) != ERR_USAGE)
+		if (store_import(h, str_of(texts[i]), NULL, &err) != ERR_USAGE)
 			fail_msg("taken: %s", texts[i]);
 	}
 	assert_int_equal(history_list(h, HISTORY_ALL, 0, &list, &err), 0);
@@ -465,11 +445,11 @@ static void lines_beyond_all_measure_end_soon(void **state)
 	(void)state;
 	while (line.len < most)
 		buf_addz(&line, "[[[[[[[[[[[[[[[[");
-	assert_int_equal(import_all(h, buf_str(&line), NULL), ERR_USAGE);
+	assert_int_equal(store_import(h, buf_str(&line), NULL, &err), ERR_USAGE);
 	buf_reset(&line);
 	while (line.len < most)
 		buf_addz(&line, "{\"type\": ");
-	assert_int_equal(import_all(h, buf_str(&line), NULL), ERR_USAGE);
+	assert_int_equal(store_import(h, buf_str(&line), NULL, &err), ERR_USAGE);
 	buf_reset(&line);
 	buf_addz(&line, HEAD("0123456789", "1"));
 	buf_addz(&line, "{\"type\": \"message\", \"n\": 1, \"parent\": 0, \"role\": \"user\","
@@ -477,7 +457,7 @@ static void lines_beyond_all_measure_end_soon(void **state)
 	while (line.len < most)
 		buf_addz(&line, "a long text, ");
 	buf_addz(&line, "\"}]}\n");
-	if (import_all(h, buf_str(&line), &n))
+	if (store_import(h, buf_str(&line), &n, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(n.n_new, 1);
 	assert_in_range(clock() - began, 0, 60 * CLOCKS_PER_SEC);

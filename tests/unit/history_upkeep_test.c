@@ -609,26 +609,6 @@ static void a_backup_is_a_whole_history_and_replaces_nothing(void **state)
 	assert_int_equal(history_backup(h, to, &err), ERR_STORE);
 }
 
-static int import_all(struct history *to, struct str text, struct history_imported *n)
-{
-	struct history_import *in;
-	int rc = 0;
-
-	assert_int_equal(history_import_begin(&in, to, &err), 0);
-	for (size_t at = 0; at < text.n && !rc;) {
-		const char *end = memchr(text.p + at, '\n', text.n - at);
-
-		rc = history_import_line(
-			in, (struct str){text.p + at, (size_t)(end - text.p) - at}, &err);
-		at = (size_t)(end - text.p) + 1;
-	}
-	if (rc) {
-		history_import_end(in, n, NULL);
-		return rc;
-	}
-	return history_import_end(in, n, &err);
-}
-
 static void an_export_comes_in_again_as_an_equal_tree(void **state)
 {
 	struct buf first = {0}, second = {0};
@@ -656,7 +636,7 @@ static void an_export_comes_in_again_as_an_equal_tree(void **state)
 		assert_int_equal(
 			history_export(h, list.items[i].id, HISTORY_JSONL, &first, &err), 0);
 	assert_int_equal(history_open(&other, NULL, &err), 0);
-	if (import_all(other, buf_str(&first), &n) != 0)
+	if (store_import(other, buf_str(&first), &n, &err) != 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(n.n_new, 5);
 	assert_int_equal(list.n, 5);
@@ -670,7 +650,7 @@ static void an_export_comes_in_again_as_an_equal_tree(void **state)
 	assert_string_equal(buf_z(&first), buf_z(&second));
 	history_list_release(&list);
 	/* A second time all of it is known. */
-	assert_int_equal(import_all(other, buf_str(&first), &n), 0);
+	assert_int_equal(store_import(other, buf_str(&first), &n, &err), 0);
 	assert_int_equal(n.n_known, 5);
 	assert_int_equal(history_list(other, HISTORY_ALL, 0, &list, &err), 0);
 	assert_int_equal(list.n, 5);
@@ -714,14 +694,14 @@ static void a_broken_import_names_the_line_and_leaves_no_half(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct history_list list;
 
-		assert_int_equal(import_all(h, str_of(cases[i].text), NULL), ERR_USAGE);
+		assert_int_equal(store_import(h, str_of(cases[i].text), NULL, &err), ERR_USAGE);
 		if (!strstr(err.text, cases[i].word))
 			fail_msg("%s: %s", cases[i].text, err.text);
 		assert_int_equal(history_list(h, HISTORY_ALL, 0, &list, &err), 0);
 		assert_int_equal(list.n, 0);
 		history_list_release(&list);
 	}
-	assert_int_equal(import_all(h, STR_LIT(HEAD MESSAGE("1", "0")), NULL), 0);
+	assert_int_equal(store_import(h, STR_LIT(HEAD MESSAGE("1", "0")), NULL, &err), 0);
 	assert_sound();
 }
 
