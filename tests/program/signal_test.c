@@ -107,16 +107,15 @@ static sqlite3 *lock(const char *path)
 static void a_signal_ends_the_wait_for_a_store_that_is_locked_at_the_start(void **state)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	const char *path = tmpdir_file(&test_dir, "dsv4chat/history.db");
 	struct history *h;
-	struct tmpdir dir;
 	struct err err;
 	sqlite3 *db;
 
 	(void)state;
-	tmpdir_init(&dir);
-	assert_int_equal(history_open(&h, tmpdir_file(&dir, "dsv4chat/history.db"), &err), 0);
+	assert_int_equal(history_open(&h, path, &err), 0);
 	history_close(h);
-	db = lock(tmpdir_file(&dir, "dsv4chat/history.db"));
+	db = lock(path);
 	for (size_t i = 0; i < N_MODES; i++) {
 		int signo = signals[i % 3], expected = signo == SIGINT ? 130 : 143, code;
 		struct stage_setup su = {.engine_script = stage_talk,
@@ -124,7 +123,7 @@ static void a_signal_ends_the_wait_for_a_store_that_is_locked_at_the_start(void 
 					 .w = 80,
 					 .h = 24,
 					 .args = modes[i].args,
-					 .home = dir.path};
+					 .home = test_dir.path};
 		struct stage st;
 
 		stage_open(&st, &su);
@@ -139,7 +138,6 @@ static void a_signal_ends_the_wait_for_a_store_that_is_locked_at_the_start(void 
 				 expected);
 	}
 	sqlite3_close(db);
-	tmpdir_release(&dir);
 }
 
 static void a_terminal_that_vanishes_ends_every_mode_alike(void **state)
@@ -215,12 +213,10 @@ static void the_time_for_scripts_is_none_for_a_terminal_that_pauses(void **state
 				 .w = 80,
 				 .h = 24,
 				 .args = args};
-	struct tmpdir dir;
 	struct stage st;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.home = dir.path;
+	su.home = test_dir.path;
 	stage_open(&st, &su);
 	stage_wait_for(&st, "/help lists");
 	stage_type(&st, "hello\r");
@@ -233,7 +229,6 @@ static void the_time_for_scripts_is_none_for_a_terminal_that_pauses(void **state
 	stage_wait_for(&st, "and the end");
 	stage_type(&st, "/quit\r");
 	assert_int_equal(code_within(&st, STAGE_PATIENCE_MS, true), 0);
-	tmpdir_release(&dir);
 }
 
 /* Whole repaints until the pseudo-terminal is full, or a stream that fills it by itself. */
@@ -291,19 +286,16 @@ static void a_terminal_that_takes_nothing_keeps_nobody(void **state)
 
 static void a_terminal_that_pauses_is_drawn_on_as_if_it_had_not(void **state)
 {
-	struct tmpdir dir;
 	struct stage st;
 
 	(void)state;
-	tmpdir_init(&dir);
-	start_flood(&st, 0, dir.path);
+	start_flood(&st, 0, test_dir.path);
 	usleep(1500000);
 	stage_type(&st, "still here");
 	stage_wait_for(&st, "still here");
 	stage_assert_clean(&st);
 	stage_type(&st, "\x11");
 	assert_int_equal(code_within(&st, STAGE_PATIENCE_MS, true), 0);
-	tmpdir_release(&dir);
 }
 
 /* What is journalled while nobody reads is there after a kill. */
@@ -311,36 +303,34 @@ static void an_answer_that_nobody_reads_is_journalled(void **state)
 {
 	struct history_list cut = {0};
 	struct buf text = {0};
-	struct tmpdir dir;
 	struct history *h;
 	struct stage st;
 	struct err err;
 
 	(void)state;
-	tmpdir_init(&dir);
-	start_flood(&st, 2, dir.path);
+	start_flood(&st, 2, test_dir.path);
 	kill(st.child, SIGKILL);
 	assert_int_equal(code_within(&st, ENDS_MS, false), 1000 + SIGKILL);
-	assert_int_equal(history_open(&h, tmpdir_file(&dir, "dsv4chat/history.db"), &err), 0);
+	assert_int_equal(
+		history_open(&h, tmpdir_file(&test_dir, "dsv4chat/history.db"), &err), 0);
 	assert_int_equal(history_recover(h, &cut, &err), 0);
 	assert_int_equal(cut.n, 1);
 	history_list_release(&cut);
 	history_close(h);
 	buf_release(&text);
-	tmpdir_release(&dir);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			a_signal_ends_the_wait_for_a_store_that_is_locked_at_the_start),
+#define T(f) cmocka_unit_test_setup_teardown(f, tmpdir_set_up, tmpdir_tear_down)
+		T(a_signal_ends_the_wait_for_a_store_that_is_locked_at_the_start),
 		cmocka_unit_test(a_terminal_that_vanishes_ends_every_mode_alike),
 		cmocka_unit_test(line_mode_ends_by_a_signal_as_the_others_do),
 		cmocka_unit_test(a_terminal_that_takes_nothing_keeps_nobody),
-		cmocka_unit_test(a_terminal_that_pauses_is_drawn_on_as_if_it_had_not),
-		cmocka_unit_test(an_answer_that_nobody_reads_is_journalled),
-		cmocka_unit_test(the_time_for_scripts_is_none_for_a_terminal_that_pauses),
+		T(a_terminal_that_pauses_is_drawn_on_as_if_it_had_not),
+		T(an_answer_that_nobody_reads_is_journalled),
+		T(the_time_for_scripts_is_none_for_a_terminal_that_pauses),
 	};
 
 	setlocale(LC_ALL, "C.UTF-8");

@@ -85,12 +85,10 @@ static void a_person_asks_reads_folds_searches_edits_forks_and_quits(void **stat
 static void what_was_said_is_there_the_next_time(void **state)
 {
 	struct stage_setup su = {.engine_script = stage_talk};
-	struct tmpdir dir;
 	struct stage st;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.history_path = tmpdir_file(&dir, "history.db");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
 	stage_begin(&st, &su);
 	stage_type(&st, "hello world\r");
 	stage_wait_for(&st, "• two");
@@ -148,7 +146,6 @@ static void what_was_said_is_there_the_next_time(void **state)
 	stage_wait_for(&st, "type to find");
 	assert_false(stage_shows(&st, "greetings"));
 	stage_quit(&st);
-	tmpdir_release(&dir);
 }
 
 /* An answer that is killed before its end. */
@@ -162,13 +159,11 @@ static const char counts[] =
 static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 {
 	struct stage_setup su = {.engine_script = counts};
-	struct tmpdir dir;
 	struct stage st;
 	int status;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.history_path = tmpdir_file(&dir, "history.db");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
 	stage_begin(&st, &su);
 	stage_type(&st, "count\r");
 	stage_wait_for(&st, "seven eight");
@@ -193,18 +188,15 @@ static void a_killed_answer_is_there_and_goes_on_where_it_was(void **state)
 	stage_wait_for(&st, "ready");
 	assert_true(stage_shows(&st, "‹2/2›"));
 	stage_quit(&st);
-	tmpdir_release(&dir);
 }
 
 static void what_a_kill_cut_goes_on_from_a_new_conversation(void **state)
 {
 	struct stage_setup su = {.engine_script = counts};
-	struct tmpdir dir;
 	struct stage st;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.history_path = tmpdir_file(&dir, "history.db");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
 	for (int last = 0; last < 2; last++) {
 		su.last = false;
 		stage_begin(&st, &su);
@@ -221,19 +213,16 @@ static void what_a_kill_cut_goes_on_from_a_new_conversation(void **state)
 		stage_wait_for(&st, "eight nine ten eleven twelve the end");
 		stage_quit(&st);
 	}
-	tmpdir_release(&dir);
 }
 
 static void a_full_store_is_told_and_the_chat_goes_on(void **state)
 {
 	struct stage_setup su = {.engine_script = stage_talk, .file_limit = 1};
-	struct tmpdir dir;
 	struct stage st;
 	int status;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.history_path = tmpdir_file(&dir, "history.db");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
 	stage_begin(&st, &su);
 	stage_type(&st, "hello world\r");
 	stage_wait_for(&st, "• two");
@@ -242,7 +231,6 @@ static void a_full_store_is_told_and_the_chat_goes_on(void **state)
 	status = stage_close(&st);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 1);
-	tmpdir_release(&dir);
 }
 
 static void ten_megabytes_may_be_pasted_and_sent(void **state)
@@ -468,13 +456,11 @@ static void the_model_names_a_conversation_and_gives_way_to_its_user(void **stat
 			"{\"turn\": {\"task\": \"title\"}}\n{\"error\": \"stumbled\"}\n"
 			"{\"turn\": {\"task\": \"title\", \"again\": true}}\n"
 			"{\"text\": \"'The\\u001b[7m name'\\n\"}\n{\"done\": {}}\n"};
-	struct tmpdir dir;
 	struct stage st;
 
 	(void)state;
-	tmpdir_init(&dir);
 	for (int kept = 0; kept < 2; kept++) {
-		su.history_path = kept ? tmpdir_file(&dir, "history.db") : NULL;
+		su.history_path = kept ? tmpdir_file(&test_dir, "history.db") : NULL;
 		stage_begin(&st, &su);
 		stage_type(&st, "something long to ask\r");
 		stage_wait_for(&st, "Whatever.");
@@ -504,17 +490,17 @@ static void the_model_names_a_conversation_and_gives_way_to_its_user(void **stat
 	stage_wait_for(&st, "ready"); /* Esc would stop the answer */
 	list_shows(&st, "mine");
 	stage_quit(&st);
-	tmpdir_release(&dir);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, tmpdir_set_up, tmpdir_tear_down)
 		cmocka_unit_test(a_person_asks_reads_folds_searches_edits_forks_and_quits),
-		cmocka_unit_test(what_was_said_is_there_the_next_time),
-		cmocka_unit_test(a_killed_answer_is_there_and_goes_on_where_it_was),
-		cmocka_unit_test(what_a_kill_cut_goes_on_from_a_new_conversation),
-		cmocka_unit_test(a_full_store_is_told_and_the_chat_goes_on),
+		T(what_was_said_is_there_the_next_time),
+		T(a_killed_answer_is_there_and_goes_on_where_it_was),
+		T(what_a_kill_cut_goes_on_from_a_new_conversation),
+		T(a_full_store_is_told_and_the_chat_goes_on),
 		cmocka_unit_test(ten_megabytes_may_be_pasted_and_sent),
 		cmocka_unit_test(errors_of_the_engine_are_shown_and_nothing_is_lost),
 		cmocka_unit_test(a_load_that_fails_leaves_the_text_to_copy),
@@ -522,7 +508,7 @@ int main(void)
 		cmocka_unit_test(idle_it_sleeps),
 		cmocka_unit_test(a_stream_costs_little),
 		cmocka_unit_test(what_a_model_says_never_reaches_the_terminal_as_control),
-		cmocka_unit_test(the_model_names_a_conversation_and_gives_way_to_its_user),
+		T(the_model_names_a_conversation_and_gives_way_to_its_user),
 	};
 
 	setlocale(LC_ALL, "C.UTF-8");

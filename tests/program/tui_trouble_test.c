@@ -77,13 +77,11 @@ static void a_locked_store_is_told_and_written_as_soon_as_it_can_be(void **state
 {
 	struct stage_setup su = {.engine_script = script};
 	struct buf all = {0};
-	struct tmpdir dir;
 	struct stage st;
 	sqlite3 *db;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.history_path = tmpdir_file(&dir, "history.db");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
 	stage_begin(&st, &su);
 	stage_type(&st, "question one\r");
 	stage_wait_for(&st, "answer one");
@@ -103,21 +101,18 @@ static void a_locked_store_is_told_and_written_as_soon_as_it_can_be(void **state
 	assert_string_equal(buf_z(&all), "question one|answer one|question two|answer two|"
 					 "question three|answer three");
 	buf_release(&all);
-	tmpdir_release(&dir);
 }
 
 static void what_a_lock_kept_from_the_store_is_told_at_the_end(void **state)
 {
 	struct stage_setup su = {.engine_script = script};
 	struct buf all = {0};
-	struct tmpdir dir;
 	struct stage st;
 	sqlite3 *db;
 	int status;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.history_path = tmpdir_file(&dir, "history.db");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
 	stage_begin(&st, &su);
 	stage_type(&st, "question one\r");
 	stage_wait_for(&st, "answer one");
@@ -134,7 +129,6 @@ static void what_a_lock_kept_from_the_store_is_told_at_the_end(void **state)
 	stored(su.history_path, &all);
 	assert_string_equal(buf_z(&all), "question one|answer one");
 	buf_release(&all);
-	tmpdir_release(&dir);
 }
 
 /* A conversation that a slow disk gives out in half a minute at best. */
@@ -165,14 +159,12 @@ static void keep_a_large_one(const char *path)
 static void what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal(void **state)
 {
 	struct stage_setup su = {.engine_script = script};
-	struct tmpdir dir;
 	struct stage st;
 	int64_t began;
 	int status;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.history_path = tmpdir_file(&dir, "history.db");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
 	keep_a_large_one(su.history_path);
 	badvfs_install();
 	stage_begin(&st, &su);
@@ -194,7 +186,6 @@ static void what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal(
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 128 + SIGTERM);
 	badvfs_uninstall();
-	tmpdir_release(&dir);
 }
 
 static bool stands_in(const char *path, const char *end, const char *what)
@@ -216,13 +207,11 @@ static bool stands_in(const char *path, const char *end, const char *what)
 static void what_is_removed_leaves_the_file_when_nobody_types(void **state)
 {
 	struct stage_setup su = {.engine_script = script};
-	struct tmpdir dir;
 	struct stage st;
 	int64_t end;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.history_path = tmpdir_file(&dir, "history.db");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
 	stage_begin(&st, &su);
 	stage_type(&st, "kingfisher\r");
 	stage_wait_for(&st, "answer one");
@@ -244,7 +233,6 @@ static void what_is_removed_leaves_the_file_when_nobody_types(void **state)
 		stage_read(&st, 50);
 	}
 	stage_quit(&st);
-	tmpdir_release(&dir);
 }
 
 static void what_a_slow_disk_keeps_from_being_exported_is_no_file(void **state)
@@ -253,14 +241,12 @@ static void what_a_slow_disk_keeps_from_being_exported_is_no_file(void **state)
 	struct stage_setup su = {
 		.engine_script = script, .term = "xterm-256color", .w = 240, .h = 24};
 	char path[300], command[400];
-	struct tmpdir dir;
 	struct stage st;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.history_path = tmpdir_file(&dir, "history.db");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
 	keep_a_large_one(su.history_path);
-	snprintf(path, sizeof(path), "%s", tmpdir_file(&dir, "x"));
+	snprintf(path, sizeof(path), "%s", tmpdir_file(&test_dir, "x"));
 	snprintf(command, sizeof(command), "/export %s\r", path);
 	badvfs_install();
 	stage_begin(&st, &su);
@@ -279,19 +265,16 @@ static void what_a_slow_disk_keeps_from_being_exported_is_no_file(void **state)
 	assert_int_equal(access(path, F_OK), 0);
 	stage_quit(&st);
 	badvfs_uninstall();
-	tmpdir_release(&dir);
 }
 
 static void what_is_typed_while_a_slow_disk_keeps_something_is_not_lost(void **state)
 {
 	struct stage_setup su = {.engine_script = script};
 	struct buf all = {0};
-	struct tmpdir dir;
 	struct stage st;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.history_path = tmpdir_file(&dir, "history.db");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
 	badvfs_install();
 	stage_begin(&st, &su);
 	badvfs->slow_ms = 20;
@@ -308,7 +291,6 @@ static void what_is_typed_while_a_slow_disk_keeps_something_is_not_lost(void **s
 	stored(su.history_path, &all);
 	assert_string_equal(buf_z(&all), "question one|answer one|question two|answer two");
 	buf_release(&all);
-	tmpdir_release(&dir);
 }
 
 static void a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing(void **state)
@@ -317,15 +299,13 @@ static void a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing(void *
 				   "{\"pause\": -1}\n{\"done\": {}}\n";
 	struct stage_setup su = {.engine_script = slow};
 	struct buf all = {0};
-	struct tmpdir dir;
 	struct stage st;
 	int64_t start;
 	int status;
 
 	(void)state;
-	tmpdir_init(&dir);
-	su.history_path = tmpdir_file(&dir, "history.db");
-	su.inputs_path = tmpdir_file(&dir, "inputs");
+	su.history_path = tmpdir_file(&test_dir, "history.db");
+	su.inputs_path = tmpdir_file(&test_dir, "inputs");
 	stage_begin(&st, &su);
 	stage_type(&st, "a question\r");
 	stage_wait_for(&st, "said so far");
@@ -344,7 +324,6 @@ static void a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing(void *
 	vterm_free(st.vt);
 	buf_release(&st.raw);
 	buf_release(&all);
-	tmpdir_release(&dir);
 }
 
 static void a_line_of_a_hundred_thousand_characters_is_typed_sent_and_answered(void **state)
@@ -399,14 +378,15 @@ static void a_paste_that_never_ends_makes_nobody_deaf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_locked_store_is_told_and_written_as_soon_as_it_can_be),
-		cmocka_unit_test(what_a_lock_kept_from_the_store_is_told_at_the_end),
+#define T(f) cmocka_unit_test_setup_teardown(f, tmpdir_set_up, tmpdir_tear_down)
+		T(a_locked_store_is_told_and_written_as_soon_as_it_can_be),
+		T(what_a_lock_kept_from_the_store_is_told_at_the_end),
 		cmocka_unit_test(
 			what_a_slow_disk_keeps_from_coming_is_given_up_by_a_key_or_a_signal),
-		cmocka_unit_test(what_is_removed_leaves_the_file_when_nobody_types),
-		cmocka_unit_test(what_a_slow_disk_keeps_from_being_exported_is_no_file),
-		cmocka_unit_test(what_is_typed_while_a_slow_disk_keeps_something_is_not_lost),
-		cmocka_unit_test(a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing),
+		T(what_is_removed_leaves_the_file_when_nobody_types),
+		T(what_a_slow_disk_keeps_from_being_exported_is_no_file),
+		T(what_is_typed_while_a_slow_disk_keeps_something_is_not_lost),
+		T(a_terminal_that_goes_in_the_middle_of_an_answer_loses_nothing),
 		cmocka_unit_test(
 			a_line_of_a_hundred_thousand_characters_is_typed_sent_and_answered),
 		cmocka_unit_test(a_paste_that_never_ends_makes_nobody_deaf),
