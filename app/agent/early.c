@@ -30,6 +30,7 @@ static enum early_word judge_name(struct agent *a, struct str name)
 		return EARLY_UNKNOWN;
 	if (rules)
 		rules_judge_tool(rules, name, &named);
+	a->early.allowed = named.kind == RULES_RUN;
 	if (named.kind == RULES_DENY)
 		a->early.rule = named.rule;
 	else if (rules)
@@ -42,7 +43,8 @@ static enum early_word judge_name(struct agent *a, struct str name)
 	/* Nothing is allowed while there is but a plan. */
 	if (a->config.mode == AGENT_PLAN)
 		return EARLY_REFUSED;
-	return rules && rules_allow_any(rules, cls) ? EARLY_NONE : EARLY_REFUSED;
+	return a->early.allowed || (rules && rules_allow_any(rules, cls)) ? EARLY_NONE
+									  : EARLY_REFUSED;
 }
 
 static void begin(struct agent *a, const struct event *ev)
@@ -59,6 +61,7 @@ static void begin(struct agent *a, const struct event *ev)
 /* As the model wrote it; where it leads can only be judged stricter. */
 static enum early_word judge_path(struct agent *a, struct str path)
 {
+	enum tool_class cls = call_edit_class(path);
 	struct rules_verdict v = {.rule = {"", 0}};
 
 	if (tools_never_write(path))
@@ -70,7 +73,9 @@ static enum early_word judge_path(struct agent *a, struct str path)
 	a->early.rule = v.rule;
 	if (v.kind == RULES_DENY)
 		return EARLY_RULE;
-	if (v.kind != RULES_RUN && is_refused(a, call_edit_class(path)))
+	if (v.kind == RULES_SILENT && a->early.allowed && cls == TOOL_EDIT)
+		return EARLY_NONE;
+	if (v.kind != RULES_RUN && is_refused(a, cls))
 		return EARLY_REFUSED;
 	return v.kind == RULES_ASK && !a->ops->ask_user ? EARLY_REFUSED : EARLY_NONE;
 }

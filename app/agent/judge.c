@@ -103,15 +103,10 @@ static void judge_read(const struct agent *a, enum tool_class *cls, struct rules
 	buf_release(&path);
 }
 
-/* By the tool's name, where that is stricter. */
-static void judge_name(const struct agent *a, struct rules_verdict *v)
+/* A change of a file that is asked about whatever allows it. */
+static bool always_asks(const struct agent *a, enum tool_class cls)
 {
-	struct rules_verdict named = *v;
-
-	if (a->config.rules)
-		rules_judge_tool(a->config.rules, buf_str(&a->calls.v[a->at].name), &named);
-	if (strictness(named.kind) > strictness(v->kind) && named.kind != RULES_SILENT)
-		*v = named;
+	return cls == TOOL_LEAVE && call_class(buf_str(&a->calls.v[a->at].name)) == TOOL_EDIT;
 }
 
 /* Without a sandbox a command is asked about, whatever allows it, but that it runs without one. */
@@ -130,7 +125,9 @@ static struct ruling rule_on(struct agent *a)
 		judge_read(a, &cls, &v, &r.failed);
 	if (r.failed)
 		return r;
-	judge_name(a, &v);
+	if (a->config.rules)
+		rules_add_tool(a->config.rules, buf_str(&a->calls.v[a->at].name),
+			       always_asks(a, cls), &v);
 	/* A plan changes nothing, whatever is allowed otherwise. */
 	if (a->config.mode == AGENT_PLAN && v.kind == RULES_RUN)
 		v = (struct rules_verdict){.rule = {"", 0}};

@@ -21,6 +21,7 @@ struct early {
 	enum early_word word;
 	int call;         /* which of the answer's */
 	enum tool_class cls; /* of the one that is written */
+	bool allowed;     /* … by a rule about tools */
 	struct buf path;  /* EARLY_PROTECTED, EARLY_OUTSIDE */
 	struct str rule;  /* EARLY_RULE: borrowed from the configuration */
 };

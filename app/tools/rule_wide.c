@@ -3,11 +3,23 @@
 
 static const char *const many[] = {"git", "npm", "cargo", "docker", "systemctl", NULL};
 
+static const char *wide_tool(const struct rule *r)
+{
+	if (rule_is_tool(r, STR_LIT("shell")))
+		return "allows every command, also lines that are not understood";
+	if (rule_is_tool(r, STR_LIT("read_file")) || rule_is_tool(r, STR_LIT("list_files")) ||
+	    rule_is_tool(r, STR_LIT("search_files")))
+		return "allows reading outside of the workspace, too";
+	return NULL;
+}
+
 const char *rules_wide(const struct rules *rules, size_t i)
 {
 	const struct rule *r = &rules->v[i];
 	unsigned runs;
 
+	if (r->says == RULE_ALLOW && r->about == RULE_TOOL)
+		return wide_tool(r);
 	if (r->says != RULE_ALLOW || r->about != RULE_SHELL || !r->rest)
 		return NULL;
 	if (!r->n_words)

@@ -365,6 +365,7 @@ void rules_explain(const struct rules *r, struct str command, struct buf *out)
 	if (l->why)
 		buf_addf(out, "words    not understood: %s, at byte %zu\n", l->why, l->at + 1);
 	judge_line(r, l, &v);
+	rules_add_tool(r, STR_LIT("shell"), false, &v);
 	buf_addf(out, "class    %s\n", tool_class_name(v.cls));
 	if (v.kind == RULES_SILENT && v.cls == TOOL_READ)
 		v = (struct rules_verdict){.kind = RULES_RUN,

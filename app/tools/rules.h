@@ -96,6 +96,12 @@ void rules_judge_read(const struct rules *r, struct str path, struct rules_verdi
 bool rules_hidden(const struct rules *r, size_t i, struct str *pattern);
 /* Of a tool by its name, whatever its arguments are. */
 void rules_judge_tool(const struct rules *r, struct str tool, struct rules_verdict *v);
+/*
+ * … joined to what the rules say of its arguments, *v: the stricter word, and what allows it where
+ * they say nothing; not so where the call is one that is always asked about (`asks`).
+ */
+void rules_add_tool(const struct rules *r, struct str tool, bool asks,
+		    struct rules_verdict *v);
 
 /* Is a path, as it is written, surely not of the workspace?  Pure. */
 bool rules_is_outside(const struct rules *r, struct str path);

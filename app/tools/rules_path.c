@@ -202,6 +202,17 @@ void rules_guard_reads(const struct rules *r, const struct shell_command *c, boo
 
 /* ---- tools ---- */
 
+void rules_add_tool(const struct rules *r, struct str tool, bool asks, struct rules_verdict *v)
+{
+	struct rules_verdict named;
+
+	rules_judge_tool(r, tool, &named);
+	if (named.kind <= v->kind || (asks && named.kind == RULES_RUN))
+		return;
+	named.cls = v->cls;
+	*v = named;
+}
+
 void rules_judge_tool(const struct rules *r, struct str tool, struct rules_verdict *v)
 {
 	*v = (struct rules_verdict){.rule = {"", 0}, .why = "no rule is about it"};

@@ -386,6 +386,15 @@ static void an_edit_is_ruled_by_its_name_and_its_true_path(void **state)
 		{"--approve auto --ask 'edit src'", "link/main.py", "nobody can be asked"},
 		{"--approve auto --allow 'edit **'", "link/AGENTS.md", "nobody can be asked"},
 		{"--approve never", "src/main.py", "only what reads may run"},
+		{"--allow 'tool edit_file'", "src/main.py", "replaced 1"},
+		{"--approve never --allow 'tool *_file'", "src/main.py", "replaced 1"},
+		{"--allow 'tool edit_file' --deny 'edit src'", "link/main.py",
+		 "denied: deny = edit src"},
+		{"--allow 'tool edit_file' --ask 'edit src'", "src/main.py",
+		 "nobody can be asked"},
+		{"--allow 'tool edit_file'", "link/AGENTS.md", "nobody can be asked"},
+		{"--allow 'tool write_file'", "src/main.py", "nobody can be asked"},
+		{"--approve plan --allow 'tool edit_file'", "src/main.py", "plan mode"},
 	};
 	struct buf script = {0}, out = {0};
 
@@ -500,7 +509,8 @@ static void the_verb_tells_how_a_command_is_split_and_judged(void **state)
 		 "t check 'make > out/x'; t check 'a *.c; git push'; t check 'b $x'; t check "
 		 "'ls /usr'; t list; "
 		 "DSV4CHAT_ALLOW='shell rm' t check 'rm'; "
-		 "echo 'deny = shell a;b' > '%s/dsv4chat/config'; t check a 2>&1; echo $?; "
+		 "cd '%s'; echo 'allow = tool shell' > dsv4chat/config; t check 'b $x'; "
+		 "echo 'deny = shell a;b' > dsv4chat/config; t check a 2>&1; echo $?; "
 		 "t check 2>&1 | head -c 6",
 		 tmpdir_file(&d, "home"), program_path(), tmpdir_file(&d, "home"));
 	program_shell(buf_z(&line), &out);
@@ -520,6 +530,8 @@ static void the_verb_tells_how_a_command_is_split_and_judged(void **state)
 		 "rule     allow = shell make\nrule     allow = edit out/**\n"
 		 "words    [rm]\nclass    run\nverdict  as --approve says: no rule allows all "
 		 "of it\n"
+		 "words    not understood: an expansion, at byte 3\n"
+		 "class    run\nverdict  run: allow = tool shell (a rule)\n"
 		 "dsv4chat: tools: %s/dsv4chat/config: line 1: deny: column 8: ';', expected "
 		 "words "
 		 "without quotes and operators\n2\nusage:",

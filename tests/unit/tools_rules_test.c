@@ -157,6 +157,8 @@ static void tools_and_those_of_servers_are_named(void **state)
 		{"deny tool write_file", "write_file", "deny"},
 		{"deny tool write_file", "edit_file", "-"},
 		{"ask tool *_file", "edit_file", "ask"},
+		{"allow tool edit_file", "edit_file", "run"},
+		{"allow tool *_file\nask tool edit_file", "edit_file", "ask"},
 		{"allow mcp github get_*", "github__get_issue", "run"},
 		{"allow mcp github get_*", "github__set_issue", "-"},
 		{"allow mcp github get_*", "hub__get_issue", "-"},
@@ -455,6 +457,12 @@ static void what_allows_more_than_it_seems_to_is_told(void **state)
 		{"allow shell sudo make", NULL},
 		{"allow shell make *", NULL},
 		{"allow edit **", NULL},
+		{"allow tool shell", "every command"},
+		{"allow tool *", "every command"},
+		{"allow tool read_file", "outside of the workspace"},
+		{"allow tool *_file", "outside of the workspace"},
+		{"allow tool write_file", NULL},
+		{"deny tool shell", NULL},
 		{"deny shell *", NULL},
 	};
 
