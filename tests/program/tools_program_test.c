@@ -474,6 +474,7 @@ static void doctor_warns_of_rules_that_allow_more_than_they_seem_to(void **state
 		{"allow = shell git *\n", "warn  rules     allow = shell git *: allows all that"},
 		{"allow = shell *\n", "warn  rules     allow = shell *: allows every command"},
 		{"allow = shell python3 *\n", "allow = shell python3 *: allows whatever code"},
+		{"allow = shell bash -c *\n", "allow = shell bash -c *: allows whatever code"},
 		{"allow = shell env X *\n", "allow = shell env X *: allows every other program"},
 		{"allow = shell git status *\ndeny = shell git *\nallow = shell git\n",
 		 "ok    rules     3"},
