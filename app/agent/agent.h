@@ -108,7 +108,8 @@ struct agent_news {
 	enum tool_state state; /* of a result, with: */
 	int exit, signal;      /* -1, 0: none */
 	int64_t ms;            /* -1: it never ran */
-	struct str spill;
+	bool cut;        /* text leaves something out … */
+	struct str spill; /* … which this has: "OUT:3"; "" */
 	struct str file; /* JSON: which file was read, and what of it; "" */
 	/* Of a change of a file that was made: its path below the workspace, what changed, and
 	 * whether there was none before; path "": none was. */

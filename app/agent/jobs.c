@@ -191,6 +191,7 @@ void machine_answer_job(struct agent *a, struct job_news *job)
 	n.exit = job->exit;
 	n.signal = job->signal;
 	n.ms = job->ms;
+	n.cut = job->cut;
 	n.spill = buf_str(&job->spill);
 	n.file = buf_str(&job->info);
 	machine_answer(a, &n, a->by);

@@ -250,6 +250,7 @@ static void send_result(struct show *s, const struct agent_news *n)
 	if (n->ms >= 0)
 		jsonw_kv_int(&w, "ms", n->ms);
 	jsonw_kv_string(&w, "text", n->text);
+	jsonw_kv_bool(&w, "cut", n->cut);
 	if (n->spill.n)
 		jsonw_kv_string(&w, "spill", n->spill);
 	show_send(s, &w);

@@ -32,7 +32,7 @@ struct file_job {
 	/* what it gives: */
 	struct buf text; /* the result, or a sentence on why there is none */
 	struct buf info; /* JSON: which file was read and how far; may be empty */
-	bool cut;        /* the spill file has more than the text */
+	bool cut;        /* there was more than the text: the spill file, if any, has it */
 	struct buf new_plan, diff, before; /* of a preparation, as struct job_news has them */
 	struct buf files;                  /* of an undo, as well */
 };

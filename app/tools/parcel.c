@@ -145,6 +145,7 @@ void parcel_add_news(struct buf *body, const struct job_news *n)
 	wire_add_number(body, (uint64_t)(n->exit + 1));
 	wire_add_number(body, (uint64_t)n->signal);
 	wire_add_number(body, (uint64_t)n->ms);
+	wire_add_number(body, n->cut);
 	wire_add_text(body, buf_str(&n->spill));
 	wire_add_text(body, buf_str(&n->info));
 	wire_add_text(body, buf_str(&n->plan));
@@ -178,7 +179,7 @@ bool parcel_take_news(const struct wire_message *m, struct job_news *n)
 	struct wire_fields f = wire_fields(m);
 	struct str text = wire_text(&f), spill, info, plan, diff, before, files;
 	struct file_plan p;
-	uint64_t state, code, number, ms;
+	uint64_t state, code, number, ms, cut;
 
 	*n = (struct job_news){.kind = m->kind == WIRE_DONE ? JOB_DONE : JOB_OUTPUT,
 			       .id = m->id};
@@ -188,6 +189,7 @@ bool parcel_take_news(const struct wire_message *m, struct job_news *n)
 	code = wire_number(&f);
 	number = wire_number(&f);
 	ms = wire_number(&f);
+	cut = wire_number(&f);
 	spill = wire_text(&f);
 	info = wire_text(&f);
 	plan = wire_text(&f);
@@ -195,7 +197,7 @@ bool parcel_take_news(const struct wire_message *m, struct job_news *n)
 	before = wire_text(&f);
 	files = wire_text(&f);
 	if (!wire_complete(&f) || !is_clean(text) || !is_clean(info) || !is_clean(diff) ||
-	    !is_end(state) || code > 256 || number > 128 || ms > INT64_MAX ||
+	    !is_end(state) || code > 256 || number > 128 || ms > INT64_MAX || cut > 1 ||
 	    (spill.n && !spill_number(spill)) || (plan.n && !file_plan_take(plan, &p)) ||
 	    before.n > FILE_CHANGE_BYTES || !undo_found_is(files))
 		return false;
@@ -203,6 +205,7 @@ bool parcel_take_news(const struct wire_message *m, struct job_news *n)
 	n->exit = (int)code - 1;
 	n->signal = (int)number;
 	n->ms = (int64_t)ms;
+	n->cut = cut;
 	buf_adds(&n->text, text);
 	buf_adds(&n->spill, spill);
 	buf_adds(&n->info, info);

@@ -48,6 +48,7 @@ static _Noreturn void be_file_tool(struct server *s, const struct job *j, pid_t 
 	n.files = f.files;
 	n.bytes = f.text.len;
 	n.ms = clock_ms() - s->task.began_ms;
+	n.cut = f.cut;
 	if (f.cut && f.n_spill)
 		buf_addf(&n.spill, "OUT:%u", f.n_spill);
 	parcel_add_news(&body, &n);

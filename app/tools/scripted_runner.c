@@ -187,6 +187,7 @@ static int tell_end(struct scripted *s, struct job_news *n)
 	if (!s->stopped)
 		output_add_ending((int)step->exit, (int)step->signal, &n->text);
 	n->ms = (clock_ns() - s->began_ns) / 1000000;
+	n->cut = step->spill.len > 0;
 	buf_adds(&n->spill, buf_str(&step->spill));
 	buf_adds(&n->diff, buf_str(&step->diff));
 	s->step = NULL;

@@ -179,7 +179,8 @@ struct job_news {
 	int exit;              /* of a command; -1: none */
 	int signal;            /* that ended it; 0: none */
 	int64_t ms;
-	struct buf spill; /* the whole output's name, "OUT:3"; "": text is all of it */
+	bool cut;         /* the tool had more to say than text has room for */
+	struct buf spill; /* … and the name of all of it, "OUT:3"; "": it is not kept */
 	struct buf info;  /* JSON: of a file, which it was and which lines were shown; else "" */
 	/* of a preparation that is OK: */
 	struct buf plan;   /* for its application */
@@ -266,7 +267,7 @@ int runner_main(char **argv);
  * their text.  A job that is not as expected, or for which there is no step, is refused by
  * runner_run() with ERR_USAGE and what was found.  The output comes in pieces of `chunk` bytes
  * (4096, cut at characters), `delay_ms` before each, and before the end.  `exit` other than 0
- * is said at the output's end, as the shell tool says it.  A job that is stopped ends after
+ * is said at the output's end, as the shell tool says it; with a `spill` it is cut.  A job that is stopped ends after
  * `stubborn_ms`, at once when it is stopped again.  "die": the runner dies where the job would
  * end.  ERR_USAGE with the line where the script is wrong; ERR_NOMEM.
  */

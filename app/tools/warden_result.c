@@ -150,12 +150,14 @@ static void tell_unmade(struct watch *v)
 static void tell_end(struct watch *v)
 {
 	struct job_news n = {.state = state_of(v), .exit = v->exit, .signal = v->signal};
-	bool cut = output_is_cut(&v->out) && v->w->spill >= 0;
+	bool kept;
 
+	n.cut = output_is_cut(&v->out);
+	kept = n.cut && v->w->spill >= 0;
 	if (v->why == TOOL_TIMEOUT)
 		buf_addf(&n.text, "error: timed out after %lld seconds%s",
 			 (long long)(v->w->timeout_ms / 1000), v->out.bytes ? "\n" : "");
-	output_add_text(&v->out, cut ? v->w->n_spill : 0, &n.text);
+	output_add_text(&v->out, kept ? v->w->n_spill : 0, &n.text);
 	add_end(v, &n);
 	add_left(v, &n.text);
 	if (v->w->clamped) {
@@ -164,7 +166,7 @@ static void tell_end(struct watch *v)
 			 WARDEN_MOST_MS / 1000);
 	}
 	add_audit(v, &n.text);
-	if (cut)
+	if (kept)
 		buf_addf(&n.spill, "OUT:%u", v->w->n_spill);
 	n.ms = clock_ms() - v->began_ms;
 	if (buf_failed(&n.text) || buf_failed(&n.spill)) {

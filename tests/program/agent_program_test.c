@@ -133,6 +133,11 @@ static const struct play plays[] = {
 		 "{\"type\": \"round\", \"stop_reason\": \"tool_calls\"",
 		 "{\"type\": \"done\", \"stop_reason\": \"stop\"",
 		 "\"rounds\": 1, \"tool_calls\": 1, \"refused\": 1, \"failed_calls\": 0, \"files_changed\": 0}"}},
+	{{"-p", "hi", "--json"},
+	 .engine = READ READ DONE "{\"text\": \"Milk.\"}\n" DONE,
+	 .runner = "{\"output\": \"a\", \"spill\": \"OUT:1\"}\n{\"output\": \"b\"}\n",
+	 .has = {"\"text\": \"a\", \"cut\": true, \"spill\": \"OUT:1\"}\n",
+		 "\"text\": \"b\", \"cut\": false}\n"}},
 	/* In a session each question has its rounds; ids go on. */
 	{{"--input-format", "jsonl"},
 	 .in = "{\"text\": \"one\"}\n{\"text\": \"two\"}\n",

@@ -76,6 +76,7 @@ static void output_without_end_is_bounded_and_told_slowly(void **state)
 	assert_true(outputs <= (size_t)(clock_ms() - began) / 50 + 1);
 	assert_true(n->text.len < (33u << 10));
 	HAS(buf_z(&n->text), "left out; read_file OUT:1 has the first 64 MiB]");
+	assert_true(n->cut);
 	assert_string_equal(buf_z(&n->spill), "OUT:1");
 	must(stat(tmpdir_file(&s->d, "spills/talk/1"), &st));
 	assert_int_equal(st.st_size, 64 << 20);
@@ -84,12 +85,13 @@ static void output_without_end_is_bounded_and_told_slowly(void **state)
 	HAS(buf_z(&jobs_finish(s, NULL)->text), "0123456789\n[lines 1-1 of ");
 	/* What was not cut leaves no file. */
 	n = jobs_shell(s, "echo short");
+	assert_false(n->cut);
 	assert_int_equal(n->spill.len, 0);
 	assert_int_equal(access(tmpdir_file(&s->d, "spills/talk/2"), F_OK), -1);
 }
 
-static const char *run_for(struct jobs *s, const char *folder, const char *tool,
-			   const char *args)
+static const struct job_news *run_in(struct jobs *s, const char *folder, const char *tool,
+				     const char *args)
 {
 	struct job j = {.tool = str_of(tool),
 			.arguments = str_of(args),
@@ -99,7 +101,23 @@ static const char *run_for(struct jobs *s, const char *folder, const char *tool,
 	uint64_t id;
 
 	must(runner_run(s->r, &j, &id, &err));
-	return buf_z(&jobs_finish(s, NULL)->text);
+	return jobs_finish(s, NULL);
+}
+
+static const char *run_for(struct jobs *s, const char *folder, const char *tool,
+			   const char *args)
+{
+	return buf_z(&run_in(s, folder, tool, args)->text);
+}
+
+static void what_is_cut_and_not_kept_is_told_as_cut(void **state)
+{
+	struct jobs *s = *state;
+	const struct job_news *n = run_in(s, "", "shell", "{\"command\": \"yes | head -9999\"}");
+
+	HAS(buf_z(&n->text), " left out]");
+	assert_true(n->cut);
+	assert_int_equal(n->spill.len, 0);
 }
 
 static void each_conversation_has_its_own_outputs(void **state)
@@ -331,6 +349,7 @@ int main(int argc, char **argv)
 		WITH_RUNNER(a_command_inherits_no_descriptor_and_little_else),
 		WITH_RUNNER(a_file_of_a_command_has_a_limit),
 		WITH_RUNNER(output_without_end_is_bounded_and_told_slowly),
+		WITH_RUNNER(what_is_cut_and_not_kept_is_told_as_cut),
 		WITH_RUNNER(each_conversation_has_its_own_outputs),
 		WITH_RUNNER(a_fork_has_the_outputs_that_it_inherits_until_the_last_owner_goes),
 		WITH_RUNNER(what_it_prints_is_told_while_it_runs),

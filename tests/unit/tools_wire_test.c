@@ -322,7 +322,11 @@ static void news_that_are_not_clean_are_none(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct job_news n = {.state = rows[i].state, .exit = -1, .signal = 11, .ms = 7},
+		struct job_news n = {.state = rows[i].state,
+				     .exit = -1,
+				     .signal = 11,
+				     .ms = 7,
+				     .cut = rows[i].spill[0] != '\0'},
 				got;
 		struct buf body = {0};
 		struct wire_message m;
@@ -337,6 +341,7 @@ static void news_that_are_not_clean_are_none(void **state)
 			assert_int_equal(got.kind, JOB_DONE);
 			assert_int_equal(got.exit, -1);
 			assert_int_equal(got.signal, 11);
+			assert_int_equal(got.cut, n.cut);
 		}
 		job_news_release(&n);
 		job_news_release(&got);
