@@ -19,22 +19,31 @@
 /* Times as long as between two loops of a step that all run here: some milliseconds. */
 #define AWAKE 50
 
+/* What is written by one thread while others read what stands beside it lies apart. */
+#define LINE 64
+
+/* A worker's part of the loop: it is its own until others have nothing left to do. */
+struct share {
+	_Alignas(LINE) atomic_int_fast64_t next;
+	int64_t end;
+};
+
 struct pool {
 	int n;
 	int spins;
-	pthread_t *threads; /* n - 1 */
+	pthread_t *threads;   /* n - 1 */
+	struct share *shares; /* n */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	int n_asleep; /* under lock */
 	bool quit;    /* under lock; read after a generation change */
 
-	/* the loop at hand: written by the caller before `generation` moves on */
+	/* the loop at hand: written by the caller before `generation` moves on, as shares are */
+	_Alignas(LINE) atomic_uint generation;
 	pool_fn fn;
 	void *ctx;
-	int64_t n_item, grain;
-	atomic_int_fast64_t next;
-	atomic_uint generation;
-	atomic_int n_busy; /* workers that have not finished the loop */
+	int64_t grain;
+	_Alignas(LINE) atomic_int n_busy; /* workers that have not finished the loop */
 };
 
 struct seat {
@@ -42,15 +51,22 @@ struct seat {
 	int worker;
 };
 
-static void take_items(struct pool *p, int worker)
+static void take_share(const struct pool *p, struct share *s, int worker)
 {
-	for (;;) {
-		int64_t i = atomic_fetch_add(&p->next, p->grain);
+	/* Asking first leaves a share that is done to whoever has its line. */
+	while (atomic_load(&s->next) < s->end) {
+		int64_t i = atomic_fetch_add(&s->next, p->grain);
 
-		if (i >= p->n_item)
+		if (i >= s->end)
 			return;
-		p->fn(p->ctx, worker, i, i + p->grain < p->n_item ? i + p->grain : p->n_item);
+		p->fn(p->ctx, worker, i, i + p->grain < s->end ? i + p->grain : s->end);
 	}
+}
+
+static void take_items(const struct pool *p, int worker)
+{
+	for (int i = 0; i < p->n; i++)
+		take_share(p, &p->shares[(worker + i) % p->n], worker);
 }
 
 static unsigned await_generation(struct pool *p, unsigned seen)
@@ -168,12 +184,14 @@ static void pin_workers(struct pool *p)
 
 int pool_new(struct pool **out, int n_threads, bool awake, struct err *err)
 {
-	struct pool *p = calloc(1, sizeof(*p));
+	size_t shares = (size_t)n_threads * sizeof(struct share);
+	struct pool *p = aligned_alloc(LINE, sizeof(*p));
 	sigset_t all, old;
 	int rc = 0;
 
 	if (!p)
 		return err_nomem(err, "thread pool", sizeof(*p));
+	memset(p, 0, sizeof(*p));
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
 	p->n = 1;
@@ -182,10 +200,13 @@ int pool_new(struct pool **out, int n_threads, bool awake, struct err *err)
 	if (awake)
 		p->spins *= AWAKE;
 	p->threads = calloc((size_t)n_threads, sizeof(*p->threads));
-	if (!p->threads) {
-		rc = err_nomem(err, "thread pool", (size_t)n_threads * sizeof(*p->threads));
+	p->shares = aligned_alloc(LINE, shares);
+	if (!p->threads || !p->shares) {
+		rc = err_nomem(err, "thread pool",
+			       (size_t)n_threads * sizeof(*p->threads) + shares);
 		goto done;
 	}
+	memset(p->shares, 0, shares);
 	sigfillset(&all); /* signals are the application's own threads' business */
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	for (int i = 1; i < n_threads; i++) {
@@ -228,6 +249,7 @@ void pool_free(struct pool *p)
 		pthread_join(p->threads[i - 1], NULL);
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
+	free(p->shares);
 	free(p->threads);
 	free(p);
 }
@@ -235,6 +257,19 @@ void pool_free(struct pool *p)
 int pool_size(const struct pool *p)
 {
 	return p->n;
+}
+
+/* As many whole pieces for each as for any other; the last piece may be short. */
+static void share_out(struct pool *p, int64_t n)
+{
+	int64_t pieces = (n + p->grain - 1) / p->grain, at = 0;
+
+	for (int i = 0; i < p->n; i++) {
+		int64_t end = pieces * (i + 1) / p->n * p->grain;
+
+		atomic_store_explicit(&p->shares[i].next, at, memory_order_relaxed);
+		p->shares[i].end = at = end < n ? end : n;
+	}
 }
 
 void pool_for(struct pool *p, int64_t n, int64_t grain, double work_estimate, pool_fn fn,
@@ -248,9 +283,8 @@ void pool_for(struct pool *p, int64_t n, int64_t grain, double work_estimate, po
 	}
 	p->fn = fn;
 	p->ctx = ctx;
-	p->n_item = n;
 	p->grain = grain;
-	atomic_store(&p->next, 0);
+	share_out(p, n);
 	atomic_store(&p->n_busy, p->n - 1);
 	start_generation(p);
 	take_items(p, 0);

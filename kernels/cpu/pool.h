@@ -3,8 +3,8 @@
  *
  * The caller is worker 0 and works too; where there are as many workers as cores, each of the
  * others stays on one.  Between loops the others spin for a few
- * microseconds, then sleep.  Items are handed out dynamically, so an item's
- * result must not depend on who computes it.
+ * microseconds, then sleep.  Each worker takes its own part of the items first, then what is left
+ * of others', so an item's result must not depend on who computes it.
  */
 #ifndef KERNELS_CPU_POOL_H
 #define KERNELS_CPU_POOL_H
