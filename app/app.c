@@ -7,7 +7,6 @@
 
 #include "app/output.h"
 #include "app/paths.h"
-#include "engine/base/clock.h"
 #include "engine/base/file.h"
 
 #define SCRIPT_MAX_BYTES ((size_t)256 << 20)

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "engine/base/utf8.h"
-
 #define LETTERS_MAX 64
 
 static int columns_of(struct str s)

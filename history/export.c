@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/jsonr.h"
 #include "engine/base/utf8.h"
 #include "history/base64.h"
 #include "history/markdown.h"

@@ -2,7 +2,6 @@
 #include "history/index.h"
 
 #include "history/chore.h"
-#include "history/tree.h"
 
 /*
  * Each 'optimize' of FTS5 puts what there is into a level of its own behind the others, and

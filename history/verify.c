@@ -2,7 +2,6 @@
 #include "history/backup.h"
 #include "history/chore.h"
 #include "history/index.h"
-#include "history/migrate.h"
 #include "history/seal.h"
 
 struct rule {

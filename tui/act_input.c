@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "tui/edit_actions.h"
 #include "tui/tui_private.h"
 
 void act_send(struct tui *t)

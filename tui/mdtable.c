@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "tui/glyph.h"
-#include "tui/wrap.h"
 
 #define GAP    3 /* columns of " │ " */
 #define NARROW 4 /* below this a column can't be read: rows become paragraphs */

@@ -14,7 +14,6 @@
 #include "app/signals.h"
 #include "app/talk/request.h"
 #include "app/talk/turn.h"
-#include "engine/base/clock.h"
 
 /* What both have: a conversation, and how it is shown. */
 struct oneshot {

@@ -13,9 +13,8 @@
 #include "engine/base/clock.h"
 #include "engine/base/jsonw.h"
 
-#define DIM  "\033[2m"
-#define BOLD "\033[1m"
-#define OFF  "\033[0m"
+#define DIM "\033[2m"
+#define OFF "\033[0m"
 
 void show_init(struct show *s, const struct app *app)
 {

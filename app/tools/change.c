@@ -10,7 +10,6 @@
 #include "app/tools/diff.h"
 #include "app/tools/swap.h"
 #include "app/tools/wire.h"
-#include "engine/base/utf8.h"
 
 #define CHANGED " changed while it was written"
 

@@ -9,7 +9,6 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "app/tools/spill.h"
 #include "app/tools/walk.h"
 
 #define MATCHES      200

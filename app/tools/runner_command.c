@@ -8,7 +8,6 @@
 #include "app/tools/parcel.h"
 #include "app/tools/warden.h"
 #include "app/tools/wire.h"
-#include "engine/base/clock.h"
 #include "engine/base/jsonr.h"
 
 /* The seconds that the model asked for, as far as they go; 0: it did not. */

@@ -2,7 +2,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 
-#include "app/app.h"
 #include "app/options.h"
 #include "app/verb/bench_draft.h"
 #include "app/verb/io.h"

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "app/exit.h"
 #include "app/paths.h"
 #include "app/verb/io.h"
 #include "app/verb/verb.h"

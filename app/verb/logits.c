@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/exit.h"
 #include "app/options.h"
 #include "app/verb/io.h"
 #include "app/verb/verb.h"

@@ -1,7 +1,6 @@
 /* paths: where the program keeps its files. */
 #include <stdio.h>
 
-#include "app/exit.h"
 #include "app/paths.h"
 #include "app/verb/verb.h"
 #include "app/verb/io.h"

@@ -10,7 +10,6 @@
 #include "engine/base/log.h"
 #include "engine/cache/page.h"
 #include "engine/cache/seq_internal.h"
-#include "engine/cache/tree_internal.h"
 #include "engine/pass/model_internal.h"
 
 _Static_assert(PAGE_TOKENS == KV_PAGE_IDS, "a page of the pool is one of a file");

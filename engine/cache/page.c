@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/cache/copies.h"
+#include "engine/pass/layout.h"
 #include "engine/pass/model_internal.h"
 
 /* The rows of one kind in one layer. */

@@ -10,7 +10,6 @@
 
 #include <stdbool.h>
 
-#include "engine/pass/layout.h"
 #include "kernels/backend.h"
 
 struct model;

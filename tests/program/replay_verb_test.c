@@ -11,7 +11,6 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "engine/base/file.h"
 #include "history/history.h"
 #include "tests/support/program.h"
 #include "tests/support/tmpdir.h"

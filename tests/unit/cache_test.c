@@ -17,7 +17,6 @@
 #include <xxhash.h>
 
 #include "engine/cache/disk.h"
-#include "engine/cache/prefix.h"
 #include "engine/session/session.h"
 #include "engine/store/kvdir.h"
 #include "tests/support/cache_worker.h"

@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "engine/base/clock.h"
 #include "engine/base/thread.h"
 #include "kernels/comm/comm.h"
 

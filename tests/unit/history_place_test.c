@@ -20,7 +20,6 @@
 
 #include "app/newfile.h"
 #include "engine/base/clock.h"
-#include "engine/base/file.h"
 #include "tests/support/store.h"
 
 static struct store s;

@@ -15,7 +15,6 @@
 
 #include "app/inputs.h"
 #include "engine/base/clock.h"
-#include "engine/base/file.h"
 #include "tests/support/store.h"
 
 static struct store s;

@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "app/tools/tools.h"
-#include "engine/base/clock.h"
 
 static struct runner *start(const char *script)
 {

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "engine/text/prompt.h"
 #include "engine/session/answer.h"
 
 /* What a turn sent, with each call as its last state. */

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/base/utf8.h"
-
 static void the_info_says_what_was_loaded(void **state)
 {
 	struct engine *e = byte_engine_open(256);
