@@ -22,6 +22,22 @@ void store_release(struct store *s)
 	tmpdir_release(&s->dir);
 }
 
+struct store test_store;
+
+int store_set_up(void **state)
+{
+	(void)state;
+	store_init(&test_store);
+	return 0;
+}
+
+int store_tear_down(void **state)
+{
+	(void)state;
+	store_release(&test_store);
+	return 0;
+}
+
 void store_reopen(struct store *s)
 {
 	struct err err;

@@ -18,6 +18,11 @@ void store_init(struct store *s); /* open, and empty */
 void store_release(struct store *s);
 void store_reopen(struct store *s);
 
+/* The one of a test program: opened before a test, removed behind it. */
+extern struct store test_store;
+int store_set_up(void **state);
+int store_tear_down(void **state);
+
 /* One message of one part; borrowed from the tree. */
 const struct history_message *store_say(struct history_tree *t, enum history_role role,
 					enum history_kind kind, const char *text);

@@ -15,22 +15,7 @@
 
 #include "tests/support/store.h"
 
-static struct store s;
 static struct err err;
-
-static int set_up(void **state)
-{
-	(void)state;
-	store_init(&s);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	store_release(&s);
-	return 0;
-}
 
 /* A structure record of `n` empty levels, as SQL. */
 static void levels(struct buf *sql, const char *table, unsigned int n)
@@ -104,7 +89,7 @@ static void damage(size_t i)
 	else
 		levels(&sql, "said", 2001);
 	assert_false(buf_failed(&sql));
-	store_sql(&s, buf_z(&sql));
+	store_sql(&test_store, buf_z(&sql));
 	buf_release(&sql);
 }
 
@@ -117,10 +102,11 @@ static void assert_mended(size_t i)
 {
 	struct buf problems = {0};
 
-	if (store_hits(s.h, "question") != 1 || store_hits(s.h, "removed") != 0 ||
-	    store_hits(s.h, "later") != 2)
+	if (store_hits(test_store.h, "question") != 1 ||
+	    store_hits(test_store.h, "removed") != 0 ||
+	    store_hits(test_store.h, "later") != 2)
 		fail_msg("%s: the search finds something else", damage_name(i));
-	if (store_problems(s.h, &problems) != 0)
+	if (store_problems(test_store.h, &problems) != 0)
 		fail_msg("%s: %s", damage_name(i), buf_z(&problems));
 	buf_release(&problems);
 }
@@ -131,16 +117,16 @@ static void live_with(size_t i, int64_t first, int64_t removed)
 	struct history_tree *t;
 	struct buf out = {0};
 
-	store_talk(s.h, "later question2", "later", "later");
-	if (history_tree_open(&t, s.h, first, &err) != 0)
+	store_talk(test_store.h, "later question2", "later", "later");
+	if (history_tree_open(&t, test_store.h, first, &err) != 0)
 		fail_msg("%s: %s", damage_name(i), err.text);
 	history_tree_free(t);
-	if (history_export(s.h, first, HISTORY_JSONL, &out, &err) != 0)
+	if (history_export(test_store.h, first, HISTORY_JSONL, &out, &err) != 0)
 		fail_msg("%s: %s", damage_name(i), err.text);
 	buf_release(&out);
-	if (history_remove(s.h, removed, &err) != 0)
+	if (history_remove(test_store.h, removed, &err) != 0)
 		fail_msg("%s: %s", damage_name(i), err.text);
-	if (history_repair(s.h, &err) != 0)
+	if (history_repair(test_store.h, &err) != 0)
 		fail_msg("%s: %s", damage_name(i), err.text);
 	assert_mended(i);
 }
@@ -150,17 +136,17 @@ static void a_damaged_index_hinders_nothing_and_is_mended(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_DAMAGES; i++) {
 		for (int open = 0; open < 2; open++) {
-			int64_t first = store_talk(s.h, "question", "t", "a");
-			int64_t removed = store_talk(s.h, "removed", "t", "a");
+			int64_t first = store_talk(test_store.h, "question", "t", "a");
+			int64_t removed = store_talk(test_store.h, "removed", "t", "a");
 
 			if (!open)
-				history_close(s.h), s.h = NULL;
+				history_close(test_store.h), test_store.h = NULL;
 			damage(i);
 			if (!open)
-				store_reopen(&s);
+				store_reopen(&test_store);
 			live_with(i, first, removed);
-			store_release(&s);
-			store_init(&s);
+			store_release(&test_store);
+			store_init(&test_store);
 		}
 	}
 }
@@ -169,18 +155,18 @@ static void a_store_in_that_state_opens_and_finds(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < N_DAMAGES; i++) {
-		store_talk(s.h, "question", "t", "a");
-		history_close(s.h);
-		s.h = NULL;
+		store_talk(test_store.h, "question", "t", "a");
+		history_close(test_store.h);
+		test_store.h = NULL;
 		damage(i);
-		store_reopen(&s);
+		store_reopen(&test_store);
 		/* What tells nothing of itself is what verify and repair are for. */
 		if (damages[i].silent)
-			assert_int_equal(history_repair(s.h, &err), 0);
-		if (store_hits(s.h, "question") != 1)
+			assert_int_equal(history_repair(test_store.h, &err), 0);
+		if (store_hits(test_store.h, "question") != 1)
 			fail_msg("%s: not found", damage_name(i));
-		store_release(&s);
-		store_init(&s);
+		store_release(&test_store);
+		store_init(&test_store);
 	}
 }
 
@@ -190,16 +176,16 @@ static void verify_tells_of_a_damaged_index_and_repair_mends_it(void **state)
 	for (size_t i = 0; i < N_DAMAGES; i++) {
 		struct buf problems = {0};
 
-		store_talk(s.h, "question", "t", "a");
+		store_talk(test_store.h, "question", "t", "a");
 		damage(i);
-		if (!damages[i].harmless && (store_problems(s.h, &problems) == 0 ||
+		if (!damages[i].harmless && (store_problems(test_store.h, &problems) == 0 ||
 					     !strstr(buf_z(&problems), "search")))
 			fail_msg("%s: %s", damage_name(i), buf_z(&problems));
-		assert_int_equal(history_repair(s.h, &err), 0);
-		store_assert_sound(s.h);
+		assert_int_equal(history_repair(test_store.h, &err), 0);
+		store_assert_sound(test_store.h);
 		buf_release(&problems);
-		store_release(&s);
-		store_init(&s);
+		store_release(&test_store);
+		store_init(&test_store);
 	}
 }
 
@@ -213,7 +199,7 @@ static void what_is_mended_has_the_schema_of_a_new_file(void **state)
 		sqlite3_stmt *st;
 		sqlite3 *db;
 
-		assert_int_equal(sqlite3_open(s.path, &db), SQLITE_OK);
+		assert_int_equal(sqlite3_open(test_store.path, &db), SQLITE_OK);
 		assert_int_equal(sqlite3_prepare_v2(db,
 						    "SELECT name, coalesce(sql, '') FROM"
 						    " sqlite_schema ORDER BY name",
@@ -224,7 +210,7 @@ static void what_is_mended_has_the_schema_of_a_new_file(void **state)
 				 sqlite3_column_text(st, 1));
 		sqlite3_finalize(st);
 		sqlite3_close(db);
-		assert_int_equal(history_repair(s.h, &err), 0);
+		assert_int_equal(history_repair(test_store.h, &err), 0);
 	}
 	assert_string_equal(buf_z(&before), buf_z(&after));
 	buf_release(&before);
@@ -234,7 +220,7 @@ static void what_is_mended_has_the_schema_of_a_new_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, store_set_up, store_tear_down)
 		T(every_removal_of_thousands_is_as_good_as_the_first),
 		T(a_damaged_index_hinders_nothing_and_is_mended),
 		T(a_store_in_that_state_opens_and_finds),

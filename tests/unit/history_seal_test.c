@@ -12,22 +12,7 @@
 #include "engine/base/file.h"
 #include "tests/support/store.h"
 
-static struct store s;
 static struct err err;
-
-static int set_up(void **state)
-{
-	(void)state;
-	store_init(&s);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	store_release(&s);
-	return 0;
-}
 
 /* A question and an answer with everything that an answer has. */
 static int64_t full_answer(void)
@@ -47,7 +32,7 @@ static int64_t full_answer(void)
 	struct history_tree *t;
 	int64_t id;
 
-	assert_int_equal(history_tree_new(&t, s.h, &err), 0);
+	assert_int_equal(history_tree_new(&t, test_store.h, &err), 0);
 	store_say(t, HISTORY_USER, HISTORY_TEXT, "a question");
 	assert_int_equal(history_tree_say(t, &m, NULL, &err), 0);
 	id = history_tree_conversation(t);
@@ -58,7 +43,7 @@ static int64_t full_answer(void)
 /* The last message of the conversation, with its tree. */
 static const struct history_message *last(int64_t id, struct history_tree **t)
 {
-	if (history_tree_open(t, s.h, id, &err) != 0)
+	if (history_tree_open(t, test_store.h, id, &err) != 0)
 		fail_msg("%s", err.text);
 	return history_tree_leaf(*t);
 }
@@ -93,21 +78,21 @@ static void whatever_is_changed_of_a_message_is_told(void **state)
 		assert_false(m->damaged);
 		assert_int_equal(m->n_ids, 3);
 		history_tree_free(t);
-		store_sql(&s, changes[i]);
+		store_sql(&test_store, changes[i]);
 		m = last(id, &t);
 		if (!m->damaged || m->ids)
 			fail_msg("%s: not noticed", changes[i]);
 		history_message_add_text(m, HISTORY_NOTICE, &text);
 		assert_non_null(strstr(buf_z(&text), "not what was written"));
 		history_tree_free(t);
-		store_problems(s.h, &problems);
+		store_problems(test_store.h, &problems);
 		if (!strstr(buf_z(&problems), "message 2: it is not what was written\n"))
 			fail_msg("%s: %s", changes[i], buf_z(&problems));
 		assert_null(strstr(buf_z(&problems), "message 1: it is not"));
 		buf_release(&problems);
 		buf_release(&text);
-		store_release(&s);
-		store_init(&s);
+		store_release(&test_store);
+		store_init(&test_store);
 	}
 }
 
@@ -120,11 +105,11 @@ static void a_byte_flipped_in_the_text_on_disk_is_found_by_verify(void **state)
 
 	(void)state;
 	for (int i = 0; i < 40; i++)
-		store_talk(s.h, "the quick brown fox jumps", "over the lazy dog again",
+		store_talk(test_store.h, "the quick brown fox jumps", "over the lazy dog again",
 			   "and the needle is found in here");
-	history_close(s.h);
-	s.h = NULL;
-	assert_int_equal(file_read(&file, s.path, 1 << 24, &err), 0);
+	history_close(test_store.h);
+	test_store.h = NULL;
+	assert_int_equal(file_read(&file, test_store.path, 1 << 24, &err), 0);
 	at = file.data;
 	for (int i = 0; i < n_copies; i++) {
 		struct buf problems = {0};
@@ -134,15 +119,15 @@ static void a_byte_flipped_in_the_text_on_disk_is_found_by_verify(void **state)
 			break;
 		at = hit + 9;
 		hit[i % 9] ^= (char)(1 << i % 5);
-		tmpdir_write(&s.dir, "history.db", file.data, file.len);
+		tmpdir_write(&test_store.dir, "history.db", file.data, file.len);
 		hit[i % 9] ^= (char)(1 << i % 5);
-		store_reopen(&s);
-		if (store_problems(s.h, &problems) == 0)
+		store_reopen(&test_store);
+		if (store_problems(test_store.h, &problems) == 0)
 			fail_msg("copy %d: nothing is wrong", i);
 		assert_non_null(strstr(buf_z(&problems), "it is not what was written"));
 		buf_release(&problems);
-		history_close(s.h);
-		s.h = NULL;
+		history_close(test_store.h);
+		test_store.h = NULL;
 		n_flipped++;
 	}
 	assert_true(n_flipped >= 40);
@@ -158,21 +143,21 @@ static void what_a_crash_left_and_what_was_forked_is_sealed(void **state)
 	static const int32_t ids[] = {1, 2};
 
 	(void)state;
-	assert_int_equal(history_tree_new(&t, s.h, &err), 0);
+	assert_int_equal(history_tree_new(&t, test_store.h, &err), 0);
 	store_say(t, HISTORY_USER, HISTORY_TEXT, "a question");
 	assert_int_equal(history_answer_begin(&a, t, &run, NULL, &err), 0);
 	history_answer_say(a, HISTORY_TEXT, STR_LIT("half an "));
 	history_answer_tokens(a, ids, 2);
 	assert_int_equal(history_answer_flush(a, &err), 0);
 	history_answer_free(a);
-	store_sql(&s, "UPDATE journal SET owner = 'x', flushed_ms = 0");
-	assert_int_equal(history_recover(s.h, &list, &err), 0);
+	store_sql(&test_store, "UPDATE journal SET owner = 'x', flushed_ms = 0");
+	assert_int_equal(history_recover(test_store.h, &list, &err), 0);
 	assert_int_equal(list.n, 1);
 	history_list_release(&list);
-	store_assert_sound(s.h);
+	store_assert_sound(test_store.h);
 	assert_int_equal(history_tree_fork(&fork, t, NULL, &err), 0);
 	store_say(fork, HISTORY_USER, HISTORY_TEXT, "another");
-	store_assert_sound(s.h);
+	store_assert_sound(test_store.h);
 	history_tree_free(fork);
 	history_tree_free(t);
 }
@@ -202,9 +187,9 @@ static void imported_ids_and_identity_reach_no_request(void **state)
 	int64_t id = 0;
 
 	(void)state;
-	if (store_import(s.h, str_of(forged), NULL, &err))
+	if (store_import(test_store.h, str_of(forged), NULL, &err))
 		fail_msg("%s", err.text);
-	assert_int_equal(history_find(s.h, "0123456789", &id, &err), 0);
+	assert_int_equal(history_find(test_store.h, "0123456789", &id, &err), 0);
 	m = last(id, &t);
 	assert_null(m->ids);
 	assert_int_equal(m->n_ids, 0);
@@ -216,11 +201,11 @@ static void imported_ids_and_identity_reach_no_request(void **state)
 	assert_int_equal(m->foreign->ids[0], 128803);
 	assert_string_equal(m->foreign->identity, "feedbeef");
 	history_tree_free(t);
-	assert_int_equal(history_export(s.h, id, HISTORY_JSONL, &out, &err), 0);
+	assert_int_equal(history_export(test_store.h, id, HISTORY_JSONL, &out, &err), 0);
 	assert_non_null(strstr(buf_z(&out), "\"foreign\": true"));
 	assert_non_null(strstr(buf_z(&out), "feedbeef"));
 	buf_release(&out);
-	store_assert_sound(s.h);
+	store_assert_sound(test_store.h);
 }
 
 static void what_is_said_after_an_import_is_our_own(void **state)
@@ -239,7 +224,7 @@ static void what_is_said_after_an_import_is_our_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, store_set_up, store_tear_down)
 		T(whatever_is_changed_of_a_message_is_told),
 		T(a_byte_flipped_in_the_text_on_disk_is_found_by_verify),
 		T(what_a_crash_left_and_what_was_forked_is_sealed),

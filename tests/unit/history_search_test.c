@@ -14,22 +14,7 @@
 #include "engine/base/utf8.h"
 #include "tests/support/store.h"
 
-static struct store s;
 static struct err err;
-
-static int set_up(void **state)
-{
-	(void)state;
-	store_init(&s);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	store_release(&s);
-	return 0;
-}
 
 static void say_text(struct str text)
 {
@@ -37,7 +22,7 @@ static void say_text(struct str text)
 	struct history_message m = {.role = HISTORY_USER, .parts = &part, .n_parts = 1};
 	struct history_tree *t;
 
-	assert_int_equal(history_tree_new(&t, s.h, &err), 0);
+	assert_int_equal(history_tree_new(&t, test_store.h, &err), 0);
 	if (history_tree_say(t, &m, NULL, &err) != 0)
 		fail_msg("%s", err.text);
 	history_tree_free(t);
@@ -47,7 +32,7 @@ static void search(const char *query, struct history_hits *hits)
 {
 	struct history_query q = {.text = str_of(query)};
 
-	if (history_search(s.h, &q, hits, &err) != 0)
+	if (history_search(test_store.h, &q, hits, &err) != 0)
 		fail_msg("%s: %s", query, err.text);
 }
 
@@ -57,7 +42,7 @@ static size_t n_found(const char *query, unsigned scopes, size_t limit)
 	struct history_hits hits;
 	size_t n;
 
-	if (history_search(s.h, &q, &hits, &err) != 0)
+	if (history_search(test_store.h, &q, &hits, &err) != 0)
 		fail_msg("%s: %s", query, err.text);
 	n = hits.n;
 	history_hits_release(&hits);
@@ -78,7 +63,7 @@ static void what_came_along_with_a_question_was_said(void **state)
 	struct history_tree *t;
 
 	(void)state;
-	assert_int_equal(history_tree_new(&t, s.h, &err), 0);
+	assert_int_equal(history_tree_new(&t, test_store.h, &err), 0);
 	assert_int_equal(history_tree_say(t, &asked, NULL, &err), 0);
 	assert_int_equal(history_tree_say(t, &held, NULL, &err), 0);
 	history_tree_free(t);
@@ -140,8 +125,8 @@ static void a_snippet_shows_the_first_hit_and_marks_every_hit_in_it(void **state
 			fail_msg("%s in %s: %s", cases[i].query, cases[i].text,
 				 hits.items[0].snippet);
 		history_hits_release(&hits);
-		store_release(&s);
-		store_init(&s);
+		store_release(&test_store);
+		store_init(&test_store);
 	}
 }
 
@@ -200,7 +185,7 @@ static void a_word_that_stands_in_a_text_ten_thousands_of_times_is_found_at_once
 		struct history_hits hits;
 		int64_t began = clock_ms();
 
-		assert_int_equal(history_search(s.h, &q, &hits, &err), 0);
+		assert_int_equal(history_search(test_store.h, &q, &hits, &err), 0);
 		assert_int_equal(hits.n, 1);
 		/* It took minutes; a hundredth of this is usual. */
 		if (clock_ms() - began > 5000)
@@ -226,7 +211,7 @@ static void a_bounded_search_gives_what_it_found_in_time(void **state)
 	buf_release(&text);
 	for (int i = 0; i < 5; i++) {
 		began = clock_ms();
-		assert_int_equal(history_search(s.h, &q, &hits, &err), 0);
+		assert_int_equal(history_search(test_store.h, &q, &hits, &err), 0);
 		took = clock_ms() - began;
 		shortest = took < shortest ? took : shortest;
 		was_cut |= hits.cut;
@@ -238,7 +223,7 @@ static void a_bounded_search_gives_what_it_found_in_time(void **state)
 	assert_true(was_cut);
 	q.bare = true;
 	q.within_ms = 0;
-	assert_int_equal(history_search(s.h, &q, &hits, &err), 0);
+	assert_int_equal(history_search(test_store.h, &q, &hits, &err), 0);
 	assert_int_equal(hits.n, 60);
 	assert_false(hits.cut);
 	assert_string_equal(hits.items[0].snippet, "");
@@ -262,7 +247,7 @@ static sqlite3 *lock(void)
 {
 	sqlite3 *db;
 
-	assert_int_equal(sqlite3_open(s.path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open(test_store.path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE; UPDATE part SET seq = seq", NULL,
 				      NULL, NULL),
 			 SQLITE_OK);
@@ -282,17 +267,18 @@ static int call_say(void)
 
 static int call_rename(void)
 {
-	return history_set_title(s.h, conversation, STR_LIT("t"), HISTORY_TITLE_USER, &err);
+	return history_set_title(test_store.h, conversation, STR_LIT("t"), HISTORY_TITLE_USER,
+				 &err);
 }
 
 static int call_pin(void)
 {
-	return history_set_pinned(s.h, conversation, true, &err);
+	return history_set_pinned(test_store.h, conversation, true, &err);
 }
 
 static int call_archive(void)
 {
-	return history_set_archived(s.h, conversation, true, &err);
+	return history_set_archived(test_store.h, conversation, true, &err);
 }
 
 static int call_go(void)
@@ -312,17 +298,17 @@ static int call_begin(void)
 
 static int call_remove(void)
 {
-	return history_remove(s.h, conversation, &err);
+	return history_remove(test_store.h, conversation, &err);
 }
 
 static int call_gc(void)
 {
-	return history_gc(s.h, &err);
+	return history_gc(test_store.h, &err);
 }
 
 static int call_repair(void)
 {
-	return history_repair(s.h, &err);
+	return history_repair(test_store.h, &err);
 }
 
 static void whoever_waits_for_another_process_is_heard_meanwhile(void **state)
@@ -333,22 +319,22 @@ static void whoever_waits_for_another_process_is_heard_meanwhile(void **state)
 	sqlite3 *db;
 
 	(void)state;
-	conversation = store_talk(s.h, "question", "t", "a");
-	assert_int_equal(history_tree_open(&open_tree, s.h, conversation, &err), 0);
-	history_set_pulse(s.h, count, NULL);
+	conversation = store_talk(test_store.h, "question", "t", "a");
+	assert_int_equal(history_tree_open(&open_tree, test_store.h, conversation, &err), 0);
+	history_set_pulse(test_store.h, count, NULL);
 	db = lock();
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		int64_t began;
 
 		give_up = false;
 		n_asked = 0;
-		history_set_wait_ms(s.h, 200);
+		history_set_wait_ms(test_store.h, 200);
 		if (calls[i]() != ERR_STORE)
 			fail_msg("call %zu: %s", i, err.text);
 		if (n_asked < 2)
 			fail_msg("call %zu: asked %d times", i, n_asked);
 		give_up = true;
-		history_set_wait_ms(s.h, 60000);
+		history_set_wait_ms(test_store.h, 60000);
 		began = clock_ms();
 		if (calls[i]() != ERR_CANCELLED)
 			fail_msg("call %zu: %s", i, err.text);
@@ -361,8 +347,8 @@ static void whoever_waits_for_another_process_is_heard_meanwhile(void **state)
 			fail_msg("call %zu: %s", i, err.text);
 	}
 	history_tree_free(open_tree);
-	history_set_pulse(s.h, NULL, NULL);
-	store_assert_sound(s.h);
+	history_set_pulse(test_store.h, NULL, NULL);
+	store_assert_sound(test_store.h);
 }
 
 static void whoever_has_much_to_do_is_heard_meanwhile(void **state)
@@ -378,32 +364,32 @@ static void whoever_has_much_to_do_is_heard_meanwhile(void **state)
 	for (int i = 0; i < 60; i++)
 		say_text(buf_str(&text));
 	buf_release(&text);
-	history_set_pulse(s.h, count, NULL);
+	history_set_pulse(test_store.h, count, NULL);
 	n_asked = 0;
-	assert_int_equal(history_search(s.h, &q, &hits, &err), 0);
+	assert_int_equal(history_search(test_store.h, &q, &hits, &err), 0);
 	assert_int_equal(hits.n, 60);
 	history_hits_release(&hits);
 	assert_true(n_asked > 3);
 	n_asked = 0;
-	assert_int_equal(history_gc(s.h, &err), 0);
+	assert_int_equal(history_gc(test_store.h, &err), 0);
 	assert_true(n_asked > 0);
 	give_up = true;
-	assert_int_equal(history_search(s.h, &q, &hits, &err), ERR_CANCELLED);
+	assert_int_equal(history_search(test_store.h, &q, &hits, &err), ERR_CANCELLED);
 	assert_int_equal(hits.n, 0);
-	assert_int_equal(history_verify(s.h, &problems, &n, &err), ERR_CANCELLED);
-	assert_int_equal(history_gc(s.h, &err), ERR_CANCELLED);
+	assert_int_equal(history_verify(test_store.h, &problems, &n, &err), ERR_CANCELLED);
+	assert_int_equal(history_gc(test_store.h, &err), ERR_CANCELLED);
 	give_up = false;
-	assert_int_equal(history_search(s.h, &q, &hits, &err), 0);
+	assert_int_equal(history_search(test_store.h, &q, &hits, &err), 0);
 	assert_int_equal(hits.n, 60);
 	history_hits_release(&hits);
-	store_assert_sound(s.h);
+	store_assert_sound(test_store.h);
 	buf_release(&problems);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, store_set_up, store_tear_down)
 		T(a_snippet_shows_the_first_hit_and_marks_every_hit_in_it),
 		T(a_snippet_is_a_short_line_of_clean_text_whatever_was_said),
 		T(what_came_along_with_a_question_was_said),
