@@ -51,7 +51,7 @@ static int read_conversation(sqlite3_stmt *st, struct history_conversation *c, s
 
 /* Rows of the conversation columns; a NULL statement passes its failure on. */
 static int read_list(struct history *h, sqlite3_stmt *st, struct history_list *out,
-		      struct err *err)
+		     struct err *err)
 {
 	size_t cap = 0;
 	int rc;
@@ -102,11 +102,11 @@ int history_list(struct history *h, enum history_which which, size_t limit,
 int history_get(struct history *h, int64_t id, struct history_list *out, struct err *err)
 {
 	return read_list(h,
-				 sql_get(h, err,
-					 "SELECT " CONVERSATION_COLUMNS CONVERSATION_TABLES
-					 " WHERE c.id = ?",
-					 "i", id),
-				 out, err);
+			 sql_get(h, err,
+				 "SELECT " CONVERSATION_COLUMNS CONVERSATION_TABLES
+				 " WHERE c.id = ?",
+				 "i", id),
+			 out, err);
 }
 
 int history_last(struct history *h, int64_t *id, struct err *err)

@@ -134,8 +134,8 @@ static int bind_one(sqlite3_stmt *st, int at, char type, va_list *ap)
 	}
 }
 
-static sqlite3_stmt *vget(struct history *h, struct err *err, const char *sql, const char *types,
-		       va_list ap)
+static sqlite3_stmt *vget(struct history *h, struct err *err, const char *sql,
+			  const char *types, va_list ap)
 {
 	sqlite3_stmt *st;
 	va_list values;

@@ -1,7 +1,6 @@
 /* A branch made ready for the next question. */
 #include "app/agent/prepare.h"
 
-
 #include "app/agent/calls.h"
 #include "app/agent/prompt.h"
 
