@@ -38,6 +38,7 @@ enum rule_runs {
 	RUNS_LINES = 2, /* one of them may be a command line                           */
 	RUNS_CODE = 4,  /* it runs what it is given or reads, unless a file comes first */
 	RUNS_READ = 8,  /* the same, whatever is named                                 */
+	RUNS_EXEC = 16, /* behind -exec and its like they are a program, and its words  */
 };
 
 /* rule_program.c: of the program of that name, by whatever path; 0: none of these, or unknown. */

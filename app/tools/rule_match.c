@@ -117,11 +117,12 @@ static enum rule_match find_from(const struct rule *r, const struct shell_comman
 size_t rule_runs_from(const struct shell_command *c)
 {
 	static const char *const execs[] = {"-exec", "-execdir", "-ok", "-okdir", NULL};
+	unsigned runs = rule_runs(c->words[0].text);
 	size_t at = 1;
 
-	if (rule_runs(c->words[0].text) & RUNS_WORDS)
+	if (runs & RUNS_WORDS)
 		return 1;
-	if (!str_is(rule_base(c->words[0].text), "find"))
+	if (!(runs & RUNS_EXEC))
 		return c->n_words;
 	while (at < c->n_words && !rule_is_program(c->words[at].text, execs))
 		at++;

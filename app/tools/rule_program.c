@@ -40,6 +40,7 @@ static const struct {
 	{"chrt", RUNS_WORDS},
 	{"ionice", RUNS_WORDS},
 	{"busybox", RUNS_WORDS},
+	{"find", RUNS_EXEC},
 	{"ssh", RUNS_WORDS | RUNS_LINES | RUNS_READ},
 	{"su", RUNS_LINES | RUNS_READ},
 	{"trap", RUNS_LINES},

@@ -87,8 +87,7 @@ const char *rules_wide(const struct rules *rules, size_t i)
 	if (!r->n_words || (r->rest && r->n_words == 1 && is_any(r->words[0])))
 		return "allows every command";
 	runs = rule_runs(r->words[0]);
-	if (r->rest && (((runs & RUNS_WORDS) && !(runs & RUNS_CODE)) ||
-			str_is(rule_base(r->words[0]), "find")))
+	if (r->rest && (runs & (RUNS_WORDS | RUNS_EXEC)) && !(runs & RUNS_CODE))
 		return "allows every other program behind that one";
 	if (runs_code(r))
 		return "allows whatever code stands behind it";
