@@ -36,10 +36,17 @@ struct turn_request {
 	/*
 	 * Continue an unfinished answer: its ids so far, exactly as journalled (from
 	 * <think> or </think> on).  Generation goes on after them; their text is not
-	 * sent again.  NULL: a fresh answer.
+	 * sent again.  Behind an end token nothing is left to generate: what its end
+	 * decided is told again.  NULL: a fresh answer.
 	 */
 	const token_id *resume_ids;
 	size_t n_resume_ids;
+	/*
+	 * An EV_CALL_CUT was told of its last call: how many ids were to close it, and why.
+	 * Where the ids are there, it is cut again; else the call goes on.  0: none was.
+	 */
+	size_t n_resume_closing;
+	struct str resume_why;
 	/*
 	 * How many bytes of its thinking and text the caller has, where the answer was cut
 	 * without its last event (a crash): what the ids say beyond is sent first.  Not

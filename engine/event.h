@@ -11,7 +11,8 @@
  * The ids of a turn's EV_TOKENS, one after another, are what chat_message.ids
  * and turn_request.resume_ids take: the first is the <think> or </think> that
  * opens the answer (though it stands in the prompt), the last, where the model
- * ended by itself, the end token.  A resumed answer sends only ids,
+ * ended by itself, the end token; that one, and ids that close a call, come behind
+ * what is told of the answer's calls.  A resumed answer sends only ids,
  * text and thinking that are new, but tells all its calls again, from index 0:
  * a call ends with its answer, and what an earlier turn said of it no longer
  * holds.  In raw mode they are the generated ids alone.

@@ -271,6 +271,20 @@ void request_release(struct request *r)
 	*r = (struct request){0};
 }
 
+/* Of its last call, whether that was ended while it was written. */
+static void note_closing(struct turn_request *req, const struct talk_message *m)
+{
+	const struct talk_part *last = NULL;
+
+	for (size_t i = 0; i < m->n_parts; i++)
+		if (m->parts[i].kind == HISTORY_CALL)
+			last = &m->parts[i];
+	if (!last || last->call != CALL_CUT || last->n_closing <= 0)
+		return;
+	req->n_resume_closing = (size_t)last->n_closing;
+	req->resume_why = buf_str(&last->why);
+}
+
 void request_resume(struct turn_request *req, const struct talk_message *m)
 {
 	req->resume_ids = m->ids;
@@ -278,6 +292,7 @@ void request_resume(struct turn_request *req, const struct talk_message *m)
 	req->resume_counted = true;
 	req->resume_text_bytes = talk_message_bytes(m, HISTORY_TEXT);
 	req->resume_thinking_bytes = talk_message_bytes(m, HISTORY_THINKING);
+	note_closing(req, m);
 	if (m->made.known)
 		req->sampling.seed = m->made.run.seed;
 }

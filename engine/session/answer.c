@@ -135,17 +135,41 @@ static int resume_part(struct answer *a, struct answer_part *part, enum event_ki
 	return 0;
 }
 
+static void cut_call(struct answer *a, const struct answer_closed *closed)
+{
+	struct buf why = {0};
+
+	buf_adds(&why, closed->why);
+	dsml_cut_call(&a->dsml, buf_z(&why));
+	a->nomem = a->nomem || buf_failed(&why);
+	a->n_closing = closed->n + 1;
+	buf_release(&why);
+}
+
+static void push_muted(struct answer *a, const token_id *ids, size_t n,
+		       const struct answer_closed *closed)
+{
+	size_t open = closed && closed->n <= n ? n - closed->n : SIZE_MAX;
+
+	a->muted = true;
+	for (size_t i = 0; i <= n; i++) {
+		if (i == open)
+			cut_call(a, closed);
+		if (i < n)
+			dsml_push_id(&a->dsml, &a->detok, ids[i]);
+	}
+	a->muted = false;
+}
+
 static int resume_chat(struct answer *a, const token_id *ids, size_t n,
-		       const struct answer_had *had, struct err *err)
+		       const struct answer_had *had, const struct answer_closed *closed,
+		       struct err *err)
 {
 	struct sent s = {0};
 	int rc = gather_sent(&s, a, ids, n, err);
 
 	if (!rc) {
-		a->muted = true;
-		for (size_t i = 0; i < n; i++)
-			dsml_push_id(&a->dsml, &a->detok, ids[i]);
-		a->muted = false;
+		push_muted(a, ids, n, closed);
 		rc = resume_part(a, &a->thinking, EV_THINKING, &s.thinking,
 				 had ? &had->thinking : NULL, err);
 	}
@@ -157,13 +181,13 @@ static int resume_chat(struct answer *a, const token_id *ids, size_t n,
 }
 
 int answer_resume(struct answer *a, const token_id *ids, size_t n, const struct answer_had *had,
-		  struct err *err)
+		  const struct answer_closed *closed, struct err *err)
 {
 	struct buf told = {0};
 	int rc = 0;
 
 	if (!a->raw)
-		return resume_chat(a, ids, n, had, err);
+		return resume_chat(a, ids, n, had, closed, err);
 	for (size_t i = 0; i < n; i++)
 		detok_push(&a->detok, ids[i], &told);
 	if (buf_failed(&told))

@@ -25,6 +25,12 @@ struct answer_had {
 	size_t text, thinking;
 };
 
+/* Its last ids, without the end token, closed a call that was cut, since `why`. */
+struct answer_closed {
+	size_t n;
+	struct str why;
+};
+
 struct answer {
 	struct event_queue *events; /* borrowed */
 	uint64_t turn;
@@ -46,12 +52,13 @@ void answer_release(struct answer *a); /* a zeroed struct is fine */
 
 /*
  * Ids of the answer's beginning, after the opening one.  had: what of them is known, the rest is
- * sent; NULL: all, as the earlier turn ended it.  ERR_NOMEM.
+ * sent; NULL: all, as the earlier turn ended it.  closed: its last call is cut as it was; NULL: it
+ * was not.  ERR_NOMEM.
  */
 int answer_resume(struct answer *a, const token_id *ids, size_t n, const struct answer_had *had,
-		  struct err *err);
+		  const struct answer_closed *closed, struct err *err);
 
-/* One more id: its text goes out.  Say first with answer_send_id() that it was produced. */
+/* One more id: its text goes out.  Say with answer_send_id() that it was produced. */
 void answer_push(struct answer *a, token_id id);
 void answer_send_id(struct answer *a, token_id id);
 /* Several at once: a journal has all of them, or none. */

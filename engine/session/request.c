@@ -95,6 +95,7 @@ static struct turn_request *put_request(struct block *b, const struct turn_reque
 	r.raw = put_str(b, req->raw);
 	r.prefill = put_str(b, req->prefill);
 	r.conversation = put_str(b, req->conversation);
+	r.resume_why = put_str(b, req->resume_why);
 	r.resume_ids = put_array(b, req->resume_ids, req->n_resume_ids, sizeof(token_id));
 	r.chat.messages = put_messages(b, &req->chat);
 	if (to)

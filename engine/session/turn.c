@@ -12,7 +12,6 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/pass/hosting.h"
-#include "engine/session/ending.h"
 #include "engine/session/turn.h"
 
 _Static_assert(USAGE_PLACES == DRAFT_MAX, "usage has a place for each draft of a step");
@@ -37,10 +36,16 @@ static int open_answer(struct turn *t)
 			.text = t->req->resume_text_bytes,
 			.thinking = t->req->resume_thinking_bytes,
 		};
+		const struct answer_closed closed = {
+			.n = t->req->n_resume_closing - 1, /* but for the end token */
+			.why = t->req->resume_why,
+		};
 
 		rc = answer_resume(&t->answer, t->prompt.ids + t->resume_at,
 				   t->prompt.n - t->resume_at,
-				   t->req->resume_counted ? &had : NULL, &t->err);
+				   t->req->resume_counted ? &had : NULL,
+				   t->ended && t->req->n_resume_closing ? &closed : NULL,
+				   &t->err);
 	}
 	return rc;
 }
@@ -229,11 +234,13 @@ static void take(struct turn *t, token_id id)
 		t->usage.accepted_at[t->at]++;
 	}
 	t->usage.thinking_tokens += answer_in_thinking(&t->answer);
-	answer_send_id(&t->answer, id);
-	if (is_stop_id(t->s, id))
+	if (is_stop_id(t->s, id)) {
+		t->ending = (struct ending){.ids = {id}, .n = 1};
 		stop_with(t, STOP_END);
-	else
-		answer_push(&t->answer, id);
+		return;
+	}
+	answer_send_id(&t->answer, id);
+	answer_push(&t->answer, id);
 }
 
 /* What the answer begins with that nobody chose. */
@@ -258,7 +265,7 @@ static bool ends_call(struct turn *t, struct ending *e)
 	return why && s->n_stop_ids && ending_of(e, &t->answer, s->stop_ids[0], why);
 }
 
-/* By ids that nobody chose: they are said at once, and held but for the last. */
+/* By ids that nobody chose, which are held but for the last. */
 static int end_call(struct turn *t, const struct ending *e, int64_t room)
 {
 	int64_t n = (int64_t)e->n - 1, chunk = model_prefill_chunk(t->s->model);
@@ -268,7 +275,7 @@ static int end_call(struct turn *t, const struct ending *e, int64_t room)
 		stop_with(t, STOP_CONTEXT);
 		return rc;
 	}
-	answer_send_ids(&t->answer, e->ids, e->n);
+	t->ending = *e;
 	t->answer.n_closing = e->n;
 	t->n_out += n + 1;
 	t->usage.output_tokens += n + 1;
@@ -329,6 +336,19 @@ static int decode(struct turn *t)
 	return rc;
 }
 
+/*
+ * The ids that end it come last, in one piece: whoever has them has all that was told of its
+ * calls, also that one was cut, which its ids do not say.
+ */
+static int finish(struct turn *t, int *n_calls)
+{
+	int rc = answer_finish(&t->answer, t->stop != STOP_END, n_calls, &t->err);
+
+	if (!rc && t->ending.n)
+		answer_send_ids(&t->answer, t->ending.ids, t->ending.n);
+	return !rc && t->answer.nomem ? err_nomem(&t->err, "answer", 0) : rc;
+}
+
 static int run(struct turn *t)
 {
 	struct session *s = t->s;
@@ -337,7 +357,12 @@ static int run(struct turn *t)
 
 	if (!rc)
 		rc = open_answer(t);
-	if (!rc)
+	/* It is whole: nothing is computed. */
+	if (!rc && t->ended) {
+		t->usage.cached_tokens = t->usage.prompt_tokens;
+		stop_with(t, STOP_END);
+	}
+	if (!rc && !t->stopped)
 		rc = prefill(t);
 	t->decode_ms = clock_ms();
 	if (!rc && !t->stopped)
@@ -346,7 +371,7 @@ static int run(struct turn *t)
 	if (!rc && t->n_out > 0)
 		prefix_end(&s->prefix);
 	if (!rc) {
-		rc = answer_finish(&t->answer, t->stop != STOP_END, &n_calls, &t->err);
+		rc = finish(t, &n_calls);
 		if (!rc && t->stop == STOP_END && n_calls > 0)
 			t->stop = STOP_CALLS;
 	} else if (t->answer.events) {

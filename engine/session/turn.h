@@ -5,6 +5,7 @@
 #define ENGINE_SESSION_TURN_H
 
 #include "engine/session/answer.h"
+#include "engine/session/ending.h"
 #include "engine/session/sampler.h"
 #include "engine/session/session.h"
 
@@ -14,6 +15,7 @@ struct turn {
 	uint64_t number;
 	struct tokens prompt; /* the ids of a resumed answer included */
 	size_t resume_at;     /* where the answer's ids after the opening one begin */
+	bool ended;           /* a resumed answer: behind these came the end token */
 	token_id opening;     /* <think> or </think>, -1: none (raw, tasks) */
 	size_t prefill_at;    /* where the text that a fresh answer begins with is */
 	struct sample_how how;
@@ -25,6 +27,7 @@ struct turn {
 	struct choice ahead[1 + DRAFT_MAX];
 	int at;
 	struct answer answer;
+	struct ending ending; /* the ids that end it: told once all of its calls is */
 	int64_t n_out;
 	int64_t started_ms, decode_ms;
 	struct turn_usage usage;

@@ -18,10 +18,28 @@ static void notice_replaced(struct turn *t, size_t n_replaced)
 	session_tell(t, &ev);
 }
 
+/* Whether the end token is the last of them; elsewhere it has no place. */
+static int find_end(struct turn *t)
+{
+	const struct turn_request *req = t->req;
+
+	for (size_t i = 0; i < req->n_resume_ids; i++) {
+		if (!is_stop_id(t->s, req->resume_ids[i]))
+			continue;
+		t->ended = i && i + 1 == req->n_resume_ids;
+		if (!t->ended)
+			return err_set(&t->err, ERR_USAGE,
+				       "resumed answer: id %zu of %zu ends it", i,
+				       req->n_resume_ids);
+	}
+	return 0;
+}
+
 /* The ids of an unfinished answer, in place of the opening one the prompt ends with. */
 static int add_resumed(struct turn *t)
 {
 	const struct turn_request *req = t->req;
+	int rc;
 
 	if (req->n_resume_ids == 0)
 		return 0;
@@ -34,15 +52,11 @@ static int add_resumed(struct turn *t)
 		t->opening = req->resume_ids[0];
 		t->prompt.n--;
 	}
-	for (size_t i = 0; i < req->n_resume_ids; i++) {
-		if (is_stop_id(t->s, req->resume_ids[i]))
-			return err_set(&t->err, ERR_USAGE,
-				       "resumed answer: id %zu of %zu ends it: "
-				       "nothing is left to resume",
-				       i, req->n_resume_ids);
-	}
+	rc = find_end(t);
+	if (rc)
+		return rc;
 	t->resume_at = t->prompt.n + (t->opening >= 0);
-	tokens_add_all(&t->prompt, req->resume_ids, req->n_resume_ids);
+	tokens_add_all(&t->prompt, req->resume_ids, req->n_resume_ids - t->ended);
 	return 0;
 }
 

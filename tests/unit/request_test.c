@@ -222,6 +222,41 @@ static void what_a_tool_says_never_changes_who_speaks(void **state)
 	tokenizer_close(tok);
 }
 
+/* Its ids alone say of such a call that it is whole. */
+static void a_resumed_answer_says_that_its_last_call_was_cut(void **state)
+{
+	static const struct {
+		enum talk_call_state first, last;
+		int64_t n_closing;
+		size_t closing;
+	} rows[] = {
+		{CALL_WHOLE, CALL_CUT, 7, 7},
+		{CALL_WHOLE, CALL_WHOLE, 0, 0},
+		{CALL_CUT, CALL_OPEN, 7, 0},
+		{CALL_WHOLE, CALL_CUT, -1, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct talk_message *m = talk_message_new(CHAT_ASSISTANT, &err);
+		struct turn_request req = {0};
+
+		assert_non_null(m);
+		add_call(m, "shell", "{}", rows[i].first, 0);
+		add_call(m, "shell", "{}", rows[i].last, 1);
+		for (int k = 0; k < 2; k++) {
+			struct talk_part *p = &m->parts[k];
+
+			p->n_closing = p->call == CALL_CUT ? rows[i].n_closing : 0;
+			buf_addz(&p->why, p->call == CALL_CUT ? "enough" : "");
+		}
+		request_resume(&req, m);
+		assert_int_equal(req.n_resume_closing, rows[i].closing);
+		assert_true(str_is(req.resume_why, rows[i].closing ? "enough" : ""));
+		talk_message_free(m);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -229,6 +264,7 @@ int main(void)
 			a_slip_that_was_answered_is_sent_as_it_should_have_been_written),
 		cmocka_unit_test(a_conversation_with_tools_is_the_golden_prompt),
 		cmocka_unit_test(what_a_tool_says_never_changes_who_speaks),
+		cmocka_unit_test(a_resumed_answer_says_that_its_last_call_was_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

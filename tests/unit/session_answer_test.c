@@ -61,7 +61,7 @@ static void play(const struct tokenizer *tok, enum dsml_mode mode, bool raw,
 
 	assert_int_equal(event_queue_new(&q, 4096, &err), 0);
 	assert_int_equal(answer_init(&a, q, 3, tok, raw, mode, &err), 0);
-	assert_int_equal(answer_resume(&a, ids->ids, from, had, &err), 0);
+	assert_int_equal(answer_resume(&a, ids->ids, from, had, NULL, &err), 0);
 	for (size_t i = from; i < to; i++) {
 		answer_send_id(&a, ids->ids[i]);
 		answer_push(&a, ids->ids[i]);

@@ -17,14 +17,16 @@
 
 /* What comes of the calls of a turn. */
 struct heard {
-	struct buf ends;
+	struct buf ends, why;
 	struct turn_log log;
 	int n_early;
+	size_t n_closing; /* as a call that was cut says */
 };
 
 static void heard_release(struct heard *h)
 {
 	buf_release(&h->ends);
+	buf_release(&h->why);
 	turn_log_release(&h->log);
 }
 
@@ -33,9 +35,13 @@ static bool hear(struct heard *h, struct event *ev)
 	bool last;
 
 	h->n_early += ev->early;
-	if (ev->kind == EV_CALL_CUT)
+	if (ev->kind == EV_CALL_CUT) {
 		buf_addf(&h->ends, "%d cut: %s\n", ev->call, buf_z(&ev->text));
-	else if (ev->kind == EV_CALL_END)
+		buf_adds(&h->why, buf_str(&ev->text));
+		h->n_closing = ev->progress;
+		/* Whoever has the ids that closed it knows that they did. */
+		assert_true(!h->log.n_ids || h->log.ids[h->log.n_ids - 1] != ID_EOS);
+	} else if (ev->kind == EV_CALL_END)
 		buf_addf(&h->ends, "%d end: %s\n", ev->call, buf_z(&ev->text));
 	else if (ev->kind == EV_CALL_BAD)
 		buf_addf(&h->ends, "%d bad\n", ev->call);
@@ -119,6 +125,70 @@ static void an_ended_answer_is_replayed_from_the_cache(void **state)
 		    h.log.last.usage.prompt_tokens + h.log.last.usage.output_tokens - 2);
 	turn_log_release(&next);
 	heard_release(&h);
+	e->ops->close(e);
+}
+
+/* As after a kill: so many of its ids are there, and what was told of its last call. */
+static void resume(struct engine *e, const struct heard *was, size_t n_ids, bool closed,
+		   struct heard *h)
+{
+	struct turn_request req = byte_engine_ask(20);
+	struct event ev;
+	bool over = false;
+
+	req.resume_ids = was->log.ids;
+	req.n_resume_ids = n_ids;
+	req.n_resume_closing = closed ? was->n_closing : 0;
+	req.resume_why = buf_str(&was->why);
+	turn_submit(e, &req);
+	while (!over) {
+		assert_int_equal(event_queue_pop(e->events, &ev, 60000), 1);
+		over = hear(h, &ev);
+	}
+	if (h->log.last.kind != EV_DONE)
+		fail_msg("%s", h->log.last.err.text);
+}
+
+static void an_ended_answer_whose_last_event_was_lost_ends_again_as_it_did(void **state)
+{
+	struct engine *e = byte_engine_open(2048);
+	struct heard was = {0}, all = {0}, open = {0};
+	size_t n;
+
+	(void)state;
+	play(e, CALLS WHOLE OPEN, 1, 1, &was);
+	n = was.log.n_ids;
+	assert_int_equal(was.log.ids[n - 1], ID_EOS);
+	assert_in_range(was.n_closing, 2, n - 1);
+	resume(e, &was, n, true, &all);
+	assert_string_equal(buf_z(&all.ends), buf_z(&was.ends));
+	assert_int_equal(all.log.last.stop, STOP_CALLS);
+	assert_int_equal(all.log.n_ids, 0);
+	assert_int_equal(all.n_closing, was.n_closing);
+	/* Where the ids that close it are not there, it is still written. */
+	resume(e, &was, n - was.n_closing, true, &open);
+	assert_null(strstr(buf_z(&open.ends), "the call was ended"));
+	assert_true(open.log.n_ids > 0);
+	heard_release(&was);
+	heard_release(&all);
+	heard_release(&open);
+	e->ops->close(e);
+}
+
+static void an_answer_that_ended_by_itself_ends_again(void **state)
+{
+	struct engine *e = byte_engine_open(2048);
+	struct heard was = {0}, again = {0};
+
+	(void)state;
+	play(e, CALLS WHOLE OPEN, 1, 1, &was);
+	/* What nobody cut is whole. */
+	resume(e, &was, was.log.n_ids, false, &again);
+	assert_non_null(strstr(buf_z(&again.ends), "0 end: {\"path\": \"a\"}\n1 end: "
+						   "{\"content\": \"one\\ntwo"));
+	assert_int_equal(again.log.last.stop, STOP_CALLS);
+	heard_release(&again);
+	heard_release(&was);
 	e->ops->close(e);
 }
 
@@ -249,6 +319,9 @@ int main(void)
 		cmocka_unit_test(
 			a_call_that_is_ended_is_closed_and_cut_and_the_one_before_it_stands),
 		cmocka_unit_test(an_ended_answer_is_replayed_from_the_cache),
+		cmocka_unit_test(
+			an_ended_answer_whose_last_event_was_lost_ends_again_as_it_did),
+		cmocka_unit_test(an_answer_that_ended_by_itself_ends_again),
 		cmocka_unit_test(text_is_not_ended),
 		cmocka_unit_test(calls_that_are_too_long_are_cut_and_those_before_stand),
 		cmocka_unit_test(an_endless_tag_is_ended_with_the_answer),

@@ -314,7 +314,7 @@ static void requests_that_make_no_sense_fail_and_leave_the_engine_well(void **st
 		{.role = CHAT_USER, .content = {"hi", 2}},
 		{.role = CHAT_ASSISTANT, .content = {"ho", 2}},
 	};
-	static const token_id ended[] = {ID_THINK, ID_THINK_END, ID_EOS};
+	static const token_id ended[] = {ID_THINK, ID_THINK_END, ID_EOS, 100};
 	static const token_id headless[] = {100, 101};
 	struct engine *e = byte_engine_open(512);
 	struct turn_request good = byte_engine_ask(2), req;
@@ -333,7 +333,7 @@ static void requests_that_make_no_sense_fail_and_leave_the_engine_well(void **st
 			break;
 		case 2:
 			req.resume_ids = ended;
-			req.n_resume_ids = 3;
+			req.n_resume_ids = 4;
 			break;
 		case 3:
 			req.resume_ids = headless;
