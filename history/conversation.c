@@ -1,6 +1,5 @@
 /* Conversations as rows: listing, finding, naming. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/base/clock.h"
 #include "history/tree.h"

@@ -1,5 +1,4 @@
 /* Messages into the file. */
-#include <string.h>
 
 #include "engine/base/clock.h"
 #include "engine/base/termsafe.h"

@@ -1,6 +1,5 @@
 /* Finding messages and conversations by what was said. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/base/clock.h"
 #include "history/chore.h"

@@ -2,7 +2,6 @@
 #include "tui/transcript_private.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Items that keep their lines; more than that are forgotten where they are far away. */
 #define LAID_MAX  400

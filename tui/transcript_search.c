@@ -2,7 +2,6 @@
 #include "tui/transcript_private.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/base/fold.h"
 #include "engine/base/utf8.h"

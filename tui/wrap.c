@@ -2,7 +2,6 @@
 #include "tui/wrap.h"
 
 #include <stdint.h>
-#include <string.h>
 
 #include "engine/base/utf8.h"
 #include "tui/glyph.h"

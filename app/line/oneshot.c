@@ -1,7 +1,6 @@
 /* One question and its answer, or a session of JSON lines, for scripts. */
 #include "app/line/oneshot.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include "app/agent/undo.h"

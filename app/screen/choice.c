@@ -2,8 +2,6 @@
  */
 #include "app/screen/private.h"
 
-#include <string.h>
-
 #include "engine/base/clock.h"
 
 /* ---- --resume without an id ---- */

@@ -1,8 +1,6 @@
 /* Which conversation is shown, its name, its removal. */
 #include "app/screen/private.h"
 
-#include <stdlib.h>
-
 /* Branches stay as they are while an answer to one of them is written. */
 bool screen_is_writing(struct screen *s)
 {

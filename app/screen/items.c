@@ -5,7 +5,6 @@
 #include "app/screen/private.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "app/talk/stop.h"
 #include "engine/base/clock.h"

@@ -2,7 +2,6 @@
 #include "app/talk/talk.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- one tree ---- */
 

@@ -1,7 +1,6 @@
 /* Asking for a title, and making one line of what came. */
 #include "app/talk/title.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 

@@ -1,7 +1,6 @@
 /* list_files: the names in a folder, or below it where the pattern asks for that. */
 #include "app/tools/file_tool.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>

@@ -1,5 +1,4 @@
 /* The program's end of its runner: starting it, jobs to it, news from it, its end. */
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

@@ -2,7 +2,6 @@
 #include "app/verb/bench_draft.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "engine/engine.h"
 

@@ -1,5 +1,4 @@
 /* cache: what is kept on disk of what was read, conversation by conversation. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -14,7 +14,6 @@
  * drawn and told.
  */
 #include <getopt.h>
-#include <string.h>
 
 #include "app/app.h"
 #include "app/exit.h"

@@ -5,7 +5,6 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "app/options.h"
 #include "app/verb/io.h"

@@ -1,5 +1,4 @@
 /* paths: where the program keeps its files. */
-#include <stdio.h>
 
 #include "app/paths.h"
 #include "app/verb/verb.h"

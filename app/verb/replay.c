@@ -1,5 +1,4 @@
 /* replay: a stored answer again, and the first token that is another. */
-#include <ctype.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>

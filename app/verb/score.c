@@ -2,7 +2,6 @@
 #include <getopt.h>
 #include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "app/options.h"
 #include "app/verb/io.h"

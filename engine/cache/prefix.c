@@ -1,8 +1,6 @@
 /* What of a prompt is held already, and where a later one may part from it. */
 #include "engine/cache/prefix.h"
 
-#include <string.h>
-
 #include "engine/base/log.h"
 
 int prefix_open(struct prefix *p, struct tree *tree, token_id user, token_id assistant,

@@ -4,7 +4,6 @@
  */
 #include "engine/checkpoint/config.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>

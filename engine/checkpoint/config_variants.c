@@ -1,7 +1,6 @@
 /*
  * The published models: the values that differ between them, and all values of each.
  */
-#include <string.h>
 #include <strings.h>
 
 #include "engine/checkpoint/config.h"

@@ -1,11 +1,9 @@
 /*
  * Writing a safetensors file: whole under its own name, or not at all.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

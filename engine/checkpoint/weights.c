@@ -3,7 +3,6 @@
  */
 #include "engine/checkpoint/weights.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

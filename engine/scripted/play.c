@@ -2,7 +2,6 @@
 #include "engine/scripted/play.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/base/clock.h"
 #include "engine/base/utf8.h"

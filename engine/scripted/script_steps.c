@@ -2,7 +2,6 @@
 #include "engine/scripted/script_steps.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/base/jsonw.h"
 

@@ -8,7 +8,6 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define BPE_EMPTY UINT64_MAX /* no pair: ids are not negative */
 

@@ -2,7 +2,6 @@
 #include "engine/text/tokenizer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <xxhash.h>
 
