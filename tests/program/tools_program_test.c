@@ -506,7 +506,8 @@ static void the_verb_tells_how_a_command_is_split_and_judged(void **state)
 	tmpdir_write_text(&d, "home/dsv4chat/config",
 			  "allow = shell make\ndeny = shell git push\nallow = edit out/**\n");
 	buf_addf(&line,
-		 "export XDG_CONFIG_HOME='%s'; t() { '%s' tools \"$@\"; }; "
+		 "export XDG_CONFIG_HOME='%s'; p='%s'; case $p in /*) ;; *) p=$PWD/$p;; esac; "
+		 "t() { \"$p\" tools \"$@\"; }; "
 		 "t check 'make > out/x'; t check 'a *.c; git push'; t check 'b $x'; t check "
 		 "'ls /usr'; t list; "
 		 "DSV4CHAT_ALLOW='shell rm' t check 'rm'; "

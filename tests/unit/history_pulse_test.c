@@ -34,6 +34,7 @@ static int64_t conversation, other, another;
 static struct buf exported;
 static const struct history_message *called; /* an answer with calls */
 static int64_t call_id, edit_id;
+static char call_ref[16]; /* of call_id */
 
 struct watch {
 	bool give_up;
@@ -217,7 +218,11 @@ static int call_call_begin(void)
 {
 	struct history_call c = next_call();
 
-	return history_call_begin(tree, &c, &call_id, &err);
+	int rc = history_call_begin(tree, &c, &call_id, &err);
+
+	if (!rc)
+		snprintf(call_ref, sizeof(call_ref), "%.*s", (int)c.ref.n, c.ref.p);
+	return rc;
 }
 
 static int call_call_say(void)
@@ -267,6 +272,15 @@ static int call_edit_before(void)
 	int rc = history_edit_before(s.h, edit_id, &bytes, &err);
 
 	buf_release(&bytes);
+	return rc;
+}
+
+static int call_edit_sides(void)
+{
+	struct history_edit_sides sides;
+	int rc = history_edit_sides(s.h, called->id, str_of(call_ref), 1 << 20, &sides, &err);
+
+	history_edit_sides_release(&sides);
 	return rc;
 }
 
@@ -446,6 +460,7 @@ static const struct {
 	{"history_edit_settle", call_edit_settle},
 	{"history_edits", call_edits},
 	{"history_edit_before", call_edit_before},
+	{"history_edit_sides", call_edit_sides},
 	{"history_edits_step", call_edits_step},
 	{"history_edit_after", call_edit_after},
 	{"history_edits_told", call_edits_told},
@@ -500,6 +515,7 @@ static const char *const at_once[] = {
 	"history_answer_free",
 	"history_hits_release",
 	"history_edits_release",
+	"history_edit_sides_release",
 	"history_call_state_name",
 	"history_call_state_from_name",
 	"history_clean_title",

@@ -28,7 +28,7 @@ static struct turn turn;
 static struct err err;
 
 /* What is done at the n-th event of a kind. */
-static struct {
+static struct act {
 	enum event_kind kind;
 	int n;
 	bool end_thinking, end_call; /* else the turn is cancelled */
@@ -229,26 +229,33 @@ static void a_call_that_was_ended_is_no_difference(void **state)
 	static const char call[] = "\n\n<" TOKEN_DSML "tool_calls>\n<" TOKEN_DSML
 				   "invoke name=\"write_file\">\n<" TOKEN_DSML
 				   "parameter name=\"content\" string=\"true\">one";
-	struct talk_message *m;
-	struct talk_part *p;
-	struct replay r;
+	bool differs = false;
 
 	(void)state;
 	opt.effort = EFFORT_NONE;
 	opt.sampling.temperature = 1;
 	opt.prefill = strdup(call);
-	act.kind = EV_CALL_BEGIN;
-	act.n = 1;
-	act.end_call = true;
-	m = ask("write a poem to poem.txt");
-	p = &m->parts[m->n_parts - 1];
-	assert_int_equal(p->call, CALL_CUT);
-	assert_in_range(p->n_closing, 5, 30);
-	assert_non_null(strstr(buf_z(&p->info), "\"ids\": "));
-	assert_identical(m);
-	p->n_closing = 0;
-	r = again(m);
-	assert_true(r.differs);
+	/*
+	 * The model may have come to the call's end before it was ended, and where it was ended may
+	 * have gone on with the very ids, but not each time.
+	 */
+	for (int i = 0; i < 40 && !differs; i++, opt.sampling.seed++) {
+		struct talk_message *m;
+		struct talk_part *p;
+
+		assert_int_equal(talks_add(&talks, &talk, &err), 0);
+		act = (struct act){.kind = EV_CALL_BEGIN, .n = 1, .end_call = true};
+		m = ask("write a poem to poem.txt");
+		p = &m->parts[m->n_parts - 1];
+		if (p->call != CALL_CUT)
+			continue;
+		assert_in_range(p->n_closing, 5, 30);
+		assert_non_null(strstr(buf_z(&p->info), "\"ids\": "));
+		assert_identical(m);
+		p->n_closing = 0;
+		differs = again(m).differs;
+	}
+	assert_true(differs);
 }
 
 static void what_is_changed_is_found_at_its_place(void **state)
