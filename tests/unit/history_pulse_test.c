@@ -286,8 +286,8 @@ static int call_edit_sides(void)
 
 static int call_edits_step(void)
 {
-	const struct history_edit_step back = {
-		edit_id, HISTORY_EDIT_UNDONE, STR_LIT("then"), true};
+	const struct history_edit_step back = {edit_id, HISTORY_EDIT_UNDONE, STR_LIT("then"),
+					       true};
 
 	return history_edits_step(s.h, &back, 1, &err);
 }
