@@ -407,9 +407,9 @@ static void golden_blocks(int n_ranks)
 	struct seq *s;
 	int n_same = 0;
 
-	shared_path(&path, GOLDEN "/golden.safetensors");
 	shared_read(GOLDEN "/config.json", &file);
 	buf_release(&file);
+	shared_path(&path, GOLDEN "/golden.safetensors");
 	assert_int_equal(safetensors_open_file(&st, buf_z(&path), &err), 0);
 	v = safetensors_find(st, "ids")->data;
 	logits = safetensors_find(st, "a32.logits");
