@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "tests/support/program.h"
 #include "tests/support/sandboxed.h"
 #include "tests/support/stage.h"
@@ -39,6 +40,8 @@ static bool made(void)
 	return unlink(tmpdir_file(&test_dir, "work/made")) == 0;
 }
 
+static size_t answered; /* of the stage's bytes, what was there when an answer was typed */
+
 /* `how`: "--plain", or NULL, the full screen; "hi" is asked. */
 static void open_stage(struct stage *st, const char *how, const char *engine)
 {
@@ -48,6 +51,7 @@ static void open_stage(struct stage *st, const char *how, const char *engine)
 				 .folder = tmpdir_file(&test_dir, "work"),
 				 .engine_script = engine};
 
+	answered = 0;
 	if (!how) {
 		stage_begin(st, &su);
 		stage_type(st, "hi\r");
@@ -57,10 +61,18 @@ static void open_stage(struct stage *st, const char *how, const char *engine)
 	stage_type(st, "hi\n");
 }
 
+/* Behind what the answer before was given to: that one's prompt may be in sight still. */
 static void answer(struct stage *st, const char *prompt, const char *typed)
 {
-	stage_wait_for(st, prompt);
+	int64_t end = clock_ms() + STAGE_PATIENCE_MS;
+
+	while (!strstr(buf_z(&st->raw) + answered, prompt)) {
+		if (clock_ms() > end || !stage_read(st, 50))
+			fail_msg("\"%s\" did not come:\n%s", prompt,
+				 buf_z(&st->raw) + answered);
+	}
 	stage_settle(st);
+	answered = st->raw.len;
 	stage_type(st, typed);
 }
 
