@@ -135,17 +135,6 @@ static int resume_part(struct answer *a, struct answer_part *part, enum event_ki
 	return 0;
 }
 
-static void cut_call(struct answer *a, const struct answer_closed *closed)
-{
-	struct buf why = {0};
-
-	buf_adds(&why, closed->why);
-	dsml_cut_call(&a->dsml, buf_z(&why));
-	a->nomem = a->nomem || buf_failed(&why);
-	a->n_closing = closed->n + 1;
-	buf_release(&why);
-}
-
 static void push_muted(struct answer *a, const token_id *ids, size_t n,
 		       const struct answer_closed *closed)
 {
@@ -153,8 +142,10 @@ static void push_muted(struct answer *a, const token_id *ids, size_t n,
 
 	a->muted = true;
 	for (size_t i = 0; i <= n; i++) {
-		if (i == open)
-			cut_call(a, closed);
+		if (i == open) {
+			dsml_cut_call(&a->dsml, closed->why);
+			a->n_closing = closed->n + 1;
+		}
 		if (i < n)
 			dsml_push_id(&a->dsml, &a->detok, ids[i]);
 	}

@@ -25,7 +25,7 @@ bool ending_of(struct ending *e, struct answer *a, token_id end, const char *why
 
 	e->n = 0;
 	if (how == DSML_CLOSES && encode(e, a->detok.tok, buf_str(&closing)))
-		dsml_cut_call(&a->dsml, why);
+		dsml_cut_call(&a->dsml, str_of(why));
 	buf_release(&closing);
 	/* A tag that does not end either is no reason to go on for ever. */
 	if (how == DSML_CLOSES_LATER && a->n_block <= ANSWER_BLOCK_IDS + ENDING_IDS)

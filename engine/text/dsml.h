@@ -122,6 +122,6 @@ enum dsml_closing {
 enum dsml_closing dsml_closing(const struct dsml *d, struct buf *out);
 
 /* The call that is open, if one is, is not whole, however it ends: EV_CALL_CUT says `why`. */
-void dsml_cut_call(struct dsml *d, const char *why);
+void dsml_cut_call(struct dsml *d, struct str why);
 
 #endif

@@ -102,10 +102,10 @@ enum dsml_closing dsml_closing(const struct dsml *d, struct buf *out)
 	return buf_failed(out) ? DSML_CLOSES_NEVER : DSML_CLOSES;
 }
 
-void dsml_cut_call(struct dsml *d, const char *why)
+void dsml_cut_call(struct dsml *d, struct str why)
 {
 	struct dsml_calls *c = &d->p->calls;
 
 	if (d->p->in_call && c->n && !c->calls[c->n - 1].cut.len)
-		buf_addz(&c->calls[c->n - 1].cut, why);
+		buf_adds(&c->calls[c->n - 1].cut, why);
 }

@@ -725,7 +725,7 @@ static enum dsml_closing close_at(struct record *r, size_t n, struct buf *closin
 	dsml_push(&d, (struct str){two_calls, n});
 	how = dsml_closing(&d, closing);
 	if (how == DSML_CLOSES)
-		dsml_cut_call(&d, "enough");
+		dsml_cut_call(&d, STR_LIT("enough"));
 	dsml_push(&d, buf_str(closing));
 	assert_int_equal(dsml_finish(&d, DSML_END_STOP, NULL), 0);
 	*cut = strstr(buf_z(&r->lines), "cut ") != NULL;

@@ -148,7 +148,7 @@ static int end_call(struct err *err)
 	n_good = n_bad = n_cut = 0;
 	dsml_push(&d, (struct str){completion, (size_t)(at - completion)});
 	if (dsml_closing(&d, &closing) == DSML_CLOSES) {
-		dsml_cut_call(&d, "enough");
+		dsml_cut_call(&d, STR_LIT("enough"));
 		dsml_push(&d, buf_str(&closing));
 	}
 	rc = dsml_finish(&d, DSML_END_STOP, err);
