@@ -33,13 +33,13 @@ static void find_all(struct history *h, struct talk_message *m, size_t *left)
 
 	for (size_t i = 0; answer && answer->stored && i < m->n_parts; i++) {
 		struct talk_part *p = &m->parts[i];
-		const struct talk_part *call = talk_message_call(answer, buf_str(&p->ref));
+		const struct talk_part *call;
 
-		if (p->kind != HISTORY_RESULT || p->error || p->sought || !call ||
-		    call_class(buf_str(&call->name)) != TOOL_EDIT)
+		if (p->kind != HISTORY_RESULT || p->error || p->sought || p->diff.len)
 			continue;
 		p->sought = true;
-		if (!p->diff.len)
+		call = talk_message_call(answer, buf_str(&p->ref));
+		if (call && call_class(buf_str(&call->name)) == TOOL_EDIT)
 			find(h, answer, call, p, left);
 	}
 }
