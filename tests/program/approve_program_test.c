@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/base/clock.h"
 #include "tests/support/program.h"
 #include "tests/support/sandboxed.h"
 #include "tests/support/stage.h"
@@ -40,8 +39,6 @@ static bool made(void)
 	return unlink(tmpdir_file(&test_dir, "work/made")) == 0;
 }
 
-static size_t answered; /* of the stage's bytes, what was there when an answer was typed */
-
 /* `how`: "--plain", or NULL, the full screen; "hi" is asked. */
 static void open_stage(struct stage *st, const char *how, const char *engine)
 {
@@ -51,7 +48,6 @@ static void open_stage(struct stage *st, const char *how, const char *engine)
 				 .folder = tmpdir_file(&test_dir, "work"),
 				 .engine_script = engine};
 
-	answered = 0;
 	if (!how) {
 		stage_begin(st, &su);
 		stage_type(st, "hi\r");
@@ -59,21 +55,6 @@ static void open_stage(struct stage *st, const char *how, const char *engine)
 	}
 	stage_begin_lines(st, &su);
 	stage_type(st, "hi\n");
-}
-
-/* Behind what the answer before was given to: that one's prompt may be in sight still. */
-static void answer(struct stage *st, const char *prompt, const char *typed)
-{
-	int64_t end = clock_ms() + STAGE_PATIENCE_MS;
-
-	while (!strstr(buf_z(&st->raw) + answered, prompt)) {
-		if (clock_ms() > end || !stage_read(st, 50))
-			fail_msg("\"%s\" did not come:\n%s", prompt,
-				 buf_z(&st->raw) + answered);
-	}
-	stage_settle(st);
-	answered = st->raw.len;
-	stage_type(st, typed);
 }
 
 /* The question on the screen has been in sight for as long as it takes. */
@@ -98,7 +79,7 @@ static void a_yes_for_the_session_holds_until_it_ends(void **state)
 	for (int i = 0; i < 2; i++) {
 		open_stage(&st, "--plain", TWICE);
 		stage_wait_for(&st, "s and a allow from now on: shell touch made");
-		answer(&st, "[v]iew (Ctrl-C", "s\n");
+		stage_answer(&st, "[v]iew (Ctrl-C", "s\n");
 		stage_wait_for(&st, "There.");
 		stage_quit_lines(&st);
 		assert_true(made());
@@ -116,12 +97,12 @@ static void a_yes_for_the_folder_holds_in_the_next_session_until_it_is_taken_bac
 		skip();
 	forget();
 	open_stage(&st, "--plain", TWICE);
-	answer(&st, "[v]iew (Ctrl-C", "v\n");
-	answer(&st, "[v]iew (Ctrl-C", "a\n");
+	stage_answer(&st, "[v]iew (Ctrl-C", "v\n");
+	stage_answer(&st, "[v]iew (Ctrl-C", "a\n");
 	/* What is no rule is said, and asked again; another one is taken in its place. */
-	answer(&st, "type another [shell touch made]:", "touch\n");
+	stage_answer(&st, "type another [shell touch made]:", "touch\n");
 	stage_wait_for(&st, "column 1: 'touch', expected");
-	answer(&st, "[v]iew (Ctrl-C", "a shell touch *\n");
+	stage_answer(&st, "[v]iew (Ctrl-C", "a shell touch *\n");
 	stage_wait_for(&st, "There.");
 	stage_quit_lines(&st);
 	assert_true(made());
@@ -134,15 +115,15 @@ static void a_yes_for_the_folder_holds_in_the_next_session_until_it_is_taken_bac
 	stage_settle(&st);
 	stage_type(&st, "/approve\n");
 	stage_wait_for(&st, "1  allow = shell touch *  (always here)");
-	answer(&st, "takes one back", "/approve rm 1\n");
+	stage_answer(&st, "takes one back", "/approve rm 1\n");
 	stage_wait_for(&st, "no longer: allow = shell touch *");
-	answer(&st, "> ", "/approve rm 1\n");
+	stage_answer(&st, "> ", "/approve rm 1\n");
 	stage_wait_for(&st, "expected the number of a rule");
 	stage_quit_lines(&st);
 
 	open_stage(&st, "--plain", TWICE);
-	answer(&st, "[v]iew (Ctrl-C", "y\n");
-	answer(&st, "[v]iew (Ctrl-C", "n\n");
+	stage_answer(&st, "[v]iew (Ctrl-C", "y\n");
+	stage_answer(&st, "[v]iew (Ctrl-C", "n\n");
 	/* The script wanted the command to have run. */
 	stage_wait_for(&st, "the last tool message is \"error: denied by the user");
 	stage_quit_lines(&st);
@@ -291,10 +272,10 @@ static void what_failed_for_want_of_the_network_may_run_again_with_it(void **sta
 		buf_addf(&script, SHELL(OFFLINE) DONE TURN("%s") SAYS("There.") DONE,
 			 rows[i].told);
 		open_stage(&st, "--plain", buf_z(&script));
-		answer(&st, "(Ctrl-C stops):", "y\n");
+		stage_answer(&st, "(Ctrl-C stops):", "y\n");
 		stage_wait_for(&st,
 			       "It failed without the network.  Run it again with it?  shell");
-		answer(&st, "[y]es, [N]o (Ctrl-C stops):", rows[i].typed);
+		stage_answer(&st, "[y]es, [N]o (Ctrl-C stops):", rows[i].typed);
 		stage_wait_for(&st, "There.");
 		stage_quit_lines(&st);
 		assert_true(whole_file(tmpdir_file(&test_dir, "work/made"), &left));
@@ -320,9 +301,10 @@ static void a_yes_may_give_more_than_the_sandbox_does(void **state)
 			wait_for_question(&st);
 			stage_type(&st, "w outside\r");
 		} else {
-			answer(&st, "[w]ider [n]o", "w\n");
-			answer(&st, "with network, git or outside of the sandbox?", "all\n");
-			answer(&st, "[w]ider [n]o", "w outside\n");
+			stage_answer(&st, "[w]ider [n]o", "w\n");
+			stage_answer(&st, "with network, git or outside of the sandbox?",
+				     "all\n");
+			stage_answer(&st, "[w]ider [n]o", "w outside\n");
 		}
 		stage_wait_for(&st, "There.");
 		assert_int_equal(unlink(tmpdir_file(&test_dir, "escaped")), 0);
@@ -353,16 +335,16 @@ static void a_plan_only_looks_until_the_user_says_go_ahead(void **state)
 	open_stage(&st, "--plain",
 		   SAYS("Hello.") DONE PLANS "{\"turn\": {}}\n" SAYS("More.") DONE GOES);
 	stage_wait_for(&st, "Hello.");
-	answer(&st, "> ", "/plan\n");
+	stage_answer(&st, "> ", "/plan\n");
 	stage_wait_for(&st, "Plan mode: only what reads runs.");
-	answer(&st, "> ", "make it\n");
+	stage_answer(&st, "> ", "make it\n");
 	stage_wait_for(&st, "First, touch.");
 	assert_false(made());
-	answer(&st, "(plan mode: /plan goes ahead with this plan)", "and then?\n");
+	stage_answer(&st, "(plan mode: /plan goes ahead with this plan)", "and then?\n");
 	stage_wait_for(&st, "More.");
-	answer(&st, "> ", "/plan\n");
-	answer(&st, "Go ahead with this plan? [y]es, [n]o", "y\n");
-	answer(&st, "[v]iew (Ctrl-C", "y\n");
+	stage_answer(&st, "> ", "/plan\n");
+	stage_answer(&st, "Go ahead with this plan? [y]es, [n]o", "y\n");
+	stage_answer(&st, "[v]iew (Ctrl-C", "y\n");
 	stage_wait_for(&st, "There.");
 	stage_quit_lines(&st);
 	assert_true(made());

@@ -374,16 +374,33 @@ int stage_close(struct stage *st)
 	return status;
 }
 
+/* Until the child has written it, behind its first `from` bytes. */
+static void wait_behind(struct stage *st, size_t from, const char *text)
+{
+	int64_t start = clock_ms();
+
+	while (strstr(buf_z(&st->raw) + from, text) == NULL) {
+		if (!stage_read(st, STAGE_PATIENCE_MS) ||
+		    clock_ms() - start > STAGE_PATIENCE_MS)
+			fail_msg("\"%s\" did not come:\n%s", text, buf_z(&st->raw) + from);
+	}
+}
+
+void stage_answer(struct stage *st, const char *prompt, const char *bytes)
+{
+	wait_behind(st, st->answered, prompt);
+	stage_settle(st);
+	st->answered = st->raw.len;
+	stage_type(st, bytes);
+}
+
 double stage_answer_ms(struct stage *st, const char *keys, const char *shown)
 {
 	double start = clock_s() * 1e3, ms;
 	size_t from = st->raw.len;
 
 	assert_int_equal(write(st->fd, keys, strlen(keys)), strlen(keys));
-	while (strstr(buf_z(&st->raw) + from, shown) == NULL)
-		if (!stage_read(st, STAGE_PATIENCE_MS) ||
-		    clock_s() * 1e3 - start > STAGE_PATIENCE_MS)
-			fail_msg("no answer to a key");
+	wait_behind(st, from, shown);
 	ms = clock_s() * 1e3 - start;
 	usleep(BETWEEN_KEYS_US);
 	return ms;

@@ -51,6 +51,7 @@ struct stage {
 	struct termios before;
 	size_t bytes; /* that the child wrote */
 	struct buf raw;
+	size_t answered; /* of raw, what was there at stage_answer() */
 };
 
 /* Starts the child; `vt` shows what it writes. */
@@ -70,6 +71,11 @@ void stage_quit_lines(struct stage *st);
 bool stage_read(struct stage *st, int ms);
 /* Types bytes as a terminal sends them, and waits as long as a person would after a key. */
 void stage_type(struct stage *st, const char *bytes);
+/*
+ * Types an answer once `prompt` has been written, and nothing more comes: behind what was there at
+ * the answer before, whose prompt may be in sight still.
+ */
+void stage_answer(struct stage *st, const char *prompt, const char *bytes);
 
 /* What is shown, a line a row, without blanks at their ends. */
 void stage_text(const struct stage *st, struct buf *out);
