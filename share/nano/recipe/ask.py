@@ -40,7 +40,7 @@ def continued(cfg, weights, prompts, count, device):
         ids[row[live], at[live]] = best[live]
         following = x.roll(-1, 1)
         following[row, at - 1] = best
-        guess = F.linear(run(weights, x, following=following).draft[row, at - 1], weights['head.weight']).argmax(-1)
+        guess = F.linear(run(weights, x, following=following).drafts[0][row, at - 1], weights['head.weight']).argmax(-1)
         at = at + live
         live = live & (best != cfg.eos_token_id) & (at < length)
         if not live.any():

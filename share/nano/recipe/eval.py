@@ -21,7 +21,7 @@ def logits(cfg, weights, ids):
     padded = F.pad(ids.long(), (0, -n % cfg.sliding_window))[None]
     run = model.Forward(cfg, length=padded.shape[1])
     out = run(weights, padded, following=padded.roll(-1, 1))
-    return F.linear(out.main[0, :n], weights['head.weight']), F.linear(out.draft[0, :n - 1], weights['head.weight'])
+    return F.linear(out.main[0, :n], weights['head.weight']), F.linear(out.drafts[0][0, :n - 1], weights['head.weight'])
 
 
 def main():

@@ -31,7 +31,7 @@ first)
 	train --seed 1 ${STEPS_FIRST:+--steps "$STEPS_FIRST"} --out "$out/A"
 	;;
 second)
-	train --seed 2 --from "$out/A" --rate .9 --hold .3 ${STEPS_SECOND:+--steps "$STEPS_SECOND"} \
+	train --seed 2 --from "$out/A" --rate .9 --hold .3 --places 2 ${STEPS_SECOND:+--steps "$STEPS_SECOND"} \
 		--out "$out/B"
 	;;
 model)

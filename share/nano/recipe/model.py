@@ -159,7 +159,11 @@ class Forward:
         order = torch.sort(score, dim=-1, descending=True, stable=True).indices[..., :k]
         return torch.zeros_like(visible).scatter(-1, order, True) & visible
 
-    def attention(self, p, u, doc, ratio, select):
+    def attention(self, p, u, doc, ratio, select, past=None):
+        """The sublayer's output, the indexer's loss and the window rows.
+
+        With `past` [B, T, D] (ratio 0 alone) a token sees those of itself and, of the tokens before it, these.
+        """
         cfg, (B, T, _) = self.cfg, u.shape
         H, D, W, eps = cfg.num_attention_heads, cfg.head_dim, cfg.sliding_window, cfg.rms_norm_eps
         cos, sin = (t[:T] for t in self.tables[ratio])
@@ -170,14 +174,17 @@ class Forward:
         kv = cached_row(rotate(kv, cos, sin), cfg).to(self.dtype)
 
         # Window: a chunk of W queries sees its own chunk of rows and the one before.
-        n = T // W
-        before = F.pad(kv, (0, 0, W, 0))[:, :T].unflatten(1, (n, W))
-        keys = torch.cat((before, kv.unflatten(1, (n, W))), 2).flatten(0, 1)
+        n, rows = T // W, kv if past is None else past
+        before = F.pad(rows, (0, 0, W, 0))[:, :T].unflatten(1, (n, W))
+        keys = torch.cat((before, rows.unflatten(1, (n, W))), 2).flatten(0, 1)
         d = doc.unflatten(1, (n, W))
         dk = torch.cat((F.pad(doc, (W, 0), value=-1)[:, :T].unflatten(1, (n, W)), d), 2)
         t, s = torch.arange(W, device=u.device)[:, None], torch.arange(2 * W, device=u.device)[None]
         seen = (s > t) & (s <= t + W) & (d[..., None] == dk[:, :, None])
         win = torch.matmul(q.view(B * n, W * H, D), keys.transpose(1, 2)).float().view(B, T, H, 2 * W)
+        itself = (s == t + W).expand(B, n, W, 2 * W).reshape(B, T, 1, 2 * W)
+        if past is not None:
+            win = torch.where(itself, torch.matmul(q, kv[..., None]).float(), win)
         win = win.masked_fill(~seen.view(B, T, 1, 2 * W), NEG)
         sink = p['attn_sink'].float().view(1, 1, H, 1)
         top = torch.maximum(win.detach().amax(-1, keepdim=True), sink.detach())
@@ -185,9 +192,9 @@ class Forward:
 
         if ratio:
             inner = {k[11:]: v for k, v in p.items() if k.startswith('compressor.')}
-            rows = cached_row(self.compress(inner, u, doc, ratio, D), cfg).to(self.dtype)
-            R = rows.shape[1]
-            far = torch.matmul(q.view(B, T * H, D), rows.transpose(1, 2)).float().view(B, T, H, R)
+            blocks = cached_row(self.compress(inner, u, doc, ratio, D), cfg).to(self.dtype)
+            R = blocks.shape[1]
+            far = torch.matmul(q.view(B, T * H, D), blocks.transpose(1, 2)).float().view(B, T, H, R)
             last = doc[:, ratio - 1::ratio]
             done = torch.arange(1, R + 1, device=u.device) * ratio <= torch.arange(1, T + 1, device=u.device)[:, None]
             visible = done & (doc[..., None] == last[:, None])
@@ -206,19 +213,21 @@ class Forward:
             top = torch.maximum(top, far.detach().amax(-1, keepdim=True))
             e = torch.exp(far - top)
             total = e.sum(-1, keepdim=True)
-            o = torch.matmul(e.to(self.dtype).view(B, T * H, R), rows).float().view(B, T, H, D)
+            o = torch.matmul(e.to(self.dtype).view(B, T * H, R), blocks).float().view(B, T, H, D)
         else:
             total, o = 0., 0.
         e = torch.exp(win - top)
         total = total + e.sum(-1, keepdim=True) + torch.exp(sink - top)
         o = o + torch.matmul(e.to(self.dtype).view(B * n, W * H, 2 * W), keys).float().view(B, T, H, D)
+        if past is not None:
+            o = o + (e * itself).sum(-1, keepdim=True) * (kv.float() - past.float())[:, :, None]
         o = rotate(o / total, cos[:, None], sin[:, None], inverse=True)
 
         G = cfg.o_groups
         o = o.view(B, T, G, -1).to(self.dtype)
         a = p['wo_a.weight'].to(self.dtype).view(G, cfg.o_lora_rank, -1)
         low = torch.einsum('btgi,goi->btgo', o, a).flatten(-2)
-        return self.linear(low, p['wo_b.weight']), loss
+        return self.linear(low, p['wo_b.weight']), loss, kv
 
     # -- experts
 
@@ -257,51 +266,60 @@ class Forward:
 
     # -- layers
 
-    def _layer(self, p, X, ids, doc, ratio, select):
-        """One layer.  Returns the streams, the indexer's loss and how often each expert was chosen."""
+    def _layer(self, p, X, ids, doc, ratio, select, past=None):
+        """One layer.  Returns the streams, the indexer's loss, how often each expert was chosen, and window rows."""
         eps = self.cfg.rms_norm_eps
         pre, post, C = self.mix({k[8:]: v for k, v in p.items() if k.startswith('hc_attn_')}, X)
         u = rms(self.gather(pre, X), p['attn_norm.weight'], eps)
         inner = {k[5:]: v for k, v in p.items() if k.startswith('attn.')}
-        y, loss = self.attention(inner, u, doc, ratio, select)
+        y, loss, kv = self.attention(inner, u, doc, ratio, select, past)
         X = self.scatter(post, C, X, y)
         pre, post, C = self.mix({k[7:]: v for k, v in p.items() if k.startswith('hc_ffn_')}, X)
         u = rms(self.gather(pre, X), p['ffn_norm.weight'], eps)
         y, load = self.experts({k[4:]: v for k, v in p.items() if k.startswith('ffn.')}, u, ids)
-        return self.scatter(post, C, X, y), loss, load
+        return self.scatter(post, C, X, y), loss, load, kv
 
     def _draft_input(self, p, embed, X, following):
         eps = self.cfg.rms_norm_eps
         e = self.linear(rms(F.embedding(following, embed), p['enorm.weight'], eps), p['e_proj.weight'])
         return e[..., None, :] + self.linear(rms(X, p['hnorm.weight'], eps), p['h_proj.weight'])
 
-    def __call__(self, weights, ids, doc=None, following=None, select=True):
-        """Hidden rows before the vocabulary matrix: `main` [B,T,d], and `draft` where `following` (next ids) is given.
+    def __call__(self, weights, ids, doc=None, following=None, select=True, places=1):
+        """Hidden rows before the vocabulary matrix: `main` [B,T,d], and `drafts` where `following` (next ids) is given.
 
+        `drafts` are `places` such, for chains of so many tokens: that at place k of position t has been told the token
+        of t + 1 and stands on the block's own streams of the k positions before it, so it is valid from t = k on.
         Also `streams` after each layer, the mean indexer loss, and `load`: {layer prefix: [E] counts}.
         """
         cfg = self.cfg
         if doc is None:
             doc = torch.zeros_like(ids)
         X = F.embedding(ids, weights['embed.weight']).float()[..., None, :].repeat(1, 1, cfg.hc_mult, 1)
-        out = SimpleNamespace(streams=[], load={}, index_loss=0., draft=None)
+        out = SimpleNamespace(streams=[], load={}, index_loss=0., drafts=[])
         for n in range(cfg.num_hidden_layers):
-            X, loss, load = self.layer(part(weights, f'layers.{n}.'), X, ids, doc, cfg.compress_ratios[n], select)
+            X, loss, load, _ = self.layer(part(weights, f'layers.{n}.'), X, ids, doc, cfg.compress_ratios[n], select)
             out.index_loss = out.index_loss + loss
             out.streams.append(X)
             out.load[f'layers.{n}.'] = load
-        out.main = self.head({'hc_fn': weights['hc_head_fn'], 'hc_base': weights['hc_head_base'],
-                              'hc_scale': weights['hc_head_scale'], 'norm': weights['norm.weight']}, X)
-        if following is not None:
-            p = part(weights, 'mtp.0.')
-            X = self.draft_input({k: p[k] for k in ('enorm.weight', 'hnorm.weight', 'e_proj.weight', 'h_proj.weight')},
-                                 weights['embed.weight'], X, following)
-            layer = {k: v for k, v in p.items() if k.startswith(('attn', 'ffn', 'hc_attn', 'hc_ffn'))}
-            X, _, load = self.layer(layer, X, following, doc, cfg.compress_ratios[cfg.num_hidden_layers], select)
-            out.load['mtp.0.'] = load
-            out.draft = self.head({'hc_fn': p['hc_head_fn'], 'hc_base': p['hc_head_base'],
-                                   'hc_scale': p['hc_head_scale'], 'norm': p['norm.weight']}, X)
+        out.main = self.head(self.head_of(weights, ''), X)
+        if following is None:
+            return out
+        p, past = part(weights, 'mtp.0.'), None
+        inputs = {k: p[k] for k in ('enorm.weight', 'hnorm.weight', 'e_proj.weight', 'h_proj.weight')}
+        layer = {k: v for k, v in p.items() if k.startswith(('attn', 'ffn', 'hc_attn', 'hc_ffn'))}
+        for place in range(places):
+            X = self.draft_input(inputs, weights['embed.weight'], X.roll(1, 1) if place else X, following)
+            X, _, load, kv = self.layer(layer, X, following, doc, cfg.compress_ratios[cfg.num_hidden_layers], select,
+                                        past)
+            past = kv if past is None else past
+            out.load['mtp.0.'] = out.load.get('mtp.0.', 0) + load
+            out.drafts.append(self.head(self.head_of(weights, 'mtp.0.'), X))
         return out
+
+    @staticmethod
+    def head_of(weights, prefix):
+        p = {k: weights[prefix + k] for k in ('hc_head_fn', 'hc_head_base', 'hc_head_scale')}
+        return {**{k.replace('head_', ''): v for k, v in p.items()}, 'norm': weights[prefix + 'norm.weight']}
 
 
 def part(weights, prefix):

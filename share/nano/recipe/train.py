@@ -48,6 +48,13 @@ def targets(ids, weight, doc, ahead):
     return t, weight.roll(-ahead, 1) * same
 
 
+def same_document(doc, back):
+    """Whether the token so many places back belongs to the document, too."""
+    same = doc == doc.roll(back, 1)
+    same[:, :back] = False
+    return same
+
+
 def save_pieces(folder, weights):
     os.makedirs(folder, exist_ok=True)
     piece, size, n = {}, 0, 0
@@ -102,6 +109,14 @@ def carry_over(weights, old, new):
         weights[name] = table
 
 
+def shortened(value):
+    if isinstance(value, dict):
+        return {k: shortened(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [shortened(v) for v in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
 def rate_factor(step, steps, warm, hold):
     """Up for `warm` steps, flat until the share `hold` of all, down to zero; `steps` None: not known yet."""
     up = min(1., (step + 1) / max(warm, 1))
@@ -129,7 +144,9 @@ def arguments():
     p.add_argument('--select-after', type=float, default=0., help="share of the steps without the indexer's choice")
     p.add_argument('--commands', type=float, default=0., help='share of documents about commands alone')
     p.add_argument('--keep', help='pattern of the weights that stay as they are')
-    p.add_argument('--draft', type=float, default=.3)
+    p.add_argument('--draft', type=float, default=.3, help="weight of the draft's loss")
+    p.add_argument('--places', type=int, default=1,
+                   help='how many tokens the draft chains; each weighs .6 of the one before')
     p.add_argument('--compile', action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
     return p.parse_args()
 
@@ -176,10 +193,15 @@ def main():
         with torch.no_grad():
             q = checkpoint.rounded(weights, round_all)
         q = {n: (w.detach().requires_grad_() if n in learns else w) for n, w in q.items()}
-        out = run(q, ids, doc, ids.roll(-1, 1), select=done >= args.select_after or bool(args.start))
+        out = run(q, ids, doc, ids.roll(-1, 1), select=done >= args.select_after or bool(args.start),
+                  places=args.places)
         main_loss, hit, strong = loss_of(out.main, q['head.weight'], *targets(ids, weight, doc, 1))
-        draft_loss, draft_hit, _ = loss_of(out.draft, q['head.weight'], *targets(ids, weight, doc, 2))
-        total = main_loss + args.draft * draft_loss + .1 * out.index_loss
+        total, goal, drafted = main_loss + .1 * out.index_loss, targets(ids, weight, doc, 2), []
+        for place, hidden in enumerate(out.drafts):
+            if place:
+                goal = goal[0], goal[1] * same_document(doc, place)
+            drafted.append(loss_of(hidden, q['head.weight'], *goal)[:2])
+            total = total + args.draft * .6 ** place * drafted[-1][0]
         total.backward()
         grads = {n: q[n].grad if q[n].grad is not None else torch.zeros_like(q[n]) for n in trained}
         norm = torch.stack(torch._foreach_norm(list(grads.values()))).norm()
@@ -197,11 +219,12 @@ def main():
             spread = (load.max(1).values / load.mean(1)).max()
             line = dict(step=step, of=steps, s=round(now - began, 1), tokens=tokens, rate=round(factor, 3),
                         loss=main_loss.item(), strong=strong.item(),
-                        hit=hit.item(), draft=draft_loss.item(), draft_hit=draft_hit.item(), index=out.index_loss.item(),
+                        hit=hit.item(), draft=[loss.item() for loss, _ in drafted],
+                        draft_hit=[hit.item() for _, hit in drafted], index=out.index_loss.item(),
                         norm=norm.item(), spread=spread.item(), per_s=int((tokens - mark_tokens) / (time.time() - mark)))
             mark, mark_tokens = time.time(), tokens
             log.append(line)
-            print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in line.items()}), flush=True)
+            print(json.dumps(shortened(line)), flush=True)
             if not math.isfinite(line['loss']):
                 raise SystemExit('the loss is not finite')
     if steps is None or step < steps:
