@@ -49,21 +49,39 @@ def kind(name):
     return 'bf16'
 
 
+# What is rounded by itself, so that weights of any shape are one list of such: the shape of each.
+PARTS = {'fp4': (32,), 'fp8': (128, 128), 'bf16': ()}
 ROUND = {'fp4': quant.round_fp4_weight, 'fp8': quant.round_fp8_weight, 'bf16': quant.round_bf16}
 
 
-def round_all(weights):
-    """Of {kind: [weight]}, each as a checkpoint would hold it, with straight-through gradients."""
-    return {k: [ROUND[k](w) if k in ROUND else w for w in ws] for k, ws in weights.items()}
+def round_parts(k, parts):
+    return ROUND[k](parts)
 
 
-def rounded(weights, round_all=round_all):
-    """All weights by name as a checkpoint would hold them; `round_all` may be a compiled one."""
-    names = {}
+def apart(k, w):
+    """The weight as a list of what is rounded by itself; a view turns it back."""
+    if k == 'fp8':
+        return quant.tiles(w).transpose(-3, -2).reshape(-1, 128, 128)
+    return w.reshape(-1, *PARTS[k])
+
+
+def together(k, parts, shape):
+    if k == 'fp8':
+        *more, rows, columns = shape
+        return parts.view(*more, rows // 128, columns // 128, 128, 128).transpose(-3, -2).reshape(shape)
+    return parts.view(shape)
+
+
+def rounded(weights, round_parts=round_parts):
+    """All weights by name as a checkpoint would hold them, without gradients; `round_parts` may be a compiled one."""
+    names, out = {}, dict(weights)
     for n in weights:
         names.setdefault(kind(n), []).append(n)
-    values = round_all({k: [weights[n] for n in ns] for k, ns in names.items()})
-    return {n: w for k, ns in names.items() for n, w in zip(ns, values[k])}
+    for k in PARTS.keys() & names.keys():
+        lists = [apart(k, weights[n]) for n in names[k]]
+        values = round_parts(k, torch.cat(lists)).split([len(part) for part in lists])
+        out.update((n, together(k, v, weights[n].shape)) for n, v in zip(names[k], values))
+    return out
 
 
 def save(path, weights):

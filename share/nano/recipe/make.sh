@@ -28,10 +28,10 @@ tokenizer)
 	mv "$out/tokenizer.json.new" "$out/tokenizer.json"
 	;;
 first)
-	train --seed 1 ${STEPS_FIRST:+--steps "$STEPS_FIRST"} --out "$out/A"
+	train --seed 1 --rate .8 --places 2 ${STEPS_FIRST:+--steps "$STEPS_FIRST"} --out "$out/A"
 	;;
 second)
-	train --seed 2 --from "$out/A" --rate .9 --hold .3 --places 2 ${STEPS_SECOND:+--steps "$STEPS_SECOND"} \
+	train --seed 2 --from "$out/A" --rate .6 --hold .3 --places 2 ${STEPS_SECOND:+--steps "$STEPS_SECOND"} \
 		--out "$out/B"
 	;;
 model)

@@ -79,9 +79,10 @@ class Forward:
         self.cfg, self.dtype, self.device, self.training = cfg, dtype, device, compile
         self.tables = {r: rotary_table(cfg, r, length, device) for r in set(cfg.compress_ratios)}
         self.hadamard = hadamard(cfg.index_head_dim, device)
-        self.layer = torch.compile(self._layer, dynamic=False) if compile else self._layer
-        self.draft_input = torch.compile(self._draft_input, dynamic=False) if compile else self._draft_input
-        self.head = torch.compile(self._head, dynamic=False) if compile else self._head
+        if compile:
+            # Each sublayer by itself: what layers have in common is compiled once.
+            for name in ('entered', 'left', 'attention', 'experts', 'draft_input', 'head'):
+                setattr(self, name, torch.compile(getattr(self, name), dynamic=False))
 
     def linear(self, x, w):
         return F.linear(x.to(self.dtype), w.to(self.dtype)).float()
@@ -103,11 +104,15 @@ class Forward:
     def gather(pre, X):
         return (pre[..., None] * X).sum(-2)
 
-    @staticmethod
-    def scatter(post, C, X, y):
+    def entered(self, p, norm, X):
+        """What a sublayer gets of the streams, and the post and C with which its output goes back to them."""
+        pre, post, C = self.mix(p, X)
+        return rms(self.gather(pre, X), norm, self.cfg.rms_norm_eps), post, C
+
+    def left(self, post, C, X, y):
         return post[..., None] * y[..., None, :] + (C[..., None] * X[..., None, :]).sum(-3)
 
-    def _head(self, p, X):
+    def head(self, p, X):
         """The streams' weighted sum, normalised: what the vocabulary matrix is applied to."""
         cfg, x = self.cfg, X.flatten(-2)
         m = F.linear(x, p['hc_fn']) * torch.rsqrt(x.square().mean(-1, keepdim=True) + cfg.rms_norm_eps)
@@ -266,20 +271,16 @@ class Forward:
 
     # -- layers
 
-    def _layer(self, p, X, ids, doc, ratio, select, past=None):
+    def layer(self, p, X, ids, doc, ratio, select, past=None):
         """One layer.  Returns the streams, the indexer's loss, how often each expert was chosen, and window rows."""
-        eps = self.cfg.rms_norm_eps
-        pre, post, C = self.mix({k[8:]: v for k, v in p.items() if k.startswith('hc_attn_')}, X)
-        u = rms(self.gather(pre, X), p['attn_norm.weight'], eps)
-        inner = {k[5:]: v for k, v in p.items() if k.startswith('attn.')}
-        y, loss, kv = self.attention(inner, u, doc, ratio, select, past)
-        X = self.scatter(post, C, X, y)
-        pre, post, C = self.mix({k[7:]: v for k, v in p.items() if k.startswith('hc_ffn_')}, X)
-        u = rms(self.gather(pre, X), p['ffn_norm.weight'], eps)
-        y, load = self.experts({k[4:]: v for k, v in p.items() if k.startswith('ffn.')}, u, ids)
-        return self.scatter(post, C, X, y), loss, load, kv
+        u, post, C = self.entered(part(p, 'hc_attn_'), p['attn_norm.weight'], X)
+        y, loss, kv = self.attention(part(p, 'attn.'), u, doc, ratio, select, past)
+        X = self.left(post, C, X, y)
+        u, post, C = self.entered(part(p, 'hc_ffn_'), p['ffn_norm.weight'], X)
+        y, load = self.experts(part(p, 'ffn.'), u, ids)
+        return self.left(post, C, X, y), loss, load, kv
 
-    def _draft_input(self, p, embed, X, following):
+    def draft_input(self, p, embed, X, following):
         eps = self.cfg.rms_norm_eps
         e = self.linear(rms(F.embedding(following, embed), p['enorm.weight'], eps), p['e_proj.weight'])
         return e[..., None, :] + self.linear(rms(X, p['hnorm.weight'], eps), p['h_proj.weight'])

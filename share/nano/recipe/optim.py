@@ -32,8 +32,8 @@ def orthogonal(g):
 
 class Optimiser:
     def __init__(self, weights, trained, cfg, rates, decay=0.05, compile=False):
-        """`trained` names the weights that change; `rates` maps 'matrix', 'table' (embedding and head), 'gate' and
-        'small' to peak learning rates.
+        """`trained` names the weights that change; `rates` maps 'matrix', 'table' (embedding and head), 'gate', 'mix' (of
+        the streams) and 'small' to peak learning rates.
         """
         self.cfg, self.rates, self.decay, self.steps = cfg, rates, decay, 0
         self.orthogonal = torch.compile(orthogonal, dynamic=False) if compile else orthogonal
@@ -41,6 +41,7 @@ class Optimiser:
         self.groups = {
             'table': [n for n in trained if n in ('embed.weight', 'head.weight')],
             'gate': [n for n in trained if n.endswith(('gate.weight', 'weights_proj.weight'))],
+            'mix': [n for n in trained if n.endswith('_fn')],
         }
         rest = set(self.matrices) | set(sum(self.groups.values(), []))
         self.groups['small'] = [n for n in trained if n not in rest]
@@ -81,3 +82,36 @@ class Optimiser:
             for n, p in items:
                 self.weights[n].add_(o[at:at + len(p)].reshape(self.weights[n].shape), alpha=-rate * scale)
                 at += len(p)
+
+    def state(self):
+        """All that a step changes, the weights too, as tensors that the steps work on."""
+        return [self.weights[n] for n in [*self.momentum, *self.first]] + [
+            *self.momentum.values(), *self.first.values(), *self.second.values()]
+
+
+class Guard:
+    """Goes back to where the loss was low when it runs away, and halves `slow`, which scales all rates from then on.
+
+    What is gone back to is the older of two copies, made while the loss was near its lowest: the younger one may
+    already be on its way up.
+    """
+
+    def __init__(self, optimiser, every=20):
+        self.optimiser, self.every, self.slow = optimiser, every, 1.
+        self.mean, self.best, self.copies = None, None, []
+
+    @torch.no_grad()
+    def watch(self, step, loss):
+        """Told the loss of each step; whether it went back."""
+        self.mean = loss.detach().clone() if self.mean is None else torch.lerp(self.mean, loss.detach(), .05)
+        if step % self.every:
+            return False
+        mean = self.mean.item()
+        if self.best is not None and self.copies and not mean < 1.4 * self.best + .1:
+            torch._foreach_copy_(self.optimiser.state(), self.copies[0])
+            self.copies, self.mean, self.slow = self.copies[:1], None, self.slow / 2
+            return True
+        if self.best is None or mean < 1.1 * self.best + .02:
+            self.best = mean if self.best is None else min(mean, self.best)
+            self.copies = self.copies[-1:] + [[t.clone() for t in self.optimiser.state()]]
+        return False

@@ -1,7 +1,7 @@
 """The number formats of a checkpoint and of the caches: FP8 (e4m3), FP4 (e2m1) and power-of-two scales.
 
-The `round_*` functions give the nearest representable value; with a straight-through gradient they serve
-training.  The `pack_*` and `unpack_*` functions go to and from the published bytes.
+The `round_*` functions give the nearest representable value; those of rows with a straight-through gradient, which
+training needs.  The `pack_*` and `unpack_*` functions go to and from the published bytes.
 """
 import torch
 
@@ -79,11 +79,11 @@ def spread_fp4(values, scale):
 
 
 def round_fp8_weight(w):
-    return through(w, spread_fp8(*fp8_weight(w)))
+    return spread_fp8(*fp8_weight(w))
 
 
 def round_fp4_weight(w):
-    return through(w, spread_fp4(*fp4_weight(w)))
+    return spread_fp4(*fp4_weight(w))
 
 
 def pack_e8m0(scale):

@@ -1,7 +1,8 @@
 """The doubly stochastic matrix of a hyper-connection: softmax of the rows, then turns of column and row division.
 
-On a GPU one small kernel does all turns for a token; elsewhere plain PyTorch does.  The kernel's gradient takes the
-result for the fixed point of the turns, which it is but for a rest too small to matter in training.
+On a GPU one small kernel does all turns for a token, and another goes back through them; elsewhere plain PyTorch does.
+The gradient can't take the result for the fixed point of the turns: where a matrix is far from that, such a gradient
+is large where the true one is nearly zero, and a training runs away.
 """
 import torch
 
@@ -39,20 +40,34 @@ if triton is not None:
         tl.store(out + at, x, mask=ok)
 
     @triton.jit
-    def _backward(c, grad, out, n, TURNS: tl.constexpr, B: tl.constexpr):
-        # dz = C*(G - a_i - b_j), where a and b make every row and column of dz sum to zero.
+    def _backward(z, grad, kept, out, n, eps, TURNS: tl.constexpr, B: tl.constexpr):
+        # The turns are made again, what each division begins with is kept, and then they are gone back through.
         t = tl.program_id(0) * B + tl.arange(0, B)
         at = t[:, None, None] * 16 + tl.arange(0, 4)[None, :, None] * 4 + tl.arange(0, 4)[None, None, :]
         ok = (t < n)[:, None, None]
-        x = tl.load(c + at, mask=ok, other=0.25)
-        m = x * tl.load(grad + at, mask=ok, other=0.)
-        rows, cols = tl.sum(m, 2, keep_dims=True), tl.sum(m, 1, keep_dims=True)
-        b = cols * 0.
-        a = rows
-        for _ in range(TURNS):
-            b = cols - tl.sum(x * a, 1, keep_dims=True)
-            a = rows - tl.sum(x * b, 2, keep_dims=True)
-        tl.store(out + at, m - x * (a + b), mask=ok)
+        x = tl.load(z + at, mask=ok, other=0.)
+        x = tl.exp(x - tl.max(x, 2, keep_dims=True))
+        p = x / tl.sum(x, 2, keep_dims=True)
+        x = p + eps
+        size = n.to(tl.int64) * 16
+        for k in range(TURNS - 1):
+            tl.store(kept + 2 * k * size + at, x, mask=ok)
+            x = x / (tl.sum(x, 1, keep_dims=True) + eps)
+            tl.store(kept + (2 * k + 1) * size + at, x, mask=ok)
+            x = x / (tl.sum(x, 2, keep_dims=True) + eps)
+        tl.debug_barrier()
+        g = tl.load(grad + at, mask=ok, other=0.)
+        s = tl.sum(x, 1, keep_dims=True) + eps
+        g = (g - tl.sum(g * x / s, 1, keep_dims=True)) / s
+        for i in range(TURNS - 1):
+            k = TURNS - 2 - i
+            x = tl.load(kept + (2 * k + 1) * size + at, mask=ok, other=0.)
+            s = tl.sum(x, 2, keep_dims=True) + eps
+            g = (g - tl.sum(g * x / s, 2, keep_dims=True)) / s
+            x = tl.load(kept + 2 * k * size + at, mask=ok, other=0.)
+            s = tl.sum(x, 1, keep_dims=True) + eps
+            g = (g - tl.sum(g * x / s, 1, keep_dims=True)) / s
+        tl.store(out + at, p * (g - tl.sum(g * p, 2, keep_dims=True)), mask=ok)
 
     @torch.library.custom_op('nano::sinkhorn', mutates_args=())
     def _op(z: torch.Tensor, turns: int, eps: float) -> torch.Tensor:
@@ -61,20 +76,21 @@ if triton is not None:
         return out
 
     @torch.library.custom_op('nano::sinkhorn_backward', mutates_args=())
-    def _op_backward(c: torch.Tensor, grad: torch.Tensor, turns: int) -> torch.Tensor:
-        out, n = torch.empty_like(c), c.numel() // 16
-        _backward[(triton.cdiv(n, BLOCK),)](c, grad.contiguous(), out, n, turns, BLOCK)
+    def _op_backward(z: torch.Tensor, grad: torch.Tensor, turns: int, eps: float) -> torch.Tensor:
+        out, n = torch.empty_like(z), z.numel() // 16
+        kept = z.new_empty((max(1, 2 * (turns - 1)), n, 16))
+        _backward[(triton.cdiv(n, BLOCK),)](z, grad.contiguous(), kept, out, n, eps, turns, BLOCK)
         return out
 
     _op.register_fake(lambda z, turns, eps: torch.empty_like(z))
-    _op_backward.register_fake(lambda c, grad, turns: torch.empty_like(c))
+    _op_backward.register_fake(lambda z, grad, turns, eps: torch.empty_like(z))
 
     def _setup(ctx, inputs, output):
-        ctx.turns = inputs[1]
-        ctx.save_for_backward(output)
+        ctx.turns, ctx.eps = inputs[1:]
+        ctx.save_for_backward(inputs[0])
 
     def _gradient(ctx, grad):
-        return _op_backward(ctx.saved_tensors[0], grad, ctx.turns), None, None
+        return _op_backward(ctx.saved_tensors[0], grad, ctx.turns, ctx.eps), None, None
 
     _op.register_autograd(_gradient, setup_context=_setup)
 

@@ -3,9 +3,10 @@
 usage: train.py --seconds S --out FOLDER [--steps N] [--from FOLDER] [--seed N] [--rows N] [--length N] …
 
 Main and draft losses go together; the indexer learns the attention mass of the compressed rows.  The learning rate
-follows the steps: up, flat, down to zero at the last.  Without --steps there are as many as fit into the seconds, found
-out once all is compiled; the log says how many, and with that number the same run can be made again, on a slower
-machine, too, if the seconds allow (as many --workers as then: each makes documents of its own).  FOLDER gets the unrounded weights in pieces of under 16 MB
+follows the steps: up, flat, down to zero at the last; where the loss runs away, training goes on from before, at half
+the rate.  Without --steps there are as many as fit into the seconds, found out once all is compiled; the log says how
+many, and with that number the same run can be made again, on a slower machine, too, if the seconds allow (as many
+--workers as then: each makes documents of its own).  FOLDER gets the unrounded weights in pieces of under 16 MB
 (matrices as bf16), from which --from goes on, and the published checkpoint.
 """
 import argparse
@@ -27,7 +28,7 @@ import tensors
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PIECE = 15_000_000
-TIMED = (15, 40)  # the steps between which it is found out how many fit
+TIMED = (15, 40, 600)  # since the first, at the others, it is found out how many steps fit
 
 
 def losses(hidden, head, target, weight):
@@ -146,7 +147,7 @@ def arguments():
     p.add_argument('--keep', help='pattern of the weights that stay as they are')
     p.add_argument('--draft', type=float, default=.3, help="weight of the draft's loss")
     p.add_argument('--places', type=int, default=1,
-                   help='how many tokens the draft chains; each weighs .6 of the one before')
+                   help='how many tokens the draft chains, every other step; each weighs .6 of the one before')
     p.add_argument('--compile', action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
     return p.parse_args()
 
@@ -165,36 +166,38 @@ def main():
         carry_over(weights, args.from_tokenizer, args.tokenizer)
     weights = {n: w.to(device) for n, w in weights.items()}
     run = model.Forward(cfg, device, dtype, args.length, args.compile)
-    round_all = torch.compile(checkpoint.round_all, dynamic=False) if args.compile else checkpoint.round_all
+    rounding = torch.compile(checkpoint.round_parts, dynamic=False) if args.compile else checkpoint.round_parts
     loss_of = torch.compile(losses, dynamic=False) if args.compile else losses
-    rates = {'matrix': 4e-3, 'table': 4e-3, 'gate': 2e-3, 'small': 3e-3}
+    rates = {'matrix': 4e-3, 'table': 4e-3, 'gate': 2e-3, 'mix': 1e-3, 'small': 3e-3}
     learns = frozenset(n for n, w in weights.items() if w.is_floating_point() and not n.endswith('gate.bias'))
     trained = [n for n in weights if n in learns and not (args.keep and re.match(args.keep, n))]
     opt = optim.Optimiser(weights, trained, cfg, {k: v * args.rate for k, v in rates.items()}, compile=args.compile)
+    guard = optim.Guard(opt)
     step, tokens, log = 0, 0, []
     mark, mark_tokens, steps, timed = time.time(), 0, args.steps, began
+    counted = args.steps is None
     while steps is None or step < steps:
         ids, weight, doc = (t.to(device, non_blocking=True) for t in next(batches))
         ids = ids.long()
         now = time.time()
         if now - began >= args.seconds:
             break
-        if steps is None and step in TIMED:
+        if counted and step in TIMED:
             if device == 'cuda':
                 torch.cuda.synchronize()
             now = time.time()
-        if step == TIMED[0]:
-            timed = now
-        elif step == TIMED[1] and steps is None:
-            # Something is kept for a slower minute, and for writing the files.
-            steps = step + int(.96 * (began + args.seconds - now) / (now - timed) * (step - TIMED[0]))
-            print('steps in all:', steps, flush=True)
+            if step == TIMED[0]:
+                timed = now
+            else:
+                # Something is kept for a slower minute, and for writing the files.
+                steps = step + int(.97 * (began + args.seconds - now) / (now - timed) * (step - TIMED[0]))
+                print('steps in all:', steps, flush=True)
         done = step / steps if steps else 0.
         with torch.no_grad():
-            q = checkpoint.rounded(weights, round_all)
+            q = checkpoint.rounded(weights, rounding)
         q = {n: (w.detach().requires_grad_() if n in learns else w) for n, w in q.items()}
         out = run(q, ids, doc, ids.roll(-1, 1), select=done >= args.select_after or bool(args.start),
-                  places=args.places)
+                  places=args.places if step % 2 else 1)
         main_loss, hit, strong = loss_of(out.main, q['head.weight'], *targets(ids, weight, doc, 1))
         total, goal, drafted = main_loss + .1 * out.index_loss, targets(ids, weight, doc, 2), []
         for place, hidden in enumerate(out.drafts):
@@ -208,7 +211,9 @@ def main():
         scale = (1. / norm).clamp(max=1.)
         torch._foreach_mul_(list(grads.values()), scale)
         factor = rate_factor(step, steps, args.warm, args.hold)
-        opt.step(grads, max(factor, 1e-3))
+        opt.step(grads, max(factor, 1e-3) * guard.slow)
+        if guard.watch(step + 1, main_loss):
+            print(f'step {step + 1}: the loss ran away; from before, with the rate times {guard.slow}', flush=True)
         for prefix, load in out.load.items():
             bias = weights.get(prefix + 'ffn.gate.bias')
             if bias is not None:
@@ -217,7 +222,7 @@ def main():
         if step in (1, 2, 3, 10, 30) or step % 100 == 0:
             load = torch.stack(list(out.load.values()))
             spread = (load.max(1).values / load.mean(1)).max()
-            line = dict(step=step, of=steps, s=round(now - began, 1), tokens=tokens, rate=round(factor, 3),
+            line = dict(step=step, of=steps, s=round(now - began, 1), tokens=tokens, rate=round(factor * guard.slow, 3),
                         loss=main_loss.item(), strong=strong.item(),
                         hit=hit.item(), draft=[loss.item() for loss, _ in drafted],
                         draft_hit=[hit.item() for _, hit in drafted], index=out.index_loss.item(),
