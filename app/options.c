@@ -121,6 +121,8 @@ const struct option_row option_rows[] = {
 	 "CPU threads (default 0 = one for each physical core)", .most = 1024},
 	{NULL, "gpu", 0, OPTION_SMALL, AT(gpu), AT_START, "N",
 	 "which GPU, of those that are visible (default 0)", .most = 1023},
+	{NULL, "gpu-memory", 0, OPTION_REAL, AT(gpu_memory), AT_START, "GB",
+	 "use a GPU as if it had so much memory in all (default 0 = what it has)", .most = 1e6},
 	{NULL, "ranks", 0, OPTION_SMALL, AT(ranks), AT_START, "N",
 	 "cut the model into N parts that compute together (default 1; auto = one for each GPU)",
 	 .least = 1, .most = 64, .zero = "auto"},
@@ -274,6 +276,7 @@ void options_engine(const struct options *o, struct engine_config *config)
 	config->moe_backend = chosen(moe_backends, o->moe_backend);
 	config->comm = chosen(comms, o->comm);
 	config->gpu = o->gpu;
+	config->gpu_memory_bytes = (int64_t)(o->gpu_memory * 1e9);
 	config->n_threads = (int)o->threads;
 	config->n_ranks = o->ranks ? o->ranks : RANKS_AUTO;
 	config->ctx_tokens = o->ctx;

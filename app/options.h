@@ -26,6 +26,7 @@ struct options {
 	int backend, kernels, moe_backend, comm, experts; /* which of their choices; 0 = the
 							     engine's */
 	int gpu;
+	double gpu_memory;       /* GB; 0 = all that the GPU has */
 	int gpu_experts;         /* of each layer's, those in its own memory; 0 = auto */
 	int ranks;               /* 0 = auto */
 	char *system;

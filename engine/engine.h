@@ -89,6 +89,7 @@ struct engine_config {
 	const char *moe_backend; /* GPU: "fused", "grouped", "reference", or NULL for its choice */
 	const char *comm;      /* GPUs: how ranks add up: "peer", "nccl", or NULL for the best */
 	int gpu;               /* which one; of several ranks, the first one's */
+	int64_t gpu_memory_bytes; /* GPU: as if it had so much in all; 0 = what it has */
 	int gpu_experts;       /* GPU: of each layer's experts, how many its own memory holds, the
 				  rest lying in the host's; 0 = as many as fit */
 	const char *experts;   /* GPU: what of that rest: "gpu": there may be none, "host": it is

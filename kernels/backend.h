@@ -182,6 +182,7 @@ struct backend_options {
 	const char *experts; /* GPU: NULL or "auto", "fused", "grouped", "reference" */
 	const char *comm;    /* GPU: how ranks add up: NULL or "auto", "peer", "nccl" */
 	int device;          /* GPU: which of those that are visible; the first rank's */
+	uint64_t memory;     /* GPU: as if each had so much in all, others' use included; 0 = has */
 };
 
 /* ERR_USAGE names what there is no backend of; ERR_MODEL why the one named does not work here. */

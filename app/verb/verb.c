@@ -18,8 +18,8 @@
 	"--model DIR\tthe checkpoint; else the configured one, else the small model\n"
 #define CTX_ROW "--ctx N\tthe context in tokens\n"
 #define ENGINE_ROWS                                                                           \
-	"ENGINE\twhat computes: --backend, --threads, --gpu, --ranks, --comm, --kernels, "       \
-	"--moe-backend, --gpu-experts, --experts; dsv4chat --help says what they are\n"
+	"ENGINE\twhat computes: --backend, --threads, --gpu, --gpu-memory, --ranks, --comm, "    \
+	"--kernels, --moe-backend, --gpu-experts, --experts; dsv4chat --help says what they are\n"
 #define CHUNK_ROW                                                                             \
 	"--chunk C\tread so many tokens at a time; as many as the backend likes best where it "  \
 	"is not given\n"

@@ -59,6 +59,7 @@ int verb_status(const char *name, int rc, const struct err *err);
 		{"ranks", required_argument, NULL, VERB_ENGINE},                              \
 		{"comm", required_argument, NULL, VERB_ENGINE},                               \
 		{"gpu", required_argument, NULL, VERB_ENGINE},                                \
+		{"gpu-memory", required_argument, NULL, VERB_ENGINE},                         \
 		{"gpu-experts", required_argument, NULL, VERB_ENGINE},                        \
 		{"experts", required_argument, NULL, VERB_ENGINE},                            \
 		{"kernels", required_argument, NULL, VERB_ENGINE},                            \

@@ -23,6 +23,7 @@ static int open_backend(struct model *m, const struct model_options *opt, struct
 		.experts = opt->experts,
 		.comm = opt->comm,
 		.device = opt->device,
+		.memory = (uint64_t)opt->device_bytes,
 		.rank = m->shard.rank,
 		.n_sharing = m->shard.n_ranks,
 	};
@@ -118,6 +119,7 @@ struct model_options model_options_of(const struct engine_config *config)
 		.experts = config->moe_backend,
 		.comm = config->comm,
 		.device = config->gpu,
+		.device_bytes = config->gpu_memory_bytes,
 		.hosting = config->experts,
 		.gpu_experts = config->gpu_experts,
 		.n_ranks = config->n_ranks,

@@ -52,6 +52,7 @@ struct model_options {
 	const char *isa;      /* CPU: NULL for the best there is; see backend_open_cpu() */
 	const char *kernels, *experts, *comm; /* GPU: as in backend_options; and which one: */
 	int device;
+	int64_t device_bytes; /* as backend_options' memory */
 	struct backend *be;   /* instead of all these: an open one, the model's to close */
 	const char *hosting;  /* of experts that are not there: as engine_config's `experts` */
 	int gpu_experts;      /* of each layer's, how many the GPU's own memory holds; 0: what fits */

@@ -142,6 +142,7 @@ static int read_options(struct cuda *c, const struct backend_options *o, int *ge
 	if (comm == COUNT(comm_names))
 		return err_set(err, ERR_USAGE, "comm: \"%s\", expected auto, peer or nccl",
 			       o->comm);
+	c->most_memory = o->memory;
 	c->moe = (enum cuda_moe)moe;
 	c->comm_way = (enum cuda_comm_way)comm;
 	return 0;
@@ -180,6 +181,8 @@ static int choose_kernels(struct cuda *c, int general, struct err *err)
 
 	if (device_facts(c->device, &f, err))
 		return err->code;
+	if (c->most_memory && c->most_memory < f.memory)
+		f.memory = c->most_memory;
 	policy = tile_policy(f.sm, f.memory, general);
 	if (policy.variant == VARIANT_NONE)
 		return err_set(err, ERR_MODEL,

@@ -114,6 +114,7 @@ struct cuda {
 	int behind_other; /* what was issued last is no kernel */
 	enum cuda_moe moe;
 	enum cuda_comm_way comm_way;
+	uint64_t most_memory; /* as if this GPU had no more in all; 0: what it has */
 	int n_here; /* ranks that have this GPU together, this one included */
 	cudaStream_t stream;
 	uint32_t *counters; /* [CUDA_COUNTERS], 0 between operations: who counts puts it back */

@@ -8,6 +8,7 @@
  * that kernels write straight into: reading it costs the wait alone.
  */
 #include "kernels/cuda/private.h"
+#include "kernels/cuda/tile_policy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -152,11 +153,12 @@ void memory_release(struct backend *be, dbuf p)
 
 uint64_t memory_free_bytes(const struct backend *be)
 {
+	const struct cuda *c = (const struct cuda *)be;
 	size_t left = 0, all = 0;
 
 	if (cudaMemGetInfo(&left, &all) != cudaSuccess)
 		return 0;
-	return left / (size_t)((const struct cuda *)be)->n_here;
+	return tile_policy_free(left, all, c->most_memory) / (uint64_t)c->n_here;
 }
 
 /* ------------------------------------------------------------------- in, out */

@@ -40,3 +40,12 @@ struct tile_policy tile_policy(int sm, uint64_t memory_bytes, int general)
 	p.max_rows = 2 * p.prefill_rows;
 	return p;
 }
+
+uint64_t tile_policy_free(uint64_t left, uint64_t all, uint64_t most)
+{
+	uint64_t used = all > left ? all - left : 0;
+
+	if (!most || most >= all)
+		return left;
+	return most > used ? most - used : 0;
+}

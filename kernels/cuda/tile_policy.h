@@ -23,4 +23,8 @@ struct tile_policy {
 /* `sm`: capability, 90 for 9.0.  `general`: not what was made for one chip alone. */
 struct tile_policy tile_policy(int sm, uint64_t memory_bytes, int general);
 
+/* Of a GPU that is used as if it had no more than `most` bytes in all (0: what it has): what is
+ * free then. */
+uint64_t tile_policy_free(uint64_t left, uint64_t all, uint64_t most);
+
 #endif

@@ -65,9 +65,28 @@ static void a_prefill_chunk_grows_with_the_memory(void **state)
 	}
 }
 
+static void a_gpu_can_be_used_as_if_it_had_less_memory(void **state)
+{
+	static const struct {
+		uint64_t left, all, most, is;
+	} cases[] = {
+		{130, 140, 0, 130}, /* what it has */
+		{130, 140, 24, 14}, /* what others use of it is taken off */
+		{130, 140, 140, 130}, {130, 140, 200, 130},
+		{100, 140, 24, 0},    {116, 140, 24, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(tile_policy_free(cases[i].left * GIB, cases[i].all * GIB,
+						  cases[i].most * GIB),
+				 cases[i].is * GIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_gpu_can_be_used_as_if_it_had_less_memory),
 		cmocka_unit_test(each_capability_gets_what_runs_on_it),
 		cmocka_unit_test(only_a_capability_that_tests_ran_on_counts_as_tried),
 		cmocka_unit_test(a_prefill_chunk_grows_with_the_memory),
