@@ -54,32 +54,32 @@ uint64_t plan_total(const struct memory_plan *p)
 	return add(plan_weights(p), add(plan_cache(p), p->scratch)) - plan_off(p);
 }
 
-/* What is not counted, like the memory of graphs, takes less than this. */
-#define SLACK ((uint64_t)1 << 30)
-
-void plan_host_experts(struct memory_plan *p, int n_on_gpu)
+void plan_host_experts(struct memory_plan *p)
 {
-	uint64_t all, n = 0, each = p->expert - p->staged;
+	uint64_t all, n = 0, most, each = p->expert - p->staged;
 
 	p->n_hosted = 0;
 	if (p->n_experts < 2 || !each)
 		return;
 	all = plan_total(p);
-	if (n_on_gpu)
-		n = n_on_gpu < p->n_experts ? (uint64_t)(p->n_experts - n_on_gpu) : 0;
+	most = p->host_available / p->expert;
+	if (p->n_told)
+		n = p->n_told < p->n_experts ? (uint64_t)(p->n_experts - p->n_told) : 0;
 	else if (all > p->available)
-		n = (add(all, SLACK) - p->available - 1) / each + 1;
+		n = (add(all, p->reserve) - p->available - 1) / each + 1;
+	if (!p->n_told && n > most)
+		n = most;
 	p->n_hosted = n < (uint64_t)p->n_experts ? (int)n : p->n_experts - 1;
 }
 
 int64_t plan_ctx_that_fits(const struct memory_plan *p)
 {
-	uint64_t without =
-		add(plan_weights(p), add(p->cache_fixed, p->scratch)) - plan_off(p);
+	uint64_t without = add(plan_weights(p), add(p->cache_fixed, p->scratch)) - plan_off(p);
 	uint64_t n;
 
 	if (plan_total(p) <= p->available)
 		return p->ctx_tokens;
+	without = add(without, p->reserve);
 	if (without >= p->available || !p->cache_page)
 		return 0;
 	/* Less than pages(ctx_tokens), or the total would have fitted. */
@@ -90,41 +90,44 @@ int64_t plan_ctx_that_fits(const struct memory_plan *p)
 static int check_host(const struct memory_plan *p, struct err *err)
 {
 	char need[32], have[32];
+	struct buf ways = {0};
 
 	if (plan_hosted(p) <= p->host_available)
 		return 0;
 	bytes_text(need, plan_hosted(p));
 	bytes_text(have, p->host_available);
-	return err_set(err, ERR_MODEL,
-		       "memory: %d of the %d experts of each layer are to lie on the host and need "
-		       "%s there, expected at most %s",
-		       p->n_hosted, p->n_experts, need, have);
+	plan_add_ways(p, &ways);
+	err_set(err, ERR_MODEL,
+		"memory: %d of the %d experts of each layer are to lie on the host and need %s "
+		"there, expected at most %s%s",
+		p->n_hosted, p->n_experts, need, have, buf_z(&ways));
+	buf_release(&ways);
+	return err->code;
 }
 
 int plan_check(const struct memory_plan *p, struct err *err)
 {
-	char need[32], have[32], weights[32], cache[32], each[32] = "";
-	int64_t fits;
+	char need[32], have[32], weights[32], cache[32], each[32] = "", hosted[64] = "";
+	struct buf ways = {0};
 
 	if (plan_total(p) <= p->available)
 		return check_host(p, err);
 	if (p->n_ranks > 1)
 		snprintf(each, sizeof(each), " on each of %d ranks", p->n_ranks);
+	if (p->n_hosted)
+		snprintf(hosted, sizeof(hosted), " without %d of the %d experts of each layer",
+			 p->n_hosted, p->n_experts);
 	bytes_text(need, plan_total(p));
 	bytes_text(have, p->available);
-	bytes_text(weights, plan_weights(p));
+	bytes_text(weights, plan_weights(p) - plan_off(p));
 	bytes_text(cache, plan_cache(p));
-	fits = plan_ctx_that_fits(p);
-	if (fits)
-		return err_set(err, ERR_MODEL,
-			       "memory: the model needs %s%s (weights %s, cache %s for %" PRId64
-			       " tokens), expected at most %s; a context of %" PRId64
-			       " tokens would fit (--ctx %" PRId64 ")",
-			       need, each, weights, cache, p->ctx_tokens, have, fits, fits);
-	return err_set(err, ERR_MODEL,
-		       "memory: the model needs %s%s (weights alone %s), expected at most %s; no "
-		       "context would fit: a machine with more memory would, or a smaller model",
-		       need, each, weights, have);
+	plan_add_ways(p, &ways);
+	err_set(err, ERR_MODEL,
+		"memory: the model needs %s%s (weights%s %s, cache %s for %" PRId64
+		" tokens), expected at most %s%s",
+		need, each, hosted, weights, cache, p->ctx_tokens, have, buf_z(&ways));
+	buf_release(&ways);
+	return err->code;
 }
 
 static void add_line(struct buf *out, const char *name, uint64_t bytes)
@@ -146,11 +149,12 @@ void plan_add_table(const struct memory_plan *p, struct buf *out)
 	add_line(out, "scratch", p->scratch);
 	add_line(out, p->n_ranks > 1 ? "needed by each rank" : "needed", plan_total(p));
 	add_line(out, p->n_ranks > 1 ? "available to each" : "available", p->available);
-	if (!p->n_hosted)
-		return;
-	snprintf(name, sizeof(name), "%d of %d experts, host", p->n_hosted, p->n_experts);
-	add_line(out, name, plan_hosted(p));
-	add_line(out, "available there", p->host_available);
+	if (p->n_hosted) {
+		snprintf(name, sizeof(name), "%d of %d experts, host", p->n_hosted,
+			 p->n_experts);
+		add_line(out, name, plan_hosted(p));
+		add_line(out, "available there", p->host_available);
+	}
 	plan_add_hosting(p, out);
 }
 

@@ -16,6 +16,10 @@
 #define CPU_BYTES ((size_t)256 << 20) /* more than caches hold */
 #define ROOM      4                   /* times what is read has to be free */
 
+/* Of a device's memory: what is not counted, like the memory of graphs, takes less than this.
+ */
+#define NOT_COUNTED ((uint64_t)1 << 30)
+
 /* ----------------------------------------------------------------- the device */
 
 static int time_read(struct backend *be, enum memory_kind kind, size_t bytes, double *rate,
@@ -190,15 +194,23 @@ static int open_helper(struct model *m, const struct model_options *opt, struct 
 
 /* ------------------------------------------------------------------ the choice */
 
-static int measure(struct model *m, struct hosting_rates *r, struct err *err)
+static int measure_own(struct model *m, struct hosting_rates *r, struct err *err)
 {
 	struct backend *be = m->be;
 	size_t own = OWN_BYTES;
-	int rc;
 
 	while (own > BUS_BYTES && be->memory_free(be) / ROOM < own)
 		own /= 2;
-	rc = time_read(be, MEMORY_PLAIN, own, &r->own, err);
+	if (be->memory_free(be) < own) /* nothing will fit, and the plan says so */
+		return 0;
+	return time_read(be, MEMORY_PLAIN, own, &r->own, err);
+}
+
+static int measure(struct model *m, struct hosting_rates *r, struct err *err)
+{
+	struct backend *be = m->be;
+	int rc = measure_own(m, r, err);
+
 	if (!rc)
 		rc = time_read(be, MEMORY_HOSTED, BUS_BYTES, &r->bus, err);
 	return rc || !m->helper ? rc : time_experts(m, &r->cpu, err);
@@ -242,14 +254,10 @@ static int choose(struct model *m, const struct model_options *opt, enum hosted_
 		rc = measure(m, &p->rates, err);
 	if (rc)
 		return rc;
-	p->hosting = plan_hosting(want, &p->rates);
+	plan_choose_hosting(p, want, p->expert / (uint64_t)m->cfg.n_layers);
 	if (m->helper && p->hosting != HOSTING_COMPUTED) { /* it was measured, and is slower */
 		m->helper->close(m->helper);
 		m->helper = NULL;
-	}
-	if (p->hosting == HOSTING_COMPUTED) {
-		p->staged = p->expert / (uint64_t)m->cfg.n_layers;
-		plan_host_experts(p, opt->gpu_experts);
 	}
 	m->n_hosted = p->n_hosted;
 	m->hosting.by = p->hosting;
@@ -277,11 +285,15 @@ int hosting_choose(struct model *m, const struct model_options *opt, struct memo
 			       opt->gpu_experts, m->cfg.n_experts);
 	p->n_experts = m->cfg.n_experts;
 	p->n_used = m->cfg.n_experts_used;
+	p->n_told = opt->gpu_experts;
 	p->expert = p->weights[WEIGHT_KIND_EXPERTS] / (uint64_t)m->cfg.n_experts;
 	p->host_available = memory_available() / (uint64_t)m->shard.n_ranks;
-	if (want != HOSTING_NONE)
-		plan_host_experts(p, opt->gpu_experts);
-	return p->n_hosted ? choose(m, opt, want, p, err) : 0;
+	p->reserve = NOT_COUNTED;
+	if (want == HOSTING_NONE)
+		p->hosting = HOSTING_NONE;
+	else
+		plan_host_experts(p);
+	return p->n_hosted ? choose(m, opt, want, p, err) : measure_own(m, &p->rates, err);
 }
 
 int hosting_lend(struct model *m, struct err *err)

@@ -62,6 +62,31 @@ static void keep_bytes(struct model *m, int64_t bytes, struct memory_plan *p)
 	m->n_pages += n_pages;
 }
 
+/* Of a plan for a device that does not fit: with how many ranks it would; 0: with none. */
+static int ranks_that_fit(const struct model *m, const struct memory_plan *p)
+{
+	int n_now = m->shard.n_ranks;
+	struct err ignored;
+
+	for (int n = n_now + 1; n <= SHARD_MAX_RANKS; n++) {
+		struct memory_plan q = *p;
+		struct shard s;
+
+		if (shard_init(&s, &m->cfg, 0, n, &ignored) ||
+		    weights_measure(&m->cfg, &s, q.weights, &ignored))
+			continue;
+		q.expert = q.weights[WEIGHT_KIND_EXPERTS] / (uint64_t)q.n_experts;
+		q.staged = q.staged / (uint64_t)n * (uint64_t)n_now;
+		q.host_available = q.host_available / (uint64_t)n * (uint64_t)n_now;
+		q.n_hosted = 0;
+		if (q.hosting != HOSTING_NONE)
+			plan_host_experts(&q);
+		if (plan_total(&q) <= q.available && plan_hosted(&q) <= q.host_available)
+			return n;
+	}
+	return 0;
+}
+
 int sizes_plan(struct model *m, const struct model_options *opt, struct memory_plan *p,
 	       struct err *err)
 {
@@ -77,6 +102,8 @@ int sizes_plan(struct model *m, const struct model_options *opt, struct memory_p
 			(uint64_t)(m->n_slots * each.slot + m->n_frontiers * each.frontier),
 		.cache_page = (uint64_t)(m->n_slots * each.page),
 		.n_ranks = m->shard.n_ranks,
+		.chunk_rows = m->chunk,
+		.ctx_told = opt->ctx_tokens != 0,
 	};
 	if (weights_measure(&m->cfg, &m->shard, p->weights, err))
 		return ERR_NOMEM;
@@ -89,6 +116,8 @@ int sizes_plan(struct model *m, const struct model_options *opt, struct memory_p
 		m->ctx = fits;
 		p->ctx_tokens = fits;
 	}
+	if (p->n_experts && plan_total(p) > p->available)
+		p->n_ranks_that_fit = ranks_that_fit(m, p);
 	left = plan_total(p) < p->available ? p->available - plan_total(p) : 0;
 	if (opt->keeps && !opt->kept_bytes)
 		keep_bytes(m, (int64_t)(left / KEPT_SHARE), p);

@@ -83,7 +83,7 @@ static void who_computes_is_measured_or_said(void **state)
 	assert_int_equal(p.hosting, HOSTING_READ);
 }
 
-static void nothing_is_measured_where_all_are_on_the_device(void **state)
+static void the_device_alone_is_measured_where_all_are_on_it(void **state)
 {
 	static const char *const all[] = {NULL, "auto", "gpu", "host", "cpu"};
 	struct memory_plan p;
@@ -93,7 +93,8 @@ static void nothing_is_measured_where_all_are_on_the_device(void **state)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		assert_int_equal(plan(&p, all[i], 0, true, &err), 0);
 		assert_int_equal(p.n_hosted, 0);
-		assert_true(p.rates.own == 0 && p.hosting == HOSTING_AUTO);
+		assert_true(p.rates.own > 0 && p.rates.bus == 0 && p.rates.cpu == 0);
+		assert_true(plan_step_s(&p) > 0 && plan_chunk_s(&p) == 0);
 	}
 }
 
@@ -136,7 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_computes_is_measured_or_said),
-		cmocka_unit_test(nothing_is_measured_where_all_are_on_the_device),
+		cmocka_unit_test(the_device_alone_is_measured_where_all_are_on_it),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(what_computes_them_is_lent_when_the_model_is_opened),
 	};
