@@ -61,14 +61,17 @@ $(B)/lib/kernels-cuda.a: $(B)/kernels/cuda/hosted.o $(B)/kernels/cuda/tile_polic
 	$(Q)$(AR) rcs $@ $^
 
 # The kit: one folder with all that the tests on a GPU need, for a machine that has a driver,
-# glibc and Python and nothing else.  Programs with their libraries, the small model and those of
-# ../shared come along packed.
+# glibc and Python and nothing else.  Programs with their libraries, the models of ../shared and
+# those of the tree come along packed; `make gpu-kit KIT_TREE=0` leaves the tree's out, for a kit
+# that goes along with its tree.
 KIT := build/gpu-kit
 KIT_STAGE := build/gpu-kit.stage
 KIT_RPATH := -Wl,-rpath,'$$ORIGIN/../lib',--disable-new-dtags
 KIT_BYTES := 52428800
 SHARED ?= $(or $(DSV4CHAT_SHARED),../shared)
-KIT_GOLDEN := $(notdir $(wildcard $(addprefix $(SHARED)/golden/,flash-tiny.* pro-micro.* spark-micro.*)))
+KIT_GOLDEN := $(notdir $(wildcard $(addprefix $(SHARED)/golden/,flash-tiny.* spark-micro.*)))
+KIT_TREE ?= 1
+KIT_PACKED := programs.tar.xz models.tar.xz $(if $(filter-out 0,$(KIT_TREE)),tree.tar.xz)
 # What asks the small model its questions, where that expects it.
 KIT_EVAL := $(wildcard tests/eval/*.py tests/eval/*.jsonl share/tools/* share/nano/recipe/text/*.* \
 	share/nano/recipe/text/*/*)
@@ -76,7 +79,8 @@ KIT_PROGRAMS := $(KIT_STAGE)/bin/dsv4chat $(patsubst tests/gpu/%.c,$(KIT_STAGE)/
 	$(KIT_STAGE)/lib/dsv4chat/dsv4chat-cuda.so
 
 .PHONY: gpu-kit check-gpu
-gpu-kit: $(if $(HAS_NVCC),$(addprefix $(KIT)/,programs.tar.xz models.tar.xz check.py compare_golden.py $(KIT_EVAL)),no-nvcc)
+gpu-kit: $(if $(HAS_NVCC),$(addprefix $(KIT)/,$(KIT_PACKED) check.py compare_golden.py $(KIT_EVAL)),no-nvcc)
+	@$(if $(filter tree.tar.xz,$(KIT_PACKED)),,rm -f $(KIT)/tree.tar.xz)
 	@bytes=$$(du -sb $(KIT) | cut -f 1); echo "$(KIT): $$bytes bytes"; [ $$bytes -le $(KIT_BYTES) ] || \
 		{ echo "$(KIT): expected at most $(KIT_BYTES) bytes" >&2; exit 1; }
 
@@ -108,10 +112,15 @@ $(KIT)/programs.tar.xz: $(KIT_PROGRAMS) tests/gpu/bundle.sh
 	@sh tests/gpu/bundle.sh $(KIT_STAGE)
 	@tar -c -C $(KIT_STAGE) $(patsubst $(KIT_STAGE)/%,%,$(filter %_test %/dsv4chat,$(KIT_PROGRAMS))) lib | xz -6 > $@
 
-$(KIT)/models.tar.xz: $(wildcard share/nano/*.json share/nano/*.safetensors $(addsuffix /*,$(addprefix $(SHARED)/golden/,$(KIT_GOLDEN))))
+$(KIT)/models.tar.xz: $(wildcard $(addsuffix /*,$(addprefix $(SHARED)/golden/,$(KIT_GOLDEN))))
 	$(call say,XZ,$@)
 	@mkdir -p $(@D)
-	@tar -c --mode=u+w --exclude recipe -C share nano -C $(abspath $(SHARED)/golden) $(KIT_GOLDEN) | xz -9 > $@
+	@tar -c --mode=u+w -C $(SHARED)/golden $(KIT_GOLDEN) | xz -9 > $@
+
+$(KIT)/tree.tar.xz: $(wildcard share/nano/*.json share/nano/*.safetensors tests/golden/pro-micro/*)
+	$(call say,XZ,$@)
+	@mkdir -p $(@D)
+	@tar -c --mode=u+w --exclude recipe -C share nano -C ../tests/golden pro-micro | xz -9 > $@
 
 $(addprefix $(KIT)/,$(KIT_EVAL)): $(KIT)/%: %
 	@$(INSTALL) -D -m 644 $< $@

@@ -94,7 +94,12 @@ struct pair bench_few_pages(struct bench *b, int slots, int64_t max_pages);
 /* Cache rows as stored, with random contents (kv: KV_ROW_BYTES, else INDEX_ROW_BYTES). */
 struct pair bench_rows(struct bench *b, size_t n_rows, bool kv);
 
-/* Random weights whose products with x of deviation 1 have deviation about 1, placed. */
+/*
+ * Random weights whose products with x of deviation 1 have deviation about 1, placed.  Placing
+ * takes far longer than most operations: it is done once for all cases of a test that want the
+ * same sizes (two of one case are never the same weights).  What a case changes in placed
+ * memory, later ones find.
+ */
 struct weight_pair bench_weight(struct bench *b, enum weight_type type, int out, int in,
 				int n_group);
 struct experts_pair bench_experts(struct bench *b, enum weight_type type, int n, int d,
@@ -141,10 +146,12 @@ void bench_ok(int rc, const struct err *err);
 /* Any token of so many, the same one at place i in every run. */
 int32_t bench_token(int vocab, int i);
 
-/* cmocka's setup and teardown of each test, and a main: `--list` prints the tests' names, a
- * name runs one (* stands for anything); `--kernels` and `--moe-backend` as the program has
- * them;
- * `--backend cpu` tries the cases themselves where no GPU is: the CPU against itself. */
+/*
+ * cmocka's setup and teardown of each test, and a main: `--list` prints the tests' names, a
+ * name runs one (* stands for anything), `--skip NAME` all but that one; `--kernels`,
+ * `--moe-backend` and `--threads` as the program has them; `--backend cpu` tries the cases
+ * themselves where no GPU is: the CPU against itself.
+ */
 int bench_setup(void **state);
 int bench_teardown(void **state);
 int bench_main(int argc, char **argv, const struct CMUnitTest *tests, size_t n);

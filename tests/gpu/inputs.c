@@ -5,9 +5,9 @@
 
 #include "tests/gpu/bench.h"
 
-void *bench_block(struct bench *b, size_t bytes)
+void *bench_room(struct bench *b, size_t bytes)
 {
-	void *p = calloc(bytes ? bytes : 1, 1);
+	void *p = malloc(bytes ? bytes : 1);
 	void **grown = realloc(b->blocks, (size_t)(b->n_blocks + 1) * sizeof(*grown));
 
 	assert_non_null(p);
@@ -15,6 +15,11 @@ void *bench_block(struct bench *b, size_t bytes)
 	b->blocks = grown;
 	b->blocks[b->n_blocks++] = p;
 	return p;
+}
+
+void *bench_block(struct bench *b, size_t bytes)
+{
+	return memset(bench_room(b, bytes), 0, bytes ? bytes : 1);
 }
 
 /* ---------------------------------------------------------------- random */
@@ -87,6 +92,67 @@ dbuf bench_at(const struct pair *p, int side, size_t i)
 	return p->p[side] + i * bench_width(p->kind, side);
 }
 
+#define SLAB_BYTES ((size_t)64 << 20) /* at least */
+
+/* Device memory up to the case's end, with any contents. */
+static dbuf from_slab(struct bench *b, int side, size_t bytes)
+{
+	struct slab *s = b->slabs[side];
+	int n = b->n_slabs[side];
+
+	bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	for (; n > 0; n--, s++) {
+		if (bytes <= s->bytes - s->used)
+			break;
+	}
+	if (!n) {
+		n = b->n_slabs[side];
+		s = realloc(b->slabs[side], (size_t)(n + 1) * sizeof(*s));
+		assert_non_null(s);
+		b->slabs[side] = s;
+		s += n;
+		*s = (struct slab){.bytes = bytes > SLAB_BYTES ? bytes : SLAB_BYTES};
+		bench_check(
+			b,
+			b->be[side]->alloc(b->be[side], s->bytes, MEMORY_PLAIN, &s->p, &b->err),
+			"memory");
+		b->n_slabs[side]++;
+	}
+	s->used += bytes;
+	return s->p + s->used - bytes;
+}
+
+void bench_return(struct bench *b)
+{
+	for (int side = 0; side < 2; side++) {
+		for (int i = 0; i < b->n_slabs[side]; i++)
+			b->slabs[side][i].used = 0;
+	}
+	for (struct placed *p = b->placed; p; p = p->next)
+		p->taken = false;
+}
+
+void bench_release(struct bench *b)
+{
+	for (int side = 0; side < 2; side++) {
+		for (int i = 0; i < b->n_slabs[side]; i++)
+			b->be[side]->free(b->be[side], b->slabs[side][i].p);
+		free(b->slabs[side]);
+	}
+	for (int i = 0; i < b->n_held; i++)
+		b->be[CPU]->free(b->be[CPU], b->held[i]);
+	free(b->held);
+	while (b->placed) {
+		struct placed *p = b->placed;
+
+		b->placed = p->next;
+		free(p->experts.e[CPU]);
+		free(p->experts.e[GPU]);
+		free(p);
+	}
+	free(b->again);
+}
+
 static struct buffer *new_buffer(struct bench *b, enum pair_kind kind, size_t n, enum use use)
 {
 	struct buffer *f = &b->buffers[b->n];
@@ -96,53 +162,40 @@ static struct buffer *new_buffer(struct bench *b, enum pair_kind kind, size_t n,
 	*f = (struct buffer){.pair = {.n = n, .kind = kind}, .use = use};
 	for (int side = 0; side < 2; side++) {
 		f->bytes[side] = n * bench_width(kind, side);
-		f->initial[side] = bench_block(b, f->bytes[side] + GUARD);
-		f->result[side] = bench_block(b, f->bytes[side] + GUARD);
+		f->initial[side] = bench_room(b, f->bytes[side] + GUARD);
+		f->result[side] = bench_room(b, f->bytes[side] + GUARD);
 		memset(f->initial[side], use == USE_IN ? 0 : 0xff, f->bytes[side]);
 		memset(f->initial[side] + f->bytes[side], GUARD_BYTE, GUARD);
-		bench_check(b,
-			    b->be[side]->alloc(b->be[side], f->bytes[side] + GUARD,
-					       MEMORY_PLAIN, &f->pair.p[side], &b->err),
-			    "memory");
+		f->pair.p[side] = from_slab(b, side, f->bytes[side] + GUARD);
 	}
 	return f;
 }
 
-static void set_value(struct buffer *f, size_t i, float v)
+static void set_values(struct buffer *f, const float *v)
 {
-	uint16_t h = bf16_of(v);
-	float rounded = bench_of_bf16(h);
+	for (int side = 0; side < 2; side++) {
+		void *to = f->initial[side];
+		uint16_t *h = to;
+		float *whole = to;
+		size_t width = bench_width(f->pair.kind, side);
 
-	switch (f->pair.kind) {
-	case PAIR_ACT:
-		for (int side = 0; side < 2; side++) {
-			if (bench_act_bytes[side] == 4)
-				memcpy(f->initial[side] + 4 * i, &rounded, 4);
-			else
-				memcpy(f->initial[side] + 2 * i, &h, 2);
+		assert_true(f->pair.kind != PAIR_I32 && f->pair.kind != PAIR_BYTES);
+		if (f->pair.kind == PAIR_F32) {
+			memcpy(whole, v, 4 * f->pair.n);
+			continue;
 		}
-		return;
-	case PAIR_BF16:
-		for (int side = 0; side < 2; side++)
-			memcpy(f->initial[side] + 2 * i, &h, 2);
-		return;
-	case PAIR_F32:
-		for (int side = 0; side < 2; side++)
-			memcpy(f->initial[side] + 4 * i, &v, 4);
-		return;
-	case PAIR_I32:
-	case PAIR_BYTES:
-		break;
+		for (size_t i = 0; width == 2 && i < f->pair.n; i++)
+			h[i] = bf16_of(v[i]);
+		for (size_t i = 0; width == 4 && i < f->pair.n; i++)
+			whole[i] = bench_of_bf16(bf16_of(v[i]));
 	}
-	fail_msg("a value for a pair of integers");
 }
 
 struct pair bench_given(struct bench *b, enum pair_kind kind, const float *v, size_t n)
 {
 	struct buffer *f = new_buffer(b, kind, n, USE_IN);
 
-	for (size_t i = 0; i < n; i++)
-		set_value(f, i, v[i]);
+	set_values(f, v);
 	return f->pair;
 }
 
@@ -271,11 +324,14 @@ struct pair bench_rows(struct bench *b, size_t n_rows, bool kv)
 /* ---------------------------------------------------------------- weights */
 
 #define CODES 65536 /* random values to draw from, each kind's made once */
+#define RUN   256   /* values that a weight takes from one place on */
 
+/* The first ones stand behind the last ones again. */
 static struct {
 	bool made;
-	unsigned char e4m3[CODES], e2m1[CODES];
-	float gauss[CODES];
+	unsigned char e4m3[CODES + RUN], e2m1[CODES + RUN];
+	unsigned char two_e2m1[CODES + RUN]; /* from each place on */
+	float gauss[CODES + RUN];
 	double e4m3_deviation, e2m1_deviation;
 } codes;
 
@@ -309,6 +365,14 @@ static void make_codes(void)
 		codes.e4m3[i] = (unsigned char)(c8 | (g < 0 ? 0x80 : 0));
 		codes.e2m1[i] = (unsigned char)(c4 | (g < 0 ? 8 : 0));
 	}
+	for (int i = CODES; i < CODES + RUN; i++) {
+		codes.gauss[i] = codes.gauss[i - CODES];
+		codes.e4m3[i] = codes.e4m3[i - CODES];
+		codes.e2m1[i] = codes.e2m1[i - CODES];
+	}
+	for (int i = 0; i < CODES + RUN; i++)
+		codes.two_e2m1[i] = (unsigned char)(codes.e2m1[i] |
+						    codes.e2m1[(i + CODES / 2) % CODES] << 4);
 	codes.e4m3_deviation = sqrt(sum8 / CODES);
 	codes.e2m1_deviation = sqrt(sum4 / CODES);
 }
@@ -336,13 +400,17 @@ static unsigned draw(struct draw *d)
 
 struct pair bench_normal(struct bench *b, enum pair_kind kind, size_t n, double deviation)
 {
-	struct buffer *f = new_buffer(b, kind, n, USE_IN);
+	float *v = malloc((n ? n : 1) * sizeof(*v));
 	struct draw d = {.b = b};
+	struct pair p;
 
+	assert_non_null(v);
 	make_codes();
 	for (size_t i = 0; i < n; i++)
-		set_value(f, i, (float)deviation * codes.gauss[draw(&d)]);
-	return f->pair;
+		v[i] = (float)deviation * codes.gauss[draw(&d)];
+	p = bench_given(b, kind, v, n);
+	free(v);
+	return p;
 }
 
 static dbuf held(struct bench *b, size_t bytes)
@@ -367,67 +435,135 @@ static void fill_scales(struct bench *b, struct weight *w, size_t n, double devi
 		w->scale[i] = (unsigned char)(middle - 1 + bench_below(b, 3));
 }
 
+/* In runs of neighbours from random places: one draw each would take longer than all else. */
+static void fill_bytes(struct bench *b, unsigned char *to, size_t n, const unsigned char *from)
+{
+	struct draw d = {.b = b};
+
+	for (size_t i = 0; i < n; i += RUN)
+		memcpy(to + i, from + draw(&d), n - i < RUN ? n - i : RUN);
+}
+
+static void fill_floats(struct bench *b, dbuf to, enum weight_type type, size_t n, float one)
+{
+	struct draw d = {.b = b};
+	void *place = to;
+	float *f = place;
+	uint16_t *h = place;
+
+	for (size_t i = 0; i < n; i += RUN) {
+		const float *from = codes.gauss + draw(&d);
+		size_t now = n - i < RUN ? n - i : RUN;
+
+		for (size_t j = 0; type == WEIGHT_F32 && j < now; j++)
+			f[i + j] = one * from[j];
+		for (size_t j = 0; type == WEIGHT_BF16 && j < now; j++)
+			h[i + j] = bf16_of(one * from[j]);
+	}
+}
+
 static void fill_weight(struct bench *b, struct weight *w)
 {
 	size_t out = (size_t)w->out, in = (size_t)w->in, n = out * in;
 	float one = (float)(1.0 / sqrt((double)in));
-	struct draw d = {.b = b};
 
 	make_codes();
 	switch (w->type) {
 	case WEIGHT_F32:
-		w->w = held(b, 4 * n);
-		for (size_t i = 0; i < n; i++)
-			((float *)(void *)w->w)[i] = one * codes.gauss[draw(&d)];
-		break;
 	case WEIGHT_BF16:
-		w->w = held(b, 2 * n);
-		for (size_t i = 0; i < n; i++)
-			((uint16_t *)(void *)w->w)[i] = bf16_of(one * codes.gauss[draw(&d)]);
+		w->w = held(b, (w->type == WEIGHT_F32 ? 4 : 2) * n);
+		fill_floats(b, w->w, w->type, n, one);
 		break;
 	case WEIGHT_F8:
 		w->w = held(b, n);
-		for (size_t i = 0; i < n; i++)
-			w->w[i] = codes.e4m3[draw(&d)];
+		fill_bytes(b, w->w, n, codes.e4m3);
 		fill_scales(b, w, (out + 127) / 128 * ((in + 127) / 128), codes.e4m3_deviation);
 		break;
 	case WEIGHT_FP4:
 		w->w = held(b, n / 2);
-		for (size_t i = 0; i < n / 2; i++)
-			w->w[i] = (unsigned char)(codes.e2m1[draw(&d)] | codes.e2m1[draw(&d)]
-										 << 4);
+		fill_bytes(b, w->w, n / 2, codes.two_e2m1);
 		fill_scales(b, w, out * (in / 32), codes.e2m1_deviation);
 		break;
 	}
 }
 
+/*
+ * Those of these sizes that the case has not taken yet.  *made: they are new, and the random
+ * numbers are theirs until random_back(): a case's own are the same whoever made its weights.
+ */
+static struct placed *placed(struct bench *b, struct placed want, bool *made)
+{
+	const int sizes[] = {(int)want.type, want.out, want.in, want.n_group, want.n_expert};
+	struct placed **p = &b->placed;
+	uint64_t which = 1;
+
+	for (; *p; p = &(*p)->next) {
+		if ((*p)->type != want.type || (*p)->out != want.out || (*p)->in != want.in ||
+		    (*p)->n_group != want.n_group || (*p)->n_expert != want.n_expert)
+			continue;
+		which++;
+		if ((*p)->taken)
+			continue;
+		(*p)->taken = true;
+		*made = false;
+		return *p;
+	}
+	*p = calloc(1, sizeof(**p));
+	assert_non_null(*p);
+	**p = want;
+	(*p)->taken = true;
+	*made = true;
+	b->of_case = b->random;
+	b->random = which;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		b->random = (b->random ^ (uint64_t)sizes[i]) * 1099511628211u;
+	return *p;
+}
+
+static void random_back(struct bench *b)
+{
+	b->random = b->of_case;
+}
+
 struct weight_pair bench_weight(struct bench *b, enum weight_type type, int out, int in,
 				int n_group)
 {
-	struct weight_pair p = {{{.type = type, .out = out, .in = in}}};
+	struct weight w = {.type = type, .out = out, .in = in};
 	struct backend *gpu = b->be[GPU];
+	bool made;
+	struct placed *p = placed(b, (struct placed){type, out, in, .n_group = n_group}, &made);
 
-	fill_weight(b, &p.w[CPU]);
-	p.w[GPU] = p.w[CPU];
+	if (!made)
+		return p->weight;
+	fill_weight(b, &w);
+	random_back(b);
+	p->weight = (struct weight_pair){{w, w}};
 	if (!gpu->place)
-		return p;
+		return p->weight;
 	bench_check(b, gpu->place_begin(gpu, 0, &b->err), "place_begin");
-	bench_check(b, gpu->place(gpu, &p.w[GPU], n_group, &b->err), "place");
+	bench_check(b, gpu->place(gpu, &p->weight.w[GPU], n_group, &b->err), "place");
 	bench_check(b, gpu->place_end(gpu, &b->err), "place_end");
-	return p;
+	return p->weight;
 }
 
 struct experts_pair bench_experts(struct bench *b, enum weight_type type, int n, int d,
 				  int inner)
 {
-	struct experts_pair p = {.n = n};
 	struct backend *gpu = b->be[GPU];
-	size_t bytes = (size_t)n * sizeof(*p.e[0]);
+	size_t bytes = (size_t)n * sizeof(struct expert_weights);
+	bool made;
+	struct placed *p = placed(b, (struct placed){type, inner, d, .n_expert = n}, &made);
+	struct experts_pair *x = &p->experts;
 
-	p.e[CPU] = bench_block(b, bytes);
-	p.e[GPU] = bench_block(b, bytes);
+	if (!made)
+		return *x;
+	x->n = n;
+	x->e[CPU] = calloc(1, bytes);
+	x->e[GPU] = calloc(1, bytes);
+	assert_non_null(x->e[CPU]);
+	assert_non_null(x->e[GPU]);
 	for (int i = 0; i < n; i++) {
-		struct expert_weights *e = &p.e[CPU][i];
+		struct expert_weights *e = &x->e[CPU][i];
 
 		e->w1 = e->w3 = (struct weight){.type = type, .out = inner, .in = d};
 		e->w2 = (struct weight){.type = type, .out = d, .in = inner};
@@ -435,12 +571,13 @@ struct experts_pair bench_experts(struct bench *b, enum weight_type type, int n,
 		fill_weight(b, &e->w2);
 		fill_weight(b, &e->w3);
 	}
-	memcpy(p.e[GPU], p.e[CPU], bytes);
+	random_back(b);
+	memcpy(x->e[GPU], x->e[CPU], bytes);
 	if (!gpu->place_experts)
-		return p;
+		return *x;
 	bench_check(b, gpu->place_begin(gpu, 0, &b->err), "place_begin");
-	bench_check(b, gpu->place_experts(gpu, p.e[GPU], n, n / 3, &p.table[GPU], &b->err),
+	bench_check(b, gpu->place_experts(gpu, x->e[GPU], n, n / 3, &x->table[GPU], &b->err),
 		    "place_experts");
 	bench_check(b, gpu->place_end(gpu, &b->err), "place_end");
-	return p;
+	return *x;
 }
