@@ -63,6 +63,16 @@ struct pass_shape {
 	int n_ranks;          /* this one included: what they hand over counts, too */
 };
 
+/* Where the bytes of weights that are placed come from. */
+struct weight_reader {
+	/* n bytes from where `src` points, into dst, perhaps from a file that is mapped there, which
+	 * is not touched then.  Any thread, several at once. */
+	int (*read)(void *ctx, void *dst, const unsigned char *src, size_t n, struct err *err);
+	/* So many bytes more were handed over.  The thread that places; what is not 0 ends that. */
+	int (*passed)(void *ctx, size_t n, struct err *err);
+	void *ctx;
+};
+
 #define RUN_ONCE UINT64_C(0)
 
 struct backend {
@@ -123,7 +133,7 @@ struct backend {
 
 	/*
 	 * Weights that have been checked move to where this backend reads them: place_begin (with
-	 * all bytes to come), then each of the others as often as there is something, in any order,
+	 * all bytes to come, and who reads them until place_end; NULL: they lie in memory), then each of the others as often as there is something, in any order,
 	 * then place_end, which waits.  What is given points into host memory that stays as it is
 	 * until place_end, and becomes the backend's (it may lie in a layout of its own); what the
 	 * backend allocated for it lives until close.  A linear weight with n_group > 1 is used with
@@ -133,7 +143,8 @@ struct backend {
 	 * follows after a failure, too.
 	 * May be NULL, all five: weights are read where they are.
 	 */
-	int (*place_begin)(struct backend *be, uint64_t bytes, struct err *err);
+	int (*place_begin)(struct backend *be, uint64_t bytes, const struct weight_reader *from,
+			   struct err *err);
 	int (*place)(struct backend *be, struct weight *w, int n_group, struct err *err);
 	int (*place_bytes)(struct backend *be, dbuf *p, size_t bytes, struct err *err);
 	int (*place_experts)(struct backend *be, struct expert_weights *e, int n, int n_hosted,

@@ -81,6 +81,13 @@ uint64_t safetensors_bytes(const struct safetensors *st); /* of all tensors */
 int safetensors_read(const struct safetensors *st, int shard, uint64_t at, void *out, size_t n,
 		     struct err *err);
 
+/*
+ * The same of n bytes that a pointer into a shard's mapping stands for, which is not touched.  1,
+ * and nothing is read: it leads into none.
+ */
+int safetensors_fetch(const struct safetensors *st, const void *data, void *out, size_t n,
+		      struct err *err);
+
 /* ERR_MODEL where a shard that is mapped is no longer as long as when it was opened. */
 int safetensors_check(const struct safetensors *st, struct err *err);
 
@@ -92,11 +99,6 @@ int safetensors_check(const struct safetensors *st, struct err *err);
 int safetensors_load(const struct safetensors *st,
 		     int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
 		     struct err *err);
-
-/*
- * The same for n bytes of one shard's mapping, in one go.  Bytes of no shard are left alone.
- */
-int safetensors_touch(const struct safetensors *st, const void *data, size_t n, struct err *err);
 
 /*
  * Ends the mappings, where the data has gone elsewhere: every tensor's `data` is NULL from here

@@ -54,6 +54,20 @@ int safetensors_read(const struct safetensors *st, int shard, uint64_t at, void 
 	return 0;
 }
 
+int safetensors_fetch(const struct safetensors *st, const void *data, void *out, size_t n,
+		      struct err *err)
+{
+	for (size_t i = 0; i < st->n_shards; i++) {
+		const struct shard_file *s = &st->shards[i];
+		size_t at = (size_t)((uintptr_t)data - (uintptr_t)s->map);
+
+		/* below the mapping `at` has wrapped round, beyond every size */
+		if (s->map && at < s->size && n <= s->size - at)
+			return safetensors_read(st, (int)i, at, out, n, err);
+	}
+	return 1;
+}
+
 int safetensors_check(const struct safetensors *st, struct err *err)
 {
 	for (size_t i = 0; i < st->n_shards; i++) {
@@ -89,22 +103,6 @@ static int populate(const struct shard_file *s, size_t at, size_t n, struct err 
 		return err_set(err, ERR_MODEL, "%s: cannot read bytes %zu to %zu: %s", s->name,
 			       at, at + n,
 			       errno == EFAULT ? "not there any more" : strerror(errno));
-	}
-	return 0;
-}
-
-int safetensors_touch(const struct safetensors *st, const void *data, size_t n, struct err *err)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	for (size_t i = 0; i < st->n_shards; i++) {
-		const struct shard_file *s = &st->shards[i];
-		size_t at = (size_t)((uintptr_t)data - (uintptr_t)s->map);
-
-		/* below the mapping `at` has wrapped round, beyond every size */
-		if (!s->map || at >= s->size || n > s->size - at)
-			continue;
-		return populate(s, at - at % page, n + at % page, err);
 	}
 	return 0;
 }

@@ -111,6 +111,8 @@ struct weights {
 	struct weight_part *parts; /* all of the above, in the order of a published checkpoint */
 	size_t n_parts;
 	uint64_t bytes;            /* of all parts */
+	double load_s, read_s;     /* how long weights_place() took, and its reads, of all threads
+				      together; 0: it was not needed */
 	struct hostmem copies;     /* of what could not stay where it was: columns */
 };
 
@@ -187,8 +189,8 @@ int weights_check(const struct model_config *cfg, const struct safetensors *st, 
 
 /*
  * Moves all weights to where `be` reads them; does nothing where it reads them where they are.
- * st: the files they are mapped from, which are brought into memory on the way (no
- * safetensors_load() before it), each byte once; NULL where they lie in memory.  n_hosted: of the
+ * st: the files they are mapped from, which are read on the way (no safetensors_load() before it),
+ * each byte once, and not through the mapping; NULL where they lie in memory.  n_hosted: of the
  * experts of each of the model's layers, see struct backend.  `progress` (may
  * be NULL) is called with the bytes done and in all; non-zero stops with ERR_CANCELLED.
  * After success files and source may go.  After a failure the weights can only be freed.

@@ -1,11 +1,16 @@
 /*
  * Weights on their way to where a backend reads them.
  *
- * What is mapped is brought into memory piece by piece before the backend is told
- * of it: so a file is read once and in order, its trouble is an error and no signal,
- * and the bytes that are counted are those that came in.
+ * The backend's threads have them read from the files, several at once, each byte once, into
+ * memory of its own; what is mapped is not touched.  So a file's trouble is an error and no
+ * signal, and no table of pages is made for what is never read there.
  */
 #include "engine/checkpoint/weights.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "engine/base/clock.h"
 
 #define STEP_BYTES ((size_t)32 << 20)
 
@@ -15,59 +20,40 @@ struct placing {
 	int (*progress)(void *ctx, uint64_t done, uint64_t all);
 	void *ctx;
 	uint64_t done, all, told; /* bytes */
+	_Atomic int64_t read_ns;  /* of all threads that read */
 	int n_hosted;
-	struct err *err;
 };
 
-static int tell(struct placing *p)
+static int tell(struct placing *p, struct err *err)
 {
 	p->told = p->done;
 	if (p->progress && p->progress(p->ctx, p->done, p->all))
-		return err_set(p->err, ERR_CANCELLED, "loading was interrupted");
+		return err_set(err, ERR_CANCELLED, "loading was interrupted");
 	return 0;
 }
 
-/* Brings n bytes in; says so now and then. */
-static int bring(struct placing *p, const unsigned char *from, size_t n)
+/* What was copied for this rank, or is made up, lies in memory. */
+static int read_weights(void *ctx, void *dst, const unsigned char *src, size_t n,
+			struct err *err)
 {
-	int rc = 0;
+	struct placing *p = ctx;
+	double start = clock_s();
+	int rc = p->st ? safetensors_fetch(p->st, src, dst, n, err) : 1;
 
-	while (n && !rc) {
-		size_t step = n < STEP_BYTES ? n : STEP_BYTES;
-
-		if (p->st)
-			rc = safetensors_touch(p->st, from, step, p->err);
-		p->done += step;
-		if (!rc && p->done - p->told >= STEP_BYTES)
-			rc = tell(p);
-		from += step;
-		n -= step;
+	if (rc > 0) {
+		memcpy(dst, src, n);
+		rc = 0;
 	}
+	atomic_fetch_add(&p->read_ns, (int64_t)(1e9 * (clock_s() - start)));
 	return rc;
 }
 
-static int bring_linear(struct placing *p, const struct weight *w)
+static int passed(void *ctx, size_t n, struct err *err)
 {
-	size_t values, scales;
-	int rc;
+	struct placing *p = ctx;
 
-	weight_sizes(w, &values, &scales);
-	rc = bring(p, w->w, values);
-	return rc ? rc : bring(p, w->scale, scales);
-}
-
-static int bring_experts(struct placing *p, const struct expert_weights *e, int n)
-{
-	int rc = 0;
-
-	for (int i = 0; i < n && !rc; i++) {
-		rc = bring_linear(p, &e[i].w1);
-		if (!rc)
-			rc = bring_linear(p, &e[i].w2);
-		if (!rc)
-			rc = bring_linear(p, &e[i].w3);
-	}
-	return rc;
+	p->done += n;
+	return p->done - p->told < STEP_BYTES ? 0 : tell(p, err);
 }
 
 /* How many of a part's experts the host keeps: of the draft layers', which each step reads, none. */
@@ -76,24 +62,18 @@ static int hosted(const struct weight_part *part, int n_hosted)
 	return part->is_main ? n_hosted : 0;
 }
 
-static int place(struct placing *p, const struct weight_part *part)
+static int place(struct placing *p, const struct weight_part *part, struct err *err)
 {
 	struct backend *be = p->be;
-	int rc;
 
 	switch (part->kind) {
 	case PART_BYTES:
-		rc = bring(p, *part->at, part->bytes);
-		return rc ? rc : be->place_bytes(be, part->at, part->bytes, p->err);
+		return be->place_bytes(be, part->at, part->bytes, err);
 	case PART_LINEAR:
-		rc = bring_linear(p, part->linear);
-		return rc ? rc : be->place(be, part->linear, part->n, p->err);
+		return be->place(be, part->linear, part->n, err);
 	case PART_EXPERTS:
-		rc = bring_experts(p, part->experts, part->n);
-		return rc ? rc
-			  : be->place_experts(be, part->experts, part->n,
-					      hosted(part, p->n_hosted), part->table,
-					      p->err);
+		return be->place_experts(be, part->experts, part->n, hosted(part, p->n_hosted),
+					 part->table, err);
 	}
 	BUG("a part of no kind");
 }
@@ -117,26 +97,30 @@ int weights_place(struct weights *w, struct backend *be, const struct safetensor
 		  struct err *err)
 {
 	struct placing p = {.be = be, .st = st, .progress = progress, .ctx = ctx, .all = w->bytes,
-			    .n_hosted = n_hosted, .err = err};
+			    .n_hosted = n_hosted};
+	const struct weight_reader from = {read_weights, passed, &p};
 	struct err ignored;
+	double start = clock_s();
 	int rc, ended;
 
 	if (!be->place_begin)
 		return 0;
 	rc = st ? safetensors_check(st, err) : 0;
 	if (!rc)
-		rc = be->place_begin(be, w->bytes - hosted_bytes(w, n_hosted), err);
+		rc = be->place_begin(be, w->bytes - hosted_bytes(w, n_hosted), &from, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < w->n_parts && !rc; i++)
-		rc = place(&p, &w->parts[i]);
+		rc = place(&p, &w->parts[i], err);
 	/* Also after a failure: until then the backend may read what the caller wants to free. */
 	ended = be->place_end(be, rc ? &ignored : err);
 	if (!rc)
 		rc = ended;
 	if (!rc)
-		rc = tell(&p);
+		rc = tell(&p, err);
 	if (!rc)
 		hostmem_release(&w->copies);
+	w->load_s = clock_s() - start;
+	w->read_s = 1e-9 * (double)p.read_ns;
 	return rc;
 }

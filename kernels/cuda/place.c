@@ -2,8 +2,8 @@
  * Weights on their way from mapped files into device memory.
  *
  * place_weight() and its kind take memory from an arena, hand the bytes to a queue and
- * return; workers take pieces from its front, copy them into pinned memory of their own (which
- * is where the file is read, every byte once; weights in tiles are turned there) and from there
+ * return; workers take pieces from its front, read them into pinned memory of their own (every
+ * byte once; weights in tiles are read beside it and turned on the way) and copy them from there
  * to the GPU, while the next piece is read.  The queue is short, so that the caller's progress
  * is that of the copies.  A failure is kept and told by the next call.  Experts are packed
  * (packed.h) by the GPU where they lie when all has arrived, but for those that the host
@@ -17,7 +17,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define THREADS 8
@@ -40,6 +39,7 @@ struct place {
 	struct arena own, host; /* where weights lie, until close; host: hosted experts' */
 	struct packing *packings;
 	int running; /* between begin and end */
+	const struct weight_reader *from; /* NULL: memory */
 	pthread_t threads[THREADS];
 	int n_threads;
 	pthread_mutex_t lock; /* over what follows */
@@ -62,6 +62,7 @@ struct worker {
 	cudaStream_t stream;
 	struct piece piece[2];
 	int at;
+	unsigned char *rows; /* what is to be turned into tiles */
 };
 
 static int worker_open(struct worker *w, int device, struct err *err)
@@ -71,6 +72,8 @@ static int worker_open(struct worker *w, int device, struct err *err)
 	if (!rc)
 		rc = cuda_fail(cudaStreamCreateWithFlags(&w->stream, cudaStreamNonBlocking),
 			       "placing weights", err);
+	if (!rc && !(w->rows = malloc(PIECE)))
+		rc = err_nomem(err, "placing weights", PIECE);
 	for (int i = 0; i < 2 && !rc; i++) {
 		rc = cuda_fail(cudaMallocHost((void **)&w->piece[i].pinned, PIECE),
 			       "placing weights: pinned memory", err);
@@ -91,44 +94,47 @@ static void worker_close(struct worker *w)
 	}
 	if (w->stream)
 		(void)cudaStreamDestroy(w->stream);
+	free(w->rows);
 }
 
-/* Asks for a piece's pages at once, where the system can: a fault for each is slow. */
-static void populate(const unsigned char *src, size_t bytes)
+static int read_bytes(const struct weight_reader *from, void *dst, const unsigned char *src,
+		      size_t n, struct err *err)
 {
-#ifdef MADV_POPULATE_READ
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uintptr_t from = (uintptr_t)src / page * page;
-
-	(void)madvise((void *)from, (uintptr_t)src + bytes - from, MADV_POPULATE_READ);
-#else
-	(void)src;
-	(void)bytes;
-#endif
+	if (from)
+		return from->read(from->ctx, dst, src, n, err);
+	memcpy(dst, src, n);
+	return 0;
 }
 
-static int worker_copy(struct worker *w, const struct job *j, struct err *err)
+/* What the GPU is going to find there. */
+static int fill(struct worker *w, const struct weight_reader *from, const struct job *j,
+		unsigned char *pinned, struct err *err)
+{
+	int rc = read_bytes(from, j->row_bytes ? w->rows : pinned, j->src, j->bytes, err);
+
+	if (!rc && j->row_bytes)
+		tiles_fill((int)j->type, pinned, w->rows, j->row_bytes,
+			   j->bytes / (TILE_ROWS * j->row_bytes));
+	return rc;
+}
+
+static int worker_copy(struct worker *w, const struct weight_reader *from, const struct job *j,
+		       struct err *err)
 {
 	struct piece *piece = &w->piece[w->at];
 	int rc;
 
-	populate(j->src, j->bytes);
-	if (j->to_host) {
-		memcpy(j->dst, j->src, j->bytes);
-		return 0;
-	}
+	if (j->to_host)
+		return read_bytes(from, j->dst, j->src, j->bytes, err);
 	rc = cuda_fail(cudaEventSynchronize(piece->copied), "placing weights", err);
 	if (rc)
 		return rc;
 	w->at = !w->at;
-	if (j->row_bytes)
-		tiles_fill((int)j->type, piece->pinned, j->src, j->row_bytes,
-			   j->bytes / (TILE_ROWS * j->row_bytes));
-	else
-		memcpy(piece->pinned, j->src, j->bytes);
-	rc = cuda_fail(cudaMemcpyAsync(j->dst, piece->pinned, j->bytes, cudaMemcpyHostToDevice,
-				       w->stream),
-		       "placing weights", err);
+	rc = fill(w, from, j, piece->pinned, err);
+	if (!rc)
+		rc = cuda_fail(cudaMemcpyAsync(j->dst, piece->pinned, j->bytes,
+					       cudaMemcpyHostToDevice, w->stream),
+			       "placing weights", err);
 	if (!rc)
 		rc = cuda_fail(cudaEventRecord(piece->copied, w->stream), "placing weights",
 			       err);
@@ -182,7 +188,7 @@ static void *work(void *ctx)
 
 	while (next_piece(p, &j)) {
 		if (!rc)
-			rc = worker_copy(&w, &j, &err);
+			rc = worker_copy(&w, p->from, &j, &err);
 	}
 	if (!rc)
 		rc = cuda_fail(cudaStreamSynchronize(w.stream), "placing weights", &err);
@@ -228,7 +234,8 @@ static void join(struct place *p)
 	p->running = 0;
 }
 
-int place_begin(struct backend *be, uint64_t bytes, struct err *err)
+int place_begin(struct backend *be, uint64_t bytes, const struct weight_reader *from,
+		struct err *err)
 {
 	struct cuda *c = cuda_of(be);
 	uint64_t left = memory_free_bytes(be);
@@ -243,6 +250,7 @@ int place_begin(struct backend *be, uint64_t bytes, struct err *err)
 	p = c->place;
 	BUG_ON(p->running);
 	p->err = (struct err){0};
+	p->from = from;
 	p->ending = 0;
 	p->running = 1;
 	for (int n = n_workers(); p->n_threads < n; p->n_threads++) {
@@ -324,9 +332,10 @@ static int place_job(struct backend *be, dbuf *src, struct job j, struct err *er
 	rc = arena_take(j.to_host ? &p->host : &p->own, j.bytes, &j.dst, err);
 	if (!rc)
 		rc = enqueue(p, j, err);
-	if (!rc)
-		*src = j.dst;
-	return rc;
+	if (rc)
+		return rc;
+	*src = j.dst;
+	return p->from ? p->from->passed(p->from->ctx, j.bytes, err) : 0;
 }
 
 int place_bytes(struct backend *be, dbuf *src, size_t bytes, struct err *err)

@@ -34,7 +34,8 @@ int comm_wait(struct cuda_comm *k, const char *what, struct err *err);
 size_t comm_bytes(int n_ranks); /* on each GPU */
 
 /* place.c: weights on their way into device memory */
-int place_begin(struct backend *be, uint64_t bytes, struct err *err);
+int place_begin(struct backend *be, uint64_t bytes, const struct weight_reader *from,
+		struct err *err);
 int place_weight(struct backend *be, struct weight *w, int n_group, struct err *err);
 int place_bytes(struct backend *be, dbuf *p, size_t bytes, struct err *err);
 int place_experts(struct backend *be, struct expert_weights *e, int n, int n_hosted,

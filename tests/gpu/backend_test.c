@@ -235,7 +235,7 @@ static void more_than_there_is_is_no_memory(void **state)
 	/* and what comes next works */
 	p = buffer(be, MIB, MEMORY_PLAIN);
 	be->free(be, p);
-	assert_int_equal(be->place_begin(be, UINT64_C(1) << 46, &err), ERR_NOMEM);
+	assert_int_equal(be->place_begin(be, UINT64_C(1) << 46, NULL, &err), ERR_NOMEM);
 }
 
 /* -------------------------------------------------------------------- runs */
@@ -407,7 +407,7 @@ static void placed_bytes_arrive_whole_whatever_their_size(void **state)
 		n[i] = sizes[i < COUNT(sizes) ? i : i % 8];
 
 	for (int round = 0; round < 2; round++) {
-		ok(be->place_begin(be, 0, &err), &err);
+		ok(be->place_begin(be, 0, NULL, &err), &err);
 		for (size_t i = 0; i < N; i++) {
 			at[i] = bytes + i;
 			ok(be->place_bytes(be, &at[i], n[i], &err), &err);

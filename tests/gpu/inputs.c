@@ -540,7 +540,7 @@ struct weight_pair bench_weight(struct bench *b, enum weight_type type, int out,
 	p->weight = (struct weight_pair){{w, w}};
 	if (!gpu->place)
 		return p->weight;
-	bench_check(b, gpu->place_begin(gpu, 0, &b->err), "place_begin");
+	bench_check(b, gpu->place_begin(gpu, 0, NULL, &b->err), "place_begin");
 	bench_check(b, gpu->place(gpu, &p->weight.w[GPU], n_group, &b->err), "place");
 	bench_check(b, gpu->place_end(gpu, &b->err), "place_end");
 	return p->weight;
@@ -575,7 +575,7 @@ struct experts_pair bench_experts(struct bench *b, enum weight_type type, int n,
 	memcpy(x->e[GPU], x->e[CPU], bytes);
 	if (!gpu->place_experts)
 		return *x;
-	bench_check(b, gpu->place_begin(gpu, 0, &b->err), "place_begin");
+	bench_check(b, gpu->place_begin(gpu, 0, NULL, &b->err), "place_begin");
 	bench_check(b, gpu->place_experts(gpu, x->e[GPU], n, n / 3, &x->table[GPU], &b->err),
 		    "place_experts");
 	bench_check(b, gpu->place_end(gpu, &b->err), "place_end");

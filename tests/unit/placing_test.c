@@ -22,7 +22,7 @@
 #include "tests/support/tmpdir.h"
 
 #define GOLDEN    "tests/golden/pro-micro"
-#define SCRAMBLED 7    /* this backend's layout: bytes from the last to the first, flipped */
+#define SCRAMBLED 7 /* this backend's layout: bytes from the last to the first, flipped */
 #define FLIP      0x5A
 
 /* The CPU backend with placing added.  One at a time. */
@@ -30,13 +30,16 @@ static struct {
 	const struct ops *cpu; /* its own operations */
 	struct ops ops;
 	struct hostmem mem;
+	const struct weight_reader *from;
 	uint64_t announced, taken; /* bytes */
 	int n_begun, n_ended, n_linear, n_bytes, n_experts;
 	int n_swaps;
 	int n_hosted; /* of all that were placed */
 	int n_groups; /* of the linear weights that have more than one, all told */
 	void (*caps)(const struct backend *be, struct backend_caps *caps); /* its own */
-	int fail_at; /* the call that fails, counted from 1; 0: none */
+	int fail_at;     /* the call that fails, counted from 1; 0: none */
+	const char *cut; /* a file that is cut short at the call cut_at */
+	int cut_at;
 } it;
 
 static void scramble(unsigned char *to, const unsigned char *from, size_t n)
@@ -48,18 +51,24 @@ static void scramble(unsigned char *to, const unsigned char *from, size_t n)
 static int take(dbuf *p, size_t n, bool scrambled, struct err *err)
 {
 	void *own;
+	unsigned char *read = malloc(n);
 	int rc = hostmem_take(&it.mem, n, "weights", &own, err);
 
-	if (rc)
-		return rc;
+	assert_non_null(read);
 	assert_non_null(*p);
-	if (scrambled)
-		scramble(own, *p, n);
-	else
-		memcpy(own, *p, n);
-	*p = own;
-	it.taken += n;
-	return 0;
+	if (!rc)
+		rc = it.from->read(it.from->ctx, read, *p, n, err);
+	if (!rc) {
+		if (scrambled)
+			scramble(own, read, n);
+		else
+			memcpy(own, read, n);
+		*p = own;
+		it.taken += n;
+		rc = it.from->passed(it.from->ctx, n, err);
+	}
+	free(read);
+	return rc;
 }
 
 static int take_weight(struct weight *w, struct err *err)
@@ -100,13 +109,17 @@ static int fails(struct err *err)
 {
 	int n = it.n_linear + it.n_bytes + it.n_experts;
 
+	if (it.cut && n == it.cut_at)
+		assert_int_equal(truncate(it.cut, 8192), 0);
 	return n == it.fail_at ? err_set(err, ERR_NOMEM, "the device is full") : 0;
 }
 
-static int place_begin(struct backend *be, uint64_t bytes, struct err *err)
+static int place_begin(struct backend *be, uint64_t bytes, const struct weight_reader *from,
+		       struct err *err)
 {
 	(void)be;
 	(void)err;
+	it.from = from;
 	it.announced = bytes;
 	it.n_begun++;
 	return 0;
@@ -222,7 +235,8 @@ static int linear(struct backend *be, const struct linear_args *a, struct err *e
 
 static int experts(struct backend *be, const struct experts_args *a, struct err *err)
 {
-	const struct expert_weights *table = (const struct expert_weights *)(const void *)a->table;
+	const struct expert_weights *table =
+		(const struct expert_weights *)(const void *)a->table;
 	struct expert_weights *plain = calloc((size_t)a->n_expert + 1, sizeof(*plain));
 	void **memory = calloc(3 * ((size_t)a->n_expert + 1), sizeof(*memory));
 	struct experts_args args = *a;
@@ -326,7 +340,7 @@ static float *logits_of(struct model *m)
 	assert_int_equal(seq_new(&s, m, &err), 0);
 	for (int at = 0; at < N_IDS; at += 50)
 		if (seq_forward(s, ids + at, 50, WANT_ALL, out + (size_t)at * vocab,
-				  out + (size_t)(N_IDS + at) * vocab, &err))
+				out + (size_t)(N_IDS + at) * vocab, &err))
 			fail_msg("%s", err.text);
 	seq_free(s);
 	return out;
@@ -368,11 +382,13 @@ static void placed_weights_give_the_logits_of_mapped_ones(void **state)
 	assert_int_equal(w.done, it.announced);
 	assert_int_equal(w.all, it.announced);
 	assert_int_equal(it.n_groups, 5 * 4); /* of each layer's output projection */
-	assert_int_equal(it.n_experts, 2 * 5); /* of each layer: the routed, and the shared one */
+	assert_int_equal(it.n_experts,
+			 2 * 5); /* of each layer: the routed, and the shared one */
 	model_close(mapped);
 	assert_false(is_mapped("model-0000"));
 	b = logits_of(placed);
-	assert_memory_equal(a, b, 2 * N_IDS * (size_t)model_config(placed)->vocab * sizeof(float));
+	assert_memory_equal(a, b,
+			    2 * N_IDS * (size_t)model_config(placed)->vocab * sizeof(float));
 	model_close(placed);
 	free(a);
 	free(b);
@@ -464,7 +480,8 @@ static void any_failure_while_placing_ends_it_and_is_told(void **state)
 	assert_true(n_calls > 100);
 	for (int i = 1; i <= n_calls; i++) {
 		w = (struct watch){0};
-		assert_int_equal(open_placed(&m, GOLDEN, placing_backend(i), &w, &err), ERR_NOMEM);
+		assert_int_equal(open_placed(&m, GOLDEN, placing_backend(i), &w, &err),
+				 ERR_NOMEM);
 		assert_null(m);
 		assert_string_equal(err.text, "the device is full");
 		assert_int_equal(it.n_ended, 1);
@@ -484,6 +501,7 @@ static void placing_can_be_stopped(void **state)
 	assert_int_equal(it.n_ended, 1);
 }
 
+/* Before the first call, and between two. */
 static void a_file_cut_short_meanwhile_is_an_error_that_names_it(void **state)
 {
 	static const char *const files[] = {
@@ -493,33 +511,43 @@ static void a_file_cut_short_meanwhile_is_an_error_that_names_it(void **state)
 		"model-00002-of-00003.safetensors",
 		"model-00003-of-00003.safetensors",
 	};
-	struct safetensors *st;
-	struct model_config cfg;
-	struct weights *weights;
-	struct backend *be;
-	struct shard whole;
-	struct tmpdir d;
-	struct err err = {0};
-	char from[128];
+	char from[128], cut[256];
 
 	(void)state;
-	tmpdir_init(&d);
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(from, sizeof(from), GOLDEN "/%s", files[i]);
-		tmpdir_copy(&d, from);
+	for (int at = 0; at <= 2; at += 2) {
+		struct safetensors *st;
+		struct model_config cfg;
+		struct weights *weights;
+		struct backend *be;
+		struct shard whole;
+		struct tmpdir d;
+		struct err err = {0};
+
+		tmpdir_init(&d);
+		for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+			snprintf(from, sizeof(from), GOLDEN "/%s", files[i]);
+			tmpdir_copy(&d, from);
+		}
+		snprintf(cut, sizeof(cut), "%s", tmpdir_file(&d, files[3]));
+		assert_int_equal(model_config_read(d.path, &cfg, &err), 0);
+		assert_int_equal(safetensors_open(&st, d.path, &err), 0);
+		whole = shard_whole(&cfg);
+		assert_int_equal(weights_open(&weights, &cfg, &whole, st, &err), 0);
+		be = placing_backend(0);
+		it.cut = cut;
+		it.cut_at = at;
+		if (!at)
+			assert_int_equal(truncate(cut, 8192), 0);
+		assert_int_equal(weights_place(weights, be, st, 0, NULL, NULL, &err),
+				 ERR_MODEL);
+		assert_non_null(strstr(err.text, files[3]));
+		assert_int_equal(it.n_begun, at ? 1 : 0);
+		assert_int_equal(it.n_ended, it.n_begun);
+		weights_free(weights);
+		safetensors_close(st);
+		be->close(be);
+		tmpdir_release(&d);
 	}
-	assert_int_equal(model_config_read(d.path, &cfg, &err), 0);
-	assert_int_equal(safetensors_open(&st, d.path, &err), 0);
-	whole = shard_whole(&cfg);
-	assert_int_equal(weights_open(&weights, &cfg, &whole, st, &err), 0);
-	be = placing_backend(0);
-	assert_int_equal(truncate(tmpdir_file(&d, files[3]), 8192), 0);
-	assert_int_equal(weights_place(weights, be, st, 0, NULL, NULL, &err), ERR_MODEL);
-	assert_non_null(strstr(err.text, files[3]));
-	weights_free(weights);
-	safetensors_close(st);
-	be->close(be);
-	tmpdir_release(&d);
 }
 
 /* --------------------------------------------------------------- random weights */
