@@ -78,6 +78,7 @@ struct engine_info {
 	int64_t ctx_tokens;       /* the context this engine was opened with          */
 	int64_t vocab;
 	int64_t weight_bytes, cache_bytes, scratch_bytes;
+	double load_s;            /* that bringing in the weights took; 0: there are none */
 	bool has_title_task;      /* the tokenizer knows <｜title｜>                    */
 };
 

@@ -160,10 +160,21 @@ eval-nano: $(B)/dsv4chat
 	python3 tests/eval/eval_nano.py --program $(B)/dsv4chat --model share/nano
 
 # What the screen and the history cost; prints figures beside their goals.
-.PHONY: bench-tui bench-history bench-tools
+.PHONY: bench-tui bench-history bench-tools bench-load
 bench-tools: $(B)/tests/bench/tools_bench $(B)/tests/bench/agent_bench $(B)/dsv4chat
 	$(B)/tests/bench/tools_bench
 	DSV4CHAT_PROGRAM=$(B)/dsv4chat $(B)/tests/bench/agent_bench
+
+# Loading LOAD_LAYERS of Flash's layers, 3.6 GB each, and its draft layer, from the page cache, twice
+# in two starts; the folder stays.
+LOAD_DIR ?= $(B)/load
+LOAD_LAYERS ?= 4
+bench-load: $(B)/tests/bench/checkpoint_bench $(B)/dsv4chat
+	test -e $(LOAD_DIR)/model.safetensors || \
+		$(B)/tests/bench/checkpoint_bench $(LOAD_DIR) flash $(LOAD_LAYERS)
+	cat $(LOAD_DIR)/model.safetensors > /dev/null
+	$(B)/dsv4chat bench --load --model $(LOAD_DIR) --ctx 1024
+	$(B)/dsv4chat bench --load --model $(LOAD_DIR) --ctx 1024
 
 bench-history: $(B)/tests/bench/history_bench
 	$(B)/tests/bench/history_bench

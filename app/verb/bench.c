@@ -54,6 +54,7 @@ int verb_bench(int argc, char **argv)
 		{"model", required_argument, NULL, 'm'},   {"dummy", required_argument, NULL, 'd'},
 		{"layers", required_argument, NULL, 'l'},  {"ctx", required_argument, NULL, 'c'},
 		{"draft", no_argument, NULL, 'D'},         {"cache", no_argument, NULL, 'k'},
+		{"load", no_argument, NULL, 'L'},
 		VERB_ENGINE_FLAGS,
 		{0},
 	};
@@ -84,6 +85,9 @@ int verb_bench(int argc, char **argv)
 			break;
 		case 'k':
 			measure = bench_cache_run;
+			break;
+		case 'L':
+			measure = bench_load_run;
 			break;
 		case 'c':
 			how.ctx = n;

@@ -88,6 +88,16 @@ static void check_backends(struct doctor *d)
 	buf_release(&out);
 }
 
+static void tell_loaded(struct doctor *d, double seconds, const struct engine_info *info)
+{
+	char rate[48] = "";
+
+	if (info->load_s > 0)
+		snprintf(rate, sizeof(rate), ", weights at %.1f GB/s",
+			 (double)info->weight_bytes / info->load_s / 1e9);
+	tell(d, GOOD, "engine", "loaded in %.1f s%s, on %s", seconds, rate, info->backend);
+}
+
 /* Loads the model as a chat would. */
 static void check_engine(struct doctor *d, const struct engine_config *config)
 {
@@ -108,8 +118,7 @@ static void check_engine(struct doctor *d, const struct engine_config *config)
 	if (rc)
 		tell(d, FAIL, "engine", "%s", err.text);
 	else
-		tell(d, GOOD, "engine", "loaded in %.1f s, on %s",
-		     (double)(clock_ms() - began) / 1000, e->ops->info(e)->backend);
+		tell_loaded(d, (double)(clock_ms() - began) / 1000, e->ops->info(e));
 	if (e)
 		e->ops->close(e);
 }

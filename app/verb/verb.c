@@ -26,11 +26,12 @@
 
 const struct verb verbs[] = {
 	{"bench", verb_bench, "measure the engine beside this machine's memory",
-	 "[--model DIR | --dummy SHAPE [--layers N]] [--ctx N] [--draft | --cache] [ENGINE]",
+	 "[--model DIR | --dummy SHAPE [--layers N]] [--ctx N] [--draft | --cache | --load] [ENGINE]",
 	 MODEL_ROW "--dummy SHAPE\trandom weights instead: flash, flash-dspark or pro\n"
 		   "--layers N\tof these, N layers; as many as fit where it is not given\n" CTX_ROW
 		   "--draft\twhat drafting brings, at each depth, instead\n"
-		   "--cache\twhat going back to a conversation costs, instead\n" ENGINE_ROWS},
+		   "--cache\twhat going back to a conversation costs, instead\n"
+		   "--load\thow fast the checkpoint is loaded, twice, instead\n" ENGINE_ROWS},
 	{"cache", verb_cache, "what is kept on disk of what was read", "[list|verify|clear]",
 	 "list\tconversations, and what is kept of each\n"
 	 "verify\tread all of it; what is damaged is said and removed\n"

@@ -29,6 +29,9 @@ struct bench_request {
  */
 int bench_run(const struct bench_request *req, struct buf *out, struct err *err);
 
+/* Of loading alone: the model is opened and closed twice. */
+int bench_load_run(const struct bench_request *req, struct buf *out, struct err *err);
+
 /*
  * The same of what is kept of conversations: going back to one of 32K, 128K and, where the
  * context is as long, 1M tokens, in memory and on disk ($TMPDIR, or /tmp), and writing it

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/engine.h"
 #include "engine/checkpoint/plan.h"
@@ -236,6 +237,7 @@ static int open_rank(struct model *m, void *ctx, struct err *err)
 
 static int open_all(struct model *m, struct opening *o, struct err *err)
 {
+	double start = clock_s();
 	int rc = 0;
 
 	for (int i = 0; i < model_n_ranks(m) && !rc; i++)
@@ -247,6 +249,7 @@ static int open_all(struct model *m, struct opening *o, struct err *err)
 		rc = team_run(m, open_rank, o, err);
 	if (!rc && m->files && m->be->place_begin)
 		safetensors_unmap(m->files);
+	m->load_s = clock_s() - start;
 	return rc;
 }
 
@@ -263,9 +266,9 @@ int model_open(struct model **out, const struct model_options *opt, struct err *
 		model_close(m);
 		return rc;
 	}
-	log_add(LOG_INFO, "model open: %s, %s, %d layers, context %lld, chunk %d",
+	log_add(LOG_INFO, "model open: %s, %s, %d layers, context %lld, chunk %d, %.1f s",
 		opt->dummy ? opt->dummy : opt->dir, m->name, m->cfg.n_layers, (long long)m->ctx,
-		m->chunk);
+		m->chunk, m->load_s);
 	*out = m;
 	return 0;
 }
@@ -356,6 +359,23 @@ int model_draft_most(const struct model *m)
 bool model_drafts_blocks(const struct model *m)
 {
 	return m->n_stages > 0;
+}
+
+struct model_load model_load(struct model *m)
+{
+	struct model_load l = {.seconds = m->load_s};
+	double read = 0;
+
+	if (!m->files)
+		return l;
+	for (int i = 0; i < model_n_ranks(m); i++) {
+		const struct weights *w = team_rank(m, i)->weights;
+
+		l.bytes += w->bytes;
+		read += w->read_s;
+	}
+	l.readers = read / l.seconds;
+	return l;
 }
 
 static int64_t rank_cache_bytes(const struct model *m)

@@ -97,8 +97,16 @@ struct model_memory {
 };
 struct model_memory model_memory(struct model *m);
 
+/* Bringing the weights to where they are read: of files; bytes are 0 where they were made up. */
+struct model_load {
+	uint64_t bytes; /* of all ranks */
+	double seconds;
+	double readers; /* threads that read at a time, on average; 0: nobody counts them */
+};
+struct model_load model_load(struct model *m);
+
 /*
- * The same with one sequence of n_tokens (at least one prefill chunk of them, no frontiers), which
+ * model_memory() with one sequence of n_tokens (at least one prefill chunk of them, no frontiers), which
  * is what is resident: of the rest only addresses are reserved.  It leaves out what does not
  * depend on the model's size: the program, the tables of its names, its tokenizer.
  */

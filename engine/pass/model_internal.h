@@ -144,6 +144,7 @@ struct model {
 	struct hosting hosting;
 	dbuf *buffers;  /* every allocation of the work area, for freeing */
 	int64_t work_bytes;
+	double load_s; /* from the plan to all that opens */
 	struct phase_clock clock;
 	forward_tap tap;
 	void *tap_ctx;

@@ -87,6 +87,7 @@ static void fill_info(struct session *s)
 	snprintf(info->backend, sizeof(info->backend), "%s", model_backend_name(s->model));
 	info->ctx_tokens = model_ctx_tokens(s->model);
 	info->weight_bytes = mem.weight_bytes;
+	info->load_s = model_load(s->model).seconds;
 	info->cache_bytes = mem.cache_bytes;
 	info->scratch_bytes = mem.scratch_bytes;
 	info->has_title_task = prompt_has_task(s->tok, CHAT_TASK_TITLE);

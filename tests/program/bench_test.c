@@ -46,6 +46,8 @@ static void every_table_is_there(void **state)
 	const char *text = printed(&run, argv);
 
 	(void)state;
+	assert_true(behind(text, "loaded in ") >= 0);
+	assert_true(behind(text, " s: ") > 0); /* GB/s */
 	assert_true(behind(text, "memory reads ") > 0);
 	assert_true(behind(text, "wq_b and wo_b ") > 0);
 	assert_true(behind(text, "\n  experts ") > 0);
@@ -58,6 +60,21 @@ static void every_table_is_there(void **state)
 	assert_null(strstr(text, "derived")); /* all of its layers were run */
 	assert_null(strstr(text, " nan"));
 	assert_null(strstr(text, " inf"));
+	program_run_release(&run);
+}
+
+static void a_checkpoint_is_loaded_twice_and_nothing_else(void **state)
+{
+	static const char *const argv[] = {"bench", "--load", "--model", "share/nano", NULL};
+	struct program_run run;
+	const char *text = printed(&run, argv), *again;
+
+	(void)state;
+	assert_true(behind(text, "\nloaded in ") >= 0);
+	again = strstr(strstr(text, "\nloaded in ") + 1, "\nloaded in ");
+	assert_non_null(again);
+	assert_true(behind(again, " s: ") > 0); /* GB/s */
+	assert_null(strstr(text, "memory reads"));
 	program_run_release(&run);
 }
 
@@ -84,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_table_is_there),
+		cmocka_unit_test(a_checkpoint_is_loaded_twice_and_nothing_else),
 		cmocka_unit_test(ranks_have_a_table),
 	};
 

@@ -41,6 +41,7 @@ static void the_small_model_is_looked_through_and_loaded(void **state)
 		"\nok    memory    needed ",
 		"\nok    memory    available ",
 		"\nok    engine    loaded in ",
+		" s, weights at ",
 		", on cpu ",
 	};
 	struct program_run run = {0};
