@@ -1,5 +1,5 @@
 /*
- * What the small model does with tools, at temperature 0: seven tasks, each with all that is
+ * What the small model does with tools, at temperature 0: eight tasks, each with all that is
  * shown of it.  It has ten million parameters: it calls the right tool for each, says what came
  * of it, and knows a denial by the user or by a rule; what it makes of "nobody can be asked" is
  * no sentence, and stands here as it is.
@@ -38,8 +38,8 @@ static int begin(void **state)
 	tmpdir_write_text(&test_dir, "home/work/Makefile",
 			  "all:\n\t@echo x > made; echo built\n");
 	tmpdir_write_text(&test_dir, "home/work/main.c", main_c);
-	tmpdir_write_text(&test_dir, "home/work/a.txt", "one\n");
-	tmpdir_write_text(&test_dir, "home/work/b.txt", "two\n");
+	tmpdir_write_text(&test_dir, "home/work/list.txt", "fish and bread\n");
+	tmpdir_write_text(&test_dir, "home/work/info.txt", "the key is 42\n");
 	return 0;
 }
 
@@ -100,25 +100,27 @@ static const struct task {
 	{"", "list the python files in src", 0, false,
 	 "I list `src`.\n→ list_files src  (T s)\nI count: 1 main.py.\n"
 	 "There is 1 file in `src`: main.py.\n"},
-	{"", "search for TODO", 0, false,
-	 "I search for `TODO`.\n→ search_files TODO  (T s)\nThere is 1 match.\n"
-	 "I found `TODO` in 1 place: src/main.py line 1.\n"},
+	/* Two calls of one answer. */
+	{"", "read list.txt and info.txt", 0, false,
+	 "I read both files.\n→ read_file list.txt  (T s)\n→ read_file info.txt  (T s)\n"
+	 "I have both results.\n`list.txt` contains: fish and bread\n\n"
+	 "`info.txt` contains: the key is 42\n"},
 	{"--approve auto", "run `make`", 0, true,
 	 "I run the command in the shell.\n→ shell make  (T s)\nThe output is one line.\n"
 	 "The command printed: built\n"},
 	{"--approve edits", "replace foo with bar in main.c", 0, false,
 	 "I edit `main.c`.\n→ edit_file main.c  (T s)\nIt worked.\n"
 	 "I replaced `foo` with `bar` in `main.c`.\n"},
-	/* Two calls of one answer; the blank is what the model writes. */
-	{"", "read a.txt and b.txt", 0, false,
-	 "I read both files.\n→ read_file  a.txt  (T s)\n→ read_file b.txt  (T s)\n"
-	 "I have both results.\n` a.txt` contains: one\n\n`b.txt` contains: two\n"},
+	{"", "search for TODO", 0, false,
+	 "I search for `TODO`.\n→ search_files TODO  (T s)\nThe result is one line.\n"
+	 "→ read_file src/main.py  (T s)\nThe result is one line.\n"
+	 "`src/main.py` contains: x = 1 # TODO: more\n"},
 	{"--approve auto --deny 'shell make'", "run `make`", 0, true,
 	 "I run the command in the shell.\n→ shell make  (denied)\nThe call was denied.\n"
-	 "I was not allowed to run the command.\n"},
+	 "I was not allowed to run the command: error: deny = shell make\n"},
 	{"", "run `make`", 5, true,
 	 "I run the command in the shell.\n→ shell make  (refused)\nThe output is one line.\n"
-	 "The command printed: error: denied: nobody can be shell"
+	 "The command printed: error: nobody can be asked; allowed to read it first."
 	 "dsv4chat: 1 call was refused, since nobody could be asked\n\n"},
 };
 
@@ -179,7 +181,7 @@ static void what_the_user_decides_is_understood(void **state)
 	} rows[] = {
 		{"n\n", "→ shell make  (denied)", "I was not allowed to run the command."},
 		{"r not now\n", "→ shell make  (denied)",
-		 "I was not allowed to run the command."},
+		 "I was not allowed to run the command: not now"},
 		{"y\n", "→ shell make  (0.", "The command printed: built"},
 	};
 	const char *args[] = {"--tools", "--ephemeral", "--temp", "0", "run `make`", NULL};

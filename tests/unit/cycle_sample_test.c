@@ -16,7 +16,7 @@
 #include "engine/pass/model.h"
 #include "engine/text/tokenizer.h"
 
-#define TEMPERATURE 1.6
+#define TEMPERATURE 2.0
 #define LEAST       8.0 /* expected in a bin of its own; all the rest is one bin */
 #define MOST_FIRST  24  /* first tokens whose followers are looked at */
 

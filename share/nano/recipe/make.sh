@@ -4,7 +4,7 @@
 #	make.sh tokenizer OUT   OUT/tokenizer.json, from the generator's text; needs no GPU, half a minute
 #	make.sh first OUT       OUT/A: trained from fresh weights
 #	make.sh second OUT      OUT/B: trained on from OUT/A
-#	make.sh model OUT       OUT/model: the folder as it ships, from OUT/B
+#	make.sh model OUT       OUT/model: the folder as it ships, from OUT/B, or from OUT/A where no B is
 #
 # SECONDS_EACH (540) is what each of the trainings may take, compilation included.  STEPS_FIRST and
 # STEPS_SECOND make a run again that took so many steps (its log says it); seeds and numbers of
@@ -35,9 +35,11 @@ second)
 		--out "$out/B"
 	;;
 model)
+	trained=$out/A
+	[ ! -d "$out/B" ] || trained=$out/B
 	mkdir -p "$out/model"
 	cp "$here/../config.json" "$here/../generation_config.json" "$out/tokenizer.json" \
-		"$out/B/model.safetensors" "$out/model/"
+		"$trained/model.safetensors" "$out/model/"
 	;;
 *)
 	echo "$part: expected tokenizer, first, second or model" >&2
