@@ -13,7 +13,7 @@
  * thread.
  *
  * Floor, one token, 640 rows: 374 KB, 0.1 µs.  What it takes is a chain: step, choice, page,
- * row, the four phases; the launch of the second kernel, step, parts.  (Clusters of 16 blocks
+ * row, the four phases; the launch of the second kernel, step and parts.  (Clusters of 16 blocks
  * that add up through each other's shared memory: some 8 of them run at once, so that the rows
  * wait in line, 13 µs for two and 33 for eight.)
  */
@@ -290,8 +290,19 @@ static __global__ void __launch_bounds__(FEW_THREADS, 2)
 
 static_assert(ATTEND_PARTS <= WARP, "a lane weighs each part");
 
+/* Begins to load the head's parts from `first` on, those below `end`. */
+static __device__ __forceinline__ void add_load(float4 (&v)[ADD_AT_ONCE], const float4 *from,
+						int first, int end, int heads)
+{
+#pragma unroll
+	for (int k = 0; k < ADD_AT_ONCE; k++)
+		v[k] = first + k < end ? from[(int64_t)(first + k) * heads * (HEAD_DIM / 4)]
+				       : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+}
+
 /* Grid: pieces of a head's columns, heads, tokens.  (Without a least number of blocks the
- * compiler leaves registers for a few loads at a time.) */
+ * compiler leaves registers for a few loads at a time.)  The first parts are loaded before it
+ * is known how many there are: what lies behind the last is dropped. */
 static __global__ void __launch_bounds__(ADD_THREADS, 8)
 	add_parts(const __grid_constant__ struct few p)
 {
@@ -300,12 +311,16 @@ static __global__ void __launch_bounds__(ADD_THREADS, 8)
 	int t = p.t0 + (int)blockIdx.z, heads = few_heads(p.a.n_head), n, rows;
 	int64_t at = (int64_t)blockIdx.z * p.parts * heads + head;
 	float sink = ((const float *)p.a.sink)[head], max, weight, sum;
-	const float *rope = (const float *)p.a.rope + (int64_t)t * ROPE_DIM;
+	const float4 *rope = (const float4 *)p.a.rope + (int64_t)t * (ROPE_DIM / 4);
+	bool turned = col >= HEAD_DIM - ROPE_DIM;
 	float2 mine = make_float2(-INFINITY, 0.0f);
 	const float4 *from = (const float4 *)(p.part + at * HEAD_DIM + col);
-	float4 o = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+	float4 o = make_float4(0.0f, 0.0f, 0.0f, 0.0f), cs = o, v[ADD_AT_ONCE];
 
 	kernel_begin();
+	add_load(v, from, 0, p.parts, heads);
+	if (turned)
+		cs = rope[(col - (HEAD_DIM - ROPE_DIM)) / 4];
 	if (lane < p.parts)
 		mine = p.sums[at + (int64_t)lane * heads];
 	rows = seen_by(p.a, t).n;
@@ -316,23 +331,24 @@ static __global__ void __launch_bounds__(ADD_THREADS, 8)
 	weight = lane < n ? round_exp(mine.x - max) : 0.0f;
 	sum = warp_sum(mine.y * weight) + round_exp(sink - max);
 	for (int i = 0; i < n; i += ADD_AT_ONCE) {
-		float4 v[ADD_AT_ONCE];
-
-#pragma unroll
-		for (int k = 0; k < ADD_AT_ONCE; k++)
-			v[k] = i + k < n ? from[(int64_t)(i + k) * heads * (HEAD_DIM / 4)]
-					 : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+		if (i)
+			add_load(v, from, i, n, heads);
 #pragma unroll
 		for (int k = 0; k < ADD_AT_ONCE; k++) {
 			float w = __shfl_sync(ALL_LANES, weight, i + k);
 
-			o = make_float4(fmaf(w, v[k].x, o.x), fmaf(w, v[k].y, o.y),
-					fmaf(w, v[k].z, o.z), fmaf(w, v[k].w, o.w));
+			if (i + k < n)
+				o = make_float4(fmaf(w, v[k].x, o.x), fmaf(w, v[k].y, o.y),
+						fmaf(w, v[k].z, o.z), fmaf(w, v[k].w, o.w));
 		}
 	}
+	o = make_float4(o.x / sum, o.y / sum, o.z / sum, o.w / sum);
+	if (turned) {
+		rotate(&o.x, &o.y, cs.x, cs.y, -1.0f);
+		rotate(&o.z, &o.w, cs.z, cs.w, -1.0f);
+	}
 	((uint2 *)p.a.out)[(((int64_t)t * p.a.n_head + head) * HEAD_DIM + col) / 4] =
-		make_uint2(out_pair(rope, col, o.x / sum, o.y / sum),
-			   out_pair(rope, col + 2, o.z / sum, o.w / sum));
+		make_uint2(bf16_pair(o.x, o.y), bf16_pair(o.z, o.w));
 }
 
 #endif
