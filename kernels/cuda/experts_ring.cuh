@@ -207,30 +207,59 @@ ring_side_run(struct ring_worker *w, unsigned char *shared, const struct expert_
 
 /* ------------------------------------------------------------------ the kernel */
 
+/* The bit of the counter that turns over when all blocks have met. */
+#define MET 0x80000000u
+
+static __device__ __forceinline__ uint32_t *met_before(unsigned char *shared,
+						       const struct ring_plan &plan)
+{
+	return (uint32_t *)(void *)(shared + plan.before);
+}
+
+/* Before the block comes to meet the others: how the bit is.  By a thread that has nothing else
+ * to do, so that nobody waits for it. */
+static __device__ __forceinline__ void meeting_begin(unsigned char *shared,
+						     const struct ring_plan &plan)
+{
+	uint32_t n;
+
+	if (threadIdx.x != RING_THREADS - 1)
+		return;
+	asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];"
+		     : "=r"(n)
+		     : "l"(plan.counter)
+		     : "memory");
+	*met_before(shared, plan) = n & MET;
+}
+
 /*
- * All blocks have come here before one goes on, and what they wrote is seen.  The counter is 0
- * before and afterwards.  All blocks come to be on the device at once: there are no more than
- * multiprocessors, kernels before this one end without it, one behind it begins when all its
- * blocks have (kernel_begin()), and nobody else's kernels wait there (has_company).
+ * All blocks have come here before one goes on, and what they wrote is seen.  Each adds 1, the
+ * first so much more that together they make MET.  So the bits below are 0 again when they have
+ * met, nobody takes leave, and none waits for what its addition returns.
+ *
+ * All blocks come to be on the device at once: there are no more than multiprocessors, kernels
+ * before this one end without it, one behind it begins when all its blocks have
+ * (kernel_begin()), and nobody else's kernels wait there (has_company).
  */
-static __device__ __forceinline__ void blocks_meet(uint32_t *counter)
+static __device__ __forceinline__ void blocks_meet(unsigned char *shared,
+						   const struct ring_plan &plan)
 {
 	consumers_meet();
 	if (threadIdx.x == 0) {
-		uint32_t n = 0;
+		uint32_t before = *met_before(shared, plan), n = before;
+		uint32_t more = blockIdx.x ? 1 : MET - (gridDim.x - 1);
 
-		asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter)
+		asm volatile("red.release.gpu.global.add.u32 [%0], %1;" ::"l"(plan.counter),
+			     "r"(more)
 			     : "memory");
-		for (unsigned looks = 0; n < gridDim.x; looks++) {
+		for (unsigned looks = 0; (n & MET) == before; looks++) {
 			asm volatile("ld.acquire.gpu.global.u32 %0, [%1];"
 				     : "=r"(n)
-				     : "l"(counter)
+				     : "l"(plan.counter)
 				     : "memory");
 			if (looks == MOST_LOOKS)
 				__trap();
 		}
-		if (atomicAdd(counter, 1u) == 2 * gridDim.x - 1)
-			*counter = 0;
 	}
 	consumers_meet();
 }
@@ -339,6 +368,7 @@ static __global__ void __launch_bounds__(RING_THREADS, 1)
 	kernel_begin();
 	ring_x(shared, j, plan);
 	list_make(list, j);
+	meeting_begin(shared, plan);
 	__syncthreads();
 	if ((int)threadIdx.x < RING_CONSUMERS) {
 		struct ring_worker w = ring_worker_of(plan, shared);
@@ -346,7 +376,7 @@ static __global__ void __launch_bounds__(RING_THREADS, 1)
 #pragma unroll 1
 		for (int k = UP; k <= DOWN; k++) {
 			if (k == DOWN)
-				blocks_meet(plan.counter);
+				blocks_meet(shared, plan);
 			ring_side_run(&w, shared, list, j, plan.side[k], k == UP, y);
 		}
 	} else if (asks) {

@@ -38,8 +38,8 @@ struct ring_side {
 struct ring_plan {
 	struct ring_side side[2];
 	int grid, slots;
-	unsigned barriers, work, list, table, zeros, ring, bytes;
-	uint32_t *counter;
+	unsigned barriers, work, list, table, zeros, before, ring, bytes;
+	uint32_t *counter; /* where all blocks meet */
 };
 
 /* What is to be done with a slot; who asks for its weights leaves it for those who multiply. */
@@ -140,9 +140,10 @@ static inline int ring_plan_of(const struct cuda *c, const struct experts_job *j
 	*down = ring_side_of(j->inner, j->d / (STRIPS * PACKED_ROWS), 1);
 	p->grid = up->tasks > down->tasks ? up->tasks : down->tasks;
 	p->grid = p->grid < c->n_sm ? p->grid : c->n_sm;
-	p->counter = c->counters;
+	p->counter = c->counters + CUDA_MEETING;
 	p->bytes = (unsigned)c->block_shared;
 	p->zeros = ring_take(&at, RING_ZEROS);
+	p->before = ring_take(&at, sizeof(uint32_t));
 	p->list = ring_take(&at, expert_list_bytes(n * (j->n_used + 1)));
 	p->table = ring_take(&at, (size_t)(j->n_expert + 1) * sizeof(struct cuda_expert));
 	up->scales = ring_take(&at, ring_scale_bytes(up, p->grid));
