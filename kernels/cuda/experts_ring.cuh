@@ -366,6 +366,7 @@ static __global__ void __launch_bounds__(RING_THREADS, 1)
 	ring_scales(shared, plan.side[UP], j.shared.s1, j.shared.s3, 1);
 	ring_scales(shared, plan.side[DOWN], j.shared.s2, j.shared.s2, 0);
 	kernel_begin();
+	list_ask(&list, j);
 	ring_x(shared, j, plan);
 	list_make(list, j);
 	meeting_begin(shared, plan);
