@@ -8,8 +8,8 @@
  * Threads of their own (ring_feed.cuh) ask for all weights that the block's tasks need, up and
  * then down in one row, through a ring of slots in shared memory.  Between up and down all
  * blocks meet; by then the ring is full of W2, so memory has work while they wait for each
- * other and for t.  The first of the shared expert's, whose number needs no waiting for, are
- * asked for before the kernel before has ended.
+ * other and for t.  The shared expert's, whose number needs no waiting for, are asked for
+ * first: some before the kernel before has ended, the others while the list of experts is made.
  *
  * A slot holds up to RING_STEPS steps (packed.h) of one strip; an item's slots are of its two
  * strips in turn.  The n-th slot of a block is multiplied by the four warps of group n mod
@@ -359,7 +359,7 @@ static __global__ void __launch_bounds__(RING_THREADS, 1)
 
 	if (asks) {
 		ring_barriers(f);
-		feed_early(&f, plan.side[UP], j);
+		feed_shared(&f, plan.side[UP], j, 0, RING_EARLY);
 	}
 	__syncwarp();
 	ring_table(shared + plan.table, j);
@@ -368,6 +368,8 @@ static __global__ void __launch_bounds__(RING_THREADS, 1)
 	kernel_begin();
 	list_ask(&list, j);
 	ring_x(shared, j, plan);
+	if (asks)
+		feed_shared(&f, plan.side[UP], j, RING_EARLY, f.slots);
 	list_make(list, j);
 	meeting_begin(shared, plan);
 	__syncthreads();
