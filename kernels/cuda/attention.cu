@@ -59,12 +59,12 @@ static int decode(struct cuda *c, const struct attention_args *a, struct err *er
 	for (p.t0 = 0; p.t0 < a->n_tok; p.t0 += TOKENS) {
 		unsigned n = (unsigned)(a->n_tok - p.t0 < TOKENS ? a->n_tok - p.t0 : TOKENS);
 
-		launch_kernel(c, attend_few, dim3((unsigned)p.parts, groups, n), FEW_THREADS,
-			      sizeof(struct few_shared), p);
+		launch_step(c, attend_few, dim3((unsigned)p.parts, groups, n), FEW_THREADS,
+			    sizeof(struct few_shared), p);
 		if (cuda_check_launch(c, "attention", err))
 			return err->code;
-		launch_kernel(c, add_parts, dim3(ADD_BLOCKS, (unsigned)a->n_head, n),
-			      ADD_THREADS, 0, p);
+		launch_step(c, add_parts, dim3(ADD_BLOCKS, (unsigned)a->n_head, n),
+			    ADD_THREADS, 0, p);
 		if (cuda_check_launch(c, "attention", err))
 			return err->code;
 	}

@@ -99,8 +99,7 @@ static int launch_heads(struct cuda *c, const struct attention_rows_args *a, str
 	unsigned first = blocks_for(n * a->query.n_head, WARPS);
 	unsigned more = blocks_for(n * a->index.n_head, WARPS);
 
-	launch_kernel(c, heads_kernel, first + more, POOL_THREADS, 0, a->query, a->index,
-		      first);
+	launch_step(c, heads_kernel, first + more, POOL_THREADS, 0, a->query, a->index, first);
 	return cuda_check_launch(c, "attention_rows", err);
 }
 

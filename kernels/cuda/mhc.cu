@@ -240,9 +240,9 @@ template <bool JOIN> static void launch_products(struct cuda *c, const struct pr
 	dim3 grid((unsigned)p.n_part, (unsigned)((p.n_tok + tile - 1) / tile));
 
 	if (tile == 1)
-		launch_kernel(c, products<1, JOIN>, grid, WARPS * WARP, 0, p);
+		launch_step(c, products<1, JOIN>, grid, WARPS * WARP, 0, p);
 	else if (tile == TILE_SOME)
-		launch_kernel(c, products<TILE_SOME, JOIN>, grid, WARPS * WARP, 0, p);
+		launch_step(c, products<TILE_SOME, JOIN>, grid, WARPS * WARP, 0, p);
 	else
 		launch_kernel(c, products<TILE_MANY, JOIN>, grid, WARPS * WARP, 0, p);
 }
@@ -270,9 +270,9 @@ static int launch_finish(struct cuda *c, const char *op, const struct mhc_pre_ar
 	f.out = (uint16_t *)a->out;
 	f.raw = a->raw ? (float *)a->raw : scratch + (size_t)a->n_tok * OUT * (size_t)n_part;
 	if (a->d <= 4 * FINISH)
-		launch_kernel(c, finish<1>, (unsigned)a->n_tok, FINISH, 0, f);
+		launch_step(c, finish<1>, (unsigned)a->n_tok, FINISH, 0, f);
 	else
-		launch_kernel(c, finish<3>, (unsigned)a->n_tok, FINISH, 0, f);
+		launch_step(c, finish<3>, (unsigned)a->n_tok, FINISH, 0, f);
 	if (cuda_check_launch(c, op, err))
 		return err->code;
 	if (a->raw || !a->comb)
