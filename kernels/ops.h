@@ -359,6 +359,16 @@ struct experts_args {
 	dbuf y;      /* f32 [n_tok, d] */
 };
 
+/*
+ * The experts and what stands behind them, in one: join.post.y is experts.y, and means nothing
+ * afterwards; join.product is none.
+ * Optional: the caller runs experts and mhc_join where the entry is NULL.
+ */
+struct experts_join_args {
+	struct experts_args experts;
+	struct mhc_join_args join;
+};
+
 /* --------------------------------------------------------------- draft head */
 
 /* The final streams of past positions, by position mod STREAM_RING. */
@@ -531,6 +541,8 @@ struct ops {
 	int (*gate_route)(struct backend *, const struct gate_route_args *,
 			  struct err *); /* optional */
 	int (*experts)(struct backend *, const struct experts_args *, struct err *);
+	int (*experts_join)(struct backend *, const struct experts_join_args *,
+			    struct err *); /* optional */
 	int (*stream_recall)(struct backend *, const struct stream_ring_args *, struct err *);
 	int (*stream_keep)(struct backend *, const struct stream_ring_args *, struct err *);
 	int (*draft_join)(struct backend *, const struct draft_join_args *, struct err *);

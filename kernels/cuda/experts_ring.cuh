@@ -3,7 +3,8 @@
  *
  *   up    t = silu(W1 x) · (W3 x) · weight: a task is 16 inner values of each of its pairs, its
  *         two strips being a tile of W1 and the same of W3
- *   down  y = the sum over a row's pairs of W2 t: a task is 32 columns, a strip 16 of them
+ *   down  y = the sum over a row's pairs of W2 t: a task is 32 columns, a strip 16 of them;
+ *         where a joint follows, it begins here (ring_join.cuh), and y is not stored
  *
  * Threads of their own (ring_feed.cuh) ask for all weights that the block's tasks need, up and
  * then down in one row, through a ring of slots in shared memory.  Between up and down all
@@ -36,6 +37,7 @@
 #define KERNELS_CUDA_EXPERTS_RING_CUH
 
 #include "kernels/cuda/ring_feed.cuh"
+#include "kernels/cuda/ring_join.cuh"
 #include "kernels/cuda/ring_product.cuh"
 
 static __device__ __forceinline__ void consumers_meet(void)
@@ -131,14 +133,15 @@ static __device__ __forceinline__ void ring_totals(unsigned char *shared,
 	}
 }
 
-/* A row's pairs in the order of their slots. */
-static __device__ __forceinline__ void ring_rows(const unsigned char *shared,
+/* A row's pairs in the order of their slots: to y, or, where there is a joint, through it. */
+static __device__ __forceinline__ void ring_rows(unsigned char *shared,
 						 const struct experts_job &j,
 						 const struct ring_side &side, int task,
 						 float *y)
 {
 	const int columns = STRIPS * PACKED_ROWS;
 	const float *total = (const float *)(const void *)(shared + side.total);
+	struct ring_joint joint = ring_joint_at(shared, side, j.n_tok);
 
 	for (int i = (int)threadIdx.x; i < j.n_tok * columns; i += RING_CONSUMERS) {
 		int t = i / columns, column = i % columns;
@@ -147,8 +150,16 @@ static __device__ __forceinline__ void ring_rows(const unsigned char *shared,
 
 		for (int s = 1; s <= j.n_used; s++)
 			v += from[s * columns];
-		y[(size_t)t * (size_t)j.d + (size_t)(task * columns + column)] = v;
+		if (j.joint.fn)
+			ring_post(j, joint, t, column, v);
+		else
+			y[(size_t)t * (size_t)j.d + (size_t)(task * columns + column)] = v;
 	}
+	if (!j.joint.fn)
+		return;
+	consumers_meet();
+	for (int t = 0; t < j.n_tok; t++)
+		ring_joint_sums(j, joint, t);
 }
 
 /* The phases of one task: items from … end - 1. */
@@ -362,6 +373,7 @@ static __global__ void __launch_bounds__(RING_THREADS, 1)
 		feed_shared(&f, plan.side[UP], j, 0, RING_EARLY);
 	}
 	__syncwarp();
+	ring_fetch_fn(shared, j, plan.side[DOWN]);
 	ring_table(shared + plan.table, j);
 	ring_scales(shared, plan.side[UP], j.shared.s1, j.shared.s3, 1);
 	ring_scales(shared, plan.side[DOWN], j.shared.s2, j.shared.s2, 0);
@@ -376,6 +388,7 @@ static __global__ void __launch_bounds__(RING_THREADS, 1)
 	if ((int)threadIdx.x < RING_CONSUMERS) {
 		struct ring_worker w = ring_worker_of(plan, shared);
 
+		ring_fetch_streams(shared, j, plan.side[DOWN]);
 #pragma unroll 1
 		for (int k = UP; k <= DOWN; k++) {
 			if (k == DOWN)
@@ -406,6 +419,15 @@ static inline int ring_rows_that_fit(const struct cuda *c, const struct experts_
 	while (want > 0 && !ring_plan_of(c, j, want, &p))
 		want--;
 	return want;
+}
+
+/* Whether the joint that *j has can begin in the kernel: a block has one task then. */
+static inline int ring_serves_joint(const struct cuda *c, const struct experts_job *j)
+{
+	struct ring_plan p;
+
+	return ring_rows_that_fit(c, j, 1) > 0 && ring_plan_of(c, j, 1, &p) &&
+	       p.side[DOWN].tasks <= p.grid;
 }
 
 /* As many rows as ring_rows_that_fit() says, at most. */

@@ -283,6 +283,12 @@ static int launch_finish(struct cuda *c, const char *op, const struct mhc_pre_ar
 	return cuda_mhc_mix(&c->base, &rest, err);
 }
 
+int cuda_mhc_finish(struct cuda *c, const char *op, const struct mhc_pre_args *pre, int n_part,
+		    float *scratch, struct err *err)
+{
+	return launch_finish(c, op, pre, SQUARES, n_part, scratch, err);
+}
+
 /* Products of fn with the streams, and what is made of them; post: what is applied before. */
 static int mix(struct cuda *c, const char *op, const struct mhc_pre_args *a, int n_out,
 	       const struct mhc_post_args *post, struct err *err)
@@ -344,7 +350,7 @@ static int mix_product(struct cuda *c, const struct mhc_join_args *a, struct err
 	return launch_finish(c, "mhc_join", pre, 24, s.join.n_part, s.join.part, err);
 }
 
-static int check_join(const struct mhc_join_args *a, struct err *err)
+int cuda_mhc_check(const struct mhc_join_args *a, struct err *err)
 {
 	const struct linear_args *p = &a->product;
 
@@ -369,7 +375,7 @@ int cuda_mhc_join(struct backend *be, const struct mhc_join_args *a, struct err 
 {
 	struct cuda *c = cuda_of(be);
 
-	if (check_join(a, err))
+	if (cuda_mhc_check(a, err))
 		return err->code;
 	if (a->product.w.w && joins_product(&a->product))
 		return mix_product(c, a, err);

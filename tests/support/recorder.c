@@ -37,6 +37,7 @@
 	X(route, route)                                                                        \
 	X(gate_route, gate_route)                                                              \
 	X(experts, experts)                                                                    \
+	X(experts_join, experts_join)                                                          \
 	X(stream_recall, stream_ring)                                                          \
 	X(stream_keep, stream_ring)                                                            \
 	X(draft_join, draft_join)                                                              \
@@ -150,6 +151,13 @@ static int join(struct recorder *r, const struct mhc_join_args *a, struct err *e
 	return rc ? rc : mixes(r, &a->pre, err);
 }
 
+static int experts_join(struct recorder *r, const struct experts_join_args *a, struct err *err)
+{
+	int rc = r->inner->ops->experts(r->inner, &a->experts, err);
+
+	return rc ? rc : join(r, &a->join, err);
+}
+
 static int batch(struct recorder *r, const struct linear_batch_args *a, struct err *err)
 {
 	int rc = 0;
@@ -212,6 +220,8 @@ static int perform(struct recorder *r, const struct issued *it, struct err *err)
 			return adds(r, &it->a.mhc_post, err);                                  \
 		if (OP_##name == OP_mhc_join)                                                  \
 			return join(r, &it->a.mhc_join, err);                                  \
+		if (OP_##name == OP_experts_join)                                              \
+			return experts_join(r, &it->a.experts_join, err);                      \
 		if (OP_##name == OP_linear_batch)                                              \
 			return batch(r, &it->a.linear_batch, err);                             \
 		if (OP_##name == OP_attention_rows)                                            \
@@ -467,6 +477,7 @@ struct recorder *recorder_new(struct backend *inner, int joins, int marks)
 		r->ops.linear_batch = NULL;
 		r->ops.attention_rows = NULL;
 		r->ops.gate_route = NULL;
+		r->ops.experts_join = NULL;
 	}
 	return r;
 }
