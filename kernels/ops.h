@@ -256,7 +256,7 @@ struct index_query_args {
  */
 struct attention_rows_args {
 	struct linear_normed_args queries; /* batch.n 0: they have been made */
-	struct query_args query;           /* n_tok alike in all */
+	struct query_args query;           /* n_tok alike in all; q NULL: left to attention */
 	struct window_row_args window;
 	struct index_query_args index; /* n_head 0: there is none */
 	struct mhc_mix_args mix;
@@ -299,6 +299,8 @@ struct attention_args {
 	int top_k;   /* row length of sel */
 	int64_t max_pages;
 	float scale; /* 512^-½ */
+	float q_eps; /* not 0: attention_rows has left it query_args, with this eps; q means nothing
+			afterwards */
 	dbuf step;
 	dbuf q;     /* act [n_tok, n_head, 512] */
 	dbuf rope;  /* f32 [n_tok, 32, 2] */

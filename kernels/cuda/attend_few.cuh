@@ -6,6 +6,9 @@
  * this one is worked on.  Rows and columns are the 16 wide side of the matrices, heads the 8
  * wide one:
  *
+ * Queries that are as their product left them are made ready first, a head a warp, while the first
+ * rows are on their way.
+ *
  * S = K Qᵀ: a warp has 64 of the 512 columns of all rows; softmax adds the 8 sums.
  * O = Vᵀ P: a warp has 64 columns of all heads.  P goes in two bf16 parts, high and rest.
  *
@@ -21,6 +24,7 @@
 #define KERNELS_CUDA_ATTEND_FEW_CUH
 
 #include "kernels/cuda/attend.cuh"
+#include "kernels/cuda/query.cuh"
 
 #define FEW_HEADS   8
 #define FEW_WARPS   8
@@ -235,6 +239,22 @@ static __device__ __forceinline__ void few_store(const struct few &p, int64_t at
 		p.sums[at + warp] = make_float2(max, sum);
 }
 
+/* Begins to load a warp's head, zeros behind the last. */
+static __device__ __forceinline__ struct query_lane few_query(const struct attention_args &a, int t,
+							      int head, int lane)
+{
+	const uint4 *q = (const uint4 *)a.q + ((int64_t)t * a.n_head + head) * (HEAD_DIM / 8);
+	struct query_lane h = {};
+
+	if (head < a.n_head) {
+		h.q[0] = q[lane];
+		h.q[1] = q[WARP + lane];
+	}
+	if (a.q_eps != 0.0f)
+		query_angles(&h, (const float4 *)a.rope + (int64_t)t * (ROPE_DIM / 4), lane);
+	return h;
+}
+
 /* Grid: parts, groups of heads, tokens. */
 static __global__ void __launch_bounds__(FEW_THREADS, 2)
 	attend_few(const __grid_constant__ struct few p)
@@ -243,12 +263,9 @@ static __global__ void __launch_bounds__(FEW_THREADS, 2)
 	extern __shared__ __align__(16) unsigned char shared[];
 	struct few_shared *sh = (struct few_shared *)shared;
 	const struct attention_args &a = p.a;
-	int i = (int)threadIdx.x, lane = i % WARP, warp = i / WARP;
+	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
 	int head = (int)blockIdx.y * FEW_HEADS, t = p.t0 + (int)blockIdx.z;
-	const uint4 *queries = (const uint4 *)a.q + ((int64_t)t * a.n_head + head) * 64 + i;
-	uint4 zero = make_uint4(0, 0, 0, 0);
-	uint4 q0 = head + i / 64 < a.n_head ? queries[0] : zero;
-	uint4 q1 = head + 4 + i / 64 < a.n_head ? queries[FEW_THREADS] : zero;
+	struct query_lane query = few_query(a, t, head + warp, lane);
 	struct seen s = seen_by(a, t);
 	int run = attend_run(s.n), from = (int)blockIdx.x * run, end = min(from + run, s.n);
 	int mine = from + warp * FEW_EACH;
@@ -259,8 +276,10 @@ static __global__ void __launch_bounds__(FEW_THREADS, 2)
 	if (from >= end)
 		return;
 	few_fetch(few_find(s, mine, end, lane), &rows, lane);
-	*(uint4 *)(sh->q + i / 64 * PITCH + i % 64 * 16) = q0;
-	*(uint4 *)(sh->q + (4 + i / 64) * PITCH + i % 64 * 16) = q1;
+	if (a.q_eps != 0.0f)
+		query_make(&query, a.q_eps, lane);
+	*(uint4 *)(sh->q + warp * PITCH + lane * 16) = query.q[0];
+	*(uint4 *)(sh->q + warp * PITCH + (WARP + lane) * 16) = query.q[1];
 	next = few_find(s, mine += ATTEND_TILE, end, lane);
 	for (; from < end; from += ATTEND_TILE) {
 		few_unpack(sh->k + warp * FEW_EACH * PITCH, &rows, end - from - warp * FEW_EACH,

@@ -103,10 +103,14 @@ int cuda_attention(struct backend *be, const struct attention_args *a, struct er
 {
 	struct cuda *c = cuda_of(be);
 
+	struct query_args query = {a->n_tok, a->n_head, a->q_eps, a->rope, a->q};
+
 	if (refuse(a, err))
 		return err->code;
 	if (a->n_tok <= CUDA_DECODE_ROWS)
 		return decode(c, a, err);
+	if (a->q_eps != 0.0f && cuda_query(be, &query, err))
+		return err->code;
 	if (a->n_head > shape<1>::heads && c->block_shared >= shape<4>::bytes)
 		return launch_many<4>(c, a, err);
 	return launch_many<1>(c, a, err);

@@ -180,9 +180,20 @@ static int rows(struct recorder *r, const struct attention_rows_args *a, struct 
 		rc = ops->compress(r->inner, &a->compress[i], err);
 	if (!rc)
 		rc = ops->window_row(r->inner, &a->window, err);
-	if (!rc)
+	if (!rc && a->query.q)
 		rc = ops->query(r->inner, &a->query, err);
 	return rc ? rc : mixes_due(r, &a->mix, err);
+}
+
+/* With the queries that attention_rows has left. */
+static int attends(struct recorder *r, const struct attention_args *a, struct err *err)
+{
+	const struct query_args query = {a->n_tok, a->n_head, a->q_eps, a->rope, a->q};
+	struct attention_args made = *a;
+	int rc = a->q_eps != 0 ? r->inner->ops->query(r->inner, &query, err) : 0;
+
+	made.q_eps = 0;
+	return rc ? rc : r->inner->ops->attention(r->inner, &made, err);
 }
 
 static int choice(struct recorder *r, const struct gate_route_args *a, struct err *err)
@@ -224,6 +235,8 @@ static int perform(struct recorder *r, const struct issued *it, struct err *err)
 			return experts_join(r, &it->a.experts_join, err);                      \
 		if (OP_##name == OP_linear_batch)                                              \
 			return batch(r, &it->a.linear_batch, err);                             \
+		if (OP_##name == OP_attention)                                                 \
+			return attends(r, &it->a.attention, err);                              \
 		if (OP_##name == OP_attention_rows)                                            \
 			return rows(r, &it->a.attention_rows, err);                            \
 		if (OP_##name == OP_gate_route)                                                \
