@@ -256,7 +256,7 @@ struct index_query_args {
  */
 struct attention_rows_args {
 	struct linear_normed_args queries; /* batch.n 0: they have been made */
-	struct query_args query;           /* n_tok alike in all; q NULL: left to attention */
+	struct query_args query;           /* n_tok alike in all */
 	struct window_row_args window;
 	struct index_query_args index; /* n_head 0: there is none */
 	struct mhc_mix_args mix;
@@ -299,8 +299,6 @@ struct attention_args {
 	int top_k;   /* row length of sel */
 	int64_t max_pages;
 	float scale; /* 512^-½ */
-	float q_eps; /* not 0: attention_rows has left it query_args, with this eps; q means nothing
-			afterwards */
 	dbuf step;
 	dbuf q;     /* act [n_tok, n_head, 512] */
 	dbuf rope;  /* f32 [n_tok, 32, 2] */
@@ -359,16 +357,6 @@ struct experts_args {
 	dbuf expert; /* i32 [n_tok, n_used] */
 	dbuf weight; /* f32 [n_tok, n_used] */
 	dbuf y;      /* f32 [n_tok, d] */
-};
-
-/*
- * The experts and what stands behind them, in one: join.post.y is experts.y, and means nothing
- * afterwards; join.product is none.
- * Optional: the caller runs experts and mhc_join where the entry is NULL.
- */
-struct experts_join_args {
-	struct experts_args experts;
-	struct mhc_join_args join;
 };
 
 /* --------------------------------------------------------------- draft head */
@@ -543,8 +531,6 @@ struct ops {
 	int (*gate_route)(struct backend *, const struct gate_route_args *,
 			  struct err *); /* optional */
 	int (*experts)(struct backend *, const struct experts_args *, struct err *);
-	int (*experts_join)(struct backend *, const struct experts_join_args *,
-			    struct err *); /* optional */
 	int (*stream_recall)(struct backend *, const struct stream_ring_args *, struct err *);
 	int (*stream_keep)(struct backend *, const struct stream_ring_args *, struct err *);
 	int (*draft_join)(struct backend *, const struct draft_join_args *, struct err *);

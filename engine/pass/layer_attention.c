@@ -69,12 +69,6 @@ static struct linear_normed_args queries(const struct model *m, const struct lay
 	return a;
 }
 
-/* Whether attention makes the queries ready: of a block of drafts it reads them more than once. */
-static bool leaves_query(const struct model *m, const struct rows *r)
-{
-	return m->be->ops->attention_rows && !r->block;
-}
-
 /* What is made of the first products before attention reads it. */
 static struct attention_rows_args rows_args(const struct model *m,
 					    const struct layer_weights *w,
@@ -90,7 +84,7 @@ static struct attention_rows_args rows_args(const struct model *m,
 				.n_head = model_part(m, SHARD_HEADS),
 				.eps = m->cfg.rms_eps,
 				.rope = rope,
-				.q = leaves_query(m, r) ? NULL : k->q,
+				.q = k->q,
 			},
 		.window = window_row(m, w, c, r, rope),
 		.mix = mhc_rest(m, r),
@@ -252,7 +246,6 @@ int layer_attention(struct model *m, const struct layer_weights *w, const struct
 		.top_k = cfg->index_topk,
 		.max_pages = model_max_pages(m),
 		.scale = (float)(1 / sqrt((double)HEAD_DIM)),
-		.q_eps = leaves_query(m, r) ? cfg->rms_eps : 0,
 		.step = r->step,
 		.q = k->q,
 		.rope = rope,

@@ -1,8 +1,9 @@
 /* The expert sublayer: routing, the chosen experts and the shared one. */
 #include "engine/pass/model_internal.h"
 
-int layer_route(struct model *m, const struct layer_weights *w, const struct rows *r,
-		struct err *err)
+/* u → the experts and their weights. */
+static int choose_experts(struct model *m, const struct layer_weights *w, const struct rows *r,
+			  struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
 	const struct ops *ops = m->be->ops;
@@ -27,23 +28,17 @@ int layer_route(struct model *m, const struct layer_weights *w, const struct row
 	};
 	int rc;
 
-	if (ops->gate_route) {
-		rc = ops->gate_route(m->be, &a, err);
-	} else {
-		rc = ops->linear(m->be, &a.gate, err);
-		if (!rc)
-			rc = ops->route(m->be, &a.route, err);
-	}
-	return rc ? rc : phase_mark(m, PHASE_ROUTER, err);
+	if (ops->gate_route)
+		return ops->gate_route(m->be, &a, err);
+	rc = ops->linear(m->be, &a.gate, err);
+	return rc ? rc : ops->route(m->be, &a.route, err);
 }
 
-static struct experts_args experts_args(const struct model *m, const struct layer_weights *w,
-					int n)
+int run_experts(struct model *m, const struct layer_weights *w, int n, struct err *err)
 {
 	const struct model_config *cfg = &m->cfg;
-	const struct work *k = &m->work;
-
-	return (struct experts_args){
+	struct work *k = &m->work;
+	struct experts_args experts = {
 		.n_tok = n,
 		.d = cfg->dim,
 		.inner = model_part(m, SHARD_INNER),
@@ -58,13 +53,8 @@ static struct experts_args experts_args(const struct model *m, const struct laye
 		.weight = k->expert_weight,
 		.y = k->y,
 	};
-}
 
-int run_experts(struct model *m, const struct layer_weights *w, int n, struct err *err)
-{
-	struct experts_args a = experts_args(m, w, n);
-
-	return m->be->ops->experts(m->be, &a, err);
+	return m->be->ops->experts(m->be, &experts, err);
 }
 
 int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r,
@@ -72,19 +62,14 @@ int layer_experts(struct model *m, const struct layer_weights *w, const struct r
 {
 	const struct model_config *cfg = &m->cfg;
 	struct work *k = &m->work;
-	int rc = run_experts(m, w, r->n, err);
+	int rc = choose_experts(m, w, r, err);
 
+	if (!rc)
+		rc = phase_mark(m, PHASE_ROUTER, err);
+	if (!rc)
+		rc = run_experts(m, w, r->n, err);
 	if (!rc)
 		rc = phase_mark(m, PHASE_EXPERTS, err);
 	return rc ? rc
 		  : ranks_sum(m, PHASE_EXPERTS, k->y, (size_t)r->n * (size_t)cfg->dim, err);
-}
-
-int layer_experts_join(struct model *m, const struct layer_weights *w, const struct rows *r,
-		       const struct mhc_join_args *join, struct err *err)
-{
-	struct experts_join_args a = {experts_args(m, w, r->n), *join};
-	int rc = m->be->ops->experts_join(m->be, &a, err);
-
-	return rc ? rc : phase_mark(m, PHASE_EXPERTS, err);
 }

@@ -78,26 +78,17 @@ static int one_by_one(struct model *m, const struct mhc_join_args *a, struct err
 	return rc ? rc : phase_mark(m, PHASE_MHC, err);
 }
 
-/* What goes from one sublayer to the next; the mixtures change sides. */
-static struct mhc_join_args join_args(struct model *m, const struct rows *r, dbuf x,
-				      const struct linear_args *last, struct sublayer next)
-{
-	struct mhc_join_args join = {.product = *last, .post = post_args(m, r, x)};
-
-	if (next.hc)
-		join.pre = pre_args(m, r, x, next);
-	m->work.side = !m->work.side;
-	return join;
-}
-
 /* Between two sublayers: work.y, which `last` makes or has been made, goes into the streams x
  * where they stand, and work.u comes out of them for the next one where there is one. */
 static int joint(struct model *m, const struct rows *r, dbuf x, const struct linear_args *last,
 		 struct sublayer next, struct err *err)
 {
-	struct mhc_join_args join = join_args(m, r, x, last, next);
+	struct mhc_join_args join = {.product = *last, .post = post_args(m, r, x)};
 	int rc;
 
+	if (next.hc)
+		join.pre = pre_args(m, r, x, next);
+	m->work.side = !m->work.side;
 	if (!next.hc || !m->be->ops->mhc_join)
 		return one_by_one(m, &join, err);
 	rc = m->be->ops->mhc_join(m->be, &join, err);
@@ -123,19 +114,11 @@ int layer_run(struct model *m, const struct layer_weights *w, const struct layer
 	const struct sublayer ffn = {&w->hc_ffn, w->ffn_norm}, none = {0};
 	const struct linear_args nothing = {0};
 	struct linear_args last = {0};
-	struct sublayer behind = next ? sublayer_attn(next) : none;
 	int rc = layer_attention(m, w, c, r, &last, err);
 
 	if (!rc)
 		rc = joint(m, r, x, &last, ffn, err);
 	if (!rc)
-		rc = layer_route(m, w, r, err);
-	if (!rc && behind.hc && m->be->ops->experts_join && !m->comm) {
-		struct mhc_join_args join = join_args(m, r, x, &nothing, behind);
-
-		return layer_experts_join(m, w, r, &join, err);
-	}
-	if (!rc)
 		rc = layer_experts(m, w, r, err);
-	return rc ? rc : joint(m, r, x, &nothing, behind, err);
+	return rc ? rc : joint(m, r, x, &nothing, next ? sublayer_attn(next) : none, err);
 }

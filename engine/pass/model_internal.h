@@ -216,17 +216,11 @@ int layer_run(struct model *m, const struct layer_weights *w, const struct layer
 	      const struct rows *r, dbuf x, const struct layer_weights *next, struct err *err);
 
 /* work.u → work.y, each sublayer's own part; of attention y is what *last gives, which is left
- * to the joint, or, with its w.w NULL, has been made.  The experts' part is two: work.expert and
- * their weights, then y; or y is not made, but what `join` makes of it, where the backend has
- * that and there is one rank. */
+ * to the joint, or, with its w.w NULL, has been made. */
 int layer_attention(struct model *m, const struct layer_weights *w, const struct layer_cache *c,
 		    const struct rows *r, struct linear_args *last, struct err *err);
-int layer_route(struct model *m, const struct layer_weights *w, const struct rows *r,
-		struct err *err);
 int layer_experts(struct model *m, const struct layer_weights *w, const struct rows *r,
 		  struct err *err);
-int layer_experts_join(struct model *m, const struct layer_weights *w, const struct rows *r,
-		       const struct mhc_join_args *join, struct err *err);
 
 /* Of that, behind the routing: the experts that work.expert chooses for each of n rows. */
 int run_experts(struct model *m, const struct layer_weights *w, int n, struct err *err);

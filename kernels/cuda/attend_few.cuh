@@ -6,9 +6,6 @@
  * this one is worked on.  Rows and columns are the 16 wide side of the matrices, heads the 8
  * wide one:
  *
- * Queries that are as their product left them are made ready first, a head a warp, while the first
- * rows are on their way.
- *
  * S = K Qᵀ: a warp has 64 of the 512 columns of all rows; softmax adds the 8 sums.
  * O = Vᵀ P: a warp has 64 columns of all heads.  P goes in two bf16 parts, high and rest.
  *
@@ -16,7 +13,7 @@
  * thread.
  *
  * Floor, one token, 640 rows: 374 KB, 0.1 µs.  What it takes is a chain: step, choice, page,
- * row, the four phases; the launch of the second kernel, step and parts.  (Clusters of 16 blocks
+ * row, the four phases; the launch of the second kernel, step, parts.  (Clusters of 16 blocks
  * that add up through each other's shared memory: some 8 of them run at once, so that the rows
  * wait in line, 13 µs for two and 33 for eight.)
  */
@@ -24,7 +21,6 @@
 #define KERNELS_CUDA_ATTEND_FEW_CUH
 
 #include "kernels/cuda/attend.cuh"
-#include "kernels/cuda/query.cuh"
 
 #define FEW_HEADS   8
 #define FEW_WARPS   8
@@ -239,22 +235,6 @@ static __device__ __forceinline__ void few_store(const struct few &p, int64_t at
 		p.sums[at + warp] = make_float2(max, sum);
 }
 
-/* Begins to load a warp's head, zeros behind the last. */
-static __device__ __forceinline__ struct query_lane few_query(const struct attention_args &a, int t,
-							      int head, int lane)
-{
-	const uint4 *q = (const uint4 *)a.q + ((int64_t)t * a.n_head + head) * (HEAD_DIM / 8);
-	struct query_lane h = {};
-
-	if (head < a.n_head) {
-		h.q[0] = q[lane];
-		h.q[1] = q[WARP + lane];
-	}
-	if (a.q_eps != 0.0f)
-		query_angles(&h, (const float4 *)a.rope + (int64_t)t * (ROPE_DIM / 4), lane);
-	return h;
-}
-
 /* Grid: parts, groups of heads, tokens. */
 static __global__ void __launch_bounds__(FEW_THREADS, 2)
 	attend_few(const __grid_constant__ struct few p)
@@ -263,9 +243,12 @@ static __global__ void __launch_bounds__(FEW_THREADS, 2)
 	extern __shared__ __align__(16) unsigned char shared[];
 	struct few_shared *sh = (struct few_shared *)shared;
 	const struct attention_args &a = p.a;
-	int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
+	int i = (int)threadIdx.x, lane = i % WARP, warp = i / WARP;
 	int head = (int)blockIdx.y * FEW_HEADS, t = p.t0 + (int)blockIdx.z;
-	struct query_lane query = few_query(a, t, head + warp, lane);
+	const uint4 *queries = (const uint4 *)a.q + ((int64_t)t * a.n_head + head) * 64 + i;
+	uint4 zero = make_uint4(0, 0, 0, 0);
+	uint4 q0 = head + i / 64 < a.n_head ? queries[0] : zero;
+	uint4 q1 = head + 4 + i / 64 < a.n_head ? queries[FEW_THREADS] : zero;
 	struct seen s = seen_by(a, t);
 	int run = attend_run(s.n), from = (int)blockIdx.x * run, end = min(from + run, s.n);
 	int mine = from + warp * FEW_EACH;
@@ -276,10 +259,8 @@ static __global__ void __launch_bounds__(FEW_THREADS, 2)
 	if (from >= end)
 		return;
 	few_fetch(few_find(s, mine, end, lane), &rows, lane);
-	if (a.q_eps != 0.0f)
-		query_make(&query, a.q_eps, lane);
-	*(uint4 *)(sh->q + warp * PITCH + lane * 16) = query.q[0];
-	*(uint4 *)(sh->q + warp * PITCH + (WARP + lane) * 16) = query.q[1];
+	*(uint4 *)(sh->q + i / 64 * PITCH + i % 64 * 16) = q0;
+	*(uint4 *)(sh->q + (4 + i / 64) * PITCH + i % 64 * 16) = q1;
 	next = few_find(s, mine += ATTEND_TILE, end, lane);
 	for (; from < end; from += ATTEND_TILE) {
 		few_unpack(sh->k + warp * FEW_EACH * PITCH, &rows, end - from - warp * FEW_EACH,
@@ -309,19 +290,8 @@ static __global__ void __launch_bounds__(FEW_THREADS, 2)
 
 static_assert(ATTEND_PARTS <= WARP, "a lane weighs each part");
 
-/* Begins to load the head's parts from `first` on, those below `end`. */
-static __device__ __forceinline__ void add_load(float4 (&v)[ADD_AT_ONCE], const float4 *from,
-						int first, int end, int heads)
-{
-#pragma unroll
-	for (int k = 0; k < ADD_AT_ONCE; k++)
-		v[k] = first + k < end ? from[(int64_t)(first + k) * heads * (HEAD_DIM / 4)]
-				       : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-}
-
 /* Grid: pieces of a head's columns, heads, tokens.  (Without a least number of blocks the
- * compiler leaves registers for a few loads at a time.)  The first parts are loaded before it
- * is known how many there are: what lies behind the last is dropped. */
+ * compiler leaves registers for a few loads at a time.) */
 static __global__ void __launch_bounds__(ADD_THREADS, 8)
 	add_parts(const __grid_constant__ struct few p)
 {
@@ -330,16 +300,12 @@ static __global__ void __launch_bounds__(ADD_THREADS, 8)
 	int t = p.t0 + (int)blockIdx.z, heads = few_heads(p.a.n_head), n, rows;
 	int64_t at = (int64_t)blockIdx.z * p.parts * heads + head;
 	float sink = ((const float *)p.a.sink)[head], max, weight, sum;
-	const float4 *rope = (const float4 *)p.a.rope + (int64_t)t * (ROPE_DIM / 4);
-	bool turned = col >= HEAD_DIM - ROPE_DIM;
+	const float *rope = (const float *)p.a.rope + (int64_t)t * ROPE_DIM;
 	float2 mine = make_float2(-INFINITY, 0.0f);
 	const float4 *from = (const float4 *)(p.part + at * HEAD_DIM + col);
-	float4 o = make_float4(0.0f, 0.0f, 0.0f, 0.0f), cs = o, v[ADD_AT_ONCE];
+	float4 o = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
 
 	kernel_begin();
-	add_load(v, from, 0, p.parts, heads);
-	if (turned)
-		cs = rope[(col - (HEAD_DIM - ROPE_DIM)) / 4];
 	if (lane < p.parts)
 		mine = p.sums[at + (int64_t)lane * heads];
 	rows = seen_by(p.a, t).n;
@@ -350,24 +316,23 @@ static __global__ void __launch_bounds__(ADD_THREADS, 8)
 	weight = lane < n ? round_exp(mine.x - max) : 0.0f;
 	sum = warp_sum(mine.y * weight) + round_exp(sink - max);
 	for (int i = 0; i < n; i += ADD_AT_ONCE) {
-		if (i)
-			add_load(v, from, i, n, heads);
+		float4 v[ADD_AT_ONCE];
+
+#pragma unroll
+		for (int k = 0; k < ADD_AT_ONCE; k++)
+			v[k] = i + k < n ? from[(int64_t)(i + k) * heads * (HEAD_DIM / 4)]
+					 : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
 #pragma unroll
 		for (int k = 0; k < ADD_AT_ONCE; k++) {
 			float w = __shfl_sync(ALL_LANES, weight, i + k);
 
-			if (i + k < n)
-				o = make_float4(fmaf(w, v[k].x, o.x), fmaf(w, v[k].y, o.y),
-						fmaf(w, v[k].z, o.z), fmaf(w, v[k].w, o.w));
+			o = make_float4(fmaf(w, v[k].x, o.x), fmaf(w, v[k].y, o.y),
+					fmaf(w, v[k].z, o.z), fmaf(w, v[k].w, o.w));
 		}
 	}
-	o = make_float4(o.x / sum, o.y / sum, o.z / sum, o.w / sum);
-	if (turned) {
-		rotate(&o.x, &o.y, cs.x, cs.y, -1.0f);
-		rotate(&o.z, &o.w, cs.z, cs.w, -1.0f);
-	}
 	((uint2 *)p.a.out)[(((int64_t)t * p.a.n_head + head) * HEAD_DIM + col) / 4] =
-		make_uint2(bf16_pair(o.x, o.y), bf16_pair(o.z, o.w));
+		make_uint2(out_pair(rope, col, o.x / sum, o.y / sum),
+			   out_pair(rope, col + 2, o.z / sum, o.w / sum));
 }
 
 #endif

@@ -59,12 +59,12 @@ static int decode(struct cuda *c, const struct attention_args *a, struct err *er
 	for (p.t0 = 0; p.t0 < a->n_tok; p.t0 += TOKENS) {
 		unsigned n = (unsigned)(a->n_tok - p.t0 < TOKENS ? a->n_tok - p.t0 : TOKENS);
 
-		launch_step(c, attend_few, dim3((unsigned)p.parts, groups, n), FEW_THREADS,
-			    sizeof(struct few_shared), p);
+		launch_kernel(c, attend_few, dim3((unsigned)p.parts, groups, n), FEW_THREADS,
+			      sizeof(struct few_shared), p);
 		if (cuda_check_launch(c, "attention", err))
 			return err->code;
-		launch_step(c, add_parts, dim3(ADD_BLOCKS, (unsigned)a->n_head, n),
-			    ADD_THREADS, 0, p);
+		launch_kernel(c, add_parts, dim3(ADD_BLOCKS, (unsigned)a->n_head, n),
+			      ADD_THREADS, 0, p);
 		if (cuda_check_launch(c, "attention", err))
 			return err->code;
 	}
@@ -103,14 +103,10 @@ int cuda_attention(struct backend *be, const struct attention_args *a, struct er
 {
 	struct cuda *c = cuda_of(be);
 
-	struct query_args query = {a->n_tok, a->n_head, a->q_eps, a->rope, a->q};
-
 	if (refuse(a, err))
 		return err->code;
 	if (a->n_tok <= CUDA_DECODE_ROWS)
 		return decode(c, a, err);
-	if (a->q_eps != 0.0f && cuda_query(be, &query, err))
-		return err->code;
 	if (a->n_head > shape<1>::heads && c->block_shared >= shape<4>::bytes)
 		return launch_many<4>(c, a, err);
 	return launch_many<1>(c, a, err);

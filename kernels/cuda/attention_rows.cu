@@ -3,9 +3,8 @@
  * rows, each part by the functions that its own operation has, so to the same bits.
  *
  * The first has the queries' products and beside them what does not read these and takes long
- * (rows_beside.cuh); the second has the queries, where they are not left to attention, and the
- * index queries, a head a warp; of neither, there is none.  Floor: that of the products, and a
- * launch.
+ * (rows_beside.cuh); the second has the queries and the index queries, a head a warp.  Floor:
+ * that of the products, and a launch.
  */
 #include "kernels/cuda/linear_check.cuh"
 #include "kernels/cuda/linear_stage.cuh"
@@ -34,7 +33,7 @@ static unsigned blocks_for(int n, int each)
 
 static int one_by_one(struct backend *be, const struct attention_rows_args *a, struct err *err)
 {
-	int rc = a->query.q ? cuda_query(be, &a->query, err) : 0;
+	int rc = cuda_query(be, &a->query, err);
 
 	if (!rc)
 		rc = cuda_window_row(be, &a->window, err);
@@ -97,10 +96,11 @@ static struct beside_job beside_of(const struct attention_rows_args *a)
 static int launch_heads(struct cuda *c, const struct attention_rows_args *a, struct err *err)
 {
 	int n = a->query.n_tok;
-	unsigned first = a->query.q ? blocks_for(n * a->query.n_head, WARPS) : 0;
+	unsigned first = blocks_for(n * a->query.n_head, WARPS);
 	unsigned more = blocks_for(n * a->index.n_head, WARPS);
 
-	launch_step(c, heads_kernel, first + more, POOL_THREADS, 0, a->query, a->index, first);
+	launch_kernel(c, heads_kernel, first + more, POOL_THREADS, 0, a->query, a->index,
+		      first);
 	return cuda_check_launch(c, "attention_rows", err);
 }
 
@@ -126,5 +126,5 @@ int cuda_attention_rows(struct backend *be, const struct attention_rows_args *a,
 		return one_by_one(be, a, err);
 	s.beside = beside_of(a);
 	rc = cuda_linear_stage(c, &s, bytes, "attention_rows", err);
-	return rc || !(a->query.q || a->index.n_head) ? rc : launch_heads(c, a, err);
+	return rc ? rc : launch_heads(c, a, err);
 }

@@ -30,10 +30,8 @@ extern "C" {
 /* Rows of one call, at most. */
 #define CUDA_MAX_ROWS 8192
 
-/* Counters of blocks that arrive somewhere: the last goes on with the work, or all do then.  Who
- * counts with CUDA_MEETING leaves its highest bit as it may be: experts_ring.cuh. */
+/* Counters of blocks that arrive somewhere: the last goes on with the work, or all do then. */
 #define CUDA_COUNTERS 65536
-#define CUDA_MEETING  (CUDA_COUNTERS - 1)
 
 /* Phases that marks may name. */
 #define CUDA_PHASES 64

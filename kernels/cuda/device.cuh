@@ -52,23 +52,6 @@ static inline void launch_kernel(struct cuda *c, void (*kernel)(params...), dim3
 	(void)cudaLaunchKernelEx(&how, kernel, static_cast<params>(a)...);
 }
 
-/*
- * The same for the kernels of a step of few rows, of which some want nearly all of a
- * multiprocessor's shared memory and others little.  It has one memory for that and its first
- * cache, and can divide it anew only while nothing runs there.  So that nobody waits for that, it
- * is to stay divided as the former want it.
- */
-template <class... params, class... args>
-static inline void launch_step(struct cuda *c, void (*kernel)(params...), dim3 grid, dim3 block,
-			       size_t shared, args... a)
-{
-	if (c->begins_early)
-		(void)cudaFuncSetAttribute(kernel,
-					   cudaFuncAttributePreferredSharedMemoryCarveout,
-					   cudaSharedmemCarveoutMaxShared);
-	launch_kernel(c, kernel, grid, block, shared, a...);
-}
-
 /* The GPU's own clock, for what waits for somebody who is not on it. */
 static __device__ __forceinline__ uint64_t now_ns(void)
 {

@@ -5,14 +5,10 @@
  * of few are one launch (experts_ring.cuh) on 9.0, of FP4 with a shared expert of F8 and sizes in
  * 128s, where this GPU has one rank; else two (experts_rows.cuh).  Where the host computes some
  * experts, hosted.cuh stands around these.
- *
- * experts_join: where that one launch serves, the joint begins in it, and what mhc.cu makes of its
- * sums follows; else one after the other.
  */
 #include "kernels/cuda/moe.h"
 #include "kernels/cuda/experts_rows.cuh"
 #include "kernels/cuda/experts_many.cuh"
-#include "kernels/cuda/mhc_finish.cuh"
 #if CUDA_HOPPER
 #include "kernels/cuda/experts_ring.cuh"
 #endif
@@ -30,15 +26,8 @@ static_assert(HOSTED_ROWS >= CUDA_DECODE_ROWS && HOSTED_USED >= MOST_USED &&
 struct room {
 	size_t t, part, count, order, tiles, n_tiles;
 	size_t chosen, weight; /* of few rows, as they are without the host's experts */
-	size_t joint;          /* of few rows: a joint's sums, and what it leaves of them */
 	size_t bytes;
 };
-
-/* Blocks that make the columns of a joint, and of a sum so many parts. */
-static size_t joint_parts(int d)
-{
-	return (size_t)(d / (STRIPS * PACKED_ROWS));
-}
 
 static struct room room_of(int n_tok, int d, int inner, int n_expert, int n_used)
 {
@@ -58,8 +47,6 @@ static struct room room_of(int n_tok, int d, int inner, int n_expert, int n_used
 	n_choice = (size_t)CUDA_DECODE_ROWS * (size_t)n_used;
 	r.chosen = cuda_part(&at, n_choice * 4);
 	r.weight = cuda_part(&at, n_choice * 4);
-	r.joint = cuda_part(&at, (size_t)(n_tok < CUDA_DECODE_ROWS ? n_tok : CUDA_DECODE_ROWS) *
-					 (OUT * joint_parts(d) + MHC_RAW) * sizeof(float));
 	r.bytes = at;
 	return r;
 }
@@ -126,15 +113,6 @@ static launch_rows *rows_launcher(const struct cuda *c, const struct experts_job
 	return launch_expert_rows;
 }
 
-/* To row t. */
-static void joint_move(struct experts_joint *g, int t, int d)
-{
-	g->x += (size_t)t * 4 * (size_t)d;
-	g->post += (size_t)t * 4;
-	g->comb += (size_t)t * 16;
-	g->part += (size_t)t * OUT * (size_t)g->n_part;
-}
-
 /* `most` rows at a time, or as many as there is shared memory for. */
 static int by_rows(struct cuda *c, const struct experts_job *all, int most, float *y,
 		   struct err *err)
@@ -157,8 +135,6 @@ static int by_rows(struct cuda *c, const struct experts_job *all, int most, floa
 		j.chosen += choice;
 		j.weight += choice;
 		j.t += (size_t)t * (size_t)(j.n_used + 1) * (size_t)j.inner;
-		if (j.joint.fn)
-			joint_move(&j.joint, t, j.d);
 		rc = launch(c, &j, y + (size_t)t * (size_t)j.d, err);
 		if (rc)
 			return rc;
@@ -216,96 +192,28 @@ static int with_hosted(struct cuda *c, const struct experts_args *a, struct expe
 	return rc || !asks ? rc : launch_hosted_add(c, a, &v, err);
 }
 
-/* The job, and its scratch, laid out as *r says. */
-static int job_of(struct cuda *c, const struct experts_args *a, struct experts_job *j,
-		  struct room *r, unsigned char **scratch, struct err *err)
-{
-	void *p;
-	int rc = check(a, err);
-
-	*j = {a->n_tok, a->d, a->inner, a->n_expert, a->n_used};
-	*r = room_of(a->n_tok, a->d, a->inner, a->n_expert, a->n_used);
-	if (rc ||
-	    (rc = type_of(a->experts, "routed", hosted_here(c, a), &j->type, err)) ||
-	    (rc = type_of(a->shared, "shared", 0, &j->shared_type, err)) ||
-	    (rc = cuda_scratch(c, r->bytes, "experts", &p, err)))
-		return rc;
-	*scratch = (unsigned char *)p;
-	j->limit = a->limit;
-	j->shared = cuda_expert_of(a->shared);
-	j->experts = (const struct cuda_expert *)(const void *)a->table;
-	j->x = a->x;
-	j->chosen = (const int32_t *)(const void *)a->expert;
-	j->weight = (const float *)(const void *)a->weight;
-	j->t = (uint16_t *)(void *)(*scratch + r->t);
-	j->part = (float *)(void *)(*scratch + r->part);
-	return 0;
-}
-
 int cuda_experts(struct backend *be, const struct experts_args *a, struct err *err)
 {
 	struct cuda *c = cuda_of(be);
-	struct experts_job j;
-	struct room r;
-	unsigned char *scratch;
-	int rc = job_of(c, a, &j, &r, &scratch, err);
+	struct experts_job j = {a->n_tok, a->d, a->inner, a->n_expert, a->n_used};
+	struct room r = room_of(a->n_tok, a->d, a->inner, a->n_expert, a->n_used);
+	int hosted = hosted_here(c, a);
+	void *scratch;
+	int rc = check(a, err);
 
-	if (rc)
+	if (rc || (rc = type_of(a->experts, "routed", hosted, &j.type, err)) ||
+	    (rc = type_of(a->shared, "shared", 0, &j.shared_type, err)) ||
+	    (rc = cuda_scratch(c, r.bytes, "experts", &scratch, err)))
 		return rc;
-	if (hosted_here(c, a))
-		return with_hosted(c, a, &j, &r, scratch, err);
-	return by_policy(c, &j, &r, scratch, (float *)(void *)a->y, err);
-}
-
-/* Whether the kernel that makes the experts' sum takes the joint along; how many rows there are
- * does not matter, up to CUDA_DECODE_ROWS, so that a row has one result. */
-static int joins_experts(const struct cuda *c, const struct experts_args *a,
-			 const struct experts_job *j)
-{
-#if CUDA_HOPPER
-	return a->n_tok <= CUDA_DECODE_ROWS &&
-	       cuda_moe_choose(c->moe, a->n_tok) != CUDA_MOE_GROUPED && !hosted_here(c, a) &&
-	       ring_serves_joint(c, j);
-#else
-	(void)c;
-	(void)a;
-	(void)j;
-	return 0;
-#endif
-}
-
-static int check_joint(const struct experts_join_args *a, struct err *err)
-{
-	const struct mhc_post_args *post = &a->join.post;
-
-	if (a->join.product.w.w || post->y != a->experts.y || post->n_tok != a->experts.n_tok ||
-	    post->d != a->experts.d)
-		return cuda_refuse(err, "experts_join",
-				   "%d rows of %d joined, which are not the experts', %d of %d",
-				   post->n_tok, post->d, a->experts.n_tok, a->experts.d);
-	return cuda_mhc_check(&a->join, err);
-}
-
-int cuda_experts_join(struct backend *be, const struct experts_join_args *a, struct err *err)
-{
-	const struct mhc_join_args *join = &a->join;
-	struct cuda *c = cuda_of(be);
-	struct experts_job j;
-	struct room r;
-	unsigned char *scratch;
-	int rc = check_joint(a, err);
-
-	if (rc || (rc = job_of(c, &a->experts, &j, &r, &scratch, err)))
-		return rc;
-	j.joint = {(const float *)join->pre.fn, (const float *)join->post.post,
-		   (const float *)join->post.comb, (float *)join->pre.x,
-		   (float *)(void *)(scratch + r.joint), (int)joint_parts(j.d)};
-	if (joins_experts(c, &a->experts, &j)) {
-		rc = by_policy(c, &j, &r, scratch, NULL, err);
-		return rc ? rc
-			  : cuda_mhc_finish(c, "experts_join", &join->pre, j.joint.n_part,
-					    j.joint.part, err);
-	}
-	rc = cuda_experts(be, &a->experts, err);
-	return rc ? rc : cuda_mhc_join(be, join, err);
+	j.limit = a->limit;
+	j.shared = cuda_expert_of(a->shared);
+	j.experts = (const struct cuda_expert *)(const void *)a->table;
+	j.x = a->x;
+	j.chosen = (const int32_t *)(const void *)a->expert;
+	j.weight = (const float *)(const void *)a->weight;
+	j.t = (uint16_t *)(void *)((unsigned char *)scratch + r.t);
+	j.part = (float *)(void *)((unsigned char *)scratch + r.part);
+	if (hosted)
+		return with_hosted(c, a, &j, &r, (unsigned char *)scratch, err);
+	return by_policy(c, &j, &r, (unsigned char *)scratch, (float *)(void *)a->y, err);
 }

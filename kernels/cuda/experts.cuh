@@ -11,14 +11,6 @@
 
 #include "kernels/cuda/device.cuh"
 
-/* The first half of the joint behind the experts, where their sum is made (ring_join.cuh). */
-struct experts_joint {
-	const float *fn; /* NULL: there is none */
-	const float *post, *comb;
-	float *x, *part; /* as in struct products of mhc.cu */
-	int n_part;
-};
-
 struct experts_job {
 	int n_tok, d, inner, n_expert, n_used;
 	int type, shared_type; /* enum weight_type, of all three matrices */
@@ -30,7 +22,6 @@ struct experts_job {
 	const float *weight;               /* [n_tok, n_used] */
 	uint16_t *t;                       /* bf16 [rows, inner]: what goes down */
 	float *part;                       /* [n_tok, n_used + 1, d] */
-	struct experts_joint joint;
 };
 
 /* silu(g) v weight, g clamped above and v on both sides. */

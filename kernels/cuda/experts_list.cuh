@@ -26,8 +26,6 @@ struct expert_list {
 	int *count; /* … and how many pairs it has, at the item's first choice; else 0 */
 	int *n_item;
 	float *weight; /* of each choice */
-	int own_expert; /* this thread's choice of the first blockDim.x: list_ask() */
-	float own_weight;
 	int rows; /* of an item of a routed expert, at most: a power of two; else ITEM_ROWS */
 };
 
@@ -162,17 +160,7 @@ static __device__ __forceinline__ void list_items(const struct expert_list &l, i
 		*l.n_item = number;
 }
 
-/* Begins to load the thread's choice, so that something else can be done meanwhile. */
-static __device__ __forceinline__ void list_ask(struct expert_list *l,
-						const struct experts_job &j)
-{
-	int i = (int)threadIdx.x, there = i < j.n_tok * j.n_used;
-
-	l->own_expert = there ? j.chosen[i] : 0;
-	l->own_weight = there ? j.weight[i] : 0.0f;
-}
-
-/* All threads, behind list_ask(); a barrier of the caller's makes the list known to all. */
+/* All threads; a barrier of the caller's makes the list known to all. */
 static __device__ __forceinline__ void list_make(const struct expert_list &l,
 						 const struct experts_job &j)
 {
@@ -181,14 +169,15 @@ static __device__ __forceinline__ void list_make(const struct expert_list &l,
 
 	list_shared(l, j.n_tok, j.n_used);
 	for (int k = i; k < n_choice; k += (int)blockDim.x)
-		l.weight[k] = k == i ? l.own_weight : j.weight[k];
+		l.weight[k] = j.weight[k];
 	if (n_choice <= WARP) {
 		if (i < WARP)
-			list_few(l, l.own_expert, j.n_tok, j.n_used, n_shared);
+			list_few(l, i < n_choice ? j.chosen[i] : 0, j.n_tok, j.n_used,
+				 n_shared);
 		return;
 	}
 	for (int k = i; k < n_choice; k += (int)blockDim.x)
-		l.chosen[k] = k == i ? l.own_expert : j.chosen[k];
+		l.chosen[k] = j.chosen[k];
 	__syncthreads();
 	list_leads(l, n_choice);
 	__syncthreads();

@@ -3,14 +3,13 @@
  *
  *   up    t = silu(W1 x) · (W3 x) · weight: a task is 16 inner values of each of its pairs, its
  *         two strips being a tile of W1 and the same of W3
- *   down  y = the sum over a row's pairs of W2 t: a task is 32 columns, a strip 16 of them;
- *         where a joint follows, it begins here (ring_join.cuh), and y is not stored
+ *   down  y = the sum over a row's pairs of W2 t: a task is 32 columns, a strip 16 of them
  *
  * Threads of their own (ring_feed.cuh) ask for all weights that the block's tasks need, up and
  * then down in one row, through a ring of slots in shared memory.  Between up and down all
  * blocks meet; by then the ring is full of W2, so memory has work while they wait for each
- * other and for t.  The shared expert's, whose number needs no waiting for, are asked for
- * first: some before the kernel before has ended, the others while the list of experts is made.
+ * other and for t.  The first of the shared expert's, whose number needs no waiting for, are
+ * asked for before the kernel before has ended.
  *
  * A slot holds up to RING_STEPS steps (packed.h) of one strip; an item's slots are of its two
  * strips in turn.  The n-th slot of a block is multiplied by the four warps of group n mod
@@ -37,7 +36,6 @@
 #define KERNELS_CUDA_EXPERTS_RING_CUH
 
 #include "kernels/cuda/ring_feed.cuh"
-#include "kernels/cuda/ring_join.cuh"
 #include "kernels/cuda/ring_product.cuh"
 
 static __device__ __forceinline__ void consumers_meet(void)
@@ -133,15 +131,14 @@ static __device__ __forceinline__ void ring_totals(unsigned char *shared,
 	}
 }
 
-/* A row's pairs in the order of their slots: to y, or, where there is a joint, through it. */
-static __device__ __forceinline__ void ring_rows(unsigned char *shared,
+/* A row's pairs in the order of their slots. */
+static __device__ __forceinline__ void ring_rows(const unsigned char *shared,
 						 const struct experts_job &j,
 						 const struct ring_side &side, int task,
 						 float *y)
 {
 	const int columns = STRIPS * PACKED_ROWS;
 	const float *total = (const float *)(const void *)(shared + side.total);
-	struct ring_joint joint = ring_joint_at(shared, side, j.n_tok);
 
 	for (int i = (int)threadIdx.x; i < j.n_tok * columns; i += RING_CONSUMERS) {
 		int t = i / columns, column = i % columns;
@@ -150,16 +147,8 @@ static __device__ __forceinline__ void ring_rows(unsigned char *shared,
 
 		for (int s = 1; s <= j.n_used; s++)
 			v += from[s * columns];
-		if (j.joint.fn)
-			ring_post(j, joint, t, column, v);
-		else
-			y[(size_t)t * (size_t)j.d + (size_t)(task * columns + column)] = v;
+		y[(size_t)t * (size_t)j.d + (size_t)(task * columns + column)] = v;
 	}
-	if (!j.joint.fn)
-		return;
-	consumers_meet();
-	for (int t = 0; t < j.n_tok; t++)
-		ring_joint_sums(j, joint, t);
 }
 
 /* The phases of one task: items from … end - 1. */
@@ -218,59 +207,30 @@ ring_side_run(struct ring_worker *w, unsigned char *shared, const struct expert_
 
 /* ------------------------------------------------------------------ the kernel */
 
-/* The bit of the counter that turns over when all blocks have met. */
-#define MET 0x80000000u
-
-static __device__ __forceinline__ uint32_t *met_before(unsigned char *shared,
-						       const struct ring_plan &plan)
-{
-	return (uint32_t *)(void *)(shared + plan.before);
-}
-
-/* Before the block comes to meet the others: how the bit is.  By a thread that has nothing else
- * to do, so that nobody waits for it. */
-static __device__ __forceinline__ void meeting_begin(unsigned char *shared,
-						     const struct ring_plan &plan)
-{
-	uint32_t n;
-
-	if (threadIdx.x != RING_THREADS - 1)
-		return;
-	asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];"
-		     : "=r"(n)
-		     : "l"(plan.counter)
-		     : "memory");
-	*met_before(shared, plan) = n & MET;
-}
-
 /*
- * All blocks have come here before one goes on, and what they wrote is seen.  Each adds 1, the
- * first so much more that together they make MET.  So the bits below are 0 again when they have
- * met, nobody takes leave, and none waits for what its addition returns.
- *
- * All blocks come to be on the device at once: there are no more than multiprocessors, kernels
- * before this one end without it, one behind it begins when all its blocks have
- * (kernel_begin()), and nobody else's kernels wait there (has_company).
+ * All blocks have come here before one goes on, and what they wrote is seen.  The counter is 0
+ * before and afterwards.  All blocks come to be on the device at once: there are no more than
+ * multiprocessors, kernels before this one end without it, one behind it begins when all its
+ * blocks have (kernel_begin()), and nobody else's kernels wait there (has_company).
  */
-static __device__ __forceinline__ void blocks_meet(unsigned char *shared,
-						   const struct ring_plan &plan)
+static __device__ __forceinline__ void blocks_meet(uint32_t *counter)
 {
 	consumers_meet();
 	if (threadIdx.x == 0) {
-		uint32_t before = *met_before(shared, plan), n = before;
-		uint32_t more = blockIdx.x ? 1 : MET - (gridDim.x - 1);
+		uint32_t n = 0;
 
-		asm volatile("red.release.gpu.global.add.u32 [%0], %1;" ::"l"(plan.counter),
-			     "r"(more)
+		asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter)
 			     : "memory");
-		for (unsigned looks = 0; (n & MET) == before; looks++) {
+		for (unsigned looks = 0; n < gridDim.x; looks++) {
 			asm volatile("ld.acquire.gpu.global.u32 %0, [%1];"
 				     : "=r"(n)
-				     : "l"(plan.counter)
+				     : "l"(counter)
 				     : "memory");
 			if (looks == MOST_LOOKS)
 				__trap();
 		}
+		if (atomicAdd(counter, 1u) == 2 * gridDim.x - 1)
+			*counter = 0;
 	}
 	consumers_meet();
 }
@@ -370,29 +330,23 @@ static __global__ void __launch_bounds__(RING_THREADS, 1)
 
 	if (asks) {
 		ring_barriers(f);
-		feed_shared(&f, plan.side[UP], j, 0, RING_EARLY);
+		feed_early(&f, plan.side[UP], j);
 	}
 	__syncwarp();
-	ring_fetch_fn(shared, j, plan.side[DOWN]);
 	ring_table(shared + plan.table, j);
 	ring_scales(shared, plan.side[UP], j.shared.s1, j.shared.s3, 1);
 	ring_scales(shared, plan.side[DOWN], j.shared.s2, j.shared.s2, 0);
 	kernel_begin();
-	list_ask(&list, j);
 	ring_x(shared, j, plan);
-	if (asks)
-		feed_shared(&f, plan.side[UP], j, RING_EARLY, f.slots);
 	list_make(list, j);
-	meeting_begin(shared, plan);
 	__syncthreads();
 	if ((int)threadIdx.x < RING_CONSUMERS) {
 		struct ring_worker w = ring_worker_of(plan, shared);
 
-		ring_fetch_streams(shared, j, plan.side[DOWN]);
 #pragma unroll 1
 		for (int k = UP; k <= DOWN; k++) {
 			if (k == DOWN)
-				blocks_meet(shared, plan);
+				blocks_meet(plan.counter);
 			ring_side_run(&w, shared, list, j, plan.side[k], k == UP, y);
 		}
 	} else if (asks) {
@@ -419,15 +373,6 @@ static inline int ring_rows_that_fit(const struct cuda *c, const struct experts_
 	while (want > 0 && !ring_plan_of(c, j, want, &p))
 		want--;
 	return want;
-}
-
-/* Whether the joint that *j has can begin in the kernel: a block has one task then. */
-static inline int ring_serves_joint(const struct cuda *c, const struct experts_job *j)
-{
-	struct ring_plan p;
-
-	return ring_rows_that_fit(c, j, 1) > 0 && ring_plan_of(c, j, 1, &p) &&
-	       p.side[DOWN].tasks <= p.grid;
 }
 
 /* As many rows as ring_rows_that_fit() says, at most. */

@@ -123,7 +123,6 @@ static __global__ void __launch_bounds__(STREAM_THREADS, 1)
 	for (int t = 0; t < j.n_tok; t++)
 		stage_row(shared + room.x + t * x_pitch(j.d), j.x + (size_t)t * (size_t)j.d * 2,
 			  j.d, (int)threadIdx.x, STREAM_THREADS);
-	list_ask(&w.list, j);
 	list_make(w.list, j);
 	__syncthreads();
 	find_strips(w, j, 1);
@@ -215,7 +214,6 @@ static __global__ void __launch_bounds__(STREAM_THREADS, 1)
 
 	stage_table(w, j);
 	kernel_begin();
-	list_ask(&w.list, j);
 	list_make(w.list, j);
 	__syncthreads();
 	find_strips(w, j, 0);

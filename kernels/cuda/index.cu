@@ -62,11 +62,11 @@ static int launch(struct cuda *c, const struct scores *p, int tokens, struct err
 		share = a->max_pages;
 	if (share < 1)
 		share = 1;
-	launch_step(c, score_rows, dim3((unsigned)share, (unsigned)tokens), SCORE_THREADS,
-		    bytes, *p);
+	launch_kernel(c, score_rows, dim3((unsigned)share, (unsigned)tokens), SCORE_THREADS,
+		      bytes, *p);
 	if (cuda_check_launch(c, "index_select", err))
 		return err->code;
-	launch_step(c, choose_rows, (unsigned)tokens, CHOOSERS, sizeof(struct chooser), *p);
+	launch_kernel(c, choose_rows, (unsigned)tokens, CHOOSERS, sizeof(struct chooser), *p);
 	return cuda_check_launch(c, "index_select", err);
 }
 

@@ -120,7 +120,6 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_route             CUDA_NAME(cuda_route)
 #define cuda_gate_route        CUDA_NAME(cuda_gate_route)
 #define cuda_experts           CUDA_NAME(cuda_experts)
-#define cuda_experts_join      CUDA_NAME(cuda_experts_join)
 #define cuda_stream_recall     CUDA_NAME(cuda_stream_recall)
 #define cuda_stream_keep       CUDA_NAME(cuda_stream_keep)
 #define cuda_draft_join        CUDA_NAME(cuda_draft_join)
@@ -141,8 +140,6 @@ extern const struct cuda_target cuda_target_general, cuda_target_sm90a;
 #define cuda_peer_gather       CUDA_NAME(cuda_peer_gather)
 #define cuda_mail_sum          CUDA_NAME(cuda_mail_sum)
 #define cuda_mail_gather       CUDA_NAME(cuda_mail_gather)
-#define cuda_mhc_check         CUDA_NAME(cuda_mhc_check)
-#define cuda_mhc_finish        CUDA_NAME(cuda_mhc_finish)
 #define cuda_mhc_scratch       CUDA_NAME(cuda_mhc_scratch)
 #define cuda_linear_stage      CUDA_NAME(cuda_linear_stage)
 #define cuda_linear_scratch    CUDA_NAME(cuda_linear_scratch)
@@ -174,7 +171,6 @@ int cuda_attention(struct backend *, const struct attention_args *, struct err *
 int cuda_route(struct backend *, const struct route_args *, struct err *);
 int cuda_gate_route(struct backend *, const struct gate_route_args *, struct err *);
 int cuda_experts(struct backend *, const struct experts_args *, struct err *);
-int cuda_experts_join(struct backend *, const struct experts_join_args *, struct err *);
 int cuda_stream_recall(struct backend *, const struct stream_ring_args *, struct err *);
 int cuda_stream_keep(struct backend *, const struct stream_ring_args *, struct err *);
 int cuda_draft_join(struct backend *, const struct draft_join_args *, struct err *);
@@ -203,13 +199,6 @@ int cuda_mail_gather(struct cuda *, const struct mail_view *, const struct gathe
 struct tiles_stage;
 int cuda_linear_stage(struct cuda *, const struct tiles_stage *, size_t bytes, const char *op,
 		      struct err *);
-
-/* Whether these streams can be joined; and what is made of the sums of a joint's first half,
- * n_part of each: `scratch` has them, and behind them room for MHC_RAW a token where pre->raw
- * is NULL (mhc_finish.cuh). */
-int cuda_mhc_check(const struct mhc_join_args *, struct err *);
-int cuda_mhc_finish(struct cuda *, const char *op, const struct mhc_pre_args *pre, int n_part,
-		    float *scratch, struct err *);
 
 /* Bytes that the largest call of a pass of this shape asks of cuda_scratch(). */
 size_t cuda_mhc_scratch(const struct cuda *, const struct pass_shape *);

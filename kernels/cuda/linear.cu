@@ -111,7 +111,7 @@ static int launch_stage(struct cuda *c, const struct tiles_stage *s, size_t byte
 
 	if (rc)
 		return rc;
-	launch_step(c, linear_tiles<NT>, blocks, STREAM_THREADS, bytes, *s);
+	launch_kernel(c, linear_tiles<NT>, blocks, STREAM_THREADS, bytes, *s);
 	return cuda_check_launch(c, op, err);
 }
 

@@ -240,9 +240,9 @@ template <bool JOIN> static void launch_products(struct cuda *c, const struct pr
 	dim3 grid((unsigned)p.n_part, (unsigned)((p.n_tok + tile - 1) / tile));
 
 	if (tile == 1)
-		launch_step(c, products<1, JOIN>, grid, WARPS * WARP, 0, p);
+		launch_kernel(c, products<1, JOIN>, grid, WARPS * WARP, 0, p);
 	else if (tile == TILE_SOME)
-		launch_step(c, products<TILE_SOME, JOIN>, grid, WARPS * WARP, 0, p);
+		launch_kernel(c, products<TILE_SOME, JOIN>, grid, WARPS * WARP, 0, p);
 	else
 		launch_kernel(c, products<TILE_MANY, JOIN>, grid, WARPS * WARP, 0, p);
 }
@@ -270,9 +270,9 @@ static int launch_finish(struct cuda *c, const char *op, const struct mhc_pre_ar
 	f.out = (uint16_t *)a->out;
 	f.raw = a->raw ? (float *)a->raw : scratch + (size_t)a->n_tok * OUT * (size_t)n_part;
 	if (a->d <= 4 * FINISH)
-		launch_step(c, finish<1>, (unsigned)a->n_tok, FINISH, 0, f);
+		launch_kernel(c, finish<1>, (unsigned)a->n_tok, FINISH, 0, f);
 	else
-		launch_step(c, finish<3>, (unsigned)a->n_tok, FINISH, 0, f);
+		launch_kernel(c, finish<3>, (unsigned)a->n_tok, FINISH, 0, f);
 	if (cuda_check_launch(c, op, err))
 		return err->code;
 	if (a->raw || !a->comb)
@@ -281,12 +281,6 @@ static int launch_finish(struct cuda *c, const char *op, const struct mhc_pre_ar
 	rest.post = a->post;
 	rest.comb = a->comb;
 	return cuda_mhc_mix(&c->base, &rest, err);
-}
-
-int cuda_mhc_finish(struct cuda *c, const char *op, const struct mhc_pre_args *pre, int n_part,
-		    float *scratch, struct err *err)
-{
-	return launch_finish(c, op, pre, SQUARES, n_part, scratch, err);
 }
 
 /* Products of fn with the streams, and what is made of them; post: what is applied before. */
@@ -350,7 +344,7 @@ static int mix_product(struct cuda *c, const struct mhc_join_args *a, struct err
 	return launch_finish(c, "mhc_join", pre, 24, s.join.n_part, s.join.part, err);
 }
 
-int cuda_mhc_check(const struct mhc_join_args *a, struct err *err)
+static int check_join(const struct mhc_join_args *a, struct err *err)
 {
 	const struct linear_args *p = &a->product;
 
@@ -375,7 +369,7 @@ int cuda_mhc_join(struct backend *be, const struct mhc_join_args *a, struct err 
 {
 	struct cuda *c = cuda_of(be);
 
-	if (cuda_mhc_check(a, err))
+	if (check_join(a, err))
 		return err->code;
 	if (a->product.w.w && joins_product(&a->product))
 		return mix_product(c, a, err);

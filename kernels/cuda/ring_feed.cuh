@@ -9,7 +9,7 @@
 #include "kernels/cuda/bulk.cuh"
 #include "kernels/cuda/ring_plan.cuh"
 
-#define RING_EARLY 4 /* slots before the kernel before has ended: more would hold that up */
+#define RING_EARLY 4 /* slots before the list is there: more would hold up what it reads */
 
 /* A slot, and which parity its phase has. */
 struct ring_place {
@@ -152,11 +152,9 @@ static __device__ __forceinline__ void feed_item(struct feeder *f, const struct 
 	}
 }
 
-/* What may be asked for before the list is there: of the first task the shared expert's slots
- * from … to - 1, which the ring has room for. */
-static __device__ __forceinline__ void feed_shared(struct feeder *f, const struct ring_side &up,
-						   const struct experts_job &j, int from,
-						   int to)
+/* What may be asked for before the list is there: of the first task the shared expert's. */
+static __device__ __forceinline__ void feed_early(struct feeder *f, const struct ring_side &up,
+						  const struct experts_job &j)
 {
 	struct feed k;
 
@@ -169,7 +167,7 @@ static __device__ __forceinline__ void feed_shared(struct feeder *f, const struc
 	k.up = 1;
 	k.task = (int)blockIdx.x;
 	k.own_task = k.phase_first = 0;
-	feed_item(f, up, k, from, to);
+	feed_item(f, up, k, 0, RING_EARLY);
 }
 
 /* The rest of one side, all tasks of this block. */
@@ -193,7 +191,7 @@ static __device__ __forceinline__ void feed_side(struct feeder *f, const struct 
 		k.phase_first = from < end ? list.items[from].first : 0;
 #pragma unroll 1
 		for (int i = from; i < end; i++) {
-			int early = up && i == 0 && k.own_task == 0 ? f->slots : 0;
+			int early = up && i == 0 && k.own_task == 0 ? RING_EARLY : 0;
 
 			k.item = list.items[i];
 			if (k.item.first + k.item.n > k.phase_first + side.pairs)

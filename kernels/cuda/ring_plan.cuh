@@ -6,7 +6,6 @@
 #define KERNELS_CUDA_RING_PLAN_CUH
 
 #include "kernels/cuda/experts_rows.cuh"
-#include "kernels/cuda/mhc_finish.cuh"
 
 #define RING_STEPS     16 /* of a slot, at most (packed.h): four for each of a group's warps */
 #define RING_GROUPS    4
@@ -34,14 +33,13 @@ struct ring_side {
 	int pairs;              /* of a phase, at most */
 	int parts;              /* that a strip's sum has room for */
 	unsigned scales, x, total, sums; /* in shared memory */
-	unsigned joint;                  /* likewise, of the way down: ring_join.cuh */
 };
 
 struct ring_plan {
 	struct ring_side side[2];
 	int grid, slots;
-	unsigned barriers, work, list, table, zeros, before, ring, bytes;
-	uint32_t *counter; /* where all blocks meet */
+	unsigned barriers, work, list, table, zeros, ring, bytes;
+	uint32_t *counter;
 };
 
 /* What is to be done with a slot; who asks for its weights leaves it for those who multiply. */
@@ -125,15 +123,6 @@ static inline int ring_place_sides(struct ring_plan *p, const struct experts_job
 	return up->pairs >= most && down->pairs >= most;
 }
 
-/* Of a joint: fn in the block's columns, and of each token its streams there and its mixtures. */
-#define RING_JOINT (4 * STRIPS * PACKED_ROWS) /* of a block's streams, a token */
-
-static inline size_t ring_joint_bytes(int n_tok)
-{
-	return ((size_t)SQUARES * RING_JOINT + (size_t)n_tok * (RING_JOINT + MHC_RAW)) *
-	       sizeof(float);
-}
-
 static inline size_t ring_scale_bytes(const struct ring_side *s, int grid)
 {
 	return (size_t)((s->tasks + grid - 1) / grid * STRIPS * s->n_scale);
@@ -151,15 +140,13 @@ static inline int ring_plan_of(const struct cuda *c, const struct experts_job *j
 	*down = ring_side_of(j->inner, j->d / (STRIPS * PACKED_ROWS), 1);
 	p->grid = up->tasks > down->tasks ? up->tasks : down->tasks;
 	p->grid = p->grid < c->n_sm ? p->grid : c->n_sm;
-	p->counter = c->counters + CUDA_MEETING;
+	p->counter = c->counters;
 	p->bytes = (unsigned)c->block_shared;
 	p->zeros = ring_take(&at, RING_ZEROS);
-	p->before = ring_take(&at, sizeof(uint32_t));
 	p->list = ring_take(&at, expert_list_bytes(n * (j->n_used + 1)));
 	p->table = ring_take(&at, (size_t)(j->n_expert + 1) * sizeof(struct cuda_expert));
 	up->scales = ring_take(&at, ring_scale_bytes(up, p->grid));
 	down->scales = ring_take(&at, ring_scale_bytes(down, p->grid));
-	down->joint = ring_take(&at, j->joint.fn ? ring_joint_bytes(n) : 0);
 	fixed = at;
 	for (p->slots = RING_MOST; p->slots > 0; p->slots -= RING_GROUPS) {
 		at = fixed;

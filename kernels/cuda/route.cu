@@ -352,9 +352,9 @@ template <int GROUPS> static void launch_gate(struct cuda *c, const struct gate 
 	unsigned blocks = g.blocks + (g.mix.raw != NULL);
 
 	if (g.route.n_expert <= 8 * WARP)
-		launch_step(c, gate<GROUPS, 8>, blocks, THREADS, 0, g);
+		launch_kernel(c, gate<GROUPS, 8>, blocks, THREADS, 0, g);
 	else
-		launch_step(c, gate<GROUPS, MAX_EXPERT / WARP>, blocks, THREADS, 0, g);
+		launch_kernel(c, gate<GROUPS, MAX_EXPERT / WARP>, blocks, THREADS, 0, g);
 }
 
 /* Whether the fused kernel has this shape; what it has not, the two operations may. */

@@ -11,7 +11,7 @@
 #ifndef KERNELS_CUDA_ROWS_CUH
 #define KERNELS_CUDA_ROWS_CUH
 
-#include "kernels/cuda/query.cuh"
+#include "kernels/cuda/device.cuh"
 #include "kernels/cuda/round.h"
 
 /* 1/sqrt(mean(x²) + eps) of N shared values, to every lane of the warp, summed as the CPU does.
@@ -171,22 +171,55 @@ static __device__ __forceinline__ void window_row(const struct window_row_args &
 		make_kv_row(x, norm, a.eps, cs, a.ring + slot * KV_ROW_BYTES, i);
 }
 
-/* Head i of all rows' by a warp. */
+static __device__ __forceinline__ void unpack8(uint4 w, float v[8])
+{
+	uint32_t u[4] = {w.x, w.y, w.z, w.w};
+
+	for (int i = 0; i < 4; i++) {
+		v[2 * i] = f32_of_bf16_low(u[i]);
+		v[2 * i + 1] = f32_of_bf16_high(u[i]);
+	}
+}
+
+static __device__ __forceinline__ uint4 pack8(const float v[8])
+{
+	return make_uint4(bf16_pair(v[0], v[1]), bf16_pair(v[2], v[3]), bf16_pair(v[4], v[5]),
+			  bf16_pair(v[6], v[7]));
+}
+
+/* Head i of all rows' by a warp: a lane has two runs of 8 values. */
 static __device__ __forceinline__ void query_head(const struct query_args &a, int64_t i,
 						  int lane)
 {
 	uint4 *q = (uint4 *)a.q + i * (HEAD_DIM / 8);
-	struct query_lane h;
+	float v[16], sum = 0.0f, r;
+	float4 cs[2];
 
 	kernel_begin();
 	if (i >= (int64_t)a.n_tok * a.n_head)
 		return;
-	h.q[0] = q[lane];
-	h.q[1] = q[WARP + lane];
-	query_angles(&h, (const float4 *)a.rope + i / a.n_head * (ROPE_DIM / 4), lane);
-	query_make(&h, a.eps, lane);
-	q[lane] = h.q[0];
-	q[WARP + lane] = h.q[1];
+	unpack8(q[lane], v);
+	unpack8(q[WARP + lane], v + 8);
+	if (lane >= 24) {
+		const float4 *from = (const float4 *)a.rope + i / a.n_head * (ROPE_DIM / 4) +
+				     2 * (lane - 24);
+
+		cs[0] = from[0];
+		cs[1] = from[1];
+	}
+	for (int k = 0; k < 16; k++)
+		sum = fmaf(v[k], v[k], sum);
+	r = 1.0f / sqrtf(warp_sum(sum) / HEAD_DIM + a.eps);
+	for (int k = 0; k < 16; k++)
+		v[k] = v[k] * r;
+	if (lane >= 24) {
+		for (int k = 0; k < 2; k++) {
+			rotate(&v[8 + 4 * k], &v[9 + 4 * k], cs[k].x, cs[k].y, 1.0f);
+			rotate(&v[10 + 4 * k], &v[11 + 4 * k], cs[k].z, cs[k].w, 1.0f);
+		}
+	}
+	q[lane] = pack8(v);
+	q[WARP + lane] = pack8(v + 8);
 }
 
 /* Indexer head i of all rows' by a warp. */

@@ -31,9 +31,8 @@
 #define STREAM_WARPS   (STREAM_THREADS / WARP)
 #define STREAM_SLOTS   2 /* more would keep the next kernel's blocks out for longer */
 
-/* Pieces of a warp on their way before kernel_begin(), 32 KB of a multiprocessor: as many as
- * keep the memory busy.  More would make what the kernels before still load wait behind them.
- */
+/* Pieces of a warp on their way before kernel_begin(), 32 KB of a multiprocessor: as many as keep
+ * the memory busy.  More would make what the kernels before still load wait behind them. */
 #define STREAM_WINDOW 2
 
 /* A tile's first byte, the scales of its rows (F8), and how many rounds it has. */
@@ -85,36 +84,32 @@ static __device__ __forceinline__ uint4 stream_load(const unsigned char *p)
 	return *(const uint4 *)(const void *)p;
 }
 
-/* 1 / sqrt(mean of a row's squares + eps), to the warp that asks. */
-static __device__ __forceinline__ float stream_inverse(const unsigned char *row, int in,
-						       float eps)
-{
-	float sum = 0.0f;
-
-#pragma unroll 4
-	for (int u = (int)threadIdx.x % WARP; u < in / 8; u += WARP) {
-		uint4 v = stream_load(row + (size_t)u * 16);
-		const uint32_t pair[4] = {v.x, v.y, v.z, v.w};
-
-#pragma unroll
-		for (int i = 0; i < 4; i++) {
-			float a = f32_of_bf16_low(pair[i]);
-			float b = f32_of_bf16_high(pair[i]);
-
-			sum = fmaf(b, b, fmaf(a, a, sum));
-		}
-	}
-	return 1.0f / sqrtf(warp_sum(sum) / (float)in + eps);
-}
-
-/* That of each row, a warp a row; they are there behind the next barrier.  All threads. */
+/* Of each row 1 / sqrt(mean of its squares + eps), a warp a row; they are there behind the next
+ * barrier.  All threads. */
 static __device__ __forceinline__ void stream_norm(const struct stream_x &x, int in)
 {
-	for (int t = (int)threadIdx.x / WARP; t < x.n; t += STREAM_WARPS) {
-		float inverse = stream_inverse(x.x + (size_t)t * x.bytes, in, x.eps);
+	int lane = (int)threadIdx.x % WARP;
 
-		if (threadIdx.x % WARP == 0)
-			x.inverse[t] = inverse;
+	for (int t = (int)threadIdx.x / WARP; t < x.n; t += STREAM_WARPS) {
+		const unsigned char *row = x.x + (size_t)t * x.bytes;
+		float sum = 0.0f;
+
+#pragma unroll 4
+		for (int u = lane; u < in / 8; u += WARP) {
+			uint4 v = stream_load(row + (size_t)u * 16);
+			const uint32_t pair[4] = {v.x, v.y, v.z, v.w};
+
+#pragma unroll
+			for (int i = 0; i < 4; i++) {
+				float a = f32_of_bf16_low(pair[i]);
+				float b = f32_of_bf16_high(pair[i]);
+
+				sum = fmaf(b, b, fmaf(a, a, sum));
+			}
+		}
+		sum = warp_sum(sum);
+		if (lane == 0)
+			x.inverse[t] = 1.0f / sqrtf(sum / (float)in + x.eps);
 	}
 }
 
@@ -159,22 +154,6 @@ stream_fill(const struct slice &to, const struct stream_x &x, int r0, int n_roun
 			t++;
 		}
 	}
-}
-
-/* The unit of the only row that a thread fills in where there are no more than threads, normed:
- * each warp finds the mean by itself, so that x is waited for once.  `norm`: the unit's
- * weights. */
-template <int TYPE>
-static __device__ __forceinline__ void
-stream_fill_normed(const struct slice &to, const struct stream_x &x, int units, uint4 norm)
-{
-	int u = (int)threadIdx.x;
-	float inverse = stream_inverse(x.x, units * 8, x.eps);
-
-	if (u < units)
-		*(uint4 *)(void *)(to.p + stream_unit<TYPE>(u) * 16) =
-			stream_operand<TYPE>(stream_normed(stream_load(x.x + u * 16), norm,
-							   inverse));
 }
 
 /* -------------------------------------------------------------------- products */
@@ -329,20 +308,14 @@ stream_product(float (&sum)[NT][4], const struct stream_tile &m, const struct st
 	int lane = (int)threadIdx.x % WARP, r = warp, slot = 0, i = 0;
 	uint32_t mine = shared_address(ring.p) + (uint32_t)(lane * 16), scales = 0;
 	const unsigned char *from = m.w + lane * 16;
-	int units = m.n_round * round_columns(TYPE) / 8;
-	bool normed = NT == 1 && x.norm && x.n == 1 && units <= STREAM_THREADS &&
-		      to.rounds >= m.n_round;
 	float acc[2][NT][4] = {};
-	uint4 norm = {};
 
 	stream_start(ring, mine, from, r, n_warp, m.n_round);
 	if (TYPE == WEIGHT_F8)
 		scales = stream_scales(m, r + lane * n_warp);
-	if (normed && (int)threadIdx.x < units)
-		norm = stream_load(x.norm + threadIdx.x * 16);
 	kernel_begin(); /* weights are nobody's output: their copies needn't wait */
 	begun();
-	if (x.norm && !normed) {
+	if (x.norm) {
 		stream_norm(x, m.n_round * round_columns(TYPE));
 		__syncthreads();
 	}
@@ -358,9 +331,7 @@ stream_product(float (&sum)[NT][4], const struct stream_tile &m, const struct st
 								   to.rounds);
 		if (r0)
 			__syncthreads();
-		if (normed)
-			stream_fill_normed<TYPE>(to, x, units, norm);
-		else if (x.norm)
+		if (x.norm)
 			stream_fill<TYPE, true>(to, x, r0, m.n_round);
 		else
 			stream_fill<TYPE, false>(to, x, r0, m.n_round);

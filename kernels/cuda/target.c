@@ -25,7 +25,6 @@ static const struct ops operations = {
 	.route = cuda_route,
 	.gate_route = cuda_gate_route,
 	.experts = cuda_experts,
-	.experts_join = cuda_experts_join,
 	.stream_recall = cuda_stream_recall,
 	.stream_keep = cuda_stream_keep,
 	.draft_join = cuda_draft_join,

@@ -33,7 +33,6 @@ struct rows_case {
 	struct pair step, rope, q, kv, norm, ring, freq, pages, iq, out;
 	struct pooled pooled[2];
 	struct products products; /* in 0: there are none, q and iq are given */
-	bool leaves_query;        /* to attention, for which query() stands here */
 };
 
 static struct linear_normed_args queries_args(const struct rows_case *k, int side, int t0, int n)
@@ -133,15 +132,10 @@ static int make_rows(struct backend *be, int side, int t0, int n, void *ctx, str
 {
 	const struct rows_case *k = ctx;
 	struct attention_rows_args a = args_of(k, side, t0, n);
-	const struct query_args query = a.query;
 	int rc = 0;
 
-	if (be->ops->attention_rows && n == k->n_tok) {
-		if (k->leaves_query)
-			a.query.q = NULL;
-		rc = be->ops->attention_rows(be, &a, err);
-		return rc || !k->leaves_query ? rc : be->ops->query(be, &query, err);
-	}
+	if (be->ops->attention_rows && n == k->n_tok)
+		return be->ops->attention_rows(be, &a, err);
 	if (a.queries.batch.n)
 		rc = run_queries(be, &a.queries, err);
 	if (!rc)
@@ -229,7 +223,6 @@ static void all_in_one_is_what_they_are_one_by_one(void **state)
 			   layers[layer].ratio, layers[layer].n_head, layers[layer].index_heads,
 			   n_tok, (long long)pos);
 		k = make(b, layer, pos, n_tok);
-		k.leaves_query = i % 2;
 		bench_run(b, n_tok, make_rows, &k);
 		compare(b, &k);
 	}
@@ -266,7 +259,6 @@ static void with_the_products_they_are_what_they_are_one_by_one(void **state)
 		bench_case(b, "attention_rows, ratio %d, products of %d, %d rows from %lld",
 			   layers[layer].ratio, in, n_tok, (long long)pos);
 		k = make(b, layer, pos, n_tok);
-		k.leaves_query = i % 2;
 		add_products(b, &k, in);
 		bench_run(b, n_tok, make_rows, &k);
 		/* of q, the product and what is made of it; codes are those of other sums */

@@ -50,7 +50,6 @@ struct operands {
 	const struct attention_case *c;
 	int ring_rows;
 	int64_t max_pages;
-	float q_eps; /* not 0: queries are as their product leaves them */
 	struct pair step, q, rope, sink, ring, pages, rows, sel, n_sel, out;
 };
 
@@ -81,14 +80,6 @@ static int attention(struct backend *be, int side, int t0, int n, void *ctx, str
 	if (c->ratio == 4) {
 		a.sel = bench_at(&k->sel, side, t * (size_t)c->top_k);
 		a.n_sel = bench_at(&k->n_sel, side, t);
-	}
-	if (k->q_eps != 0 && be->ops->attention_rows) { /* who may leave them so */
-		a.q_eps = k->q_eps;
-	} else if (k->q_eps != 0) {
-		struct query_args query = {n, c->n_head, k->q_eps, a.rope, a.q};
-
-		if (be->ops->query(be, &query, err))
-			return err->code;
 	}
 	return be->ops->attention(be, &a, err);
 }
@@ -160,24 +151,6 @@ static void every_head_attends_as_on_the_cpu(void **state)
 	}
 }
 
-static void queries_that_are_left_to_it_are_made_ready(void **state)
-{
-	struct bench *b = *state;
-
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		const struct attention_case *c = &cases[i];
-		struct operands k;
-
-		bench_case(b,
-			   "attention and query, ratio %d (%d), %d heads, %d rows from %lld",
-			   c->ratio, c->top_k, c->n_head, c->n_tok, (long long)c->pos);
-		k = make(b, c);
-		k.q_eps = 1e-6f;
-		bench_run(b, c->n_tok, attention, &k);
-		bench_compare(b, "out", &k.out, c->n_tok * c->n_head, HEAD_DIM, 0.004, 0.008);
-	}
-}
-
 static void a_window_wider_than_its_ring_is_refused(void **state)
 {
 	static const struct attention_case refused = {4, 0, 0, 128, 1, 0, 1.0};
@@ -194,7 +167,6 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BENCH_TEST(every_head_attends_as_on_the_cpu),
-		BENCH_TEST(queries_that_are_left_to_it_are_made_ready),
 		BENCH_TEST(a_window_wider_than_its_ring_is_refused),
 	};
 

@@ -1,7 +1,6 @@
 /* The experts of few and of many rows, in every way there is of computing them. */
 #include "tests/gpu/harness.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +19,10 @@ struct experts_case {
 	struct pair x, expert, weight, y;
 };
 
-static struct experts_args experts_args(const struct experts_case *k, int side, int t0, int n)
+static int experts(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
 {
-	return (struct experts_args){
+	const struct experts_case *k = ctx;
+	struct experts_args a = {
 		.n_tok = n,
 		.d = k->s.d,
 		.inner = k->s.inner,
@@ -37,11 +37,6 @@ static struct experts_args experts_args(const struct experts_case *k, int side, 
 		.weight = bench_at(&k->weight, side, (size_t)t0 * (size_t)k->s.n_used),
 		.y = bench_at(&k->y, side, (size_t)t0 * (size_t)k->s.d),
 	};
-}
-
-static int experts(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
-{
-	struct experts_args a = experts_args(ctx, side, t0, n);
 
 	return be->ops->experts(be, &a, err);
 }
@@ -273,132 +268,12 @@ static void experts_that_the_host_computes_agree_with_the_reference(void **state
 	}
 }
 
-/* ------------------------------------------------------- with the joint behind them */
-
-struct joined_case {
-	struct experts_case e;
-	struct pair streams, fn, base, scale, norm, out, post, comb, old_post, old_comb;
-	size_t y_from; /* where the joint's y begins; 0: it is the experts' */
-};
-
-static struct mhc_join_args join_args(const struct joined_case *k, int side, int t0, int n)
-{
-	size_t t = (size_t)t0, d = (size_t)k->e.s.d;
-	struct mhc_join_args a = {
-		.post =
-			{
-				.n_tok = n,
-				.d = (int)d,
-				.y = bench_at(&k->e.y, side, t * d + k->y_from),
-				.post = bench_at(&k->old_post, side, t * 4),
-				.comb = bench_at(&k->old_comb, side, t * 16),
-				.x = bench_at(&k->streams, side, t * HC_MULT * d),
-			},
-		.pre =
-			{
-				.n_tok = n,
-				.d = (int)d,
-				.n_iter = 20,
-				.eps = 1e-6f,
-				.rms_eps = 1e-6f,
-				.x = bench_at(&k->streams, side, t * HC_MULT * d),
-				.fn = k->fn.p[side],
-				.base = k->base.p[side],
-				.scale = k->scale.p[side],
-				.norm = k->norm.p[side],
-				.out = bench_at(&k->out, side, t * d),
-				.post = bench_at(&k->post, side, t * 4),
-				.comb = bench_at(&k->comb, side, t * 16),
-			},
-	};
-
-	return a;
-}
-
-static int joined(struct backend *be, int side, int t0, int n, void *ctx, struct err *err)
-{
-	const struct joined_case *k = ctx;
-	struct experts_join_args a = {experts_args(&k->e, side, t0, n),
-				      join_args(k, side, t0, n)};
-
-	if (be->ops->experts_join)
-		return be->ops->experts_join(be, &a, err);
-	if (k->y_from)
-		return err_set(err, ERR_MODEL, "there is no experts_join");
-	return be->ops->experts(be, &a.experts, err) || be->ops->mhc_post(be, &a.join.post, err)
-		       ? err->code
-		       : be->ops->mhc_pre(be, &a.join.pre, err);
-}
-
-static void make_joint(struct bench *b, struct joined_case *k, int n_tok)
-{
-	size_t n = (size_t)n_tok, d = (size_t)k->e.s.d;
-
-	k->e.y = bench_scratch(b, PAIR_F32, n * d);
-	k->streams = bench_normal(b, PAIR_F32, n * HC_MULT * d, 1.0);
-	k->fn = bench_normal(b, PAIR_F32, 24 * HC_MULT * d, 1.0 / sqrt(HC_MULT * (double)d));
-	k->base = bench_normal(b, PAIR_F32, 24, 1.0);
-	k->scale = bench_normal(b, PAIR_F32, 3, 1.0);
-	k->norm = bench_normal(b, PAIR_BF16, d, 1.0);
-	k->out = bench_out(b, PAIR_ACT, n * d);
-	k->post = bench_out(b, PAIR_F32, n * 4);
-	k->comb = bench_out(b, PAIR_F32, n * 16);
-	k->old_post = bench_normal(b, PAIR_F32, n * 4, 1.0);
-	k->old_comb = bench_normal(b, PAIR_F32, n * 16, 0.5);
-}
-
-/* By one launch where sizes are in 128s, FP4 and F8, and a block has one task of the way down.
- */
-static void the_joint_behind_them_is_one_after_the_other(void **state)
-{
-	static const struct shape shapes[] = {
-		{WEIGHT_FP4, 4096, 2048, 8, 6}, {WEIGHT_FP4, 256, 128, 6, 3},
-		{WEIGHT_FP4, 7168, 256, 4, 2},  {WEIGHT_FP4, 1024, 512, 64, 6},
-		{WEIGHT_FP4, 96, 160, 3, 1},    {WEIGHT_F8, 256, 128, 4, 2},
-	};
-	static const int rows[] = {1, 2, 3, 5, 8, 9, 16, 17, 129};
-	struct bench *b = *state;
-
-	for (size_t i = 0; i < COUNT(rows) * COUNT(shapes); i++) {
-		struct joined_case k = {.e = {.s = shapes[i / COUNT(rows)], .limit = 2.0f}};
-		int n_tok = rows[i % COUNT(rows)], d = k.e.s.d;
-
-		bench_case(b, "experts_join, type %d, %d x %d, %d of %d, %d rows",
-			   (int)k.e.s.type, k.e.s.inner, d, k.e.s.n_used, k.e.s.n_expert,
-			   n_tok);
-		make_weights(b, &k.e, WEIGHT_F8);
-		make_rows(b, &k.e, n_tok, i % 2 ? TOGETHER : APART);
-		make_joint(b, &k, n_tok);
-		bench_run(b, n_tok, joined, &k);
-		/* as y is, and what comes of that */
-		bench_compare(b, "x", &k.streams, n_tok, HC_MULT * (size_t)d, 0.0025, 0.005);
-		bench_compare(b, "out", &k.out, n_tok, (size_t)d, 0.008, 0.02);
-		bench_compare(b, "post", &k.post, n_tok, 4, 0.01, 0.03);
-		bench_compare(b, "comb", &k.comb, n_tok, 16, 0.01, 0.03);
-	}
-}
-
-static void a_joint_of_something_else_is_refused(void **state)
-{
-	struct bench *b = *state;
-	struct joined_case k = {.e = {.s = {WEIGHT_FP4, 256, 128, 6, 3}, .limit = 2.0f},
-				.y_from = 256};
-
-	bench_case(b, "experts_join, another y");
-	make_weights(b, &k.e, WEIGHT_F8);
-	make_rows(b, &k.e, 2, APART);
-	make_joint(b, &k, 2);
-	bench_refuses(b, joined, &k);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		BENCH_TEST(awkward_shapes_agree_with_the_reference),
 		BENCH_TEST(a_table_may_name_an_expert_twice_for_a_token),
 		BENCH_TEST(fused_and_reference_give_the_same_bits),
-		BENCH_TEST(the_joint_behind_them_is_one_after_the_other),
-		BENCH_TEST(a_joint_of_something_else_is_refused),
 		BENCH_TEST(experts_that_change_places_give_the_same),
 		BENCH_TEST(experts_that_the_host_computes_agree_with_the_reference),
 		BENCH_TEST(flash_and_pro_shapes_agree_with_the_reference),

@@ -37,7 +37,6 @@
 	X(route, route)                                                                        \
 	X(gate_route, gate_route)                                                              \
 	X(experts, experts)                                                                    \
-	X(experts_join, experts_join)                                                          \
 	X(stream_recall, stream_ring)                                                          \
 	X(stream_keep, stream_ring)                                                            \
 	X(draft_join, draft_join)                                                              \
@@ -151,13 +150,6 @@ static int join(struct recorder *r, const struct mhc_join_args *a, struct err *e
 	return rc ? rc : mixes(r, &a->pre, err);
 }
 
-static int experts_join(struct recorder *r, const struct experts_join_args *a, struct err *err)
-{
-	int rc = r->inner->ops->experts(r->inner, &a->experts, err);
-
-	return rc ? rc : join(r, &a->join, err);
-}
-
 static int batch(struct recorder *r, const struct linear_batch_args *a, struct err *err)
 {
 	int rc = 0;
@@ -180,20 +172,9 @@ static int rows(struct recorder *r, const struct attention_rows_args *a, struct 
 		rc = ops->compress(r->inner, &a->compress[i], err);
 	if (!rc)
 		rc = ops->window_row(r->inner, &a->window, err);
-	if (!rc && a->query.q)
+	if (!rc)
 		rc = ops->query(r->inner, &a->query, err);
 	return rc ? rc : mixes_due(r, &a->mix, err);
-}
-
-/* With the queries that attention_rows has left. */
-static int attends(struct recorder *r, const struct attention_args *a, struct err *err)
-{
-	const struct query_args query = {a->n_tok, a->n_head, a->q_eps, a->rope, a->q};
-	struct attention_args made = *a;
-	int rc = a->q_eps != 0 ? r->inner->ops->query(r->inner, &query, err) : 0;
-
-	made.q_eps = 0;
-	return rc ? rc : r->inner->ops->attention(r->inner, &made, err);
 }
 
 static int choice(struct recorder *r, const struct gate_route_args *a, struct err *err)
@@ -231,12 +212,8 @@ static int perform(struct recorder *r, const struct issued *it, struct err *err)
 			return adds(r, &it->a.mhc_post, err);                                  \
 		if (OP_##name == OP_mhc_join)                                                  \
 			return join(r, &it->a.mhc_join, err);                                  \
-		if (OP_##name == OP_experts_join)                                              \
-			return experts_join(r, &it->a.experts_join, err);                      \
 		if (OP_##name == OP_linear_batch)                                              \
 			return batch(r, &it->a.linear_batch, err);                             \
-		if (OP_##name == OP_attention)                                                 \
-			return attends(r, &it->a.attention, err);                              \
 		if (OP_##name == OP_attention_rows)                                            \
 			return rows(r, &it->a.attention_rows, err);                            \
 		if (OP_##name == OP_gate_route)                                                \
@@ -490,7 +467,6 @@ struct recorder *recorder_new(struct backend *inner, int joins, int marks)
 		r->ops.linear_batch = NULL;
 		r->ops.attention_rows = NULL;
 		r->ops.gate_route = NULL;
-		r->ops.experts_join = NULL;
 	}
 	return r;
 }
