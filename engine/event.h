@@ -78,6 +78,7 @@ struct turn_usage {
 					memory; both 0 where none does */
 	int64_t disk_ms;         /* that took, of prefill_ms                        */
 	int64_t prefill_ms, decode_ms, total_ms;
+	int64_t decode_ns;       /* decode_ms, for who adds up many; the scripted engine has none */
 };
 
 struct event {

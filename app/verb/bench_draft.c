@@ -3,9 +3,14 @@
 
 #include <stdio.h>
 
+#include "engine/base/clock.h"
 #include "engine/engine.h"
 
 #define MOST_TOKENS 96
+/* The questions are asked again until so many tokens came without drafts, or so long it took.
+ */
+#define ENOUGH  2000
+#define SECONDS 10
 
 static const char *const questions[] = {
 	"What is 347 + 285?",
@@ -24,7 +29,7 @@ static const char *const questions[] = {
 static void add_usage(struct turn_usage *sum, const struct turn_usage *u)
 {
 	sum->output_tokens += u->output_tokens;
-	sum->decode_ms += u->decode_ms;
+	sum->decode_ns += u->decode_ns;
 	sum->steps += u->steps;
 	sum->drafted += u->drafted;
 	sum->accepted += u->accepted;
@@ -74,7 +79,7 @@ static int most_drafted(const struct turn_usage *all)
 
 static double rate(const struct turn_usage *u)
 {
-	return u->decode_ms ? 1e3 * (double)u->output_tokens / (double)u->decode_ms : 0;
+	return u->decode_ns ? 1e9 * (double)u->output_tokens / (double)u->decode_ns : 0;
 }
 
 static void show_way(const char *name, const struct turn_usage *u, const struct turn_usage *off,
@@ -84,11 +89,12 @@ static void show_way(const char *name, const struct turn_usage *u, const struct 
 		 rate(off) > 0 ? rate(u) / rate(off) : 0,
 		 u->steps ? (double)u->output_tokens / (double)u->steps : 0);
 	for (int i = 0; i < USAGE_PLACES && u->drafted_at[i]; i++)
-		buf_addf(out, " %3.0f", 100 * (double)u->accepted_at[i] / (double)u->drafted_at[i]);
+		buf_addf(out, " %3.0f",
+			 100 * (double)u->accepted_at[i] / (double)u->drafted_at[i]);
 	buf_addc(out, '\n');
 }
 
-static void show(const struct turn_usage ways[N_WAYS], struct buf *out)
+static void show(const struct turn_usage ways[N_WAYS], int n_answers, struct buf *out)
 {
 	const struct turn_usage *off = &ways[DRAFT_OFF];
 	int most = most_drafted(&ways[N_WAYS - 1]);
@@ -97,7 +103,8 @@ static void show(const struct turn_usage ways[N_WAYS], struct buf *out)
 	buf_addf(out,
 		 "%d answers, greedy, %lld tokens, with every --draft: the same text\n"
 		 "  %5s %9s %9s %9s   accepted at each place, %%\n",
-		 N_QUESTIONS, (long long)off->output_tokens, "draft", "tokens/s", "of off", "a step");
+		 n_answers, (long long)off->output_tokens, "draft", "tokens/s", "of off",
+		 "a step");
 	show_way("off", off, off, out);
 	for (int depth = 1; depth <= most; depth++) {
 		snprintf(name, sizeof(name), "%d", depth);
@@ -109,27 +116,43 @@ static void show(const struct turn_usage ways[N_WAYS], struct buf *out)
 	buf_addc(out, '\n');
 }
 
+/* One question, with every way in turn, so that all see the same machine. */
+static int ask_all(struct engine *e, const char *text, struct turn_usage *ways, struct err *err)
+{
+	int rc = 0;
+
+	for (int way = 0; !rc && way < N_WAYS; way++)
+		rc = ask(e, text, way, &ways[way], err);
+	return rc;
+}
+
 int verb_bench_draft(const struct engine_config *config, struct buf *out, struct err *err)
 {
 	struct turn_usage ways[N_WAYS] = {0}, first = {0};
 	struct engine *e = NULL;
 	struct err why = {0};
-	int rc = engine_open(&e, config, err);
+	double until = clock_s() + SECONDS;
+	int n = 0, rc = engine_open(&e, config, err);
 
 	if (rc)
 		return rc;
-	for (int i = 0; !rc && !why.code && i < N_QUESTIONS; i++) {
+	while (!rc && !why.code &&
+	       (n < N_QUESTIONS ||
+		(ways[DRAFT_OFF].output_tokens < ENOUGH && clock_s() < until))) {
 		/*
-		 * Each is asked once more, before: that reads it, touches the memory of its answer,
-		 * the first of all waits for the load, and finds what can't be asked.
+		 * Each is asked once more, before: that reads it, touches the memory of its
+		 * answer, the first of all waits for the load, and finds what can't be asked.
 		 */
-		if (ask(e, questions[i], DRAFT_AUTO, &first, &why))
+		const char *text = questions[n % N_QUESTIONS];
+
+		if (n < N_QUESTIONS && ask(e, text, DRAFT_AUTO, &first, &why))
 			buf_addf(out, "no answers with drafts: %s\n", why.text);
-		for (int way = 0; !rc && !why.code && way < N_WAYS; way++)
-			rc = ask(e, questions[i], way, &ways[way], err);
+		else
+			rc = ask_all(e, text, ways, err);
+		n++;
 	}
 	e->ops->close(e);
 	if (!rc && !why.code)
-		show(ways, out);
+		show(ways, n, out);
 	return rc;
 }

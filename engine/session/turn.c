@@ -364,7 +364,7 @@ static int run(struct turn *t)
 	}
 	if (!rc && !t->stopped)
 		rc = prefill(t);
-	t->decode_ms = clock_ms();
+	t->decode_ns = clock_ns();
 	if (!rc && !t->stopped)
 		rc = decode(t);
 	/* The answer's end: what follows may part from here, a title or the next message. */
@@ -402,13 +402,14 @@ void session_turn(struct session *s, const struct turn_request *req, uint64_t nu
 	int64_t now;
 	int rc;
 
-	t.started_ms = t.decode_ms = clock_ms();
+	t.started_ns = t.decode_ns = clock_ns();
 	rc = run(&t);
 	count_experts(&t);
-	now = clock_ms();
-	t.usage.prefill_ms = t.decode_ms - t.started_ms;
-	t.usage.decode_ms = now - t.decode_ms;
-	t.usage.total_ms = now - t.started_ms;
+	now = clock_ns();
+	t.usage.decode_ns = now - t.decode_ns;
+	t.usage.prefill_ms = (t.decode_ns - t.started_ns) / 1000000;
+	t.usage.decode_ms = t.usage.decode_ns / 1000000;
+	t.usage.total_ms = (now - t.started_ns) / 1000000;
 	log_add(LOG_INFO,
 		"turn %llu: %s; %lld prompt tokens, %lld cached, %lld produced, "
 		"prefill %lld ms, decode %lld ms in %lld steps, %lld of %lld drafts accepted",

@@ -29,7 +29,7 @@ struct turn {
 	struct answer answer;
 	struct ending ending; /* the ids that end it: told once all of its calls is */
 	int64_t n_out;
-	int64_t started_ms, decode_ms;
+	int64_t started_ns, decode_ns; /* when the turn and its decoding began */
 	struct turn_usage usage;
 	bool stopped;
 	enum stop_reason stop;
