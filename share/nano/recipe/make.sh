@@ -3,7 +3,7 @@
 #
 #	make.sh tokenizer OUT   OUT/tokenizer.json, from the generator's text; needs no GPU, half a minute
 #	make.sh first OUT       OUT/A: trained from fresh weights
-#	make.sh second OUT      OUT/B: trained on from OUT/A
+#	make.sh second OUT      OUT/B: trained on from OUT/A, or from the published folder FROM
 #	make.sh model OUT       OUT/model: the folder as it ships, from OUT/B, or from OUT/A where no B is
 #
 # SECONDS_EACH (540) is what each of the trainings may take, compilation included.  STEPS_FIRST and
@@ -31,7 +31,9 @@ first)
 	train --seed 1 --rate .8 --places 2 ${STEPS_FIRST:+--steps "$STEPS_FIRST"} --out "$out/A"
 	;;
 second)
-	train --seed 2 --from "$out/A" --rate .6 --hold .3 --places 2 ${STEPS_SECOND:+--steps "$STEPS_SECOND"} \
+	# A model goes on with the tokenizer that it has: that of a text widened since is another.
+	[ -z "${FROM:-}" ] || cp "$FROM/tokenizer.json" "$out/tokenizer.json"
+	train --seed 2 --from "${FROM:-$out/A}" --rate .6 --hold .3 --places 2 ${STEPS_SECOND:+--steps "$STEPS_SECOND"} \
 		--out "$out/B"
 	;;
 model)

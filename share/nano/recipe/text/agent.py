@@ -9,7 +9,7 @@ from collections import namedtuple
 from material import KEYS, cited, named, plural, sentence, settings
 from titles import cut
 from tools import SAY as SAY_TOOLS
-from tools import read_answer, tell_output
+from tools import block, read_answer, tell_output
 from words import phrasebook
 
 SAY = phrasebook("say_agent.txt")
@@ -187,6 +187,11 @@ def edit_both(s):
 # Reading.
 
 
+def contents(path, rows):
+	return "`%s` contains: %s" % (path, rows[0]) if len(rows) == 1 else "`%s` contains:\n%s" % (
+		path, block("\n".join(rows)))
+
+
 def show_several(s):
 	src = s.src
 	paths = []
@@ -194,14 +199,16 @@ def show_several(s):
 		path = fresh(s)
 		if path not in paths:
 			paths.append(path)
-	rows = {path: sentence(src) for path in paths}
+	# Texts of several lines beside each other are for training alone.
+	several = not src.evaluate and src.chance(0.35)
+	rows = {path: rows_without(src, "\n", 1, 3 if several else 1) for path in paths}
 	missing = src.pick(paths) if src.chance(0.12) else None
-	s.lay({path: row + "\n" for path, row in rows.items() if path != missing})
+	s.lay({path: lines(text) for path, text in rows.items() if path != missing})
 	ask(s, SAY.SHOW_BOTH, "Reading %s" % joined(paths), l=joined([named(src, p) for p in paths]))
 	s.do("I read %s." % ("both files" if len(paths) == 2 else "the three files"),
 		*(("read_file", {"path": p}) for p in paths))
-	said = ["The file `%s` does not exist." % p if p == missing else "`%s` contains: %s" %
-		(p, rows[p]) for p in paths]
+	said = ["The file `%s` does not exist." % p if p == missing else contents(p, rows[p])
+		for p in paths]
 	s.answer("\n\n".join(said), "I have all results." if len(paths) > 2 else
 		"I have both results.", *said)
 
@@ -460,6 +467,6 @@ def count(s):
 
 
 JOBS = ((set_in, 9), (set_somewhere, 7), (misspelled, 6), (edit_both, 5), (show_several, 8),
-	(which_has, 5), (only_file, 6), (line_of, 5), (replace_all, 7), (append, 6), (drop_line, 5),
-	(write_told, 4), (write_run, 5), (run_it, 8), (run_at_most, 2), (make_pass, 5), (delete, 4),
-	(rename, 4), (backup, 3), (count, 3))
+	(which_has, 6), (only_file, 8), (line_of, 5), (replace_all, 7), (append, 8), (drop_line, 8),
+	(write_told, 7), (write_run, 6), (run_it, 8), (run_at_most, 2), (make_pass, 5), (delete, 5),
+	(rename, 4), (backup, 5), (count, 3))

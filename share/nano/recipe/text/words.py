@@ -133,6 +133,11 @@ HASTY = tuple((re.compile(pattern), text) for pattern, text in (
 ))
 
 
+# Names of files that people give.
+SHORT = tuple("abcdefghijklmnopqrstuvwxyz") + ("main", "index", "readme", "todo", "one", "two", "three",
+	"first", "second", "foo", "bar", "hello", "script", "helper", "util", "setup", "info")
+
+
 class Source:
 	def __init__(self, seed, evaluate=False, pieces=()):
 		"""With `pieces` some words are made of these at random, so that each piece gets copied now and then."""
@@ -178,7 +183,9 @@ class Source:
 		"""A name without its extension, from a space too wide to be learned by heart."""
 		while True:
 			kind = self.random()
-			if kind < 0.35:
+			if kind < 0.04:
+				name = self.pick(SHORT) + (str(self.upto(1, 9)) if self.chance(0.3) else "")
+			elif kind < 0.35:
 				name = self.word()
 			elif kind < 0.55:
 				name = self.word() + self.pick("_-") + self.word()
