@@ -106,9 +106,9 @@ struct model_load {
 struct model_load model_load(struct model *m);
 
 /*
- * model_memory() with one sequence of n_tokens (at least one prefill chunk of them, no frontiers), which
- * is what is resident: of the rest only addresses are reserved.  It leaves out what does not
- * depend on the model's size: the program, the tables of its names, its tokenizer.
+ * model_memory() with one sequence of n_tokens (at least one prefill chunk of them, no
+ * frontiers), which is what is resident: of the rest only addresses are reserved.  It leaves out
+ * what does not depend on the model's size: the program, the tables of its names, its tokenizer.
  */
 struct model_memory model_resident(struct model *m, int64_t n_tokens);
 
