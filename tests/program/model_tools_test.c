@@ -2,7 +2,7 @@
  * What the small model does with tools, at temperature 0: eight tasks, each with all that is
  * shown of it.  It has ten million parameters: it calls the right tool for each, says what came
  * of it, and knows a denial by the user or by a rule; what it makes of "nobody can be asked" is
- * no sentence, and another one in each folder.
+ * no sentence.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -111,14 +111,14 @@ static const struct task {
 	{"--approve edits", "replace foo with bar in main.c", 0, false,
 	 "I edit `main.c`.\n→ edit_file main.c  (T s)\nIt worked.\n"
 	 "I replaced `foo` with `bar` in `main.c`.\n"},
-	{"", "which files contain TODO?", 0, false,
-	 "I search for `TODO`.\n→ search_files TODO  (T s)\nThere is 1 match.\n"
-	 "→ read_file src/main.py  (T s)\nThe result is one line.\n"
+	/* What it thinks hangs on the folder's name and the day, which it is told, too. */
+	{"--hide-thinking", "which files contain TODO?", 0, false,
+	 "→ search_files TODO  (T s)\n→ read_file src/main.py  (T s)\n"
 	 "`src/main.py` contains: x = 1 # TODO: more\n"},
 	{"--approve auto --deny 'shell make'", "run `make`", 0, true,
 	 "I run the command in the shell.\n→ shell make  (denied)\nThe call was denied.\n"
 	 "I was not allowed to run the command: error: deny = shell make\n"},
-	/* What it says then hangs on the folder's name, which it is told, too. */
+	/* So does what it says then. */
 	{"", "run `make`", 5, true,
 	 "I run the command in the shell.\n→ shell make  (refused)\n"},
 };
