@@ -7,8 +7,7 @@
 #include "engine/engine.h"
 
 #define MOST_TOKENS 96
-/* The questions are asked again until so many tokens came without drafts, or so long it took.
- */
+/* The questions are asked again until so many tokens came without drafts, or so long. */
 #define ENOUGH  2000
 #define SECONDS 10
 

@@ -45,21 +45,31 @@ static int measured(struct backend *be, dbuf p, size_t bytes, struct err *err)
 	return 0;
 }
 
+/* The CPU, taken for a GPU that has so much free; a model's to close. */
+static struct backend *open_gpu(uint64_t bytes)
+{
+	const struct backend_options one = {.n_threads = 1};
+	struct backend *be;
+	struct err err;
+
+	if (backend_open_cpu(&be, &one, &err))
+		fail_msg("%s", err.text);
+	cpu_caps = be->caps;
+	be->caps = caps;
+	be->memory_free = memory_free;
+	be->read = measured;
+	gpu_bytes = bytes;
+	return be;
+}
+
 /* Flash, all of it on a GPU of any size: what its parts need. */
 static struct memory_plan flash(void)
 {
-	const struct backend_options one = {.n_threads = 1};
 	struct model_options opt = {.dummy = "flash", .n_threads = 1, .hosting = "gpu"};
 	struct memory_plan p;
 	struct err err;
 
-	if (backend_open_cpu(&opt.be, &one, &err))
-		fail_msg("%s", err.text);
-	cpu_caps = opt.be->caps;
-	opt.be->caps = caps;
-	opt.be->memory_free = memory_free;
-	opt.be->read = measured;
-	gpu_bytes = 1000 * GB;
+	opt.be = open_gpu(1000 * GB);
 	if (model_plan(&opt, &p, &err))
 		fail_msg("%s", err.text);
 	return p;
@@ -149,20 +159,13 @@ static void a_context_that_is_told_stays(void **state)
 
 static void several_gpus_are_proposed_where_one_is_too_small(void **state)
 {
-	const struct backend_options one = {.n_threads = 1};
 	struct model_options opt = {.dummy = "flash", .n_threads = 1, .hosting = "gpu"};
 	struct memory_plan p;
 	struct err err;
 
 	(void)state;
-	if (backend_open_cpu(&opt.be, &one, &err))
-		fail_msg("%s", err.text);
-	cpu_caps = opt.be->caps;
-	opt.be->caps = caps;
-	opt.be->memory_free = memory_free;
-	opt.be->read = measured;
+	opt.be = open_gpu(79 * GB);
 	opt.ctx_tokens = 65536;
-	gpu_bytes = 79 * GB;
 	assert_int_equal(model_plan(&opt, &p, &err), 0);
 	assert_int_equal(plan_check(&p, &err), ERR_MODEL);
 	if (!strstr(err.text, "4 such GPUs would do (--ranks 4)"))

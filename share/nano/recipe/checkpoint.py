@@ -49,8 +49,6 @@ def kind(name):
     return 'bf16'
 
 
-# What is rounded by itself, so that weights of any shape are one list of such: the shape of each.
-PARTS = {'fp4': (32,), 'fp8': (128, 128), 'bf16': ()}
 ROUND = {'fp4': quant.round_fp4_weight, 'fp8': quant.round_fp8_weight, 'bf16': quant.round_bf16}
 
 
@@ -62,7 +60,7 @@ def apart(k, w):
     """The weight as a list of what is rounded by itself; a view turns it back."""
     if k == 'fp8':
         return quant.tiles(w).transpose(-3, -2).reshape(-1, 128, 128)
-    return w.reshape(-1, *PARTS[k])
+    return w.reshape(-1, 32) if k == 'fp4' else w.reshape(-1)
 
 
 def together(k, parts, shape):
@@ -77,7 +75,7 @@ def rounded(weights, round_parts=round_parts):
     names, out = {}, dict(weights)
     for n in weights:
         names.setdefault(kind(n), []).append(n)
-    for k in PARTS.keys() & names.keys():
+    for k in ROUND.keys() & names.keys():
         lists = [apart(k, weights[n]) for n in names[k]]
         values = round_parts(k, torch.cat(lists)).split([len(part) for part in lists])
         out.update((n, together(k, v, weights[n].shape)) for n, v in zip(names[k], values))

@@ -115,8 +115,8 @@ class Forward:
     def head(self, p, X):
         """The streams' weighted sum, normalised: what the vocabulary matrix is applied to."""
         cfg, x = self.cfg, X.flatten(-2)
-        m = F.linear(x, p['hc_fn']) * torch.rsqrt(x.square().mean(-1, keepdim=True) + cfg.rms_norm_eps)
-        w = torch.sigmoid(m * p['hc_scale'] + p['hc_base']) + cfg.hc_eps
+        m = F.linear(x, p['fn']) * torch.rsqrt(x.square().mean(-1, keepdim=True) + cfg.rms_norm_eps)
+        w = torch.sigmoid(m * p['scale'] + p['base']) + cfg.hc_eps
         return rms(self.gather(w, X), p['norm'], cfg.rms_norm_eps)
 
     # -- attention
@@ -307,11 +307,9 @@ class Forward:
             return out
         p, past = part(weights, 'mtp.0.'), None
         inputs = {k: p[k] for k in ('enorm.weight', 'hnorm.weight', 'e_proj.weight', 'h_proj.weight')}
-        layer = {k: v for k, v in p.items() if k.startswith(('attn', 'ffn', 'hc_attn', 'hc_ffn'))}
         for place in range(places):
             X = self.draft_input(inputs, weights['embed.weight'], X.roll(1, 1) if place else X, following)
-            X, _, load, kv = self.layer(layer, X, following, doc, cfg.compress_ratios[cfg.num_hidden_layers], select,
-                                        past)
+            X, _, load, kv = self.layer(p, X, following, doc, cfg.compress_ratios[cfg.num_hidden_layers], select, past)
             past = kv if past is None else past
             out.load['mtp.0.'] = out.load.get('mtp.0.', 0) + load
             out.drafts.append(self.head(self.head_of(weights, 'mtp.0.'), X))
@@ -319,8 +317,7 @@ class Forward:
 
     @staticmethod
     def head_of(weights, prefix):
-        p = {k: weights[prefix + k] for k in ('hc_head_fn', 'hc_head_base', 'hc_head_scale')}
-        return {**{k.replace('head_', ''): v for k, v in p.items()}, 'norm': weights[prefix + 'norm.weight']}
+        return {**part(weights, prefix + 'hc_head_'), 'norm': weights[prefix + 'norm.weight']}
 
 
 def part(weights, prefix):

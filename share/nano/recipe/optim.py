@@ -1,4 +1,5 @@
 """The optimiser: Muon (orthogonalised momentum) for the large matrices, Adam for all else."""
+import math
 import re
 
 import torch
@@ -98,7 +99,7 @@ class Guard:
 
     def __init__(self, optimiser, every=20):
         self.optimiser, self.every, self.slow = optimiser, every, 1.
-        self.mean, self.best, self.copies = None, None, []
+        self.mean, self.best, self.copies = None, math.inf, []
 
     @torch.no_grad()
     def watch(self, step, loss):
@@ -107,11 +108,11 @@ class Guard:
         if step % self.every:
             return False
         mean = self.mean.item()
-        if self.best is not None and self.copies and not mean < 1.4 * self.best + .1:
+        if self.copies and not mean < 1.4 * self.best + .1:
             torch._foreach_copy_(self.optimiser.state(), self.copies[0])
             self.copies, self.mean, self.slow = self.copies[:1], None, self.slow / 2
             return True
-        if self.best is None or mean < 1.1 * self.best + .02:
-            self.best = mean if self.best is None else min(mean, self.best)
+        if mean < 1.1 * self.best + .02:
+            self.best = min(mean, self.best)
             self.copies = self.copies[-1:] + [[t.clone() for t in self.optimiser.state()]]
         return False

@@ -41,19 +41,16 @@ def losses(hidden, head, target, weight):
     return (ce * weight).sum() / total, hit.detach(), (ce.detach() * strong).sum() / strong.sum().clamp_min(1)
 
 
+def same_document(doc, back):
+    """Whether the token so many places back, or with a minus ahead, belongs to the document, too."""
+    same = doc == doc.roll(back, 1)
+    same[:, slice(back) if back > 0 else slice(back, None)] = False
+    return same
+
+
 def targets(ids, weight, doc, ahead):
     """The ids `ahead` places on and their weights, 0 where another document begins."""
-    t = ids.roll(-ahead, 1)
-    same = doc == doc.roll(-ahead, 1)
-    same[:, -ahead:] = False
-    return t, weight.roll(-ahead, 1) * same
-
-
-def same_document(doc, back):
-    """Whether the token so many places back belongs to the document, too."""
-    same = doc == doc.roll(back, 1)
-    same[:, :back] = False
-    return same
+    return ids.roll(-ahead, 1), weight.roll(-ahead, 1) * same_document(doc, -ahead)
 
 
 def save_pieces(folder, weights):

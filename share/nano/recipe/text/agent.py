@@ -9,7 +9,7 @@ from collections import namedtuple
 from material import KEYS, cited, named, plural, sentence, settings
 from titles import cut
 from tools import SAY as SAY_TOOLS
-from tools import block, read_answer, tell_output
+from tools import contents, read_answer, tell_output
 from words import phrasebook
 
 SAY = phrasebook("say_agent.txt")
@@ -185,11 +185,6 @@ def edit_both(s):
 
 
 # Reading.
-
-
-def contents(path, rows):
-	return "`%s` contains: %s" % (path, rows[0]) if len(rows) == 1 else "`%s` contains:\n%s" % (
-		path, block("\n".join(rows)))
 
 
 def show_several(s):

@@ -97,14 +97,15 @@ class Session:
 		return all(n in self.offered for n in names)
 
 
+def contents(path, rows):
+	return "`%s` contains: %s" % (path, rows[0]) if len(rows) == 1 else "`%s` contains:\n%s" % (
+		path, block("\n".join(rows)))
+
+
 def read_answer(s, path, got):
 	rows = got.rstrip("\n").split("\n")
-	if len(rows) == 1:
-		s.answer("`%s` contains: %s" % (path, rows[0]), "The result is one line.",
-			rows[0])
-	else:
-		s.answer("`%s` contains:\n%s" % (path, block(got)),
-			"The result has %d lines." % len(rows), *rows)
+	s.answer(contents(path, rows), "The result is one line." if len(rows) == 1 else
+		"The result has %d lines." % len(rows), *rows)
 
 
 def no_file(s, path):
