@@ -111,8 +111,7 @@ struct weights {
 	struct weight_part *parts; /* all of the above, in the order of a published checkpoint */
 	size_t n_parts;
 	uint64_t bytes;            /* of all parts */
-	double load_s, read_s;     /* how long weights_place() took, and its reads, of all threads
-				      together; 0: it was not needed */
+	double read_s;             /* how long weights_place()'s reads took, of all threads */
 	struct hostmem copies;     /* of what could not stay where it was: columns */
 };
 

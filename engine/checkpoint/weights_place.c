@@ -100,7 +100,6 @@ int weights_place(struct weights *w, struct backend *be, const struct safetensor
 			    .n_hosted = n_hosted};
 	const struct weight_reader from = {read_weights, passed, &p};
 	struct err ignored;
-	double start = clock_s();
 	int rc, ended;
 
 	if (!be->place_begin)
@@ -120,7 +119,6 @@ int weights_place(struct weights *w, struct backend *be, const struct safetensor
 		rc = tell(&p, err);
 	if (!rc)
 		hostmem_release(&w->copies);
-	w->load_s = clock_s() - start;
 	w->read_s = 1e-9 * (double)p.read_ns;
 	return rc;
 }
