@@ -5,6 +5,8 @@
  *   idle → answering → (waiting for the user → running)… → answering … → idle
  *                      any → stopping → idle
  *
+ * Nothing waits any more while an answer takes effect: it is running then.
+ *
  * The machine does no I/O of its own.  Its owner tells it what happened, and it calls back with
  * what is to be done; a callback calls nothing of this header but agent_state() and
  * agent_counts(), and `ended` agent_begin() besides.  UI thread only.

@@ -124,6 +124,8 @@ void agent_decide(struct agent *a, uint64_t number, enum decision d, struct str 
 {
 	if (a->state != AGENT_WAITS || number != a->question)
 		return;
+	/* It is answered: whoever is called from here on has no question to answer. */
+	a->state = AGENT_RUNS;
 	if (a->asks == AGENT_ASKS_ROUNDS)
 		decide_rounds(a, d);
 	else if (a->asks == AGENT_ASKS_WIDER)

@@ -161,7 +161,7 @@ static int run(const struct play *p, struct buf *out)
 		 "answered() { wait_for \"tool_result.*id\\\": .$1\\\"\"; }; "
 		 "{ %s } | %s --tools --ephemeral --nothink --engine-script %s/engine "
 		 "--runner-script %s/runner --input-format jsonl %s %s >$out 2>$out.err; s=$?; "
-		 "cat $out; exit $s",
+		 "cat $out; [ $s -lt 128 ] || cat $out.err; exit $s",
 		 test_dir.path, p->lines, program_path(), test_dir.path, test_dir.path,
 		 asks ? "--approve-host" : "", asks && p->options ? p->options : "");
 	status = program_shell(buf_z(&line), out);

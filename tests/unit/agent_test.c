@@ -150,6 +150,8 @@ static int join(void *ctx, struct err *e)
 	struct owner *o = ctx;
 	struct talk_message *m;
 
+	/* What is heard now is no second answer to the last question. */
+	assert_int_not_equal(agent_state(o->a.agent), AGENT_WAITS);
 	if (!o->joins)
 		return 0;
 	m = talk_message_say(CHAT_USER, str_of(o->joins), e);
