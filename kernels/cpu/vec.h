@@ -18,7 +18,7 @@
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
 #define VEC_AVX512 1
-#elif defined(__AVX2__) && defined(__FMA__)
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define VEC_AVX2 1
 #endif
 
@@ -118,15 +118,25 @@ VEC_INLINE f16 f16_scale_bits(f16 a, f16 t)
 	return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), e));
 }
 /*
- * e4m3 code · 2^-120: the code's seven low bits are put where a float's exponent and
- * mantissa meet, so code 0 and subnormals come out right too.
+ * e4m3 codes · 2^-8, in two steps: f8_widen() turns 32 codes into halves, their seven low bits
+ * put where a half's exponent and mantissa meet, so code 0 and subnormals come out right too,
+ * and f16_f8() turns 16 of these into floats.  From memory, that takes one instruction; from
+ * a register it would take another one that only moves.  Were the bits put where a float's
+ * exponent and mantissa meet, a subnormal code were a subnormal float: some processors take a
+ * hundred cycles for each product with one.
  */
-VEC_INLINE f16 f16_raw_f8(const uint8_t *p)
-{
-	__m512i v = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+typedef uint16_t f8_wide;
 
-	v = _mm512_and_si512(_mm512_slli_epi32(v, 20), _mm512_set1_epi32((int)0x87F00000u));
-	return _mm512_castsi512_ps(v);
+VEC_INLINE void f8_widen(const uint8_t *p, f8_wide *out)
+{
+	__m512i v = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)p));
+
+	v = _mm512_and_si512(_mm512_slli_epi16(v, 7), _mm512_set1_epi16((int16_t)0xBF80u));
+	_mm512_storeu_si512((void *)out, v);
+}
+VEC_INLINE f16 f16_f8(const f8_wide *p)
+{
+	return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
 VEC_INLINE f16 f16_bf16(const uint16_t *p)
 {
@@ -297,16 +307,24 @@ VEC_INLINE f16 f16_scale_bits(f16 a, f16 t)
 {
 	return VEC_BOTH(v8_scale_bits(a.v[0], t.v[0]), v8_scale_bits(a.v[1], t.v[1]));
 }
-VEC_INLINE __m256 v8_raw_f8(const uint8_t *p)
-{
-	__m256i v = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+typedef uint16_t f8_wide;
 
-	v = _mm256_and_si256(_mm256_slli_epi32(v, 20), _mm256_set1_epi32((int)0x87F00000u));
-	return _mm256_castsi256_ps(v);
-}
-VEC_INLINE f16 f16_raw_f8(const uint8_t *p)
+VEC_INLINE void f8_widen(const uint8_t *p, f8_wide *out)
 {
-	return VEC_BOTH(v8_raw_f8(p), v8_raw_f8(p + 8));
+	for (int i = 0; i < 2 * LANES; i += LANES) {
+		__m256i v = _mm256_cvtepi8_epi16(
+			_mm_loadu_si128((const __m128i *)(const void *)(p + i)));
+
+		v = _mm256_and_si256(_mm256_slli_epi16(v, 7),
+				     _mm256_set1_epi16((int16_t)0xBF80u));
+		_mm256_storeu_si256((__m256i *)(void *)(out + i), v);
+	}
+}
+VEC_INLINE f16 f16_f8(const f8_wide *p)
+{
+	return VEC_BOTH(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p)),
+			_mm256_cvtph_ps(
+				_mm_loadu_si128((const __m128i *)(const void *)(p + 8))));
 }
 VEC_INLINE __m256 v8_bf16(const uint16_t *p)
 {
@@ -524,12 +542,17 @@ VEC_INLINE f16 f16_scale_bits(f16 a, f16 t)
 	VEC_EACH(bits_float(float_bits(a.v[l]) + (float_bits(t.v[l]) << 23)));
 	return r;
 }
-VEC_INLINE f16 f16_raw_f8(const uint8_t *p)
-{
-	f16 r;
+typedef float f8_wide;
 
-	VEC_EACH(bits_float((uint32_t)(int32_t)(int8_t)p[l] << 20 & 0x87F00000u));
-	return r;
+VEC_INLINE void f8_widen(const uint8_t *p, f8_wide *out)
+{
+	for (int i = 0; i < 2 * LANES; i++)
+		out[i] = bits_float((uint32_t)(int32_t)(int8_t)p[i] << 20 & 0x87F00000u) *
+			 0x1p112f;
+}
+VEC_INLINE f16 f16_f8(const f8_wide *p)
+{
+	return f16_load(p);
 }
 VEC_INLINE f16 f16_bf16(const uint16_t *p)
 {
@@ -628,8 +651,8 @@ VEC_INLINE double d16_sum(d16 a)
 
 /* ------------------------------------------------- what builds on the type */
 
-/* e4m3 code · s; `s120` is s · 2^120 (exact for every scale a trained weight has) */
-#define F8_RAW_SCALE 0x1p120f
+/* What f16_f8() leaves out. */
+#define F8_SCALE 0x1p8f
 
 VEC_INLINE f16 f16_zero(void)
 {

@@ -221,7 +221,7 @@ static void direct_few(const struct weight *w, int o0, int o1, int n, const floa
 
 /* ----------------------------------------------------------- many rows of x */
 
-/* Columns k0 … k1 of nr rows of W by nx rows of x; acc: [nx][TILE_ROWS][16] */
+/* Columns k0 … k1 of nr rows of W by nx rows of x; acc: [nx][TILE_ROWS][16], filled by k0 = 0 */
 VEC_INLINE void run_block(int nr, int nx, struct rows at, int k0, int k1, const float *const *x,
 			  float *acc)
 {
@@ -235,7 +235,8 @@ VEC_INLINE void run_block(int nr, int nx, struct rows at, int k0, int k1, const 
 			for (int i = 0; i < nx; i++) {
 				float *a = acc + ((size_t)i * TILE_ROWS + (size_t)r) * LANES;
 
-				f16_store(a, f16_fma(sum[r][i], scale[r], f16_load(a)));
+				f16_store(a, f16_fma(sum[r][i], scale[r],
+						     k ? f16_load(a) : f16_zero()));
 			}
 		}
 	}
@@ -280,8 +281,6 @@ static void run_few(int n, struct rows at, int n_row, int k0, int k1, const floa
 static void tile(const struct weight *w, int o, int n_row, int n, const float *const *x,
 		 float *const *y, float *acc)
 {
-	memset(acc, 0,
-	       (size_t)((n + TILE_X - 1) / TILE_X * TILE_X) * TILE_ROWS * LANES * sizeof(*acc));
 	for (int k0 = 0, k1; k0 < w->in; k0 = k1) {
 		struct last_block pad;
 		struct rows at;

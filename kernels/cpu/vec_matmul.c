@@ -5,38 +5,40 @@
  * k ≡ l (mod 16) in ascending order.  code·scale is exact (scales are powers of
  * two), so decoding first and multiplying later gives the same bits, and each
  * (i, o) is computed alike however many rows there are.  For FP8 it is equally exact
- * to scale x in place of the code: one multiplication where several rows of W share a
- * block.  All its sums are F8_SUM_SCALE too small until they are stored, so that neither
- * factor leaves a float's range.
+ * to scale x in place of the code, once for all rows of W that share a block.  All its sums
+ * are F8_SUM_SCALE too large until they are stored, so that neither factor leaves a float's
+ * range.
  *
- * Up to four rows, and as many again while they are few: four rows of W at a time (fewer, where
- * there are fewer registers) are decoded in registers and used for every x: the floor is the
- * bytes of W.  More rows: runs of RUN_ROWS × RUN columns of W are decoded once, and blocks of
- * TILE_W × TILE_X outputs pass over them: the floor is the multiply-adds.
+ * Few rows: four rows of W at a time (fewer, where there are fewer registers) are decoded in
+ * registers and used for up to MOST_DIRECT of x: the floor is the bytes of W, or, where caches
+ * hold them, the multiply-adds and what decoding takes, which serves all of these rows.  More
+ * rows: runs of RUN_ROWS × RUN columns of W are decoded once, and blocks of TILE_W × TILE_X
+ * outputs pass over them: the floor is the multiply-adds.
  */
 #include <stdbool.h>
 
 #include "kernels/cpu/vec_leaf.h"
 
-/* Rows of x that go the direct way: at once, and where more passes cost less than tiles. */
-#define MOST_DIRECT 4
-#define FEW_ROWS    12
+/* Rows of x that go the direct way, where more passes cost less than tiles. */
+#define FEW_ROWS 12
 
 /* Bytes of W ahead of those at hand that are asked for, at the least. */
 #define AHEAD 8192
 
 /*
- * What sums of FP8 products lack: x times a block's scale, up to 2^21, stays finite, and a code
- * times the least scale, 2^-136, stays exact.
+ * What sums of FP8 products are too large by: a code times a scale of up to 2^94 stays finite,
+ * and x times a scale, down to 2^-150, exact.
  */
-#define F8_SUM_SCALE 0x1p13f
+#define F8_SUM_SCALE 0x1p24f
 
 /* As many sums as there are registers for: 32 of 16 lanes, or 16 of half as many. */
 #if defined(VEC_AVX512)
+#define MOST_DIRECT   6
 #define ROWS_OF_W(nx) 4
 #define TILE_W        4
 #define TILE_X        6
 #else
+#define MOST_DIRECT   4
 #define ROWS_OF_W(nx) ((nx) == 1 ? 4 : (nx) == 2 ? 2 : 1)
 #define TILE_W        2
 #define TILE_X        3
@@ -50,7 +52,7 @@
 
 /* Rows of W, and of x, that are summed in double at once. */
 #define EXACT_ROWS 4
-#define EXACT_X	   2
+#define EXACT_X    2
 
 /* One row of W as the decoders want it. */
 struct wrow {
@@ -80,44 +82,49 @@ VEC_INLINE struct wrow wrow_of(enum weight_type type, const struct weight *w, in
 	return r;
 }
 
-/* What raw FP8 codes, or x in their place, are multiplied by in the 128 columns around column
- * k; unused elsewhere. */
+/* What FP8 codes as f16_f8() has them, or x in their place, are multiplied by in the 128
+ * columns around column k; unused elsewhere. */
 VEC_INLINE f16 block_scale(enum weight_type type, struct wrow r, int k)
 {
 	/* `type` is the weight's own, so wrow_of() set r.scale. */
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-	return type == WEIGHT_F8 ? f16_mul(f16_e8m0(r.scale[k / 128]),
-					   f16_set1(F8_RAW_SCALE / F8_SUM_SCALE))
-				 : f16_zero();
+	return type == WEIGHT_F8
+		       ? f16_mul(f16_e8m0(r.scale[k / 128]), f16_set1(F8_SCALE * F8_SUM_SCALE))
+		       : f16_zero();
 }
 
 /* What a sum is multiplied by at its end. */
 VEC_INLINE float sum_scale(enum weight_type type)
 {
-	return type == WEIGHT_F8 ? F8_SUM_SCALE : 1.0f;
+	return type == WEIGHT_F8 ? 1.0f / F8_SUM_SCALE : 1.0f;
 }
 
-/* 32 columns from column k (a multiple of 32), s = block_scale() there */
-VEC_INLINE void decode32(enum weight_type type, struct wrow r, int k, f16 s, f16 *a, f16 *b)
+/* A run of 128 columns of FP8, widened; nothing elsewhere. */
+struct wide {
+	_Alignas(64) f8_wide code[128];
+};
+
+VEC_INLINE void widen(enum weight_type type, struct wrow r, int k0, int k1, struct wide *to)
+{
+	for (int k = k0; k < k1 && type == WEIGHT_F8; k += 2 * LANES)
+		f8_widen(r.w + k, to->code + (k - k0));
+}
+
+/* 16 columns from column k on, a multiple of 16; of FP8 without the block's scale, and from
+ * `at` in what was widened. */
+VEC_INLINE f16 decode(enum weight_type type, struct wrow r, int k, const f8_wide *at)
 {
 	switch (type) {
 	case WEIGHT_F32:
-		*a = f16_load((const float *)(const void *)r.w + k);
-		*b = f16_load((const float *)(const void *)r.w + k + LANES);
-		break;
+		return f16_load((const float *)(const void *)r.w + k);
 	case WEIGHT_BF16:
-		*a = f16_bf16((const uint16_t *)(const void *)r.w + k);
-		*b = f16_bf16((const uint16_t *)(const void *)r.w + k + LANES);
-		break;
+		return f16_bf16((const uint16_t *)(const void *)r.w + k);
 	case WEIGHT_F8:
-		*a = f16_mul(f16_raw_f8(r.w + k), s);
-		*b = f16_mul(f16_raw_f8(r.w + k + LANES), s);
-		break;
-	case WEIGHT_FP4:
-		*a = f16_zero();
-		*b = f16_zero();
+		return f16_f8(at);
+	case WEIGHT_FP4: /* vec_fp4.c */
 		break;
 	}
+	return f16_zero();
 }
 
 VEC_INLINE size_t element_bytes(enum weight_type type)
@@ -149,62 +156,52 @@ VEC_INLINE void prefetch_columns(enum weight_type type, struct wrow r, int k, si
 }
 
 /*
- * nr rows of W, all of one block of 128 rows, by nx rows of x; both numbers are constants where
- * this is inlined
+ * nr rows of W by nx rows of x, which for FP8 have the scale of that block of 128 rows of W;
+ * both numbers are constants where this is inlined
  */
 VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weight *w, int o,
 		       int o1, const float *const *x, float *const *y)
 {
 	const size_t ahead = bytes_ahead(type, w, nr, o, o1);
-	const bool scale_x = type == WEIGHT_F8 && nr >= nx;
 	struct wrow row[4];
+	struct wide wide[4];
 	f16 acc[MOST_DIRECT][4];
 
 #pragma GCC unroll 4
 	for (int r = 0; r < nr; r++) {
 		row[r] = wrow_of(type, w, o + r);
-#pragma GCC unroll 4
+#pragma GCC unroll 6
 		for (int i = 0; i < nx; i++)
 			acc[i][r] = f16_zero();
 	}
 	for (int k0 = 0; k0 < w->in; k0 += 128) {
 		int k1 = w->in - k0 < 128 ? w->in : k0 + 128;
-		f16 s = block_scale(type, row[0], k0);
 
 #pragma GCC unroll 4
 		for (int r = 0; r < nr; r++)
 			prefetch_columns(type, row[r], k0, ahead);
-		for (int k = k0; k < k1; k += 32) {
-			f16 in[2][MOST_DIRECT];
+#pragma GCC unroll 4
+		for (int r = 0; r < nr; r++)
+			widen(type, row[r], k0, k1, &wide[r]);
+#pragma GCC unroll 2
+		for (int k = k0; k < k1; k += LANES) {
+			f16 v[4];
 
 #pragma GCC unroll 4
+			for (int r = 0; r < nr; r++)
+				v[r] = f16_hold(
+					decode(type, row[r], k, wide[r].code + (k - k0)));
+#pragma GCC unroll 6
 			for (int i = 0; i < nx; i++) {
-				in[0][i] = f16_load(x[i] + k);
-				in[1][i] = f16_load(x[i] + k + LANES);
-				if (scale_x) {
-					in[0][i] = f16_mul(in[0][i], s);
-					in[1][i] = f16_mul(in[1][i], s);
-				}
-			}
-#pragma GCC unroll 4
-			for (int r = 0; r < nr; r++) {
-				f16 a, b;
+				f16 in = f16_hold(f16_load(x[i] + k));
 
-				if (scale_x) {
-					a = f16_raw_f8(row[r].w + k);
-					b = f16_raw_f8(row[r].w + k + LANES);
-				} else {
-					decode32(type, row[r], k, s, &a, &b);
-				}
 #pragma GCC unroll 4
-				for (int i = 0; i < nx; i++) {
-					acc[i][r] = f16_fma(a, in[0][i], acc[i][r]);
-					acc[i][r] = f16_fma(b, in[1][i], acc[i][r]);
-				}
+				for (int r = 0; r < nr; r++)
+					acc[i][r] = f16_fma(v[r], in, acc[i][r]);
 			}
 		}
 	}
-#pragma GCC unroll 4
+#pragma GCC unroll 6
 	for (int i = 0; i < nx; i++) {
 		if (nr == 4) {
 			f16_store_sums(acc[i], sum_scale(type), y[i] + o);
@@ -216,46 +213,83 @@ VEC_INLINE void direct(enum weight_type type, int nr, int nx, const struct weigh
 	}
 }
 
+/* Rows o0 … end - 1 of W; those up to o1 come next. */
 VEC_INLINE void direct_rows(enum weight_type type, int nx, const struct weight *w, int o0,
-			    int o1, const float *const *x, float *const *y)
+			    int end, int o1, const float *const *x, float *const *y)
 {
 	const int nr = ROWS_OF_W(nx);
 	int o = o0;
 
-	/* From a multiple of nr on, so that no group lies in two blocks. */
-	for (; o < o1 && o % nr != 0; o++)
-		direct(type, 1, nx, w, o, o1, x, y);
-	for (; o + nr <= o1; o += nr)
+	for (; o + nr <= end; o += nr)
 		direct(type, nr, nx, w, o, o1, x, y);
-	for (; o < o1; o++)
+	for (; o < end; o++)
 		direct(type, 1, nx, w, o, o1, x, y);
 }
 
-VEC_INLINE void direct_type(enum weight_type type, const struct weight *w, int o0, int o1,
-			    int n, const float *const *x, float *const *y)
+VEC_INLINE void direct_type(enum weight_type type, const struct weight *w, int o0, int end,
+			    int o1, int n, const float *const *x, float *const *y)
 {
 	if (n == 1)
-		direct_rows(type, 1, w, o0, o1, x, y);
+		direct_rows(type, 1, w, o0, end, o1, x, y);
 	else if (n == 2)
-		direct_rows(type, 2, w, o0, o1, x, y);
+		direct_rows(type, 2, w, o0, end, o1, x, y);
 	else if (n == 3)
-		direct_rows(type, 3, w, o0, o1, x, y);
+		direct_rows(type, 3, w, o0, end, o1, x, y);
+	else if (n == 4)
+		direct_rows(type, 4, w, o0, end, o1, x, y);
+#if MOST_DIRECT == 6
+	else if (n == 5)
+		direct_rows(type, 5, w, o0, end, o1, x, y);
 	else
-		direct_rows(type, MOST_DIRECT, w, o0, o1, x, y);
+		direct_rows(type, 6, w, o0, end, o1, x, y);
+#endif
 }
 
+/* x times the scales of the block of 128 rows that row o of W is of; out: [n][in] */
+static void scale_rows(const struct weight *w, int o, int n, const float *const *x, float *out)
+{
+	const struct wrow row = wrow_of(WEIGHT_F8, w, o);
+
+	for (int k0 = 0; k0 < w->in; k0 += 128) {
+		int k1 = w->in - k0 < 128 ? w->in : k0 + 128;
+		f16 s = block_scale(WEIGHT_F8, row, k0);
+
+		for (int i = 0; i < n; i++) {
+			float *to = out + (size_t)i * (size_t)w->in;
+
+			for (int k = k0; k < k1; k += LANES)
+				f16_store(to + k, f16_mul(f16_load(x[i] + k), s));
+		}
+	}
+}
+
+static void direct_f8(const struct weight *w, int o0, int o1, int n, const float *const *x,
+		      float *const *y, float *scratch)
+{
+	const float *scaled[MOST_DIRECT];
+
+	for (int i = 0; i < n; i++)
+		scaled[i] = scratch + (size_t)i * (size_t)w->in;
+	for (int o = o0, end; o < o1; o = end) {
+		end = o / 128 * 128 + 128 < o1 ? o / 128 * 128 + 128 : o1;
+		scale_rows(w, o, n, x, scratch);
+		direct_type(WEIGHT_F8, w, o, end, o1, n, scaled, y);
+	}
+}
+
+/* n ≤ MOST_DIRECT rows */
 static void direct_few(const struct weight *w, int o0, int o1, int n, const float *const *x,
-		       float *const *y)
+		       float *const *y, float *scratch)
 {
 	switch (w->type) {
 	case WEIGHT_F32:
-		direct_type(WEIGHT_F32, w, o0, o1, n, x, y);
+		direct_type(WEIGHT_F32, w, o0, o1, o1, n, x, y);
 		break;
 	case WEIGHT_BF16:
-		direct_type(WEIGHT_BF16, w, o0, o1, n, x, y);
+		direct_type(WEIGHT_BF16, w, o0, o1, o1, n, x, y);
 		break;
 	case WEIGHT_F8:
-		direct_type(WEIGHT_F8, w, o0, o1, n, x, y);
+		direct_f8(w, o0, o1, n, x, y, scratch);
 		break;
 	case WEIGHT_FP4: /* vec_fp4.c */
 		break;
@@ -270,12 +304,15 @@ VEC_INLINE void decode_row(enum weight_type type, const struct weight *w, int o,
 
 	for (int k = k0; k < k1;) {
 		int end = k1 - k < 128 ? k1 : k + 128;
-		f16 s = block_scale(type, row, k), a, b;
+		f16 s = block_scale(type, row, k);
+		struct wide wide;
+		const f8_wide *at = wide.code;
 
-		for (; k < end; k += 32) {
-			decode32(type, row, k, s, &a, &b);
-			f16_store(out + (k - k0), a);
-			f16_store(out + (k - k0) + LANES, b);
+		widen(type, row, k, end, &wide);
+		for (; k < end; k += LANES, at += LANES) {
+			f16 v = decode(type, row, k, at);
+
+			f16_store(out + (k - k0), type == WEIGHT_F8 ? f16_mul(v, s) : v);
 		}
 	}
 }
@@ -299,7 +336,7 @@ static void decode_columns(const struct weight *w, int o, int k0, int k1, float 
 
 /*
  * TILE_W rows of the decoded run by nx rows of x, n_col columns from k0 on;
- * acc: [nx][TILE_ROWS][16]
+ * acc: [nx][TILE_ROWS][16], not yet filled where k0 is 0
  */
 VEC_INLINE void tile_block(int nx, const float *run, const float *const *x, int k0, int n_col,
 			   float *acc)
@@ -310,7 +347,7 @@ VEC_INLINE void tile_block(int nx, const float *run, const float *const *x, int 
 	for (int r = 0; r < TILE_W; r++) {
 #pragma GCC unroll 6
 		for (int i = 0; i < nx; i++)
-			s[r][i] = f16_load(acc + (i * TILE_ROWS + r) * LANES);
+			s[r][i] = k0 ? f16_load(acc + (i * TILE_ROWS + r) * LANES) : f16_zero();
 	}
 	for (int k = 0; k < n_col; k += LANES) {
 		f16 v[TILE_W];
@@ -358,14 +395,27 @@ static void tile_rows(int n_row, int nx, const float *run, const float *const *x
 	}
 }
 
+static void sums_of_rows(const float *acc, int n_row, float scale, float *y)
+{
+	int r = 0;
+
+	for (; r + 4 <= n_row; r += 4, acc += 4 * LANES) {
+		f16 a[4];
+
+		for (int i = 0; i < 4; i++)
+			a[i] = f16_load(acc + i * LANES);
+		f16_store_sums(a, scale, y + r);
+	}
+	for (; r < n_row; r++, acc += LANES)
+		y[r] = f16_sum(f16_load(acc)) * scale;
+}
+
 /* n_row ≤ TILE_ROWS rows of W by n ≤ MATMUL_TILE_X rows of x */
 static void tile(const struct weight *w, int o, int n_row, int n, const float *const *x,
 		 float *const *y, float *scratch)
 {
 	float *run = scratch, *acc = scratch + RUN_ROWS * RUN;
 
-	memset(acc, 0,
-	       (size_t)((n + TILE_X - 1) / TILE_X * TILE_X) * TILE_ROWS * LANES * sizeof(*acc));
 	for (int k0 = 0; k0 < w->in; k0 += RUN) {
 		int k1 = w->in - k0 < RUN ? w->in : k0 + RUN;
 
@@ -381,11 +431,8 @@ static void tile(const struct weight *w, int o, int n_row, int n, const float *c
 		}
 	}
 	for (int i = 0; i < n; i++) {
-		for (int r = 0; r < n_row; r++)
-			y[i][o + r] =
-				f16_sum(f16_load(acc +
-						 ((size_t)i * TILE_ROWS + (size_t)r) * LANES)) *
-				sum_scale(w->type);
+		sums_of_rows(acc + (size_t)i * TILE_ROWS * LANES, n_row, sum_scale(w->type),
+			     y[i] + o);
 	}
 }
 
@@ -400,19 +447,34 @@ static void tiled(const struct weight *w, int o0, int o1, int n, const float *co
 	}
 }
 
+/* Rows of x that go the direct way at once: as many as there is room for with their scales. */
+static int most_direct(const struct weight *w)
+{
+	size_t fit = w->type == WEIGHT_F8 ? MATMUL_SCRATCH / (size_t)w->in : MOST_DIRECT;
+
+	return fit < MOST_DIRECT ? (int)fit : MOST_DIRECT;
+}
+
 void LEAF(matmul)(const struct weight *w, int o0, int o1, int n, const float *const *x,
 		  float *const *y, float *scratch)
 {
+	int most, parts;
+
 	if (w->type == WEIGHT_FP4) {
 		LEAF(fp4_matmul)(w, o0, o1, n, x, y, scratch);
 		return;
 	}
-	if (n > FEW_ROWS) {
+	most = most_direct(w);
+	if (n > FEW_ROWS || !most) {
 		tiled(w, o0, o1, n, x, y, scratch);
 		return;
 	}
-	for (int i = 0; i < n; i += MOST_DIRECT)
-		direct_few(w, o0, o1, n - i < MOST_DIRECT ? n - i : MOST_DIRECT, x + i, y + i);
+	parts = (n + most - 1) / most;
+	for (int p = 0; p < parts; p++) {
+		int i = n * p / parts, end = n * (p + 1) / parts;
+
+		direct_few(w, o0, o1, end - i, x + i, y + i, scratch);
+	}
 }
 
 /*

@@ -76,10 +76,15 @@ void LEAF(kv_unpack)(const uint8_t *row, float *x)
 	uint16_t tail[ROPE_DIM];
 
 	for (int b = 0; b < 7; b++) {
-		f16 s = f16_set1(e8m0_float(row[448 + b]) * F8_RAW_SCALE);
+		f16 s = f16_set1(e8m0_float(row[448 + b]) * F8_SCALE);
 
-		for (int i = 64 * b; i < 64 * b + 64; i += LANES)
-			f16_store(x + i, f16_mul(f16_raw_f8(row + i), s));
+		for (int i = 64 * b; i < 64 * b + 64; i += 2 * LANES) {
+			f8_wide w[2 * LANES];
+
+			f8_widen(row + i, w);
+			f16_store(x + i, f16_mul(f16_f8(w), s));
+			f16_store(x + i + LANES, f16_mul(f16_f8(w + LANES), s));
+		}
 	}
 	memcpy(tail, row + 456, sizeof(tail));
 	for (int i = 0; i < ROPE_DIM; i += LANES)

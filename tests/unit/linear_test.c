@@ -164,12 +164,13 @@ static struct weight random_weight(enum weight_type type, int out, int in)
 
 #define MOST_ROWS 100
 
+/* For several numbers of rows, up to `most`. */
 static void check(struct backend *be, const char *what, enum weight_type type, int out, int in,
-		  int exact)
+		  int most, int exact)
 {
-	static const int counts[] = {1, 2, 3, 4, 5, 7, 8, 9, 13, MOST_ROWS};
+	static const int counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, MOST_ROWS};
 	struct weight w = random_weight(type, out, in);
-	size_t n_x = (size_t)MOST_ROWS * (size_t)in, n_y = (size_t)MOST_ROWS * (size_t)out;
+	size_t n_x = (size_t)most * (size_t)in, n_y = (size_t)most * (size_t)out;
 	float *x = malloc(n_x * sizeof(*x)), *y = malloc(n_y * sizeof(*y));
 	float *want = malloc(n_y * sizeof(*want));
 	struct err err = {0};
@@ -177,13 +178,13 @@ static void check(struct backend *be, const char *what, enum weight_type type, i
 	assert_true(x && y && want);
 	for (size_t i = 0; i < n_x; i++)
 		x[i] = ((float)draw() - 0x1p23f) * 0x1p-22f;
-	for (int t = 0; t < MOST_ROWS; t++) {
+	for (int t = 0; t < most; t++) {
 		for (int o = 0; o < out; o++)
 			want[t * out + o] = (exact		  ? plain_exact
 					     : type == WEIGHT_FP4 ? plain_fp4
 								  : plain)(&w, o, x + t * in);
 	}
-	for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
+	for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]) && counts[c] <= most; c++) {
 		struct linear_args args = {
 			.n_tok = counts[c],
 			.n_group = 1,
@@ -214,6 +215,8 @@ static void on_every_instruction_set(int exact, const enum weight_type *types, i
 {
 	/* odd rows, and columns that fill no block of any kind */
 	static const int shapes[][2] = {{1, 32}, {19, 96}, {70, 160}, {66, 544}, {131, 1184}};
+	/* and so many that few rows of x, or none, have room for theirs with the scales of FP8 */
+	static const int wide[][2] = {{5, 20000}, {1, 104480}};
 	static const char *const isas[] = {"v2", "v3", "v4", "generic"};
 	int n_run = 0;
 
@@ -227,8 +230,11 @@ static void on_every_instruction_set(int exact, const enum weight_type *types, i
 		n_run++;
 		for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++) {
 			for (int t = 0; t < n_type; t++)
-				check(be, isas[i], types[t], shapes[s][0], shapes[s][1], exact);
+				check(be, isas[i], types[t], shapes[s][0], shapes[s][1],
+				      MOST_ROWS, exact);
 		}
+		for (size_t s = 0; s < sizeof(wide) / sizeof(wide[0]) && !exact; s++)
+			check(be, isas[i], WEIGHT_F8, wide[s][0], wide[s][1], 13, exact);
 		be->close(be);
 	}
 	assert_true(n_run > 0);
