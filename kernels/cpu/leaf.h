@@ -22,7 +22,17 @@
 #define MATMUL_RUN_ROWS	 16
 #define MATMUL_SCRATCH                                                                        \
 	((size_t)MATMUL_RUN * MATMUL_RUN_ROWS + (size_t)MATMUL_TILE_ROWS * MATMUL_TILE_X * 16)
-#define MATMUL_EXACT_SCRATCH(in) (4 * (size_t)(in))
+
+/*
+ * Products that are summed in double: rows of x are widened, MATMUL_EXACT_X at once, and runs of
+ * MATMUL_EXACT_ROWS rows of W; the sums, 16 lanes each, wait from one run to the next.
+ */
+#define MATMUL_EXACT_RUN  256
+#define MATMUL_EXACT_ROWS 4
+#define MATMUL_EXACT_X	  8
+#define MATMUL_EXACT_SCRATCH(in)                                                              \
+	(2 * (size_t)MATMUL_EXACT_X * (size_t)(in) +                                          \
+	 (size_t)MATMUL_EXACT_ROWS * (3 * MATMUL_EXACT_RUN + 2 * MATMUL_EXACT_X * 16))
 
 #define FMA_ROUND (24 * 16) /* multiply-adds that hang on none of their own round */
 

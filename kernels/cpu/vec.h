@@ -228,6 +228,15 @@ VEC_INLINE d16 d16_of(const float *p)
 	return (d16){{_mm512_cvtps_pd(_mm256_loadu_ps(p)),
 		      _mm512_cvtps_pd(_mm256_loadu_ps(p + 8))}};
 }
+VEC_INLINE d16 d16_load(const double *p)
+{
+	return (d16){{_mm512_loadu_pd(p), _mm512_loadu_pd(p + 8)}};
+}
+VEC_INLINE void d16_store(double *p, d16 a)
+{
+	_mm512_storeu_pd(p, a.v[0]);
+	_mm512_storeu_pd(p + 8, a.v[1]);
+}
 VEC_INLINE d16 d16_fma(d16 a, d16 b, d16 c)
 {
 	return (d16){{_mm512_fmadd_pd(a.v[0], b.v[0], c.v[0]),
@@ -436,6 +445,17 @@ VEC_INLINE d16 d16_of(const float *p)
 		      _mm256_cvtps_pd(_mm_loadu_ps(p + 8)),
 		      _mm256_cvtps_pd(_mm_loadu_ps(p + 12))}};
 }
+VEC_INLINE d16 d16_load(const double *p)
+{
+	return (d16){{_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4), _mm256_loadu_pd(p + 8),
+		      _mm256_loadu_pd(p + 12)}};
+}
+VEC_INLINE void d16_store(double *p, d16 a)
+{
+#pragma GCC unroll 4
+	for (int i = 0; i < 4; i++)
+		_mm256_storeu_pd(p + 4 * i, a.v[i]);
+}
 VEC_INLINE d16 d16_fma(d16 a, d16 b, d16 c)
 {
 	return (d16){{_mm256_fmadd_pd(a.v[0], b.v[0], c.v[0]),
@@ -629,6 +649,17 @@ VEC_INLINE d16 d16_of(const float *p)
 
 	VEC_EACH((double)p[l]);
 	return r;
+}
+VEC_INLINE d16 d16_load(const double *p)
+{
+	d16 r;
+
+	memcpy(r.v, p, sizeof(r.v));
+	return r;
+}
+VEC_INLINE void d16_store(double *p, d16 a)
+{
+	memcpy(p, a.v, sizeof(a.v));
 }
 /* Of factors that were floats: their product is exact, so that it is one rounding here, too. */
 VEC_INLINE d16 d16_fma(d16 a, d16 b, d16 c)
