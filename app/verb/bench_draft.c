@@ -7,10 +7,13 @@
 #include "engine/engine.h"
 
 #define MOST_TOKENS 96
-/* The questions are asked again until so many tokens came without drafts, or so long. */
-#define ENOUGH  2000
-#define SECONDS 10
+/* So many questions are asked, and more, again if need be, until so many tokens came without
+ * drafts, or so long. */
+#define AT_LEAST 6
+#define ENOUGH	 2000
+#define SECONDS	 20
 
+/* What people ask a small model, of every kind that it answers. */
 static const char *const questions[] = {
 	"What is 347 + 285?",
 	"How do I list the largest files of a folder?",
@@ -18,6 +21,24 @@ static const char *const questions[] = {
 	"How many metres are 12 kilometres and 30 metres?",
 	"What is the capital of Italy?",
 	"What is 23 * 17?",
+	"What does grep -r do?",
+	"How do I copy a folder with all that is in it?",
+	"Hello! How are you today?",
+	"What day comes after Tuesday?",
+	"How many minutes are three hours?",
+	"What is the capital of Norway, and of Peru?",
+	"How do I see which processes use most memory?",
+	"What is 912 - 458?",
+	"Which command shows the last lines of a file?",
+	"Thank you, that helped me a lot.",
+	"How do I count the lines of a file?",
+	"Can you write a poem?",
+	"How do I make a script executable?",
+	"How many grams are two kilograms?",
+	"What is the difference between rm and rmdir?",
+	"What is 15 * 12 + 7?",
+	"How do I find out how much space is left on a disk?",
+	"What do you know about Debian?",
 };
 
 #define N_QUESTIONS (int)(sizeof(questions) / sizeof(questions[0]))
@@ -136,7 +157,7 @@ int verb_bench_draft(const struct engine_config *config, struct buf *out, struct
 	if (rc)
 		return rc;
 	while (!rc && !why.code &&
-	       (n < N_QUESTIONS ||
+	       (n < AT_LEAST ||
 		(ways[DRAFT_OFF].output_tokens < ENOUGH && clock_s() < until))) {
 		/*
 		 * Each is asked once more, before: that reads it, touches the memory of its
