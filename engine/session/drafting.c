@@ -14,7 +14,8 @@
 #define NEWS_LONGER  0.1
 #define SPIKE        1.1  /* so many times the cost are something else's doing */
 #define FIRST_CHANCE 0.8  /* of a draft before anything is known … */
-#define DOUBT        4.0  /* … which counts as so many drafts; further on, the place before does */
+#define DOUBT        4.0  /* … which counts as so many drafts; further on … */
+#define FARTHER      0.95 /* … a little less than of the place before does */
 #define FIRST_SHARE  0.3  /* a row more, as part of a step, before anything is known */
 #define LOOK_EVERY   16   /* one step of so many looks at a neighbour … */
 #define OLD          256  /* … that was not measured in so many */
@@ -29,10 +30,10 @@ void drafting_init(struct drafting *d, int most)
 
 double drafting_chance(const struct drafting *d, int place)
 {
-	double p = FIRST_CHANCE;
+	double p = FIRST_CHANCE / FARTHER;
 
 	for (int i = 0; i <= place; i++)
-		p = (d->accepted[i] + DOUBT * p) / (d->tried[i] + DOUBT);
+		p = (d->accepted[i] + DOUBT * FARTHER * p) / (d->tried[i] + DOUBT);
 	return p;
 }
 
