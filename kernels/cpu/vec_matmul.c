@@ -1,5 +1,6 @@
 /*
- * y = W x for one to many rows of x, from the packed weights; vec_fp4.c has FP4.
+ * y = W x for one to many rows of x, from the packed weights; vec_fp4.c has FP4, and
+ * vec_exact.c sums in double.
  *
  * Formula: y[i][o] = tree(acc), acc[l] = fma(code·scale, x[k], acc[l]) for the
  * k ≡ l (mod 16) in ascending order.  code·scale is exact (scales are powers of
@@ -17,6 +18,7 @@
  */
 #include <stdbool.h>
 
+#include "kernels/cpu/vec_decode.h"
 #include "kernels/cpu/vec_leaf.h"
 
 /* Rows of x that go the direct way, where more passes cost less than tiles. */
@@ -25,27 +27,17 @@
 /* Bytes of W ahead of those at hand that are asked for, at the least. */
 #define AHEAD 8192
 
-/*
- * What sums of FP8 products are too large by: a code times a scale of up to 2^94 stays finite,
- * and x times a scale, down to 2^-150, exact.
- */
-#define F8_SUM_SCALE 0x1p24f
-
 /* As many sums as there are registers for: 32 of 16 lanes, or 16 of half as many. */
 #if defined(VEC_AVX512)
 #define MOST_DIRECT   6
 #define ROWS_OF_W(nx) 4
 #define TILE_W        4
 #define TILE_X        6
-#define EXACT_W       4
-#define EXACT_X       3
 #else
 #define MOST_DIRECT   4
 #define ROWS_OF_W(nx) ((nx) == 1 ? 4 : (nx) == 2 ? 2 : 1)
 #define TILE_W        2
 #define TILE_X        3
-#define EXACT_W       2
-#define EXACT_X       1
 #endif
 
 /* Columns, and rows of W, decoded at once: 24 KB, which the first-level cache holds. */
@@ -53,83 +45,6 @@
 #define RUN_ROWS MATMUL_RUN_ROWS
 /* Rows of W that pass over MATMUL_TILE_X rows of x, all of it in the second-level cache. */
 #define TILE_ROWS MATMUL_TILE_ROWS
-
-/* Rows of W that are widened for sums in double. */
-#define EXACT_ROWS MATMUL_EXACT_ROWS
-#define EXACT_RUN  MATMUL_EXACT_RUN
-
-/* One row of W as the decoders want it. */
-struct wrow {
-	const uint8_t *w;
-	const uint8_t *scale;
-};
-
-VEC_INLINE struct wrow wrow_of(enum weight_type type, const struct weight *w, int o)
-{
-	size_t out = (size_t)o, in = (size_t)w->in;
-	struct wrow r = {0};
-
-	switch (type) {
-	case WEIGHT_F32:
-		r.w = w->w + out * in * 4;
-		break;
-	case WEIGHT_BF16:
-		r.w = w->w + out * in * 2;
-		break;
-	case WEIGHT_F8:
-		r.w = w->w + out * in;
-		r.scale = w->scale + out / 128 * ((in + 127) / 128);
-		break;
-	case WEIGHT_FP4: /* vec_fp4.c */
-		break;
-	}
-	return r;
-}
-
-/* What FP8 codes as f16_f8() has them, or x in their place, are multiplied by in the 128
- * columns around column k; unused elsewhere. */
-VEC_INLINE f16 block_scale(enum weight_type type, struct wrow r, int k)
-{
-	/* `type` is the weight's own, so wrow_of() set r.scale. */
-	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-	return type == WEIGHT_F8
-		       ? f16_mul(f16_e8m0(r.scale[k / 128]), f16_set1(F8_SCALE * F8_SUM_SCALE))
-		       : f16_zero();
-}
-
-/* What a sum is multiplied by at its end. */
-VEC_INLINE float sum_scale(enum weight_type type)
-{
-	return type == WEIGHT_F8 ? 1.0f / F8_SUM_SCALE : 1.0f;
-}
-
-/* A run of 128 columns of FP8, widened; nothing elsewhere. */
-struct wide {
-	_Alignas(64) f8_wide code[128];
-};
-
-VEC_INLINE void widen(enum weight_type type, struct wrow r, int k0, int k1, struct wide *to)
-{
-	for (int k = k0; k < k1 && type == WEIGHT_F8; k += 2 * LANES)
-		f8_widen(r.w + k, to->code + (k - k0));
-}
-
-/* 16 columns from column k on, a multiple of 16; of FP8 without the block's scale, and from
- * `at` in what was widened. */
-VEC_INLINE f16 decode(enum weight_type type, struct wrow r, int k, const f8_wide *at)
-{
-	switch (type) {
-	case WEIGHT_F32:
-		return f16_load((const float *)(const void *)r.w + k);
-	case WEIGHT_BF16:
-		return f16_bf16((const uint16_t *)(const void *)r.w + k);
-	case WEIGHT_F8:
-		return f16_f8(at);
-	case WEIGHT_FP4: /* vec_fp4.c */
-		break;
-	}
-	return f16_zero();
-}
 
 VEC_INLINE size_t element_bytes(enum weight_type type)
 {
@@ -300,44 +215,6 @@ static void direct_few(const struct weight *w, int o0, int o1, int n, const floa
 	}
 }
 
-/* Columns from k0 on, a multiple of 128. */
-VEC_INLINE void decode_row(enum weight_type type, const struct weight *w, int o, int k0, int k1,
-			   float *out)
-{
-	struct wrow row = wrow_of(type, w, o);
-
-	for (int k = k0; k < k1;) {
-		int end = k1 - k < 128 ? k1 : k + 128;
-		f16 s = block_scale(type, row, k);
-		struct wide wide;
-		const f8_wide *at = wide.code;
-
-		widen(type, row, k, end, &wide);
-		for (; k < end; k += LANES, at += LANES) {
-			f16 v = decode(type, row, k, at);
-
-			f16_store(out + (k - k0), type == WEIGHT_F8 ? f16_mul(v, s) : v);
-		}
-	}
-}
-
-static void decode_columns(const struct weight *w, int o, int k0, int k1, float *out)
-{
-	switch (w->type) {
-	case WEIGHT_F32:
-		decode_row(WEIGHT_F32, w, o, k0, k1, out);
-		break;
-	case WEIGHT_BF16:
-		decode_row(WEIGHT_BF16, w, o, k0, k1, out);
-		break;
-	case WEIGHT_F8:
-		decode_row(WEIGHT_F8, w, o, k0, k1, out);
-		break;
-	case WEIGHT_FP4:
-		break;
-	}
-}
-
 /*
  * TILE_W rows of the decoded run by nx rows of x, n_col columns from k0 on;
  * acc: [nx][TILE_ROWS][16], not yet filled where k0 is 0
@@ -478,136 +355,5 @@ void LEAF(matmul)(const struct weight *w, int o0, int o1, int n, const float *co
 		int i = n * p / parts, end = n * (p + 1) / parts;
 
 		direct_few(w, o0, o1, end - i, x + i, y + i, scratch);
-	}
-}
-
-static void widen_floats(const float *from, int n, double *to)
-{
-	for (int k = 0; k < n; k += LANES)
-		d16_store(to + k, d16_of(from + k));
-}
-
-/* A run of rows of W: as floats, and, where several rows of x want them, as doubles. */
-struct exact_run {
-	double wide[EXACT_ROWS * EXACT_RUN];
-	float narrow[EXACT_ROWS * EXACT_RUN];
-};
-
-/*
- * EXACT_W rows of a run of W, from row r0 on, by nx rows of x, which are `in` apart, over n_col
- * columns; acc: [nx][EXACT_ROWS][16], not yet filled where the run is the first; nx and `wide`,
- * that it is in doubles, are constants where this is inlined
- */
-VEC_INLINE void exact_block(int nx, int wide, const struct exact_run *w, int r0,
-			    const double *x, size_t in, int n_col, int first, double *acc)
-{
-	d16 s[EXACT_W][EXACT_X];
-
-#pragma GCC unroll 4
-	for (int r = 0; r < EXACT_W; r++) {
-#pragma GCC unroll 3
-		for (int i = 0; i < nx; i++)
-			s[r][i] = first ? d16_zero()
-					: d16_load(acc + (i * EXACT_ROWS + r0 + r) * LANES);
-	}
-	for (int k = 0; k < n_col; k += LANES) {
-#pragma GCC unroll 4
-		for (int r = 0; r < EXACT_W; r++) {
-			int at = (r0 + r) * EXACT_RUN + k;
-			d16 a = wide ? d16_load(w->wide + at) : d16_of(w->narrow + at);
-
-#pragma GCC unroll 3
-			for (int i = 0; i < nx; i++)
-				s[r][i] = d16_fma(a, d16_load(x + (size_t)i * in + k), s[r][i]);
-		}
-	}
-#pragma GCC unroll 4
-	for (int r = 0; r < EXACT_W; r++) {
-#pragma GCC unroll 3
-		for (int i = 0; i < nx; i++)
-			d16_store(acc + (i * EXACT_ROWS + r0 + r) * LANES, s[r][i]);
-	}
-}
-
-/* EXACT_ROWS rows of a run of W by n rows of x */
-static void exact_rows_by(int n, const struct exact_run *w, const double *x, size_t in,
-			  int n_col, int first, double *acc)
-{
-	for (int i = 0, nx; i < n; i += nx) {
-		const double *xi = x + (size_t)i * in;
-		double *to = acc + i * EXACT_ROWS * LANES;
-
-		/* four as two and two */
-		nx = n - i < EXACT_X        ? n - i
-		     : n - i == EXACT_X + 1 ? (EXACT_X + 1) / 2
-					    : EXACT_X;
-		for (int r = 0; r < EXACT_ROWS; r += EXACT_W) {
-			if (n == 1)
-				exact_block(1, 0, w, r, xi, in, n_col, first, to);
-			else if (nx == 1)
-				exact_block(1, 1, w, r, xi, in, n_col, first, to);
-#if EXACT_X == 3
-			else if (nx == 2)
-				exact_block(2, 1, w, r, xi, in, n_col, first, to);
-			else
-				exact_block(3, 1, w, r, xi, in, n_col, first, to);
-#endif
-		}
-	}
-}
-
-/* What MATMUL_EXACT_SCRATCH has beside rows of x. */
-struct exact_scratch {
-	struct exact_run run;
-	double acc[MATMUL_EXACT_X * EXACT_ROWS * LANES];
-};
-
-_Static_assert(sizeof(struct exact_scratch) == MATMUL_EXACT_SCRATCH(0) * sizeof(float),
-	       "there is room for it");
-
-/* n_row ≤ EXACT_ROWS rows of W by n ≤ MATMUL_EXACT_X rows of x, widened */
-static void exact_rows(const struct weight *w, int o, int n_row, int n, const double *xs,
-		       float *const *y, struct exact_scratch *to)
-{
-	for (int k0 = 0; k0 < w->in; k0 += EXACT_RUN) {
-		int k1 = w->in - k0 < EXACT_RUN ? w->in : k0 + EXACT_RUN;
-
-		for (int r = 0; r < n_row; r++) {
-			float *narrow = to->run.narrow + (size_t)r * EXACT_RUN;
-
-			decode_columns(w, o + r, k0, k1, narrow);
-			if (n > 1)
-				widen_floats(narrow, k1 - k0,
-					     to->run.wide + (size_t)r * EXACT_RUN);
-		}
-		exact_rows_by(n, &to->run, xs + k0, (size_t)w->in, k1 - k0, k0 == 0, to->acc);
-	}
-	for (int i = 0; i < n; i++) {
-		for (int r = 0; r < n_row; r++) {
-			d16 sums = d16_load(to->acc + (i * EXACT_ROWS + r) * LANES);
-
-			y[i][o + r] = (float)(d16_sum(sums) * (double)sum_scale(w->type));
-		}
-	}
-}
-
-/*
- * The same product summed in double, for rows whose rounding to FP8 would otherwise follow the
- * noise of a float sum: sixteen lanes again; a product of two floats is exact in double.
- */
-void LEAF(matmul_exact)(const struct weight *w, int o0, int o1, int n, const float *const *x,
-			float *const *y, float *scratch)
-{
-	double *xs = (double *)(void *)scratch;
-	struct exact_scratch *rest = (void *)(xs + MATMUL_EXACT_X * (size_t)w->in);
-
-	for (int i = 0; i < n; i += MATMUL_EXACT_X) {
-		int m = n - i < MATMUL_EXACT_X ? n - i : MATMUL_EXACT_X;
-
-		for (int j = 0; j < m; j++)
-			widen_floats(x[i + j], w->in, xs + (size_t)j * (size_t)w->in);
-		for (int o = o0; o < o1; o += EXACT_ROWS)
-			exact_rows(w, o, o1 - o < EXACT_ROWS ? o1 - o : EXACT_ROWS, m, xs,
-				   y + i, rest);
 	}
 }
