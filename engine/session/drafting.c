@@ -18,7 +18,8 @@
 #define FARTHER      0.95 /* … a little less than of the place before does */
 #define FIRST_SHARE  0.3  /* a row more, as part of a step, before anything is known */
 #define LOOK_EVERY   16   /* one step of so many looks at a neighbour … */
-#define OLD          256  /* … that was not measured in so many */
+#define OLD_BESIDE   64   /* … that was not measured in so many … */
+#define OLD          256  /* … or at what no draft costs, in so many */
 #define BLOCK_NEWS   0.04 /* of what blocks give and cost, the last one */
 #define LOOK_LOSS    50   /* a look at blocks that do not pay: in so many steps, one's loss */
 #define MEASURES     5    /* from so many on a cost is known: the least of them */
@@ -113,9 +114,9 @@ static int best_depth(const struct drafting *d, int most)
 	return best_of(d, chances, most);
 }
 
-static int is_old(const struct drafting *d, int depth)
+static int is_old(const struct drafting *d, int depth, int n_steps)
 {
-	return !is_known(d, depth) || d->n_steps - d->cost[depth].last > OLD;
+	return !is_known(d, depth) || d->n_steps - d->cost[depth].last > n_steps;
 }
 
 /* The best, or where its cost or a neighbour's is not known by now, that one. */
@@ -127,11 +128,11 @@ static int depth_by_measure(const struct drafting *d, int most)
 		return 0;
 	if (!is_known(d, best) || d->n_steps % LOOK_EVERY)
 		return best;
-	if (best < most && is_old(d, best + 1))
+	if (best < most && is_old(d, best + 1, OLD_BESIDE))
 		return best + 1;
-	if (best > 0 && is_old(d, best - 1))
+	if (best > 0 && is_old(d, best - 1, OLD_BESIDE))
 		return best - 1;
-	if (is_old(d, 0))
+	if (is_old(d, 0, OLD))
 		return 0;
 	/* What is accepted at a place that nobody asks is forgotten as well. */
 	return best || !most ? best : d->n_steps % (LOOK_EVERY * LOOK_EVERY) == 0;
