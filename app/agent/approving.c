@@ -75,6 +75,9 @@ static int remove_rule(struct agent *a, const char *arg, struct buf *out, struct
 			(struct str){buf_z(&rule) + strlen(before), rule.len - strlen(before)},
 			err);
 	if (!rc) {
+		/* A call that runs on its word may be asked about yet. */
+		if (a->rule.p == rules_at(a->config.rules, at, &says).p)
+			a->rule = (struct str){0};
 		rules_forget(a->config.rules, at);
 		buf_addf(out, "no longer: %s\n", buf_z(&rule));
 	}

@@ -11,6 +11,7 @@
 
 #include "app/agent/agent.h"
 #include "app/agent/limits.h"
+#include "app/tools/runner_ops.h"
 #include "tests/support/scripted_agent.h"
 
 /*
@@ -885,6 +886,42 @@ static void a_stubborn_command_is_killed_when_it_is_stopped_again(void **state)
 	owner_close(&o);
 }
 
+static enum sandbox_layer bwrap(const struct runner *r, struct str *why)
+{
+	(void)r;
+	*why = (struct str){"", 0};
+	return SANDBOX_BWRAP;
+}
+
+static void a_rule_that_is_taken_back_while_its_command_runs_is_named_no_more(void **state)
+{
+	const struct play p = {
+		.answers = {MAKE, "text a"},
+		.jobs = "{\"output\": \"Could not resolve host\", \"exit\": 6}\n{}",
+		.decides = "y"};
+	struct runner_ops ops;
+	struct buf out = {0};
+	struct owner o;
+
+	(void)state;
+	owner_open(&o, &p);
+	ops = *o.a.runner->ops;
+	ops.sandbox = bwrap;
+	o.a.runner->ops = &ops;
+	assert_int_equal(rules_learn(o.a.rules, RULES_SESSION, STR_LIT("shell make"), &err), 0);
+	step(&o);
+	assert_int_equal(agent_state(o.a.agent), AGENT_RUNS);
+	assert_int_equal(agent_approve(o.a.agent, NULL, "rm 1", &out, &err), 0);
+	assert_string_equal(buf_z(&out), "no longer: allow = shell make\n");
+	to_the_end(&o);
+	assert_string_equal(buf_z(&o.log),
+			    "run shell\nprints Could not resolve host\n"
+			    "shell {\"command\": \"make\"} (run, 1 of 1)?\n"
+			    "run shell\n0 ok: (no output)\nround 1\nask\ndone\n");
+	owner_close(&o);
+	buf_release(&out);
+}
+
 static void what_the_user_says_meanwhile_joins_behind_the_results(void **state)
 {
 	const struct play p = {.answers = {LS, "text a"}, .jobs = "{}"};
@@ -1121,6 +1158,8 @@ int main(void)
 		cmocka_unit_test(a_stubborn_command_is_killed_when_it_is_stopped_again),
 		cmocka_unit_test(what_the_user_says_meanwhile_joins_behind_the_results),
 		cmocka_unit_test(a_result_says_how_it_came_to_be),
+		cmocka_unit_test(
+			a_rule_that_is_taken_back_while_its_command_runs_is_named_no_more),
 		cmocka_unit_test(a_result_has_its_share_of_what_is_left_of_the_context),
 		cmocka_unit_test(calls_without_a_result_are_told_before_the_branch_goes_on),
 		cmocka_unit_test(a_cut_round_goes_on_with_the_calls_that_had_not_begun),
