@@ -102,6 +102,12 @@ void rounds_wait_for_peer(struct rounds *r)
 	rounds_hear_peer(r);
 	if (!still_asks(r, number))
 		return;
+	/* Who cannot be asked does not answer. */
+	if (r->show->lost) {
+		r->gone = true;
+		agent_stop(r->agent);
+		return;
+	}
 	/* More rounds are the option's to give, and a grade the answer's. */
 	if (r->question != AGENT_ASKS_CALL) {
 		agent_decide(r->agent, number, DECIDE_NO, (struct str){0});

@@ -271,6 +271,31 @@ static void a_change_of_a_file_is_told(void **state)
 	buf_release(&out);
 }
 
+/* … nor asked; its stdin stays open. */
+static void who_reads_no_more_is_not_waited_for(void **state)
+{
+	struct buf line = {0}, out = {0};
+
+	(void)state;
+	tmpdir_write_text(&test_dir, "engine", MAKE "{\"pause\": 700}\n" DONE);
+	tmpdir_write_text(&test_dir, "runner", "# nothing\n");
+	buf_addf(&line,
+		 "d=%s; rm -f $d/status; { echo '{\"text\": \"hi\"}'; for i in $(seq 100); do "
+		 "[ -e $d/status ] && exit; sleep 0.1; done; echo waited >$d/status; } | { %s "
+		 "--tools --ephemeral --nothink --engine-script $d/engine --runner-script "
+		 "$d/runner --input-format jsonl --approve-host 2>$d/err; "
+		 "s=$?; [ -e $d/status ] || echo $s >$d/status; } | sed '/\"tool_call\"/q' "
+		 ">/dev/null; "
+		 "cat $d/status $d/err",
+		 test_dir.path, program_path());
+	program_shell(buf_z(&line), &out);
+	assert_string_equal(buf_z(&out), "1\ndsv4chat: stdout: nobody reads it\n"
+					 "dsv4chat: stdout: the answer could not be "
+					 "written: Broken pipe\n");
+	buf_release(&line);
+	buf_release(&out);
+}
+
 static void the_option_wants_lines_and_tools(void **state)
 {
 	static const char *const options[] = {"--tools --approve-host -p hi",
@@ -295,6 +320,7 @@ int main(void)
 		cmocka_unit_test(a_program_answers_for_the_user),
 		cmocka_unit_test(an_answer_holds_for_the_session_or_the_folder),
 		cmocka_unit_test(a_change_of_a_file_is_told),
+		cmocka_unit_test(who_reads_no_more_is_not_waited_for),
 		cmocka_unit_test(the_option_wants_lines_and_tools),
 	};
 
