@@ -38,16 +38,24 @@ void screen_turn_begun(struct screen *s)
 	s->dirty = true;
 }
 
-/* Between its turns the model is free, and the tools' conversation waits for it. */
+/*
+ * One answer at a time, to its very end.  Between the turns of tools the model is free, and
+ * their conversation waits for it.
+ */
 static bool is_taken(struct screen *s)
 {
-	if (!screen_acts(s))
+	if (!screen_busy(s))
 		return false;
 	if (s->talk->back)
 		talk_rewind(s->talk, s->talk->back);
 	screen_show_talk(s);
-	tui_say(s->tui, STYLE_NOTICE, "tools are at work in \"%s\": Esc stops them",
-		buf_z(&s->acts.talk->title));
+	if (screen_acts(s))
+		tui_say(s->tui, STYLE_NOTICE, "tools are at work in \"%s\": Esc stops them",
+			buf_z(&s->acts.talk->title));
+	else
+		tui_say(s->tui, STYLE_NOTICE,
+			"an answer is being written in \"%s\": Esc stops it",
+			buf_z(&s->turn.talk->title));
 	return true;
 }
 

@@ -258,6 +258,40 @@ static void ten_megabytes_may_be_pasted_and_sent(void **state)
 	buf_release(&paste);
 }
 
+/* It has yet to hear that it was stopped. */
+static void an_answer_that_is_being_stopped_is_not_given_up_for_another(void **state)
+{
+	struct stage_setup su = {
+		.engine_script = "{\"text\": \"First.\"}\n{\"done\": {}}\n"
+				 "{\"text\": \"Half of it\"}\n{\"pause\": -1}\n{\"done\": {}}\n"
+				 "{\"turn\": {\"again\": true}}\n"
+				 "{\"text\": \"Anew.\"}\n{\"done\": {}}\n",
+		.history_path = tmpdir_file(&test_dir, "history.db")};
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, &su);
+	stage_type(&st, "one\r");
+	stage_wait_for(&st, "First.");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "/new\r");
+	stage_wait_gone(&st, "First.");
+	stage_type(&st, "two\r");
+	stage_wait_for(&st, "Half of it");
+	stage_type(&st, "/open one\r");
+	stage_wait_for(&st, "First.");
+	stage_type(&st, "\x1B[1;3A"); /* Alt-Up */
+	stage_pause(&st, 300);
+	stage_type(&st, "\x03r"); /* Ctrl-C, and at once to be answered again */
+	stage_wait_for(&st, "an answer is being written in \"two\"");
+	assert_true(stage_shows(&st, "First."));
+	stage_type(&st, "i");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "/open two\r");
+	stage_wait_for(&st, "Half of it");
+	stage_quit(&st);
+}
+
 static void errors_of_the_engine_are_shown_and_nothing_is_lost(void **state)
 {
 	static const char engine_script[] =
@@ -502,6 +536,7 @@ int main(void)
 		T(what_a_kill_cut_goes_on_from_a_new_conversation),
 		T(a_full_store_is_told_and_the_chat_goes_on),
 		cmocka_unit_test(ten_megabytes_may_be_pasted_and_sent),
+		T(an_answer_that_is_being_stopped_is_not_given_up_for_another),
 		cmocka_unit_test(errors_of_the_engine_are_shown_and_nothing_is_lost),
 		cmocka_unit_test(a_load_that_fails_leaves_the_text_to_copy),
 		cmocka_unit_test(a_flood_is_swallowed_and_keys_still_work),
