@@ -1,10 +1,16 @@
 /* Which conversation is shown, its name, its removal. */
 #include "app/screen/private.h"
 
+/* Calls that are gone on with have had no turn yet. */
+bool screen_busy_in(const struct screen *s, const struct talk *t)
+{
+	return screen_busy(s) && t == (screen_acts(s) ? s->acts.talk : s->turn.talk);
+}
+
 /* Branches stay as they are while an answer to one of them is written. */
 bool screen_is_writing(struct screen *s)
 {
-	if (!screen_busy(s) || s->turn.talk != s->talk)
+	if (!screen_busy_in(s, s->talk))
 		return false;
 	tui_say(s->tui, STYLE_NOTICE, "an answer is being written: Esc stops it");
 	return true;
@@ -66,7 +72,7 @@ void screen_new(struct screen *s)
 	/* One that nothing was said in serves again. */
 	for (size_t i = 0; i < s->talks->n; i++)
 		if (!s->talks->v[i]->first && !s->talks->v[i]->unread &&
-		    (!screen_busy(s) || s->turn.talk != s->talks->v[i]))
+		    !screen_busy_in(s, s->talks->v[i]))
 			t = s->talks->v[i];
 	if (!t && talks_add(s->talks, &t, &err) < 0) {
 		tui_say(s->tui, STYLE_ERROR, "%s", err.text);
@@ -124,7 +130,7 @@ static bool put_away(struct screen *s, struct talk *t)
 {
 	struct err err;
 
-	if (screen_busy(s) && s->turn.talk == t) {
+	if (screen_busy_in(s, t)) {
 		tui_say(s->tui, STYLE_NOTICE, "an answer is being written there: Esc stops it");
 		return false;
 	}

@@ -188,6 +188,8 @@ void screen_note_read_rate(struct screen *s, const struct turn_usage *u);
 /* Takes in what another window said in the conversation that is shown; true: there was some. */
 bool screen_catch_up(struct screen *s);
 void screen_tell_news(struct screen *s); /* that there was */
+/* An answer of that conversation is written, or its calls run. */
+bool screen_busy_in(const struct screen *s, const struct talk *t);
 /* Branches stay as they are while an answer to one of them is written: says so. */
 bool screen_is_writing(struct screen *s);
 /* Changes that the store refused stay on the screen, and are told. */

@@ -51,7 +51,7 @@ void screen_show_talk(struct screen *s)
 	if (turn_runs(&s->turn) && s->turn.talk == s->talk)
 		screen_live_again(s);
 	screen_show_siblings(s);
-	if (!screen_busy(s) || s->turn.talk != s->talk)
+	if (!screen_busy_in(s, s->talk))
 		screen_add_stop(s);
 	screen_show_acts(s);
 	add_queue(s);

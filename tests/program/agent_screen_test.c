@@ -340,6 +340,29 @@ static void after_a_kill_a_call_that_had_not_begun_is_asked_about_again(void **s
 	stage_quit(&st);
 }
 
+/* They are at work in it, though the model was not asked anything since. */
+static void calls_that_are_gone_on_with_keep_their_conversation(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin(&st, MAKE DONE, NULL, false);
+	wait_for_question(&st);
+	kill_it(&st);
+	begin(&st, SAYS("made", "Good."), "{\"output\": \"made\\n\"}\n", true);
+	stage_wait_for(&st, "have no result; /continue goes on");
+	stage_type(&st, "/continue\r");
+	wait_for_question(&st);
+	assert_false(stage_shows(&st, "have no result"));
+	stage_type(&st, "/rm hi\r");
+	stage_wait_for(&st, "an answer is being written there");
+	stage_type(&st, "/regen\r");
+	stage_wait_for(&st, "an answer is being written: Esc stops it");
+	stage_type(&st, "y\r");
+	stage_wait_for(&st, "Good.");
+	stage_quit(&st);
+}
+
 static void after_a_kill_continue_tells_the_model_what_was_lost(void **state)
 {
 	(void)state;
@@ -376,6 +399,7 @@ int main(void)
 		T(after_a_kill_a_call_that_had_not_begun_is_asked_about_again),
 		T(after_a_kill_continue_tells_the_model_what_was_lost),
 		T(a_turn_that_ends_by_a_limit_says_so),
+		T(calls_that_are_gone_on_with_keep_their_conversation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
