@@ -148,7 +148,8 @@ void screen_interrupt(struct screen *s)
 
 /* ---- questions ---- */
 
-static int enqueue(struct screen *s, struct talk_message *question, struct err *err)
+static int enqueue(struct screen *s, struct talk_message *question,
+		   const struct talk_message *instead, struct err *err)
 {
 	struct queued *q = calloc(1, sizeof(*q)), **at = &s->queue;
 
@@ -157,6 +158,7 @@ static int enqueue(struct screen *s, struct talk_message *question, struct err *
 		return err_nomem(err, "message", sizeof(*q));
 	}
 	q->question = question;
+	q->instead = instead ? instead->id : 0;
 	while (*at)
 		at = &(*at)->next;
 	*at = q;
@@ -235,6 +237,16 @@ void screen_give_back(struct screen *s, const struct err *why)
 	buf_release(&text);
 }
 
+/* In the place of a message, or after what is shown.  The question is taken over. */
+static int ask_instead(struct screen *s, struct talk_message *question,
+		       const struct talk_message *instead, bool waited, struct err *err)
+{
+	s->asked_instead = instead ? instead->id : 0;
+	if (instead)
+		talk_try_from(s->talk, instead->parent);
+	return ask(s, question, waited, err);
+}
+
 static int send(struct screen *s, struct str typed, const struct talk_message *instead,
 		struct err *err)
 {
@@ -246,11 +258,8 @@ static int send(struct screen *s, struct str typed, const struct talk_message *i
 		rc = question_type(&question, typed, instead, &told, err);
 	if (rc)
 		return rc;
-	s->asked_instead = instead ? instead->id : 0;
-	if (instead)
-		talk_try_from(s->talk, instead->parent);
-	rc = screen_busy(s) || s->queue ? enqueue(s, question, err)
-					     : ask(s, question, false, err);
+	rc = screen_busy(s) || s->queue ? enqueue(s, question, instead, err)
+					: ask_instead(s, question, instead, false, err);
 	if (!rc && told.n_replaced)
 		tui_say(s->tui, STYLE_NOTICE, "%zu invalid UTF-8 sequence%s became U+FFFD",
 			told.n_replaced, told.n_replaced > 1 ? "s" : "");
@@ -277,10 +286,9 @@ void screen_send_next(struct screen *s)
 		return;
 	s->queue = q->next;
 	s->status.queued--;
-	s->asked_instead = 0;
 	talk_message_add_text(q->question, HISTORY_TEXT, &text);
-	if (ask(s, q->question, true, &err)) {
-		tui_edit(s->tui, 0, buf_str(&text));
+	if (ask_instead(s, q->question, talk_find(s->talk, q->instead), true, &err)) {
+		tui_edit(s->tui, q->instead, buf_str(&text));
 		tui_say(s->tui, STYLE_ERROR, "not sent: %s", err.text);
 	}
 	buf_release(&text);
@@ -302,17 +310,20 @@ void screen_drop_queue(struct screen *s)
 /* What waits comes back to be edited, rather than going off by itself. */
 void screen_recall_queue(struct screen *s)
 {
+	int64_t editing = tui_editing(s->tui);
 	struct buf back = {0};
 
 	if (!s->queue)
 		return;
+	if (!editing)
+		editing = s->queue->instead;
 	for (const struct queued *q = s->queue; q; q = q->next) {
 		talk_message_add_text(q->question, HISTORY_TEXT, &back);
 		buf_addc(&back, '\n');
 	}
 	buf_adds(&back, tui_draft(s->tui));
 	if (!buf_failed(&back)) {
-		tui_edit(s->tui, tui_editing(s->tui), buf_str(&back));
+		tui_edit(s->tui, editing, buf_str(&back));
 		screen_drop_queue(s);
 		screen_show_talk(s);
 	}

@@ -142,6 +142,7 @@ static bool put_away(struct screen *s, struct talk *t)
 	screen_tell_store(s, screen_forget(s, &err), &err);
 	talks_remove(s->talks, t);
 	if (t == s->talk) {
+		screen_recall_queue(s);
 		s->talk = NULL;
 		screen_new(s);
 	}

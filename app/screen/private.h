@@ -40,6 +40,7 @@
 /* A message that waits while a turn runs. */
 struct queued {
 	struct talk_message *question;
+	int64_t instead; /* the message that it is an edition of; 0 = none */
 	struct queued *next;
 };
 

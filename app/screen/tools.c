@@ -162,8 +162,9 @@ static int join(void *ctx, struct err *err)
 	bool some = s->queue != NULL;
 	int rc = 0;
 
-	/* What waits belongs to the conversation that is shown. */
-	while (!rc && s->queue && screen_acts_here(s)) {
+	/* What waits belongs to the conversation that is shown, and an edition to its own
+	 * place. */
+	while (!rc && s->queue && !s->queue->instead && screen_acts_here(s)) {
 		struct queued *q = s->queue;
 
 		s->queue = q->next;

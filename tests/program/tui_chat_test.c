@@ -292,6 +292,60 @@ static void an_answer_that_is_being_stopped_is_not_given_up_for_another(void **s
 	stage_quit(&st);
 }
 
+/* One conversation is answered, without an end; in the other `typed` waits for that. */
+static void let_wait(struct stage *st, const char *typed)
+{
+	struct stage_setup su = {
+		.engine_script = "{\"text\": \"First.\"}\n{\"done\": {}}\n"
+				 "{\"text\": \"Half of it\"}\n{\"pause\": -1}\n{\"done\": {}}\n"
+				 "{\"turn\": {\"expect\": \"other\", \"expect_messages\": 1}}\n"
+				 "{\"text\": \"Anew.\"}\n{\"done\": {}}\n",
+		.history_path = tmpdir_file(&test_dir, "history.db")};
+
+	stage_begin(st, &su);
+	stage_type(st, "one\r");
+	stage_wait_for(st, "First.");
+	stage_wait_for(st, "ready");
+	stage_type(st, "/new\r");
+	stage_wait_gone(st, "First.");
+	stage_type(st, "two\r");
+	stage_wait_for(st, "Half of it");
+	stage_type(st, "/open one\r");
+	stage_wait_for(st, "First.");
+	stage_type(st, typed);
+	stage_wait_for(st, "waits for its turn");
+}
+
+static void what_waits_comes_back_from_a_conversation_that_is_removed(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	let_wait(&st, "other\r");
+	stage_type(&st, "/rm one\r");
+	stage_wait_for(&st, "deleted");
+	stage_wait_for(&st, "❯ other");
+	assert_false(stage_shows(&st, "First."));
+	stage_quit(&st);
+}
+
+static void an_edition_that_waits_leaves_the_branch_as_it_is(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	let_wait(&st, "/edit other\r");
+	stage_type(&st, "\x1B");
+	stage_wait_gone(&st, "waits for its turn");
+	assert_true(stage_shows(&st, "First."));
+	stage_wait_for(&st, "Editing what you said");
+	stage_wait_for(&st, "ready");
+	stage_type(&st, "\r");
+	stage_wait_for(&st, "Anew.");
+	assert_false(stage_shows(&st, "First."));
+	stage_quit(&st);
+}
+
 static void errors_of_the_engine_are_shown_and_nothing_is_lost(void **state)
 {
 	static const char engine_script[] =
@@ -537,6 +591,8 @@ int main(void)
 		T(a_full_store_is_told_and_the_chat_goes_on),
 		cmocka_unit_test(ten_megabytes_may_be_pasted_and_sent),
 		T(an_answer_that_is_being_stopped_is_not_given_up_for_another),
+		T(what_waits_comes_back_from_a_conversation_that_is_removed),
+		T(an_edition_that_waits_leaves_the_branch_as_it_is),
 		cmocka_unit_test(errors_of_the_engine_are_shown_and_nothing_is_lost),
 		cmocka_unit_test(a_load_that_fails_leaves_the_text_to_copy),
 		cmocka_unit_test(a_flood_is_swallowed_and_keys_still_work),
