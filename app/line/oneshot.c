@@ -241,6 +241,7 @@ static bool goes_on(struct peer *p, const struct said *m, int rc, struct err *er
 		show_error(p->show, err);
 	if (m->kind != SAID_ANSWER && !(p->worst && rc == ERR_REFUSED))
 		p->worst = rc;
+	*err = (struct err){0};
 	return true;
 }
 

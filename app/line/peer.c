@@ -62,6 +62,7 @@ void peer_complain(struct peer *p, size_t line, struct err *err)
 {
 	err_prefix(err, "line %zu", line);
 	show_error(p->show, err);
+	*err = (struct err){0};
 }
 
 /* A line: 1, *m NULL: it was none, and that was told; 0 at the end; else why there is none. */

@@ -44,7 +44,7 @@ int peer_fd(const struct peer *p);     /* to poll for reading; -1: not now */
 /* The first of what waits that is for the model at once, the caller's; NULL: there is none. */
 struct said *peer_take_joining(struct peer *p);
 
-/* Tells what is wrong with the line of that number. */
+/* Tells what is wrong with the line of that number; then it is no error any more. */
 void peer_complain(struct peer *p, size_t line, struct err *err);
 
 #endif

@@ -352,6 +352,20 @@ static void a_session_refuses_questions_from_elsewhere(void **state)
 	CHECK(cases);
 }
 
+/* What ends the session is told, and not what was wrong with a line of it before. */
+static void a_line_that_is_none_is_told_once(void **state)
+{
+	static const struct line_case cases[] = {
+		{"{ echo x; echo '{\"text\": \"a\"}'; sleep 1; } | "
+		 "d late --input-format jsonl 2>$T/told | sed '/\"error\"/q' >/dev/null; "
+		 "grep -c 'line 1' $T/told; grep -c 'Broken pipe' $T/told",
+		 0, "1\n1\n", NULL},
+	};
+
+	(void)state;
+	CHECK(cases);
+}
+
 static void an_answer_begins_with_what_it_is_told_to_begin_with(void **state)
 {
 	static const struct line_case cases[] = {
@@ -387,6 +401,7 @@ int main(void)
 		cmocka_unit_test(help_is_had_of_every_verb_in_80_columns),
 		cmocka_unit_test(the_session_event_names_the_conversation_where_it_is_kept),
 		cmocka_unit_test(a_session_refuses_questions_from_elsewhere),
+		cmocka_unit_test(a_line_that_is_none_is_told_once),
 		cmocka_unit_test(an_answer_begins_with_what_it_is_told_to_begin_with),
 	};
 
