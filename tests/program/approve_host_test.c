@@ -277,7 +277,7 @@ static void who_reads_no_more_is_not_waited_for(void **state)
 	struct buf line = {0}, out = {0};
 
 	(void)state;
-	tmpdir_write_text(&test_dir, "engine", MAKE "{\"pause\": 700}\n" DONE);
+	tmpdir_write_text(&test_dir, "engine", MAKE "{\"pause\": 2500}\n" DONE);
 	tmpdir_write_text(&test_dir, "runner", "# nothing\n");
 	buf_addf(&line,
 		 "d=%s; rm -f $d/status; { echo '{\"text\": \"hi\"}'; for i in $(seq 100); do "
