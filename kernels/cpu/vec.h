@@ -753,4 +753,20 @@ VEC_INLINE double inv_rms(const float *x, int n, float eps)
 	return 1.0 / sqrt((double)sum_squares(x, n) / n + (double)eps);
 }
 
+/* y[i] = s · f16_sum() of the i-th of n that lie one behind the other */
+VEC_INLINE void store_sums(const float *acc, int n, float s, float *y)
+{
+	int r = 0;
+
+	for (; r + 4 <= n; r += 4, acc += 4 * LANES) {
+		f16 a[4];
+
+		for (int i = 0; i < 4; i++)
+			a[i] = f16_load(acc + i * LANES);
+		f16_store_sums(a, s, y + r);
+	}
+	for (; r < n; r++, acc += LANES)
+		y[r] = f16_sum(f16_load(acc)) * s;
+}
+
 #endif

@@ -296,11 +296,8 @@ static void tile(const struct weight *w, int o, int n_row, int n, const float *c
 			run_few(n - i < TILE_X ? n - i : TILE_X, at, n_row, k0, k1, x + i,
 				acc + (size_t)i * TILE_ROWS * LANES);
 	}
-	for (int i = 0; i < n; i++) {
-		for (int r = 0; r < n_row; r++)
-			y[i][o + r] = f16_sum(
-				f16_load(acc + ((size_t)i * TILE_ROWS + (size_t)r) * LANES));
-	}
+	for (int i = 0; i < n; i++)
+		store_sums(acc + (size_t)i * TILE_ROWS * LANES, n_row, 1.0f, y[i] + o);
 }
 
 void LEAF(fp4_matmul)(const struct weight *w, int o0, int o1, int n, const float *const *x,

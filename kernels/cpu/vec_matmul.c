@@ -16,8 +16,6 @@
  * rows: runs of RUN_ROWS × RUN columns of W are decoded once, and blocks of TILE_W × TILE_X
  * outputs pass over them: the floor is the multiply-adds.
  */
-#include <stdbool.h>
-
 #include "kernels/cpu/vec_decode.h"
 #include "kernels/cpu/vec_leaf.h"
 
@@ -276,21 +274,6 @@ static void tile_rows(int n_row, int nx, const float *run, const float *const *x
 	}
 }
 
-static void sums_of_rows(const float *acc, int n_row, float scale, float *y)
-{
-	int r = 0;
-
-	for (; r + 4 <= n_row; r += 4, acc += 4 * LANES) {
-		f16 a[4];
-
-		for (int i = 0; i < 4; i++)
-			a[i] = f16_load(acc + i * LANES);
-		f16_store_sums(a, scale, y + r);
-	}
-	for (; r < n_row; r++, acc += LANES)
-		y[r] = f16_sum(f16_load(acc)) * scale;
-}
-
 /* n_row ≤ TILE_ROWS rows of W by n ≤ MATMUL_TILE_X rows of x */
 static void tile(const struct weight *w, int o, int n_row, int n, const float *const *x,
 		 float *const *y, float *scratch)
@@ -312,8 +295,8 @@ static void tile(const struct weight *w, int o, int n_row, int n, const float *c
 		}
 	}
 	for (int i = 0; i < n; i++) {
-		sums_of_rows(acc + (size_t)i * TILE_ROWS * LANES, n_row, sum_scale(w->type),
-			     y[i] + o);
+		store_sums(acc + (size_t)i * TILE_ROWS * LANES, n_row, sum_scale(w->type),
+			   y[i] + o);
 	}
 }
 
