@@ -319,18 +319,24 @@ static void after_a_kill_what_ran_is_told_as_lost(void **state)
 	lose_what_runs_and("go on\r");
 }
 
+/* The program is killed while it asks about a call, which is gone on with then. */
+static void kill_and_go_on(struct stage *st)
+{
+	wait_for_question(st);
+	kill_it(st);
+	begin(st, SAYS("made", "Good."), "{\"output\": \"made\\n\"}\n", true);
+	stage_wait_for(st, "have no result; /continue goes on");
+	stage_type(st, "/continue\r");
+	wait_for_question(st);
+}
+
 static void after_a_kill_a_call_that_had_not_begun_is_asked_about_again(void **state)
 {
 	struct stage st;
 
 	(void)state;
 	begin(&st, READ MAKE DONE, "{\"output\": \"milk\\n\"}\n", false);
-	wait_for_question(&st);
-	kill_it(&st);
-	begin(&st, SAYS("made", "Good."), "{\"output\": \"made\\n\"}\n", true);
-	stage_wait_for(&st, "have no result; /continue goes on");
-	stage_type(&st, "/continue\r");
-	wait_for_question(&st);
+	kill_and_go_on(&st);
 	stage_type(&st, "y\r");
 	stage_wait_for(&st, "│ made");
 	stage_wait_for(&st, "Good.");
@@ -347,12 +353,7 @@ static void calls_that_are_gone_on_with_keep_their_conversation(void **state)
 
 	(void)state;
 	begin(&st, MAKE DONE, NULL, false);
-	wait_for_question(&st);
-	kill_it(&st);
-	begin(&st, SAYS("made", "Good."), "{\"output\": \"made\\n\"}\n", true);
-	stage_wait_for(&st, "have no result; /continue goes on");
-	stage_type(&st, "/continue\r");
-	wait_for_question(&st);
+	kill_and_go_on(&st);
 	assert_false(stage_shows(&st, "have no result"));
 	stage_type(&st, "/rm hi\r");
 	stage_wait_for(&st, "an answer is being written there");

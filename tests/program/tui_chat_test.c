@@ -258,28 +258,38 @@ static void ten_megabytes_may_be_pasted_and_sent(void **state)
 	buf_release(&paste);
 }
 
+/* One conversation is shown while another one is answered, without an end; `then`: the next turn. */
+static void answer_another(struct stage *st, const char *then)
+{
+	struct stage_setup su = {.history_path = tmpdir_file(&test_dir, "history.db")};
+	struct buf script = {0};
+
+	buf_addf(&script,
+		 "{\"text\": \"First.\"}\n{\"done\": {}}\n"
+		 "{\"text\": \"Half of it\"}\n{\"pause\": -1}\n{\"done\": {}}\n"
+		 "{\"turn\": {%s}}\n{\"text\": \"Anew.\"}\n{\"done\": {}}\n",
+		 then);
+	su.engine_script = buf_z(&script);
+	stage_begin(st, &su);
+	buf_release(&script);
+	stage_type(st, "one\r");
+	stage_wait_for(st, "First.");
+	stage_wait_for(st, "ready");
+	stage_type(st, "/new\r");
+	stage_wait_gone(st, "First.");
+	stage_type(st, "two\r");
+	stage_wait_for(st, "Half of it");
+	stage_type(st, "/open one\r");
+	stage_wait_for(st, "First.");
+}
+
 /* It has yet to hear that it was stopped. */
 static void an_answer_that_is_being_stopped_is_not_given_up_for_another(void **state)
 {
-	struct stage_setup su = {
-		.engine_script = "{\"text\": \"First.\"}\n{\"done\": {}}\n"
-				 "{\"text\": \"Half of it\"}\n{\"pause\": -1}\n{\"done\": {}}\n"
-				 "{\"turn\": {\"again\": true}}\n"
-				 "{\"text\": \"Anew.\"}\n{\"done\": {}}\n",
-		.history_path = tmpdir_file(&test_dir, "history.db")};
 	struct stage st;
 
 	(void)state;
-	stage_begin(&st, &su);
-	stage_type(&st, "one\r");
-	stage_wait_for(&st, "First.");
-	stage_wait_for(&st, "ready");
-	stage_type(&st, "/new\r");
-	stage_wait_gone(&st, "First.");
-	stage_type(&st, "two\r");
-	stage_wait_for(&st, "Half of it");
-	stage_type(&st, "/open one\r");
-	stage_wait_for(&st, "First.");
+	answer_another(&st, "\"again\": true");
 	stage_type(&st, "\x1B[1;3A"); /* Alt-Up */
 	stage_pause(&st, 300);
 	stage_type(&st, "\x03r"); /* Ctrl-C, and at once to be answered again */
@@ -292,26 +302,10 @@ static void an_answer_that_is_being_stopped_is_not_given_up_for_another(void **s
 	stage_quit(&st);
 }
 
-/* One conversation is answered, without an end; in the other `typed` waits for that. */
+/* What is typed waits for the other one's answer. */
 static void let_wait(struct stage *st, const char *typed)
 {
-	struct stage_setup su = {
-		.engine_script = "{\"text\": \"First.\"}\n{\"done\": {}}\n"
-				 "{\"text\": \"Half of it\"}\n{\"pause\": -1}\n{\"done\": {}}\n"
-				 "{\"turn\": {\"expect\": \"other\", \"expect_messages\": 1}}\n"
-				 "{\"text\": \"Anew.\"}\n{\"done\": {}}\n",
-		.history_path = tmpdir_file(&test_dir, "history.db")};
-
-	stage_begin(st, &su);
-	stage_type(st, "one\r");
-	stage_wait_for(st, "First.");
-	stage_wait_for(st, "ready");
-	stage_type(st, "/new\r");
-	stage_wait_gone(st, "First.");
-	stage_type(st, "two\r");
-	stage_wait_for(st, "Half of it");
-	stage_type(st, "/open one\r");
-	stage_wait_for(st, "First.");
+	answer_another(st, "\"expect\": \"other\", \"expect_messages\": 1");
 	stage_type(st, typed);
 	stage_wait_for(st, "waits for its turn");
 }
